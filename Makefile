@@ -1,0 +1,79 @@
+# Plain `make` prints help. Each target makes its virtual environment itself, from the lock file, with pip alone.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# The targets share one virtual environment, and `check` runs from quick to slow.
+.NOTPARALLEL:
+
+# The first of these that really runs and is new enough; `make PYTHON=/path/to/python` overrides.
+PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+# More words for the command, for example: make test ARGS="-k lease -x"
+ARGS ?=
+
+# The lock file is made with one release of pip-tools, so that it does not change by itself.
+PIP_TOOLS := pip-tools==7.6.2
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+RUNTIME := $(VENV)/.installed-runtime
+DEV := $(VENV)/.installed-dev
+SCRIPTS := $(wildcard benchmarks examples)
+
+.PHONY: help demo test check bench format format-check lint types docs-check smoke lock clean
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## Show the night of 3 February 2026: the old hand-off and Phasegate, side by side
+	$(BIN)/nba-props demo $(ARGS)
+
+test: $(DEV) ## Run the tests, the doctests and the docs' code blocks
+	$(BIN)/python -m pytest $(ARGS)
+
+check: format-check lint types smoke test ## Run all that must pass before a merge
+
+bench: $(DEV) ## Run the benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: $(DEV) ## Format the code, and mend what ruff can mend
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+format-check: $(DEV)
+	$(BIN)/ruff format --check .
+
+lint: $(DEV) ## Check style and imports between layers
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
+
+types: $(DEV) ## Check types, strictly
+	$(BIN)/mypy src tests tools $(SCRIPTS)
+
+docs-check: $(DEV) ## Run the docs' code blocks and check their links (a part of `test`)
+	$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
+
+smoke: $(DEV) ## Build the wheel and use it in a bare environment
+	$(BIN)/python tools/smoke.py
+
+lock: ## Pin every dependency anew in requirements.lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet '$(PIP_TOOLS)'
+	CUSTOM_COMPILE_COMMAND='make lock' $(VENV)-lock/bin/pip-compile --quiet --upgrade --extra dev --strip-extras \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+
+clean: ## Remove the environments, the builds and the caches
+	rm -rf $(VENV) $(VENV)-lock build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests tools $(SCRIPTS) -name __pycache__ -prune -exec rm -rf {} +
+
+# Two steps into one environment: `demo` needs a tenth of what `check` needs.
+$(RUNTIME): requirements.lock pyproject.toml
+	@$(if $(PYTHON),,echo 'Phasegate needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3.11' >&2; exit 1)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --constraint requirements.lock hatchling
+	$(PIP) --constraint requirements.lock --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	$(PIP) --requirement requirements.lock
+	@touch $@

@@ -1,0 +1,92 @@
+"""Build the distribution and use it as a stranger would: a bare environment, no development tools, another folder.
+
+Refuses to see the repository's own source: only what the wheel carries is used.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+NIGHT = "2026-02-03"
+TIMEOUT_S = 300
+
+
+def main() -> int:
+    """Return 0 when the wheel is complete and its commands run; the first failure ends with its output."""
+    with tempfile.TemporaryDirectory(prefix="phasegate-smoke-") as name:
+        folder = Path(name)
+        wheel = build_wheel(folder / "dist")
+        missing = missing_from(wheel, ROOT / "src")
+        if missing:
+            print("not in the wheel: " + ", ".join(missing), file=sys.stderr)
+            return 1
+        commands = install(wheel, folder / "venv")
+        elsewhere = folder / "elsewhere"
+        elsewhere.mkdir()
+        for command in (
+            ["phasegate", "--version"],
+            ["phasegate", "--help"],
+            ["nba-props", "--help"],
+            ["nba-props", "run", "--synthetic", "--from", NIGHT, "--to", NIGHT, "--state", str(elsewhere / "state")],
+        ):
+            run([str(commands / command[0]), *command[1:]], cwd=elsewhere)
+    print("smoke: the wheel installs and runs in a bare environment")
+    return 0
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build the sdist, and the wheel from it, so that both are known to be complete."""
+    run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)], cwd=ROOT)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def missing_from(wheel: Path, source: Path) -> list[str]:
+    """List the files below `source` (code, SQL, plans, py.typed) that the wheel lacks."""
+    files = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        return sorted(files - set(archive.namelist()))
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """Install the wheel with its runtime dependencies at the locked versions; return the folder of its commands."""
+    venv.create(folder, with_pip=True)
+    commands = folder / "bin"
+    pip = [str(commands / "python"), "-m", "pip", "--disable-pip-version-check"]
+    run([*pip, "install", "--quiet", "--constraint", str(LOCK), str(wheel)], cwd=folder)
+    run([*pip, "check"], cwd=folder)
+    return commands
+
+
+def run(command: Sequence[str], *, cwd: Path) -> None:
+    """Run a command without this environment's Python settings; on failure print what it said and exit."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    print("smoke: " + " ".join(Path(word).name if word.startswith("/") else word for word in command), flush=True)
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        print(done.stdout, file=sys.stderr)
+        sys.exit(f"smoke: exit {done.returncode} from: {' '.join(command)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
