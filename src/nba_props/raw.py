@@ -1,0 +1,182 @@
+"""The raw rows of `nba_raw.nbac_gamebook_player_stats`: their columns, and what must hold of them.
+
+A row is one player's appearance in one finished game. A source of the regular season has no rows for players who
+did not play; a row with 0 minutes is an appearance of seconds. This module checks and refuses, it mends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import TypeAlias, cast
+
+from nba_props.errors import DataError
+from nba_props.names import find_collisions, player_lookup
+
+RawRow: TypeAlias = dict[str, object]
+
+TABLE = "nba_raw.nbac_gamebook_player_stats"
+KEY = ("game_date", "player_lookup", "game_id")
+VERSION = "source_updated_at"
+MINUTES_MAX = 70  # A player's longest NBA game on record is 69 minutes (Dale Ellis, 9 November 1989).
+
+COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "game_date": "DATE",  # the league's own date of the game (US Eastern), not the tip-off in UTC
+        "game_id": "VARCHAR",
+        "player_lookup": "VARCHAR",
+        "player_id": "BIGINT",
+        "player_name": "VARCHAR",
+        "team_abbr": "VARCHAR",
+        "opponent_team_abbr": "VARCHAR",  # the game's other team; home and away are unknown on neutral sites
+        "season": "VARCHAR",  # '2024-25'
+        "win_flag": "BOOLEAN",
+        "minutes": "INTEGER",  # whole numbers in this source, so a team's sum is 237 to 243 where 240 were played
+        "points": "INTEGER",
+        "field_goals_made": "INTEGER",
+        "field_goals_attempted": "INTEGER",
+        "three_pointers_made": "INTEGER",
+        "three_pointers_attempted": "INTEGER",
+        "free_throws_made": "INTEGER",
+        "free_throws_attempted": "INTEGER",
+        "offensive_rebounds": "INTEGER",
+        "defensive_rebounds": "INTEGER",
+        "total_rebounds": "INTEGER",
+        "assists": "INTEGER",
+        "steals": "INTEGER",
+        "blocks": "INTEGER",
+        "turnovers": "INTEGER",
+        "personal_fouls": "INTEGER",
+        "plus_minus": "INTEGER",
+        "source_updated_at": "TIMESTAMP",  # UTC in the table; rows carry a datetime with its zone
+    }
+)
+"""Column name -> DuckDB type, in the order of the table. Every column of every row has a value."""
+
+_PYTHON_TYPES: Mapping[str, type] = MappingProxyType(
+    {"DATE": date, "VARCHAR": str, "BIGINT": int, "INTEGER": int, "BOOLEAN": bool, "TIMESTAMP": datetime}
+)
+_MEND = "correct the row at its source and load the batch again"
+
+
+def check_rows(rows: Sequence[RawRow], *, where: str) -> None:
+    """Accept a batch of whole games, or raise DataError naming the first row and column that cannot be true.
+
+    Holds afterwards, per row: exactly the columns of COLUMNS, no nulls, the declared types, times with a zone;
+    points = 2 (FGM - 3PM) + 3 3PM + FTM; rebounds = offensive + defensive; makes <= attempts (of twos too); counts
+    not negative; minutes 0 to 70; the lookup is that of the name. Over the batch: each game has two teams that
+    name each other, one winner and it has more points; no team plays twice a date; no two players share a lookup
+    on a date. Repeated keys of one player are let through: the writer keeps the newest version.
+    `where` is how the message names the batch, usually a file.
+    """
+    for number, row in enumerate(rows, start=1):
+        for column, problem in _row_problems(row):
+            raise DataError(where, problem=f"{_place(row, number)}, column {column}: {problem}", mend=_MEND)
+    for problem in _game_problems(rows):
+        raise DataError(where, problem=problem, mend="load whole games, corrected at their source")
+    for problem in _lookup_problems(rows):
+        raise DataError(where, problem=problem, mend="tell the players apart by name at the source, then load again")
+
+
+def _place(row: RawRow, number: int) -> str:
+    return f"row {number} (game {row.get('game_id')}, player {row.get('player_name')})"
+
+
+def _row_problems(row: RawRow) -> Iterator[tuple[str, str]]:
+    """Yield (column, problem), shape first: the identities are reached only by rows of the right shape."""
+    yield from _shape_problems(row)
+    count = cast("dict[str, int]", row)  # the shape is right here
+    for column, kind in COLUMNS.items():
+        if kind == "INTEGER" and column != "plus_minus" and count[column] < 0:
+            yield column, f"is {count[column]}, and a count is never negative"
+    if count["minutes"] > MINUTES_MAX:
+        yield "minutes", f"is {count['minutes']}, and nobody plays more than {MINUTES_MAX} minutes"
+    yield from _identity_problems(count)
+    try:
+        lookup = player_lookup(cast("str", row["player_name"]))
+    except DataError as error:
+        yield "player_name", error.problem
+    else:
+        if row["player_lookup"] != lookup:
+            yield "player_lookup", f"is {row['player_lookup']!r}, but the name gives {lookup!r}"
+    if row["team_abbr"] == row["opponent_team_abbr"]:
+        yield "opponent_team_abbr", f"is {row['opponent_team_abbr']!r}, the player's own team"
+
+
+def _shape_problems(row: RawRow) -> Iterator[tuple[str, str]]:
+    for column in sorted(row.keys() - COLUMNS.keys()):
+        yield column, "is no column of the raw table"
+    for column, kind in COLUMNS.items():
+        if column not in row:
+            yield column, "is missing"
+        elif row[column] is None or row[column] == "":
+            yield column, "has no value"
+        # `type(...) is`, because True is an int and a datetime is a date.
+        elif type(row[column]) is not _PYTHON_TYPES[kind]:
+            yield column, f"is {row[column]!r}, not {kind}"
+    moment = row[VERSION]
+    if isinstance(moment, datetime) and moment.utcoffset() is None:
+        yield VERSION, f"is {moment.isoformat()} without a time zone"
+
+
+def _identity_problems(row: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield what breaks the scoring rules (a field goal 2 or 3, a free throw 1) or the box score's own sums."""
+    threes, twos = row["three_pointers_made"], row["field_goals_made"] - row["three_pointers_made"]
+    for shot in ("field_goals", "three_pointers", "free_throws"):
+        made, tried = row[f"{shot}_made"], row[f"{shot}_attempted"]
+        if made > tried:
+            yield f"{shot}_made", f"is {made} of only {tried} attempted"
+    twos_tried = row["field_goals_attempted"] - row["three_pointers_attempted"]
+    if not 0 <= twos <= twos_tried:
+        yield "field_goals_made", f"leaves {twos} two-pointers made of {twos_tried} attempted"
+    points = 2 * twos + 3 * threes + row["free_throws_made"]
+    if row["points"] != points:
+        yield "points", f"is {row['points']}, but the shots made give {points}"
+    rebounds = row["offensive_rebounds"] + row["defensive_rebounds"]
+    if row["total_rebounds"] != rebounds:
+        yield "total_rebounds", f"is {row['total_rebounds']}, but offensive + defensive give {rebounds}"
+
+
+def _game_problems(rows: Sequence[RawRow]) -> Iterator[str]:
+    sides: dict[str, dict[tuple[object, ...], int]] = {}
+    seen: set[tuple[object, ...]] = set()
+    for row in rows:
+        # A repeated row (an older version of a player's line) must not count its points twice.
+        identity = tuple(row[column] for column in KEY)
+        side = (row["team_abbr"], row["opponent_team_abbr"], row["game_date"], row["season"], row["win_flag"])
+        teams = sides.setdefault(str(row["game_id"]), {})
+        teams[side] = teams.get(side, 0) + (0 if identity in seen else cast("int", row["points"]))
+        seen.add(identity)
+    played: dict[tuple[object, object], str] = {}
+    for game, teams in sides.items():
+        yield from _side_problems(game, teams)
+        for team, _, day, _, _ in teams:
+            other = played.setdefault((team, day), game)
+            if other != game:
+                yield f"team {team} plays two games on {day}: {other} and {game}"
+
+
+def _side_problems(game: str, teams: Mapping[tuple[object, ...], int]) -> Iterator[str]:
+    names = sorted({str(side[0]) for side in teams})
+    if len(names) != 2:
+        yield f"game {game} has {len(names)} team(s) ({', '.join(names)}), not two"
+    if len(teams) != 2:
+        yield f"game {game}: the rows of one team disagree about opponent, date, season or winner"
+    (one, one_points), (two, two_points) = teams.items()
+    if one[:2] != (two[1], two[0]) or one[2:4] != two[2:4]:
+        yield f"game {game}: its teams {one[0]} and {two[0]} do not name each other, or differ in date or season"
+    if one[4] == two[4]:
+        yield f"game {game}: {one[0]} and {two[0]} have both {'won' if one[4] else 'lost'}"
+    if (one_points > two_points) != one[4] or one_points == two_points:
+        yield f"game {game}: {one[0]} {one_points}, {two[0]} {two_points} does not fit who won"
+
+
+def _lookup_problems(rows: Sequence[RawRow]) -> Iterator[str]:
+    players: dict[date, set[tuple[int, str]]] = {}
+    for row in rows:
+        player = (cast("int", row["player_id"]), cast("str", row["player_lookup"]))
+        players.setdefault(cast("date", row["game_date"]), set()).add(player)
+    for day in sorted(players):
+        for lookup, ids in find_collisions(players[day]).items():
+            yield f"players {', '.join(map(str, ids))} share the lookup {lookup!r} on {day}"

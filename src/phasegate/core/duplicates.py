@@ -1,0 +1,196 @@
+"""Which of several rows with one key is kept. Pure: rows are mappings, answers are row numbers.
+
+The newest version wins. Of rows that are equally new, or have no version and the same place in time, the content
+decides where it can, so that the answer does not depend on the order in which the rows came.
+"""
+
+import json
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from uuid import UUID
+
+from phasegate.errors import BadInput
+
+SAMPLE_MAX = 10
+ORDERED = frozenset({"number", "text", "naive time", "time with zone", "date", "time of day", "duration"})
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "true or false"),
+    (Enum, "an enum"),
+    ((int, float, Decimal), "number"),
+    (str, "text"),
+    (date, "date"),
+    (time, "time of day"),
+    (timedelta, "duration"),
+)
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """``rows``: the survivors (from 0), in order of their key's first appearance; ``keys``: some that had several."""
+
+    rows: Sequence[int]
+    keys: tuple[tuple[object, ...], ...] = ()
+    ties: int = 0
+
+
+def choose(rows: Sequence[Mapping[str, object]], *, key: tuple[str, ...], version: str | None) -> Chosen:
+    """Choose one row per key: the newest version, or else the last row.
+
+    Raises BadInput, naming row (from 1) and column: null or missing keys and versions, NaN, mixed types.
+    """
+    if strangers := {kind for kind in set(map(type, rows)) if not issubclass(kind, Mapping)}:
+        n, kind = next((n, type(row)) for n, row in enumerate(rows, 1) if type(row) in strangers)
+        raise BadInput(f"row {n}: a {kind.__name__} is no row; give mappings from column to value")
+    columns = [_checked(rows, name, role="key") for name in key]
+    versions = None if version is None else _checked(rows, version, role="version")
+    keys: Sequence[object] = columns[0] if len(key) == 1 else list(zip(*columns, strict=True))
+    best: dict[object, int] = {}
+    repeated: set[object] = set()
+    tied: set[object] = set()
+    for n, one in enumerate(keys):
+        old = best.setdefault(one, n)
+        if old == n:
+            continue
+        repeated.add(one)
+        order = 0 if versions is None else _compare(versions[n], versions[old])
+        if order > 0:
+            tied.discard(one)
+        elif order == 0 and rows[n] != rows[old]:
+            mine, theirs = content(rows[n]), content(rows[old])
+            if mine != theirs:
+                tied.add(one)
+            order = 1 if (mine, sorted(rows[n])) > (theirs, sorted(rows[old])) else -1
+        if order > 0 or versions is None:
+            best[one] = n
+    sample = [one for one in best if one in repeated][:SAMPLE_MAX] if repeated else []
+    return Chosen(list(best.values()), tuple(_tuple(one, key) for one in sample), len(tied))
+
+
+def content(row: Mapping[str, object], /) -> str:
+    """Return the text that orders rows by content: of equal text exactly if the rows say the same.
+
+    Null and absent columns say the same, and so do equal numbers of different types, and one instant in two zones.
+
+    >>> content({"b": 1.0, "a": "x", "c": None})
+    '{"a":"x","b":1}'
+    """
+    return "{" + ",".join(f"{json.dumps(n)}:{_text(row[n])}" for n in sorted(row) if row[n] is not None) + "}"
+
+
+def refused_null(row: int, column: str, *, role: str) -> BadInput:
+    """Return the error for a null in a key or version column."""
+    return BadInput(f"row {row}: {role} {column!r} is null; fill it in, or leave the row out")
+
+
+def refused_nan(row: int, column: str, *, role: str) -> BadInput:
+    """Return the error for a NaN in a key or version column."""
+    return BadInput(f"row {row}: {role} {column!r} is NaN, which has no order; repair it where it was computed")
+
+
+def refused_kind(row: int, column: str, *, role: str, kind: str) -> BadInput:
+    """Return the error for a column whose values cannot be what it is named for."""
+    wanted = "numbers, text, dates or times" if role == "version" else "values without lists or objects inside"
+    return BadInput(f"row {row}: {role} {column!r} is {kind}; use {wanted}")
+
+
+def _checked(rows: Sequence[Mapping[str, object]], name: str, *, role: str) -> list[object]:
+    """Return a column, once every value can be compared with every other."""
+    values = [row.get(name, _MISSING) for row in rows]
+    if _plain(values):
+        return values
+    seen: dict[str, int] = {}
+    for n, value in enumerate(values, 1):
+        if value is _MISSING:
+            raise BadInput(f"row {n}: no column {name!r}; it has {', '.join(map(str, rows[n - 1])) or 'none'}")
+        if value is None:
+            raise refused_null(n, name, role=role)
+        if value != value:  # noqa: PLR0124  only NaN and its kin differ from themselves
+            raise refused_nan(n, name, role=role)
+        seen.setdefault(_kind(value), n)
+    (kind, first), *others = seen.items() or [("number", 1)]
+    if others:
+        other, n = others[0]
+        raise BadInput(f"row {n}: {role} {name!r} is {other} here, {kind} in row {first}; make the column one type")
+    if not (kind in ORDERED if role == "version" else _hashable(values[0]) if values else True):
+        raise refused_kind(first, name, role=role, kind=kind)
+    return values
+
+
+def _plain(values: Sequence[object]) -> bool:
+    """Tell whether a column is of one kind and nothing else, without a look at each value (ten times faster)."""
+    types = set(map(type, values))
+    if len(types) != 1:
+        return False
+    only = types.pop()
+    if only is float:
+        return not any(map(operator.ne, values, values))
+    if only is datetime:
+        zones = {value.tzinfo for value in values if isinstance(value, datetime)}
+        return len(zones) == 1 and zones <= {None, UTC}
+    return only in (int, str, date)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, datetime):
+        return "naive time" if value.utcoffset() is None else "time with zone"
+    return next((name for types, name in _KINDS if isinstance(value, types)), f"a {type(value).__name__}")
+
+
+def _hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _compare(new: object, old: object) -> int:
+    """Compare two versions of one kind."""
+    return 1 if new > old else -1 if new < old else 0  # type: ignore[operator]
+
+
+def _tuple(one: object, key: tuple[str, ...]) -> tuple[object, ...]:
+    return (one,) if len(key) == 1 else tuple(one)  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str:
+    match value:
+        case None | bool() | str():
+            text = json.dumps(value)
+        case Enum():
+            text = _text(value.value)
+        case int() | float() | Decimal():
+            text = _number(value)
+        case date() | time() | timedelta():
+            text = _moment(value)
+        case Mapping():
+            text = content({str(name): inner for name, inner in value.items()})
+        case list() | tuple():
+            text = f"[{','.join(map(_text, value))}]"
+        case bytes() | UUID():
+            text = f"{type(value).__name__}:{value.hex() if isinstance(value, bytes) else value}"
+        case _:
+            why = f"two rows differ in a {type(value).__name__}, which has no order; give a version, or plain values"
+            raise BadInput(why)
+    return text
+
+
+def _number(value: int | float | Decimal) -> str:
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(float(value))
+    if not value.is_finite():
+        return str(value).lower().replace("infinity", "inf")
+    return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
+
+
+def _moment(value: date | time | timedelta) -> str:
+    if isinstance(value, datetime) and value.utcoffset() is not None:
+        value = value.astimezone(UTC)
+    return f"{value.total_seconds()!r}s" if isinstance(value, timedelta) else value.isoformat()

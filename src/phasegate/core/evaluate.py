@@ -1,0 +1,102 @@
+"""What follows from a phase's document: newer inputs are taken over, requests opened, the phase fired. Pure.
+
+Every decision ends here, so nothing depends on which message came, or whether it came twice.
+Deciding twice gives the same document.
+"""
+
+from msgspec.structs import replace
+
+from phasegate.core import keys
+from phasegate.core.freshness import (
+    accepted,
+    carried,
+    catch_up_at,
+    fired_as_is,
+    missing,
+    ready,
+    same,
+    settle_at,
+    survey,
+)
+from phasegate.core.phase import HISTORY_MAX, Entry, Firing, Phase, Request
+
+
+def evaluate(phase: Phase, *, key: str, now: float, by: str) -> Phase:
+    """Return the document with all consequences drawn at ``now``; ``by`` is the attempt that led here."""
+    if phase.void is not None:
+        return phase if not phase.requests else replace(phase, requests={})
+    phase = adopt(phase, now=now)
+    phase = ask(phase, key=key, now=now)
+    return fire(phase, now=now, by=by)
+
+
+def adopt(phase: Phase, *, now: float) -> Phase:
+    """Take over waiting inputs, unless a build of the present ones is under way and has time left."""
+    if not phase.waiting:
+        return phase
+    building = any(request.state == "open" for request in phase.requests.values())
+    patience = catch_up_at(phase)
+    if building and patience is not None and now < patience:
+        return phase
+    return replace(phase, inputs={**phase.inputs, **phase.waiting}, waiting={}, building_since=now)
+
+
+def ask(phase: Phase, *, key: str, now: float) -> Phase:
+    """Keep one request per member that may start; forget those that are fresh or whose inputs changed."""
+    requests = {}
+    for name, inputs in ready(phase).items():
+        old = phase.requests.get(name)
+        if old is not None and same(old.inputs, inputs):
+            requests[name] = old if old.inputs == inputs else replace(old, inputs=inputs)
+        else:
+            number = keys.request_id(key, name, inputs=inputs)
+            requests[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now)
+    since = phase.building_since
+    if requests and since is None:
+        since = now
+    if len(survey(phase)) == len(phase.gate.members):
+        since = None
+    return replace(phase, requests=requests, building_since=since)
+
+
+def fire(phase: Phase, *, now: float, by: str) -> Phase:
+    """Fire the next generation when the gate is satisfied by contents that the last firing did not carry."""
+    if phase.paused is not None or fired_as_is(phase) or not _may_fire(phase, now=now):
+        return phase
+    quiet = settle_at(phase)
+    if quiet is not None and now < quiet:
+        return phase
+    generation = phase.generation + 1
+    firing = Firing(generation=generation, stamps=carried(phase), at=now, by=by, missing=missing(phase))
+    older = tuple(replace(e, state="superseded") if e.waiting else e for e in phase.outbox)
+    newer = tuple(
+        Entry(generation=generation, receiver=r.name, topic=r.topic, ack=r.ack, state="unsent", due=now, at=now)
+        for r in phase.gate.receivers
+    )
+    return replace(
+        phase,
+        firings=(*phase.firings, firing)[-HISTORY_MAX:],
+        outbox=(*older, *newer)[-HISTORY_MAX:],
+        changing_since=None,
+        changed_at=None,
+    )
+
+
+def _may_fire(phase: Phase, *, now: float) -> bool:
+    """Tell whether the gate's policy is met.
+
+    With everything expected there: yes. With a part that the policy allows (at_least, or past the deadline):
+    the first time at once; later only when nothing missing is still being built, so that a change fires once.
+    """
+    gate, there = phase.gate, accepted(phase)
+    if len(there) == len(gate.expect):
+        return True
+    if not all(name in there for name in gate.critical):
+        return False
+    overdue = gate.deadline is not None and now >= gate.deadline
+    enough = gate.at_least is not None and len(there) >= gate.at_least
+    if not (overdue or enough):
+        return False
+    patience = catch_up_at(phase)
+    calm = not any(request.state == "open" for request in phase.requests.values())
+    return not phase.firings or calm or (patience is not None and now >= patience)

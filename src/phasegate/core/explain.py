@@ -1,0 +1,212 @@
+"""What a phase's document means to the person who asks: where it stands, what it waits for, what to type. Pure."""
+
+from typing import Literal
+
+import msgspec
+
+from phasegate.core.freshness import fired_as_is, missing, same, settle_at, survey, wanted
+from phasegate.core.keys import Run
+from phasegate.core.phase import Firing, Phase, Request, Spec
+from phasegate.core.receipt import ABSENT
+
+State = Literal["void", "paused", "dead", "complete", "degraded", "sending", "settling", "building", "waiting"]
+MemberState = Literal["fresh", "asked", "parked", "dead", "blocked", "unreported"]
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """One step: where it stands, since when (epoch seconds), and the reason in words."""
+
+    name: str
+    state: MemberState
+    reason: str
+    since: float | None
+    rows: int | None
+    token: int | None
+    stale_against: tuple[str, ...]
+
+
+class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
+    """One firing: what made it fire, what it went without, and who has it. Receiver -> state of its trigger."""
+
+    number: int
+    at: float
+    made_by: tuple[str, ...]
+    missing: tuple[str, ...]
+    receivers: dict[str, str]
+
+
+class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """One phase of one run. ``mends`` are the commands that bring it on, ``last`` is the last thing it was told."""
+
+    phase: str
+    run: str
+    state: State
+    reason: str
+    opened_at: float
+    missing: tuple[str, ...]
+    members: tuple[MemberView, ...]
+    generations: tuple[GenerationView, ...]
+    inputs: dict[str, int]
+    waiting: dict[str, int]
+    last: str
+    last_at: float | None
+    due: float | None
+    mends: tuple[str, ...]
+
+
+def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
+    """Return everything there is to say about a phase at ``now``."""
+    members = tuple(_member(phase, name, spec) for name, spec in phase.gate.members.items())
+    state, reason = _state(phase, members, now=now)
+    last = phase.seen[-1] if phase.seen else None
+    return PhaseView(
+        phase=phase.name,
+        run=str(run),
+        state=state,
+        reason=reason,
+        opened_at=phase.opened_at,
+        missing=missing(phase),
+        members=members,
+        generations=_generations(phase),
+        inputs={name: begun.generation for name, begun in phase.inputs.items()},
+        waiting={name: begun.generation for name, begun in phase.waiting.items()},
+        last="" if last is None else f"{last.what} of {last.subject}: {last.outcome}",
+        last_at=None if last is None else last.at,
+        due=phase.due,
+        mends=_mends(phase, members, run=run),
+    )
+
+
+def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[State, str]:
+    """Return the one word for a phase, the worst first, and the reason for it."""
+    if phase.void is not None:
+        return "void", phase.void
+    if phase.paused is not None:
+        return "paused", phase.paused
+    dead = [f"{m.name}: {m.reason}" for m in members if m.state == "dead"]
+    dead += [f"the trigger for {e.receiver} was never acknowledged" for e in phase.outbox if e.state == "dead"]
+    if dead:
+        return "dead", "; ".join(dead)
+    if fired_as_is(phase):
+        unsent = [e.receiver for e in phase.outbox if e.waiting]
+        if unsent:
+            return "sending", f"generation {phase.generation} is not acknowledged by {', '.join(unsent)} yet"
+        if missing(phase):
+            return "degraded", f"generation {phase.generation} went out without {', '.join(missing(phase))}"
+        return "complete", f"generation {phase.generation} is fresh and handed on"
+    at = settle_at(phase)
+    if not missing(phase) and at is not None:
+        return "settling", f"everything is there; waiting {max(0.0, at - now):.0f} s for further changes"
+    asked = [m.name for m in members if m.state in ("asked", "parked")]
+    if asked:
+        return "building", f"{', '.join(asked)} asked for"
+    if phase.gate.members and not phase.inputs and any(spec.needs for spec in phase.gate.members.values()):
+        return "waiting", "no trigger from upstream yet"
+    return "waiting", f"waiting for {', '.join(missing(phase))}"
+
+
+def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
+    fresh, member, request = survey(phase), phase.members.get(name), phase.requests.get(name)
+    result = None if member is None else member.result
+    stale = _stale_against(phase, name, spec)
+    state: MemberState
+    since: float | None
+    if name in fresh:
+        assert result is not None
+        weaker = "" if result.attested else "; what it was built from is not attested"
+        state, reason, since = "fresh", f"{result.status}, {result.rows} rows{weaker}", result.at
+    elif request is not None:
+        state, reason, since = _requested(request, stale)
+    else:
+        since = None if result is None else result.at
+        lacking = [str(n) for n in spec.needs if n.phase == phase.name and n.step not in fresh]
+        lacking += [n.phase for n in spec.needs if n.phase != phase.name and n.phase not in phase.inputs]
+        state = "blocked" if lacking else "unreported"
+        waits = f"waits for {', '.join(dict.fromkeys(lacking))}" if lacking else "nobody has reported it yet"
+        reason = waits if result is None or lacking else f"stale against {', '.join(stale)}; not reported since"
+    attempt = None if member is None else member.attempt
+    if attempt is not None and attempt.error and state != "fresh" and attempt.error not in reason:
+        reason += f"; last try: {attempt.error}"
+    return MemberView(
+        name=name,
+        state=state,
+        reason=reason,
+        since=since,
+        rows=None if result is None else result.rows,
+        token=None if result is None else result.stamp.token,
+        stale_against=stale,
+    )
+
+
+def _requested(request: Request, stale: tuple[str, ...]) -> tuple[MemberState, str, float]:
+    against = f"stale against {', '.join(stale)}; " if stale else ""
+    if request.state == "dead":
+        return "dead", request.reason, request.opened_at
+    if request.state == "parked":
+        return "parked", f"{against}{request.reason}", request.opened_at
+    tries = f", failed {request.failures} times: {request.reason}" if request.failures else ""
+    return "asked", f"{against}asked for {request.sends} times{tries}", request.opened_at
+
+
+def _stale_against(phase: Phase, name: str, spec: Spec) -> tuple[str, ...]:
+    """Return the needs whose present content is not what the result was built from."""
+    member = phase.members.get(name)
+    if member is None or member.result is None:
+        return ()
+    fresh, built = survey(phase), member.result.built_from
+    if name in fresh:
+        return ()
+    found = []
+    for need in spec.needs:
+        now = wanted(phase, Spec(needs=(need,)), fresh=fresh)
+        if now is None or not same(now, {str(need): built.get(str(need), ABSENT)}):
+            found.append(str(need))
+    return tuple(found)
+
+
+def _generations(phase: Phase) -> tuple[GenerationView, ...]:
+    views, before = [], None
+    for firing in phase.firings:
+        receivers = {e.receiver: e.state for e in phase.outbox if e.generation == firing.generation}
+        views.append(
+            GenerationView(
+                number=firing.generation,
+                at=firing.at,
+                made_by=_made_by(firing, before),
+                missing=firing.missing,
+                receivers=dict(receivers),
+            )
+        )
+        before = firing
+    return tuple(views)
+
+
+def _made_by(firing: Firing, before: Firing | None) -> tuple[str, ...]:
+    """Return, in words, what made a generation fire."""
+    if before is None:
+        if firing.generation > 1:
+            return ("the generation before it is no longer remembered",)
+        return (
+            ("the deadline, or enough of what is expected",) if firing.missing else ("everything expected was fresh",)
+        )
+    found = []
+    for name, stamp in firing.stamps.items():
+        old = before.stamps.get(name, ABSENT)
+        if old.fingerprint != stamp.fingerprint:
+            found.append(f"{name} came" if old == ABSENT else f"{name} changed")
+    return tuple(found) or ("another set of members is expected",)
+
+
+def _mends(phase: Phase, members: tuple[MemberView, ...], *, run: Run) -> tuple[str, ...]:
+    if phase.void is not None or phase.paused is not None:
+        return ()
+    found = [f"phasegate redrive {run} --step {m.name}" for m in members if m.state == "dead"]
+    found += [f"phasegate redrive {run} --step {e.receiver}" for e in phase.outbox if e.state == "dead"]
+    found += [
+        f"phasegate complete {m.name} --run {run}"
+        for m in members
+        if m.state == "unreported" and not phase.gate.members[m.name].asks
+    ]
+    if any(m.state in ("asked", "parked") for m in members) or any(e.waiting for e in phase.outbox):
+        found.append("phasegate worker --until-idle")
+    return tuple(dict.fromkeys(found))

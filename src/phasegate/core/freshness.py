@@ -1,0 +1,130 @@
+"""What is fresh, what may start, what is settled. Derived from a phase's document, never stored. Pure.
+
+Rule (a build system's, see docs/explanation/freshness.md): a member is fresh when its accepted result was built
+from the present inputs, and these are fresh. Inputs of an upstream phase are fresh by definition: they are what
+its generation carried. Contents are compared by fingerprint, so the same content again is no change.
+"""
+
+from collections.abc import Mapping
+
+from phasegate.core.phase import Phase, Request, Spec
+from phasegate.core.receipt import ABSENT, Stamp
+
+
+def same(one: Mapping[str, Stamp], other: Mapping[str, Stamp]) -> bool:
+    """Tell whether two sets of inputs hold the same contents under the same names."""
+    return one.keys() == other.keys() and all(one[n].fingerprint == other[n].fingerprint for n in one)
+
+
+def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str, Stamp] | None:
+    """Return the inputs a member would be built from now; None while one of them is not there yet."""
+    inputs: dict[str, Stamp] = {}
+    for need in spec.needs:
+        if need.phase == phase.name:
+            if need.step not in fresh:
+                return None
+            inputs[str(need)] = fresh[need.step]
+        else:
+            begun = phase.inputs.get(need.phase)
+            if begun is None:
+                return None
+            inputs[str(need)] = begun.stamps.get(need.step, ABSENT)
+    return inputs
+
+
+def survey(phase: Phase) -> dict[str, Stamp]:
+    """Return the fresh members and their stamps, needs first."""
+    fresh: dict[str, Stamp] = {}
+    left = {name: m.result for name in phase.gate.members if (m := phase.members.get(name)) and m.result is not None}
+    found = True
+    while found:  # a document's body is sorted by name, so needs need not come first in it
+        found = False
+        for name, result in list(left.items()):
+            inputs = wanted(phase, phase.gate.members[name], fresh=fresh)
+            if inputs is not None:
+                del left[name]
+                if same(inputs, result.built_from):
+                    fresh[name], found = result.stamp, True
+    return fresh
+
+
+def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
+    """Return the members that may start now, with the inputs each must be built from."""
+    fresh, found = survey(phase), {}
+    for name, spec in phase.gate.members.items():
+        if spec.asks and name not in fresh:
+            inputs = wanted(phase, spec, fresh=fresh)
+            if inputs is not None:
+                found[name] = inputs
+    return found
+
+
+def accepted(phase: Phase) -> dict[str, Stamp]:
+    """Return the expected members that are fresh with a status that the gate accepts."""
+    found = {}
+    for name, stamp in survey(phase).items():
+        result = phase.members[name].result
+        if name in phase.gate.expect and result is not None and result.status in phase.gate.accept:
+            found[name] = stamp
+    return found
+
+
+def missing(phase: Phase) -> tuple[str, ...]:
+    """Return the expected members that are absent, stale, or not accepted, in the plan's order."""
+    there = accepted(phase)
+    return tuple(name for name in phase.gate.expect if name not in there)
+
+
+def carried(phase: Phase) -> dict[str, Stamp]:
+    """Return what a firing now would carry: for a stale member its last stamp, for an unknown one ``absent``."""
+    stamps = {}
+    for name in phase.gate.expect:
+        member = phase.members.get(name)
+        stamps[name] = ABSENT if member is None or member.result is None else member.result.stamp
+    return stamps
+
+
+def fired_as_is(phase: Phase) -> bool:
+    """Tell whether the last firing carried exactly today's contents."""
+    return bool(phase.firings) and same(phase.firings[-1].stamps, carried(phase))
+
+
+def settled(phase: Phase) -> bool:
+    """Tell whether everything expected is fresh, fired and acknowledged, and nothing is asked for."""
+    return (
+        fired_as_is(phase)
+        and not phase.requests
+        and not phase.waiting
+        and not missing(phase)
+        and not any(entry.waiting for entry in phase.outbox)
+    )
+
+
+def unanswered(request: Request) -> bool:
+    """Tell whether a request is still sent now and then."""
+    return request.state != "dead"
+
+
+def settle_at(phase: Phase) -> float | None:
+    """Return when reports have been quiet for long enough to fire; None when nothing changes."""
+    if phase.changed_at is None or phase.changing_since is None:
+        return None
+    gate = phase.gate
+    return min(phase.changed_at + gate.settle_s, phase.changing_since + max(gate.settle_max_s, gate.settle_s))
+
+
+def catch_up_at(phase: Phase) -> float | None:
+    """Return when a build in progress no longer keeps newer inputs, or a degraded firing, waiting."""
+    return None if phase.building_since is None else phase.building_since + phase.gate.catch_up_max_s
+
+
+def timers(phase: Phase) -> list[float]:
+    """Return the times at which something can happen by time alone; those already looked at are left out."""
+    if phase.paused is not None:
+        return []
+    messages = [entry.due for entry in phase.outbox if entry.waiting]
+    messages += [request.due for request in phase.requests.values() if unanswered(request)]
+    clocks = [settle_at(phase), catch_up_at(phase)]
+    if not fired_as_is(phase):
+        clocks.append(phase.gate.deadline)
+    return messages + [at for at in clocks if at is not None and at > phase.looked_at]

@@ -1,0 +1,85 @@
+"""Keys of documents and ids of messages. Both derive from names alone, so they are the same at every try.
+
+A key is ``kind:scope:name:run`` in ``[a-z0-9._-]``; ids are keys with dots for colons. Pure.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import NamedTuple
+
+from phasegate.core.receipt import Part, Stamp
+from phasegate.errors import BadInput
+
+WORD = re.compile(r"[a-z0-9][a-z0-9._-]*")
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+YEARS = (1990, 2100)
+
+
+class Run(NamedTuple):
+    """One date in one mode."""
+
+    date: str
+    mode: str
+
+    def __str__(self) -> str:
+        return f"{self.date}.{self.mode}"
+
+
+def parse_run(text: str, /) -> Run:
+    """Read ``2026-02-03.overnight``.
+
+    Raises BadInput naming the text and the form expected.
+
+    >>> parse_run("2026-02-03.overnight")
+    Run(date='2026-02-03', mode='overnight')
+    """
+    day, dot, mode = text.partition(".")
+    if not dot or not NAME.fullmatch(mode):
+        raise BadInput(f"run {text!r}: write DATE.MODE, for example 2026-02-03.overnight")
+    return Run(parse_date(day), mode)
+
+
+def parse_date(text: str, /) -> str:
+    """Return an ISO date in its one spelling. Raises BadInput for anything else, and for years out of bounds."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"date {text!r}: write YYYY-MM-DD, for example 2026-02-03") from None
+    if not YEARS[0] <= day.year <= YEARS[1]:
+        raise BadInput(f"date {text!r}: the year must lie between {YEARS[0]} and {YEARS[1]}")
+    return day.isoformat()
+
+
+def phase_key(pipeline: str, phase: str, *, run: Run) -> str:
+    """Return the key of a phase's document.
+
+    >>> phase_key("nba", "analytics", run=Run("2026-02-03", "overnight"))
+    'phase:nba:analytics:2026-02-03.overnight'
+    """
+    return f"phase:{pipeline}:{phase}:{run}"
+
+
+def phase_of(key: str, /) -> tuple[str, str, Run]:
+    """Take a phase's key apart into pipeline, phase and run."""
+    kind, pipeline, phase, run = key.split(":")
+    assert kind == "phase", key
+    return pipeline, phase, parse_run(run)
+
+
+def lease_key(warehouse: str, part: Part, /) -> str:
+    """Return the key of the lease of one partition: the resource, not the pipeline, is what is held."""
+    return f"lease:{warehouse}:{part.table}:{part.partition}"
+
+
+def trigger_id(key: str, generation: int, *, receiver: str) -> str:
+    """Return the id of a trigger: the same at every sending."""
+    return f"trigger.{key.partition(':')[2].replace(':', '.')}.{generation}.{receiver}"
+
+
+def request_id(key: str, step: str, *, inputs: Mapping[str, Stamp]) -> str:
+    """Return the id of a request: of the step, its run and the content it asks for."""
+    content = ";".join(f"{name}={stamp.fingerprint}" for name, stamp in sorted(inputs.items()))
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    return f"request.{key.partition(':')[2].replace(':', '.')}.{step}.{digest}"

@@ -1,0 +1,115 @@
+"""What the messages on the bus say, and how a bad one is refused. Pure.
+
+Three kinds: ``trigger`` (a phase fired), ``request`` (build this step of these inputs), ``completion`` (somebody
+outside finished a step). Unknown fields are allowed; a missing or wrong one is named.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from phasegate.core import keys
+from phasegate.core.phase import Status
+from phasegate.core.receipt import Stamp
+from phasegate.errors import BadInput
+
+ORDER_MAX = 2.0**53
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trigger"):
+    """A phase fired generation ``generation``; ``receiver`` is asked to begin with these stamps of its members."""
+
+    id: str
+    pipeline: str
+    phase: str
+    run: str
+    generation: int
+    receiver: str
+    stamps: dict[str, Stamp]
+    missing: tuple[str, ...] = ()
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="request"):
+    """A phase asks for a step to be built of exactly these inputs."""
+
+    id: str
+    pipeline: str
+    phase: str
+    step: str
+    run: str
+    inputs: dict[str, Stamp]
+    forced: bool = False
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="completion"):
+    """Somebody outside finished, or failed to finish, an external step.
+
+    ``sequence`` (declared) or else ``completed_at`` says which of two completions is newer.
+    ``execution_id`` stands for the content where there is no table to read. ``trigger_id`` echoes the trigger
+    that the work was begun by. ``run`` or ``game_date`` (with ``mode``) names the run.
+    """
+
+    step: str
+    status: Status = "success"
+    run: str = ""
+    game_date: str = ""
+    mode: str = ""
+    rows: int = 0
+    sequence: int | None = None
+    completed_at: str | float | None = None
+    execution_id: str = ""
+    trigger_id: str = ""
+    error: str = ""
+
+
+Body = Trigger | Request | Completion
+
+
+def parse(body: Mapping[str, object], *, where: str) -> Body:
+    """Read a message's body. Raises BadInput: one line that names the message, the field and what it should be."""
+    kind = body.get("kind")
+    kinds = {"trigger": Trigger, "request": Request, "completion": Completion}
+    if not isinstance(kind, str) or kind not in kinds:
+        raise BadInput(f"{where}: kind is {kind!r}; it must be one of trigger, request, completion")
+    try:
+        return msgspec.convert(body, kinds[kind])  # type: ignore[no-any-return]
+    except msgspec.ValidationError as e:
+        raise BadInput(f"{where}: {kind} message: {e}") from None
+
+
+def completion_order(said: Completion, *, where: str, now: float) -> float:
+    """Return what orders two completions of one step. Raises BadInput for a time without a zone, or nonsense."""
+    if said.sequence is not None:
+        if not 0 <= said.sequence <= ORDER_MAX:
+            raise BadInput(f"{where}: sequence {said.sequence} is out of bounds; use 0 to 2^53")
+        return float(said.sequence)
+    at = said.completed_at
+    if at is None:
+        return now
+    if isinstance(at, str):
+        try:
+            moment = datetime.fromisoformat(at)
+        except ValueError:
+            raise BadInput(f"{where}: completed_at {at!r}: write ISO 8601, such as 2026-02-04T06:00:00+00:00") from None
+        if moment.tzinfo is None:
+            raise BadInput(f"{where}: completed_at {at!r} has no time zone; add +00:00 or Z")
+        return moment.timestamp()
+    if not 0 <= at <= 1e11:
+        raise BadInput(f"{where}: completed_at {at!r} is not a time in epoch seconds")
+    return float(at)
+
+
+def completion_run(said: Completion, *, modes: tuple[str, ...], where: str) -> keys.Run:
+    """Return the run a completion speaks of: never guessed from the clock. Raises BadInput."""
+    if said.run:
+        run = keys.parse_run(said.run)
+    elif said.game_date:
+        if not said.mode and len(modes) != 1:
+            raise BadInput(f"{where}: names no mode and the plan has {len(modes)}: {', '.join(modes)}; add one")
+        run = keys.Run(keys.parse_date(said.game_date), said.mode or modes[0])
+    else:
+        raise BadInput(f"{where}: names no run; add run = DATE.MODE, or game_date")
+    if run.mode not in modes:
+        raise BadInput(f"{where}: unknown mode {run.mode!r}; the plan has {', '.join(modes)}")
+    return run

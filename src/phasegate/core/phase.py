@@ -1,0 +1,196 @@
+"""The document of one phase in one run: what it was told, what it asks for, what it has fired. Pure.
+
+It refuses to store what can be derived: freshness, counts and "ready" are computed where they are needed.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from phasegate.core.codec import State
+from phasegate.core.receipt import Stamp
+
+LOOK_BY_S = 24 * 3600.0
+HISTORY_MAX = 32
+
+Ack = Literal["begin", "completion", "publish"]
+Status = Literal["success", "empty", "partial", "failed", "transient", "moved", "skipped"]
+GOOD: tuple[Status, ...] = ("success", "empty")
+
+
+class Need(msgspec.Struct, frozen=True, order=True):
+    """A step that must be fresh first, and the phase it belongs to."""
+
+    phase: str
+    step: str
+
+    def __str__(self) -> str:
+        return f"{self.phase}.{self.step}"
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate must know of one member. ``asks``: Phasegate sends requests for it, to ``topic``."""
+
+    needs: tuple[Need, ...] = ()
+    asks: bool = True
+    topic: str = ""
+    attempts_max: int = 5
+
+
+class Receiver(msgspec.Struct, frozen=True):
+    """Who gets a trigger, over which topic, and how its arrival is known."""
+
+    name: str
+    topic: str
+    ack: Ack
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule of firing, pinned when the run opens; only ``replan`` changes it.
+
+    ``at_least``: how many of ``expect`` suffice
+    (None: all). ``deadline``: epoch seconds, absolute. ``hash`` is of the plan's part that made this gate.
+    """
+
+    members: dict[str, Spec]
+    expect: tuple[str, ...]
+    critical: tuple[str, ...] = ()
+    at_least: int | None = None
+    deadline: float | None = None
+    accept: tuple[Status, ...] = GOOD
+    receivers: tuple[Receiver, ...] = ()
+    settle_s: float = 0.0
+    settle_max_s: float = 0.0
+    catch_up_max_s: float = 600.0
+    hash: str = ""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest accepted outcome of a member. ``attested``: ``built_from`` comes from a receipt or an echo."""
+
+    status: Status
+    stamp: Stamp
+    order: float
+    built_from: dict[str, Stamp]
+    rows: int
+    at: float
+    attested: bool = True
+    write_id: str = ""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest try of a member, whatever became of it."""
+
+    status: Status
+    at: float
+    error: str = ""
+    count: int = 0
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A step within the phase: its newest result and its newest attempt, apart."""
+
+    result: Result | None = None
+    attempt: Attempt | None = None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A step asked to be built of exactly these inputs.
+
+    ``open`` is sent again until answered; ``parked`` waits for other inputs (and is tried at the ceiling of the
+    back-off); ``dead`` waits for other inputs or ``redrive``. Only a reported failure counts in ``failures``.
+    """
+
+    id: str
+    inputs: dict[str, Stamp]
+    state: Literal["open", "parked", "dead"]
+    opened_at: float
+    due: float
+    sends: int = 0
+    failures: int = 0
+    reason: str = ""
+    forced: bool = False
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """The upstream generation that this phase works on: the stamps that its trigger carried."""
+
+    generation: int
+    stamps: dict[str, Stamp]
+    begun_at: float
+    begun_by: str
+    trigger: str = ""
+    missing: tuple[str, ...] = ()
+
+
+class Firing(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision to hand on. ``missing``: expected members that were absent, stale or not accepted."""
+
+    generation: int
+    stamps: dict[str, Stamp]
+    at: float
+    by: str
+    missing: tuple[str, ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One trigger for one receiver in the outbox."""
+
+    generation: int
+    receiver: str
+    topic: str
+    ack: Ack
+    state: Literal["unsent", "sent", "acked", "dead", "superseded"]
+    due: float
+    sends: int = 0
+    at: float = 0.0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody must still send it, or hear of its arrival."""
+        return self.state in ("unsent", "sent")
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A command this document has heard: for ``why``, and for the same answer when it is decided again."""
+
+    attempt: str
+    what: str
+    subject: str
+    at: float
+    outcome: str
+
+
+class Phase(State, frozen=True):
+    """All that is known of one phase in one run."""
+
+    name: str
+    gate: Gate
+    opened_at: float
+    looked_at: float
+    inputs: dict[str, Input] = {}
+    waiting: dict[str, Input] = {}
+    members: dict[str, Member] = {}
+    requests: dict[str, Request] = {}
+    firings: tuple[Firing, ...] = ()
+    outbox: tuple[Entry, ...] = ()
+    seen: tuple[Seen, ...] = ()
+    building_since: float | None = None
+    changing_since: float | None = None
+    changed_at: float | None = None
+    paused: str | None = None
+    void: str | None = None
+
+    @property
+    def generation(self) -> int:
+        """Return the number of the last firing, 0 before the first."""
+        return self.firings[-1].generation if self.firings else 0
+
+    @property
+    def due(self) -> float | None:
+        """When somebody must look again. Only a settled or void document has no such time."""
+        from phasegate.core.freshness import settled, timers
+
+        if self.void is not None or settled(self):
+            return None
+        return min([*timers(self), self.looked_at + LOOK_BY_S])

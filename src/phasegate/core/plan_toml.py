@@ -1,0 +1,178 @@
+"""Reads a plan from TOML. Every refusal is one line: file:line, the place, what is wrong, the mend. Pure.
+
+It refuses what would do nothing: unknown keys, keys that do not apply, steps nobody waits for. It needs no setting
+for how long a message may be redelivered: whether a message is new is read off the document, never remembered.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from msgspec.structs import replace
+
+from phasegate.core.phase import Need
+from phasegate.core.plan import ModeGate, Plan, digest
+from phasegate.core.plan_check import check, find_cycle, in_order
+from phasegate.core.plan_phase import PHASE_KEYS, PHASE_LATER, declared_modes, inherited_modes, read_modes, read_phase
+from phasegate.core.plan_step import STEP_KEYS, read_step
+from phasegate.core.toml_lines import parse, spell, suggest
+from phasegate.core.toml_read import Section
+
+STEPS_MAX = 500
+PHASES_MAX = 100
+TOP_KEYS = ("pipeline", "timezone", "phase", "step")
+TOP_LATER = ("calendar",)
+
+Files: TypeAlias = Callable[[str], str]
+
+
+def no_files(name: str, /) -> str:
+    """Refuse every file: for plans whose steps are all external or Python."""
+    raise OSError(f"nobody gave a folder to read {spell(name)} from")
+
+
+def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") -> Plan:
+    """Read and check a whole plan; ``files`` returns the text of an SQL file that it names.
+
+    Phases and steps come in an order in which needs come first, in the file's order among equals.
+    Raises BadInput in one line that begins with ``name`` and the line.
+
+    >>> plan = load_plan('''
+    ... pipeline = "nba"
+    ... timezone = "America/New_York"
+    ... [phase.raw]
+    ... [step.gamebook]
+    ... phase = "raw"
+    ... external = true
+    ... ''')
+    >>> plan.phases["raw"].modes["daily"].expect
+    ('gamebook',)
+    """
+    toml = parse(text, name=name)
+    top = Section(toml, (), toml.body)
+    top.only(TOP_KEYS, later=TOP_LATER)
+    pipeline, timezone = top.name("pipeline"), _timezone(top)
+    phases, steps = _sections(top)
+    after = _after(phases)
+    home = _homes(steps, phases=after)
+    needs = {step: _needs(section, home=home, after=after) for step, section in steps.items()}
+    order = _step_order(steps, needs=needs, home=home, phases=tuple(after))
+    read = {step: read_step(steps[step], phase=home[step], needs=needs[step], files=files) for step in order}
+    modes = _modes(phases, after=after, steps={p: tuple(s for s in order if home[s] == p) for p in after})
+    plan = Plan(
+        pipeline=pipeline,
+        timezone=timezone,
+        phases={p: read_phase(phases[p], modes=modes[p], graph=after) for p in after},
+        steps=read,
+    )
+    check(plan, toml)
+    return replace(plan, hash=digest(plan))
+
+
+def _sections(top: Section) -> tuple[dict[str, Section], dict[str, Section]]:
+    """Return the tables of the phases and of the steps, with known keys only."""
+    phases = top.named("phase", wanted="at least one table [phase.NAME]")
+    steps = top.named("step", wanted="at least one table [step.NAME]")
+    for key, count, most in (("phase", len(phases), PHASES_MAX), ("step", len(steps), STEPS_MAX)):
+        if count > most:
+            raise top.error(key, f"{count} of them, at most {most} are allowed; split the pipeline")
+    for section in phases.values():
+        section.only(PHASE_KEYS, later=PHASE_LATER)
+    for section in steps.values():
+        section.only(STEP_KEYS)
+    return phases, steps
+
+
+def _modes(
+    phases: dict[str, Section], *, after: dict[str, tuple[str, ...]], steps: dict[str, tuple[str, ...]]
+) -> dict[str, dict[str, ModeGate]]:
+    """Return the modes of each phase: its own, else those that others declare and that can reach it."""
+    own = {phase: read_modes(section, steps=steps[phase]) for phase, section in phases.items()}
+    declared = declared_modes(own.values())
+    found: dict[str, dict[str, ModeGate]] = {}
+    for phase, before in after.items():
+        upstream = [found[other] for other in before]
+        found[phase] = own[phase] or inherited_modes(
+            phases[phase], declared=declared, upstream=upstream, expect=steps[phase]
+        )
+    return found
+
+
+def _timezone(top: Section) -> str:
+    name = top.text("timezone", wanted='the name of a time zone, such as "America/New_York"')
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = suggest(name, known=available_timezones()).partition(" known:")[0].removeprefix(";")
+        mend = near or ' write one such as "UTC"'
+        raise top.error("timezone", f"unknown time zone {spell(name)};{mend}") from None
+    return name
+
+
+def _after(phases: dict[str, Section]) -> dict[str, tuple[str, ...]]:
+    """Return what each phase comes after; upstream phases first."""
+    after: dict[str, tuple[str, ...]] = {}
+    for phase, section in phases.items():
+        one = section.body.get("after")
+        wanted = 'a phase such as "raw", or a list of phases'
+        after[phase] = (one,) if isinstance(one, str) and one else section.texts("after", wanted=wanted)
+        for other in after[phase]:
+            if other not in phases:
+                raise section.error("after", f"unknown phase {spell(other)}{suggest(other, known=phases)}")
+    cycle = find_cycle(after)
+    if cycle:
+        raise phases[cycle[0]].error("after", f"cycle {' -> '.join(cycle)}; remove one of these")
+    return {phase: after[phase] for phase in in_order(after)}
+
+
+def _homes(steps: dict[str, Section], *, phases: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """Return the phase of each step."""
+    home = {}
+    for step, section in steps.items():
+        phase = section.text("phase", wanted="the name of a phase")
+        if phase not in phases:
+            raise section.error("phase", f"unknown phase {spell(phase)}{suggest(phase, known=phases)}")
+        home[step] = phase
+    return home
+
+
+def _needs(section: Section, *, home: dict[str, str], after: dict[str, tuple[str, ...]]) -> tuple[Need, ...]:
+    """Return a step's needs, each known and within reach."""
+    step = str(section.place[-1])
+    written = section.body.get("needs")
+    if isinstance(written, list) and any(isinstance(item, dict) for item in written):
+        raise section.error("needs", 'the form {step = …, back = …} is not supported in this version; write "step"')
+    found: dict[Need, None] = {}
+    for text in section.texts("needs", wanted='a list of steps such as ["raw.gamebook", "team_game"]'):
+        phase, _, name = text.rpartition(".")
+        if name not in home:
+            raise section.error("needs", f"unknown step {spell(text)}{suggest(name, known=home)}")
+        if phase and phase != home[name]:
+            right = f"{home[name]}.{name}"
+            raise section.error("needs", f"{spell(name)} is no step of {spell(phase)}; write {spell(right)}")
+        need = Need(home[name], name)
+        if need in found:
+            raise section.error("needs", f"holds {spell(str(need))} twice; remove one")
+        mine = home[step]
+        if need.phase not in (mine, *after[mine]):
+            told = f"{spell(str(need))} would never arrive: phase {spell(mine)} does not come after"
+            raise section.error("needs", f'{told} {spell(need.phase)}; write after = "{need.phase}" in [phase.{mine}]')
+        found[need] = None
+    return tuple(found)
+
+
+def _step_order(
+    steps: dict[str, Section], *, needs: dict[str, tuple[Need, ...]], home: dict[str, str], phases: tuple[str, ...]
+) -> list[str]:
+    """Return the steps phase by phase, needs first. Refuse cycles, and phases without steps."""
+    graph = {
+        step: tuple(need.step for need in needs[step]) for step in sorted(steps, key=lambda s: phases.index(home[s]))
+    }
+    cycle = find_cycle(graph)
+    if cycle:
+        raise steps[cycle[0]].error("needs", f"cycle {' -> '.join(cycle)}; remove one of these needs")
+    for phase in phases:
+        if phase not in home.values():
+            toml = next(iter(steps.values())).toml
+            raise toml.error(("phase", phase), f'has no step; give one phase = "{phase}", or remove the phase')
+    return in_order(graph)

@@ -1,0 +1,39 @@
+"""What Phasegate must know about a guarded table. Pure."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+LINEAGE_PREFIX = "_pg_"
+TOKEN_COLUMN = "_pg_token"
+SCALE_DEFAULT = 6
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A table: its full name, the key that makes a row unique, the column that names its partition.
+
+    ``write``: ``replace`` (the run's partition is replaced whole) or ``merge`` (increments by key and ``version``).
+    ``columns``: name -> SQL type; needed where rows come from Python, else taken from the step's SELECT.
+    ``scales``: decimal places of float columns (default 6). ``volatile``: columns left out of the fingerprint.
+    ``tombstone``: a boolean column of staged rows that asks for deletion (merge only); never stored.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    partition: str
+    write: Literal["replace", "merge"] = "replace"
+    version: str | None = None
+    tombstone: str | None = None
+    columns: Mapping[str, str] = {}
+    scales: Mapping[str, int] = {}
+    volatile: tuple[str, ...] = ()
+
+    def scale(self, column: str) -> int:
+        """Return the decimal places that floats of this column are rounded to when written."""
+        return self.scales.get(column, SCALE_DEFAULT)
+
+    def fingerprinted(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the columns that count as content, sorted: neither version, nor lineage, nor volatile ones."""
+        out = {*self.volatile, self.version, self.tombstone}
+        return tuple(sorted(c for c in columns if c not in out and not c.startswith(LINEAGE_PREFIX)))

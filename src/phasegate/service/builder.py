@@ -1,0 +1,127 @@
+"""Serves one request: builds a step of exactly the inputs asked for, and reports what became of it.
+
+Fixed order: warehouse commit, then the report, then the lease is given back. No outcome is called success that
+is none: a lease held by somebody else, inputs that moved and a stale token leave the request standing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from phasegate.core import judge
+from phasegate.core.decisions import Report
+from phasegate.core.freshness import same
+from phasegate.core.keys import Run
+from phasegate.core.phase import Request, Status
+from phasegate.core.plan import Plan, Step
+from phasegate.core.receipt import Receipt, Stamp
+from phasegate.errors import (
+    BadInput,
+    Contended,
+    Fenced,
+    ForeignStore,
+    LeaseLost,
+    Moved,
+    Partial,
+    PhasegateError,
+    Unavailable,
+)
+from phasegate.ports import Ports, Row
+from phasegate.service.gatekeeper import Gatekeeper
+from phasegate.service.inputs import owner, part_of, stamps_now
+from phasegate.service.leases import Held, Leases
+from phasegate.service.reading import Reading
+from phasegate.service.tables import TableReporter, report_of
+from phasegate.service.writer import Work, Writer
+
+PythonStep = Callable[[Reading], Sequence[Row]]
+
+
+class Builder:
+    """Builds ``sql`` and ``python`` steps on request."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ports: Ports,
+        *,
+        gatekeeper: Gatekeeper,
+        leases: Leases,
+        writer: Writer,
+        tables: TableReporter,
+        functions: Mapping[str, PythonStep],
+    ) -> None:
+        self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
+        self._leases, self._writer, self._tables, self._functions = leases, writer, tables, functions
+
+    def serve(self, step: Step, run: Run, *, request_id: str) -> str:
+        """Serve the phase's standing request for a step; return what happened, in a word.
+
+        ``request_id`` names the request that a message asked for: one that no longer stands is ``not asked for``.
+        """
+        with self._leases.hold(part_of(step, run), purpose=request_id) as held:
+            if held is None:
+                return "busy"
+            phase = self._gatekeeper.read(step.phase, run)
+            request = None if phase is None else phase.requests.get(step.name)
+            if request is None or request.id != request_id or request.state == "dead":
+                return "not asked for"
+            return self._serve(step, run, request=request, held=held)
+
+    def _serve(self, step: Step, run: Run, *, request: Request, held: Held) -> str:
+        said: Report | None
+        try:
+            said = report_of(step.name, self._build(step, run, request=request, held=held), request=request.id)
+        except Moved as e:
+            self.tell_owners(request.inputs, run)
+            said = self._failure(step, request, status="moved", error=e)
+        except (Fenced, LeaseLost) as e:
+            self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
+            if not isinstance(e, Fenced) or not held.beat():
+                return "stale"
+            lost = ForeignStore(e.resource, "with an older token", f"with token {e.newest}")
+            said = self._failure(step, request, status="failed", error=lost)
+        except (Unavailable, Contended):
+            raise
+        except Partial as e:
+            said = self._failure(step, request, status="partial", error=e)
+        except (BadInput, ForeignStore) as e:
+            said = self._failure(step, request, status="failed", error=e)
+        except Exception as e:  # noqa: BLE001  a step may raise anything; it is reported, counted and bounded
+            said = self._failure(step, request, status="transient", error=e)
+        return self._gatekeeper.report(step.phase, run, said).outcome
+
+    def _failure(self, step: Step, request: Request, *, status: Status, error: Exception) -> Report:
+        known = isinstance(error, PhasegateError)
+        text = str(error) if known else f"{type(error).__name__}: {error}"
+        self._ports.observer.event("step not done", step=step.name, status=status, error=text)
+        return Report(member=step.name, status=status, error=text, request=request.id)
+
+    def _build(self, step: Step, run: Run, *, request: Request, held: Held) -> Receipt:
+        """Return the receipt of these inputs and this code: the newest there is, or that of a write now."""
+        part = part_of(step, run)
+        with self._ports.warehouse.snapshot() as reader:
+            newest = reader.receipts([part]).get(part)
+        if newest is not None and newest.code == step.code and same(newest.built_from, request.inputs):
+            return newest
+        work = Work(step, run, request.inputs, forced=request.forced)
+        if step.kind == "python":
+            work = self._prepared(work)
+        return self._writer.write(work, held=held)
+
+    def _prepared(self, work: Work) -> Work:
+        """Run a Python step: stamps first, then its reads, then its rows."""
+        step = work.step
+        function = self._functions.get(step.python)
+        if function is None:
+            raise BadInput(f"step {step.name}: {step.python} is not to be found; check module and function")
+        reading = Reading(self._plan, self._ports.warehouse, asked=work.inputs, run=work.run)
+        rows = function(reading)
+        if not isinstance(rows, Sequence):
+            raise BadInput(f"step {step.name}: {step.python} returned {type(rows).__name__}; return a list of dicts")
+        return Work(step, work.run, work.inputs, rows=rows, before=reading.before, forced=work.forced)
+
+    def tell_owners(self, asked: Mapping[str, Stamp], run: Run) -> None:
+        """Report what the inputs hold now to the documents that own them: a lost report heals itself."""
+        with self._ports.warehouse.snapshot() as reader:
+            now = stamps_now(self._plan, reader, asked=asked, run=run)
+        for name in judge.moved(asked, now):
+            self._tables.report(self._plan.steps[owner(self._plan, name).step], run)

@@ -1,0 +1,116 @@
+"""One plan on one set of ports: the object that the command line, a web service or your own code holds."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+from phasegate.core import messages
+from phasegate.core.backoff import held_up_s
+from phasegate.core.decisions import Answer
+from phasegate.core.plan import Plan
+from phasegate.core.receipt import Part
+from phasegate.errors import PhasegateError
+from phasegate.ports import Ports
+from phasegate.service.builder import Builder, PythonStep
+from phasegate.service.gatekeeper import Gatekeeper
+from phasegate.service.identity import store_id
+from phasegate.service.leases import Leases
+from phasegate.service.overview import Overview
+from phasegate.service.quarantine import Quarantine
+from phasegate.service.stepping import Stepping, StepRun
+from phasegate.service.sweeper import Sweeper
+from phasegate.service.tables import TableReporter
+from phasegate.service.worker import Worker
+from phasegate.service.writer import Writer
+
+SWEEP_EVERY_S = 5.0
+WAIT_MAX_S = 1.0
+
+
+class Pipeline:
+    """Begin, complete, work and sweep. Safe to use from many threads; each process makes its own."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ports: Ports,
+        *,
+        warehouse_name: str = "main",
+        ttl_s: float = 60.0,
+        heartbeat_s: float = 15.0,
+        functions: Mapping[str, PythonStep] | None = None,
+    ) -> None:
+        self.plan, self.ports = plan, ports
+        self.store_id = store_id(ports)
+        self.gatekeeper = Gatekeeper(plan, ports)
+        self.leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
+        self.quarantine = Quarantine(plan.pipeline, ports)
+        self.overview = Overview(plan, ports)
+        writer = Writer(plan, ports, store_id=self.store_id)
+        tables = TableReporter(ports, gatekeeper=self.gatekeeper)
+        builder = Builder(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
+                          tables=tables, functions=functions or {})  # fmt: skip
+        self.worker = Worker(
+            plan, ports, gatekeeper=self.gatekeeper, builder=builder, tables=tables, quarantine=self.quarantine
+        )
+        self._stepping = Stepping(plan, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
+                                  worker=self.worker)  # fmt: skip
+        self.sweeper = Sweeper(
+            ports,
+            handlers={f"phase:{plan.pipeline}": self.gatekeeper.look, f"lease:{warehouse_name}": self.leases.expire},
+        )
+
+    def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:
+        """Hold an external step of a run during the block; see ``Stepping.begin``."""
+        return self._stepping.begin(trigger, step=step)
+
+    def complete(self, body: Mapping[str, object], *, where: str = "complete") -> Answer:
+        """Take in a completion message as somebody outside spells it. Raises BadInput, NotFound."""
+        said = messages.parse({"kind": "completion", **body}, where=where)
+        assert isinstance(said, messages.Completion)
+        return self.worker.complete(said, where=where)
+
+    def work_until_idle(self, *, units_max: int = 1_000_000) -> int:
+        """Work and sweep until nothing can be done now; return how many units were done."""
+        done = 0
+        while done < units_max and (self.worker.work() or self.sweeper.sweep()):
+            done += 1
+        return done
+
+    def work(self, stop: Callable[[], bool]) -> None:
+        """Work, sweep and wait until ``stop`` answers True; the unit in hand is finished first."""
+        swept, failures = 0.0, 0
+        while not stop():
+            try:
+                busy = self.worker.work()
+                if not busy or self.ports.clock.monotonic() - swept >= SWEEP_EVERY_S:
+                    swept = self.ports.clock.monotonic()
+                    if not self.sweeper.sweep() and not busy:
+                        self._wait()
+                failures = 0
+            except PhasegateError as e:
+                failures += 1
+                self.ports.observer.event("worker held up", error=str(e), failures=failures)
+                self.ports.clock.sleep(held_up_s("worker", failures))
+
+    def _wait(self) -> None:
+        """Wait for a message, or for the next document that is due."""
+        due = self.next_due()
+        pause = WAIT_MAX_S if due is None else min(WAIT_MAX_S, max(0.0, due - self.ports.clock.now()))
+        self.ports.bus.wait(pause)
+
+    def next_due(self) -> float | None:
+        """Return when the next document or message is due (epoch seconds), or None when everything is settled."""
+        times = [self.sweeper.next_due(), self.ports.bus.next_due(topics=self.plan.topics())]
+        return min((at for at in times if at is not None), default=None)
+
+    def adopt(self) -> dict[Part, int]:
+        """Make this store the one that the warehouse is fenced by, and lift every lease above its fence.
+
+        For a lost or restored store only: whoever works on the other store is refused from then on.
+        """
+        fences = self.ports.warehouse.adopt(None, store_id=self.store_id)
+        return {part: self.leases.raise_to(part, token=token) for part, token in fences.items()}
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self.ports.warehouse.close()

@@ -1,0 +1,165 @@
+"""The Python way in: somebody else's code builds a step, between ``begin`` and ``complete``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from phasegate.core import keys, messages
+from phasegate.core.decisions import Answer, Report
+from phasegate.core.freshness import survey
+from phasegate.core.keys import Run
+from phasegate.core.phase import Phase
+from phasegate.core.plan import Plan, Step
+from phasegate.core.receipt import Receipt, Stamp
+from phasegate.errors import BadInput, Busy, NotFound, PhasegateError
+from phasegate.ports import Row
+from phasegate.service.gatekeeper import Gatekeeper
+from phasegate.service.inputs import part_of
+from phasegate.service.leases import Held, Leases
+from phasegate.service.tables import report_of
+from phasegate.service.worker import Worker
+from phasegate.service.writer import Work, Writer
+
+
+class StepRun:
+    """One step of one run, in the hands of the caller."""
+
+    def __init__(
+        self, step: Step, run: Run, *, phase: Phase, held: Held | None, writer: Writer, worker: Worker
+    ) -> None:
+        self._step, self._run, self._held = step, run, held
+        self._phase, self._writer, self._worker = phase, writer, worker
+        self._receipt: Receipt | None = None
+        self.answer: Answer | None = None
+
+    @property
+    def game_date(self) -> str:
+        """Return the run's date, ISO."""
+        return self._run.date
+
+    @property
+    def mode(self) -> str:
+        """Return the run's mode."""
+        return self._run.mode
+
+    @property
+    def needed(self) -> bool:
+        """Whether no result of the present inputs is known yet: False for a duplicate of finished work."""
+        return self._step.name not in survey(self._phase)
+
+    @property
+    def inputs(self) -> dict[str, Stamp]:
+        """Return the inputs that the result will be of."""
+        return {
+            str(need): self._phase.inputs[need.phase].stamps[need.step]
+            for need in self._step.needs
+            if need.phase in self._phase.inputs and need.step in self._phase.inputs[need.phase].stamps
+        }
+
+    def write(self, rows: Sequence[Row]) -> Receipt:
+        """Write the step's rows in one fenced transaction and return the receipt; see ``Writer.write`` for errors."""
+        if self._step.table is None or self._held is None:
+            raise BadInput(f"step {self._step.name} has no table; give it one in the plan, or write elsewhere")
+        work = Work(self._step, self._run, self.inputs, rows=rows)
+        self._receipt = self._writer.write(work, held=self._held)
+        return self._receipt
+
+    def complete(
+        self, *, rows: int | None = None, execution_id: str = "", sequence: int | None = None, status: str = ""
+    ) -> Answer:
+        """Report that the step is done: of what ``write`` wrote, else of its table's content, else ``execution_id``.
+
+        ``rows`` is checked against the receipt where there is one. Returns what became of the report.
+        """
+        if self._receipt is not None:
+            if rows is not None and rows != self._receipt.rows:
+                raise BadInput(
+                    f"step {self._step.name}: complete(rows={rows}) but the partition holds {self._receipt.rows}; "
+                    "leave rows out, or look for rows that were not written"
+                )
+            self.answer = self._worker.tell(self._step, self._run, report_of(self._step.name, self._receipt))
+            return self.answer
+        body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows or 0,
+                "execution_id": execution_id, "status": status or ("empty" if rows == 0 else "success"),
+                "trigger_id": self._trigger_id()}  # fmt: skip
+        if sequence is not None:
+            body["sequence"] = sequence
+        said = messages.parse(body, where=f"complete of {self._step.name}")
+        assert isinstance(said, messages.Completion)
+        self.answer = self._worker.complete(said, where=f"complete of {self._step.name}")
+        return self.answer
+
+    def fail(self, error: str, *, final: bool = False) -> Answer:
+        """Report that the step failed: ``final`` for good, else it may be tried again."""
+        request = self._phase.requests.get(self._step.name)
+        said = Report(member=self._step.name, status="failed" if final else "transient", error=error,
+                      request="" if request is None else request.id)  # fmt: skip
+        self.answer = self._worker.tell(self._step, self._run, said)
+        return self.answer
+
+    def _trigger_id(self) -> str:
+        needed = {need.phase for need in self._step.needs}
+        return next((i.trigger for name, i in self._phase.inputs.items() if name in needed), "")
+
+
+class Stepping:
+    """Opens steps for callers: by a trigger, a request, or the name of a run."""
+
+    def __init__(self, plan: Plan, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker) -> None:
+        self._plan, self._gatekeeper, self._leases = plan, gatekeeper, leases
+        self._writer, self._worker = writer, worker
+
+    @contextmanager
+    def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> Iterator[StepRun]:
+        """Hold a step of a run during the block; report ``transient`` when it raises, or ends without a word.
+
+        ``trigger``: the body of a trigger or request message, or a run such as ``2026-02-03.overnight``.
+        ``step`` may be left out where the phase has one external step only.
+
+        Raises Busy while somebody else holds the step's partition (let the message be delivered again), BadInput,
+        NotFound.
+        """
+        chosen, run = self._resolve(trigger, step)
+        phase = self._gatekeeper.read(chosen.phase, run)
+        assert phase is not None
+        with ExitStack() as stack:
+            held = None
+            if chosen.table is not None:
+                held = stack.enter_context(self._leases.hold(part_of(chosen, run), purpose=f"begin {chosen.name}"))
+                if held is None:
+                    raise Busy(f"{chosen.name} of {run} is being written by somebody else; let it be delivered again")
+            handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker)
+            try:
+                yield handle
+            except Exception as e:
+                if handle.answer is None:
+                    handle.fail(str(e) if isinstance(e, PhasegateError) else f"{type(e).__name__}: {e}")
+                raise
+            if handle.answer is None:
+                handle.fail("the block ended without complete() or fail()")
+
+    def _resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
+        if isinstance(trigger, str):
+            run = keys.parse_run(trigger)
+            chosen = self._step(step, phase=None)
+            self._gatekeeper.open(chosen.phase, run)
+            return chosen, run
+        said = messages.parse(trigger, where="begin")
+        match said:
+            case messages.Trigger():
+                self._worker.begin(said)
+                return self._step(step, phase=said.receiver), keys.parse_run(said.run)
+            case messages.Request():
+                return self._step(said.step, phase=said.phase), keys.parse_run(said.run)
+            case messages.Completion():
+                raise BadInput("begin: this is a completion message; begin takes a trigger, a request, or a run")
+
+    def _step(self, name: str | None, *, phase: str | None) -> Step:
+        external = [s for s in self._plan.steps.values() if s.kind == "external" and phase in (None, s.phase)]
+        if name is None:
+            if len(external) == 1:
+                return external[0]
+            raise BadInput(f"begin: name the step; choose one of {', '.join(s.name for s in external) or 'none'}")
+        for candidate in external:
+            if candidate.name == name:
+                return candidate
+        raise NotFound(f"begin: {name!r} is no external step here; choose one of {', '.join(s.name for s in external)}")

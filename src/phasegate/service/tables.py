@@ -1,0 +1,61 @@
+"""Reports what a table holds to the document that owns it: from its newest receipt, else from a read of the rows.
+
+A read of a foreign table is ordered by the document, not by a clock: it counts only if the result that was accepted
+before the read is still the accepted one, so a slow reader never puts an older content over a newer one.
+"""
+
+from phasegate.core.decisions import READ_AGAIN, Answer, Report
+from phasegate.core.keys import Run
+from phasegate.core.plan import Step
+from phasegate.core.receipt import Receipt, Stamp
+from phasegate.errors import Contended
+from phasegate.ports import Ports
+from phasegate.service.gatekeeper import Gatekeeper
+from phasegate.service.inputs import part_of
+
+READS_MAX = 16
+
+
+def report_of(step: str, receipt: Receipt, *, request: str = "") -> Report:
+    """Return what a receipt says to the phase's document; nothing is read again after the commit."""
+    return Report(
+        member=step,
+        status="success" if receipt.rows else "empty",
+        order=float(receipt.token),
+        stamp=receipt.stamp,
+        built_from=receipt.built_from,
+        rows=receipt.rows,
+        request=request,
+        write_id=receipt.write_id,
+    )
+
+
+class TableReporter:
+    """Tells phases what the tables of their members hold."""
+
+    def __init__(self, ports: Ports, *, gatekeeper: Gatekeeper) -> None:
+        self._ports, self._gatekeeper = ports, gatekeeper
+
+    def report(self, step: Step, run: Run, *, built_from: dict[str, Stamp] | None = None) -> Answer:
+        """Report what the step's partition holds now. Raises Contended when it keeps changing under the read."""
+        assert step.table is not None, f"step {step.name} has no table to read"
+        self._gatekeeper.open(step.phase, run)
+        for _ in range(READS_MAX):
+            seen = self._accepted_order(step, run)
+            with self._ports.warehouse.snapshot() as reader:
+                receipt = reader.receipts([part_of(step, run)]).get(part_of(step, run))
+                if receipt is not None:
+                    return self._gatekeeper.report(step.phase, run, report_of(step.name, receipt))
+                stamp = Stamp(reader.fingerprint(step.table, partition=run.date))
+                rows = reader.count(step.table, partition=run.date)
+            said = Report(member=step.name, status="success" if rows else "empty", after=seen, rows=rows, stamp=stamp,
+                          built_from=built_from)  # fmt: skip
+            answer = self._gatekeeper.report(step.phase, run, said)
+            if answer.outcome != READ_AGAIN:
+                return answer
+        raise Contended(f"{step.table.name}/{run.date}", READS_MAX)
+
+    def _accepted_order(self, step: Step, run: Run) -> float:
+        phase = self._gatekeeper.read(step.phase, run)
+        member = None if phase is None else phase.members.get(step.name)
+        return 0.0 if member is None or member.result is None else member.result.order

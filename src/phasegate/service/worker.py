@@ -1,0 +1,135 @@
+"""Takes messages off the bus and has them served. It acknowledges a message only when nothing of it can be lost."""
+
+from phasegate.core import keys, messages
+from phasegate.core.backoff import retry_s
+from phasegate.core.decisions import Answer, Report
+from phasegate.core.keys import Run
+from phasegate.core.phase import Input
+from phasegate.core.plan import Plan, Step
+from phasegate.core.receipt import Stamp
+from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
+from phasegate.ports import Delivery, Ports
+from phasegate.service.builder import Builder
+from phasegate.service.gatekeeper import Gatekeeper
+from phasegate.service.quarantine import Quarantine
+from phasegate.service.tables import TableReporter
+
+TRIES_MAX = 50
+
+
+class Worker:
+    """Handles the messages of one pipeline, one at a time."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ports: Ports,
+        *,
+        gatekeeper: Gatekeeper,
+        builder: Builder,
+        tables: TableReporter,
+        quarantine: Quarantine,
+    ) -> None:
+        self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
+        self._builder, self._tables, self._quarantine = builder, tables, quarantine
+
+    def work(self) -> bool:
+        """Handle one message, if one is there; return whether one was."""
+        for delivery in self._ports.bus.receive(self._plan.topics()):
+            self.handle(delivery)
+            return True
+        return False
+
+    def handle(self, delivery: Delivery) -> None:
+        """Serve a delivery, then acknowledge it; put it back when that failed; quarantine what is not understood."""
+        message, ports = delivery.message, self._ports
+        try:
+            outcome = self._dispatch(delivery)
+        except (BadInput, BadDocument, NotFound) as e:
+            self._quarantine.put(message.topic, message.body, reason=str(e))
+            outcome = "quarantined"
+        except Exception as e:  # noqa: BLE001  one bad message must not stop the others; it is told and put back
+            error = str(e) if isinstance(e, PhasegateError) else f"{type(e).__name__}: {e}"
+            ports.observer.event("message not served", id=message.id, tries=delivery.tries, error=error)
+            if delivery.tries < TRIES_MAX:
+                ports.bus.postpone(delivery, delay_s=retry_s(message.id, delivery.tries))
+                return
+            self._quarantine.put(message.topic, message.body, reason=f"gave up after {delivery.tries} tries: {error}")
+            outcome = "quarantined"
+        ports.bus.ack(delivery)
+        ports.observer.event("served", id=message.id, outcome=outcome)
+
+    def _dispatch(self, delivery: Delivery) -> str:
+        where = f"message {delivery.message.id}"
+        said = messages.parse(delivery.message.body, where=where)
+        match said:
+            case messages.Trigger():
+                return self.begin(said).outcome
+            case messages.Request():
+                step = self._step(said.step, where=where)
+                return self._builder.serve(step, keys.parse_run(said.run), request_id=said.id)
+            case messages.Completion():
+                return self.complete(said, where=where).outcome
+
+    def begin(self, said: messages.Trigger) -> Answer:
+        """Begin the phase that a trigger is for, then acknowledge it to the phase that fired."""
+        run = keys.parse_run(said.run)
+        phase = self._plan.phases.get(said.receiver)
+        if phase is None or said.phase not in phase.after:
+            raise NotFound(f"trigger {said.id}: no phase {said.receiver!r} comes after {said.phase!r} in this plan")
+        given = Input(
+            generation=said.generation, stamps=said.stamps, begun_at=0.0, begun_by="", trigger=said.id,
+            missing=said.missing,
+        )  # fmt: skip
+        answer = self._gatekeeper.begin(said.receiver, run, upstream=said.phase, given=given)
+        self._gatekeeper.acknowledge(said.phase, run, generation=said.generation, receiver=said.receiver)
+        return answer
+
+    def complete(self, said: messages.Completion, *, where: str) -> Answer:
+        """Report what somebody outside says of an external step. An unknown member is quarantined, never counted."""
+        step = self._step(said.step, where=where)
+        run = messages.completion_run(said, modes=self._plan.modes, where=where)
+        echoed = self._echoed(step, run, trigger=said.trigger_id)
+        if said.status in ("success", "empty") and step.table is not None:
+            return self._known(step, run, self._tables.report(step, run, built_from=echoed))
+        stamp = None
+        if said.status in ("success", "empty"):
+            if not said.execution_id:
+                raise BadInput(f"{where}: step {step.name} has no table to read; give an execution_id for its content")
+            stamp = Stamp(said.execution_id)
+        order = messages.completion_order(said, where=where, now=self._ports.clock.now())
+        report = Report(member=step.name, status=said.status, order=order, rows=said.rows, error=said.error,
+                        built_from=echoed, stamp=stamp, request=self._request(step, run))  # fmt: skip
+        return self.tell(step, run, report)
+
+    def tell(self, step: Step, run: Run, said: Report) -> Answer:
+        """Report to the step's phase. Raises BadInput for a step that the run's gate does not have."""
+        return self._known(step, run, self._gatekeeper.report(step.phase, run, said))
+
+    @staticmethod
+    def _known(step: Step, run: Run, answer: Answer) -> Answer:
+        if answer.outcome == "unknown member":
+            raise BadInput(f"step {step.name} is no member of {step.phase} in run {run}; see: phasegate why {run}")
+        return answer
+
+    def _request(self, step: Step, run: Run) -> str:
+        """Return the id of the standing request for a step, which a failure that names none speaks of."""
+        phase = self._gatekeeper.read(step.phase, run)
+        request = None if phase is None else phase.requests.get(step.name)
+        return "" if request is None else request.id
+
+    def _echoed(self, step: Step, run: Run, *, trigger: str) -> dict[str, Stamp] | None:
+        """Return the stamps of the trigger that a completion echoes, if it is the one this phase works on."""
+        phase = self._gatekeeper.read(step.phase, run) if trigger else None
+        if phase is None:
+            return None
+        begun = {i.trigger: (name, i) for name, i in phase.inputs.items()}.get(trigger)
+        if begun is None or any(need.phase != begun[0] for need in step.needs):
+            return None
+        return {str(n): begun[1].stamps[n.step] for n in step.needs if n.step in begun[1].stamps}
+
+    def _step(self, name: str, *, where: str) -> Step:
+        step = self._plan.steps.get(name)
+        if step is None:
+            raise NotFound(f"{where}: unknown step {name!r}; the plan has {', '.join(self._plan.steps)}")
+        return step

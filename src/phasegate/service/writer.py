@@ -1,0 +1,149 @@
+"""Writes one partition: one fenced transaction, retried whole. There is no second path.
+
+Order inside: change the fence, compare the inputs, stage, judge, deduplicate, write, receipt, commit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from phasegate.core import judge
+from phasegate.core.backoff import contention_s
+from phasegate.core.keys import Run
+from phasegate.core.plan import Plan, Step
+from phasegate.core.receipt import Changes, Part, Receipt, Staged, Stamp
+from phasegate.core.table import Table
+from phasegate.errors import Ambiguous, Conflict, Contended, Moved
+from phasegate.ports import Params, Ports, Row, Transaction
+from phasegate.service.inputs import part_of, stamps_now
+from phasegate.service.leases import Held
+
+TRIES_MAX = 16
+
+
+@dataclass(frozen=True)
+class Work:
+    """What to write. ``sql`` with its parameters, or ``rows`` that a Python step made.
+
+    ``inputs`` are the stamps the request asks for; ``before`` those taken before a Python step's first read.
+    """
+
+    step: Step
+    run: Run
+    inputs: Mapping[str, Stamp]
+    rows: Sequence[Row] | None = None
+    before: Mapping[str, Stamp] = field(default_factory=dict)
+    forced: bool = False
+    build: str = ""
+
+    @property
+    def table(self) -> Table:
+        """Return the table that is written."""
+        assert self.step.table is not None
+        return self.step.table
+
+    @property
+    def part(self) -> Part:
+        """Return the partition that is written."""
+        return part_of(self.step, self.run)
+
+    @property
+    def params(self) -> Params:
+        """Return the parameters of the step's SELECT."""
+        return {"run_date": self.run.date}
+
+
+class Writer:
+    """Fenced writes into one warehouse, on behalf of one store."""
+
+    def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
+        self._plan, self._ports, self.store_id = plan, ports, store_id
+
+    def write(self, work: Work, *, held: Held) -> Receipt:
+        """Write and return the receipt.
+
+        Raises Moved (inputs changed, nothing written), Fenced (a newer holder), ForeignStore, Partial (would lose
+        rows), BadInput (rows that must not be written), LeaseLost, Contended after TRIES_MAX conflicts.
+        """
+        warehouse, write_id = self._ports.warehouse, self._ports.ids()
+        sql = work.step.sql if work.rows is None else None
+        warehouse.prepare(
+            work.table, partition=work.run.date, store_id=self.store_id, sql=sql or None, params=work.params
+        )
+        for attempt in range(TRIES_MAX):
+            held.check()
+            try:
+                return self._transaction(work, held=held, write_id=write_id)
+            except Conflict:
+                self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
+            except Ambiguous:
+                found = warehouse.find_write(write_id)
+                if found is not None:
+                    return found
+            self._ports.clock.sleep(contention_s(write_id, attempt))
+        raise Contended(f"{work.part.table}/{work.part.partition}", TRIES_MAX)
+
+    def _transaction(self, work: Work, *, held: Held, write_id: str) -> Receipt:
+        with self._ports.warehouse.transaction() as tx:
+            held.on_lost = tx.interrupt
+            try:
+                self._enter(tx, work, token=held.token)
+                staged = self._stage(tx, work)
+                receipt = self._fill(tx, work, staged=staged, token=held.token, write_id=write_id)
+                tx.put_receipt(receipt)
+                held.check()
+            finally:
+                held.on_lost = None
+        return receipt
+
+    def _enter(self, tx: Transaction, work: Work, *, token: int) -> None:
+        """Pass the fence, then make sure that the inputs are still those asked for."""
+        if not tx.change_fence(work.part, token=token, store_id=self.store_id):
+            raise judge.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
+        now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
+        gone = judge.moved(work.inputs, now) or judge.reread(work.before, now)
+        if gone:
+            raise Moved(f"{work.step.name}: {', '.join(gone)} changed since this was asked for; nothing was written")
+
+    def _stage(self, tx: Transaction, work: Work) -> Staged:
+        if work.rows is None:
+            tx.stage_query(work.table, work.step.sql, work.params)
+        else:
+            tx.stage_rows(work.table, work.rows)
+        ahead = self._ports.clock.now() + judge.VERSION_AHEAD_MAX_S
+        staged = tx.inspect(work.table, partition=work.run.date, version_max=ahead)
+        judge.check_staged(staged, table=work.table, part=work.part)
+        return staged
+
+    def _fill(self, tx: Transaction, work: Work, *, staged: Staged, token: int, write_id: str) -> Receipt:
+        duplicates = tx.deduplicate(work.table)
+        changes = self._change(tx, work, staged=staged, kept=staged.rows - duplicates, token=token)
+        return Receipt(
+            write_id=write_id,
+            table=work.part.table,
+            partition=work.part.partition,
+            run=str(work.run),
+            step=work.step.name,
+            token=token,
+            fingerprint=tx.fingerprint(work.table, partition=work.run.date),
+            built_from=dict(work.inputs),
+            code=work.step.code,
+            build=work.build,
+            committed_at=self._ports.clock.now(),
+            rows_in=staged.rows,
+            rows=tx.count(work.table, partition=work.run.date),
+            duplicates=duplicates,
+            inserted=changes.inserted,
+            updated=changes.updated,
+            deleted=changes.deleted,
+            unchanged=changes.unchanged,
+            refused=changes.refused,
+            forced=work.forced,
+        )
+
+    @staticmethod
+    def _change(tx: Transaction, work: Work, *, staged: Staged, kept: int, token: int) -> Changes:
+        if work.table.write == "merge":
+            return tx.merge(work.table, partition=work.run.date, token=token)
+        if not work.forced:
+            judge.check_shrink(rows=kept, present=staged.present, part=work.part, shrink_max=work.step.shrink_max)
+        return tx.replace(work.table, partition=work.run.date, token=token)

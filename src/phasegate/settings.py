@@ -1,0 +1,271 @@
+"""Where Phasegate keeps things and how patient it is: from phasegate.toml, the environment, and arguments.
+
+Later ones win. It refuses what it does not understand, in one line that names the source of the value and the mend;
+of a URL that may hold a password it shows the scheme only.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, cast
+
+import msgspec
+
+from phasegate.core.toml_lines import Toml, parse, spell, suggest
+from phasegate.errors import BadInput
+
+PREFIX = "PHASEGATE_"
+TABLE = "phasegate"
+STATE = "STATE"
+HEARTBEATS_PER_TTL = 4
+
+LogFormat = Literal["auto", "text", "json"]
+LogLevel = Literal["all", "notable", "none"]
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be set: ``low`` and ``high`` bound a number, ``choices`` are the words allowed."""
+
+    name: str
+    type: Literal["URL", "path", "name", "seconds", "milliseconds", "word"]
+    default: str | float | None
+    meaning: str
+    low: float = 0.0
+    high: float = 0.0
+    choices: tuple[str, ...] = ()
+    form: str = ""
+
+    @property
+    def variable(self) -> str:
+        """Return the environment variable of the setting."""
+        return PREFIX + self.name.upper()
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(name="state", type="path", default=".phasegate",
+            meaning="Directory of everything that Phasegate keeps on this machine."),
+    Setting(name="store", type="URL", default="sqlite:///STATE/phasegate.db", form="sqlite:///PATH",
+            meaning="Where the documents are kept."),
+    Setting(name="bus", type="URL", default="local:", form="local:",
+            meaning="What carries the messages: `local:` is the store itself."),
+    Setting(name="warehouse", type="URL", default="duckdb:///STATE/warehouse.duckdb", form="duckdb:///PATH",
+            meaning="Where the guarded tables are."),
+    Setting(name="warehouse_name", type="name", default="main",
+            meaning="Name of the warehouse in the keys of leases; the same wherever it is used."),
+    Setting(name="plan", type="path", default="plan.toml",
+            meaning="File of the plan; SQL files are found from its folder."),
+    Setting(name="lease_ttl_s", type="seconds", default=60.0, low=1, high=3600,
+            meaning="A lease that is not renewed for this long may be taken by somebody else."),
+    Setting(name="heartbeat_s", type="seconds", default=None, low=0.1, high=1800,
+            meaning="How often a lease is renewed; at most half of `lease_ttl_s`. Default: a quarter of it."),
+    Setting(name="poll_s", type="seconds", default=1.0, low=0.01, high=60,
+            meaning="How often an idle worker looks for messages when no wake-up comes."),
+    Setting(name="visibility_s", type="seconds", default=60.0, low=1, high=43200,
+            meaning="A message that was handed out and not acknowledged is handed out again after this long."),
+    Setting(name="hold_ms", type="milliseconds", default=500.0, low=0, high=60000,
+            meaning="How long the warehouse file stays open for further work before another process may have it."),
+    Setting(name="lock_timeout_s", type="seconds", default=30.0, low=0.1, high=600,
+            meaning="How long to wait for a file that another process holds."),
+    Setting(name="log_format", type="word", default="auto", choices=("auto", "text", "json"),
+            meaning="How events are written to stderr; `auto` is text on a terminal and JSON elsewhere."),
+    Setting(name="log_level", type="word", default="notable", choices=("all", "notable", "none"),
+            meaning="Which events are written; `notable` leaves out those of ordinary work."),
+)  # fmt: skip
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings, checked. ``STATE`` in URLs is replaced; relative paths start at the working directory."""
+
+    state: Path
+    store: str
+    bus: str
+    warehouse: str
+    warehouse_name: str
+    plan: Path
+    lease_ttl_s: float
+    heartbeat_s: float
+    poll_s: float
+    visibility_s: float
+    hold_ms: float
+    lock_timeout_s: float
+    log_format: LogFormat
+    log_level: LogLevel
+
+    @property
+    def store_path(self) -> Path:
+        """Return the file of the store."""
+        return path_of(self.store)
+
+    @property
+    def warehouse_path(self) -> Path:
+        """Return the file of the warehouse."""
+        return path_of(self.warehouse)
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A value, and where it comes from: a variable, an argument, or ``file:line: key`` of a TOML file."""
+
+    value: object
+    source: str
+    in_file: bool = False
+
+    def error(self, setting: Setting, text: str, /) -> BadInput:
+        """Return the one-line refusal of this value."""
+        value = _without_secrets(self.value) if setting.type == "URL" and isinstance(self.value, str) else self.value
+        shown = spell(value)
+        if self.in_file:
+            return BadInput(f"{self.source} = {shown}: {text}")
+        if isinstance(value, str):
+            shown = f"'{shown[1:-1]}'"
+        return BadInput(f"{self.source}={shown}: {text}")
+
+
+def load_settings(
+    environ: Mapping[str, str], *, file: Path | None = None, overrides: Mapping[str, object] | None = None
+) -> Settings:
+    """Return the settings: defaults, then ``file`` if it exists, then ``environ``, then ``overrides``.
+
+    An override of None is not given. Raises BadInput in one line.
+
+    >>> load_settings({"PHASEGATE_STATE": "/var/lib/pg"}).store
+    'sqlite:////var/lib/pg/phasegate.db'
+    """
+    given = {**_from_file(file), **_from_environment(environ), **_from_arguments(overrides or {})}
+    values: dict[str, object] = {s.name: _value(s, given[s.name]) if s.name in given else s.default for s in SETTINGS}
+    ttl_s = cast(float, values["lease_ttl_s"])
+    if values["heartbeat_s"] is None:
+        values["heartbeat_s"] = ttl_s / HEARTBEATS_PER_TTL
+    elif cast(float, values["heartbeat_s"]) > ttl_s / 2:
+        wanted = f"wanted at most half of lease_ttl_s, which is {ttl_s:g}: a lease must outlive one lost heartbeat"
+        raise given["heartbeat_s"].error(_BY_NAME["heartbeat_s"], wanted)
+    state = str(values["state"])
+    for name in ("store", "warehouse"):
+        values[name] = re.sub(rf"^(\w+:///){STATE}(?=/)", lambda m: m[1] + state, str(values[name]))
+    return msgspec.convert({**values, "state": Path(state), "plan": Path(str(values["plan"]))}, Settings)
+
+
+def path_of(url: str, /) -> Path:
+    """Return the file that a URL names: three slashes begin a relative path, four an absolute one.
+
+    >>> path_of("sqlite:///a/b.db"), path_of("duckdb:////a/b.duckdb")
+    (PosixPath('a/b.db'), PosixPath('/a/b.duckdb'))
+    """
+    return Path(url.partition(":///")[2])
+
+
+def _from_file(file: Path | None) -> dict[str, Given]:
+    """Return what the file says; nothing if there is none."""
+    if file is None:
+        return {}
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as e:
+        why = (e.strerror if isinstance(e, OSError) else None) or "it is not UTF-8 text"
+        raise BadInput(f"{file.name}: cannot be read ({why}); mend or remove the file") from None
+    toml = parse(text, name=file.name)
+    for key in toml.body:
+        if key != TABLE:
+            raise toml.error((), f"unknown {_kind(toml, key)} {spell(key)}; settings stand below [{TABLE}]", at=(key,))
+    table = toml.body.get(TABLE, {})
+    if not isinstance(table, dict):
+        raise toml.error((TABLE,), f"is {spell(table)}, wanted a table; write [{TABLE}]")
+    found = {}
+    for name, value in cast("dict[str, object]", table).items():
+        line = toml.line((TABLE, name))
+        if name not in _BY_NAME:
+            raise BadInput(f"{file.name}:{line}: unknown setting {spell(name)}{suggest(name, known=_BY_NAME)}")
+        found[name] = Given(value, f"{file.name}:{line}: {name}", in_file=True)
+    return found
+
+
+def _kind(toml: Toml, key: str) -> str:
+    return "table" if isinstance(toml.body[key], dict) else "key"
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
+    """Return what the variables say; the value of an unknown one is not shown."""
+    known = {setting.variable: setting for setting in SETTINGS}
+    found = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        if variable not in known:
+            raise BadInput(f"{variable}: unknown variable{suggest(variable, known=known)}")
+        found[known[variable].name] = Given(value, variable)
+    return found
+
+
+def _from_arguments(overrides: Mapping[str, object]) -> dict[str, Given]:
+    """Return what the caller says."""
+    for name in overrides:
+        if name not in _BY_NAME:
+            raise BadInput(f"argument {name}: unknown setting{suggest(name, known=_BY_NAME)}")
+    return {name: Given(value, f"argument {name}") for name, value in overrides.items() if value is not None}
+
+
+def _value(setting: Setting, given: Given) -> object:
+    """Return the value in its type."""
+    if setting.type in ("seconds", "milliseconds"):
+        return _number(setting, given)
+    value = str(given.value) if isinstance(given.value, Path) else given.value
+    if setting.choices:
+        if value not in setting.choices:
+            raise given.error(setting, f"wanted {' or '.join(setting.choices)}")
+    elif not isinstance(value, str) or not value:
+        raise given.error(setting, f"wanted a {setting.type} such as {setting.default}")
+    elif setting.type == "URL":
+        _check_url(setting, given, url=value)
+    elif setting.type == "name" and not _NAME.fullmatch(value):
+        raise given.error(setting, "wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters")
+    elif not value.isprintable():
+        raise given.error(setting, "holds a character that cannot be seen; remove it")
+    return value
+
+
+def _number(setting: Setting, given: Given) -> float:
+    wanted = f"wanted a number of {setting.type} from {setting.low:g} to {setting.high:g}"
+    value = given.value
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise given.error(setting, wanted)
+    if isinstance(value, str) and given.in_file:
+        raise given.error(setting, f"{wanted}, without quotes")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise given.error(setting, wanted) from None
+    if not setting.low <= number <= setting.high:
+        raise given.error(setting, wanted)
+    return number
+
+
+def _check_url(setting: Setting, given: Given, *, url: str) -> None:
+    """Refuse what no adapter of this version understands."""
+    found = _URL.fullmatch(url)
+    scheme = setting.form.partition(":")[0]
+    if found is None:
+        raise given.error(setting, f"this is no URL; write {setting.form}")
+    if found[1] != scheme:
+        raise given.error(setting, f"{found[1]} is not a {setting.name} of this version; write {setting.form}")
+    if scheme == "local":
+        if found[2]:
+            raise given.error(setting, "nothing may follow the colon; write local:")
+        return
+    path = found[2].removeprefix("///")
+    if path == found[2] or not path or path.endswith("/"):
+        raise given.error(setting, f"names no file; write {setting.form}, with three slashes (four: from the root)")
+    if ":memory:" in path or "?" in path or "#" in path or not path.isprintable():
+        raise given.error(setting, f"wanted the path of a file, without ? and # and not :memory:; write {setting.form}")
+
+
+def _without_secrets(url: str) -> str:
+    """Return as much of a URL as may be shown: all of a file's, of others the scheme."""
+    found = _URL.fullmatch(url)
+    if found is None or ("@" not in url and found[1] in ("sqlite", "duckdb", "local")):
+        return url
+    return f"{found[1]}:…"

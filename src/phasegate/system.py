@@ -1,0 +1,87 @@
+"""The real clock, real threads and real ids: the only place that asks the machine for time or randomness."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+
+from phasegate.ports import Observer
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class SkippingClock:
+    """A clock for replays: ``sleep`` moves it on at once, so nothing waits. Safe, since no promise rests on clocks.
+
+    It starts at the real time, or at ``start`` if that is later.
+    """
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._ahead = max(0.0, start - time.time())
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """Return epoch seconds, skipped time included."""
+        return time.time() + self._ahead
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, skipped time included."""
+        return time.monotonic() + self._ahead
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait for at most a millisecond and move the clock on by the rest."""
+        time.sleep(min(seconds, 0.001))
+        with self._lock:
+            self._ahead += max(0.0, seconds - 0.001)
+
+    def skip_to(self, moment: float) -> None:
+        """Move the clock on to a moment, if that lies ahead."""
+        with self._lock:
+            self._ahead += max(0.0, moment - self.now())
+
+
+def new_id() -> str:
+    """Return an id that nobody else draws: 96 random bits in hex."""
+    return secrets.token_hex(12)
+
+
+class ThreadBackground:
+    """One daemon thread per repeated call; it ends with its stop function, or when ``tick`` answers False."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def every(self, seconds: float, tick: Callable[[], bool], /) -> Callable[[], None]:
+        """Call ``tick`` every ``seconds`` of real time until it answers False; return a function that stops it."""
+        over = threading.Event()
+
+        def run() -> None:
+            while not over.wait(seconds):
+                try:
+                    if not tick():
+                        return
+                except Exception as e:  # noqa: BLE001  a heartbeat goes on; it is told
+                    self._observer.event("background failed", error=f"{type(e).__name__}: {e}")
+
+        thread = threading.Thread(target=run, name="phasegate-heartbeat", daemon=True)
+        thread.start()
+
+        def stop() -> None:
+            over.set()
+            thread.join()
+
+        return stop

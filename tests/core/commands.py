@@ -1,0 +1,157 @@
+"""Random commands on a small phase: what the properties of every decision are checked with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from phasegate.core import decisions, outbox
+from phasegate.core.decisions import Report
+from phasegate.core.phase import Gate, Input, Need, Phase, Receiver, Spec, Status
+from phasegate.core.receipt import ABSENT, Stamp
+
+KEY = "phase:nba:analytics:2026-02-03.overnight"
+RAW = Need("raw", "box")
+GATE = Gate(
+    members={
+        "team": Spec(needs=(RAW,)),
+        "player": Spec(needs=(RAW, Need("analytics", "team"))),
+        "odds": Spec(needs=(), asks=False),
+    },
+    expect=("odds", "player", "team"),
+    critical=("player",),
+    deadline=2_000.0,
+    receivers=(Receiver("precompute", "nba.precompute.begin", "begin"), Receiver("slack", "slack", "publish")),
+    settle_s=5.0,
+    settle_max_s=20.0,
+    catch_up_max_s=100.0,
+    hash="h1",
+)
+OTHER_GATE = Gate(members={"team": Spec(needs=(RAW,))}, expect=("team",), hash="h2")
+
+Decide = Callable[[Phase | None], tuple[Phase | None, object]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command at a time; ``decide(attempt)`` gives the decision for an attempt id."""
+
+    name: str
+    now: float
+    make: Callable[[str, float], Decide]
+
+    def decide(self, attempt: str) -> Decide:
+        """Return the decision under this attempt id."""
+        return self.make(attempt, self.now)
+
+
+stamps = st.builds(Stamp, st.sampled_from(["f1", "f2", "f3"]), st.integers(1, 4))
+times = st.floats(1_000.0, 3_000.0).map(lambda t: round(t, 1))
+statuses: st.SearchStrategy[Status] = st.sampled_from(
+    ["success", "empty", "partial", "failed", "transient", "moved", "skipped"]
+)
+
+
+def _open(now: float) -> Command:
+    return Command("open", now, lambda a, n: decisions.open_phase("analytics", key=KEY, gate=GATE, now=n, attempt=a))
+
+
+def _report(now: float, said: Report) -> Command:
+    return Command("report", now, lambda a, n: decisions.report(said, key=KEY, now=n, attempt=a))
+
+
+def _begin(now: float, given: Input) -> Command:
+    return Command("begin", now, lambda a, n: decisions.begin("raw", given=given, key=KEY, now=n, attempt=a))
+
+
+def _look(now: float) -> Command:
+    return Command("look", now, lambda a, n: decisions.look(key=KEY, now=n, attempt=a))
+
+
+def _sent(now: float) -> Command:
+    def make(_: str, n: float) -> Decide:
+        def decide(phase: Phase | None) -> tuple[Phase | None, object]:
+            return outbox.sent([] if phase is None else outbox.outgoing(phase, key=KEY, now=n), key=KEY, now=n)(phase)
+
+        return decide
+
+    return Command("sent", now, make)
+
+
+def _acknowledged(now: float, generation: int) -> Command:
+    return Command("acknowledged", now, lambda _, n: outbox.acknowledged(generation, receiver="precompute", now=n))
+
+
+def _request_of(member: str) -> st.SearchStrategy[str]:
+    """Ids of requests are hashes of inputs: draw those that can stand."""
+    from phasegate.core import keys
+
+    some = [Stamp("f1"), Stamp("f2"), Stamp("f3"), ABSENT]
+    if member == "team":
+        ids = [keys.request_id(KEY, member, inputs={"raw.box": a}) for a in some]
+    else:
+        ids = [keys.request_id(KEY, member, inputs={"raw.box": a, "analytics.team": b}) for a in some for b in some]
+    return st.sampled_from(ids)
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> Report:
+    """Draw a report of a member, sometimes of an unknown one."""
+    member = draw(st.sampled_from(["team", "player", "odds", "stranger"]))
+    status = draw(statuses)
+    built: dict[str, Stamp] | None = None
+    if member == "team":
+        built = {"raw.box": draw(stamps)}
+    elif member == "player":
+        built = {"raw.box": draw(stamps), "analytics.team": draw(stamps)}
+    elif member == "odds":
+        built = {}
+    return Report(
+        member=member,
+        status=status,
+        order=float(draw(st.integers(1, 8))),
+        stamp=draw(stamps) if status in ("success", "empty") else None,
+        built_from=draw(st.sampled_from([built, None])),
+        request=draw(_request_of(member)) if member in ("team", "player") else "",
+    )
+
+
+inputs = st.builds(
+    lambda g, s: Input(generation=g, stamps=s, begun_at=0.0, begun_by="", trigger=f"t{g}"),
+    st.integers(1, 4),
+    st.dictionaries(st.just("box"), stamps),
+)
+
+commands: st.SearchStrategy[Command] = st.one_of(
+    st.builds(_open, times),
+    st.builds(_report, times, reports()),
+    st.builds(_report, times, reports()),
+    st.builds(_begin, times, inputs),
+    st.builds(_look, times),
+    st.builds(_sent, times),
+    st.builds(_acknowledged, times, st.integers(1, 4)),
+    st.builds(
+        lambda now, why: Command("pause", now, lambda a, n: decisions.pause(why, key=KEY, now=n, attempt=a)),
+        times,
+        st.sampled_from(["look at it", None, None]),
+    ),
+    st.builds(
+        lambda now, step: Command("redrive", now, lambda _, n: outbox.redrive(step, now=n)),
+        times,
+        st.sampled_from([None, "team", "player"]),
+    ),
+    st.builds(
+        lambda now, gate: Command("replan", now, lambda a, n: decisions.replan(gate, key=KEY, now=n, attempt=a)),
+        times,
+        st.sampled_from([GATE, GATE, OTHER_GATE]),
+    ),
+)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> Phase | None:
+    """Draw a state that commands can lead to."""
+    state: Phase | None = None
+    for number, command in enumerate([_open(1_000.0), *draw(st.lists(commands, max_size=14))]):
+        state, _ = command.decide(f"before{number}")(state)
+    return state
