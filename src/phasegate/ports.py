@@ -58,6 +58,10 @@ class Store(Protocol):
         """Return the earliest ``due`` of all documents with this prefix, or None when nothing is due ever."""
         ...
 
+    def close(self) -> None:
+        """Release files and connections."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -105,6 +109,10 @@ class Bus(Protocol):
 
         With ``topics``, of these only: a worker that waits for messages which nobody takes would never wait at all.
         """
+        ...
+
+    def close(self) -> None:
+        """Release sockets and connections."""
         ...
 
 

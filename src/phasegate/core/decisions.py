@@ -43,7 +43,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     ``order`` says which of two results is newer: the token of the write, for external reporters a declared
     sequence or the time of completion. A read of a foreign table gives ``after`` instead: the accepted order seen
-    before the read; if that is no longer the accepted one the answer is ``read again``. ``built_from`` None: as it stands on arrival (weaker: not attested).
+    before the read; if that is no longer the accepted one the answer is ``read again``.
+    ``built_from`` None: as it stands on arrival (weaker: not attested).
     ``request`` is the id of the request that was served, if one was.
     """
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from uuid import UUID
 
 from phasegate.errors import BadInput
 
@@ -172,8 +171,10 @@ def _text(value: object) -> str:
             text = content({str(name): inner for name, inner in value.items()})
         case list() | tuple():
             text = f"[{','.join(map(_text, value))}]"
-        case bytes() | UUID():
-            text = f"{type(value).__name__}:{value.hex() if isinstance(value, bytes) else value}"
+        case bytes():
+            text = f"bytes:{value.hex()}"
+        case _ if type(value).__name__ == "UUID":
+            text = f"UUID:{value}"
         case _:
             why = f"two rows differ in a {type(value).__name__}, which has no order; give a version, or plain values"
             raise BadInput(why)

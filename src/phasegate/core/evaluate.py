@@ -87,6 +87,7 @@ def _may_fire(phase: Phase, *, now: float) -> bool:
 
     With everything expected there: yes. With a part that the policy allows (at_least, or past the deadline):
     the first time at once; later only when nothing missing is still being built, so that a change fires once.
+    A run that was opened after its own deadline (a backfill) is not hurried either.
     """
     gate, there = phase.gate, accepted(phase)
     if len(there) == len(gate.expect):
@@ -99,4 +100,5 @@ def _may_fire(phase: Phase, *, now: float) -> bool:
         return False
     patience = catch_up_at(phase)
     calm = not any(request.state == "open" for request in phase.requests.values())
-    return not phase.firings or calm or (patience is not None and now >= patience)
+    hurried = not phase.firings and not (gate.deadline is not None and gate.deadline <= phase.opened_at)
+    return hurried or calm or (patience is not None and now >= patience)

@@ -1,6 +1,6 @@
 """What a phase's document means to the person who asks: where it stands, what it waits for, what to type. Pure."""
 
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -14,7 +14,10 @@ MemberState = Literal["fresh", "asked", "parked", "dead", "blocked", "unreported
 
 
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
-    """One step: where it stands, since when (epoch seconds), and the reason in words."""
+    """One step: where it stands, since when (epoch seconds), and the reason in words.
+
+    ``last`` is what became of the last delivery about it that the document remembers.
+    """
 
     name: str
     state: MemberState
@@ -23,6 +26,8 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     rows: int | None
     token: int | None
     stale_against: tuple[str, ...]
+    last: str
+    last_at: float | None
 
 
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +41,18 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase of one run. ``mends`` are the commands that bring it on, ``last`` is the last thing it was told."""
+    """One phase of one run. ``mends`` are the commands that bring it on, ``last`` is the last thing it was told.
+
+    ``since`` is when it came into its state. ``overdue``: past its deadline, and it has never fired.
+    """
 
     phase: str
     run: str
     state: State
     reason: str
+    since: float
+    generation: int
+    overdue: bool
     opened_at: float
     missing: tuple[str, ...]
     members: tuple[MemberView, ...]
@@ -59,11 +70,15 @@ def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
     members = tuple(_member(phase, name, spec) for name, spec in phase.gate.members.items())
     state, reason = _state(phase, members, now=now)
     last = phase.seen[-1] if phase.seen else None
+    overdue = state in ("settling", "building", "waiting") and _overdue(phase, now=now)
     return PhaseView(
         phase=phase.name,
         run=str(run),
         state=state,
-        reason=reason,
+        reason=f"{reason}; {_shut_by(phase)}" if overdue else reason,
+        since=_since(phase, members, state=state),
+        generation=phase.generation,
+        overdue=overdue,
         opened_at=phase.opened_at,
         missing=missing(phase),
         members=members,
@@ -87,13 +102,21 @@ def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tupl
     dead += [f"the trigger for {e.receiver} was never acknowledged" for e in phase.outbox if e.state == "dead"]
     if dead:
         return "dead", "; ".join(dead)
-    if fired_as_is(phase):
-        unsent = [e.receiver for e in phase.outbox if e.waiting]
-        if unsent:
-            return "sending", f"generation {phase.generation} is not acknowledged by {', '.join(unsent)} yet"
-        if missing(phase):
-            return "degraded", f"generation {phase.generation} went out without {', '.join(missing(phase))}"
-        return "complete", f"generation {phase.generation} is fresh and handed on"
+    return _fired(phase) if fired_as_is(phase) else _unfired(phase, members, now=now)
+
+
+def _fired(phase: Phase) -> tuple[State, str]:
+    """Return the word for a phase whose last firing carried what is there."""
+    unsent = [e.receiver for e in phase.outbox if e.waiting]
+    if unsent:
+        return "sending", f"generation {phase.generation} is not acknowledged by {', '.join(unsent)} yet"
+    if missing(phase):
+        return "degraded", f"generation {phase.generation} went out without {', '.join(missing(phase))}"
+    return "complete", f"generation {phase.generation} is fresh and handed on"
+
+
+def _unfired(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[State, str]:
+    """Return the word for a phase that has something to fire, or waits for it."""
     at = settle_at(phase)
     if not missing(phase) and at is not None:
         return "settling", f"everything is there; waiting {max(0.0, at - now):.0f} s for further changes"
@@ -103,6 +126,40 @@ def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tupl
     if phase.gate.members and not phase.inputs and any(spec.needs for spec in phase.gate.members.values()):
         return "waiting", "no trigger from upstream yet"
     return "waiting", f"waiting for {', '.join(missing(phase))}"
+
+
+def _overdue(phase: Phase, *, now: float) -> bool:
+    return not phase.firings and phase.gate.deadline is not None and now >= phase.gate.deadline
+
+
+def _shut_by(phase: Phase) -> str:
+    """Return why a phase past its deadline has not fired."""
+    shut = [name for name in missing(phase) if name in phase.gate.critical]
+    return f"past its deadline, kept shut by {', '.join(shut)}" if shut else "past its deadline"
+
+
+def _since(phase: Phase, members: tuple[MemberView, ...], *, state: State) -> float:
+    """Return when the phase came into its state, as well as the document tells."""
+    fired = phase.firings[-1].at if phase.firings else phase.opened_at
+    match state:
+        case "void" | "paused":
+            told = [seen.at for seen in phase.seen if seen.what == ("void" if state == "void" else "pause")]
+            return told[-1] if told else phase.opened_at
+        case "dead":
+            died = [m.since for m in members if m.state == "dead" and m.since is not None]
+            return min([*died, *(e.at for e in phase.outbox if e.state == "dead")])
+        case "complete" | "degraded" | "sending":
+            return fired
+        case "settling":
+            return phase.opened_at if phase.changed_at is None else phase.changed_at
+        case "building":
+            return min(r.opened_at for r in phase.requests.values() if r.state != "dead")
+        case "waiting":
+            changed = [i.begun_at for i in phase.inputs.values()]
+            changed += [] if phase.changing_since is None else [phase.changing_since]
+            return min((at for at in changed if at > fired), default=fired)
+        case _:
+            assert_never(state)
 
 
 def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
@@ -117,6 +174,8 @@ def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
         state, reason, since = "fresh", f"{result.status}, {result.rows} rows{weaker}", result.at
     elif request is not None:
         state, reason, since = _requested(request, stale)
+        if state == "dead" and member is not None and member.attempt is not None:
+            since = max(since, member.attempt.at)
     else:
         since = None if result is None else result.at
         lacking = [str(n) for n in spec.needs if n.phase == phase.name and n.step not in fresh]
@@ -127,6 +186,7 @@ def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
     attempt = None if member is None else member.attempt
     if attempt is not None and attempt.error and state != "fresh" and attempt.error not in reason:
         reason += f"; last try: {attempt.error}"
+    told = next((seen for seen in reversed(phase.seen) if seen.what == "report" and seen.subject == name), None)
     return MemberView(
         name=name,
         state=state,
@@ -135,6 +195,8 @@ def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
         rows=None if result is None else result.rows,
         token=None if result is None else result.stamp.token,
         stale_against=stale,
+        last="" if told is None else told.outcome,
+        last_at=None if told is None else told.at,
     )
 
 

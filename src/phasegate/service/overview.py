@@ -1,20 +1,33 @@
-"""The one read service behind the command line, a web page and others. It never opens the warehouse."""
+"""The one read service behind the command line, a web page and others. It never opens the warehouse.
+
+A document that cannot be understood raises BadDocument; where the caller gives a list ``broken``, it is put there
+and the rest is read.
+"""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from phasegate.core.codec import decode
+from phasegate.core.codec import State, decode
 from phasegate.core.explain import PhaseView, explain
-from phasegate.core.keys import Run, phase_of
+from phasegate.core.keys import Run, parse_run, phase_of
 from phasegate.core.lease import Lease
 from phasegate.core.phase import Phase
 from phasegate.core.plan import Plan
-from phasegate.errors import NotFound
+from phasegate.errors import BadDocument, NotFound
 from phasegate.ports import Doc, Ports
 from phasegate.service.quarantine import Quarantined
 
 PAGE = 500
+LAST = "9999-99-99"
+DATE_LENGTH = len("2026-02-03")
+# Days: most stores hold years, and the newest dates lie near today. None: everything.
+LOOK_BACK = (30, 365, None)
+
+S = TypeVar("S", bound=State)
+Broken: TypeAlias = list[BadDocument] | None
 
 
 class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,64 +58,101 @@ class Overview:
     def __init__(self, plan: Plan, ports: Ports) -> None:
         self._plan, self._ports = plan, ports
 
-    def phases(self, *, first: str = "", last: str = "9999-99-99") -> list[PhaseView]:
+    def phases(self, *, first: str = "", last: str = LAST, broken: Broken = None) -> list[PhaseView]:
         """Return all phases of the runs from date ``first`` to ``last``, by run, then in the plan's order."""
         now = self._ports.clock.now()
         views = []
         for name in self._plan.phases:
             prefix = f"phase:{self._plan.pipeline}:{name}:"
             for doc in self._scan(prefix, after=prefix + first, until=f"{prefix}{last}~"):
-                phase, run = self._phase(doc), phase_of(doc.key)[2]
-                views.append(explain(phase, run=run, now=now))
+                phase = self._read(Phase, doc, broken)
+                if phase is not None:
+                    views.append(explain(phase, run=phase_of(doc.key)[2], now=now))
         order = {name: number for number, name in enumerate(self._plan.phases)}
         return sorted(views, key=lambda view: (view.run, order[view.phase]))
 
-    def why(self, run: Run) -> list[PhaseView]:
-        """Explain every phase of one run. Raises NotFound when no phase has been opened for it."""
-        views = [view for view in self.phases(first=run.date, last=run.date) if view.run == str(run)]
-        if not views:
+    def recent(self, *, dates: int, last: str = LAST, broken: Broken = None) -> list[PhaseView]:
+        """Return the phases of the newest ``dates`` dates that have any, up to ``last``."""
+        today = datetime.fromtimestamp(self._ports.clock.now(), UTC).date()
+        found: list[BadDocument] = []
+        for back in LOOK_BACK:
+            found.clear()
+            first = "" if back is None else (today - timedelta(days=back)).isoformat()
+            views = self.phases(first=first, last=last, broken=found)
+            newest = sorted({view.run[:DATE_LENGTH] for view in views})[-dates:]
+            if len(newest) == dates:
+                break
+        if found and broken is None:
+            raise found[0]
+        if broken is not None:
+            broken += found
+        return [view for view in views if view.run[:DATE_LENGTH] in newest]
+
+    def why(self, run: Run | str, *, broken: Broken = None) -> list[PhaseView]:
+        """Explain every phase of one run. Raises NotFound when none has been opened for it, BadInput for nonsense."""
+        run = parse_run(run) if isinstance(run, str) else run
+        views = [view for view in self.phases(first=run.date, last=run.date, broken=broken) if view.run == str(run)]
+        if not views and not broken:
             raise NotFound(
                 f"run {run} is not open: nothing was reported for it and no trigger came; see phasegate status"
             )
         return views
 
-    def leases(self, *, free: bool = False) -> list[LeaseView]:
+    def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:
         """Return the leases that are held; with ``free`` all there ever were."""
         now, views = self._ports.clock.now(), []
         for doc in self._scan("lease:"):
-            lease = decode(Lease, doc.body, key=doc.key)
-            if lease.holder is not None or free:
+            lease = self._read(Lease, doc, broken)
+            if lease is not None and (lease.holder is not None or free):
                 left = lease.until - now if lease.holder is not None else 0.0
                 views.append(LeaseView(key=doc.key, token=lease.token, holder=lease.holder, purpose=lease.purpose,
                                        since=lease.since, left_s=left))  # fmt: skip
         return views
 
-    def dead(self) -> list[DeadLetter]:
+    def dead(self, *, broken: Broken = None) -> list[DeadLetter]:
         """Return dead requests, dead triggers and quarantined messages."""
+        found = [letter for view in self.phases(broken=broken) for letter in _dead_of(view)]
+        return found + self.quarantined(broken=broken)
+
+    def quarantined(self, *, broken: Broken = None) -> list[DeadLetter]:
+        """Return the quarantined messages alone."""
         found = []
-        for view in self.phases():
-            for member in view.members:
-                if member.state == "dead":
-                    found.append(DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason,
-                                            at=member.since or 0.0,
-                                            mend=f"phasegate redrive {view.run} --step {member.name}"))  # fmt: skip
-            for generation in view.generations:
-                found += [
-                    DeadLetter(kind="trigger", subject=receiver, run=view.run, reason="never acknowledged",
-                               at=generation.at, mend=f"phasegate redrive {view.run} --step {receiver}")
-                    for receiver, state in generation.receivers.items()
-                    if state == "dead"
-                ]  # fmt: skip
         for doc in self._scan(f"quarantine:{self._plan.pipeline}:"):
-            kept = decode(Quarantined, doc.body, key=doc.key)
-            found.append(DeadLetter(kind="message", subject=doc.key, run=str(kept.body.get("run", "")),
-                                    reason=kept.reason, at=kept.last_at, mend=f"phasegate redrive {doc.key}"))  # fmt: skip
+            kept = self._read(Quarantined, doc, broken)
+            if kept is None:
+                continue
+            run, mend = str(kept.body.get("run", "")), f"phasegate redrive {doc.key}"
+            letter = DeadLetter(
+                kind="message", subject=doc.key, run=run, reason=kept.reason, at=kept.last_at, mend=mend
+            )
+            found.append(letter)
         return found
 
-    def _phase(self, doc: Doc) -> Phase:
-        return decode(Phase, doc.body, key=doc.key)
+    @staticmethod
+    def _read(kind: type[S], doc: Doc, broken: Broken) -> S | None:
+        try:
+            return decode(kind, doc.body, key=doc.key)
+        except BadDocument as e:
+            if broken is None:
+                raise
+            broken.append(e)
+            return None
 
     def _scan(self, prefix: str, *, after: str = "", until: str | None = None) -> Iterator[Doc]:
         while page := self._ports.store.scan(prefix, after=after, until=until, limit=PAGE):
             yield from page
             after = page[-1].key
+
+
+def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:
+    """Give the dead requests and triggers of one phase."""
+    for member in view.members:
+        if member.state == "dead":
+            mend = f"phasegate redrive {view.run} --step {member.name}"
+            at = member.since or 0.0
+            yield DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason, at=at, mend=mend)
+    for generation in view.generations:
+        for receiver, state in generation.receivers.items():
+            if state == "dead":
+                yield DeadLetter(kind="trigger", subject=receiver, run=view.run, reason="never acknowledged",
+                                 at=generation.at, mend=f"phasegate redrive {view.run} --step {receiver}")  # fmt: skip

@@ -1,7 +1,8 @@
 """One plan on one set of ports: the object that the command line, a web service or your own code holds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 from phasegate.core import messages
 from phasegate.core.backoff import held_up_s
@@ -9,7 +10,7 @@ from phasegate.core.decisions import Answer
 from phasegate.core.plan import Plan
 from phasegate.core.receipt import Part
 from phasegate.errors import PhasegateError
-from phasegate.ports import Ports
+from phasegate.ports import Params, Ports
 from phasegate.service.builder import Builder, PythonStep
 from phasegate.service.gatekeeper import Gatekeeper
 from phasegate.service.identity import store_id
@@ -24,6 +25,13 @@ from phasegate.service.writer import Writer
 
 SWEEP_EVERY_S = 5.0
 WAIT_MAX_S = 1.0
+
+
+class TableDigest(NamedTuple):
+    """What a whole table holds: equal digests, equal contents."""
+
+    rows: int
+    digest: str
 
 
 class Pipeline:
@@ -103,6 +111,22 @@ class Pipeline:
         times = [self.sweeper.next_due(), self.ports.bus.next_due(topics=self.plan.topics())]
         return min((at for at in times if at is not None), default=None)
 
+    def tables(self) -> dict[str, TableDigest]:
+        """Return rows and digest (the fingerprint of the whole table: content only, no times) of every table."""
+        with self.ports.warehouse.snapshot() as reader:
+            return {
+                step.table.name: TableDigest(
+                    reader.count(step.table, partition=None), reader.fingerprint(step.table, partition=None)
+                )
+                for step in self.plan.steps.values()
+                if step.table is not None
+            }
+
+    def query(self, sql: str, params: Params | None = None) -> Sequence[dict[str, object]]:
+        """Return the rows of a SELECT on the warehouse, from one snapshot."""
+        with self.ports.warehouse.snapshot() as reader:
+            return reader.query(sql, params or {})
+
     def adopt(self) -> dict[Part, int]:
         """Make this store the one that the warehouse is fenced by, and lift every lease above its fence.
 
@@ -113,4 +137,5 @@ class Pipeline:
 
     def close(self) -> None:
         """Let go of files and connections."""
-        self.ports.warehouse.close()
+        for port in (self.ports.warehouse, self.ports.bus, self.ports.store):
+            port.close()

@@ -65,6 +65,7 @@ class Writer:
         rows), BadInput (rows that must not be written), LeaseLost, Contended after TRIES_MAX conflicts.
         """
         warehouse, write_id = self._ports.warehouse, self._ports.ids()
+        self._ports.observer.event("writing", step=work.step.name, run=str(work.run), token=held.token)
         sql = work.step.sql if work.rows is None else None
         warehouse.prepare(
             work.table, partition=work.run.date, store_id=self.store_id, sql=sql or None, params=work.params
@@ -72,15 +73,22 @@ class Writer:
         for attempt in range(TRIES_MAX):
             held.check()
             try:
-                return self._transaction(work, held=held, write_id=write_id)
+                return self._told(self._transaction(work, held=held, write_id=write_id))
             except Conflict:
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Ambiguous:
                 found = warehouse.find_write(write_id)
                 if found is not None:
-                    return found
+                    return self._told(found)
             self._ports.clock.sleep(contention_s(write_id, attempt))
         raise Contended(f"{work.part.table}/{work.part.partition}", TRIES_MAX)
+
+    def _told(self, receipt: Receipt) -> Receipt:
+        self._ports.observer.event(
+            "written", step=receipt.step, run=receipt.run, token=receipt.token, rows=receipt.rows,
+            duplicates=receipt.duplicates, refused=receipt.refused, fingerprint=receipt.fingerprint,
+        )  # fmt: skip
+        return receipt
 
     def _transaction(self, work: Work, *, held: Held, write_id: str) -> Receipt:
         with self._ports.warehouse.transaction() as tx:

@@ -1,0 +1,148 @@
+"""The command line of the reference pipeline: `nba-props run` and `nba-props demo`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import date
+from pathlib import Path
+
+import click
+
+from nba_props.errors import DataError
+from nba_props.faults import FORM, parse_faults
+from nba_props.runner import Replay, Runner
+from nba_props.sources import Source
+from nba_props.sources.parquet import ParquetSource
+from nba_props.sources.synthetic import SyntheticSource
+from phasegate import PhasegateError, __version__
+
+NBA_DATA = "NBA_DATA"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """NBA props analytics on Phasegate: box scores -> analytics -> precompute."""
+
+
+@cli.command()
+@click.option("--from", "first", required=True, metavar="D", help="First date, YYYY-MM-DD.")
+@click.option("--to", "last", required=True, metavar="D", help="Last date, YYYY-MM-DD.")
+@click.option("--data", type=click.Path(path_type=Path), help=f"Folder of LeagueGameLog parquet. Default: ${NBA_DATA}.")
+@click.option("--synthetic", is_flag=True, help="Invented nights instead of data; games on every date.")
+@click.option("--state", type=click.Path(path_type=Path), default=Path(".nba-props"), show_default=True,
+              help="Where documents and tables are kept. The same replay may be started again on it.")  # fmt: skip
+@click.option("--faults", default="", metavar="LIST", help=f"What goes wrong on purpose, for example {FORM}.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def run(*, first: str, last: str, data: Path | None, synthetic: bool, state: Path, faults: str, as_json: bool) -> None:
+    """Replay dates through all phases, and print what came out.
+
+    Exit code 0: every gate fired and everything is settled. 1: something needs a person. 2: bad input.
+
+    Example: nba-props run --synthetic --from 2026-02-01 --to 2026-02-07 --faults duplicate=3,reorder
+    """
+    days = _date(first, "--from"), _date(last, "--to")
+    if days[0] > days[1]:
+        raise DataError("--from", problem=f"{first} is after --to {last}", mend="swap them")
+    runner = Runner(_source(data, synthetic=synthetic), state=state, faults=parse_faults(faults))
+    quiet = as_json or not sys.stderr.isatty()
+
+    def told(day: date, rows: int) -> None:
+        if not quiet:
+            click.echo(f"\r{day}  {rows} rows", err=True, nl=False)
+
+    try:
+        replay = runner.run(*days, told=told)
+    finally:
+        runner.close()
+    if not quiet:
+        click.echo(err=True)
+    click.echo(json.dumps(_as_json(replay), indent=2) if as_json else _as_text(replay))
+    sys.exit(0 if replay.dates and not replay.unsettled and not replay.dead_letters else 1)
+
+
+@cli.command()
+@click.option("--state", type=click.Path(path_type=Path), default=Path("phasegate-demo"), show_default=True,
+              help="Folder of the demo; an earlier demo's is emptied.")  # fmt: skip
+def demo(*, state: Path) -> None:
+    """Replay the night of 3 February 2026: through the old hand-off, then through Phasegate.
+
+    Example: nba-props demo
+    """
+    from nba_props.demo import run_demo
+
+    sys.exit(0 if run_demo(state, say=click.echo) else 1)
+
+
+def main() -> None:
+    """Run the command line; errors made on purpose are one line and exit code 2."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as e:
+        sys.exit(e.exit_code)
+    except click.Abort:
+        click.echo("nba-props: stopped; start it again with the same arguments to go on", err=True)
+        sys.exit(130)
+    except click.ClickException as e:
+        click.echo(f"nba-props: {e.format_message()}", err=True)
+        sys.exit(2)
+    except (DataError, PhasegateError) as e:
+        click.echo(f"nba-props: {e}", err=True)
+        sys.exit(2)
+
+
+def _date(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise DataError(option, problem=f"{text!r} is no date", mend="write YYYY-MM-DD, such as 2026-02-03") from None
+
+
+def _source(data: Path | None, *, synthetic: bool) -> Source:
+    if synthetic:
+        if data is not None:
+            raise DataError("--synthetic", problem="--data is given too", mend="leave one of them out")
+        return SyntheticSource()
+    folder = data or (Path(os.environ[NBA_DATA]) if os.environ.get(NBA_DATA) else None)
+    if folder is None:
+        raise DataError("--data", problem=f"is missing and {NBA_DATA} is not set", mend="name a folder, or --synthetic")
+    return ParquetSource(folder)
+
+
+def _as_json(replay: Replay) -> dict[str, object]:
+    tally = replay.tally
+    return {
+        "dates": replay.dates,
+        "games": replay.games,
+        "tables": {name: {"rows": rows, "digest": digest} for name, (rows, digest) in replay.tables.items()},
+        "gates": {name: {"fired": fired, "generations": g} for name, (fired, g) in replay.gates.items()},
+        "duplicates_removed": tally.duplicates_removed,
+        "refused_as_stale": tally.refused_as_stale,
+        "moved": tally.moved,
+        "dead_letters": replay.dead_letters,
+        "unsettled": list(replay.unsettled),
+        "crashes": replay.crashes,
+        "builds": dict(sorted(tally.builds.items())),
+        "seconds": {name: round(s, 3) for name, s in sorted(tally.seconds.items())},
+        "seconds_total": round(replay.seconds, 3),
+    }
+
+
+def _as_text(replay: Replay) -> str:
+    lines = [f"{replay.dates} dates, {replay.games} games in {replay.seconds:.1f} s", ""]
+    lines += [f"{'table':44}{'rows':>8}  digest"]
+    lines += [f"{name:44}{rows:>8}  {digest}" for name, (rows, digest) in replay.tables.items()]
+    lines += ["", f"{'gate':44}{'runs':>8}  generations"]
+    lines += [f"{name:44}{fired:>8}  {generations}" for name, (fired, generations) in replay.gates.items()]
+    lines += ["", f"{'step':44}{'builds':>8}  seconds"]
+    tally = replay.tally
+    lines += [f"{name:44}{count:>8}  {tally.seconds.get(name, 0.0):.1f}" for name, count in tally.builds.items()]
+    lines += ["", f"duplicates removed {tally.duplicates_removed}, refused as stale {tally.refused_as_stale}, "
+                  f"requests whose inputs had moved {tally.moved}, dead letters {replay.dead_letters}, "
+                  f"processes killed {replay.crashes}"]  # fmt: skip
+    lines += [f"not settled: {line}" for line in replay.unsettled[:20]]
+    if not replay.dates:
+        lines.append("no games between these dates: nothing was done")
+    return "\n".join(lines)

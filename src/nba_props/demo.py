@@ -1,0 +1,137 @@
+"""The night of 3 February 2026, twice: through a model of the old hand-off, then through Phasegate.
+
+The box scores are invented; the counts are those of the night: 10 games, 348 player rows, gamebooks in two batches
+eight hours apart, every message delivered up to three times, two instances at once. Every number shown is counted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from nba_props.errors import DataError
+from nba_props.faults import Faults
+from nba_props.old_handoff import OldReport, replay
+from nba_props.raw import RawRow
+from nba_props.runner import MODE, PLAN, Runner
+from nba_props.sources import morning_after
+from nba_props.sources.batches import restamp, split_games
+from nba_props.sources.synthetic import THE_NIGHT, SyntheticSource, night_of_2026_02_03
+
+EARLY_GAMES = 2
+FAULTS = Faults(duplicate=3, reorder=True, concurrent=2)
+MARKER = "phasegate.toml"
+
+
+def run_demo(folder: Path, *, say: Callable[[str], None]) -> bool:
+    """Play the night into a fresh `folder` and tell of it line by line; return whether Phasegate came out clean.
+
+    Raises DataError when `folder` holds something that is not an earlier demo's.
+    """
+    _make_room(folder)
+    rows = night_of_2026_02_03()
+    games = len({row["game_id"] for row in rows})
+    say(f"The night of {THE_NIGHT}: {games} games, {len(rows)} player rows (invented names, true counts).")
+    say(f"Gamebooks come in two batches: {EARLY_GAMES} games at once, all {games} eight hours later.")
+    say("Every message is delivered up to three times, in any order. Two instances run at once.")
+    say("")
+    old = replay(rows, early_games=EARLY_GAMES)
+    new, clean = _through_phasegate(folder, rows)
+    for line in _side_by_side(old, new):
+        say(line)
+    say("")
+    say(f"What the operator saw then: {old.operator_saw}")
+    say("What the operator sees now:")
+    for command in (["status"], ["why", str(THE_NIGHT)]):
+        say("")
+        say(f"$ phasegate {' '.join(command)}")
+        say(_phasegate(folder, command))
+    say("")
+    say("Three commands to try next:")
+    say(f"  cd {folder}")
+    say("  phasegate leases --all                     who held what, and how often")
+    say("  phasegate complete nbac_gamebook_player_stats --run 2026-02-03.overnight   a duplicate: nothing happens")
+    say("  phasegate dead                             what is not tried again by itself: nothing")
+    return clean
+
+
+def _make_room(folder: Path) -> None:
+    """Make an empty folder; only an earlier demo's is emptied."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+        raise DataError(str(folder), problem="is not empty and no earlier demo's", mend="name another with --state")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARKER).write_text(f'[phasegate]\nplan = "{PLAN.as_posix()}"\nstate = "state"\n', encoding="utf-8")
+
+
+def _through_phasegate(folder: Path, rows: list[RawRow]) -> tuple[dict[str, object], bool]:
+    """Play the night through Phasegate; return what is counted afterwards, and whether nothing is amiss."""
+    early, late = split_games(rows, early=EARLY_GAMES)
+    later = [*early, *restamp(late, at=morning_after(THE_NIGHT) + timedelta(hours=8))]
+    runner = Runner(SyntheticSource(), state=folder / "state", faults=FAULTS)
+    try:
+        runner.play(THE_NIGHT, [early, later])
+        counts = _count(runner)
+        summary = runner.summary(dates=1, games=10, seconds=0.0)
+    finally:
+        runner.close()
+    clean = not summary.unsettled and not summary.dead_letters and counts["duplicate rows"] == 0
+    return counts, clean
+
+
+def _count(runner: Runner) -> dict[str, object]:
+    """Count in the tables and documents what the old hand-off got wrong."""
+    one = runner.pipeline.query(
+        """
+        SELECT (SELECT count(*) FROM nba_analytics.player_game_summary) AS rows,
+               (SELECT count(*) FROM (SELECT DISTINCT game_date, player_lookup
+                                      FROM nba_analytics.player_game_summary)) AS keys,
+               (SELECT count(DISTINCT game_id) FROM nba_raw.nbac_gamebook_player_stats) AS games,
+               (SELECT count(DISTINCT r.game_id) FROM nba_raw.nbac_gamebook_player_stats r
+                WHERE r.player_lookup IN (SELECT player_lookup FROM nba_analytics.player_game_summary)) AS processed,
+               (SELECT count(DISTINCT r.game_id) FROM nba_raw.nbac_gamebook_player_stats r
+                WHERE r.player_lookup IN (SELECT player_lookup FROM nba_precompute.player_daily_cache)) AS phase_4
+        """
+    )[0]
+    views = {view.phase: view for view in runner.pipeline.overview.why(_run())}
+    fired, begun = views["analytics"].generations[-1].number, views["precompute"].inputs.get("analytics", 0)
+    return {
+        "player rows": one["rows"],
+        "duplicate rows": int(str(one["rows"])) - int(str(one["keys"])),
+        "triggers to phase 4, lost": fired - begun,
+        "games never processed": int(str(one["games"])) - int(str(one["processed"])),
+        "games handed to phase 4": one["phase_4"],
+        "times phase 4 was triggered": fired,
+    }
+
+
+def _run() -> str:
+    return f"{THE_NIGHT}.{MODE}"
+
+
+def _side_by_side(old: OldReport, new: dict[str, object]) -> list[str]:
+    then = {
+        "player rows": old.rows,
+        "duplicate rows": old.duplicates,
+        "triggers to phase 4, lost": old.lost_triggers,
+        "games never processed": old.games_never_processed,
+        "games handed to phase 4": old.games_phase_4,
+        "times phase 4 was triggered": int(old.triggered),
+    }
+    lines = [f"{'':32}{'old hand-off':>14}{'Phasegate':>14}"]
+    return lines + [f"{name:32}{then[name]:>14}{new[name]!s:>14}" for name in then]
+
+
+def _phasegate(folder: Path, command: list[str]) -> str:
+    """Run the real command where the demo's settings are, and return what it prints."""
+    # the command that was started, with the demo's own settings: the caller's must not lead elsewhere
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PHASEGATE_")}
+    done = subprocess.run(  # noqa: S603  fixed arguments, this interpreter
+        [sys.executable, "-m", "phasegate", *command], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+    return (done.stdout + done.stderr).rstrip()

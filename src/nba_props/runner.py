@@ -1,0 +1,214 @@
+"""Replays dates through Phasegate: batches arrive, workers work, and time skips ahead when nothing can be done.
+
+It knows what a scraper does and nothing of how a hand-off works: that is Phasegate's. A replay that was killed is
+started again with the same arguments; what is done already is found done.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+from nba_props.faults import Faults, misbehaving
+from nba_props.raw import RawRow
+from nba_props.sources import Source
+from nba_props.sources.batches import split_late
+from phasegate import (
+    Busy,
+    Contended,
+    Fenced,
+    LeaseLost,
+    PhasegateError,
+    Pipeline,
+    Plan,
+    SkippingClock,
+    connect,
+    read_plan,
+)
+
+PLAN = Path(__file__).with_name("plan.toml")
+MODE = "overnight"
+RAW_STEP = "nbac_gamebook_player_stats"
+HORIZON_S = 12 * 3600.0
+TRIES_MAX = 200
+RETRY_S = 5.0
+ROUNDS_MAX = 2_000
+LATE_S = 8 * 3600.0
+
+
+@dataclass
+class Tally:
+    """Counts events of a replay, from any thread: an observer."""
+
+    duplicates_removed: int = 0
+    refused_as_stale: int = 0
+    moved: int = 0
+    builds: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _since: dict[int, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Take in one event."""
+        me = threading.get_ident()
+        with self._lock:
+            if name == "writing":
+                self._since[me] = time.perf_counter()
+            elif name == "written":
+                step = str(fields["step"])
+                took = time.perf_counter() - self._since.pop(me, time.perf_counter())
+                self.builds[step] = self.builds.get(step, 0) + 1
+                self.seconds[step] = self.seconds.get(step, 0.0) + took
+                self.duplicates_removed += int(str(fields["duplicates"]))
+                self.refused_as_stale += int(str(fields["refused"]))
+            elif name == "step not done" and fields.get("status") == "moved":
+                self.moved += 1
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay did; `tables`: name -> (rows, digest); `gates`: name -> (runs fired, generations in all)."""
+
+    dates: int
+    games: int
+    tables: dict[str, tuple[int, str]]
+    gates: dict[str, tuple[int, int]]
+    tally: Tally
+    dead_letters: int
+    crashes: int
+    unsettled: tuple[str, ...]
+    seconds: float
+
+
+class Runner:
+    """One replay into one state directory."""
+
+    def __init__(self, source: Source, *, state: Path, faults: Faults | None = None, plan: Plan | None = None) -> None:
+        self._source, self.faults = source, faults or Faults()
+        self._rng = random.Random(self.faults.seed)
+        self.clock, self.tally = SkippingClock(), Tally()
+        self._crashes, bus = misbehaving(self.faults, rng=self._rng)
+        self.pipeline: Pipeline = connect(
+            plan or read_plan(PLAN),
+            clock=self.clock,
+            observer=self.tally,
+            wrap=lambda ports: self._crashes.wrap(replace(ports, bus=bus(ports.bus))),
+            state=state,
+        )
+
+    def run(self, first: date, last: date, *, told: Callable[[date, int], None] | None = None) -> Replay:
+        """Replay the dates with games from `first` to `last`; `told` hears of each date when it is done."""
+        begun, games, dates = time.perf_counter(), 0, self._source.dates(first, last)
+        for day in dates:
+            rows = self._source.batch(day)
+            self.play(day, self._batches(rows))
+            games += len({row["game_id"] for row in rows})
+            if told is not None:
+                told(day, len(rows))
+        return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
+
+    def play(self, day: date, batches: list[list[RawRow]]) -> None:
+        """Bring a date's batches in, one after the other; each is worked off before the next comes."""
+        for number, rows in enumerate(batches):
+            if number:
+                self.clock.skip_to(self.clock.now() + LATE_S)
+            self._deliver(day, rows)
+            self.work()
+
+    def work(self) -> None:
+        """Let workers work until everything is settled, or only the daily look at what is not remains."""
+        for _ in range(ROUNDS_MAX):
+            self._at_once([self.pipeline.work_until_idle] * self.faults.concurrent)
+            due = self.pipeline.next_due()
+            if due is None or due > self.clock.now() + HORIZON_S:
+                return
+            self.clock.skip_to(due)
+        raise PhasegateError(f"the replay did not settle in {ROUNDS_MAX} rounds; see: phasegate status")
+
+    def summary(self, *, dates: int, games: int, seconds: float) -> Replay:
+        """Count what is there now."""
+        gates: dict[str, tuple[int, int]] = dict.fromkeys(self.pipeline.plan.phases, (0, 0))
+        unsettled = []
+        for view in self.pipeline.overview.phases():
+            fired, generations = gates[view.phase]
+            number = view.generations[-1].number if view.generations else 0
+            gates[view.phase] = (fired + (number > 0), generations + number)
+            if view.state != "complete":
+                unsettled.append(f"{view.phase} of {view.run} is {view.state}: {view.reason}")
+        return Replay(
+            dates=dates,
+            games=games,
+            tables={name: (table.rows, table.digest) for name, table in self.pipeline.tables().items()},
+            gates=gates,
+            tally=self.tally,
+            dead_letters=len(self.pipeline.overview.dead()),
+            crashes=self._crashes.count,
+            unsettled=tuple(unsettled),
+            seconds=seconds,
+        )
+
+    def close(self) -> None:
+        """Let go of files."""
+        self.pipeline.close()
+
+    def _batches(self, rows: list[RawRow]) -> list[list[RawRow]]:
+        """Cut a date into what comes in time and what comes late, when faults ask for it; the late one is whole."""
+        if not self.faults.late:
+            return [rows]
+        early, late = split_late(rows, share=self.faults.late, rng=self._rng)
+        return [early, rows] if late else [rows]
+
+    def _deliver(self, day: date, rows: list[RawRow]) -> None:
+        """Have every instance of the scraper write and report a batch; one that could not tries again a little later.
+
+        Time moves on between the tries only: a clock that ran while somebody writes would take his lease away.
+        """
+        left = self.faults.concurrent
+        for _ in range(TRIES_MAX):
+            done: list[bool] = []
+            self._at_once([lambda: done.append(self._scrape(day, rows))] * left)
+            left -= sum(done)
+            if not left:
+                return
+            self.clock.skip_to(self.clock.now() + RETRY_S)
+        raise PhasegateError(f"the batch of {day} could not be written in {TRIES_MAX} tries; see: phasegate leases")
+
+    def _scrape(self, day: date, rows: list[RawRow]) -> bool:
+        """Write a batch and report it, as a scraper does; return whether it could: somebody else may be at it."""
+        try:
+            with self.pipeline.begin(f"{day}.{MODE}", step=RAW_STEP) as run:
+                run.write(rows)
+                run.complete()
+        except (Busy, Contended, LeaseLost, Fenced):
+            return False
+        return True
+
+    def _at_once(self, bodies: list[Callable[[], object]]) -> None:
+        """Run bodies at the same time, each as a process of its own; one that died is started again."""
+        if len(bodies) == 1:
+            self._until_alive(bodies[0])
+            return
+        failures: list[Exception] = []
+
+        def run(body: Callable[[], object]) -> None:
+            try:
+                self._until_alive(body)
+            except Exception as e:  # noqa: BLE001  raised again below, in the caller's thread
+                failures.append(e)
+
+        threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+
+    def _until_alive(self, body: Callable[[], object]) -> None:
+        while not self._crashes.live(body):
+            pass  # its supervisor starts it again at once

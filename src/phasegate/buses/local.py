@@ -1,0 +1,189 @@
+"""Messages as documents of the store: durable where the store is, and seen by the same tools.
+
+A message's ``due`` is when it can be received; claiming it is a compare-and-set that moves ``due`` on.
+At least once: a message whose holder dies, or is slow, comes again when its visibility ends.
+"""
+
+import heapq
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from phasegate.buses.wake import Wake
+from phasegate.core.keys import WORD
+from phasegate.errors import Ambiguous, BadInput, Conflict
+from phasegate.ports import Body, Clock, Delivery, Doc, Message, Observer, Store
+
+VISIBILITY_S = 60.0
+UNREADABLE_AGAIN_S = 3600.0
+WORD_LENGTH_MAX = 700
+PAGE = 16
+# How many documents one receive may look at beyond its limit: lost races and unreadable messages.
+LOOKS_EXTRA_MAX = 64
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    topic: str
+    id: str
+    body: dict[str, object]
+    tries: int
+    published_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a delivery's handle is: the document as it was claimed."""
+
+    key: str
+    version: str
+    body: Body
+
+
+class LocalBus:
+    """A bus on any store. Publishing a message that is not acknowledged yet is doing nothing: same id, same message.
+
+    An unreadable message starves nobody: it is put off by UNREADABLE_AGAIN_S each time it comes up, and the
+    observer hears ``message unreadable``. A compare-and-set that went unanswered is told as ``message unanswered``:
+    the message is then gone, or comes again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        pipeline: str,
+        wake: Wake,
+        observer: Observer,
+        visibility_s: float = VISIBILITY_S,
+    ) -> None:
+        self._store, self._clock, self._wake, self._observer = store, clock, wake, observer
+        self._visibility_s = visibility_s
+        self._prefix = f"message:{_word('pipeline', pipeline)}:"
+
+    def publish(self, message: Message, /) -> None:
+        """Hand the message over, and wake whoever waits.
+
+        Raises BadInput for an id or topic that is no word in ``[a-z0-9._-]``, or a body that is not JSON;
+        Ambiguous and Unavailable as the store does: publish again, same id.
+        """
+        key = self._topic_prefix(message.topic) + _word("message id", message.id)
+        now = self._clock.now()
+        envelope = {"topic": message.topic, "id": message.id, "body": message.body, "tries": 0, "published_at": now}
+        try:
+            self._store.write(key, envelope, due=now, expect=None)
+        except Conflict:
+            # It is there and not acknowledged: it will be delivered.
+            return
+        self._wake.poke()
+
+    def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
+        """Claim up to ``limit`` messages, those that waited longest first, whatever their topic."""
+        now = self._clock.now()
+        pages = [self._due(self._topic_prefix(topic), now=now) for topic in sorted(set(topics))]
+        docs = heapq.merge(*pages, key=lambda doc: (doc.due, doc.key))
+        taken: list[Delivery] = []
+        for doc in itertools.islice(docs, limit + LOOKS_EXTRA_MAX):
+            delivery = self._claim(doc, now=now)
+            if delivery is not None:
+                taken.append(delivery)
+            if len(taken) >= limit:
+                break
+        return taken
+
+    def ack(self, delivery: Delivery, /) -> None:
+        """Forget the message, unless it was handed to somebody else in the meantime."""
+        claim = _claim_of(delivery)
+        try:
+            self._store.delete(claim.key, expect=claim.version)
+        except Conflict:
+            # Acknowledged before, or delivered again: then the newer holder answers for it.
+            return
+        except Ambiguous as error:
+            self._unanswered("ack", key=claim.key, error=error)
+
+    def postpone(self, delivery: Delivery, /, *, delay_s: float) -> None:
+        """Give the message back for later, unless it was handed to somebody else in the meantime."""
+        claim = _claim_of(delivery)
+        self._move("postpone", claim.key, claim.body, expect=claim.version, due=self._clock.now() + max(0.0, delay_s))
+
+    def wait(self, timeout_s: float, /) -> bool:
+        """Wait until something may have been published, or until the time is over; return which."""
+        return self._wake.wait(timeout_s)
+
+    def next_due(self, *, topics: Sequence[str] | None = None) -> float | None:
+        """Return when the next message (of these topics) can be received, or None when there is none."""
+        prefixes = [self._prefix] if topics is None else [self._topic_prefix(topic) for topic in topics]
+        times = [self._store.next_due(prefix=prefix) for prefix in prefixes]
+        return min((at for at in times if at is not None), default=None)
+
+    def close(self) -> None:
+        """Stop listening for pokes."""
+        self._wake.close()
+
+    def _topic_prefix(self, topic: str) -> str:
+        return f"{self._prefix}{_word('topic', topic)}:"
+
+    def _due(self, prefix: str, *, now: float) -> Iterator[Doc]:
+        after: tuple[float, str] | None = None
+        while True:
+            page = self._store.due(now, prefix=prefix, after=after, limit=PAGE)
+            yield from page
+            if len(page) < PAGE:
+                return
+            last = page[-1]
+            assert last.due is not None, "the store lists due documents only"
+            after = (last.due, last.key)
+
+    def _claim(self, doc: Doc, *, now: float) -> Delivery | None:
+        envelope = self._read(doc)
+        if envelope is None:
+            self._move("put off", doc.key, doc.body, expect=doc.version, due=now + UNREADABLE_AGAIN_S)
+            return None
+        tries = envelope.tries + 1
+        body = {**doc.body, "tries": tries}
+        version = self._move("claim", doc.key, body, expect=doc.version, due=now + self._visibility_s)
+        if version is None:
+            return None
+        message = Message(envelope.id, envelope.topic, envelope.body)
+        return Delivery(message, _Claim(doc.key, version, body), tries)
+
+    def _read(self, doc: Doc) -> _Envelope | None:
+        try:
+            envelope = msgspec.convert(doc.body, _Envelope)
+        except msgspec.ValidationError as error:
+            self._observer.event("message unreadable", key=doc.key, error=str(error))
+            return None
+        if doc.key != f"{self._prefix}{envelope.topic}:{envelope.id}":
+            self._observer.event("message unreadable", key=doc.key, error="topic or id is not that of the key")
+            return None
+        return envelope
+
+    def _move(self, what: str, key: str, body: Body, *, expect: str, due: float) -> str | None:
+        """Move a message's ``due`` if it is still as we saw it; return its new version, or None."""
+        try:
+            return self._store.write(key, body, due=due, expect=expect)
+        except Conflict:
+            # Somebody else has it.
+            return None
+        except Ambiguous as error:
+            self._unanswered(what, key=key, error=error)
+            return None
+
+    def _unanswered(self, what: str, *, key: str, error: Ambiguous) -> None:
+        self._observer.event("message unanswered", what=what, key=key, error=str(error))
+
+
+def _claim_of(delivery: Delivery) -> _Claim:
+    assert isinstance(delivery.handle, _Claim), "a delivery goes back to the bus that it came from"
+    return delivery.handle
+
+
+def _word(what: str, text: str) -> str:
+    if len(text) > WORD_LENGTH_MAX or not WORD.fullmatch(text):
+        raise BadInput(
+            f"{what} {text[:80]!r}: use 1 to {WORD_LENGTH_MAX} of a-z 0-9 . _ - and begin with a letter or a digit"
+        )
+    return text

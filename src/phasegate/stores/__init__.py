@@ -1,0 +1,1 @@
+"""Where documents live: one file per database."""

@@ -1,0 +1,141 @@
+"""What every store asks of keys, bodies and bounds, so that one of them never accepts what another refuses. Pure."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from phasegate.errors import BadDocument, BadInput
+
+# The smallest limits among the databases that a document may live in (Firestore's).
+KEY_BYTES_MAX = 1_500
+BODY_BYTES_MAX = 1_000_000
+INTEGERS = (-(2**63), 2**63 - 1)
+_LONG_NUMBER = re.compile(rb"\d{19}")
+
+
+def check_key(key: str, /) -> None:
+    """Refuse a key that some database could not hold.
+
+    Raises BadInput.
+    """
+    if not key or not key.isascii() or not key.isprintable() or len(key) > KEY_BYTES_MAX:
+        raise BadInput(
+            f"key {key[:80]!r}: a key is 1 to {KEY_BYTES_MAX:,} printable ASCII characters; shorten or respell it"
+        )
+
+
+def check_limit(limit: int, /) -> None:
+    """Refuse a page without rows: to some databases it means no bound at all.
+
+    Raises BadInput.
+    """
+    if limit < 1:
+        raise BadInput(f"limit {limit}: a page holds at least 1 document")
+
+
+def checked_due(key: str, due: float | None, /) -> float | None:
+    """Return ``due`` as a float.
+
+    Raises BadInput for NaN and infinity, which no sweeper could ever reach in order.
+    """
+    if due is None:
+        return None
+    if not math.isfinite(due):
+        raise BadInput(f"document {key}: due {due} is no time; give epoch seconds, or None for a settled document")
+    return float(due)
+
+
+def encode(key: str, body: Mapping[str, object], /) -> bytes:
+    """Return the one spelling of a body: UTF-8 JSON with sorted keys. Tuples become lists.
+
+    Raises BadInput, naming the place, for what would come back as something else: sets, times, NaN, bytes,
+    integers beyond 64 bits; and for a body of more than BODY_BYTES_MAX.
+
+    >>> encode("k", {"b": 1, "a": [True, None]})
+    b'{"a":[true,null],"b":1}'
+    """
+    plain = body if isinstance(body, dict) else dict(body)
+    try:
+        text = msgspec.json.encode(plain, order="sorted")
+        same = not _LONG_NUMBER.search(text) and msgspec.json.decode(text) == plain
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInput(f"document {key}: {_offence(plain) or error}") from error
+    if not same and (offence := _offence(plain)):
+        raise BadInput(f"document {key}: {offence}")
+    if len(text) > BODY_BYTES_MAX:
+        raise BadInput(f"document {key}: {len(text):,} bytes, at most {BODY_BYTES_MAX:,} fit; split it")
+    return text
+
+
+def decode(key: str, text: str | bytes, /) -> dict[str, object]:
+    """Return the body of a stored text.
+
+    Raises BadDocument if it is not a JSON object.
+    """
+    try:
+        return msgspec.json.decode(text, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadDocument(key, f"{error}; restore it from a backup, or delete it by hand") from error
+
+
+def prefix_end(prefix: str, /) -> str | None:
+    """Return the smallest text beyond all that start with ``prefix``; None where there is none.
+
+    >>> prefix_end("lease:nba:")
+    'lease:nba;'
+    """
+    for last in range(len(prefix) - 1, -1, -1):
+        beyond = ord(prefix[last]) + 1
+        if beyond <= 0x10FFFF:
+            # Surrogates are no characters: no stored text starts with one.
+            return prefix[:last] + chr(0xE000 if 0xD800 <= beyond <= 0xDFFF else beyond)
+    return None
+
+
+def _offence(value: object, where: str = "body") -> str | None:
+    """Name the first thing in a body that is not plain JSON, or None."""
+    why: str | None = None
+    match value:
+        case None | bool():
+            pass
+        case str() if not _is_text(value):
+            why = "text with half a surrogate pair; repair it where it was read"
+        case int() if not INTEGERS[0] <= value <= INTEGERS[1]:
+            why = f"{value} needs more than 64 bits; store it as text"
+        case float() if not math.isfinite(value):
+            why = f"{value} is not JSON; store None"
+        case str() | int() | float():
+            pass
+        case Mapping():
+            return _offence_in_mapping(value, where)
+        case list() | tuple():
+            return _offence_in_sequence(value, where)
+        case _:
+            why = f"a {type(value).__name__} is not JSON; store text, numbers, lists and objects only"
+    return why and f"{where}: {why}"
+
+
+def _offence_in_mapping(value: Mapping[object, object], where: str) -> str | None:
+    for key, inner in value.items():
+        if not isinstance(key, str) or not _is_text(key):
+            return f"{where}: the name {key!r} is not text; store it as text"
+        try:
+            if offence := _offence(inner, f"{where}.{key}"):
+                return offence
+        except RecursionError:
+            return f"{where}: nested too deeply; flatten it"
+    return None
+
+
+def _offence_in_sequence(value: Sequence[object], where: str) -> str | None:
+    return next((found for n, inner in enumerate(value) if (found := _offence(inner, f"{where}[{n}]"))), None)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,182 @@
+"""What every Bus must do, as tests: subclass BusContract, give it ``bus``, ``clock`` and ``visibility_s`` fixtures.
+
+    class TestMyBus(BusContract):
+        @pytest.fixture
+        def bus(self, clock): ...
+
+Time passes by ``clock.sleep``: a clock of the test's own makes the suite quick, the real one works for a real bus.
+Only at-least-once is asked for: a bus may deliver more often than these tests publish, but never less.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+import pytest
+
+from phasegate.ports import Body, Bus, Clock, Delivery, Message
+from phasegate.testing.store_model import THREADS, together
+
+LOOKS_MAX = 200
+
+
+class BusContract:
+    """The promises of ports.Bus."""
+
+    @pytest.fixture
+    def visibility_s(self) -> float:
+        """Give the time that the bus under test hides a delivered message for."""
+        return 60.0
+
+    @pytest.fixture
+    def topic(self) -> str:
+        """Give each test a topic of its own."""
+        return f"contract-{uuid.uuid4().hex}"
+
+    def test_an_empty_bus_gives_nothing(self, bus: Bus, topic: str) -> None:
+        """Receiving does not wait."""
+        assert list(bus.receive([topic])) == []
+
+    def test_what_was_published_is_delivered(self, bus: Bus, topic: str) -> None:
+        """Id, topic and body arrive as they were sent."""
+        body: Body = {"run": "2026-02-03.overnight", "n": 1, "deep": {"list": [None, 1.5, "é"]}}
+        bus.publish(Message("request.1", topic, body))
+        (delivery,) = bus.receive([topic])
+        assert delivery.message == Message("request.1", topic, body)
+        assert delivery.tries >= 1
+
+    def test_a_delivered_message_is_hidden_for_a_while(self, bus: Bus, clock: Clock, visibility_s: float) -> None:
+        """Nobody else gets it, until its time is over: then it comes again, counted."""
+        topic = f"contract-{uuid.uuid4().hex}"
+        bus.publish(Message("a", topic, {}))
+        (first,) = bus.receive([topic])
+        assert list(bus.receive([topic])) == []
+        clock.sleep(visibility_s + 0.001)
+        (second,) = bus.receive([topic])
+        assert second.message == first.message
+        assert second.tries == first.tries + 1
+
+    def test_an_acknowledged_message_is_gone(self, bus: Bus, clock: Clock, visibility_s: float, topic: str) -> None:
+        """It does not come back with time."""
+        bus.publish(Message("a", topic, {}))
+        (delivery,) = bus.receive([topic])
+        bus.ack(delivery)
+        clock.sleep(visibility_s + 0.001)
+        assert list(bus.receive([topic])) == []
+
+    def test_acknowledging_twice_is_no_error(self, bus: Bus, topic: str) -> None:
+        """The second time there is nothing left to forget."""
+        bus.publish(Message("a", topic, {}))
+        (delivery,) = bus.receive([topic])
+        bus.ack(delivery)
+        bus.ack(delivery)
+        assert list(bus.receive([topic])) == []
+
+    def test_acknowledging_too_late_is_no_error(self, bus: Bus, clock: Clock, visibility_s: float, topic: str) -> None:
+        """A slow holder whose message went to another may still acknowledge, or give back."""
+        bus.publish(Message("a", topic, {}))
+        (slow,) = bus.receive([topic])
+        clock.sleep(visibility_s + 0.001)
+        (newer,) = bus.receive([topic])
+        bus.ack(slow)
+        bus.postpone(slow, delay_s=0.0)
+        bus.ack(newer)
+        bus.postpone(newer, delay_s=0.0)
+
+    def test_a_postponed_message_comes_again_after_its_delay(self, bus: Bus, clock: Clock, topic: str) -> None:
+        """Not before, with its body, counted."""
+        bus.publish(Message("a", topic, {"n": 1}))
+        (first,) = bus.receive([topic])
+        bus.postpone(first, delay_s=10.0)
+        clock.sleep(9.0)
+        assert list(bus.receive([topic])) == []
+        clock.sleep(1.001)
+        (second,) = bus.receive([topic])
+        assert (second.message.id, second.message.body) == ("a", {"n": 1})
+        assert second.tries == first.tries + 1
+
+    def test_a_message_may_be_given_back_at_once(self, bus: Bus, topic: str) -> None:
+        """A worker that stops gives back what it did not begin."""
+        bus.publish(Message("a", topic, {}))
+        (delivery,) = bus.receive([topic])
+        bus.postpone(delivery, delay_s=0.0)
+        assert [again.message.id for again in bus.receive([topic])] == ["a"]
+
+    def test_only_the_topics_asked_for_are_delivered(self, bus: Bus, topic: str) -> None:
+        """A topic whose name begins like another is another."""
+        for name in (topic, f"{topic}-b", f"{topic}.b", f"{topic}_b"):
+            bus.publish(Message("a", name, {"topic": name}))
+        assert [one.message.topic for one in bus.receive([topic], limit=9)] == [topic]
+        others = bus.receive([f"{topic}-b", f"{topic}.b"], limit=9)
+        assert sorted(one.message.topic for one in others) == [f"{topic}-b", f"{topic}.b"]
+        assert list(bus.receive([], limit=9)) == []
+
+    def test_the_same_id_in_two_topics_is_two_messages(self, bus: Bus, topic: str) -> None:
+        """Acknowledging one leaves the other."""
+        bus.publish(Message("a", topic, {}))
+        bus.publish(Message("a", f"{topic}-b", {}))
+        (delivery,) = bus.receive([topic])
+        bus.ack(delivery)
+        assert [one.message.topic for one in bus.receive([f"{topic}-b"])] == [f"{topic}-b"]
+
+    def test_no_more_than_the_limit_is_delivered(self, bus: Bus, topic: str) -> None:
+        """What is left comes with the next call."""
+        for n in range(5):
+            bus.publish(Message(f"m{n}", topic, {}))
+        first, second = bus.receive([topic], limit=3), bus.receive([topic], limit=3)
+        assert (len(first), len(second)) == (3, 2)
+        assert {one.message.id for one in (*first, *second)} == {f"m{n}" for n in range(5)}
+
+    def test_a_message_published_again_after_its_end_comes_again(self, bus: Bus, topic: str) -> None:
+        """The bus remembers nothing of what was acknowledged: sending again is asking again."""
+        for _ in range(2):
+            bus.publish(Message("a", topic, {}))
+            (delivery,) = bus.receive([topic])
+            bus.ack(delivery)
+
+    def test_next_due_says_when_to_look_again(self, bus: Bus, clock: Clock, visibility_s: float, topic: str) -> None:
+        """Now for a waiting message, later for a hidden one, never for none."""
+        assert bus.next_due(topics=[topic]) is None
+        bus.publish(Message("a", topic, {}))
+        assert _known(bus.next_due(topics=[topic])) <= clock.now()
+        (delivery,) = bus.receive([topic])
+        assert clock.now() < _known(bus.next_due(topics=[topic])) <= clock.now() + visibility_s
+        assert bus.next_due(topics=[f"{topic}-b"]) is None
+        assert bus.next_due() is not None
+        bus.ack(delivery)
+        assert bus.next_due(topics=[topic]) is None
+
+    def test_waiting_ends(self, bus: Bus) -> None:
+        """Whatever it answers, it comes back."""
+        assert bus.wait(0.0) in (True, False)
+        assert bus.wait(0.01) in (True, False)
+
+    def test_threads_that_receive_together_get_every_message(self, bus: Bus, topic: str) -> None:
+        """Published and taken by many at once, nothing is lost."""
+        each = 10
+
+        def publish(who: int) -> None:
+            for n in range(each):
+                bus.publish(Message(f"m{who}.{n}", topic, {}))
+
+        together(publish)
+        taken = together(lambda _: _take_all(bus, topic, limit=3))
+        got = [one.message.id for many in taken for one in many]
+        assert set(got) == {f"m{who}.{n}" for who in range(THREADS) for n in range(each)}
+
+
+def _known(at: float | None) -> float:
+    assert at is not None
+    return at
+
+
+def _take_all(bus: Bus, topic: str, *, limit: int) -> Sequence[Delivery]:
+    """Receive and acknowledge until nothing comes: whoever took something looks once more, so the last sees all."""
+    taken: list[Delivery] = []
+    for _ in range(LOOKS_MAX):
+        some = bus.receive([topic], limit=limit)
+        if not some:
+            break
+        taken += some
+        for delivery in some:
+            bus.ack(delivery)
+    return taken

@@ -1,0 +1,12 @@
+"""The simulator: the real service code on ports in memory, one seed deciding everything that can go wrong.
+
+Every port call is a switch point between greenlets. A seed chooses crashes before and after a commit, unanswered
+writes, lost, late, doubled and reordered messages, clock skew, and pauses longer than a lease. The same seed gives
+the same schedule again.
+"""
+
+from phasegate.testing.simulator.invariants import Violation
+from phasegate.testing.simulator.scheduler import Crash, Faults
+from phasegate.testing.simulator.world import Outcome, World, simulate
+
+__all__ = ["Crash", "Faults", "Outcome", "Violation", "World", "simulate"]

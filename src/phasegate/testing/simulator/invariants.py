@@ -1,0 +1,167 @@
+"""What must hold in every schedule: each promise of the guarantees page, as a check that a broken build fails."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
+
+from phasegate.core.codec import decode
+from phasegate.core.lease import Lease
+from phasegate.core.phase import Phase, Result
+from phasegate.core.receipt import Part, Receipt, Stamp
+from phasegate.ports import Body, Row
+
+VERSION = re.compile(r"r\d+")
+
+
+class Violation(AssertionError):
+    """A promise was broken; the text says which and where."""
+
+
+def versions(rows: Sequence[Row]) -> frozenset[str]:
+    """Return the versions of the raw data that rows were made of, directly or through other tables."""
+    return frozenset(v for row in rows for v in VERSION.findall(str(row["v"])))
+
+
+class Witness:
+    """Sees each document written and each transaction committed, and notes every objection.
+
+    It does not raise: the code that it watches must survive whatever a port raises, and would survive this too.
+    ``runs``: the documents of phases that there may be. ``skew_s``: by how much two clocks may differ.
+    """
+
+    def __init__(self, *, now: Callable[[], float], skew_s: float, runs: Collection[str] = ()) -> None:
+        self._now, self._skew_s, self.runs = now, skew_s, runs
+        self.objections: list[str] = []
+        self.receipts: dict[str, Receipt] = {}
+        self.content: dict[tuple[str, Stamp], frozenset[str]] = {}
+        self.commits: Counter[Part] = Counter()
+        self.phases: dict[str, Phase] = {}
+        self.dead: set[str] = set()
+        self.fired: Counter[str] = Counter()
+        self._tokens: dict[Part, int] = defaultdict(int)
+        self._leases: dict[str, Lease] = {}
+        self._broken: Counter[tuple[str, str]] = Counter()
+        self._hopeless: Counter[tuple[str, str]] = Counter()
+
+    def check(self) -> None:
+        """Raise the first objection, if there is one."""
+        if self.objections:
+            raise Violation(self.objections[0])
+
+    def committed(self, receipt: Receipt, rows: Sequence[Row]) -> None:
+        """Check one committed write: its token is newer than all before, and it is no mixture."""
+        if receipt.token <= self._tokens[receipt.part]:
+            self._object(
+                f"{receipt.part}: a write with token {receipt.token} was committed after one with "
+                f"{self._tokens[receipt.part]}"
+            )
+        self._tokens[receipt.part] = receipt.token
+        made_of = versions(rows)
+        if len(made_of) > 1:
+            self._object(f"{receipt.part} holds a mixture of {', '.join(sorted(made_of))}")
+        keys = Counter((row["day"], row["k"]) for row in rows)
+        if max(keys.values(), default=1) > 1:
+            self._object(f"{receipt.part} holds duplicate rows")
+        for name, stamp in receipt.built_from.items():
+            source = self.content.get((name.rpartition(".")[2], stamp), frozenset())
+            if source and made_of and source != made_of:
+                self._object(f"{receipt.part} says it was built from {name} {sorted(source)}, holds {sorted(made_of)}")
+        self.receipts[receipt.write_id] = receipt
+        self.content[receipt.step, receipt.stamp] = made_of
+        self.commits[receipt.part] += 1
+
+    def foreign(self, step: str, stamp: Stamp, rows: Sequence[Row]) -> None:
+        """Remember what a content of a foreign table was made of."""
+        self.content[step, stamp] = versions(rows)
+
+    def broke(self, step: str, day: str, *, final: bool) -> None:
+        """Remember that a step's own code failed: only such a failure may be counted, or kill a request."""
+        self._broken[step, day] += 1
+        self._hopeless[step, day] += final
+
+    def wrote(self, key: str, body: Body) -> None:
+        """Check one document against the one before it."""
+        if key.startswith("lease:"):
+            self._lease_keeps_apart(key, decode(Lease, body, key=key))
+        if key.startswith("phase:"):
+            phase = decode(Phase, body, key=key)
+            if key not in self.runs:
+                self._object(f"{key} is a second document of a run, or one of no run at all")
+            old = self.phases.get(key)
+            if old is not None:
+                self._no_way_back(key, old, phase)
+            self._honest(key, old, phase)
+            self._only_failures_count(key, phase)
+            if phase.firings and (old is None or phase.generation > old.generation):
+                self._fires(key, phase)
+            self.phases[key] = phase
+
+    def _object(self, why: str) -> None:
+        self.objections.append(why)
+
+    def _lease_keeps_apart(self, key: str, lease: Lease) -> None:
+        """A token never goes back, is not given twice, and nobody but its holder ends a lease before its time."""
+        old = self._leases.get(key, Lease())
+        self._leases[key] = lease
+        if lease.token < old.token:
+            self._object(f"{key}: token went back from {old.token} to {lease.token}")
+        if lease.holder not in (None, old.holder) and lease.token <= old.token:
+            self._object(f"{key}: token {lease.token} was given twice")
+        if old.holder in (None, lease.holder) or old.until <= self._now() + self._skew_s:
+            return
+        if lease.holder is not None or lease.released != old.holder:
+            self._object(f"{key}: {old.holder} holds it, but it was given back or taken by another")
+
+    def _no_way_back(self, key: str, old: Phase, new: Phase) -> None:
+        if not old.generation <= new.generation <= old.generation + 1:
+            self._object(f"{key}: generation went from {old.generation} to {new.generation}")
+        before = {f.generation: f for f in old.firings}
+        if any(before.get(f.generation, f) != f for f in new.firings):
+            self._object(f"{key}: a firing was rewritten")
+        for name, member in old.members.items():
+            if member.result is None:
+                continue
+            now = new.members[name].result
+            if now is None or now.order < member.result.order:
+                self._object(f"{key}: the result of {name} was lost, or an older one took its place")
+        for name, begun in old.inputs.items():
+            if new.inputs[name].generation < begun.generation:
+                self._object(f"{key}: inputs went back to an older generation of {name}")
+
+    def _honest(self, key: str, old: Phase | None, new: Phase) -> None:
+        """An accepted result says what the receipt of its write says, word for word."""
+        for name, member in new.members.items():
+            known = old.members.get(name) if old is not None else None
+            if member.result is None or (known is not None and known.result == member.result):
+                continue
+            if self._differs(member.result, asked_for=new.gate.members[name].asks):
+                self._object(f"{key}: the result of {name} is not what was written")
+
+    def _differs(self, result: Result, *, asked_for: bool) -> bool:
+        receipt = self.receipts.get(result.write_id)
+        if receipt is None:
+            return asked_for or bool(result.write_id)
+        return result.stamp != receipt.stamp or result.built_from != receipt.built_from
+
+    def _only_failures_count(self, key: str, phase: Phase) -> None:
+        """Neither sending again, nor a busy lease, nor inputs that moved is an attempt; none kills a request."""
+        day = key.rpartition(":")[2].partition(".")[0]
+        for name, request in phase.requests.items():
+            broken = self._broken[name, day]
+            if request.failures > broken:
+                self._object(f"{key}: {request.failures} failures of {name} are counted, its code failed {broken} times")
+            enough = phase.gate.members[name].attempts_max
+            if request.state == "dead" and broken < enough and not self._hopeless[name, day]:
+                self._object(f"{key}: the request for {name} is dead, though its code failed only {broken} times")
+        dead = [r for r in phase.requests.values() if r.state == "dead"]
+        (self.dead.add if dead else self.dead.discard)(key)
+
+    def _fires(self, key: str, phase: Phase) -> None:
+        """A firing carries one version of the raw data only, and comes with everything that is expected."""
+        self.fired[key] += 1
+        firing = phase.firings[-1]
+        if firing.missing or set(firing.stamps) != set(phase.gate.expect):
+            self._object(f"{key}: fired without {firing.missing}")
+        made_of = {v for name, stamp in firing.stamps.items() for v in self.content.get((name, stamp), ())}
+        if len(made_of) > 1:
+            self._object(f"{key}: generation {firing.generation} fired on a mixture of {sorted(made_of)}")

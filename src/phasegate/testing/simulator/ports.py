@@ -1,0 +1,261 @@
+"""The five ports in memory; each call is a switch point, and may fail in the ways that its real kind fails."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from phasegate.core.receipt import Part, Receipt, Stamp
+from phasegate.core.table import Table
+from phasegate.errors import Ambiguous, Unavailable
+from phasegate.ports import Body, Delivery, Doc, Message, Params, Reader, Row, Transaction
+from phasegate.stores.memory import MemoryStore
+from phasegate.testing.simulator.invariants import Witness
+from phasegate.testing.simulator.scheduler import Scheduler
+from phasegate.warehouses.memory import Function, MemoryWarehouse
+
+VISIBILITY_S = 60.0
+DELAYS_S = (0.0, 0.0, 0.5, 5.0, 40.0, 200.0)
+COPIES_MAX = 3
+
+
+class SimStore(MemoryStore):
+    """Writes may go unanswered: with their effect, or without."""
+
+    def __init__(self, scheduler: Scheduler, witness: Witness) -> None:
+        super().__init__()
+        self._scheduler, self._witness = scheduler, witness
+
+    def read(self, key: str, /) -> Doc | None:
+        """Switch, then read."""
+        self._scheduler.step(f"read {key}")
+        return super().read(key)
+
+    def write(self, key: str, body: Body, /, *, due: float | None, expect: str | None) -> str:
+        """Switch, then write; the answer may be lost."""
+        self._scheduler.step(f"write {key}")
+        lost = self._scheduler.unanswered()
+        if lost and self._scheduler.rng.random() < 0.5:
+            raise Ambiguous(key)
+        version = super().write(key, body, due=due, expect=expect)
+        self._witness.wrote(key, body)
+        if lost:
+            raise Ambiguous(key)
+        self._scheduler.crash_after(f"write {key}")
+        return version
+
+    def due(
+        self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
+    ) -> Sequence[Doc]:
+        """Switch, then list."""
+        self._scheduler.step("due")
+        return super().due(now, prefix=prefix, after=after, limit=limit)
+
+
+@dataclass(eq=False)
+class _Copy:
+    due: float
+    message: Message
+    tries: int = 0
+
+
+class SimBus:
+    """Loses, doubles, delays and reorders. Messages to foreign topics are only written down."""
+
+    def __init__(self, scheduler: Scheduler, *, topics: Sequence[str]) -> None:
+        self._scheduler, self._topics = scheduler, frozenset(topics)
+        self._copies: list[_Copy] = []
+        self.published: list[Message] = []
+        self.lossless = False
+
+    def publish(self, message: Message, /) -> None:
+        """Take a message: perhaps lose it, perhaps more than once, perhaps without an answer."""
+        sim, faults = self._scheduler, self._scheduler.faults
+        sim.step(f"publish {message.id}")
+        unanswered = sim.unanswered()
+        if not (unanswered and sim.rng.random() < 0.5):
+            self.published.append(message)
+            lost = message.topic not in self._topics or (not self.lossless and sim.rng.random() < faults.lose)
+            copies = 0 if lost else 1
+            while copies and copies < COPIES_MAX and sim.rng.random() < faults.duplicate:
+                copies += 1
+            self._copies += [_Copy(sim.now + sim.rng.choice(DELAYS_S), message) for _ in range(copies)]
+        if unanswered:
+            raise Unavailable(f"no answer to publishing {message.id}")
+        sim.crash_after(f"publish {message.id}")
+
+    def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
+        """Hand out due messages in any order."""
+        self._scheduler.step("receive")
+        ready = [c for c in self._copies if c.due <= self._scheduler.now and c.message.topic in topics]
+        chosen = self._scheduler.rng.sample(ready, min(limit, len(ready)))
+        for copy in chosen:
+            copy.due, copy.tries = self._scheduler.now + VISIBILITY_S, copy.tries + 1
+        return [Delivery(copy.message, copy, copy.tries) for copy in chosen]
+
+    def ack(self, delivery: Delivery, /) -> None:
+        """Forget a copy."""
+        self._scheduler.step(f"ack {delivery.message.id}")
+        if delivery.handle in self._copies:
+            self._copies.remove(delivery.handle)  # type: ignore[arg-type]
+
+    def postpone(self, delivery: Delivery, /, *, delay_s: float) -> None:
+        """Give a copy back for later."""
+        self._scheduler.step(f"postpone {delivery.message.id}")
+        assert isinstance(delivery.handle, _Copy)
+        delivery.handle.due = self._scheduler.now + delay_s
+
+    def wait(self, timeout_s: float, /) -> bool:
+        """Sleep."""
+        self._scheduler.sleep(timeout_s)
+        return False
+
+    def next_due(self, *, topics: Sequence[str] | None = None) -> float | None:
+        """Return when the next copy can be received."""
+        chosen = [copy.due for copy in self._copies if topics is None or copy.message.topic in topics]
+        return min(chosen, default=None)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+    def ready(self) -> bool:
+        """Tell whether a copy can be received now."""
+        return any(copy.due <= self._scheduler.now for copy in self._copies)
+
+
+class _Verbs:
+    """Switches before each verb of a transaction or snapshot."""
+
+    def __init__(self, inner: Transaction | Reader, scheduler: Scheduler) -> None:
+        self._inner, self._scheduler = inner, scheduler
+
+    def __getattr__(self, name: str) -> object:
+        verb = getattr(self._inner, name)
+        if name == "interrupt":
+            return verb
+
+        def call(*args: object, **kwargs: object) -> object:
+            self._scheduler.step(name)
+            return verb(*args, **kwargs)
+
+        return call
+
+
+class SimWarehouse(MemoryWarehouse):
+    """Commits may go unanswered: with their effect, or without."""
+
+    def __init__(self, scheduler: Scheduler, witness: Witness, *, functions: Mapping[str, Function]) -> None:
+        super().__init__(functions=functions)
+        self._scheduler, self._witness = scheduler, witness
+
+    def prepare(
+        self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
+    ) -> None:
+        """Switch, then prepare."""
+        self._scheduler.step("prepare")
+        super().prepare(table, partition=partition, store_id=store_id, sql=sql, params=params)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:  # type: ignore[override]
+        """Open a transaction whose every verb, and whose commit, is a switch point."""
+        self._scheduler.step("transaction")
+        before = len(self.commits)
+        lost = self._scheduler.unanswered()
+        with super().transaction() as tx:
+            yield _Verbs(tx, self._scheduler)  # type: ignore[misc]
+            self._scheduler.step("commit")
+            if lost and self._scheduler.rng.random() < 0.5:
+                raise Ambiguous("commit")
+        for receipt in self.commits[before:]:
+            self._told(receipt)
+        if lost:
+            raise Ambiguous("commit")
+        self._scheduler.crash_after("commit")
+
+    def _told(self, receipt: Receipt) -> None:
+        if receipt.write_id not in self._witness.receipts:
+            self._witness.committed(receipt, self.rows(receipt.part))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Reader]:  # type: ignore[override]
+        """Open a snapshot whose every verb is a switch point."""
+        self._scheduler.step("snapshot")
+        with super().snapshot() as reader:
+            yield _Verbs(reader, self._scheduler)  # type: ignore[misc]
+
+    def find_write(self, write_id: str, /) -> Receipt | None:
+        """Switch, then look."""
+        self._scheduler.step("find write")
+        return super().find_write(write_id)
+
+    def foreign_write(self, table: Table, rows: Sequence[Row], *, partition: str) -> None:
+        """Replace a partition as somebody who knows nothing of fences and receipts would."""
+        super().prepare(table, partition=partition, store_id="nobody")
+        self._scheduler.step("foreign write")
+        with super().transaction() as tx:
+            tx.stage_rows(table, rows)
+            tx.replace(table, partition=partition, token=0)
+        with super().snapshot() as reader:
+            stamp = Stamp(reader.fingerprint(table, partition=partition))
+        self._witness.foreign(table.name.rpartition(".")[2], stamp, rows)
+
+    def rows(self, part: Part) -> list[dict[str, object]]:
+        """Return the rows that a partition holds now; no port call, so nobody is switched to."""
+        return [dict(row.cells) for row in self.tables.get(part.table, {}).get(part.partition, {}).values()]
+
+
+class SimClock:
+    """Virtual time, skewed per process."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def now(self) -> float:
+        """Return epoch seconds as this process sees them."""
+        return self._scheduler.clock()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return self._scheduler.now
+
+    def sleep(self, seconds: float, /) -> None:
+        """Sleep."""
+        self._scheduler.sleep(seconds)
+
+
+class SimBackground:
+    """Heartbeats as tasks of the same process: they die with it."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def every(self, seconds: float, tick: Callable[[], bool], /) -> Callable[[], None]:
+        """Call ``tick`` again and again until it answers False or the process stops it."""
+        over = False
+
+        def beat() -> None:
+            while not over:
+                self._scheduler.sleep(seconds)
+                if over or not tick():
+                    return
+
+        self._scheduler.spawn_beside("heartbeat", beat)
+
+        def stop() -> None:
+            nonlocal over
+            over = True
+
+        return stop
+
+
+class SimObserver:
+    """Counts events; keeps the last ones for a failing schedule's story."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.counts: dict[str, int] = {}
+        self.story: list[str] = []
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Count one event."""
+        self.counts[name] = self.counts.get(name, 0) + 1
+        self.story.append(f"{self._scheduler.now:9.2f} {name} " + " ".join(f"{n}={v}" for n, v in fields.items()))

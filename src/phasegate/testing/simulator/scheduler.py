@@ -1,0 +1,193 @@
+"""Tasks on greenlets, time that jumps, faults from one random source."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from greenlet import greenlet  # noqa: TID253  this module is only imported by those who simulate
+
+STEPS_MAX = 30_000
+SWITCH_PROBABILITIES = (0.02, 0.1, 0.3, 1.0)
+TIME_STEPS_S = (0.0, 0.0, 0.0, 0.01, 0.05, 0.5, 3.0)
+PAUSES_S = (10.0, 70.0, 90.0, 200.0, 900.0)
+
+
+class Crash(BaseException):
+    """The process of the running task dies here: none of its instructions runs any more."""
+
+
+class Livelock(AssertionError):
+    """The schedule did not come to an end."""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """How often things go wrong, per port call (probabilities) or per run (bounds); ``broken`` is per build."""
+
+    crash: float = 0.01
+    crashes_max: int = 6
+    unanswered: float = 0.02
+    pause: float = 0.003
+    lose: float = 0.05
+    duplicate: float = 0.25
+    broken: float = 0.03
+    skew_s: tuple[float, ...] = (0.0, 0.0, -20.0, 20.0)
+
+
+@dataclass(eq=False)
+class Task:
+    """One strand of a process. ``group`` is the process: a crash takes all of its tasks."""
+
+    name: str
+    body: Callable[[], None]
+    group: int
+    skew_s: float
+    wake: float = 0.0
+    dead: bool = False
+    mortal: bool = True
+    strand: greenlet = field(init=False)
+
+
+class Scheduler:
+    """Runs tasks one at a time and switches at port calls, as one seed decides."""
+
+    def __init__(self, seed: int, *, faults: Faults, start: float) -> None:
+        self.rng = random.Random(seed)
+        self.now, self.faults = start, faults
+        self.tasks: list[Task] = []
+        self.calls, self.switches, self.crashes, self.pauses = 0, 0, 0, 0
+        self.failures: list[str] = []
+        self._groups, self._ids = 0, 0
+        self._p_switch = self.rng.choice(SWITCH_PROBABILITIES)
+        self._current: Task | None = None
+        self._main = greenlet.getcurrent()
+
+    def new_id(self) -> str:
+        """Return an id that is drawn in order."""
+        self._ids += 1
+        return f"id{self._ids:05d}"
+
+    def spawn(self, name: str, body: Callable[[], None], *, mortal: bool = True) -> Task:
+        """Start a task in a process of its own."""
+        self._groups += 1
+        return self._add(Task(name, body, self._groups, self.rng.choice(self.faults.skew_s), mortal=mortal))
+
+    def spawn_beside(self, name: str, body: Callable[[], None]) -> Task:
+        """Start a task in the process of the running one."""
+        owner = self._running()
+        assert owner is not None, "only a task has a process"
+        return self._add(Task(name, body, owner.group, owner.skew_s, wake=self.now))
+
+    def retire(self, task: Task) -> None:
+        """Take a sleeping task away."""
+        task.dead = True
+        if task in self.tasks:
+            self.tasks.remove(task)
+
+    def step(self, what: str) -> None:
+        """Let others run, and perhaps die or fall asleep, before a port call."""
+        task = self._running()
+        self.calls += 1
+        if task is None:
+            return
+        draw = self.rng.random()
+        if draw < self.faults.crash and self.crashes < self.faults.crashes_max and task.mortal:
+            self._kill(task, what)
+        if draw > 1 - self.faults.pause:
+            self.pauses += 1
+            until = self.now + self.rng.choice(PAUSES_S)
+            for other in self.tasks:
+                if other.group == task.group:
+                    other.wake = max(other.wake, until)
+        self._switch(task)
+
+    def crash_after(self, what: str) -> None:
+        """Perhaps die right after a port call has taken effect."""
+        task, faults = self._running(), self.faults
+        if task is None:
+            return
+        if self.rng.random() < faults.crash and self.crashes < faults.crashes_max and task.mortal:
+            self._kill(task, what)
+
+    def unanswered(self) -> bool:
+        """Draw whether the answer of a port call is lost."""
+        return self._running() is not None and self.rng.random() < self.faults.unanswered
+
+    def broken(self) -> bool:
+        """Draw whether a step's own code fails this time."""
+        return self._running() is not None and self.rng.random() < self.faults.broken
+
+    def sleep(self, seconds: float) -> None:
+        """Let the running task sleep."""
+        task = self._running()
+        if task is None:
+            self.now += seconds
+            return
+        task.wake = self.now + seconds
+        self._switch(task)
+
+    def clock(self) -> float:
+        """Return the time as the running task's process sees it."""
+        task = self._running()
+        return self.now if task is None else self.now + task.skew_s
+
+    def advance(self) -> bool:
+        """Run one task up to its next port call; return whether one could run."""
+        ready = [task for task in self.tasks if task.wake <= self.now]
+        if not ready:
+            return False
+        self.switches += 1
+        if self.switches > STEPS_MAX:
+            raise Livelock(f"no end after {STEPS_MAX} switches")
+        if self._current not in ready or self.rng.random() < self._p_switch:
+            self._current = self.rng.choice(ready)
+        assert self._current is not None
+        self.now += self.rng.choice(TIME_STEPS_S)
+        self._current.strand.switch()
+        return True
+
+    def next_wake(self) -> float | None:
+        """Return when the next sleeping task wakes."""
+        return min((task.wake for task in self.tasks), default=None)
+
+    def _add(self, task: Task) -> Task:
+        def run() -> None:
+            try:
+                task.body()
+            except Crash:
+                pass
+            except Exception as e:  # noqa: BLE001  kept, and shown as a violation at the end
+                self.failures.append(f"{task.name}: {type(e).__name__}: {e}")
+            if task in self.tasks:
+                self.tasks.remove(task)
+
+        task.strand = greenlet(run, self._main)
+        self.tasks.append(task)
+        return task
+
+    def _kill(self, task: Task, what: str) -> None:
+        self.crashes += 1
+        for other in [t for t in self.tasks if t.group == task.group]:
+            other.dead = True
+            if other is not task:
+                self.tasks.remove(other)
+        raise Crash(what)
+
+    def _switch(self, task: Task) -> None:
+        self._main.switch()
+        if task.dead:
+            raise Crash("killed while asleep")
+
+    def _running(self) -> Task | None:
+        """Return the running task, None outside of all.
+
+        A strand that nobody will switch to again is ended by the garbage collector, in the middle of whoever runs
+        then; its ``finally`` blocks must not act either.
+        """
+        strand = greenlet.getcurrent()
+        if strand is self._main:
+            return None
+        task = self._current
+        if task is None or task.strand is not strand or task.dead:
+            raise Crash("this process is dead")
+        return task

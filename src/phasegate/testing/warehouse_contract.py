@@ -1,0 +1,334 @@
+"""What every Warehouse must do, as tests: subclass WarehouseContract, give it a ``warehouse`` fixture, and run pytest.
+
+class TestMyWarehouse(WarehouseContract):
+    @pytest.fixture
+    def warehouse(self): ...            # empty, for each test
+    def select_all(self, table_name):   # SQL for all rows of a table
+        return f"SELECT * FROM {table_name}"
+"""
+
+import pytest
+
+from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
+from phasegate.core.table import Table
+from phasegate.errors import Conflict, Unavailable
+from phasegate.ports import Warehouse
+from phasegate.testing.warehouse_rows import (
+    CONTRACT_TABLES,
+    DAY,
+    GAMES,
+    LINES,
+    NEXT_DAY,
+    STORE,
+    RowContract,
+    changes_of,
+    game,
+    line,
+    rows_of,
+    write,
+)
+
+__all__ = ["CONTRACT_TABLES", "WarehouseContract"]
+
+PART = Part(GAMES.name, DAY)
+NEXT_PART = Part(GAMES.name, NEXT_DAY)
+
+
+def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = "f") -> Receipt:
+    """Return a receipt with the fields that tell it apart."""
+    return Receipt(
+        write_id=write_id,
+        table=part.table,
+        partition=part.partition,
+        run="r",
+        step="s",
+        token=token,
+        fingerprint=fingerprint,
+        built_from={},
+    )
+
+
+class WarehouseContract(RowContract):
+    """The promises of ports.Warehouse."""
+
+    # The fence
+
+    def test_prepare_makes_a_fence_row_once(self, warehouse: Warehouse) -> None:
+        """With token 0 and the store's id; preparing again, by whomever, changes nothing."""
+        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+        with warehouse.transaction() as tx:
+            assert tx.fence(PART) == Fence(0, STORE)
+            assert tx.change_fence(PART, token=3, store_id=STORE)
+        warehouse.prepare(GAMES, partition=DAY, store_id="another")
+        with warehouse.transaction() as tx:
+            assert tx.fence(PART) == Fence(3, STORE)
+
+    def test_a_missing_fence_row_is_never_made_inside(self, warehouse: Warehouse) -> None:
+        """Changing it answers False, and it is still missing."""
+        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+        with warehouse.transaction() as tx:
+            assert not tx.change_fence(NEXT_PART, token=1, store_id=STORE)
+            assert tx.fence(NEXT_PART) is None
+
+    @pytest.mark.parametrize(
+        ("token", "store", "changed"), [(4, STORE, False), (5, STORE, True), (6, STORE, True), (9, "other", False)]
+    )
+    def test_a_stale_or_foreign_writer_cannot_change_the_fence(
+        self, warehouse: Warehouse, token: int, store: str, changed: bool
+    ) -> None:
+        """An equal token may: the same holder writes again."""
+        write(warehouse, GAMES, [game("a")], token=5)
+        with warehouse.transaction() as tx:
+            assert tx.change_fence(PART, token=token, store_id=store) is changed
+            assert tx.fence(PART) == Fence(token if changed else 5, STORE)
+
+    @pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 2), (2, 1)])
+    def test_of_two_transactions_that_change_a_fence_one_conflicts(
+        self, warehouse: Warehouse, first: int, second: int
+    ) -> None:
+        """Equal tokens too: changing the row is what keeps two holders apart, not the number."""
+        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+        conflicts = 0
+        try:
+            with warehouse.transaction() as outer:
+                outer.change_fence(PART, token=first, store_id=STORE)
+                try:
+                    with warehouse.transaction() as inner:
+                        inner.change_fence(PART, token=second, store_id=STORE)
+                except Conflict:
+                    conflicts += 1
+        except Conflict:
+            conflicts += 1
+        assert conflicts == 1
+
+    def test_a_fence_changed_since_the_snapshot_conflicts(self, warehouse: Warehouse) -> None:
+        """The other transaction is over already, and its token is not higher: still a conflict."""
+        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+
+        def write_slowly() -> None:
+            with warehouse.transaction() as slow:
+                assert slow.fence(PART) == Fence(0, STORE)
+                write(warehouse, GAMES, [game("a")], token=1)
+                slow.change_fence(PART, token=1, store_id=STORE)
+
+        with pytest.raises(Conflict):
+            write_slowly()
+        assert self.read(warehouse, GAMES, "player") == [("a",)]
+
+    def test_other_partitions_do_not_conflict(self, warehouse: Warehouse) -> None:
+        """Two writers of one table, each in its own partition, with staging tables of their own."""
+        for day in (DAY, NEXT_DAY):
+            warehouse.prepare(GAMES, partition=day, store_id=STORE)
+        with warehouse.transaction() as outer, warehouse.transaction() as inner:
+            assert outer.change_fence(PART, token=1, store_id=STORE)
+            assert inner.change_fence(NEXT_PART, token=1, store_id=STORE)
+            rows_of(outer, GAMES, [game("a"), game("a")])
+            assert rows_of(inner, GAMES, [game("b", day=NEXT_DAY)], day=NEXT_DAY) == Staged(rows=1)
+            assert (inner.deduplicate(GAMES), outer.deduplicate(GAMES)) == (0, 1)
+            assert inner.replace(GAMES, partition=NEXT_DAY, token=1) == Changes(inserted=1)
+            assert outer.replace(GAMES, partition=DAY, token=1) == Changes(inserted=1)
+        assert self.read(warehouse, GAMES, "player") == [("a",), ("b",)]
+
+    # Transactions
+
+    def test_a_transaction_that_fails_leaves_nothing(self, warehouse: Warehouse) -> None:
+        """Neither rows nor receipt nor fence."""
+        write(warehouse, GAMES, [game("a")], write_id="w1")
+
+        def fail_at_the_end() -> None:
+            with warehouse.transaction() as tx:
+                tx.change_fence(PART, token=2, store_id=STORE)
+                rows_of(tx, GAMES, [game("b")])
+                tx.replace(GAMES, partition=DAY, token=2)
+                tx.put_receipt(receipt("w2", token=2))
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            fail_at_the_end()
+        assert warehouse.find_write("w2") is None
+        with warehouse.transaction() as tx:
+            assert tx.fence(PART) == Fence(1, STORE)
+            assert tx.receipts([PART])[PART].write_id == "w1"
+        assert self.read(warehouse, GAMES, "player") == [("a",)]
+
+    def test_receipts_and_rows_are_of_one_snapshot(self, warehouse: Warehouse) -> None:
+        """A reader opened before a commit sees none of it, whatever it reads first; one opened after sees all."""
+        before = write(warehouse, GAMES, [game("a")], write_id="w1")
+        with warehouse.snapshot() as old, warehouse.transaction() as unfinished:
+            after = write(warehouse, GAMES, [game("a"), game("b")], token=2, write_id="w2")
+            for reader in (old, unfinished):
+                assert len(reader.query(self.select_all(GAMES.name), {})) == 1
+                assert reader.count(GAMES, partition=DAY) == 1
+                assert reader.fingerprint(GAMES, partition=DAY) == before.fingerprint
+                assert reader.receipts([PART]) == {PART: before}
+        with warehouse.snapshot() as new:
+            assert new.receipts([PART]) == {PART: after}
+            assert new.count(GAMES, partition=DAY) == 2
+
+    def test_a_transaction_sees_its_own_writes(self, warehouse: Warehouse) -> None:
+        """The fingerprint of the receipt is of what was written, not of what was there."""
+        write(warehouse, GAMES, [game("a")])
+        with warehouse.transaction() as tx:
+            rows_of(tx, GAMES, [game("b"), game("c")])
+            tx.replace(GAMES, partition=DAY, token=1)
+            assert tx.count(GAMES, partition=DAY) == 2
+            assert sorted(str(row["player"]) for row in tx.query(self.select_all(GAMES.name), {})) == ["b", "c"]
+
+    def test_an_interrupted_transaction_fails(self, warehouse: Warehouse) -> None:
+        """At its next verb, and at its commit."""
+        write(warehouse, GAMES, [game("a")])
+
+        def go_on_interrupted() -> None:
+            with warehouse.transaction() as tx:
+                tx.change_fence(PART, token=2, store_id=STORE)
+                tx.interrupt()
+                with pytest.raises(Unavailable, match="interrupted"):
+                    tx.count(GAMES, partition=DAY)
+
+        with pytest.raises(Unavailable, match="interrupted"):
+            go_on_interrupted()
+        with warehouse.transaction() as tx:
+            assert tx.fence(PART) == Fence(1, STORE)
+
+    # Receipts
+
+    def test_a_receipt_comes_back_whole(self, warehouse: Warehouse) -> None:
+        """Every field, the stamps of its inputs included."""
+        whole = Receipt(
+            write_id="w",
+            table=GAMES.name,
+            partition=DAY,
+            run=f"{DAY}.overnight",
+            step="a step",
+            token=7,
+            fingerprint="3-abc",
+            built_from={"raw.é": Stamp("1-x", 3), "gone": Stamp("absent")},
+            code="c1",
+            build="b1",
+            committed_at=1770076800.125,
+            rows_in=9,
+            rows=1,
+            duplicates=2,
+            inserted=3,
+            updated=4,
+            deleted=5,
+            unchanged=6,
+            refused=8,
+            forced=True,
+        )
+        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+        with warehouse.transaction() as tx:
+            tx.put_receipt(whole)
+            assert tx.receipts([PART, NEXT_PART]) == {PART: whole}
+        assert warehouse.find_write("w") == whole
+        assert warehouse.find_write("v") is None
+
+    def test_the_newest_receipt_has_the_highest_token(self, warehouse: Warehouse) -> None:
+        """Of equal tokens the later write."""
+        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+        for write_id, token in (("a", 2), ("b", 3), ("c", 3), ("d", 1)):
+            with warehouse.transaction() as tx:
+                tx.change_fence(PART, token=3, store_id=STORE)
+                tx.put_receipt(receipt(write_id, token=token))
+        with warehouse.snapshot() as reader:
+            assert reader.receipts([PART])[PART].write_id == "c"
+            assert reader.receipts([]) == {}
+
+    def test_an_empty_warehouse_answers(self, warehouse: Warehouse) -> None:
+        """Before anything was prepared."""
+        assert warehouse.find_write("w") is None
+        assert warehouse.adopt(None, store_id=STORE) == {}
+        with warehouse.snapshot() as reader:
+            assert reader.receipts([PART]) == {}
+            assert reader.count(GAMES, partition=DAY) == 0
+
+    def test_adopting_changes_the_store_of_the_fences(self, warehouse: Warehouse) -> None:
+        """And tells their tokens, above which the adopter must raise its leases; absent rows are passed over."""
+        write(warehouse, GAMES, [game("a")], token=8)
+        warehouse.prepare(GAMES, partition=NEXT_DAY, store_id=STORE)
+        assert warehouse.adopt([PART, Part("no.table", DAY)], store_id="new") == {PART: 8}
+        with warehouse.transaction() as tx:
+            assert (tx.fence(PART), tx.fence(NEXT_PART)) == (Fence(8, "new"), Fence(0, STORE))
+            assert not tx.change_fence(PART, token=9, store_id=STORE)
+            assert tx.change_fence(PART, token=9, store_id="new")
+        assert warehouse.adopt(None, store_id="newer") == {PART: 9, NEXT_PART: 0}
+
+    # Replacing
+
+    def test_replace_counts_by_key_and_content(self, warehouse: Warehouse) -> None:
+        """Each kind once."""
+        write(warehouse, GAMES, [game("same"), game("other", 1), game("lost")])
+        changed = write(warehouse, GAMES, [game("same"), game("other", 2), game("new"), game("new2")], token=2)
+        assert changes_of(changed) == Changes(inserted=2, updated=1, deleted=1, unchanged=1)
+        assert self.read(warehouse, GAMES, "player", "points") == [
+            ("new", 10), ("new2", 10), ("other", 2), ("same", 10),
+        ]  # fmt: skip
+
+    def test_replace_touches_its_partition_only(self, warehouse: Warehouse) -> None:
+        """Down to no rows."""
+        write(warehouse, GAMES, [game("a", day=NEXT_DAY)], day=NEXT_DAY)
+        write(warehouse, GAMES, [game("a")])
+        assert changes_of(write(warehouse, GAMES, [], token=2)) == Changes(deleted=1)
+        assert [str(row[0]) for row in self.read(warehouse, GAMES, "game_date")] == [NEXT_DAY]
+
+    def test_volatile_cells_are_written_and_counted_as_unchanged(self, warehouse: Warehouse) -> None:
+        """Content decides the count; the stored row is the staged one."""
+        write(warehouse, GAMES, [game("a", note="old")])
+        assert changes_of(write(warehouse, GAMES, [game("a", note="new")], token=2)) == Changes(unchanged=1)
+        assert self.read(warehouse, GAMES, "note") == [("new",)]
+
+    @pytest.mark.parametrize("table", [GAMES, LINES], ids=lambda table: str(table.write))
+    def test_doubled_rows_are_healed(self, warehouse: Warehouse, table: Table) -> None:
+        """Whoever doubled them: the surplus is counted as deleted, also where the content is equal."""
+        row = game("a") if table is GAMES else line("a", 1, 0)
+        write(warehouse, table, [row, row], deduplicate=False)
+        assert changes_of(write(warehouse, table, [row], token=2)) == Changes(unchanged=1, deleted=1)
+        assert self.read(warehouse, table, "player") == [("a",)]
+
+    # Merging
+
+    def test_merge_adds_and_replaces_by_key(self, warehouse: Warehouse) -> None:
+        """What is not staged stays."""
+        write(warehouse, LINES, [line("a", 1, 1), line("b", 1, 1), line("c", 1, 1)])
+        changed = write(warehouse, LINES, [line("b", 2, 2), line("c", 1, 2), line("d", 1, 1)], token=2)
+        assert changes_of(changed) == Changes(inserted=1, updated=1, unchanged=1)
+        assert self.read(warehouse, LINES, "player", "points") == [("a", 1), ("b", 2), ("c", 1), ("d", 1)]
+
+    def test_an_older_version_never_replaces_a_newer_one(self, warehouse: Warehouse) -> None:
+        """Whatever its token; neither does an older deletion."""
+        write(warehouse, LINES, [line("a", 1, 5), line("b", 1, 5)])
+        late = write(warehouse, LINES, [line("a", 2, 4), line("b", 1, 4, gone=True)], token=9)
+        assert changes_of(late) == Changes(refused=2)
+        assert self.read(warehouse, LINES, "player", "points") == [("a", 1), ("b", 1)]
+
+    def test_equal_content_takes_the_newer_version(self, warehouse: Warehouse) -> None:
+        """Else a version between the two could replace it afterwards."""
+        write(warehouse, LINES, [line("a", 1, 1)])
+        assert changes_of(write(warehouse, LINES, [line("a", 1, 9)], token=2)) == Changes(unchanged=1)
+        assert changes_of(write(warehouse, LINES, [line("a", 7, 5)], token=3)) == Changes(refused=1)
+
+    def test_of_equal_versions_the_newer_token_wins(self, warehouse: Warehouse) -> None:
+        """Order is (version, token); an older token is refused."""
+        write(warehouse, LINES, [line("a", 1, 1)], token=5)
+        assert changes_of(write(warehouse, LINES, [line("a", 2, 1)], token=5)) == Changes(updated=1)
+        with warehouse.transaction() as tx:
+            rows_of(tx, LINES, [line("a", 3, 1)])
+            assert tx.merge(LINES, partition=DAY, token=4) == Changes(refused=1)
+        assert self.read(warehouse, LINES, "points") == [(2,)]
+
+    def test_a_tombstone_deletes_and_is_never_stored(self, warehouse: Warehouse) -> None:
+        """For a key that is not there it changes nothing."""
+        write(warehouse, LINES, [line("a", 1, 1), line("b", 1, 1)])
+        gone = write(warehouse, LINES, [line("a", 1, 2, gone=True), line("z", 1, 2, gone=True)], token=2)
+        assert changes_of(gone) == Changes(deleted=1, unchanged=1)
+        with warehouse.snapshot() as reader:
+            assert [row.keys() & {"gone", "player"} for row in reader.query(self.select_all(LINES.name), {})] == [
+                {"player"}
+            ]
+
+    def test_merge_touches_its_partition_only(self, warehouse: Warehouse) -> None:
+        """The same key in another partition is another row."""
+        write(warehouse, LINES, [line("a", 1, 1, day=NEXT_DAY)], day=NEXT_DAY)
+        write(warehouse, LINES, [line("a", 2, 2)])
+        assert changes_of(write(warehouse, LINES, [line("a", 0, 3, gone=True)], token=2)) == Changes(deleted=1)
+        assert self.read(warehouse, LINES, "points") == [(1,)]

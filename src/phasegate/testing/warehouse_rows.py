@@ -1,0 +1,344 @@
+"""What every Warehouse must do with rows, as tests: staging, judging, deduplicating, replacing, merging, fingerprints.
+
+The first half of WarehouseContract; subclass that.
+"""
+
+import math
+import random
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from phasegate.core import fingerprint as prints
+from phasegate.core.receipt import Changes, Part, Receipt, Staged
+from phasegate.core.table import Table
+from phasegate.errors import BadInput
+from phasegate.ports import Row, Transaction, Warehouse
+
+DAY, NEXT_DAY = "2026-02-03", "2026-02-04"
+STORE = "store-1"
+LATER = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
+
+GAMES = Table(
+    name="contract.games",
+    key=("game_date", "player"),
+    partition="game_date",
+    columns={"game_date": "DATE", "player": "VARCHAR", "points": "INTEGER", "ratio": "DOUBLE", "note": "VARCHAR"},
+    scales={"ratio": 2},
+    volatile=("note",),
+)
+LINES = Table(
+    name="contract.lines",
+    key=("player",),
+    partition="game_date",
+    write="merge",
+    version="seen_at",
+    tombstone="gone",
+    columns={"game_date": "DATE", "player": "VARCHAR", "points": "INTEGER", "seen_at": "TIMESTAMP"},
+)
+TYPED = Table(
+    name="contract.typed",
+    key=("id",),
+    partition="day",
+    version="seen_at",
+    columns={
+        "id": "INTEGER",
+        "day": "VARCHAR",
+        "yes": "BOOLEAN",
+        "whole": "BIGINT",
+        "part": "DOUBLE",
+        "exact": "DECIMAL(18,4)",
+        "text": "VARCHAR",
+        "date": "DATE",
+        "at": "TIMESTAMP",
+        "seen_at": "TIMESTAMP",
+    },
+)
+NEVER = Table(name="contract.never_made", key=("a",), partition="a")
+CONTRACT_TABLES = (GAMES.name, LINES.name, TYPED.name)
+
+TEXTS = ("", "a", "N;", "1:a;", "Nikola Jokić 🏀", "quote ' \" and \\ and \n", "-0.00", "null", " ")
+FLOATS = (
+    0.0,
+    -0.0,
+    -1e-9,
+    0.1 + 0.2,
+    2.675,
+    -1.005,
+    1e9,
+    123456789.123456789,
+    1e10,
+    9.9999999999e9,
+    1e22,
+    -1e300,
+    5e-324,
+)
+INTEGERS = (0, 1, -1, 2**62, -(2**63), 2**63 - 1)
+DECIMALS = (Decimal(0), Decimal("-0.0000"), Decimal("1.5"), Decimal(100), Decimal("-12345678901234.5678"))
+ZONES = (UTC, timezone(timedelta(hours=-5)), timezone(timedelta(hours=5, minutes=45)))
+
+
+def game(player: str, points: int | None = 10, *, day: str = DAY, ratio: float | None = 0.5, note: str = "") -> Row:
+    """Return a row of GAMES."""
+    return {"game_date": date.fromisoformat(day), "player": player, "points": points, "ratio": ratio, "note": note}
+
+
+def line(player: str, points: int, minute: int, *, day: str = DAY, gone: bool = False) -> Row:
+    """Return a row of LINES whose version is a minute after noon."""
+    seen_at = NOON + timedelta(minutes=minute)
+    return {
+        "game_date": date.fromisoformat(day), "player": player, "points": points, "seen_at": seen_at, "gone": gone,
+    }  # fmt: skip
+
+
+def typed_rows(seed: int, count: int) -> list[dict[str, object]]:
+    """Return rows of TYPED with the values that databases spell in different ways."""
+    draw = random.Random(seed)
+    rows: list[dict[str, object]] = []
+    for number in range(count):
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=draw.randrange(-(10**15), 4 * 10**15))
+        cells = {
+            "yes": draw.random() < 0.5,
+            "whole": draw.choice((*INTEGERS, draw.randrange(-(10**6), 10**6))),
+            "part": draw.choice((*FLOATS, draw.uniform(-1e4, 1e4), draw.uniform(-1, 1) * 10 ** draw.uniform(-12, 300))),
+            "exact": draw.choice((*DECIMALS, Decimal(draw.randrange(-(10**9), 10**9)).scaleb(-4))),
+            "text": draw.choice((*TEXTS, str(draw.random()))),
+            "date": date(1900, 1, 1) + timedelta(days=draw.randrange(80_000)),
+            "at": at.astimezone(draw.choice(ZONES)),
+        }
+        nulls = {name: None if draw.random() < 0.2 else cell for name, cell in cells.items()}
+        rows.append({"id": number, "day": DAY, "seen_at": NOON, **nulls})
+    return rows
+
+
+def rows_of(tx: Transaction, table: Table, rows: Sequence[Row], *, day: str = DAY) -> Staged:
+    """Stage and inspect."""
+    tx.stage_rows(table, rows)
+    return tx.inspect(table, partition=day, version_max=LATER)
+
+
+def write(
+    warehouse: Warehouse,
+    table: Table,
+    rows: Sequence[Row],
+    *,
+    token: int = 1,
+    write_id: str = "w",
+    day: str = DAY,
+    deduplicate: bool = True,
+) -> Receipt:
+    """Write rows as the writer does: every verb, in its order, one transaction."""
+    warehouse.prepare(table, partition=day, store_id=STORE)
+    part = Part(table.name, day)
+    with warehouse.transaction() as tx:
+        assert tx.change_fence(part, token=token, store_id=STORE), f"token {token} was refused"
+        staged = rows_of(tx, table, rows, day=day)
+        duplicates = tx.deduplicate(table) if deduplicate else 0
+        change = tx.merge if table.write == "merge" else tx.replace
+        changes = change(table, partition=day, token=token)
+        receipt = Receipt(
+            write_id=write_id,
+            table=table.name,
+            partition=day,
+            run=f"{day}.overnight",
+            step="step",
+            token=token,
+            fingerprint=tx.fingerprint(table, partition=day),
+            built_from={},
+            rows_in=staged.rows,
+            rows=tx.count(table, partition=day),
+            duplicates=duplicates,
+            inserted=changes.inserted,
+            updated=changes.updated,
+            deleted=changes.deleted,
+            unchanged=changes.unchanged,
+            refused=changes.refused,
+        )
+        tx.put_receipt(receipt)
+    return receipt
+
+
+def changes_of(receipt: Receipt) -> Changes:
+    """Return the counts of changes in a receipt."""
+    return Changes(
+        inserted=receipt.inserted,
+        updated=receipt.updated,
+        deleted=receipt.deleted,
+        unchanged=receipt.unchanged,
+        refused=receipt.refused,
+    )
+
+
+class RowContract:
+    """The promises of ports.Transaction about rows."""
+
+    def select_all(self, table_name: str, /) -> str:
+        """Return the ``sql`` that yields all rows of one of CONTRACT_TABLES, with or without lineage columns."""
+        raise NotImplementedError
+
+    def read(self, warehouse: Warehouse, table: Table, /, *columns: str) -> list[tuple[object, ...]]:
+        """Return these columns of a table's rows, sorted."""
+        with warehouse.snapshot() as reader:
+            rows = reader.query(self.select_all(table.name), {})
+        return sorted((tuple(row[column] for column in columns) for row in rows), key=repr)
+
+    # Staging
+
+    def test_a_select_is_staged_without_lineage(self, warehouse: Warehouse) -> None:
+        """The rows of another guarded table can be staged as they are; unused parameters do no harm."""
+        write(warehouse, GAMES, [game("a", 1), game("b", 2)])
+        copy = Table(name=LINES.name, key=GAMES.key, partition=GAMES.partition, columns=GAMES.columns)
+        warehouse.prepare(copy, partition=DAY, store_id=STORE, sql=self.select_all(GAMES.name))
+        with warehouse.transaction() as tx:
+            tx.stage_query(copy, self.select_all(GAMES.name), {"run_date": DAY})
+            assert tx.inspect(copy, partition=DAY, version_max=LATER) == Staged(rows=2)
+            assert tx.replace(copy, partition=DAY, token=1) == Changes(inserted=2)
+        assert self.read(warehouse, copy, "player", "points") == [("a", 1), ("b", 2)]
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ({"extra": 1}, "extra"),
+            ({"points": None, "note": ...}, "note"),
+            ({"points": "many"}, "points"),
+            ({"points": 1.5}, "points"),
+            ({"points": True}, "points"),
+            ({"ratio": "1"}, "ratio"),
+            ({"player": 7}, "player"),
+            ({"player": "\ud800"}, "player"),
+            ({"game_date": NOON}, "game_date"),
+            ({"game_date": "the third"}, "game_date"),
+        ],
+    )
+    def test_a_row_that_does_not_fit_is_refused_by_name(
+        self, warehouse: Warehouse, change: dict[str, object], named: str
+    ) -> None:
+        """Unknown and missing columns, and values of another type, are named; nothing is guessed."""
+        row = {name: cell for name, cell in {**game("a"), **change}.items() if cell is not ...}
+        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+        with warehouse.transaction() as tx, pytest.raises(BadInput, match=named):
+            tx.stage_rows(GAMES, [row])
+
+    def test_a_naive_timestamp_is_refused_and_an_aware_one_becomes_utc(self, warehouse: Warehouse) -> None:
+        """No zone is ever assumed."""
+        naive = {**line("a", 1, 0), "seen_at": datetime(2026, 2, 3, 12)}  # noqa: DTZ001 - the point of the test
+        warehouse.prepare(LINES, partition=DAY, store_id=STORE)
+        with warehouse.transaction() as tx, pytest.raises(BadInput, match="naive"):
+            tx.stage_rows(LINES, [naive])
+        write(warehouse, LINES, [{**line("a", 1, 0), "seen_at": "2026-02-03T07:00:00-05:00"}])
+        assert self.read(warehouse, LINES, "seen_at") == [(NOON.replace(tzinfo=None),)]
+
+    def test_a_table_that_was_not_prepared_is_refused(self, warehouse: Warehouse) -> None:
+        """No verb inside the transaction creates a table."""
+        with warehouse.transaction() as tx, pytest.raises(BadInput, match=GAMES.name):
+            tx.stage_rows(GAMES, [game("a")])
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            Table(name=GAMES.name, key=("nobody",), partition="game_date", columns=GAMES.columns),
+            Table(name=GAMES.name, key=("player",), partition="nobody", columns=GAMES.columns),
+            Table(name=GAMES.name, key=(), partition="player", columns=GAMES.columns),
+            Table(name=GAMES.name, key=("player",), partition="player", version="player", columns=GAMES.columns),
+            Table(name=GAMES.name, key=("player",), partition="player", columns={"player": "INTEGER[]"}),
+            Table(name=GAMES.name, key=("player",), partition="player"),
+        ],
+    )
+    def test_a_table_that_cannot_be_guarded_is_refused(self, warehouse: Warehouse, wrong: Table) -> None:
+        """Key, partition, version and types are checked before anything is written."""
+        with pytest.raises(BadInput, match=GAMES.name):
+            warehouse.prepare(wrong, partition=DAY, store_id=STORE)
+
+    # Judging
+
+    @pytest.mark.parametrize(
+        ("row", "expected"),
+        [
+            (line("a", 1, 0), Staged(rows=2)),
+            (line("a", 1, 0, day=NEXT_DAY), Staged(rows=2, outside=1)),
+            ({**line("a", 1, 0), "game_date": None}, Staged(rows=2, outside=1)),
+            ({**line("a", 1, 0), "player": None}, Staged(rows=2, null_keys=1)),
+            ({**line("a", 1, 0), "seen_at": None}, Staged(rows=2, null_versions=1)),
+            ({**line("a", 1, 0), "seen_at": datetime(2031, 1, 1, tzinfo=UTC)}, Staged(rows=2, future_versions=1)),
+        ],
+    )
+    def test_inspect_counts_what_must_be_judged(self, warehouse: Warehouse, row: Row, expected: Staged) -> None:
+        """One bad row beside a good one."""
+        warehouse.prepare(LINES, partition=DAY, store_id=STORE)
+        with warehouse.transaction() as tx:
+            assert rows_of(tx, LINES, [line("z", 1, 0), row]) == expected
+
+    def test_inspect_counts_cells_that_are_not_finite_and_rows_that_are_present(self, warehouse: Warehouse) -> None:
+        """NaN and infinity are staged, so that the writer can refuse them by count."""
+        write(warehouse, GAMES, [game("a"), game("b")])
+        write(warehouse, GAMES, [game("c", day=NEXT_DAY)], day=NEXT_DAY)
+        with warehouse.transaction() as tx:
+            staged = rows_of(tx, GAMES, [game(str(r), ratio=r) for r in (1.0, None, math.nan, math.inf, -math.inf)])
+        assert staged == Staged(rows=5, not_finite=3, present=2)
+
+    def test_floats_are_rounded_to_their_scale_when_written(self, warehouse: Warehouse) -> None:
+        """Correctly, as Python rounds; negative zero becomes zero; what is too large to have decimals stays."""
+        given = (2.675, 0.1 + 0.2, -0.001, 1e300, 1234.565)
+        write(warehouse, GAMES, [game(str(i), ratio=value) for i, value in enumerate(given)])
+        found = [str(row[1]) for row in self.read(warehouse, GAMES, "player", "ratio")]
+        assert found == ["2.67", "0.3", "0.0", "1e+300", str(round(1234.565, 2))]
+
+    # Deduplicating
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+    def test_the_newest_version_of_a_duplicate_wins(self, warehouse: Warehouse, order: tuple[int, ...]) -> None:
+        """In whatever order they come."""
+        rows = [line("a", minute, minute) for minute in order]
+        receipt = write(warehouse, LINES, [line("b", 9, 0), *rows])
+        assert (receipt.duplicates, receipt.rows_in, receipt.rows) == (2, 4, 2)
+        assert self.read(warehouse, LINES, "player", "points") == [("a", 2), ("b", 9)]
+
+    def test_equal_versions_are_told_apart_by_content(self, warehouse: Warehouse) -> None:
+        """The same row wins in every order, and in every adapter: the one with the larger digest."""
+        rows = [line("a", points, 5) for points in range(6)]
+        for token, start in enumerate(range(6), start=1):
+            write(warehouse, LINES, [*rows[start:], *rows[:start]], token=token)
+            assert self.read(warehouse, LINES, "points") == [(2,)]
+
+    def test_of_equal_versions_the_deletion_wins(self, warehouse: Warehouse) -> None:
+        """A row that is gone does not come back because it was also there."""
+        write(warehouse, LINES, [line("a", 1, 5), line("a", 1, 5, gone=True), line("b", 1, 5)])
+        assert self.read(warehouse, LINES, "player") == [("b",)]
+
+    # Fingerprints
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_the_fingerprint_equals_the_reference(self, warehouse: Warehouse, seed: int) -> None:
+        """Over all types, with the values that databases spell in different ways; also after reading them back."""
+        rows = typed_rows(seed, 60)
+        receipt = write(warehouse, TYPED, rows)
+        assert receipt.fingerprint == prints.fingerprint(TYPED, rows, columns=tuple(TYPED.columns))
+        with warehouse.snapshot() as reader:
+            stored = reader.query(self.select_all(TYPED.name), {})
+            assert reader.fingerprint(TYPED, partition=None) == receipt.fingerprint
+        assert prints.fingerprint(TYPED, stored, columns=tuple(TYPED.columns)) == receipt.fingerprint
+
+    def test_the_fingerprint_is_of_content_only(self, warehouse: Warehouse) -> None:
+        """Volatile cells, versions, tokens and the order of rows do not count; a cell and a row do."""
+        same = [game("b", 2, note="later"), game("a", 1, note="later")]
+        first = write(warehouse, GAMES, [game("a", 1), game("b", 2)])
+        assert write(warehouse, GAMES, same, token=2).fingerprint == first.fingerprint
+        assert write(warehouse, GAMES, [game("a", 1), game("b", 3)], token=3).fingerprint != first.fingerprint
+        assert write(warehouse, GAMES, [game("a", 1)], token=4).fingerprint != first.fingerprint
+        versions = [write(warehouse, LINES, [line("a", 1, minute)], token=minute).fingerprint for minute in (1, 2)]
+        assert versions[0] == versions[1]
+
+    def test_a_partition_is_fingerprinted_and_counted_alone(self, warehouse: Warehouse) -> None:
+        """None means the whole table; a missing table, and another spelling of the day, hold nothing."""
+        one = write(warehouse, GAMES, [game("a")]).fingerprint
+        two = write(warehouse, GAMES, [game("a", day=NEXT_DAY), game("b", day=NEXT_DAY)], day=NEXT_DAY).fingerprint
+        with warehouse.snapshot() as reader:
+            assert [reader.count(GAMES, partition=day) for day in (DAY, NEXT_DAY, None, "2026-2-3")] == [1, 2, 3, 0]
+            assert [reader.fingerprint(GAMES, partition=day) for day in (DAY, NEXT_DAY)] == [one, two]
+            assert reader.fingerprint(GAMES, partition=None) not in {one, two}
+            assert reader.fingerprint(GAMES, partition="2026-2-3") == prints.EMPTY
+            assert (reader.count(NEVER, partition=DAY), reader.count(NEVER, partition=None)) == (0, 0)
+            assert reader.fingerprint(NEVER, partition=DAY) == prints.EMPTY

@@ -1,0 +1,80 @@
+"""DuckDB's errors as Phasegate's: one clear line each. Told apart by the name of their class and their text."""
+
+from pathlib import Path
+
+from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError, Unavailable
+
+_COMMIT_FAILED = "Failed to commit: "
+_STATEMENT_WRONG = {
+    "BinderException",
+    "CatalogException",
+    "ConversionException",
+    "DataError",
+    "InvalidInputException",
+    "InvalidTypeException",
+    "NotImplementedException",
+    "OutOfRangeException",
+    "ParserException",
+    "ProgrammingError",
+    "SyntaxException",
+    "TypeMismatchException",
+}
+_BROKEN = {"FatalException", "InternalException"}
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def is_duckdb(error: BaseException) -> bool:
+    """Tell whether DuckDB raised this."""
+    return type(error).__module__.lstrip("_") == "duckdb"
+
+
+def is_broken(error: BaseException) -> bool:
+    """Tell whether the open database cannot be used any more, so that it must be closed and opened again."""
+    return is_duckdb(error) and type(error).__name__ in _BROKEN
+
+
+def of_statement(error: BaseException, *, path: Path, what: str) -> PhasegateError:
+    """Return what an error of a statement means; ``what`` names it, such as ``SQL for table a.b``."""
+    name, line = type(error).__name__, first_line(error)
+    if name == "TransactionException" and "onflict" in line:
+        return Conflict(f"{what}: another transaction changed the same rows ({line})")
+    if name == "InterruptException":
+        return Unavailable(f"{what}: interrupted; nothing was written")
+    if name in _STATEMENT_WRONG:
+        return BadInput(f"{what}: {line}")
+    if name == "ConstraintException":
+        return BadInput(f"{what}: the table's own constraint refused a row ({line})")
+    if name == "OutOfMemoryException":
+        return Unavailable(f"{what}: out of memory ({line}); give DuckDB more, or write smaller partitions")
+    return Unavailable(f"{what}: {path} cannot be used now ({line}); check disk space, permissions and the file")
+
+
+def of_commit(error: BaseException, *, path: Path) -> PhasegateError:
+    """Return what an error of COMMIT means: a conflict is certain, everything else leaves the outcome open."""
+    line = first_line(error)
+    cause = line.partition(_COMMIT_FAILED)[2]
+    # The file's own path may stand in the text of an I/O error: only the beginning tells.
+    certain = cause.startswith(("PRIMARY KEY or UNIQUE", "write-write conflict", "Catalog write-write", "Conflict"))
+    if certain or line.startswith("TransactionContext Error: Conflict"):
+        return Conflict(f"the commit met another transaction's change ({line})")
+    return Ambiguous(f"the commit into {path} got no clear answer ({line}); look for the write before trying again")
+
+
+def of_open(error: BaseException, *, path: Path) -> PhasegateError:
+    """Return why the file could not be opened."""
+    line = first_line(error)
+    if "not a valid DuckDB" in line:
+        return Unavailable(f"{path} is not a DuckDB file; name another one, or move it away")
+    if "Could not set lock" in line:
+        holder = line.partition("(PID ")[2].partition(")")[0]
+        return Unavailable(
+            f"{path} is open in another program (process {holder or 'unknown'}), "
+            "which does not take turns; close it there"
+        )
+    if "Permission denied" in line or "Read-only file system" in line:
+        return Unavailable(f"{path} cannot be written ({line}); change its permissions")
+    return Unavailable(f"{path} cannot be opened ({line})")

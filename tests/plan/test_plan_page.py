@@ -1,0 +1,37 @@
+import re
+
+import pytest
+
+from phasegate.core.plan_phase import MODE_KEYS, PHASE_KEYS, PHASE_LATER, SEND_KEYS
+from phasegate.core.plan_step import COLUMN_TYPES, STEP_KEYS
+from phasegate.core.plan_toml import TOP_KEYS, TOP_LATER, load_plan
+from tests.docs_runner import split
+from tests.real_data import ROOT
+
+PAGE = (ROOT / "docs" / "reference" / "plan.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("heading", "keys"),
+    [
+        ("## Top of the file", TOP_KEYS),
+        ("## `[phase.NAME]`", PHASE_KEYS),
+        ("### A mode", MODE_KEYS),
+        ("### A send", SEND_KEYS),
+        ("## `[step.NAME]`", STEP_KEYS),
+    ],
+)
+def test_the_reference_page_lists_every_key_and_no_other(heading: str, keys: tuple[str, ...]) -> None:
+    part = re.split(r"^#+ ", PAGE.partition(f"\n{heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)) == sorted(keys)
+
+
+@pytest.mark.parametrize("word", [*TOP_LATER, *PHASE_LATER, *COLUMN_TYPES])
+def test_the_reference_page_names_what_is_refused_by_name_and_every_type(word: str) -> None:
+    assert f"`{word}`" in PAGE
+
+
+def test_the_example_of_the_reference_page_loads() -> None:
+    (example,) = [block for block in split(PAGE)[0] if block.language == "toml" and block.runs]
+    plan = load_plan(example.text)
+    assert plan.modes == ("overnight", "same_day")

@@ -1,0 +1,86 @@
+"""The contract of ports.Warehouse, over every embedded warehouse; and what the memory warehouse promises besides."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from phasegate.core.receipt import Part
+from phasegate.core.table import Table
+from phasegate.errors import BadInput, Conflict
+from phasegate.ports import Params
+from phasegate.testing.warehouse_contract import CONTRACT_TABLES, WarehouseContract
+from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
+from phasegate.warehouses.duckdb import DuckDBWarehouse
+from phasegate.warehouses.memory import MemoryWarehouse
+
+Cells = dict[str, object]
+
+
+def all_rows(table_name: str, read: Callable[[str], list[Cells]], params: Params) -> list[Cells]:
+    del params
+    return read(table_name)
+
+
+class TestMemoryWarehouse(WarehouseContract):
+    @pytest.fixture
+    def warehouse(self) -> MemoryWarehouse:
+        return MemoryWarehouse(functions={f"all of {name}": partial(all_rows, name) for name in CONTRACT_TABLES})
+
+    def select_all(self, table_name: str, /) -> str:
+        return f"all of {table_name}"
+
+    def test_inserts_never_conflict_so_a_missing_fence_shows(self, warehouse: MemoryWarehouse) -> None:
+        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+        with warehouse.transaction() as outer, warehouse.transaction() as inner:
+            for tx in (outer, inner):
+                rows_of(tx, GAMES, [game("a")])
+                tx.replace(GAMES, partition=DAY, token=1)
+        assert self.read(warehouse, GAMES, "player") == [("a",), ("a",)]
+
+    def test_a_row_deleted_twice_conflicts(self, warehouse: MemoryWarehouse) -> None:
+        write(warehouse, GAMES, [game("a")])
+
+        def replace_unfenced(player: str, *, during: Callable[[], None]) -> None:
+            with warehouse.transaction() as tx:
+                rows_of(tx, GAMES, [game(player)])
+                tx.replace(GAMES, partition=DAY, token=1)
+                during()
+
+        with pytest.raises(Conflict, match=GAMES.name):
+            replace_unfenced("b", during=lambda: replace_unfenced("c", during=lambda: None))
+        assert self.read(warehouse, GAMES, "player") == [("c",)]
+
+    def test_committed_receipts_are_logged_in_order(self, warehouse: MemoryWarehouse) -> None:
+        written = [write(warehouse, GAMES, [game("a")], token=n, write_id=f"w{n}") for n in (1, 2)]
+        assert warehouse.commits == written
+
+    def test_a_table_without_declared_columns_takes_the_shape_of_its_first_rows(
+        self, warehouse: MemoryWarehouse
+    ) -> None:
+        write(warehouse, GAMES, [game("a")])
+        copy = Table(name=CONTRACT_TABLES[1], key=GAMES.key, partition=GAMES.partition)
+        warehouse.functions["shorter"] = lambda read, _: [{"player": row["player"]} for row in read(GAMES.name)]
+        warehouse.prepare(copy, partition=DAY, store_id=STORE, sql=f"all of {GAMES.name}")
+        with warehouse.transaction() as tx:
+            tx.change_fence(Part(copy.name, DAY), token=1, store_id=STORE)
+            tx.stage_query(copy, f"all of {GAMES.name}", {})
+            tx.replace(copy, partition=DAY, token=1)
+        with warehouse.transaction() as tx, pytest.raises(BadInput, match="game_date"):
+            tx.stage_query(copy, "shorter", {})
+
+    def test_an_unknown_function_is_refused_by_name(self, warehouse: MemoryWarehouse) -> None:
+        with warehouse.snapshot() as reader, pytest.raises(BadInput, match="nobody"):
+            reader.query("nobody", {})
+
+
+class TestDuckDBWarehouse(WarehouseContract):
+    @pytest.fixture
+    def warehouse(self, tmp_path: Path) -> Iterator[DuckDBWarehouse]:
+        warehouse = DuckDBWarehouse(tmp_path / "night.duckdb", lock_timeout_s=5)
+        yield warehouse
+        warehouse.close()
+
+    def select_all(self, table_name: str, /) -> str:
+        return f"SELECT * FROM {table_name}"

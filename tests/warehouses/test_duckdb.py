@@ -1,0 +1,436 @@
+"""DuckDB's own: processes in turns, threads, kills, broken files, wrong SQL; each with its one clear line."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from phasegate.core.receipt import Changes, Fence, Part
+from phasegate.core.table import Table
+from phasegate.errors import BadInput, Conflict, Unavailable
+from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
+from phasegate.warehouses.duckdb import DuckDBWarehouse
+
+PART = Part(GAMES.name, DAY)
+# What every process of these tests starts with: it takes the path, counts up, tells where it is and waits for a line.
+PRELUDE = """
+import sys
+from phasegate.errors import Conflict, PhasegateError
+from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
+from phasegate.warehouses.duckdb import DuckDBWarehouse
+from phasegate.core.receipt import Part
+path = sys.argv[1]
+warehouse = DuckDBWarehouse(path, lock_timeout_s=60)
+PART = Part(GAMES.name, DAY)
+
+def tell(word):
+    print(word, flush=True)
+    sys.stdin.readline()
+
+def count_up():
+    warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+    with warehouse.transaction() as tx:
+        tx.change_fence(PART, token=1, store_id=STORE)
+        points = sum(row["points"] for row in tx.query(f"SELECT points FROM {GAMES.name}", {}))
+        rows_of(tx, GAMES, [game("a", points + 1)])
+        tx.replace(GAMES, partition=DAY, token=1)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "night.duckdb"
+
+
+@pytest.fixture
+def warehouse(path: Path) -> Iterator[DuckDBWarehouse]:
+    warehouse = DuckDBWarehouse(path, lock_timeout_s=60)
+    yield warehouse
+    warehouse.close()
+
+
+@contextmanager
+def process(path: Path, code: str, *, says: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Run code in a process of its own; wait until it says a word."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", PRELUDE + textwrap.dedent(code), str(path)]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as started:
+        try:
+            if says:
+                assert started.stdout is not None
+                assert started.stdout.readline().strip() == says
+            yield started
+        finally:
+            started.kill()
+
+
+def points(warehouse: DuckDBWarehouse) -> list[object]:
+    with warehouse.snapshot() as reader:
+        return [row["points"] for row in reader.query(f"SELECT points FROM {GAMES.name} ORDER BY ALL", {})]
+
+
+# Processes and threads
+
+
+def test_processes_take_turns_and_lose_nothing(path: Path, warehouse: DuckDBWarehouse) -> None:
+    writers, times = 4, 6
+    command = [sys.executable, "-c", f"{PRELUDE}\nfor _ in range({times}): count_up()\n", str(path)]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(writers)]
+    assert [one.communicate()[1] for one in started] == [""] * writers
+    assert points(warehouse) == [writers * times]
+
+
+def test_threads_share_the_file_and_lose_nothing(warehouse: DuckDBWarehouse) -> None:
+    warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+    write(warehouse, GAMES, [game("a", 0)])
+
+    def count_up(_: int) -> int:
+        conflicts = 0
+        while True:
+            try:
+                with warehouse.transaction() as tx:
+                    tx.change_fence(PART, token=1, store_id=STORE)
+                    (row,) = tx.query(f"SELECT points FROM {GAMES.name}", {})
+                    rows_of(tx, GAMES, [game("a", int(str(row["points"])) + 1)])
+                    tx.replace(GAMES, partition=DAY, token=1)
+            except Conflict:
+                conflicts += 1
+                assert conflicts < 1000
+            else:
+                return conflicts
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count_up, range(20)))
+    assert points(warehouse) == [20]
+
+
+def test_threads_prepare_the_same_table_at_once(path: Path) -> None:
+    for _ in range(5):
+        warehouse = DuckDBWarehouse(path)
+        barrier = threading.Barrier(4)
+
+        def prepare(_: int, warehouse: DuckDBWarehouse = warehouse, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(10)
+            warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(prepare, range(4)))
+        with warehouse.transaction() as tx:
+            assert tx.fence(PART) == Fence(0, STORE)
+        warehouse.close()
+        path.unlink()
+
+
+def test_a_held_file_is_unavailable_within_the_bound(path: Path, warehouse: DuckDBWarehouse) -> None:
+    hasty = DuckDBWarehouse(path, lock_timeout_s=0.2)
+    with process(path, "with warehouse.transaction(): tell('in')", says="in") as holder:
+        begun = time.monotonic()
+        with pytest.raises(Unavailable, match=rf"in use by process {holder.pid}, and was for 0\.2 s; wait for"):
+            hasty.prepare(GAMES, partition=DAY, store_id=STORE)
+        assert time.monotonic() - begun < 5
+        assert holder.communicate("\n", timeout=60)[1] == ""
+    write(warehouse, GAMES, [game("a", 3)])
+    assert points(warehouse) == [3]
+
+
+def test_an_idle_holder_lets_go_when_another_waits(path: Path) -> None:
+    keeper = DuckDBWarehouse(path, hold_ms=3_600_000)
+    write(keeper, GAMES, [game("a", 5)])
+    with process(path, "count_up(); tell('done')", says="done"):
+        pass
+    assert points(keeper) == [6]
+    keeper.close()
+
+
+def test_a_thread_may_nest_its_uses_while_another_process_waits(path: Path, warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, GAMES, [game("a", 5)])
+    with process(path, "tell('here'); count_up(); tell('done')", says="here") as waiter:
+        with warehouse.transaction() as tx:
+            assert waiter.stdin is not None
+            waiter.stdin.write("\n")
+            waiter.stdin.flush()
+            while not warehouse._turns._somebody_waits():
+                assert waiter.poll() is None
+                time.sleep(0.001)
+            assert warehouse.find_write("w") is not None
+            assert tx.count(GAMES, partition=DAY) == 1
+        assert waiter.stdout is not None
+        assert waiter.stdout.readline().strip() == "done"
+    assert points(warehouse) == [6]
+
+
+def test_two_warehouses_of_one_process_take_turns(path: Path) -> None:
+    one, two = DuckDBWarehouse(path, hold_ms=3_600_000), DuckDBWarehouse(path, hold_ms=3_600_000)
+    for token, warehouse in enumerate((one, two, one, two), start=1):
+        write(warehouse, GAMES, [game("a", token)], token=token)
+    assert points(one) == [4]
+    one.close()
+    two.close()
+
+
+def test_a_killed_process_leaves_nothing_and_holds_nothing(path: Path, warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, GAMES, [game("a", 1)], write_id="before")
+    warehouse.close()
+    code = """
+    with warehouse.transaction() as tx:
+        tx.change_fence(PART, token=9, store_id=STORE)
+        rows_of(tx, GAMES, [game("a", 9), game("b", 9)])
+        tx.replace(GAMES, partition=DAY, token=9)
+        tell("in")
+    """
+    with process(path, code, says="in") as victim:
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.wait(60)
+        write(warehouse, GAMES, [game("a", 2)], token=2, write_id="after")
+    assert points(warehouse) == [2]
+    assert warehouse.find_write("before") is not None
+
+
+def test_a_forked_child_is_told_to_be_spawned(path: Path) -> None:
+    code = """
+    import os
+    count_up()
+    with warehouse.transaction():
+        child = os.fork()
+        if child == 0:
+            try:
+                with warehouse.transaction(): os._exit(1)
+            except PhasegateError as error:
+                os._exit(0 if "spawn" in str(error) else 2)
+        assert os.waitpid(child, 0)[1] == 0
+    count_up()
+    tell("done")
+    """
+    with process(path, code, says="done"):
+        pass
+
+
+# Files
+
+
+def test_a_snapshot_of_no_file_is_empty_and_makes_none(path: Path, warehouse: DuckDBWarehouse) -> None:
+    with warehouse.snapshot() as reader:
+        assert reader.query("SELECT 1 AS one", {}) == [{"one": 1}]
+        assert reader.count(GAMES, partition=None) == 0
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_file_that_was_deleted_is_made_again(path: Path) -> None:
+    warehouse = DuckDBWarehouse(path, hold_ms=3_600_000)
+    write(warehouse, GAMES, [game("a", 1)])
+    for file in path.parent.iterdir():
+        file.unlink()
+    write(warehouse, GAMES, [game("b", 2)], write_id="again")
+    assert points(warehouse) == [2]
+    assert warehouse.find_write("w") is None
+    warehouse.close()
+
+
+def test_another_program_that_has_the_file_is_named(path: Path, warehouse: DuckDBWarehouse) -> None:
+    code = "import duckdb; held = duckdb.connect(path); tell('in')"
+    with process(path, code, says="in") as other:
+        expected = f"{path} is open in another program (process {other.pid}), which does not take turns; close it there"
+        with pytest.raises(Unavailable) as refused:
+            write(warehouse, GAMES, [game("a")])
+    assert str(refused.value) == expected
+
+
+def test_a_file_that_is_not_duckdbs_is_refused(path: Path, warehouse: DuckDBWarehouse) -> None:
+    path.write_text("game_date,player\n" * 1000)
+    with pytest.raises(Unavailable) as refused:
+        warehouse.find_write("w")
+    assert str(refused.value) == f"{path} is not a DuckDB file; name another one, or move it away"
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    warehouse = DuckDBWarehouse(tmp_path / "nowhere" / "night.duckdb")
+    with pytest.raises(Unavailable) as refused:
+        write(warehouse, GAMES, [game("a")])
+    assert str(refused.value) == f"the folder {tmp_path / 'nowhere'} does not exist; create it"
+
+
+def test_a_folder_that_cannot_be_written_is_named() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        path = Path(folder) / "night.duckdb"
+        try:
+            # Root may write anywhere: be nobody for a moment.
+            os.seteuid(65534 if os.geteuid() == 0 else os.geteuid())
+            with pytest.raises(Unavailable) as refused:
+                write(DuckDBWarehouse(path), GAMES, [game("a")])
+        finally:
+            os.seteuid(os.getuid())
+            Path(folder).chmod(0o755)
+    assert str(refused.value) == f"cannot write {path}.turn: Permission denied; make its folder writable"
+
+
+def test_an_io_error_at_the_commit_is_ambiguous_and_the_warehouse_goes_on(path: Path) -> None:
+    code = """
+    import os, resource, signal
+    from phasegate.errors import Ambiguous
+    write(warehouse, GAMES, [game("a", 1)], write_id="one")
+    warehouse.close()
+    with warehouse.snapshot() as reader:
+        pass
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, most))
+    try:
+        write(warehouse, GAMES, [game(str(n) * 50) for n in range(2000)], token=2, write_id="two")
+    except Ambiguous as error:
+        assert "File too large" in str(error), error
+    else:
+        raise AssertionError("committed")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert warehouse.find_write("two") is None
+    write(warehouse, GAMES, [game("b", 2)], token=2, write_id="three")
+    tell("done")
+    """
+    with process(path, code, says="done"):
+        pass
+    assert points(DuckDBWarehouse(path)) == [2]
+
+
+# Statements
+
+
+def test_a_running_statement_can_be_interrupted_from_a_thread(warehouse: DuckDBWarehouse) -> None:
+    over = threading.Event()
+    with warehouse.snapshot() as reader:
+
+        def interrupt() -> None:
+            while not over.wait(0.02):
+                reader.interrupt()
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        try:
+            with pytest.raises(Unavailable, match="interrupted"):
+                reader.query("SELECT count(*) AS n FROM range(1000000) a, range(1000000) b WHERE a.range % 7 = 3", {})
+        finally:
+            over.set()
+            thread.join()
+    assert warehouse.find_write("w") is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELEC 1", 'SQL for table contract.games: Parser Error: syntax error at or near "SELEC"'),
+        ("SELECT nope FROM range(1)", 'Binder Error: Referenced column "nope" not found in FROM clause!'),
+        ("SELECT * FROM nope", "SQL for table contract.games: Catalog Error: Table with name nope does not exist!"),
+        ("SELECT $missing AS points", "Values were not provided for the following"),
+        ("SELECT 1 AS a; SELECT 2 AS a", "SQL for table contract.games: must be one SELECT"),
+        ("DROP TABLE contract.games", "SQL for table contract.games: must be one SELECT"),
+        ("", "SQL for table contract.games: must be one SELECT"),
+        (
+            "SELECT game_date, player, 1.5::DOUBLE AS points, ratio, note FROM contract.games",
+            "the SELECT for table contract.games yields points as DOUBLE, the table has INTEGER: cast it explicitly",
+        ),
+        (
+            "SELECT *, 1 AS extra FROM contract.games",
+            "the SELECT for table contract.games yields column extra, which table contract.games has not: "
+            "leave it out, or add it to the table first",
+        ),
+        (
+            "SELECT game_date, player FROM contract.games",
+            "the SELECT for table contract.games lacks column note, points, ratio of table contract.games: "
+            "yield NULL if it is unknown",
+        ),
+        (
+            "SELECT * REPLACE ('many' AS points) FROM contract.games",
+            "SQL for table contract.games: Conversion Error: Could not convert string 'many' to INT32",
+        ),
+    ],
+)
+def test_wrong_sql_is_told_in_one_line(warehouse: DuckDBWarehouse, sql: str, expected: str) -> None:
+    write(warehouse, GAMES, [game("a")])
+
+    def stage() -> None:
+        with warehouse.transaction() as tx:
+            tx.stage_query(GAMES, sql, {"run_date": DAY})
+
+    with pytest.raises(BadInput) as refused:
+        stage()
+    assert expected in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_error_that_was_swallowed_comes_back_at_the_commit(warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, GAMES, [game("a")])
+
+    def swallow() -> None:
+        with warehouse.transaction() as tx:
+            rows_of(tx, GAMES, [game("b")])
+            tx.replace(GAMES, partition=DAY, token=1)
+            with pytest.raises(BadInput):
+                tx.query("SELECT * FROM nope", {})
+
+    with pytest.raises(BadInput, match="nope"):
+        swallow()
+    with warehouse.snapshot() as reader:
+        assert reader.query("SELECT player FROM contract.games", {}) == [{"player": "a"}]
+
+
+def test_a_snapshot_refuses_to_write(warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, GAMES, [game("a")])
+    with warehouse.snapshot() as reader, pytest.raises(BadInput, match="must be one SELECT"):
+        reader.query("DELETE FROM contract.games", {})
+
+
+def test_a_query_may_end_in_a_semicolon_or_a_comment_and_yields_utc(warehouse: DuckDBWarehouse) -> None:
+    with warehouse.snapshot() as reader:
+        for end in (";", " -- done", " ; "):
+            (row,) = reader.query(
+                f"SELECT TIMESTAMPTZ '2026-02-03 07:00-05' AS at, $n::INT AS n{end}", {"n": 1, "x": 2}
+            )
+            assert (str(row["at"]), row["n"]) == ("2026-02-03 12:00:00+00:00", 1)
+
+
+def test_the_shape_of_a_new_table_is_that_of_its_select(warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, GAMES, [game("a", 1), game("b", 2)])
+    table = Table(name="fresh.totals", key=("game_date",), partition="game_date")
+    sql = """SELECT game_date, sum(points) AS points, avg(ratio) AS ratio FROM contract.games
+        WHERE game_date = $run_date GROUP BY ALL;"""
+    warehouse.prepare(table, partition=DAY, store_id=STORE, sql=sql, params={"run_date": DAY, "other": 1})
+    with warehouse.transaction() as tx:
+        tx.stage_query(table, sql, {"run_date": DAY})
+        tx.inspect(table, partition=DAY, version_max=0)
+        assert tx.replace(table, partition=DAY, token=4) == Changes(inserted=1)
+        (row,) = tx.query("SELECT points, ratio, _pg_token FROM fresh.totals", {})
+        assert row == {"points": 3, "ratio": 0.5, "_pg_token": 4}
+
+
+def test_somebody_elses_table_is_given_its_lineage_column(path: Path, warehouse: DuckDBWarehouse) -> None:
+    with duckdb.connect(str(path)) as theirs:
+        theirs.execute("CREATE SCHEMA contract; CREATE TABLE contract.games AS SELECT DATE '2026-02-03' AS game_date, "
+                       "'a' AS player, 1 AS points, 0.5::DOUBLE AS ratio, '' AS note FROM range(3)")  # fmt: skip
+    receipt = write(warehouse, GAMES, [game("a", 1)])
+    assert (receipt.unchanged, receipt.deleted, receipt.rows) == (1, 2, 1)
+
+
+def test_a_column_without_canonical_text_is_named(path: Path, warehouse: DuckDBWarehouse) -> None:
+    with duckdb.connect(str(path)) as theirs:
+        theirs.execute("CREATE TABLE odd AS SELECT 1 AS a, [1, 2] AS many")
+    odd = Table(name="odd", key=("a",), partition="a")
+    with warehouse.snapshot() as reader, pytest.raises(BadInput, match=r"column many of table odd is INTEGER\[\]"):
+        reader.fingerprint(odd, partition=None)
+
+
+@pytest.mark.parametrize("name", ["a.b.c", "a..b", ""])
+def test_a_name_that_is_no_table_is_refused(warehouse: DuckDBWarehouse, name: str) -> None:
+    with pytest.raises(BadInput, match="name it as schema"):
+        warehouse.prepare(
+            Table(name=name, key=("a",), partition="a"), partition=DAY, store_id=STORE, sql="SELECT 1 AS a"
+        )
