@@ -58,6 +58,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     request: str = ""
     write_id: str = ""
+    code: str = ""
 
 
 UNKNOWN_RUN = Answer("unknown run")
@@ -111,15 +112,23 @@ def _result(phase: Phase, said: Report, *, now: float) -> tuple[Phase, str]:
         if said.after != (0.0 if old is None else old.order):
             return phase, READ_AGAIN
         order = said.after + 1
+    asked = phase.requests.get(said.member)
+    sure = asked is not None and asked.id == said.request
     if old is not None and _not_newer(old, said, order=order):
+        if sure and old.stamp == said.stamp:
+            confirmed = replace(member, result=replace(old, request=said.request), unsure=False)
+            return replace(phase, members={**phase.members, said.member: confirmed}), "confirmed"
         return phase, "duplicate" if old.stamp == said.stamp else "older"
     spec = phase.gate.members[said.member]
     built_from = said.built_from if said.built_from is not None else _present_inputs(phase, said.member)
     result = Result(
         status=said.status, stamp=said.stamp, order=order, built_from=built_from, rows=said.rows, at=now,
         attested=said.built_from is not None or not spec.needs, write_id=said.write_id,
+        code=said.code,
+        request=said.request,
     )  # fmt: skip
-    member = replace(member, result=result, attempt=Attempt(status=said.status, at=now))
+    attempt = Attempt(status=said.status, at=now)
+    member = replace(member, result=result, attempt=attempt, unsure=member.unsure and not sure)
     phase = replace(phase, members={**phase.members, said.member: member})
     if not spec.asks and (old is None or old.stamp.fingerprint != said.stamp.fingerprint):
         since = now if phase.changing_since is None else phase.changing_since
@@ -233,13 +242,25 @@ def void(reason: str, *, key: str, now: float, attempt: str) -> Decision[Answer]
 
 
 def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer]:
-    """Pin another gate. Results of members that it still has are kept; requests are derived anew."""
+    """Pin another gate. Results of members that it still has are kept, as outdated where their code changed."""
 
     def decide(phase: Phase) -> tuple[Phase, str]:
-        members = {name: member for name, member in phase.members.items() if name in gate.members}
+        members = {
+            name: _pinned(member, code=gate.members[name].code)
+            for name, member in phase.members.items()
+            if name in gate.members
+        }
         return replace(phase, gate=gate, members=members), "replanned"
 
     return _command("replan", gate.hash, key=key, now=now, attempt=attempt, decide=decide)
+
+
+def _pinned(member: Member, *, code: str) -> Member:
+    """Return a member under a code that is newly pinned: a result of another known code is outdated."""
+    result = member.result
+    if result is None or not result.code or not code:
+        return member
+    return replace(member, result=replace(result, outdated=result.code != code))
 
 
 def _command(

@@ -18,7 +18,7 @@ from phasegate.core.freshness import (
     settle_at,
     survey,
 )
-from phasegate.core.phase import HISTORY_MAX, Entry, Firing, Phase, Request
+from phasegate.core.phase import HISTORY_MAX, Entry, Firing, Member, Phase, Request
 
 
 def evaluate(phase: Phase, *, key: str, now: float, by: str) -> Phase:
@@ -42,21 +42,46 @@ def adopt(phase: Phase, *, now: float) -> Phase:
 
 
 def ask(phase: Phase, *, key: str, now: float) -> Phase:
-    """Keep one request per member that may start; forget those that are fresh or whose inputs changed."""
-    requests = {}
-    for name, inputs in ready(phase).items():
-        old = phase.requests.get(name)
-        if old is not None and same(old.inputs, inputs):
-            requests[name] = old if old.inputs == inputs else replace(old, inputs=inputs)
-        else:
-            number = keys.request_id(key, name, inputs=inputs)
-            requests[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now)
+    """Keep one request per member that may start; withdraw those of members that are fresh or whose inputs changed.
+
+    A withdrawn request may have been served without our knowing, so its member is unsure: it is asked for again,
+    and what waits for it waits. Each turn can only make more members unsure, so it ends.
+    """
+    while True:
+        wanted = ready(phase)
+        kept = {
+            name: replace(old, inputs=wanted[name])
+            for name, old in phase.requests.items()
+            if name in wanted and same(old.inputs, wanted[name])
+        }
+        unsure = {
+            name: replace(phase.members.get(name, Member()), unsure=True)
+            for name, old in phase.requests.items()
+            if name not in kept and not _answered(phase, name, old)
+        }
+        if unsure.items() <= phase.members.items():
+            break
+        phase = replace(phase, members={**phase.members, **unsure})
+    asked = phase.asked
+    for name, inputs in wanted.items():
+        if name not in kept:
+            asked += 1
+            number = keys.request_id(key, name, number=asked)
+            kept[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now)
     since = phase.building_since
-    if requests and since is None:
+    if kept and since is None:
         since = now
     if len(survey(phase)) == len(phase.gate.members):
         since = None
-    return replace(phase, requests=requests, building_since=since)
+    return replace(phase, requests=kept, building_since=since, asked=asked)
+
+
+def _answered(phase: Phase, name: str, request: Request) -> bool:
+    """Tell whether the accepted result is the answer to this very request; what has never been a step is no matter."""
+    member = phase.members.get(name)
+    if name not in phase.gate.members:
+        return True
+    return member is not None and member.result is not None and member.result.request == request.id
 
 
 def fire(phase: Phase, *, now: float, by: str) -> Phase:

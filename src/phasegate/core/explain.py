@@ -211,14 +211,14 @@ def _requested(request: Request, stale: tuple[str, ...]) -> tuple[MemberState, s
 
 
 def _stale_against(phase: Phase, name: str, spec: Spec) -> tuple[str, ...]:
-    """Return the needs whose present content is not what the result was built from."""
+    """Return the needs whose present content is not what the result was built from, and the code if it changed."""
     member = phase.members.get(name)
     if member is None or member.result is None:
         return ()
     fresh, built = survey(phase), member.result.built_from
     if name in fresh:
         return ()
-    found = []
+    found = ["its code"] if member.result.outdated else []
     for need in spec.needs:
         now = wanted(phase, Spec(needs=(need,)), fresh=fresh)
         if now is None or not same(now, {str(need): built.get(str(need), ABSENT)}):

@@ -35,7 +35,8 @@ def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str,
 def survey(phase: Phase) -> dict[str, Stamp]:
     """Return the fresh members and their stamps, needs first."""
     fresh: dict[str, Stamp] = {}
-    left = {name: m.result for name in phase.gate.members if (m := phase.members.get(name)) and m.result is not None}
+    known = {name: phase.members[name] for name in phase.gate.members if name in phase.members}
+    left = {name: member.result for name, member in known.items() if member.result is not None and not member.unsure}
     found = True
     while found:  # a document's body is sorted by name, so needs need not come first in it
         found = False
@@ -43,7 +44,7 @@ def survey(phase: Phase) -> dict[str, Stamp]:
             inputs = wanted(phase, phase.gate.members[name], fresh=fresh)
             if inputs is not None:
                 del left[name]
-                if same(inputs, result.built_from):
+                if same(inputs, result.built_from) and not result.outdated:
                     fresh[name], found = result.stamp, True
     return fresh
 

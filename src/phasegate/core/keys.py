@@ -3,13 +3,11 @@
 A key is ``kind:scope:name:run`` in ``[a-z0-9._-]``; ids are keys with dots for colons. Pure.
 """
 
-import hashlib
 import re
-from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from phasegate.core.receipt import Part, Stamp
+from phasegate.core.receipt import Part
 from phasegate.errors import BadInput
 
 WORD = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -78,8 +76,6 @@ def trigger_id(key: str, generation: int, *, receiver: str) -> str:
     return f"trigger.{key.partition(':')[2].replace(':', '.')}.{generation}.{receiver}"
 
 
-def request_id(key: str, step: str, *, inputs: Mapping[str, Stamp]) -> str:
-    """Return the id of a request: of the step, its run and the content it asks for."""
-    content = ";".join(f"{name}={stamp.fingerprint}" for name, stamp in sorted(inputs.items()))
-    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-    return f"request.{key.partition(':')[2].replace(':', '.')}.{step}.{digest}"
+def request_id(key: str, step: str, *, number: int) -> str:
+    """Return the id of the ``number``-th request of a phase's document: the same at every sending of it."""
+    return f"request.{key.partition(':')[2].replace(':', '.')}.{step}.{number}"

@@ -29,11 +29,15 @@ class Need(msgspec.Struct, frozen=True, order=True):
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate must know of one member. ``asks``: Phasegate sends requests for it, to ``topic``."""
+    """What the gate must know of one member.
+
+    ``asks``: Phasegate sends requests for it, to ``topic``. ``code`` is the hash of what it ran when this was pinned.
+    """
 
     needs: tuple[Need, ...] = ()
     asks: bool = True
     topic: str = ""
+    code: str = ""
     attempts_max: int = 5
 
 
@@ -66,7 +70,10 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest accepted outcome of a member. ``attested``: ``built_from`` comes from a receipt or an echo."""
+    """The newest accepted outcome of a member.
+
+    ``attested``: ``built_from`` comes from a receipt or an echo. ``outdated``: another code was pinned since.
+    """
 
     status: Status
     stamp: Stamp
@@ -76,6 +83,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     attested: bool = True
     write_id: str = ""
+    code: str = ""
+    request: str = ""
+    outdated: bool = False
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,14 +98,19 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A step within the phase: its newest result and its newest attempt, apart."""
+    """A step within the phase: its newest result and its newest attempt, apart.
+
+    ``unsure``: a request of other inputs was withdrawn unanswered, and may have been served all the same; until a
+    later request is answered nobody knows whether the table still holds the accepted result.
+    """
 
     result: Result | None = None
     attempt: Attempt | None = None
+    unsure: bool = False
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A step asked to be built of exactly these inputs.
+    """A step asked to be built of exactly these inputs, under an id that no other asking has.
 
     ``open`` is sent again until answered; ``parked`` waits for other inputs (and is tried at the ceiling of the
     back-off); ``dead`` waits for other inputs or ``redrive``. Only a reported failure counts in ``failures``.
@@ -175,6 +190,7 @@ class Phase(State, frozen=True):
     firings: tuple[Firing, ...] = ()
     outbox: tuple[Entry, ...] = ()
     seen: tuple[Seen, ...] = ()
+    asked: int = 0
     building_since: float | None = None
     changing_since: float | None = None
     changed_at: float | None = None

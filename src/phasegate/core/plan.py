@@ -134,6 +134,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                     asks=step.kind != "external" or bool(step.topic),
                     topic=step.topic or requests_topic(self.pipeline, phase),
                     attempts_max=step.attempts_max,
+                    code=step.code if step.kind != "external" else "",
                 )
                 for name, step in self.members(phase, mode=run.mode).items()
             },

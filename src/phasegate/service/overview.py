@@ -74,6 +74,8 @@ class Overview:
     def recent(self, *, dates: int, last: str = LAST, broken: Broken = None) -> list[PhaseView]:
         """Return the phases of the newest ``dates`` dates that have any, up to ``last``."""
         today = datetime.fromtimestamp(self._ports.clock.now(), UTC).date()
+        views: list[PhaseView] = []
+        newest: list[str] = []
         found: list[BadDocument] = []
         for back in LOOK_BACK:
             found.clear()

@@ -27,6 +27,7 @@ def report_of(step: str, receipt: Receipt, *, request: str = "") -> Report:
         rows=receipt.rows,
         request=request,
         write_id=receipt.write_id,
+        code=receipt.code,
     )
 
 

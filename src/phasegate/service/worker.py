@@ -62,6 +62,8 @@ class Worker:
     def _dispatch(self, delivery: Delivery) -> str:
         where = f"message {delivery.message.id}"
         said = messages.parse(delivery.message.body, where=where)
+        if not isinstance(said, messages.Completion) and said.pipeline != self._plan.pipeline:
+            raise BadInput(f"{where}: is of pipeline {said.pipeline!r}, this is {self._plan.pipeline!r}")
         match said:
             case messages.Trigger():
                 return self.begin(said).outcome

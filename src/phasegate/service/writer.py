@@ -10,7 +10,7 @@ from phasegate.core import judge
 from phasegate.core.backoff import contention_s
 from phasegate.core.keys import Run
 from phasegate.core.plan import Plan, Step
-from phasegate.core.receipt import Changes, Part, Receipt, Staged, Stamp
+from phasegate.core.receipt import ABSENT, Changes, Part, Receipt, Staged, Stamp
 from phasegate.core.table import Table
 from phasegate.errors import Ambiguous, Conflict, Contended, Moved
 from phasegate.ports import Params, Ports, Row, Transaction
@@ -94,23 +94,24 @@ class Writer:
         with self._ports.warehouse.transaction() as tx:
             held.on_lost = tx.interrupt
             try:
-                self._enter(tx, work, token=held.token)
+                inputs = self._enter(tx, work, token=held.token)
                 staged = self._stage(tx, work)
-                receipt = self._fill(tx, work, staged=staged, token=held.token, write_id=write_id)
+                receipt = self._fill(tx, work, staged=staged, inputs=inputs, token=held.token, write_id=write_id)
                 tx.put_receipt(receipt)
                 held.check()
             finally:
                 held.on_lost = None
         return receipt
 
-    def _enter(self, tx: Transaction, work: Work, *, token: int) -> None:
-        """Pass the fence, then make sure that the inputs are still those asked for."""
+    def _enter(self, tx: Transaction, work: Work, *, token: int) -> dict[str, Stamp]:
+        """Pass the fence, make sure that the inputs are still those asked for, and return what they hold."""
         if not tx.change_fence(work.part, token=token, store_id=self.store_id):
             raise judge.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
         now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
         gone = judge.moved(work.inputs, now) or judge.reread(work.before, now)
         if gone:
             raise Moved(f"{work.step.name}: {', '.join(gone)} changed since this was asked for; nothing was written")
+        return {name: asked if asked == ABSENT else now[name] for name, asked in work.inputs.items()}
 
     def _stage(self, tx: Transaction, work: Work) -> Staged:
         if work.rows is None:
@@ -122,7 +123,9 @@ class Writer:
         judge.check_staged(staged, table=work.table, part=work.part)
         return staged
 
-    def _fill(self, tx: Transaction, work: Work, *, staged: Staged, token: int, write_id: str) -> Receipt:
+    def _fill(
+        self, tx: Transaction, work: Work, *, staged: Staged, inputs: Mapping[str, Stamp], token: int, write_id: str
+    ) -> Receipt:
         duplicates = tx.deduplicate(work.table)
         changes = self._change(tx, work, staged=staged, kept=staged.rows - duplicates, token=token)
         return Receipt(
@@ -133,7 +136,7 @@ class Writer:
             step=work.step.name,
             token=token,
             fingerprint=tx.fingerprint(work.table, partition=work.run.date),
-            built_from=dict(work.inputs),
+            built_from=dict(inputs),
             code=work.step.code,
             build=work.build,
             committed_at=self._ports.clock.now(),

@@ -1,0 +1,106 @@
+"""From an argument list to an exit code: 0 fine, 1 findings, 2 could not check or bad input.
+
+Every error is one line on standard error; a traceback is shown for none.
+"""
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.adopt import adopt
+from phasegate.cli.app import FAILED, App
+from phasegate.cli.begin import begin
+from phasegate.cli.complete import complete
+from phasegate.cli.dead import dead
+from phasegate.cli.leases import leases
+from phasegate.cli.options import EXIT_CODES, GLOBAL, VALUED
+from phasegate.cli.output import emit, one_line, talk
+from phasegate.cli.plan import plan
+from phasegate.cli.redrive import redrive
+from phasegate.cli.status import status
+from phasegate.cli.sweep import sweep
+from phasegate.cli.why import why
+from phasegate.cli.worker import worker
+from phasegate.errors import PhasegateError
+
+if TYPE_CHECKING:
+    from phasegate.ports import Clock
+
+COMMANDS = (status, why, dead, begin, complete, worker, sweep, leases, redrive, adopt, plan)
+
+
+class InOrder(click.Group):
+    """Lists the commands as they are met, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
+        """Return the names in the order of ``COMMANDS``."""
+        return [command.name for command in COMMANDS if command.name]
+
+
+@click.group(
+    cls=InOrder,
+    invoke_without_command=True,
+    epilog=f"Example:\n\n\b\n  phasegate status\n  phasegate why 2026-02-03.overnight\n\n{EXIT_CODES}",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option("--plan", metavar="FILE", help="The plan. Default: PHASEGATE_PLAN, then plan.toml.")
+@click.option("--state", metavar="DIR", help="Where everything is kept. Default: PHASEGATE_STATE, then .phasegate.")
+@click.option("--version", is_flag=True, help="Print the version and exit.")
+@click.pass_context
+def phasegate(ctx: click.Context, plan: str | None, state: str | None, version: bool) -> int:
+    """Hand-offs between the phases of a data pipeline that fire once per change, lose nothing, and say why."""
+    app = ctx.find_object(App)
+    assert app is not None
+    app.plan_file, app.state = plan, state
+    if version:
+        from phasegate import __version__
+
+        emit([f"phasegate {__version__}"])
+        ctx.exit(0)
+    if ctx.invoked_subcommand is None:
+        emit([ctx.get_help()])
+    return 0
+
+
+for _command in COMMANDS:
+    phasegate.add_command(_command)
+
+
+def run(arguments: Sequence[str], *, clock: "Clock | None" = None) -> int:
+    """Run one command and return its exit code. ``clock`` is for tests."""
+    try:
+        code = phasegate.main(list(arguments), prog_name="phasegate", standalone_mode=False, obj=App(clock))
+    except click.Abort:
+        talk("stopped")
+    except click.ClickException as e:
+        talk(_usage(e))
+    except PhasegateError as e:
+        talk(str(e))
+    except Exception as e:  # noqa: BLE001  users get one line, which names the place for a report
+        talk(_unexpected(e))
+    else:
+        return int(code or 0)
+    return FAILED
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return what was wrong with the arguments, with the command whose help tells more."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    path = "phasegate" if ctx is None else ctx.command_path
+    command = path.partition(" ")[2]
+    if isinstance(error, click.NoSuchOption) and error.option_name in GLOBAL:
+        value = " …" if error.option_name in VALUED else ""
+        return f"{error.option_name} stands before the command: phasegate {error.option_name}{value} {command}"
+    text = one_line(error.format_message()).rstrip(".").replace(". Did you mean", "; did you mean")
+    text = text.replace("is not a valid integer range", "is not a whole number")
+    where = f"{command}: " if command else ""
+    return f"{where}{text[:1].lower()}{text[1:]}" + ("" if text.endswith("?") else f"; see {path} --help")
+
+
+def _unexpected(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return f"unexpected {type(error).__name__} at {where}: {error}; this is a fault of Phasegate, please report it"

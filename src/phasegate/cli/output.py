@@ -1,0 +1,95 @@
+"""Data goes to standard output, talk to standard error. Tables are aligned for people; JSON is one document."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+COLOURS = {
+    "complete": "green", "fresh": "green",
+    "dead": "red", "degraded": "red", "overdue": "red",
+    "building": "yellow", "sending": "yellow", "settling": "yellow", "waiting": "yellow",
+    "asked": "yellow", "parked": "yellow", "blocked": "yellow", "unreported": "yellow",
+    "paused": "cyan", "void": "cyan",
+}  # fmt: skip
+GAP = "  "
+
+
+def coloured() -> bool:
+    """Tell whether standard output is a terminal whose user did not ask for plain text."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def emit(lines: Iterable[str], /) -> None:
+    """Print data. A reader that has seen enough, such as ``head``, is no error."""
+    text = "\n".join(lines)
+    if not coloured():
+        text = click.unstyle(text)
+    try:
+        sys.stdout.write(f"{text}\n" if text else "")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nothing may be flushed into the closed pipe at the end of the process either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def emit_json(value: Mapping[str, object], /) -> None:
+    """Print one JSON document."""
+    emit([json.dumps(value, indent=2, ensure_ascii=False)])
+
+
+def talk(text: str, /) -> None:
+    """Print one line to standard error, where it says who speaks."""
+    sys.stderr.write(f"phasegate: {one_line(text)}\n")
+    sys.stderr.flush()
+
+
+def one_line(text: str, /) -> str:
+    r"""Return a text as one line.
+
+    >>> one_line("a\n  b")
+    'a b'
+    """
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def paint(word: str, /) -> str:
+    """Return a state in its colour."""
+    return click.style(word, fg=COLOURS[word]) if word in COLOURS else word
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], /) -> list[str]:
+    """Return aligned lines; the last column is as long as it is.
+
+    >>> table(["a", "b"], [["1", "x"], ["100", "y"]])
+    ['a    b', '1    x', '100  y']
+    """
+    lines = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(click.unstyle(line[column])) for line in lines) for column in range(len(header))]
+    return [
+        GAP.join(
+            cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def count(number: int, noun: str, /, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "run"), count(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def names(found: Sequence[str], /, *, shown: int = 2) -> str:
+    """Return a list that fits a column.
+
+    >>> names(["a", "b", "c", "d"])
+    'a, b +2'
+    """
+    rest = len(found) - shown
+    return ", ".join(found[:shown]) + (f" +{rest}" if rest > 0 else "")

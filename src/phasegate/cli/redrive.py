@@ -1,0 +1,108 @@
+"""``phasegate redrive``: bring dead letters back."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.app import FINE, App, pass_app
+from phasegate.cli.options import example, json_option
+from phasegate.cli.output import count, emit, emit_json
+
+if TYPE_CHECKING:
+    from phasegate.core.keys import Run
+    from phasegate.service.overview import DeadLetter
+    from phasegate.service.pipeline import Pipeline
+
+KEY = "quarantine:"
+
+
+@click.command(
+    epilog=example(
+        "phasegate redrive 2026-02-03.overnight --step player_game",
+        "phasegate redrive quarantine:nba:nba.completions:0123456789abcdef",
+        "phasegate redrive --all",
+    ),
+    short_help="Bring dead letters back: of a run, of a step, one message, or all.",
+)
+@click.argument("what", metavar="[RUN|KEY]", required=False)
+@click.option("--step", metavar="STEP", help="Of this step, or receiver of triggers, only.")
+@click.option("--force", is_flag=True, help="Let the rebuilt partition lose more rows than shrink_max; on record.")
+@click.option("--all", "everything", is_flag=True, help="All dead letters there are.")
+@json_option
+@pass_app
+def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, everything: bool, as_json: bool) -> int:
+    """Ask again for what is dead in RUN, or send the quarantined message KEY again; `phasegate dead` names both.
+
+    A worker then serves it. What is refused again comes back to where it was.
+    """
+    _check(what, step, force=force, everything=everything)
+    with app.pipeline() as pipeline:
+        letters = _letters(app, pipeline, what, step)
+        for letter in letters:
+            if letter.kind == "message":
+                pipeline.quarantine.redrive(letter.subject)
+        for run in dict.fromkeys(app.run(pipeline.plan, letter.run) for letter in letters if letter.kind != "message"):
+            for phase in pipeline.plan.phases:
+                pipeline.gatekeeper.redrive(phase, run, step=step, force=force)
+    if as_json:
+        emit_json({"redriven": [_document(letter) for letter in letters]})
+    else:
+        emit(_lines(letters, what, step))
+    return FINE
+
+
+def _check(what: str | None, step: str | None, *, force: bool, everything: bool) -> None:
+    """Refuse combinations that say two things, or nothing."""
+    from phasegate.errors import BadInput
+
+    if everything == (what is not None):
+        raise BadInput("redrive: name a RUN, the KEY of a quarantined message, or --all: exactly one of them")
+    if what is None and step is not None:
+        raise BadInput("redrive: --step needs a RUN")
+    if what is not None and what.startswith(KEY) and (step is not None or force):
+        raise BadInput("redrive: --step and --force belong to a RUN, not to a message")
+
+
+def _letters(app: App, pipeline: "Pipeline", what: str | None, step: str | None) -> "list[DeadLetter]":
+    """Return the dead letters that are meant. Raises NotFound, naming what there is."""
+    from phasegate.errors import NotFound
+
+    letters = pipeline.overview.dead()
+    if what is None:
+        return letters
+    if what.startswith(KEY):
+        found = [letter for letter in letters if letter.subject == what]
+        if not found:
+            raise NotFound(f"{what}: no such message in quarantine; see phasegate dead")
+        return found
+    run = app.run(pipeline.plan, what)
+    _check_step(pipeline, run, step)
+    return [
+        letter
+        for letter in letters
+        if letter.kind != "message" and letter.run == str(run) and step in (None, letter.subject)
+    ]
+
+
+def _check_step(pipeline: "Pipeline", run: "Run", step: str | None) -> None:
+    from phasegate.errors import NotFound
+
+    known = []
+    for view in pipeline.overview.why(run):
+        known += [member.name for member in view.members]
+        known += [name for generation in view.generations for name in generation.receivers]
+    if step is not None and step not in known:
+        raise NotFound(f"unknown step {step!r} in run {run}; it has {', '.join(dict.fromkeys(known))}")
+
+
+def _document(letter: "DeadLetter") -> dict[str, object]:
+    return {"kind": letter.kind, "subject": letter.subject, "run": letter.run}
+
+
+def _lines(letters: "list[DeadLetter]", what: str | None, step: str | None) -> list[str]:
+    if not letters:
+        where = f" in {what}" if what else ""
+        return [f"Nothing is dead{where}{f' of step {step}' if step else ''}; nothing to bring back."]
+    lines = [f"{letter.kind} {letter.subject}" + (f" of {letter.run}" if letter.run else "") for letter in letters]
+    closing = f"{count(len(letters), 'dead letter')} brought back; a worker serves them: phasegate worker --until-idle"
+    return [*lines, closing]

@@ -1,0 +1,33 @@
+"""Counts what happens while a command runs, and passes on what is notable."""
+
+import threading
+
+from phasegate.observe import QUIET, Level, LogObserver
+from phasegate.settings import LogFormat
+
+
+class Tally:
+    """An observer that a command can ask afterwards. The log is opened by the first event that is written."""
+
+    def __init__(self, *, level: Level = "notable", form: LogFormat = "auto") -> None:
+        self._level, self._form = level, form
+        self._log: LogObserver | None = None
+        self._lock = threading.Lock()
+        self.counts: dict[str, int] = {}
+        self.errors: list[str] = []
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Count one event; keep the error of a document that could not be handled."""
+        with self._lock:
+            self.counts[name] = self.counts.get(name, 0) + 1
+            if name == "decided" and fields.get("outcome") == "dead":
+                self.counts["dead"] = self.counts.get("dead", 0) + 1
+            if name == "sweep failed":
+                self.errors.append(f"{fields.get('error')}")
+                return
+            if self._level == "none" or (self._level == "notable" and name in QUIET):
+                return
+            if self._log is None:
+                self._log = LogObserver(level=self._level, json={"auto": None, "json": True, "text": False}[self._form])
+            log = self._log
+        log.event(name, **fields)

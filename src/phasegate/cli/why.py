@@ -1,0 +1,136 @@
+"""``phasegate why RUN``: what a run waits for, or what made it fire."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.app import App, pass_app
+from phasegate.cli.options import example, json_option
+from phasegate.cli.output import GAP, emit, emit_json, paint, table
+from phasegate.cli.times import age
+from phasegate.cli.views import exit_code, phase_json_full
+
+if TYPE_CHECKING:
+    from phasegate.cli.times import Times
+    from phasegate.core.explain import GenerationView, MemberView, PhaseView
+    from phasegate.core.keys import Run
+    from phasegate.core.plan import Plan
+    from phasegate.errors import BadDocument
+
+RECEIVERS = {
+    "unsent": "not sent to {} yet",
+    "sent": "sent to {}, not acknowledged yet",
+    "acked": "acknowledged by {}",
+    "dead": "never acknowledged by {}",
+    "superseded": "superseded for {} by a newer one",
+}
+
+
+@click.command(
+    epilog=example("phasegate why 2026-02-03.overnight", "phasegate why 2026-02-03.overnight --phase analytics"),
+    short_help="Explain one run: what it waits for, or what made it fire.",
+)
+@click.argument("run")
+@click.option("--phase", metavar="PHASE", help="This phase only.")
+@json_option
+@pass_app
+def why(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
+    """Explain every phase of RUN: what is missing, stale against which input, since when; what made it fire.
+
+    RUN is DATE.MODE; the mode may be left out where the plan has one. Reads documents only.
+    """
+    from phasegate.errors import NotFound
+
+    plan, overview = app.overview()
+    chosen = app.run(plan, run)
+    broken: list[BadDocument] = []
+    if phase is not None and phase not in plan.phases:
+        raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(plan.phases)}")
+    views = [view for view in overview.why(chosen, broken=broken) if phase in (None, view.phase)]
+    closed = [] if broken else _not_open(plan, chosen, views=views, phase=phase)
+    times = app.times(plan)
+    if as_json:
+        emit_json(_document(chosen, views, closed=closed, times=times, broken=broken))
+    else:
+        emit(_lines(plan, chosen, views, closed=closed, times=times))
+    return exit_code(views, broken=broken)
+
+
+def _not_open(plan: "Plan", run: "Run", *, views: "list[PhaseView]", phase: str | None) -> list[str]:
+    """Return the phases of the plan that nothing has reached yet."""
+    there = {view.phase for view in views}
+    wanted = [name for name, p in plan.phases.items() if run.mode in p.modes and phase in (None, name)]
+    return [name for name in wanted if name not in there]
+
+
+def _document(
+    run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times", broken: "list[BadDocument]"
+) -> dict[str, object]:
+    return {
+        "run": str(run),
+        "timezone": times.timezone,
+        "now": times.iso(times.now),
+        "phases": [phase_json_full(view, times=times) for view in views],
+        "not_open": closed,
+        "errors": [str(error) for error in broken],
+    }
+
+
+def _lines(plan: "Plan", run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times") -> list[str]:
+    lines = [f"{run}, seen at {times.moment(times.now)} {times.timezone}"]
+    for view in views:
+        lines += ["", *_phase(view, times=times)]
+    for name in closed:
+        after = " or ".join(plan.phases[name].after)
+        begins = f"it begins when {after} fires" if after else f"open it: phasegate begin {run}"
+        lines += ["", f"{name}: not open; {begins}"]
+    return lines
+
+
+def _phase(view: "PhaseView", *, times: "Times") -> list[str]:
+    word = paint("overdue" if view.overdue else view.state)
+    lines = [f"{view.phase}: {word} since {times.since(view.since)}", f"{GAP}{view.reason}"]
+    if view.inputs:
+        inputs = ", ".join(f"{name} generation {number}" for name, number in view.inputs.items())
+        waiting = ", ".join(f"{name} generation {number}" for name, number in view.waiting.items())
+        lines.append(f"{GAP}works on {inputs}" + (f"; {waiting} waits until that is done" if waiting else ""))
+    lines += _members(view, times=times)
+    for generation in view.generations:
+        lines += [f"{GAP}{line}" for line in _generation(generation, times=times)]
+    if view.due is not None and view.state not in ("paused", "void"):
+        lines.append(f"{GAP}looked at again {_ahead(view.due, times=times)}, or when something is reported")
+    return lines + [f"{GAP}next: {mend}" for mend in view.mends]
+
+
+def _members(view: "PhaseView", *, times: "Times") -> list[str]:
+    rows = [
+        (
+            member.name,
+            paint(member.state),
+            times.since(member.since),
+            member.reason + _last(member, times=times),
+        )
+        for member in view.members
+    ]
+    return [f"{GAP}{line}" for line in table(("step", "state", "since", "reason"), rows)]
+
+
+def _last(member: "MemberView", *, times: "Times") -> str:
+    """Return what became of the last report, where that is not what made the member what it is."""
+    if member.last_at is None or (member.state == "fresh" and member.last_at == member.since):
+        return ""
+    return f"; last report {times.moment(member.last_at)}: {member.last}"
+
+
+def _generation(generation: "GenerationView", *, times: "Times") -> list[str]:
+    made = ", ".join(generation.made_by)
+    lines = [f"generation {generation.number}, {times.since(generation.at)} ago: {made}"]
+    if generation.missing:
+        lines.append(f"{GAP}went out without {', '.join(generation.missing)}")
+    receivers = [RECEIVERS[state].format(name) for name, state in generation.receivers.items()]
+    lines += [f"{GAP}{'; '.join(receivers)}"] if receivers else []
+    return lines
+
+
+def _ahead(at: float, *, times: "Times") -> str:
+    return "now" if at <= times.now else f"at {times.moment(at)}, in {age(at - times.now)}"

@@ -1,0 +1,173 @@
+"""DuckDB's file between processes and threads: in turns, nothing lost, nobody starved, kills survived."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from phasegate.core.receipt import Fence
+from phasegate.errors import Conflict, Unavailable
+from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
+from phasegate.warehouses.duckdb import DuckDBWarehouse
+from tests.warehouses.processes import PART, PRELUDE, points, process
+
+
+def test_processes_take_turns_and_lose_nothing(path: Path, warehouse: DuckDBWarehouse) -> None:
+    writers, times = 4, 6
+    command = [sys.executable, "-c", f"{PRELUDE}\nfor _ in range({times}): count_up()\n", str(path)]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(writers)]
+    assert [one.communicate()[1] for one in started] == [""] * writers
+    assert points(warehouse) == [writers * times]
+
+
+def test_threads_share_the_file_and_lose_nothing(warehouse: DuckDBWarehouse) -> None:
+    warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+    write(warehouse, GAMES, [game("a", 0)])
+
+    def count_up(_: int) -> int:
+        conflicts = 0
+        while True:
+            try:
+                with warehouse.transaction() as tx:
+                    tx.change_fence(PART, token=1, store_id=STORE)
+                    (row,) = tx.query(f"SELECT points FROM {GAMES.name}", {})
+                    rows_of(tx, GAMES, [game("a", int(str(row["points"])) + 1)])
+                    tx.replace(GAMES, partition=DAY, token=1)
+            except Conflict:
+                conflicts += 1
+                assert conflicts < 1000
+            else:
+                return conflicts
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count_up, range(20)))
+    assert points(warehouse) == [20]
+
+
+def test_threads_prepare_the_same_table_at_once(path: Path) -> None:
+    for _ in range(5):
+        warehouse = DuckDBWarehouse(path)
+        barrier = threading.Barrier(4)
+
+        def prepare(_: int, warehouse: DuckDBWarehouse = warehouse, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(10)
+            warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(prepare, range(4)))
+        with warehouse.transaction() as tx:
+            assert tx.fence(PART) == Fence(0, STORE)
+        warehouse.close()
+        path.unlink()
+
+
+def test_a_held_file_is_unavailable_within_the_bound(path: Path, warehouse: DuckDBWarehouse) -> None:
+    hasty = DuckDBWarehouse(path, lock_timeout_s=0.2)
+    with process(path, "with warehouse.transaction(): tell('in')", says="in") as holder:
+        begun = time.monotonic()
+        with pytest.raises(Unavailable, match=rf"in use by process {holder.pid}, and was for 0\.2 s; wait for"):
+            hasty.prepare(GAMES, partition=DAY, store_id=STORE)
+        assert time.monotonic() - begun < 5
+        assert holder.communicate("\n", timeout=60)[1] == ""
+    write(warehouse, GAMES, [game("a", 3)])
+    assert points(warehouse) == [3]
+
+
+def test_an_idle_holder_lets_go_when_another_waits(path: Path) -> None:
+    keeper = DuckDBWarehouse(path, hold_ms=3_600_000)
+    write(keeper, GAMES, [game("a", 5)])
+    with process(path, "count_up(); tell('done')", says="done"):
+        pass
+    assert points(keeper) == [6]
+    keeper.close()
+
+
+@contextmanager
+def waiting_process(path: Path, warehouse: DuckDBWarehouse) -> Iterator[subprocess.Popen[str]]:
+    """Run a process that waits for the file, to count up once and say so."""
+    with process(path, "tell('here'); count_up(prepare=False); tell('done')", says="here") as waiter:
+        assert waiter.stdin is not None
+        waiter.stdin.write("\n")
+        waiter.stdin.flush()
+        while not warehouse._turns._somebody_waits():
+            assert waiter.poll() is None
+            time.sleep(0.001)
+        yield waiter
+        assert waiter.stdout is not None
+        assert waiter.stdout.readline().strip() == "done"
+
+
+def test_a_thread_may_nest_its_uses_while_another_process_waits(path: Path, warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, GAMES, [game("a", 5)])
+    with ExitStack() as waiting, warehouse.transaction() as tx:
+        waiting.enter_context(waiting_process(path, warehouse))
+        assert warehouse.find_write("w") is not None
+        assert tx.count(GAMES, partition=DAY) == 1
+    assert points(warehouse) == [6]
+
+
+def test_another_thread_lets_the_process_that_waits_go_first(path: Path, warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, GAMES, [game("a", 5)])
+    with ThreadPoolExecutor(1) as pool, ExitStack() as waiting:
+        with warehouse.transaction():
+            waiting.enter_context(waiting_process(path, warehouse))
+            late = pool.submit(points, warehouse)
+            opened = warehouse._turns._opened
+            assert opened is not None
+            while not (opened.leaving or late.done()):
+                time.sleep(0.001)
+        assert late.result(60) == [6]
+
+
+def test_two_warehouses_of_one_process_take_turns(path: Path) -> None:
+    one, two = DuckDBWarehouse(path, hold_ms=3_600_000), DuckDBWarehouse(path, hold_ms=3_600_000)
+    for token, warehouse in enumerate((one, two, one, two), start=1):
+        write(warehouse, GAMES, [game("a", token)], token=token)
+    assert points(one) == [4]
+    one.close()
+    two.close()
+
+
+def test_a_killed_process_leaves_nothing_and_holds_nothing(path: Path, warehouse: DuckDBWarehouse) -> None:
+    write(warehouse, GAMES, [game("a", 1)], write_id="before")
+    warehouse.close()
+    code = """
+    with warehouse.transaction() as tx:
+        tx.change_fence(PART, token=9, store_id=STORE)
+        rows_of(tx, GAMES, [game("a", 9), game("b", 9)])
+        tx.replace(GAMES, partition=DAY, token=9)
+        tell("in")
+    """
+    with process(path, code, says="in") as victim:
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.wait(60)
+        write(warehouse, GAMES, [game("a", 2)], token=2, write_id="after")
+    assert points(warehouse) == [2]
+    assert warehouse.find_write("before") is not None
+
+
+def test_a_forked_child_is_told_to_be_spawned(path: Path) -> None:
+    code = """
+    import os
+    count_up()
+    with warehouse.transaction():
+        child = os.fork()
+        if child == 0:
+            try:
+                with warehouse.transaction(): os._exit(1)
+            except PhasegateError as error:
+                os._exit(0 if "spawn" in str(error) else 2)
+        assert os.waitpid(child, 0)[1] == 0
+    count_up()
+    tell("done")
+    """
+    with process(path, code, says="done"):
+        pass
