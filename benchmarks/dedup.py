@@ -1,9 +1,10 @@
 """How long deduplicate() takes on box scores: a list of dicts, a Polars frame, an Arrow table.
 
-Run: python benchmarks/dedup.py. A fifth of the rows are duplicates; of these, half are newer versions and half equal.
+Run: python -m benchmarks dedup. A fifth of the rows are duplicates; of these, half are newer versions and half equal.
 348 rows are one night, 26,306 a season, 260,000 ten seasons. Each figure is the best of five.
 """
 
+import argparse
 import random
 import time
 from collections.abc import Callable
@@ -45,16 +46,15 @@ def best_ms(work: Callable[[], object], *, times: int = 5) -> float:
     return min(taken) * 1000
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks dedup")
+    parser.add_argument("--quick", action="store_true")
+    sizes = SIZES[:1] if parser.parse_args(argv).quick else SIZES
     print(f"{'rows':>8} {'removed':>8} {'list ms':>9} {'Polars ms':>10} {'Arrow ms':>9}")
-    for count in SIZES:
+    for count in sizes:
         rows = box_scores(count, rng=random.Random(7))
         frame = pl.DataFrame(rows)
         table = frame.to_arrow()
         removed = deduplicate(rows, KEY, "at").removed
         times = [best_ms(lambda given=given: deduplicate(given, KEY, "at")) for given in (rows, frame, table)]  # type: ignore[misc]
         print(f"{count:>8,} {removed:>8,} {times[0]:>9.1f} {times[1]:>10.1f} {times[2]:>9.1f}")
-
-
-if __name__ == "__main__":
-    main()

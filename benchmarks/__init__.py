@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a table. Nothing is asserted about speed; a claim in the docs names its command."""

@@ -1,0 +1,35 @@
+"""Run every benchmark: python -m benchmarks [NAME ...] [--quick].
+
+`--quick` asks each for its smallest table: that is what the tests run, to see that they run.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from benchmarks import dedup, handoff, season, simulator
+
+ALL: dict[str, Callable[[list[str]], None]] = {
+    "season": season.main,
+    "handoff": handoff.main,
+    "dedup": dedup.main,
+    "simulator": simulator.main,
+}
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(ALL)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="the smallest table of each")
+    given = parser.parse_args(argv)
+    unknown = [name for name in given.names if name not in ALL]
+    if unknown:
+        parser.error(f"unknown benchmark {unknown[0]!r}; choose from {', '.join(ALL)}")
+    for name in given.names or ALL:
+        print(f"== {name}")
+        ALL[name](["--quick"] if given.quick else [])
+        print()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
