@@ -129,7 +129,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
         st.sampled_from(["look at it", None, None]),
     ),
     st.builds(
-        lambda now, step: Command("redrive", now, lambda _, n: outbox.redrive(step, now=n)),
+        lambda now, step: Command("redrive", now, lambda a, n: decisions.redrive(step, key=KEY, now=n, attempt=a)),
         times,
         st.sampled_from([None, "team", "player"]),
     ),

@@ -255,6 +255,28 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer
     return _command("replan", gate.hash, key=key, now=now, attempt=attempt, decide=decide)
 
 
+def redrive(step: str | None, *, key: str, now: float, attempt: str, force: bool = False) -> Decision[Answer]:
+    """Bring dead requests and triggers back (None: all of this document); answer their names, apart by blanks.
+
+    ``force`` lets the rebuilt partition lose more rows than ``shrink_max``; the receipt says so.
+    """
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        back = {n for n, r in phase.requests.items() if r.state == "dead" and step in (None, n)}
+        dead = {e.receiver for e in phase.outbox if e.state == "dead" and step in (None, e.receiver)}
+        requests = {
+            name: replace(r, state="open", failures=0, due=now, forced=force) if name in back else r
+            for name, r in phase.requests.items()
+        }
+        outbox = tuple(
+            replace(e, state="unsent", sends=0, due=now) if e.state == "dead" and e.receiver in dead else e
+            for e in phase.outbox
+        )
+        return replace(phase, requests=requests, outbox=outbox), " ".join(sorted(back | dead))
+
+    return _command("redrive", step or "all", key=key, now=now, attempt=attempt, decide=decide)
+
+
 def _pinned(member: Member, *, code: str) -> Member:
     """Return a member under a code that is newly pinned: a result of another known code is outdated."""
     result = member.result

@@ -1,5 +1,6 @@
 """What a phase's document means to the person who asks: where it stands, what it waits for, what to type. Pure."""
 
+from collections.abc import Mapping
 from typing import Literal, assert_never
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from phasegate.core.freshness import fired_as_is, missing, same, settle_at, survey, wanted
 from phasegate.core.keys import Run
 from phasegate.core.phase import Firing, Phase, Request, Spec
-from phasegate.core.receipt import ABSENT
+from phasegate.core.receipt import ABSENT, Stamp
 
 State = Literal["void", "paused", "dead", "complete", "degraded", "sending", "settling", "building", "waiting"]
 MemberState = Literal["fresh", "asked", "parked", "dead", "blocked", "unreported"]
@@ -102,7 +103,10 @@ def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tupl
     dead += [f"the trigger for {e.receiver} was never acknowledged" for e in phase.outbox if e.state == "dead"]
     if dead:
         return "dead", "; ".join(dead)
-    return _fired(phase) if fired_as_is(phase) else _unfired(phase, members, now=now)
+    # A stale member is still carried with its last stamp: then the firing is as it is, and something is due all the same.
+    if fired_as_is(phase) and (phase.firings[-1].missing or not missing(phase)):
+        return _fired(phase)
+    return _unfired(phase, members, now=now)
 
 
 def _fired(phase: Phase) -> tuple[State, str]:
@@ -177,12 +181,12 @@ def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
         if state == "dead" and member is not None and member.attempt is not None:
             since = max(since, member.attempt.at)
     else:
-        since = None if result is None else result.at
+        since = _could_since(phase, spec, fresh=fresh)
         lacking = [str(n) for n in spec.needs if n.phase == phase.name and n.step not in fresh]
         lacking += [n.phase for n in spec.needs if n.phase != phase.name and n.phase not in phase.inputs]
         state = "blocked" if lacking else "unreported"
         waits = f"waits for {', '.join(dict.fromkeys(lacking))}" if lacking else "nobody has reported it yet"
-        reason = waits if result is None or lacking else f"stale against {', '.join(stale)}; not reported since"
+        reason = waits if result is None or lacking else f"stale against {', '.join(stale)}; not reported again yet"
     attempt = None if member is None else member.attempt
     if attempt is not None and attempt.error and state != "fresh" and attempt.error not in reason:
         reason += f"; last try: {attempt.error}"
@@ -198,6 +202,17 @@ def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
         last="" if told is None else told.outcome,
         last_at=None if told is None else told.at,
     )
+
+
+def _could_since(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> float:
+    """Return since when a member could have been reported, for all that is known."""
+    times = [phase.opened_at]
+    for need in spec.needs:
+        if need.phase != phase.name and need.phase in phase.inputs:
+            times.append(phase.inputs[need.phase].begun_at)
+        elif need.step in fresh and (result := phase.members[need.step].result) is not None:
+            times.append(result.at)
+    return max(times)
 
 
 def _requested(request: Request, stale: tuple[str, ...]) -> tuple[MemberState, str, float]:

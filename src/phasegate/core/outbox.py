@@ -130,29 +130,3 @@ def acknowledged(generation: int, *, receiver: str, now: float) -> Decision[bool
         return replace(phase, outbox=outbox), known
 
     return decide
-
-
-def redrive(step: str | None, *, now: float, force: bool = False) -> Decision[tuple[str, ...]]:
-    """Bring dead requests and triggers back (None: all of this document); answer what is asked for again.
-
-    ``force`` lets the rebuilt partition lose more rows than ``shrink_max``; the receipt says so.
-    """
-
-    def decide(phase: Phase | None) -> tuple[Phase | None, tuple[str, ...]]:
-        if phase is None:
-            return None, ()
-        requests = {
-            name: replace(r, state="open", failures=0, due=now, reason="redriven", forced=force)
-            if r.state == "dead" and step in (None, name)
-            else r
-            for name, r in phase.requests.items()
-        }
-        outbox = tuple(
-            replace(e, state="unsent", sends=0, due=now) if e.state == "dead" and step in (None, e.receiver) else e
-            for e in phase.outbox
-        )
-        back = {name for name, r in requests.items() if r.reason == "redriven" and r.state == "open"}
-        back |= {e.receiver for e in outbox if e.state == "unsent" and step in (None, e.receiver)}
-        return replace(phase, requests=requests, outbox=outbox), tuple(sorted(back))
-
-    return decide

@@ -79,10 +79,13 @@ class Gatekeeper:
 
     def redrive(self, phase: str, run: Run, *, step: str | None, force: bool = False) -> tuple[str, ...]:
         """Bring back the dead requests and triggers of a phase (or of one step); return what is asked for again."""
-        key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        back = self._transact(key, outbox.redrive(step, now=self._ports.clock.now(), force=force))
-        self.flush(key)
-        return back
+        now = self._ports.clock.now()
+        answer = self._decide(
+            phase,
+            run,
+            lambda key, attempt: decisions.redrive(step, key=key, now=now, attempt=attempt, force=force),
+        )
+        return () if answer == decisions.UNKNOWN_RUN else tuple(answer.outcome.split())
 
     def look(self, key: str) -> None:
         """Draw the consequences of time in one document, and send what is due."""
