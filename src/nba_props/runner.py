@@ -175,7 +175,9 @@ class Runner:
             left -= sum(done)
             if not left:
                 return
-            self.clock.skip_to(self.clock.now() + RETRY_S)
+            # a run that was killed may have left its lease at a time that it had skipped to
+            left_s = min((lease.left_s for lease in self.pipeline.overview.leases()), default=0.0)
+            self.clock.skip_to(self.clock.now() + max(RETRY_S, left_s + 1.0))
         raise PhasegateError(f"the batch of {day} could not be written in {TRIES_MAX} tries; see: phasegate leases")
 
     def _scrape(self, day: date, rows: list[RawRow]) -> bool:

@@ -89,7 +89,9 @@ def _lines(plan: "Plan", run: "Run", views: "list[PhaseView]", *, closed: list[s
 
 def _phase(view: "PhaseView", *, times: "Times") -> list[str]:
     word = paint("overdue" if view.overdue else view.state)
-    lines = [f"{view.phase}: {word} since {times.since(view.since)}", f"{GAP}{view.reason}"]
+    # What is dead says so in its own row, at length.
+    reason = "something is not tried again by itself" if view.state == "dead" else view.reason
+    lines = [f"{view.phase}: {word} since {times.since(view.since)}", f"{GAP}{reason}"]
     if view.inputs:
         inputs = ", ".join(f"{name} generation {number}" for name, number in view.inputs.items())
         waiting = ", ".join(f"{name} generation {number}" for name, number in view.waiting.items())
@@ -108,18 +110,20 @@ def _members(view: "PhaseView", *, times: "Times") -> list[str]:
             member.name,
             paint(member.state),
             times.since(member.since),
-            member.reason + _last(member, times=times),
+            _reason(member, times=times),
         )
         for member in view.members
     ]
     return [f"{GAP}{line}" for line in table(("step", "state", "since", "reason"), rows)]
 
 
-def _last(member: "MemberView", *, times: "Times") -> str:
-    """Return what became of the last report, where that is not what made the member what it is."""
-    if member.last_at is None or (member.state == "fresh" and member.last_at == member.since):
-        return ""
-    return f"; last report {times.moment(member.last_at)}: {member.last}"
+def _reason(member: "MemberView", *, times: "Times") -> str:
+    """Return the reason, with what it is stale against, and the last report where the reason is not that report."""
+    stale = f"stale against {', '.join(member.stale_against)}"
+    reason = member.reason if not member.stale_against or stale in member.reason else f"{stale}; {member.reason}"
+    if member.last_at is None or member.last_at == member.since:
+        return reason
+    return f"{reason}; last report {times.moment(member.last_at)}: {member.last}"
 
 
 def _generation(generation: "GenerationView", *, times: "Times") -> list[str]:

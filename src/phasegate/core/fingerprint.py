@@ -130,6 +130,15 @@ def row_text(row: Mapping[str, object], /, *, table: Table, columns: Sequence[st
     return "".join(parts)
 
 
+def rows_of(fingerprint: str, /) -> int:
+    """Return the number of rows that a fingerprint speaks of.
+
+    >>> rows_of("348-ec982b680aef3c7494881b4c1c1415df")
+    348
+    """
+    return int(fingerprint.partition("-")[0])
+
+
 def fold(count: int, sums: Sequence[int], /) -> str:
     """Return the printed fingerprint of ``count`` rows with these sums of their eight pieces.
 

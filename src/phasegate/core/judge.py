@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from phasegate.core.fingerprint import rows_of
 from phasegate.core.receipt import ABSENT, Fence, Part, Staged, Stamp
 from phasegate.core.table import Table
 from phasegate.errors import BadInput, Fenced, ForeignStore, Partial, PhasegateError
 
-EMPTY_PREFIX = "0-"
 VERSION_AHEAD_MAX_S = 3600.0
 
 
@@ -21,7 +21,7 @@ def moved(asked: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ..
 def _as_asked(asked: Stamp, now: Stamp) -> bool:
     if asked.fingerprint == now.fingerprint:
         return True
-    return asked == ABSENT and now.fingerprint.startswith(EMPTY_PREFIX)
+    return asked == ABSENT and rows_of(now.fingerprint) == 0
 
 
 def reread(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from phasegate.core import judge
 from phasegate.core.backoff import contention_s
+from phasegate.core.fingerprint import rows_of
 from phasegate.core.keys import Run
 from phasegate.core.plan import Plan, Step
 from phasegate.core.receipt import ABSENT, Changes, Part, Receipt, Staged, Stamp
@@ -128,6 +129,7 @@ class Writer:
     ) -> Receipt:
         duplicates = tx.deduplicate(work.table)
         changes = self._change(tx, work, staged=staged, kept=staged.rows - duplicates, token=token)
+        fingerprint = tx.fingerprint(work.table, partition=work.run.date)
         return Receipt(
             write_id=write_id,
             table=work.part.table,
@@ -135,13 +137,13 @@ class Writer:
             run=str(work.run),
             step=work.step.name,
             token=token,
-            fingerprint=tx.fingerprint(work.table, partition=work.run.date),
+            fingerprint=fingerprint,
             built_from=dict(inputs),
             code=work.step.code,
             build=work.build,
             committed_at=self._ports.clock.now(),
             rows_in=staged.rows,
-            rows=tx.count(work.table, partition=work.run.date),
+            rows=rows_of(fingerprint),
             duplicates=duplicates,
             inserted=changes.inserted,
             updated=changes.updated,

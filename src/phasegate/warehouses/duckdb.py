@@ -16,7 +16,7 @@ from phasegate.core.table import Table
 from phasegate.ports import Params
 from phasegate.warehouses import duckdb_errors as errors
 from phasegate.warehouses.cells import check_shape
-from phasegate.warehouses.duckdb_reader import DuckDBReader
+from phasegate.warehouses.duckdb_reader import Catalog, DuckDBReader
 from phasegate.warehouses.duckdb_transaction import DuckDBTransaction
 from phasegate.warehouses.turns import Turns
 
@@ -41,6 +41,8 @@ class DuckDBWarehouse:
         self._creating = threading.Lock()
         self._prepared_in: DuckDBPyConnection | None = None
         self._prepared: set[Part] = set()
+        self._known_in: DuckDBPyConnection | None = None
+        self._catalog = Catalog()
         self._turns: Turns[DuckDBPyConnection] = Turns(
             self._path,
             lock_timeout_s=lock_timeout_s,
@@ -65,13 +67,16 @@ class DuckDBWarehouse:
             prepared = self._prepared
             if part in prepared:
                 return
-            with self._reading(root) as reader:
-                if reader.is_prepared(part):
-                    check_shape(table, reader.types_of(table))
-                    prepared.add(part)
-                    return
+            shaped = any(table.name == known.table for known in prepared)
+            if not shaped:
+                with self._reading(root) as reader:
+                    if reader.is_prepared(part):
+                        check_shape(table, reader.types_of(table))
+                        prepared.add(part)
+                        return
             with self._creating, self._writing(root) as tx:
-                tx.create(table, sql=sql, params=params or {})
+                if not shaped:
+                    tx.create(table, sql=sql, params=params or {})
                 tx.add_fence(part, store_id=store_id)
             prepared.add(part)
 
@@ -114,9 +119,15 @@ class DuckDBWarehouse:
         """Close the file when its last user has left; using the warehouse again opens it again."""
         self._turns.discard()
 
+    def _catalog_of(self, root: "DuckDBPyConnection") -> Catalog:
+        """Return what is known of this opening of the file; another process may have changed it before."""
+        if self._known_in is not root:
+            self._known_in, self._catalog = root, Catalog()
+        return self._catalog
+
     @contextmanager
     def _reading(self, root: "DuckDBPyConnection") -> Iterator[DuckDBReader]:
-        reader = DuckDBReader(root.cursor(), path=self._path)
+        reader = DuckDBReader(root.cursor(), path=self._path, catalog=self._catalog_of(root))
         try:
             yield reader
         finally:
@@ -126,7 +137,8 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _writing(self, root: "DuckDBPyConnection") -> Iterator[DuckDBTransaction]:
-        tx = DuckDBTransaction(root.cursor(), path=self._path, serial=next(self._serials))
+        catalog = self._catalog_of(root)
+        tx = DuckDBTransaction(root.cursor(), path=self._path, serial=next(self._serials), catalog=catalog)
         try:
             yield tx
             tx.commit()

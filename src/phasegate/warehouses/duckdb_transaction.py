@@ -16,7 +16,7 @@ from phasegate.ports import Params, Row
 from phasegate.warehouses import duckdb_errors as errors
 from phasegate.warehouses import duckdb_sql as sqls
 from phasegate.warehouses.cells import check_columns, check_lossless, check_rows, check_shape, stored
-from phasegate.warehouses.duckdb_reader import DuckDBReader
+from phasegate.warehouses.duckdb_reader import Catalog, DuckDBReader
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,8 +29,9 @@ class DuckDBTransaction(DuckDBReader):
 
     _begin = "BEGIN TRANSACTION"
 
-    def __init__(self, connection: "DuckDBPyConnection", *, path: Path, serial: int) -> None:
-        super().__init__(connection, path=path)
+    def __init__(self, connection: "DuckDBPyConnection", *, path: Path, serial: int, catalog: Catalog) -> None:
+        self._creates = False
+        super().__init__(connection, path=path, catalog=catalog)
         self._serial, self._stages = serial, itertools.count()
         self._staged: dict[str, str] = {}
 
@@ -39,11 +40,12 @@ class DuckDBTransaction(DuckDBReader):
 
         Raises BadInput when the table cannot be guarded, or nothing tells its shape.
         """
+        self._creates = True
         for statement in sqls.SYSTEM:
             self._run(statement, what="the system tables")
         what = f"table {table.name}"
         bound: dict[str, object] = {}
-        if sqls.split(table.name) in self._tables:
+        if self._has(sqls.split(table.name)):
             check_shape(table, self.types_of(table))
             self._run(sqls.add_lineage(table), what=what)
         elif table.columns or sql is not None:
@@ -175,6 +177,7 @@ class DuckDBTransaction(DuckDBReader):
         """Make everything visible at once. Raises Conflict, or Ambiguous when the file cannot be written."""
         if self._failed is not None:
             raise self._failed
+        self.over = True
         try:
             self._connection.execute("COMMIT")
         except Exception as error:
@@ -185,7 +188,12 @@ class DuckDBTransaction(DuckDBReader):
             raise answer from error
 
     def _has_fences(self) -> bool:
-        return (sqls.SCHEMA, "fence") in self._tables
+        return self._has(sqls.FENCE_TABLE)
+
+    def _learn(self, tables: set[tuple[str, str]]) -> None:
+        """Remember tables, but not those that this transaction may have created itself: they may be undone."""
+        if not self._creates:
+            super()._learn(tables)
 
     def _stage(self, table: Table) -> tuple[dict[str, str], str]:
         """Create a staging table of this transaction's own; return the columns to fill, and its name."""

@@ -149,7 +149,7 @@ class MemoryTransaction(MemoryReader):
         plan = [rules.judge(table, cells, hits=hits) for cells, hits in rules.matched(table, staged, present)]
         deleted = len(present) - sum(1 for one in plan if one.hits)
         if deleted or any(one.action != "keep" for one in plan):
-            self._apply(table, gone=list(present), new=[one.cells for one in plan], token=token)
+            self._apply(table, partition, gone=list(present), new=[one.cells for one in plan], token=token)
         return rules.tally(plan, deleted=deleted)
 
     def merge(self, table: Table, /, *, partition: str, token: int) -> Changes:
@@ -160,7 +160,7 @@ class MemoryTransaction(MemoryReader):
         plan = [rules.judge(table, cells, hits=hits, token=token) for cells, hits in pairs]
         gone = [row for one in plan if one.action in {"delete", "touch", "update"} for row in one.hits]
         new = [one.cells for one in plan if one.action in {"insert", "touch", "update"}]
-        self._apply(table, gone=gone, new=new, token=token)
+        self._apply(table, partition, gone=gone, new=new, token=token)
         kept = sum(1 for one in plan if one.hits and one.action in {"touch", "update"})
         return rules.tally(plan, deleted=len(gone) - kept)
 
@@ -207,20 +207,23 @@ class MemoryTransaction(MemoryReader):
                     check_columns(table, row, wanted=known, source=source)
         self._staged[table.name] = plain
 
-    def _apply(self, table: Table, *, gone: Sequence[int], new: Sequence[Cells], token: int) -> None:
+    def _apply(self, table: Table, partition: str, /, *, gone: Sequence[int], new: Sequence[Cells], token: int) -> None:
+        touched: dict[str | None, dict[int, StoredRow]] = {}
+        parts = self._tables[table.name]
+        rows = touched[partition] = dict(parts.get(partition, {}))
         for row in gone:
-            text = next(text for text, rows in self._tables[table.name].items() if row in rows)
-            rows = {key: kept for key, kept in self._tables[table.name][text].items() if key != row}
-            self._tables = _with_rows(self._tables, table.name, text, rows)
+            del rows[row]
             if self._new.pop(row, None) is None:
-                self._gone[row] = (table.name, text)
+                self._gone[row] = (table.name, partition)
         for cells in new:
             self._warehouse.serial += 1
             text = prints.text(cells[table.partition], scale=table.scale(table.partition))
+            if text not in touched:
+                touched[text] = dict(parts.get(text, {}))
             plain = {name: cell for name, cell in cells.items() if name != table.tombstone}
-            rows = {**self._tables[table.name].get(text, {}), self._warehouse.serial: StoredRow(plain, token)}
-            self._tables = _with_rows(self._tables, table.name, text, rows)
+            touched[text][self._warehouse.serial] = StoredRow(plain, token)
             self._new[self._warehouse.serial] = (table.name, text)
+        self._tables = {**self._tables, table.name: {**parts, **touched}}
 
 
 class MemoryWarehouse:

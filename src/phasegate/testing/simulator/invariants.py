@@ -121,11 +121,11 @@ class Witness:
         for name, member in old.members.items():
             if member.result is None:
                 continue
-            now = new.members[name].result
+            now = new.members[name].result if name in new.members else None
             if now is None or now.order < member.result.order:
                 self._object(f"{key}: the result of {name} was lost, or an older one took its place")
         for name, begun in old.inputs.items():
-            if new.inputs[name].generation < begun.generation:
+            if name not in new.inputs or new.inputs[name].generation < begun.generation:
                 self._object(f"{key}: inputs went back to an older generation of {name}")
 
     def _honest(self, key: str, old: Phase | None, new: Phase) -> None:
@@ -162,6 +162,9 @@ class Witness:
         firing = phase.firings[-1]
         if firing.missing or set(firing.stamps) != set(phase.gate.expect):
             self._object(f"{key}: fired without {firing.missing}")
+        for name, stamp in firing.stamps.items():
+            if (name, stamp) not in self.content:
+                self._object(f"{key}: fired with a content of {name} that was never written")
         made_of = {v for name, stamp in firing.stamps.items() for v in self.content.get((name, stamp), ())}
         if len(made_of) > 1:
             self._object(f"{key}: generation {firing.generation} fired on a mixture of {sorted(made_of)}")

@@ -169,15 +169,25 @@ class World:
             self.witness.check()
             if going:
                 continue
-            times = [self.sim.next_wake(), self.bus.next_due(), self._next_due(), self._next_visit()]
-            ahead = [at for at in times if at is not None]
-            if not ahead:
+            to = self._next_event()
+            if to is None:
                 return
             jumps += 1
-            if jumps > IDLE_JUMPS_MAX or min(ahead) > self._last_change + REST_MAX_S:
-                raise Violation(f"not at rest {min(ahead) - self._last_change:.0f} s after the last change: "
+            self.sim.now = max(self.sim.now + 1.0, to)
+            rest_s = self.sim.now - self._last_change
+            if jumps > IDLE_JUMPS_MAX or rest_s > REST_MAX_S:
+                raise Violation(f"not at rest {rest_s:.0f} s after the last change, {jumps} waits: "
                                 f"{unsettled(self.witness.phases)}")  # fmt: skip
-            self.sim.now = max(self.sim.now + 1.0, min(ahead))
+
+    def _next_event(self) -> float | None:
+        """Return when somebody can go on; None when nobody ever will."""
+        if self._live() >= TASKS_MAX:
+            return self.sim.next_wake()
+        times = [self.sim.next_wake(), self.bus.next_due(), self._next_due(), self._next_visit()]
+        return min((at for at in times if at is not None), default=None)
+
+    def _live(self) -> int:
+        return sum(task.name in WORKERS for task in self.sim.tasks)
 
     def _next_due(self) -> float | None:
         """Return when a document is due, with room for the most backward clock."""
@@ -189,7 +199,7 @@ class World:
         return self._visit if self.witness.dead else None
 
     def _start_work(self) -> None:
-        live = sum(task.name in WORKERS for task in self.sim.tasks)
+        live = self._live()
         if live >= TASKS_MAX or (live and self.sim.rng.random() > 0.1):
             return
         due = self._next_due()

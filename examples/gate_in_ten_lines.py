@@ -1,0 +1,38 @@
+# ruff: noqa: INP001, T201 - a script, which talks to its terminal
+"""Gate a service that exists: its scraper writes and reports, and the next phase begins once, on everything.
+
+Run it anywhere: ``python examples/gate_in_ten_lines.py``. It keeps its state in a temporary folder.
+"""
+
+from contextlib import closing
+from tempfile import mkdtemp
+
+from phasegate import connect, load_plan
+
+PLAN = """
+pipeline = "nba"
+timezone = "America/New_York"
+phase.raw = {}
+phase.analytics = { after = "raw" }
+step.summary = { phase = "analytics", needs = ["raw.gamebook"], external = true }
+[step.gamebook]
+phase = "raw"
+external = true
+table = "raw.gamebook"
+key = ["game_date", "player"]
+partition = "game_date"
+write = "replace"
+columns = { game_date = "DATE", player = "VARCHAR", points = "INTEGER" }
+"""
+EARLY = [{"game_date": "2026-02-03", "player": "ann", "points": 21}]
+LATE = [*EARLY, {"game_date": "2026-02-03", "player": "bob", "points": 34}]
+
+with closing(connect(load_plan(PLAN), state=mkdtemp())) as pg:
+    for batch in (EARLY, EARLY, LATE):
+        with pg.begin("2026-02-03.daily", step="gamebook") as run:
+            receipt = run.write(batch)
+            answer = run.complete()
+        pg.work_until_idle()
+        print(f"{receipt.rows} rows, {receipt.inserted} new: generation {answer.generation}")
+    (raw, analytics) = pg.overview.why("2026-02-03.daily")
+    print(f"analytics works on generation {analytics.inputs['raw']}: {analytics.reason}")

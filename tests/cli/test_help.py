@@ -1,0 +1,137 @@
+"""What each command says of itself, and that the reference page says the same."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from phasegate import __version__
+from phasegate.cli.entry import phasegate
+from tests.cli.given import RUN, Night
+from tests.docs_runner import split
+from tests.real_data import ROOT
+
+PAGE = (ROOT / "docs" / "reference" / "cli.md").read_text()
+IMPORT_CPU_MAX_S = 1.0
+
+
+def commands(group: click.Group = phasegate, path: str = "phasegate") -> Iterator[tuple[str, click.Command]]:
+    yield path, group
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+COMMANDS = dict(commands())
+
+
+def options(command: click.Command) -> set[str]:
+    found = {name for one in command.params if isinstance(one, click.Option) for name in one.opts}
+    return {name for name in found if name.startswith("--") and name != "--help"}
+
+
+def section(path: str) -> str:
+    """Return the part of the page that is about a command."""
+    heading = "## Global options" if path == "phasegate" else f"## `{path}`"
+    assert f"\n{heading}\n" in PAGE, heading
+    return PAGE.partition(f"\n{heading}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_each_help_page_has_an_example_of_its_own_command_and_the_exit_codes(path: str, night: Night) -> None:
+    done = night(*path.split()[1:], "--help")
+    assert (done.code, done.err) == (0, "")
+    assert f"Example:\n\n    {path}" in done.out
+    assert "Exit: 0 fine, 1 findings" in done.out
+
+
+@pytest.mark.parametrize("path", [path for path, command in COMMANDS.items() if not isinstance(command, click.Group)])
+def test_the_reference_page_documents_each_command_its_options_and_an_example(path: str) -> None:
+    text = section(path)
+    assert set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE)) == options(COMMANDS[path])
+    examples = [block.text for block in split(text)[0] if block.language == "console"]
+    assert any(f"$ {path}" in block for block in examples), "no example"
+    assert "Exit" in text
+
+
+def test_the_reference_page_documents_the_global_options() -> None:
+    assert set(re.findall(r"^\| `(--[a-z-]+)", section("phasegate"), re.MULTILINE)) == options(phasegate)
+
+
+def test_the_reference_page_documents_no_command_that_does_not_exist() -> None:
+    documented = set(re.findall(r"^## `(phasegate [a-z ]+)`$", PAGE, re.MULTILINE))
+    assert documented == {path for path, command in COMMANDS.items() if not isinstance(command, click.Group)}
+
+
+def keys(value: object) -> Iterator[str]:
+    """Give every field of a JSON document; of tables keyed by names, the fields inside only."""
+    if isinstance(value, list):
+        for one in value:
+            yield from keys(one)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in {"raw", "analytics", "precompute", "overnight", "complete", "waiting_names"}:
+                yield key
+            yield from keys(inner)
+
+
+def test_the_reference_page_documents_every_field_of_the_json_documents(night: Night) -> None:
+    night.whole()
+    night.publish({"kind": "completion", "step": "nope", "run": RUN})
+    night("worker", "--until-idle")
+    for arguments in (
+        "status", f"why {RUN}", "leases --all", "sweep", "worker --until-idle", "dead", "redrive --all",
+        "adopt --yes", "plan check", f"begin {RUN}", f"complete odds --run {RUN}",
+    ):  # fmt: skip
+        path = next(
+            path for path in COMMANDS if f"phasegate {arguments} ".startswith(f"{path} ") and path != "phasegate"
+        )
+        document = night(*arguments.split(), "--json").json
+        missing = {key for key in keys(document) if f"`{key}`" not in section(path)}
+        assert missing == set(), path
+
+
+def test_help_and_version_come_quickly_and_load_nothing_heavy() -> None:
+    code = (
+        "import sys, time; from phasegate.cli import run; code = run(['--help']); "
+        "heavy = [n for n in ('duckdb', 'polars', 'pyarrow', 'structlog') if n in sys.modules]; "
+        "print(code, heavy, time.process_time(), file=sys.stderr)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    exit_code, heavy, seconds = re.fullmatch(r"(\d) (\[.*\]) ([\d.]+)\n", done.stderr).groups()  # type: ignore[union-attr]
+    assert (exit_code, heavy) == ("0", "[]")
+    assert float(seconds) < IMPORT_CPU_MAX_S, "a tenth is usual; ten times that is no matter of the machine"
+
+
+def test_plain_phasegate_shows_the_help_and_version_names_itself(night: Night) -> None:
+    assert night().out.startswith("Usage: phasegate ")
+    assert night().code == 0
+    assert night("--version").out == f"phasegate {__version__}\n"
+    assert night("plan").out.startswith("Usage: phasegate plan ")
+
+
+def test_colours_are_for_terminals_without_no_color(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    night("begin", RUN)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[33mwaiting\x1b[0m" in night("status").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in night("status").out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(night: Night) -> None:
+    night("begin", RUN)
+    command = f"{sys.executable} -m phasegate status | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=night.folder, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("0\n", "")

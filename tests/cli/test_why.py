@@ -1,0 +1,160 @@
+import pytest
+
+from tests.cli.given import HOUR, RUN, SQL, Night
+
+
+def test_why_tells_what_each_phase_waits_for_and_what_made_it_fire(night: Night) -> None:
+    night.scrape(10)
+    night.clock.at += 60
+    night("complete", "odds", "--run", RUN, "--rows", "7")
+    night.clock.at += 60
+    night("worker", "--until-idle")
+    night.clock.at += 3 * HOUR
+    done = night("why", RUN)
+    assert (done.code, done.err) == (0, "")
+    assert (
+        done.out
+        == """\
+2026-02-03.overnight, seen at 11:14 America/New_York
+
+raw: complete since 08:13, 3 h
+  generation 1 is fresh and handed on
+  step      state  since       reason
+  gamebook  fresh  08:12, 3 h  success, 10 rows
+  odds      fresh  08:13, 3 h  success, 7 rows
+  generation 1, 08:13, 3 h ago: everything expected was fresh
+    acknowledged by analytics
+
+analytics: complete since 08:14, 3 h
+  generation 1 is fresh and handed on
+  works on raw generation 1
+  step         state  since       reason
+  player_game  fresh  08:14, 3 h  success, 10 rows
+  generation 1, 08:14, 3 h ago: everything expected was fresh
+    acknowledged by precompute
+
+precompute: waiting since 08:14, 3 h
+  waiting for report
+  works on analytics generation 1
+  step    state       since       reason
+  report  unreported  08:14, 3 h  nobody has reported it yet
+  looked at again now, or when something is reported
+  next: phasegate complete report --run 2026-02-03.overnight
+"""
+    )
+
+
+def test_why_tells_of_late_data_what_it_changed_and_what_is_stale_since(night: Night) -> None:
+    night.whole()
+    night.clock.at += 8 * HOUR
+    night.scrape(12, version=2)
+    night.clock.at += 60
+    night("worker", "--until-idle")
+    out = night("why", RUN).out
+    assert "  generation 2, 16:15, 1 min ago: gamebook changed\n" in out
+    assert "precompute: waiting since 16:16, 0 s\n" in out
+    assert (
+        "  report  unreported  16:16, 0 s  stale against analytics.player_game; not reported again yet; "
+        "last report 08:15: accepted\n"
+    ) in out
+
+
+def test_why_names_what_is_dead_and_the_command_that_brings_it_back(night: Night) -> None:
+    night.whole()
+    (night.folder / "player_game.sql").write_text(SQL.replace("points", "nope"))
+    night.scrape(12, version=2)
+    night.clock.at += 60
+    night("worker", "--until-idle")
+    done = night("why", RUN, "--phase", "analytics")
+    assert done.code == 1
+    assert (
+        done.out
+        == """\
+2026-02-03.overnight, seen at 08:16 America/New_York
+
+analytics: dead since 08:16, 0 s
+  something is not tried again by itself
+  works on raw generation 2
+  step         state  since       reason
+  player_game  dead   08:16, 0 s  stale against raw.gamebook; SQL for table nba_analytics.player_game: Binder Error: \
+Referenced column "nope" not found in FROM clause!
+  generation 1, 08:14, 2 min ago: everything expected was fresh
+    acknowledged by precompute
+  looked at again at 08:26, in 10 min, or when something is reported
+  next: phasegate redrive 2026-02-03.overnight --step player_game
+"""
+    )
+
+
+def test_why_tells_which_phases_nothing_has_reached(night: Night) -> None:
+    night("begin", RUN)
+    done = night("why", "2026-02-03")
+    assert "analytics: not open; it begins when raw fires\n" in done.out
+    assert "precompute: not open; it begins when analytics fires\n" in done.out
+    assert night("why", RUN, "--json").json["not_open"] == ["analytics", "precompute"]
+
+
+def test_why_as_json_has_members_and_generations(night: Night) -> None:
+    night.whole()
+    document = night("why", RUN, "--phase", "analytics", "--json").json
+    assert {name: document[name] for name in document if name != "phases"} == {
+        "run": RUN,
+        "timezone": "America/New_York",
+        "now": "2026-02-04T13:15:00Z",
+        "not_open": [],
+        "errors": [],
+    }
+    (phase,) = document["phases"]
+    assert phase["members"] == [
+        {
+            "name": "player_game",
+            "state": "fresh",
+            "reason": "success, 10 rows",
+            "since": "2026-02-04T13:14:00Z",
+            "rows": 10,
+            "token": 1,
+            "stale_against": [],
+            "last": "accepted",
+            "last_at": "2026-02-04T13:14:00Z",
+        }
+    ]
+    assert phase["generations"] == [
+        {
+            "number": 1,
+            "at": "2026-02-04T13:14:00Z",
+            "made_by": ["everything expected was fresh"],
+            "missing": [],
+            "receivers": {"precompute": "acked"},
+        }
+    ]
+    assert (phase["inputs"], phase["waiting"], phase["due"]) == ({"raw": 1}, {}, None)
+    assert phase["last_at"] == phase["opened_at"] == "2026-02-04T13:14:00Z"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("2026-02-09",), "run 2026-02-09.overnight is not open: nothing was reported for it and no trigger came; "
+                          "see phasegate status"),
+        ((RUN, "--phase", "nope"), "unknown phase 'nope'; the plan has raw, analytics, precompute"),
+        (("2026-02-03.daily",), "run '2026-02-03.daily': unknown mode 'daily'; the plan has overnight"),
+    ],
+)  # fmt: skip
+def test_why_names_what_there_is_when_it_does_not_know_the_run(
+    night: Night, arguments: tuple[str, ...], error: str
+) -> None:
+    night("begin", RUN)
+    done = night("why", *arguments)
+    assert (done.code, done.out, done.err) == (2, "", f"phasegate: {error}\n")
+
+
+def test_a_run_needs_its_mode_where_the_plan_has_several(night: Night) -> None:
+    plan = (night.folder / "plan.toml").read_text()
+    plan = plan.replace("modes.overnight = {", 'modes.same_day = { expect = "*" }\nmodes.overnight = {')
+    (night.folder / "plan.toml").write_text(plan)
+    night("begin", RUN)
+    done = night("why", "2026-02-03")
+    assert done.code == 2
+    assert done.err == (
+        "phasegate: run '2026-02-03': add the mode, such as 2026-02-03.same_day; the plan has same_day, overnight\n"
+    )

@@ -1,0 +1,80 @@
+import json
+import threading
+
+import pytest
+
+from phasegate import connect
+from phasegate.cli.tally import Tally
+from phasegate.service.crew import Crew
+from tests.cli.given import RUN, Night
+
+
+def test_worker_until_idle_builds_what_is_asked_for_and_says_what_it_did(night: Night) -> None:
+    night.scrape(10)
+    night("complete", "odds", "--run", RUN)
+    done = night("worker", "--until-idle")
+    assert (done.code, done.out, done.err) == (0, "Served 3 messages; nothing to do now; next due at 08:22.\n", "")
+    assert night("status", "--json").json["counts"] == {"complete": 2, "waiting": 1}
+
+
+def test_worker_as_json(night: Night) -> None:
+    night.publish({"kind": "completion", "step": "nope", "run": RUN})
+    done = night("worker", "--until-idle", "--threads", "3", "--json")
+    assert done.code == 1
+    assert done.json == {
+        "served": 1, "quarantined": 1, "dead": 0, "stopped_by": None, "next_due": None, "errors": [],
+    }  # fmt: skip
+
+
+def test_several_threads_reach_the_same_end(night: Night) -> None:
+    night.scrape(10)
+    night("complete", "odds", "--run", RUN)
+    assert night("worker", "--until-idle", "--threads", "4").code == 0
+    views = night("status", "--json").json["phases"]
+    assert [(view["phase"], view["generation"]) for view in views] == [("raw", 1), ("analytics", 1), ("precompute", 0)]
+
+
+def test_a_thread_that_dies_ends_the_command_and_is_told(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(_self: object) -> bool:
+        raise LookupError("a fault")
+
+    monkeypatch.setattr("phasegate.service.worker.Worker.work", die)
+    for arguments in (["worker", "--threads", "2"], ["worker", "--until-idle", "--json"]):
+        done = night(*arguments)
+        assert done.code == 2
+        assert "phasegate: worker 1 died: LookupError: a fault\n" in done.err
+        assert "Traceback" not in done.err
+    assert json.loads(done.out)["errors"] == ["worker 1 died: LookupError: a fault"]
+
+
+def test_a_crew_that_is_told_to_stop_ends_all_its_threads(night: Night) -> None:
+    tally = Tally(level="none")
+    pipeline = connect(night.folder / "plan.toml", clock=night.clock, observer=tally)
+    crew = Crew(pipeline, threads=3)
+    working = threading.Thread(target=crew.work)
+    working.start()
+    crew.stop()
+    working.join(30)
+    assert not working.is_alive()
+    pipeline.close()
+
+
+def test_a_document_that_cannot_be_handled_is_named_put_off_and_the_exit_says_so(night: Night) -> None:
+    night("begin", RUN)
+    night.clock.at += 86_400
+    night.rewrite(f"phase:nba:raw:{RUN}", gate={})
+    done = night("sweep", "--json")
+    assert done.code == 2
+    assert done.json["looked_at"] == 1
+    (error,) = done.json["errors"]
+    assert error.startswith(f"BadDocument: document phase:nba:raw:{RUN}: cannot be read: ")
+    assert done.err == f"phasegate: {error}\n"
+    assert night("sweep").code == 0
+
+
+def test_sweep_says_how_much_it_looked_at_and_what_comes_next(night: Night) -> None:
+    night("begin", RUN)
+    done = night("sweep")
+    assert (done.code, done.out) == (0, "Looked at 0 documents; next due at 5 Feb 08:12.\n")
+    night.clock.at += 86_400
+    assert night("sweep", "--json").json == {"looked_at": 1, "next_due": "2026-02-06T13:12:00Z", "errors": []}

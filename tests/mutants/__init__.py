@@ -1,0 +1,1 @@
+"""The field's bugs, put in on purpose: each must be caught."""

@@ -1,0 +1,60 @@
+"""The means that must catch a mutant: the simulator, a property of decisions, a contract of a port."""
+
+from collections.abc import Callable
+
+from hypothesis import Phase as Stage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phasegate.core import lease
+from phasegate.core.lease import Lease
+from phasegate.stores.memory import MemoryStore
+from phasegate.testing.store_contract import StoreContract
+from phasegate.testing.warehouse_contract import WarehouseContract
+from phasegate.warehouses.memory import MemoryWarehouse
+from tests.core import test_properties
+from tests.core.commands import commands, states
+
+Check = Callable[[], None]
+# No example is kept: one that fails under a mutant must not be tried on the right code for ever.
+QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=400, phases=[Stage.generate])
+
+holders = st.sampled_from(["a", "b"])
+times = st.integers(0, 200).map(float)
+lease_decisions = st.one_of(
+    st.builds(lambda who, now: lease.acquire(who, ttl_s=60.0, now=now), holders, times),
+    st.builds(lambda who, token, now: lease.renew(who, token=token, ttl_s=60.0, now=now), holders, st.integers(1, 3), times),
+    st.builds(lambda who, token: lease.release(who, token=token), holders, st.integers(1, 3)),
+    st.builds(lambda now: lease.expire(now=now), times),
+)
+
+
+def decisions_repeat_their_answer() -> None:
+    """Deciding again on its own result changes nothing and answers the same."""
+    inner = test_properties.test_deciding_again_on_its_own_result_changes_nothing_and_answers_the_same.hypothesis
+    QUICK(given(states(), commands)(inner.inner_test))()
+
+
+def leases_repeat_their_answer() -> None:
+    """The same, of leases."""
+
+    @QUICK
+    @given(st.lists(lease_decisions, max_size=6), lease_decisions)
+    def repeat(before: list[lease.Decision[object]], decide: lease.Decision[object]) -> None:
+        held: Lease | None = None
+        for one in before:
+            held, _ = one(held)
+        once, answer = decide(held)
+        assert decide(once) == (once, answer)
+
+    repeat()
+
+
+def stores_compare_versions() -> None:
+    """Neither a write nor a delete by an older version has any effect."""
+    StoreContract().test_a_stale_version_changes_nothing(MemoryStore(), "contract:")
+
+
+def fences_are_changed() -> None:
+    """Of two transactions that change a fence, one conflicts."""
+    WarehouseContract().test_of_two_transactions_that_change_a_fence_one_conflicts(MemoryWarehouse(), 1, 1)

@@ -1,0 +1,238 @@
+"""Mutants of the decisions: counting, firing, freshness, requests. Each wrong version wraps or replaces a right one."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from itertools import count
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from phasegate.core import backoff, decisions, evaluate, freshness, keys, lease, messages, outbox
+from phasegate.core.decisions import Answer, Decision, Report
+from phasegate.core.keys import Run
+from phasegate.core.lease import Lease
+from phasegate.core.messages import Completion
+from phasegate.core.outbox import Outgoing
+from phasegate.core.phase import Entry, Firing, Input, Phase, Request
+from phasegate.core.receipt import ABSENT, Stamp
+from phasegate.service.gatekeeper import Gatekeeper
+from tests.mutants.swap import swapped
+
+Patch = AbstractContextManager[object]
+A = TypeVar("A")
+YEARS_S = 10 * 365 * 86_400.0
+HEARD = ("accepted", "confirmed", "duplicate", "older")
+
+
+def counts_reports() -> Patch:
+    def may_fire(phase: Phase, *, now: float) -> bool:
+        attempts = [line.attempt for line in phase.seen]
+        last = phase.firings[-1].by if phase.firings else ""
+        since = phase.seen[attempts.index(last) + 1 :] if last in attempts else phase.seen
+        heard = 1 + sum(line.what == "report" and line.outcome in HEARD for line in since)
+        return right(phase, now=now) and heard == len(phase.gate.expect)
+
+    right = evaluate._may_fire
+    return swapped(evaluate, "_may_fire", may_fire)
+
+
+def keeps_no_date() -> Patch:
+    first: dict[tuple[str, str, str], str] = {}
+
+    def phase_key(pipeline: str, phase: str, *, run: Run) -> str:
+        date = first.setdefault((pipeline, phase, run.mode), run.date)
+        return right(pipeline, phase, run=run._replace(date=date))
+
+    right = keys.phase_key
+    return swapped(keys, "phase_key", phase_key)
+
+
+def takes_no_mode_for_a_mode() -> Patch:
+    def completion_run(said: Completion, *, modes: tuple[str, ...], where: str) -> Run:
+        run = right(said, modes=modes, where=where)
+        return run if said.run or said.mode else run._replace(mode="none")
+
+    def open_(self: Gatekeeper, phase: str, run: Run) -> Answer:
+        now, mode = self._ports.clock.now(), next(iter(self.plan.phases[phase].modes))
+        gate = self.plan.gate(phase, run=run._replace(mode=mode), opened_at=now)
+        return self._decide(
+            phase, run, lambda key, by: decisions.open_phase(phase, key=key, gate=gate, now=now, attempt=by)
+        )
+
+    right = messages.completion_run
+    stack = ExitStack()
+    stack.enter_context(swapped(messages, "completion_run", completion_run))
+    stack.enter_context(swapped(Gatekeeper, "open", open_))
+    return stack
+
+
+def ignores_begin_while_building() -> Patch:
+    def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) -> Decision[Answer]:
+        decide = right(upstream, given=given, key=key, now=now, attempt=attempt)
+
+        def wrong(phase: Phase | None) -> tuple[Phase | None, Answer]:
+            if phase is not None and any(request.state == "open" for request in phase.requests.values()):
+                return phase, Answer("begun", phase.generation)
+            return decide(phase)
+
+        return wrong
+
+    right = decisions.begin
+    return swapped(decisions, "begin", begin)
+
+
+def latches_a_refusal() -> Patch:
+    def fire(phase: Phase, *, now: float, by: str) -> Phase:
+        fired = right(phase, now=now, by=by)
+        if fired.generation > phase.generation or freshness.fired_as_is(phase) or not phase.members:
+            return fired
+        flag = Firing(generation=phase.generation + 1, stamps=freshness.carried(phase), at=now, by=by)
+        return replace(phase, firings=(*phase.firings, flag))
+
+    right = evaluate.fire
+    return swapped(evaluate, "fire", fire)
+
+
+def redrives_by_flag_only() -> Patch:
+    def redrive(step: str | None, *, now: float, force: bool = False) -> outbox.Decision[tuple[str, ...]]:
+        decide = right(step, now=now, force=force)
+
+        def wrong(phase: Phase | None) -> tuple[Phase | None, tuple[str, ...]]:
+            done, answer = decide(phase)
+            if phase is None or done is None:
+                return done, answer
+            flagged = {
+                name: replace(r, state="parked", due=now + YEARS_S) if phase.requests[name].state == "dead" else r
+                for name, r in done.requests.items()
+            }
+            acked = tuple(
+                replace(e, state="acked") if old.state == "dead" else e
+                for old, e in zip(phase.outbox, done.outbox, strict=True)
+            )
+            return replace(done, requests=flagged, outbox=acked), answer
+
+        return wrong
+
+    right = outbox.redrive
+    return swapped(outbox, "redrive", redrive)
+
+
+def starts_before_its_needs() -> Patch:
+    def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
+        fresh = freshness.survey(phase)
+        known = {name: m.result.stamp for name, m in phase.members.items() if m.result is not None}
+        there = {**dict.fromkeys(phase.gate.members, ABSENT), **known, **fresh}
+        found = {}
+        for name, spec in phase.gate.members.items():
+            inputs = freshness.wanted(phase, spec, fresh=there) if spec.asks and name not in fresh else None
+            if inputs is not None:
+                found[name] = inputs
+        return found
+
+    return swapped(evaluate, "ready", ready)
+
+
+def fires_on_any_results() -> Patch:
+    def accepted(phase: Phase) -> dict[str, Stamp]:
+        return {n: m.result.stamp for n, m in phase.members.items() if n in phase.gate.expect and m.result is not None}
+
+    def missing(phase: Phase) -> tuple[str, ...]:
+        return tuple(name for name in phase.gate.expect if name not in accepted(phase))
+
+    stack = ExitStack()
+    stack.enter_context(swapped(evaluate, "accepted", accepted))
+    stack.enter_context(swapped(evaluate, "missing", missing))
+    return stack
+
+
+def lets_the_last_report_win() -> Patch:
+    return swapped(decisions, "_not_newer", lambda *_, **__: False)
+
+
+def draws_the_attempt_inside() -> Patch:
+    """The memory of attempts is of no use: whoever decides again is somebody else."""
+    numbers = count()
+
+    def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) -> Decision[Answer]:
+        def wrong(phase: Phase | None) -> tuple[Phase | None, Answer]:
+            return right(upstream, given=given, key=key, now=now, attempt=f"{attempt}.{next(numbers)}")(phase)
+
+        return wrong
+
+    right = decisions.begin
+    return swapped(decisions, "begin", begin)
+
+
+def forgets_who_released() -> Patch:
+    def release(holder: str, *, token: int) -> lease.Decision[bool]:
+        decide = right(holder, token=token)
+
+        def wrong(held: Lease | None) -> tuple[Lease, bool]:
+            new, _ = decide(held)
+            return new, held is not None and held.holder == holder and held.token == token
+
+        return wrong
+
+    right = lease.release
+    return swapped(lease, "release", release)
+
+
+def releases_for_anyone() -> Patch:
+    def release(holder: str, *, token: int) -> lease.Decision[bool]:
+        def wrong(held: Lease | None) -> tuple[Lease, bool]:
+            return replace(held or Lease(token=token), holder=None, until=0.0, released=holder), True
+
+        return wrong
+
+    return swapped(lease, "release", release)
+
+
+def takes_sent_for_done() -> Patch:
+    def sent(entry: Entry, *, key: str, now: float) -> Entry:
+        return replace(right(entry, key=key, now=now), state="acked")
+
+    right = outbox._sent
+    return swapped(outbox, "_sent", sent)
+
+
+def waits_for_a_publish_receiver() -> Patch:
+    def sent(entry: Entry, *, key: str, now: float) -> Entry:
+        done = right(replace(entry, ack="begin"), key=key, now=now)
+        return replace(done, ack=entry.ack)
+
+    right = outbox._sent
+    return swapped(outbox, "_sent", sent)
+
+
+def counts_moved_as_an_attempt() -> Patch:
+    def park(phase: Phase, said: Report, *, now: float) -> Phase:
+        parked = right(phase, said, now=now)
+        return _one_failure_more(parked, [said.member] if parked != phase else [])
+
+    right = decisions._park
+    return swapped(decisions, "_park", park)
+
+
+def counts_sending_as_an_attempt() -> Patch:
+    def sent(published: list[Outgoing], *, key: str, now: float) -> outbox.Decision[None]:
+        decide = right(published, key=key, now=now)
+
+        def wrong(phase: Phase | None) -> tuple[Phase | None, None]:
+            done, _ = decide(phase)
+            if phase is None or done is None:
+                return done, None
+            return _one_failure_more(done, [n for n, r in done.requests.items() if r != phase.requests[n]]), None
+
+        return wrong
+
+    right = outbox.sent
+    return swapped(outbox, "sent", sent)
+
+
+def _one_failure_more(phase: Phase, names: list[str]) -> Phase:
+    requests = dict(phase.requests)
+    for name in names:
+        failed = requests[name].failures + 1
+        dead = failed >= phase.gate.members[name].attempts_max
+        requests[name] = replace(requests[name], failures=failed, state="dead" if dead else requests[name].state)
+    return replace(phase, requests=requests)

@@ -1,0 +1,256 @@
+"""Mutants of what goes round the decisions: store, bus, leases, builder, writer, warehouse."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from phasegate.core import backoff, decisions, evaluate, judge, keys, messages, outbox
+from phasegate.core.codec import State, decode, encode
+from phasegate.core.decisions import Answer, Decision, Report
+from phasegate.core.keys import Run
+from phasegate.core.messages import Completion
+from phasegate.core.phase import Entry, Phase, Request
+from phasegate.core.plan import Step
+from phasegate.core.receipt import Part, Receipt, Stamp
+from phasegate.errors import Ambiguous, Conflict, Contended
+from phasegate.ports import Clock, Message, Ports, Reader, Store, Transaction
+from phasegate.service import gatekeeper
+from phasegate.service.builder import Builder
+from phasegate.service.gatekeeper import Gatekeeper
+from phasegate.service.inputs import part_of
+from phasegate.service.leases import Held, Leases
+from phasegate.service.sweeper import Sweeper
+from phasegate.service.worker import Worker
+from phasegate.service.writer import Work, Writer
+from phasegate.stores.memory import MemoryStore
+from phasegate.transact import TRIES_MAX, Decide
+from phasegate.warehouses.memory import MemoryTransaction
+from tests.mutants.swap import swapped
+from tests.mutants.wrong_gates import Patch
+
+A = TypeVar("A")
+S = TypeVar("S", bound=State)
+
+
+def publishes_after_deciding() -> Patch:
+    """The firing is in the document, the duty to send is not: the process that fired sends, if it lives."""
+
+    def fire(phase: Phase, *, now: float, by: str) -> Phase:
+        fired = right_fire(phase, now=now, by=by)
+        return fired if fired is phase else replace(fired, outbox=phase.outbox)
+
+    def transacted(self: Gatekeeper, key: str, decide: Decision[A]) -> A:
+        before = _generation(self, key)
+        answer = right_transact(self, key, decide)
+        doc = self._ports.store.read(key)
+        if doc is not None and _generation(self, key) > before:
+            phase = decode(Phase, doc.body, key=key)
+            for r in phase.gate.receivers:
+                entry = Entry(generation=phase.generation, receiver=r.name, topic=r.topic, ack=r.ack,
+                              state="unsent", due=0.0)  # fmt: skip
+                out = outbox._trigger(phase, entry, key=key)
+                self._ports.bus.publish(Message(out.id, out.topic, out.body))
+        return answer
+
+    right_fire, right_transact = evaluate.fire, Gatekeeper._transact
+    stack = ExitStack()
+    stack.enter_context(swapped(evaluate, "fire", fire))
+    stack.enter_context(swapped(Gatekeeper, "_transact", transacted))
+    return stack
+
+
+def _generation(self: Gatekeeper, key: str) -> int:
+    doc = self._ports.store.read(key)
+    return 0 if doc is None else decode(Phase, doc.body, key=key).generation
+
+
+def forgets_what_it_failed_to_send() -> Patch:
+    def flush(self: Gatekeeper, key: str) -> int:
+        now, doc = self._ports.clock.now(), self._ports.store.read(key)
+        found = [] if doc is None else outbox.outgoing(decode(Phase, doc.body, key=key), key=key, now=now)
+        try:
+            for m in found:
+                self._ports.bus.publish(Message(m.id, m.topic, m.body))
+        finally:
+            self._transact(key, outbox.sent(found, key=key, now=now))
+            for m in found:
+                if m.kind == "trigger":
+                    self._transact(key, outbox.acknowledged(m.generation, receiver=m.subject, now=now))
+        return len(found)
+
+    return swapped(Gatekeeper, "flush", flush)
+
+
+def writes_over_what_it_did_not_read() -> Patch:
+    def transact(store: Store, key: str, *, kind: type[S], decide: Decide[S, A], clock: Clock) -> A:
+        for attempt in range(TRIES_MAX):
+            doc = store.read(key)
+            new, answer = decide(None if doc is None else decode(kind, doc.body, key=key))
+            if new is None:
+                return answer
+            newest = store.read(key)
+            try:
+                store.write(key, encode(new), due=new.due, expect=None if newest is None else newest.version)
+            except (Conflict, Ambiguous):
+                clock.sleep(backoff.contention_s(key, attempt))
+            else:
+                return answer
+        raise Contended(key, TRIES_MAX)
+
+    return swapped(gatekeeper, "transact", transact)
+
+
+def compares_no_versions() -> Patch:
+    return swapped(MemoryStore, "_compare", lambda *_: None)
+
+
+def recovers_at_launch_only() -> Patch:
+    def sweep(self: Sweeper) -> int:
+        clock = self._ports.clock
+        launched = LAUNCHED.setdefault(id(self), clock.now())
+        at_launch = dataclasses.replace(self._ports, clock=_Stopped(clock, launched))
+        return right(Sweeper(at_launch, handlers=self._handlers))
+
+    LAUNCHED: dict[int, float] = {}
+    right = Sweeper.sweep
+    return swapped(Sweeper, "sweep", sweep)
+
+
+class _Stopped:
+    """A clock whose ``now`` is when its process was launched."""
+
+    def __init__(self, clock: Clock, at: float) -> None:
+        self._clock, self._at = clock, at
+        self.monotonic, self.sleep = clock.monotonic, clock.sleep
+
+    def now(self) -> float:
+        return self._at
+
+
+def decides_on_new_reports_only() -> Patch:
+    """A report is recorded first and decided on second; one that looks like a duplicate is not decided on."""
+
+    def report(self: Gatekeeper, phase: str, run: Run, said: Report) -> Answer:
+        now = self._ports.clock.now()
+
+        def command(key: str, attempt: str) -> Decision[Answer]:
+            decide = decisions.report(said, key=key, now=now, attempt=attempt)
+
+            def wrong(state: Phase | None) -> tuple[Phase | None, Answer]:
+                with swapped(decisions, "evaluate", lambda state, **_: state):
+                    return decide(state)
+
+            return wrong
+
+        answer = self._opened(phase, run, command)
+        if answer.outcome not in ("duplicate", "older", "confirmed"):
+            self.look(keys.phase_key(self.plan.pipeline, phase, run=run))
+        return answer
+
+    return swapped(Gatekeeper, "report", report)
+
+
+def answers_busy_with(status: decisions.Status) -> Patch:
+    """A lease that somebody else holds: taken for a success, or counted as a failed try."""
+
+    def serve(self: Builder, step: Step, run: Run, *, request_id: str) -> str:
+        outcome = right(self, step, run, request_id=request_id)
+        phase = self._gatekeeper.read(step.phase, run) if outcome == "busy" else None
+        if phase is None or step.name not in phase.requests:
+            return outcome
+        request = phase.requests[step.name]
+        with self._ports.warehouse.snapshot() as reader:
+            receipt = reader.receipts([part_of(step, run)]).get(part_of(step, run))
+            assert step.table is not None
+            stamp = Stamp(reader.fingerprint(step.table, partition=run.date))
+        said = Report(member=step.name, status=status, order=1.0 + (receipt.token if receipt is not None else 0),
+                      stamp=stamp, built_from=request.inputs, request=request.id, error="busy")  # fmt: skip
+        return self._gatekeeper.report(step.phase, run, said).outcome
+
+    right = Builder.serve
+    return swapped(Builder, "serve", serve)
+
+
+def shares_a_holder() -> Patch:
+    def made(self: Leases, ports: Ports, *, warehouse: str, ttl_s: float, heartbeat_s: float) -> None:
+        shared = dataclasses.replace(ports, ids=lambda: "this process")
+        right(self, shared, warehouse=warehouse, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
+
+    right = Leases.__init__
+    return swapped(Leases, "__init__", made)
+
+
+def reads_the_fence_only() -> Patch:
+    def change_fence(self: MemoryTransaction, part: Part, /, *, token: int, store_id: str) -> bool:
+        row = self.fence(part)
+        return row is not None and row.token <= token and row.store_id == store_id
+
+    return swapped(MemoryTransaction, "change_fence", change_fence)
+
+
+def reads_the_fingerprint_again() -> Patch:
+    def build(self: Builder, step: Step, run: Run, *, request: Request, held: Held) -> Receipt:
+        receipt = right(self, step, run, request=request, held=held)
+        with self._ports.warehouse.snapshot() as reader:
+            assert step.table is not None
+            return replace(receipt, fingerprint=reader.fingerprint(step.table, partition=run.date))
+
+    right = Builder._build
+    return swapped(Builder, "_build", build)
+
+
+class _Torn:
+    """A transaction whose receipts and fingerprints are of another snapshot."""
+
+    def __init__(self, tx: Transaction, other: Reader) -> None:
+        self._tx, self._other = tx, other
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._other if name in ("receipts", "fingerprint") else self._tx, name)
+
+
+def compares_in_another_snapshot() -> Patch:
+    """The inputs' stamps are those from before the transaction in which their rows are read."""
+
+    def build(self: Builder, step: Step, run: Run, *, request: Request, held: Held) -> Receipt:
+        with self._ports.warehouse.snapshot() as reader:
+            early[held.key, held.token] = reader
+            return right_build(self, step, run, request=request, held=held)
+
+    def transaction(self: Writer, work: Work, *, held: Held, write_id: str) -> Receipt:
+        if (held.key, held.token) in early:
+            torn[id(work)] = early[held.key, held.token]
+        return right_transaction(self, work, held=held, write_id=write_id)
+
+    def enter(self: Writer, tx: Transaction, work: Work, *, token: int) -> object:
+        return right_enter(self, _Torn(tx, torn[id(work)]) if id(work) in torn else tx, work, token=token)  # type: ignore[arg-type]
+
+    early: dict[tuple[str, int], Reader] = {}
+    torn: dict[int, Reader] = {}
+    right_build, right_transaction, right_enter = Builder._build, Writer._transaction, Writer._enter
+    stack = ExitStack()
+    stack.enter_context(swapped(Builder, "_build", build))
+    stack.enter_context(swapped(Writer, "_transaction", transaction))
+    stack.enter_context(swapped(Writer, "_enter", enter))
+    return stack
+
+
+def compares_no_inputs() -> Patch:
+    stack = ExitStack()
+    stack.enter_context(swapped(judge, "moved", lambda *_: ()))
+    stack.enter_context(swapped(judge, "reread", lambda *_: ()))
+    return stack
+
+
+def stamps_by_execution() -> Patch:
+    def complete(self: Worker, said: Completion, *, where: str) -> Answer:
+        step, run = self._step(said.step, where=where), messages.completion_run(said, modes=self._plan.modes, where=where)
+        order = messages.completion_order(said, where=where, now=self._ports.clock.now())
+        stamp = Stamp(said.execution_id)
+        return self.tell(step, run, Report(member=step.name, status=said.status, order=order, stamp=stamp))
+
+    return swapped(Worker, "complete", complete)

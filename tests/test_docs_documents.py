@@ -1,0 +1,60 @@
+"""The page of documents and messages names every field of every kind, and no other."""
+
+import re
+
+import msgspec
+import pytest
+
+from phasegate.buses import local
+from phasegate.core import messages, phase
+from phasegate.core.lease import Lease
+from phasegate.service.identity import Identity
+from phasegate.service.quarantine import Quarantined
+from tests.real_data import ROOT
+
+PAGE = ROOT / "docs" / "reference" / "documents.md"
+STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "## Phase": phase.Phase,
+    "### Gate": phase.Gate,
+    "### Spec": phase.Spec,
+    "### Receiver": phase.Receiver,
+    "### Input": phase.Input,
+    "### Member": phase.Member,
+    "### Result": phase.Result,
+    "### Attempt": phase.Attempt,
+    "### Request": phase.Request,
+    "### Firing": phase.Firing,
+    "### Entry": phase.Entry,
+    "### Seen": phase.Seen,
+    "## Lease": Lease,
+    "## Message": local._Envelope,
+    "## Quarantine": Quarantined,
+    "## Identity": Identity,
+    "### `trigger`": messages.Trigger,
+    "### `request`": messages.Request,
+    "### `completion`": messages.Completion,
+}
+
+
+def listed(page: str, heading: str) -> list[str]:
+    """Return the names in the first column of the table below a heading."""
+    part = re.split(r"^#+ ", page.partition(f"\n{heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    cells = re.findall(r"^\| (`[^|]*) \|", part, re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+
+
+@pytest.mark.parametrize("heading", STRUCTS)
+def test_the_page_lists_every_field_of_a_document_and_no_other(heading: str) -> None:
+    fields = [field.encode_name for field in msgspec.structs.fields(STRUCTS[heading])]
+    assert sorted(listed(PAGE.read_text(), heading)) == sorted(fields)
+
+
+def test_every_part_of_a_phase_s_document_is_on_the_page() -> None:
+    structs = {kind for kind in vars(phase).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)}
+    own = {kind.__name__ for kind in structs if kind.__module__ == phase.__name__}
+    assert own - {"Need"} == {kind.__name__ for kind in STRUCTS.values() if kind.__module__ == phase.__name__}
+
+
+def test_a_field_that_is_missing_on_the_page_is_found() -> None:
+    page = "\n## Lease\n\n| field | meaning |\n|---|---|\n| `token`, `holder` | x |\n| `since` | `y` |\n\n## Next\n"
+    assert listed(page, "## Lease") == ["token", "holder", "since"]
