@@ -29,7 +29,11 @@ def test_an_example_runs_and_prints_what_it_promises(name: str, tmp_path: Path) 
     arguments, shown = EXAMPLES[name]
     assert ast.get_docstring(ast.parse(file.read_text()))
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(file), *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", str(file), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for line in shown:
