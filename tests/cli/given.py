@@ -109,6 +109,14 @@ class Night:
         told = self._capsys.readouterr()
         return Done(code, told.out, told.err)
 
+    @classmethod
+    def empty(cls, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Night":
+        """Make the folder the working directory, without settings of the machine's own."""
+        monkeypatch.chdir(folder)
+        for name in [name for name in os.environ if name.startswith("PHASEGATE_")]:
+            monkeypatch.delenv(name)
+        return cls(folder, capsys)
+
     @contextmanager
     def pipeline(self) -> Iterator[Pipeline]:
         with closing(connect(self.folder / "plan.toml", clock=self.clock)) as pipeline:

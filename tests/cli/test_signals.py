@@ -61,7 +61,8 @@ def slow(night: Night, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     os.mkfifo(night.folder / "started")
     os.mkfifo(night.folder / "go")
     opening = night.start("begin", RUN)
-    assert opening.wait(60) == 0
+    opening.communicate(timeout=60)
+    assert opening.returncode == 0
     process = night.start("worker", "--threads", "2")
     (night.folder / "started").read_text()
     yield Slow(night, process)

@@ -110,7 +110,13 @@ def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dic
 
 def _filled(app: App, pipeline: "Pipeline", body: dict[str, object]) -> dict[str, object]:
     """Return the message with what its sender may leave to us: the run's mode, ``empty``, an execution id."""
+    from phasegate.errors import BadInput
+
     step = pipeline.plan.steps.get(str(body.get("step")))
+    if step is not None and step.kind != "external":
+        raise BadInput(f"complete: {step.name} is built by Phasegate, which asks for it itself; see phasegate why RUN")
+    if isinstance(rows := body.get("rows"), int) and rows < 0:
+        raise BadInput(f"complete: rows is {rows}; it must be 0 or more")
     filled = dict(body)
     if isinstance(run := body.get("run"), str) and run and "." not in run:
         filled["run"] = str(app.run(pipeline.plan, run))

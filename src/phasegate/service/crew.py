@@ -20,7 +20,8 @@ class Crew:
         self._pipeline, self._threads = pipeline, threads
         self._stopping = False
         self._lock = threading.Lock()
-        self._busy = 0
+        self._done = 0
+        self._found_nothing: dict[int, int] = {}
         self._deaths: list[str] = []
 
     def stop(self) -> None:
@@ -45,7 +46,7 @@ class Crew:
     def _work(self, number: int, until_idle: bool) -> None:
         try:
             if until_idle:
-                self._work_until_idle()
+                self._work_until_idle(number)
             else:
                 self._pipeline.work(self._stopped)
         except BaseException as e:  # noqa: BLE001  a thread's death must end the crew; it is told and returned
@@ -54,22 +55,27 @@ class Crew:
             self.stop()
             self._pipeline.ports.observer.event("worker died", worker=number, error=error)
 
-    def _work_until_idle(self) -> None:
-        """Work until nothing can be done and nobody is in the middle of what could make more work."""
+    def _work_until_idle(self, number: int) -> None:
+        """Work until every worker has looked and found nothing since the last unit was done."""
         while not self._stopping:
-            self._count(1)
-            try:
-                done = self._pipeline.worker.work() or self._pipeline.sweeper.sweep() > 0
-            finally:
-                self._count(-1)
-            if not done and self._busy == 0:
+            before = self._done
+            if self._pipeline.worker.work() or self._pipeline.sweeper.sweep():
+                with self._lock:
+                    self._done += 1
+            elif self._is_over(number, before):
                 return
-            if not done:
+            else:
                 self._pipeline.ports.clock.sleep(IDLE_PAUSE_S)
+
+    def _is_over(self, number: int, before: int) -> bool:
+        """Note that a worker found nothing, where ``before`` units were done; tell whether it may go."""
+        with self._lock:
+            self._found_nothing[number] = before
+            over = len(self._found_nothing) == self._threads and set(self._found_nothing.values()) == {self._done}
+            if over:
+                del self._found_nothing[number]
+                self._threads -= 1
+        return over
 
     def _stopped(self) -> bool:
         return self._stopping
-
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self._busy += change
