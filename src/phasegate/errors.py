@@ -55,12 +55,9 @@ class Fenced(PhasegateError):
 class ForeignStore(PhasegateError):
     """The warehouse was fenced by another store than this one: refuse, until somebody adopts it."""
 
-    def __init__(self, resource: str, ours: str, theirs: str) -> None:
-        super().__init__(
-            f"{resource} is fenced by store {theirs}, this is store {ours}; "
-            "if the old store is gone for good, run: phasegate adopt"
-        )
-        self.resource, self.ours, self.theirs = resource, ours, theirs
+    def __init__(self, resource: str, *, found: str) -> None:
+        super().__init__(f"{resource} {found}; if the other store is gone for good, run: phasegate adopt")
+        self.resource = resource
 
 
 class LeaseLost(PhasegateError):

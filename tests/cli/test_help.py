@@ -76,7 +76,7 @@ def keys(value: object) -> Iterator[str]:
             yield from keys(one)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            if key not in {"raw", "analytics", "precompute", "overnight", "complete", "waiting_names"}:
+            if key not in {"raw", "analytics", "precompute", "overnight", "complete"}:
                 yield key
             yield from keys(inner)
 

@@ -1,4 +1,3 @@
-import json
 import threading
 
 import pytest
@@ -44,7 +43,8 @@ def test_a_thread_that_dies_ends_the_command_and_is_told(night: Night, monkeypat
         assert done.code == 2
         assert "phasegate: worker 1 died: LookupError: a fault\n" in done.err
         assert "Traceback" not in done.err
-    assert json.loads(done.out)["errors"] == ["worker 1 died: LookupError: a fault"]
+        if "--json" in arguments:
+            assert done.json["errors"] == ["worker 1 died: LookupError: a fault"]
 
 
 def test_a_crew_that_is_told_to_stop_ends_all_its_threads(night: Night) -> None:

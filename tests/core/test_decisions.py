@@ -313,12 +313,19 @@ def test_a_read_of_a_foreign_table_counts_only_on_the_result_it_was_begun_on() -
     assert story.report("lines", "lines-v2", order=0, after=1.0) == "accepted"
 
 
-def test_an_order_far_in_the_future_is_bounded() -> None:
+def test_a_declared_sequence_orders_results_however_large_it_is() -> None:
     story = Story(gate())
-    story.report("lines", "lines-v1", order=1e12)
-    result = story.phase.members["lines"].result
-    assert result is not None
-    assert result.order == story.now + decisions.CLOCK_SKEW_MAX_S
+    assert story.report("lines", "lines-v2", order=1e12 + 2) == "accepted"
+    assert story.report("lines", "lines-v1", order=1e12 + 1) == "older"
+
+
+def test_every_receiver_is_told_however_many_there_are() -> None:
+    many = tuple(Receiver(f"r{n}", f"t{n}", "publish") for n in range(40))
+    story = Story(Gate(members={"lines": Spec(asks=False)}, expect=("lines",), receivers=many))
+    for version in (1, 2):
+        story.report("lines", f"lines-v{version}", order=version)
+        assert len(story.send()) == 40
+    assert story.phase.due is None
 
 
 def test_an_unsettled_document_is_looked_at_within_a_day() -> None:

@@ -94,27 +94,26 @@ def latches_a_refusal() -> Patch:
 
 
 def redrives_by_flag_only() -> Patch:
-    def redrive(step: str | None, *, now: float, force: bool = False) -> outbox.Decision[tuple[str, ...]]:
-        decide = right(step, now=now, force=force)
+    def redrive(
+        step: str | None, *, key: str, now: float, attempt: str, force: bool = False
+    ) -> Decision[Answer]:
+        decide = right(step, key=key, now=now, attempt=attempt, force=force)
 
-        def wrong(phase: Phase | None) -> tuple[Phase | None, tuple[str, ...]]:
+        def wrong(phase: Phase | None) -> tuple[Phase | None, Answer]:
             done, answer = decide(phase)
             if phase is None or done is None:
                 return done, answer
+            dead = [name for name, request in phase.requests.items() if request.state == "dead"]
             flagged = {
-                name: replace(r, state="parked", due=now + YEARS_S) if phase.requests[name].state == "dead" else r
+                name: replace(r, state="parked", due=now + YEARS_S) if name in dead else r
                 for name, r in done.requests.items()
             }
-            acked = tuple(
-                replace(e, state="acked") if old.state == "dead" else e
-                for old, e in zip(phase.outbox, done.outbox, strict=True)
-            )
-            return replace(done, requests=flagged, outbox=acked), answer
+            return replace(done, requests=flagged), answer
 
         return wrong
 
-    right = outbox.redrive
-    return swapped(outbox, "redrive", redrive)
+    right = decisions.redrive
+    return swapped(decisions, "redrive", redrive)
 
 
 def starts_before_its_needs() -> Patch:

@@ -132,26 +132,36 @@ class _Stopped:
 
 
 def decides_on_new_reports_only() -> Patch:
-    """A report is recorded first and decided on second; one that looks like a duplicate is not decided on."""
+    """Two writers of one document: the first puts the result in, the second decides unless it is there already."""
 
     def report(self: Gatekeeper, phase: str, run: Run, said: Report) -> Answer:
-        now = self._ports.clock.now()
-
-        def command(key: str, attempt: str) -> Decision[Answer]:
-            decide = decisions.report(said, key=key, now=now, attempt=attempt)
-
-            def wrong(state: Phase | None) -> tuple[Phase | None, Answer]:
-                with swapped(decisions, "evaluate", lambda state, **_: state):
-                    return decide(state)
-
-            return wrong
-
-        answer = self._opened(phase, run, command)
+        key = keys.phase_key(self.plan.pipeline, phase, run=run)
+        if self._ports.store.read(key) is None:
+            self.open(phase, run)
+        answer = _recorded(self, key, said)
         if answer.outcome not in ("duplicate", "older", "confirmed"):
-            self.look(keys.phase_key(self.plan.pipeline, phase, run=run))
+            self.look(key)
         return answer
 
     return swapped(Gatekeeper, "report", report)
+
+
+def _recorded(self: Gatekeeper, key: str, said: Report) -> Answer:
+    """Record a report; the document's timer stays as it was, since whoever records it is about to decide."""
+    decide = decisions.report(said, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
+    for attempt in range(TRIES_MAX):
+        doc = self._ports.store.read(key)
+        assert doc is not None
+        with swapped(decisions, "evaluate", lambda phase, **_: phase):
+            new, answer = decide(decode(Phase, doc.body, key=key))
+        assert new is not None
+        try:
+            self._ports.store.write(key, encode(new), due=doc.due, expect=doc.version)
+        except (Conflict, Ambiguous):
+            self._ports.clock.sleep(backoff.contention_s(key, attempt))
+        else:
+            return answer
+    raise Contended(key, TRIES_MAX)
 
 
 def answers_busy_with(status: decisions.Status) -> Patch:

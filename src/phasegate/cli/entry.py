@@ -94,10 +94,10 @@ def _usage(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption) and error.option_name in GLOBAL:
         value = " …" if error.option_name in VALUED else ""
         return f"{error.option_name} stands before the command: phasegate {error.option_name}{value} {command}"
+    text = one_line(error.format_message()).rstrip(".").replace(". Did you mean", "; did you mean")
     if isinstance(error, click.NoSuchOption):
         near = " or ".join(error.possibilities or ())
-        error.message, error.possibilities = f"no such option {error.option_name}{near and f'; did you mean {near}?'}", None
-    text = one_line(error.format_message()).rstrip(".").replace(". Did you mean", "; did you mean")
+        text = f"no such option {error.option_name}" + (f"; did you mean {near}?" if near else "")
     text = text.replace("is not a valid integer range", "is not a whole number")
     where = f"{command}: " if command else ""
     return f"{where}{text[:1].lower()}{text[1:]}" + ("" if text.endswith("?") else f"; see {path} --help")

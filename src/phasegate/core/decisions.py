@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from phasegate.core import backoff
 from phasegate.core.evaluate import evaluate
+from phasegate.core.freshness import present_inputs
 from phasegate.core.phase import (
     HISTORY_MAX,
     Attempt,
@@ -26,7 +27,6 @@ from phasegate.core.phase import (
 )
 from phasegate.core.receipt import Stamp
 
-CLOCK_SKEW_MAX_S = 300.0
 A = TypeVar("A")
 Decision = Callable[[Phase | None], tuple[Phase | None, A]]
 
@@ -107,7 +107,7 @@ def report(said: Report, *, key: str, now: float, attempt: str) -> Decision[Answ
 def _result(phase: Phase, said: Report, *, now: float) -> tuple[Phase, str]:
     member = phase.members.get(said.member, Member())
     assert said.stamp is not None, "a good report carries the stamp of what was written"
-    order, old = min(said.order, now + CLOCK_SKEW_MAX_S), member.result
+    order, old = said.order, member.result
     if said.after is not None:
         if said.after != (0.0 if old is None else old.order):
             return phase, READ_AGAIN
@@ -120,10 +120,10 @@ def _result(phase: Phase, said: Report, *, now: float) -> tuple[Phase, str]:
             return replace(phase, members={**phase.members, said.member: confirmed}), "confirmed"
         return phase, "duplicate" if old.stamp == said.stamp else "older"
     spec = phase.gate.members[said.member]
-    built_from = said.built_from if said.built_from is not None else _present_inputs(phase, said.member)
+    built_from = said.built_from if said.built_from is not None else present_inputs(phase, said.member)
     result = Result(
         status=said.status, stamp=said.stamp, order=order, built_from=built_from, rows=said.rows, at=now,
-        attested=said.built_from is not None or not spec.needs, write_id=said.write_id,
+        attested=spec.attested and (said.built_from is not None or not spec.needs), write_id=said.write_id,
         code=said.code,
         request=said.request,
     )  # fmt: skip
@@ -146,19 +146,6 @@ def _not_newer(old: Result, said: Report, *, order: float) -> bool:
     if said.after is not None:
         return old.stamp == said.stamp and (said.built_from is None or said.built_from == old.built_from)
     return order <= old.order
-
-
-def _present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
-    """Return what is current on arrival: all an external result without an echo can be taken to be built from."""
-    inputs = {}
-    for need in phase.gate.members[member].needs:
-        if need.phase == phase.name:
-            other = phase.members.get(need.step, Member()).result
-            if other is not None:
-                inputs[str(need)] = other.stamp
-        elif need.phase in phase.inputs and need.step in phase.inputs[need.phase].stamps:
-            inputs[str(need)] = phase.inputs[need.phase].stamps[need.step]
-    return inputs
 
 
 def _park(phase: Phase, said: Report, *, now: float) -> Phase:

@@ -93,7 +93,7 @@ def fire(phase: Phase, *, now: float, by: str) -> Phase:
         return phase
     generation = phase.generation + 1
     firing = Firing(generation=generation, stamps=carried(phase), at=now, by=by, missing=missing(phase))
-    older = tuple(replace(e, state="superseded") if e.waiting else e for e in phase.outbox)
+    older = tuple(replace(e, state="superseded") if e.waiting or e.state == "dead" else e for e in phase.outbox)
     newer = tuple(
         Entry(generation=generation, receiver=r.name, topic=r.topic, ack=r.ack, state="unsent", due=now, at=now)
         for r in phase.gate.receivers
@@ -101,7 +101,7 @@ def fire(phase: Phase, *, now: float, by: str) -> Phase:
     return replace(
         phase,
         firings=(*phase.firings, firing)[-HISTORY_MAX:],
-        outbox=(*older, *newer)[-HISTORY_MAX:],
+        outbox=(*older, *newer)[-max(HISTORY_MAX, len(newer)) :],
         changing_since=None,
         changed_at=None,
     )

@@ -103,7 +103,7 @@ def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tupl
     dead += [f"the trigger for {e.receiver} was never acknowledged" for e in phase.outbox if e.state == "dead"]
     if dead:
         return "dead", "; ".join(dead)
-    # A stale member is still carried with its last stamp: then the firing is as it is, and something is due all the same.
+    # A stale member is still carried with its last stamp: the firing is as it is, and something is due all the same.
     if fired_as_is(phase) and (phase.firings[-1].missing or not missing(phase)):
         return _fired(phase)
     return _unfired(phase, members, now=now)

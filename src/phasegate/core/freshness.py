@@ -32,6 +32,19 @@ def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str,
     return inputs
 
 
+def present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
+    """Return what the needs of a member hold as far as they are known, fresh or not: what somebody reads today."""
+    inputs = {}
+    for need in phase.gate.members[member].needs:
+        if need.phase == phase.name:
+            other = phase.members.get(need.step)
+            if other is not None and other.result is not None:
+                inputs[str(need)] = other.result.stamp
+        elif need.phase in phase.inputs:
+            inputs[str(need)] = phase.inputs[need.phase].stamps.get(need.step, ABSENT)
+    return inputs
+
+
 def survey(phase: Phase) -> dict[str, Stamp]:
     """Return the fresh members and their stamps, needs first."""
     fresh: dict[str, Stamp] = {}

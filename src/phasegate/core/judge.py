@@ -35,7 +35,7 @@ def refusal(part: Part, *, fence: Fence | None, token: int, store_id: str) -> Ph
     if fence is None:
         return PhasegateError(f"{resource} has no fence row; it is created before a write: run the step again")
     if fence.store_id != store_id:
-        return ForeignStore(resource, store_id, fence.store_id)
+        return ForeignStore(resource, found=f"is fenced by store {fence.store_id}, this is store {store_id}")
     return Fenced(resource, token, fence.token)
 
 

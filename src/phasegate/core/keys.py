@@ -76,6 +76,18 @@ def trigger_id(key: str, generation: int, *, receiver: str) -> str:
     return f"trigger.{key.partition(':')[2].replace(':', '.')}.{generation}.{receiver}"
 
 
+def parse_trigger(number: str, /) -> tuple[str, str, Run, int, str]:
+    """Take a trigger's id apart: pipeline, phase, run, generation, receiver. Raises BadInput.
+
+    >>> parse_trigger("trigger.nba.analytics.2026-02-03.overnight.3.precompute")
+    ('nba', 'analytics', Run(date='2026-02-03', mode='overnight'), 3, 'precompute')
+    """
+    parts = number.split(".", 6)
+    if len(parts) != 7 or parts[0] != "trigger" or not parts[5].isdecimal() or len(parts[5]) > 9:
+        raise BadInput(f"trigger_id {number!r}: send back the id of the trigger message as it came")
+    return parts[1], parts[2], parse_run(f"{parts[3]}.{parts[4]}"), int(parts[5]), parts[6]
+
+
 def request_id(key: str, step: str, *, number: int) -> str:
     """Return the id of the ``number``-th request of a phase's document: the same at every sending of it."""
     return f"request.{key.partition(':')[2].replace(':', '.')}.{step}.{number}"

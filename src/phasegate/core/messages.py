@@ -15,6 +15,7 @@ from phasegate.core.receipt import Stamp
 from phasegate.errors import BadInput
 
 ORDER_MAX = 2.0**53
+CLOCK_SKEW_MAX_S = 300.0
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trigger"):
@@ -47,10 +48,11 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
 
     ``sequence`` (declared) or else ``completed_at`` says which of two completions is newer.
     ``execution_id`` stands for the content where there is no table to read. ``trigger_id`` echoes the trigger
-    that the work was begun by. ``run`` or ``game_date`` (with ``mode``) names the run.
+    that the work was begun by, and acknowledges it; without ``step`` it does only that. ``run`` or ``game_date``
+    (with ``mode``) names the run.
     """
 
-    step: str
+    step: str = ""
     status: Status = "success"
     run: str = ""
     game_date: str = ""
@@ -79,7 +81,10 @@ def parse(body: Mapping[str, object], *, where: str) -> Body:
 
 
 def completion_order(said: Completion, *, where: str, now: float) -> float:
-    """Return what orders two completions of one step. Raises BadInput for a time without a zone, or nonsense."""
+    """Return what orders two completions of one step: a sequence as it is, a time no later than now + 5 min.
+
+    Raises BadInput for a time without a zone, or nonsense.
+    """
     if said.sequence is not None:
         if not 0 <= said.sequence <= ORDER_MAX:
             raise BadInput(f"{where}: sequence {said.sequence} is out of bounds; use 0 to 2^53")
@@ -94,10 +99,10 @@ def completion_order(said: Completion, *, where: str, now: float) -> float:
             raise BadInput(f"{where}: completed_at {at!r}: write ISO 8601, such as 2026-02-04T06:00:00+00:00") from None
         if moment.tzinfo is None:
             raise BadInput(f"{where}: completed_at {at!r} has no time zone; add +00:00 or Z")
-        return moment.timestamp()
+        return min(moment.timestamp(), now + CLOCK_SKEW_MAX_S)
     if not 0 <= at <= 1e11:
         raise BadInput(f"{where}: completed_at {at!r} is not a time in epoch seconds")
-    return float(at)
+    return min(float(at), now + CLOCK_SKEW_MAX_S)
 
 
 def completion_run(said: Completion, *, modes: tuple[str, ...], where: str) -> keys.Run:

@@ -32,12 +32,14 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """What the gate must know of one member.
 
     ``asks``: Phasegate sends requests for it, to ``topic``. ``code`` is the hash of what it ran when this was pinned.
+    ``attested`` False: it reads past Phasegate, so nobody knows what it was really built from.
     """
 
     needs: tuple[Need, ...] = ()
     asks: bool = True
     topic: str = ""
     code: str = ""
+    attested: bool = True
     attempts_max: int = 5
 
 

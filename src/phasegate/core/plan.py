@@ -135,6 +135,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                     topic=step.topic or requests_topic(self.pipeline, phase),
                     attempts_max=step.attempts_max,
                     code=step.code if step.kind != "external" else "",
+                    attested=step.reads == "attested",
                 )
                 for name, step in self.members(phase, mode=run.mode).items()
             },

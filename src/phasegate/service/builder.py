@@ -75,10 +75,7 @@ class Builder:
             said = self._failure(step, request, status="moved", error=e)
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
-            if not isinstance(e, Fenced) or not held.beat():
-                return "stale"
-            lost = ForeignStore(e.resource, "with an older token", f"with token {e.newest}")
-            said = self._failure(step, request, status="failed", error=lost)
+            return "stale"
         except (Unavailable, Contended):
             raise
         except Partial as e:
@@ -104,20 +101,24 @@ class Builder:
             return newest
         work = Work(step, run, request.inputs, forced=request.forced)
         if step.kind == "python":
-            work = self._prepared(work)
+            work = self._prepared(work, held=held)
         return self._writer.write(work, held=held)
 
-    def _prepared(self, work: Work) -> Work:
+    def _prepared(self, work: Work, *, held: Held) -> Work:
         """Run a Python step: stamps first, then its reads, then its rows."""
         step = work.step
         function = self._functions.get(step.python)
         if function is None:
             raise BadInput(f"step {step.name}: {step.python} is not to be found; check module and function")
-        reading = Reading(self._plan, self._ports.warehouse, asked=work.inputs, run=work.run)
+        reading = Reading(self._plan, self._ports.warehouse, asked=work.inputs, run=work.run, check=held.check)
+        gone = judge.moved(work.inputs, reading.before)
+        if gone:
+            raise Moved(f"{step.name}: {', '.join(gone)} changed since this was asked for; it was not run")
         rows = function(reading)
+        before = reading.before if step.reads == "attested" else {}
         if not isinstance(rows, Sequence):
             raise BadInput(f"step {step.name}: {step.python} returned {type(rows).__name__}; return a list of dicts")
-        return Work(step, work.run, work.inputs, rows=rows, before=reading.before, forced=work.forced)
+        return Work(step, work.run, work.inputs, rows=rows, before=before, forced=work.forced)
 
     def tell_owners(self, asked: Mapping[str, Stamp], run: Run) -> None:
         """Report what the inputs hold now to the documents that own them: a lost report heals itself."""

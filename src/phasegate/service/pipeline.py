@@ -17,6 +17,7 @@ from phasegate.service.identity import store_id
 from phasegate.service.leases import Leases
 from phasegate.service.overview import Overview
 from phasegate.service.quarantine import Quarantine
+from phasegate.service.rescuer import Rescuer
 from phasegate.service.stepping import Stepping, StepRun
 from phasegate.service.sweeper import Sweeper
 from phasegate.service.tables import TableReporter
@@ -62,9 +63,10 @@ class Pipeline:
         )
         self._stepping = Stepping(plan, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
                                   worker=self.worker)  # fmt: skip
+        rescuer = Rescuer(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, store_id=self.store_id)
         self.sweeper = Sweeper(
             ports,
-            handlers={f"phase:{plan.pipeline}": self.gatekeeper.look, f"lease:{warehouse_name}": self.leases.expire},
+            handlers={f"phase:{plan.pipeline}": self.gatekeeper.look, f"lease:{warehouse_name}": rescuer.rescue},
         )
 
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:

@@ -1,6 +1,6 @@
 """What a Python step sees: the run, and reads that are attested by the stamps taken before the first of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from phasegate.core.keys import Run
 from phasegate.core.plan import Plan
@@ -12,8 +12,10 @@ from phasegate.service.inputs import stamps_now
 class Reading:
     """Given to a Python step's function, which returns its rows."""
 
-    def __init__(self, plan: Plan, warehouse: Warehouse, *, asked: Mapping[str, Stamp], run: Run) -> None:
-        self._warehouse, self._run = warehouse, run
+    def __init__(
+        self, plan: Plan, warehouse: Warehouse, *, asked: Mapping[str, Stamp], run: Run, check: Callable[[], None]
+    ) -> None:
+        self._warehouse, self._run, self._check = warehouse, run, check
         with warehouse.snapshot() as reader:
             self.before = stamps_now(plan, reader, asked=asked, run=run)
 
@@ -31,7 +33,9 @@ class Reading:
         """Return the rows of a SELECT; ``$run_date`` is bound where the text names it.
 
         The write that follows commits only if no input was written since the step began.
+        Raises LeaseLost once somebody else may be at work on the step's partition: let it pass.
         """
+        self._check()
         bound = dict(params or {})
         if "$run_date" in sql:
             bound.setdefault("run_date", self._run.date)

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from phasegate.core import keys, messages
 from phasegate.core.decisions import Answer, Report
-from phasegate.core.freshness import survey
+from phasegate.core.freshness import present_inputs, survey
 from phasegate.core.keys import Run
 from phasegate.core.phase import Phase
 from phasegate.core.plan import Plan, Step
@@ -43,20 +43,26 @@ class StepRun:
 
     @property
     def needed(self) -> bool:
-        """Whether no result of the present inputs is known yet: False for a duplicate of finished work."""
-        return self._step.name not in survey(self._phase)
+        """Whether there is something to do: False when a result of the present inputs is known already.
+
+        Always True for a step without needs: only its source knows whether it has news.
+        """
+        return not self._step.needs or self._step.name not in survey(self._phase)
 
     @property
     def inputs(self) -> dict[str, Stamp]:
         """Return the inputs that the result will be of."""
-        return {
-            str(need): self._phase.inputs[need.phase].stamps[need.step]
-            for need in self._step.needs
-            if need.phase in self._phase.inputs and need.step in self._phase.inputs[need.phase].stamps
-        }
+        if self._step.name not in self._phase.gate.members:
+            return {}
+        return present_inputs(self._phase, self._step.name)
 
     def write(self, rows: Sequence[Row]) -> Receipt:
-        """Write the step's rows in one fenced transaction and return the receipt; see ``Writer.write`` for errors."""
+        """Write the step's rows in one fenced transaction and return the receipt; see ``Writer.write`` for errors.
+
+        Not after ``complete``: begin the step again for further rows.
+        """
+        if self.answer is not None:
+            raise BadInput(f"step {self._step.name}: complete() was called; begin the step again to write more")
         if self._step.table is None or self._held is None:
             raise BadInput(f"step {self._step.name} has no table; give it one in the plan, or write elsewhere")
         work = Work(self._step, self._run, self.inputs, rows=rows)

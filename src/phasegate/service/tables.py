@@ -9,7 +9,7 @@ from phasegate.core.fingerprint import rows_of
 from phasegate.core.keys import Run
 from phasegate.core.plan import Step
 from phasegate.core.receipt import Receipt, Stamp
-from phasegate.errors import Contended
+from phasegate.errors import BadInput, Contended
 from phasegate.ports import Ports
 from phasegate.service.gatekeeper import Gatekeeper
 from phasegate.service.inputs import part_of
@@ -39,7 +39,11 @@ class TableReporter:
         self._ports, self._gatekeeper = ports, gatekeeper
 
     def report(self, step: Step, run: Run, *, built_from: dict[str, Stamp] | None = None) -> Answer:
-        """Report what the step's partition holds now. Raises Contended when it keeps changing under the read."""
+        """Report what the step's partition holds now.
+
+        Raises Contended when it keeps changing under the read, BadInput when a guarded partition does not hold what
+        its newest receipt says: nobody could tell what its readers saw.
+        """
         assert step.table is not None, f"step {step.name} has no table to read"
         self._gatekeeper.open(step.phase, run)
         for _ in range(READS_MAX):
@@ -47,6 +51,11 @@ class TableReporter:
             with self._ports.warehouse.snapshot() as reader:
                 receipt = reader.receipts([part_of(step, run)]).get(part_of(step, run))
                 if receipt is not None:
+                    if receipt.fingerprint != reader.fingerprint(step.table, partition=run.date):
+                        raise BadInput(
+                            f"{step.table.name}/{run.date} was changed past Phasegate since its last receipt; "
+                            "write it with begin and run.write"
+                        )
                     return self._gatekeeper.report(step.phase, run, report_of(step.name, receipt))
                 stamp = Stamp(reader.fingerprint(step.table, partition=run.date))
             rows = rows_of(stamp.fingerprint)

@@ -71,6 +71,7 @@ class Worker:
                 step = self._step(said.step, where=where)
                 return self._builder.serve(step, keys.parse_run(said.run), request_id=said.id)
             case messages.Completion():
+                self._check_ordered(said, where=where)
                 return self.complete(said, where=where).outcome
 
     def begin(self, said: messages.Trigger) -> Answer:
@@ -88,7 +89,14 @@ class Worker:
         return answer
 
     def complete(self, said: messages.Completion, *, where: str) -> Answer:
-        """Report what somebody outside says of an external step. An unknown member is quarantined, never counted."""
+        """Report what somebody outside says of an external step, and acknowledge the trigger that it echoes.
+
+        An unknown member is quarantined, never counted.
+        """
+        if said.trigger_id:
+            self._acknowledge(said.trigger_id, where=where)
+            if not said.step:
+                return Answer("acknowledged")
         step = self._step(said.step, where=where)
         run = messages.completion_run(said, modes=self._plan.modes, where=where)
         echoed = self._echoed(step, run, trigger=said.trigger_id)
@@ -113,6 +121,19 @@ class Worker:
         if answer.outcome == "unknown member":
             raise BadInput(f"step {step.name} is no member of {step.phase} in run {run}; see: phasegate why {run}")
         return answer
+
+    def _check_ordered(self, said: messages.Completion, *, where: str) -> None:
+        """Refuse a message that nothing orders: delivered again later, it would count as the newest."""
+        step = self._plan.steps.get(said.step)
+        unordered = said.sequence is None and said.completed_at is None
+        if step is not None and step.table is None and unordered and said.status in ("success", "empty"):
+            raise BadInput(f"{where}: nothing says how new it is; add sequence, or completed_at")
+
+    def _acknowledge(self, trigger: str, *, where: str) -> None:
+        pipeline, phase, run, generation, receiver = keys.parse_trigger(trigger)
+        if pipeline != self._plan.pipeline or phase not in self._plan.phases:
+            raise BadInput(f"{where}: trigger_id {trigger!r} is of no phase of pipeline {self._plan.pipeline!r}")
+        self._gatekeeper.acknowledge(phase, run, generation=generation, receiver=receiver)
 
     def _request(self, step: Step, run: Run) -> str:
         """Return the id of the standing request for a step, which a failure that names none speaks of."""

@@ -13,7 +13,7 @@ from phasegate.core.keys import Run
 from phasegate.core.plan import Plan, Step
 from phasegate.core.receipt import ABSENT, Changes, Part, Receipt, Staged, Stamp
 from phasegate.core.table import Table
-from phasegate.errors import Ambiguous, Conflict, Contended, Moved
+from phasegate.errors import Ambiguous, Conflict, Contended, Fenced, ForeignStore, Moved
 from phasegate.ports import Params, Ports, Row, Transaction
 from phasegate.service.inputs import part_of, stamps_now
 from phasegate.service.leases import Held
@@ -75,6 +75,12 @@ class Writer:
             held.check()
             try:
                 return self._told(self._transaction(work, held=held, write_id=write_id))
+            except Fenced as e:
+                if not held.beat():
+                    raise
+                # The lease is ours and the fence is ahead of it: the store was restored from an older copy.
+                found = f"is fenced with token {e.newest}, ahead of our lease with token {e.token}: a store restored from a copy"
+                raise ForeignStore(e.resource, found=found) from e
             except Conflict:
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Ambiguous:

@@ -160,6 +160,7 @@ class SimWarehouse(MemoryWarehouse):
         self._scheduler.step("transaction")
         before = len(self.commits)
         lost = self._scheduler.unanswered()
+        self._scheduler.stall()
         with super().transaction() as tx:
             yield _Verbs(tx, self._scheduler)  # type: ignore[misc]
             self._scheduler.step("commit")
@@ -170,6 +171,7 @@ class SimWarehouse(MemoryWarehouse):
         if lost:
             raise Ambiguous("commit")
         self._scheduler.crash_after("commit")
+        self._scheduler.stall()
 
     def _told(self, receipt: Receipt) -> None:
         if receipt.write_id not in self._witness.receipts:

@@ -9,7 +9,7 @@ from greenlet import greenlet  # noqa: TID253  this module is only imported by t
 STEPS_MAX = 30_000
 SWITCH_PROBABILITIES = (0.02, 0.1, 0.3, 1.0)
 TIME_STEPS_S = (0.0, 0.0, 0.0, 0.01, 0.05, 0.5, 3.0)
-PAUSES_S = (10.0, 70.0, 90.0, 200.0, 900.0)
+PAUSES_S = (10.0, 30.0, 50.0, 70.0, 90.0, 200.0, 900.0)
 
 
 class Crash(BaseException):
@@ -22,12 +22,16 @@ class Livelock(AssertionError):
 
 @dataclass(frozen=True)
 class Faults:
-    """How often things go wrong, per port call (probabilities) or per run (bounds); ``broken`` is per build."""
+    """How often things go wrong, per port call (probabilities) or per run (bounds).
+
+    ``stall`` is a pause just before a transaction or just after its commit, ``broken`` a failure of a step's own code.
+    """
 
     crash: float = 0.01
     crashes_max: int = 6
     unanswered: float = 0.02
     pause: float = 0.003
+    stall: float = 0.02
     lose: float = 0.05
     duplicate: float = 0.25
     broken: float = 0.03
@@ -78,12 +82,6 @@ class Scheduler:
         assert owner is not None, "only a task has a process"
         return self._add(Task(name, body, owner.group, owner.skew_s, wake=self.now))
 
-    def retire(self, task: Task) -> None:
-        """Take a sleeping task away."""
-        task.dead = True
-        if task in self.tasks:
-            self.tasks.remove(task)
-
     def step(self, what: str) -> None:
         """Let others run, and perhaps die or fall asleep, before a port call."""
         task = self._running()
@@ -94,12 +92,15 @@ class Scheduler:
         if draw < self.faults.crash and self.crashes < self.faults.crashes_max and task.mortal:
             self._kill(task, what)
         if draw > 1 - self.faults.pause:
-            self.pauses += 1
-            until = self.now + self.rng.choice(PAUSES_S)
-            for other in self.tasks:
-                if other.group == task.group:
-                    other.wake = max(other.wake, until)
+            self._pause(task)
         self._switch(task)
+
+    def stall(self) -> None:
+        """Perhaps fall asleep here, where it hurts most."""
+        task = self._running()
+        if task is not None and self.rng.random() < self.faults.stall:
+            self._pause(task)
+            self._switch(task)
 
     def crash_after(self, what: str) -> None:
         """Perhaps die right after a port call has taken effect."""
@@ -172,6 +173,14 @@ class Scheduler:
             if other is not task:
                 self.tasks.remove(other)
         raise Crash(what)
+
+    def _pause(self, task: Task) -> None:
+        """Stop a whole process for a while: its heartbeats too."""
+        self.pauses += 1
+        until = self.now + self.rng.choice(PAUSES_S)
+        for other in self.tasks:
+            if other.group == task.group:
+                other.wake = max(other.wake, until)
 
     def _switch(self, task: Task) -> None:
         self._main.switch()

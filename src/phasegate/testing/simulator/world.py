@@ -202,11 +202,10 @@ class World:
         live = self._live()
         if live >= TASKS_MAX or (live and self.sim.rng.random() > 0.1):
             return
-        due = self._next_due()
         if self.witness.dead and self._visit <= self.sim.now:
             self._visit = self.sim.now + OPERATOR_EVERY_S
             self._spawn("operator", self._redrive)
-        elif due is not None and due <= self.sim.now and self.sim.rng.random() < 0.5:
+        elif self.sim.rng.random() < 0.5 and (due := self._next_due()) is not None and due <= self.sim.now:
             self._spawn("sweep", self.pipeline.sweeper.sweep)
         elif self.bus.ready():
             self._spawn("work", self.pipeline.worker.work)
