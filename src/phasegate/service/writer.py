@@ -79,8 +79,8 @@ class Writer:
                 if not held.beat():
                     raise
                 # The lease is ours and the fence is ahead of it: the store was restored from an older copy.
-                found = f"is fenced with token {e.newest}, ahead of our lease with token {e.token}: a store restored from a copy"
-                raise ForeignStore(e.resource, found=found) from e
+                ahead = f"is fenced with token {e.newest}, ahead of our lease with token {e.token}"
+                raise ForeignStore(e.resource, found=ahead) from e
             except Conflict:
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Ambiguous:
