@@ -24,7 +24,7 @@ TRIGGER = {
 REQUEST = {
     "kind": "request", "id": "r1", "pipeline": "nba", "phase": "analytics", "step": "player_game", "run": RUN, "inputs": {},
 }  # fmt: skip
-COMPLETION = {"kind": "completion", "step": "odds", "run": RUN, "execution_id": "e1"}
+COMPLETION = {"kind": "completion", "step": "odds", "run": RUN, "execution_id": "e1", "sequence": 1}
 
 
 def without(body: Mapping[str, object], *fields: str) -> dict[str, object]:
@@ -101,7 +101,10 @@ def test_a_bad_plan_is_refused_with_its_line_and_nothing_is_made(night: Night, c
 MESSAGES: dict[str, tuple[Mapping[str, object], str]] = {
     "no kind": ({}, "message m1: kind is None; it must be one of trigger, request, completion"),
     "unknown kind": ({"kind": "hello"}, "message m1: kind is 'hello'; it must be one of trigger, request, completion"),
-    "no step": (without(COMPLETION, "step"), "message m1: completion message: Object missing required field `step`"),
+    "no step": (
+        without(COMPLETION, "step"),
+        "message m1: unknown step ''; the plan has gamebook, odds, player_game, report",
+    ),
     "unknown step": (
         {**COMPLETION, "step": "nope"},
         "message m1: unknown step 'nope'; the plan has gamebook, odds, player_game, report",
@@ -128,14 +131,26 @@ MESSAGES: dict[str, tuple[Mapping[str, object], str]] = {
         "message m1: unknown mode 'daily'; the plan has overnight",
     ),
     "time without zone": (
-        {**COMPLETION, "completed_at": "2026-02-04T06:00:00"},
+        {**without(COMPLETION, "sequence"), "completed_at": "2026-02-04T06:00:00"},
         "message m1: completed_at '2026-02-04T06:00:00' has no time zone; add +00:00 or Z",
     ),
     "time that is none": (
-        {**COMPLETION, "completed_at": "this morning"},
+        {**without(COMPLETION, "sequence"), "completed_at": "this morning"},
         "message m1: completed_at 'this morning': write ISO 8601, such as 2026-02-04T06:00:00+00:00",
     ),
     "negative sequence": ({**COMPLETION, "sequence": -1}, "message m1: sequence -1 is out of bounds; use 0 to 2^53"),
+    "nothing says how new it is": (
+        without(COMPLETION, "sequence"),
+        "message m1: nothing says how new it is; add sequence, or completed_at",
+    ),
+    "an echo of no trigger": (
+        {**COMPLETION, "trigger_id": "hello"},
+        "trigger_id 'hello': send back the id of the trigger message as it came",
+    ),
+    "an echo of another pipeline's trigger": (
+        {**COMPLETION, "trigger_id": "trigger.mlb.raw.2026-02-03.overnight.1.analytics"},
+        "message m1: trigger_id 'trigger.mlb.raw.2026-02-03.overnight.1.analytics' is of no phase of pipeline 'nba'",
+    ),
     "no execution id": (
         without(COMPLETION, "execution_id"),
         "message m1: step odds has no table to read; give an execution_id for its content",

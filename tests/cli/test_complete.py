@@ -78,3 +78,17 @@ def test_complete_reads_a_message_from_a_file_or_standard_input(
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(again)))
     done = night("complete", "--message", "-", "--json")
     assert (done.json["outcome"], done.json["rows"]) == ("duplicate", 7)
+
+
+def test_a_trigger_is_acknowledged_by_its_id_alone(night: Night) -> None:
+    plan = (night.folder / "plan.toml").read_text()
+    plan = plan.replace("[phase.raw]", '[phase.raw]\nsends = [{ topic = "audit", ack = "completion" }]')
+    (night.folder / "plan.toml").write_text(plan)
+    night.scrape(10)
+    night("complete", "odds", "--run", RUN)
+    trigger = f"trigger.nba.raw.{RUN}.1.audit"
+    assert "sent to audit, not acknowledged yet" in night("why", RUN).out
+    done = night("complete", "--trigger-id", trigger, "--json")
+    assert (done.code, done.json["outcome"], done.json["phase"], done.json["step"]) == (0, "acknowledged", "raw", None)
+    assert "acknowledged by audit" in night("why", RUN).out
+    assert night("complete", "--trigger-id", trigger).out.startswith(f"trigger of {RUN}: acknowledged.\n")

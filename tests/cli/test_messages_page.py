@@ -13,7 +13,11 @@ from tests.docs_runner import split
 from tests.real_data import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "messages.md").read_text()
-KINDS = {"Trigger": messages.Trigger, "Request": messages.Request, "Completion": messages.Completion}
+KINDS: dict[str, type[msgspec.Struct]] = {
+    "Trigger": messages.Trigger,
+    "Request": messages.Request,
+    "Completion": messages.Completion,
+}
 
 
 def section(kind: str) -> str:

@@ -107,13 +107,14 @@ def test_the_hash_of_a_plan_changes_with_everything_in_it() -> None:
 
 
 def test_a_gate_has_the_members_of_its_mode_and_what_they_need() -> None:
-    gate = load().gate("analytics", run=OVERNIGHT, opened_at=0.0)
+    plan = load()
+    gate, topic = plan.gate("analytics", run=OVERNIGHT, opened_at=0.0), "nba.analytics.requests"
+    code = {name: step.code for name, step in plan.steps.items()}
+    raw, team = Need("raw", "gamebook"), Need("analytics", "team_game")
     assert gate.members == {
-        "team_game": Spec(needs=(Need("raw", "gamebook"),), topic="nba.analytics.requests"),
-        "player_game": Spec(
-            needs=(Need("raw", "gamebook"), Need("analytics", "team_game")), topic="nba.analytics.requests"
-        ),
-        "upcoming": Spec(needs=(Need("raw", "odds"),), topic="nba.analytics.requests"),
+        "team_game": Spec(needs=(raw,), topic=topic, code=code["team_game"]),
+        "player_game": Spec(needs=(raw, team), topic=topic, code=code["player_game"]),
+        "upcoming": Spec(needs=(Need("raw", "odds"),), topic=topic, code=code["upcoming"]),
     }
     assert gate.expect == ("team_game", "player_game", "upcoming")
     assert (gate.critical, gate.at_least) == (("player_game",), 2)

@@ -14,8 +14,6 @@ from phasegate.cli.outcomes import Reported
 from phasegate.cli.output import emit, emit_json, talk
 
 if TYPE_CHECKING:
-    from phasegate.core.keys import Run
-    from phasegate.core.plan import Plan
     from phasegate.service.pipeline import Pipeline
 
 STATUSES = ("success", "empty", "partial", "failed", "transient", "skipped")
@@ -47,14 +45,15 @@ def complete(app: App, /, *, step: str | None, message: str | None, as_json: boo
     """Report STEP of a run: that it is done, by default, or what else became of it.
 
     For a step with a table its content is read, and counts; without one, each report without --execution-id counts
-    as new content. Exits with 1 if the report was refused, because a newer one was accepted or the run is void.
+    as new content. With --trigger-id alone that trigger is acknowledged, and nothing else. Exits with 1 if the
+    report was refused, because a newer one was accepted or the run is void.
     """
     given = {name: value for name, value in fields.items() if value is not None}
     body = _read(message, step, given) if message is not None else _spelled(step, given)
     with app.pipeline() as pipeline:
         body = _filled(app, pipeline, body)
         answer = pipeline.complete(body, where=WHERE)
-        reported = Reported(pipeline, str(body["step"]), _run(pipeline.plan, body), outcome=answer.outcome)
+        reported = _reported(pipeline, body, outcome=answer.outcome)
     rows = body.get("rows")
     differs = reported.differs(rows if isinstance(rows, int) else None)
     if as_json:
@@ -70,6 +69,8 @@ def _spelled(step: str | None, given: Mapping[str, str | int]) -> dict[str, obje
     """Return the message that the options spell."""
     from phasegate.errors import BadInput
 
+    if step is None and given.keys() == {"trigger_id"}:
+        return dict(given)
     if step is None:
         raise BadInput("complete: name the STEP, or give --message FILE")
     if "run" not in given:
@@ -127,9 +128,14 @@ def _filled(app: App, pipeline: "Pipeline", body: dict[str, object]) -> dict[str
     return filled
 
 
-def _run(plan: "Plan", body: Mapping[str, object]) -> "Run":
-    from phasegate.core import messages
+def _reported(pipeline: "Pipeline", body: Mapping[str, object], *, outcome: str) -> Reported:
+    """Return where the phase stands now: that of the step, or the one whose trigger was acknowledged."""
+    from phasegate.core import keys, messages
 
     said = messages.parse({"kind": "completion", **body}, where=WHERE)
     assert isinstance(said, messages.Completion)
-    return messages.completion_run(said, modes=plan.modes, where=WHERE)
+    if not said.step:
+        _, phase, run, _, _ = keys.parse_trigger(said.trigger_id)
+        return Reported(pipeline, run, phase=phase, step=None, outcome=outcome)
+    run = messages.completion_run(said, modes=pipeline.plan.modes, where=WHERE)
+    return Reported(pipeline, run, phase=pipeline.plan.steps[said.step].phase, step=said.step, outcome=outcome)

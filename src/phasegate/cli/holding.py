@@ -6,11 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 from phasegate.cli.app import TOLD
 from phasegate.cli.outcomes import Reported
@@ -59,7 +57,7 @@ def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to
         else:
             error = f"the command {_ended(code)}"
             answer = handle.fail(error)
-    return Held(code, error, Reported(pipeline, step.name, run, outcome=answer.outcome))
+    return Held(code, error, Reported(pipeline, run, phase=step.phase, step=step.name, outcome=answer.outcome))
 
 
 def _run(command: Command, step: "Step", run: "Run", *, to_stderr: bool) -> tuple[int, int | None]:
@@ -67,31 +65,48 @@ def _run(command: Command, step: "Step", run: "Run", *, to_stderr: bool) -> tupl
     environment = {**os.environ, **dict(zip(TOLD, (str(run), step.name, run.date), strict=True))}
     out: IO[bytes] = sys.stderr.buffer if to_stderr else sys.stdout.buffer
     last = b""
-    with subprocess.Popen(command.words, env=environment, stdout=subprocess.PIPE) as process:  # noqa: S603  the user's own command
+    # The signals first: the command must not outlive one that ends this process.
+    with (
+        _Signals() as signals,
+        subprocess.Popen(command.words, env=environment, stdout=subprocess.PIPE) as process,  # noqa: S603  the user's own command
+    ):
+        signals.pass_on_to(process)
         assert process.stdout is not None
-        with _passed_on(process):
-            for line in process.stdout:
-                out.write(line)
-                out.flush()
-                last = line if line.strip() else last
-            code = process.wait()
+        for line in process.stdout:
+            out.write(line)
+            out.flush()
+            last = line if line.strip() else last
+        code = process.wait()
     found = ROWS.fullmatch(last)
     return code, None if found is None else int(found[1])
 
 
-@contextmanager
-def _passed_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Pass SIGTERM and Ctrl-C on to the command during the block: it ends, and that is reported."""
+class _Signals:
+    """Keeps SIGTERM and Ctrl-C during the block for the command: it ends, and that is reported."""
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, old in self._before.items():
             signal.signal(number, old)
+
+    def pass_on_to(self, process: "subprocess.Popen[bytes]") -> None:
+        """Send the command what came and what will come."""
+        self._process = process
+        for number in self._early:
+            process.send_signal(number)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
 
 
 def _ended(code: int) -> str:

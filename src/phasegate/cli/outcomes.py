@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WORDS = {
     "accepted": "accepted",
+    "acknowledged": "acknowledged",
     "duplicate": "known already, nothing changes",
     "older": "refused: a newer report was accepted before",
     "void": "refused: the run is void",
@@ -28,11 +29,15 @@ REFUSED = ("older", "void")
 class Reported:
     """A report that a phase has answered, and where the step and its phase stand now."""
 
-    def __init__(self, pipeline: "Pipeline", step: str, run: "Run", *, outcome: str) -> None:
+    def __init__(self, pipeline: "Pipeline", run: "Run", *, phase: str, step: str | None, outcome: str) -> None:
         self.step, self.run, self.outcome = step, run, outcome
-        phase = pipeline.plan.steps[step].phase
         self.view: PhaseView = next(view for view in pipeline.overview.why(run) if view.phase == phase)
-        self.member: MemberView = next(member for member in self.view.members if member.name == step)
+        self.member: MemberView | None = next((one for one in self.view.members if one.name == step), None)
+
+    @property
+    def rows(self) -> int | None:
+        """Return the rows of the step's newest accepted result."""
+        return None if self.member is None else self.member.rows
 
     @property
     def exit_code(self) -> int:
@@ -41,16 +46,16 @@ class Reported:
 
     def differs(self, rows: int | None) -> str:
         """Return what to say when somebody reported other rows than the step's table holds; else nothing."""
-        if rows is None or self.outcome not in ("accepted", "duplicate") or self.member.rows in (None, rows):
+        if rows is None or self.outcome not in ("accepted", "duplicate") or self.rows in (None, rows):
             return ""
-        return f"{self.step} of {self.run}: {rows} rows were reported, its table holds {self.member.rows}"
+        return f"{self.step} of {self.run}: {rows} rows were reported, its table holds {self.rows}"
 
     def lines(self) -> "Sequence[str]":
         """Return what to tell a person."""
-        rows = "" if self.outcome != "accepted" or self.member.rows is None else f", {self.member.rows:,} rows"
+        rows = "" if self.outcome != "accepted" or self.rows is None else f", {self.rows:,} rows"
         view = self.view
         return [
-            f"{self.step} of {self.run}: {WORDS.get(self.outcome, self.outcome)}{rows}.",
+            f"{self.step or 'trigger'} of {self.run}: {WORDS.get(self.outcome, self.outcome)}{rows}.",
             f"{view.phase} is {view.state}: {view.reason}.",
             *(f"next: {mend}" for mend in view.mends),
         ]
@@ -63,7 +68,7 @@ class Reported:
             "step": self.step,
             "outcome": self.outcome,
             "refused": self.outcome in REFUSED,
-            "rows": self.member.rows,
+            "rows": self.rows,
             "generation": self.view.generation,
             "state": self.view.state,
             "next": list(self.view.mends),

@@ -114,6 +114,9 @@ def _fired(phase: Phase) -> tuple[State, str]:
     unsent = [e.receiver for e in phase.outbox if e.waiting]
     if unsent:
         return "sending", f"generation {phase.generation} is not acknowledged by {', '.join(unsent)} yet"
+    if phase.waiting:
+        newer = ", ".join(f"{name} generation {begun.generation}" for name, begun in phase.waiting.items())
+        return "waiting", f"{newer} came, and is not taken over yet"
     if missing(phase):
         return "degraded", f"generation {phase.generation} went out without {', '.join(missing(phase))}"
     return "complete", f"generation {phase.generation} is fresh and handed on"
@@ -159,7 +162,7 @@ def _since(phase: Phase, members: tuple[MemberView, ...], *, state: State) -> fl
         case "building":
             return min(r.opened_at for r in phase.requests.values() if r.state != "dead")
         case "waiting":
-            changed = [i.begun_at for i in phase.inputs.values()]
+            changed = [i.begun_at for i in (*phase.inputs.values(), *phase.waiting.values())]
             changed += [] if phase.changing_since is None else [phase.changing_since]
             return min((at for at in changed if at > fired), default=fired)
         case _:

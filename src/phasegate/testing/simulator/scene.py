@@ -36,7 +36,7 @@ def table(step: str) -> Table:
     return Table(name=f"sim.{step}", key=("day", "k"), partition="day", columns=COLUMNS)
 
 
-def small_plan(*, python: Sequence[str] = ()) -> Plan:
+def small_plan(*, python: Sequence[str] = (), catch_up_max_s: float = 120.0) -> Plan:
     """Return the plan, in the reference pipeline's shape; the steps named in ``python`` are functions, not SQL."""
     steps = {name: _step(name, python=name in python) for name in NEEDS}
     phases = {
@@ -45,7 +45,7 @@ def small_plan(*, python: Sequence[str] = ()) -> Plan:
             after=() if number == 0 else (PHASES[number - 1],),
             modes={MODE: ModeGate(expect=tuple(s.name for s in steps.values() if s.phase == phase))},
             sends=(Send(topic="consumer", ack="publish"),) if phase == "precompute" else (),
-            catch_up_max_s=120.0,
+            catch_up_max_s=catch_up_max_s,
         )
         for number, phase in enumerate(PHASES)
     }

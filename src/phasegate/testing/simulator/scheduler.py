@@ -47,6 +47,7 @@ class Task:
     group: int
     skew_s: float
     wake: float = 0.0
+    waits_for: object = None
     dead: bool = False
     mortal: bool = True
     strand: greenlet = field(init=False)
@@ -95,12 +96,21 @@ class Scheduler:
             self._pause(task)
         self._switch(task)
 
-    def stall(self) -> None:
-        """Perhaps fall asleep here, where it hurts most."""
+    def stall(self, on: object = None) -> None:
+        """Perhaps fall asleep here, where it hurts most; perhaps until somebody else is done with ``on``."""
         task = self._running()
-        if task is not None and self.rng.random() < self.faults.stall:
-            self._pause(task)
-            self._switch(task)
+        if task is None or self.rng.random() >= self.faults.stall:
+            return
+        self._pause(task)
+        task.waits_for = on if self.rng.random() < 0.5 else None
+        self._switch(task)
+        task.waits_for = None
+
+    def rouse(self, on: object) -> None:
+        """Wake whoever stalls until ``on`` happens."""
+        for task in self.tasks:
+            if task.waits_for == on:
+                task.wake = min(task.wake, self.now)
 
     def crash_after(self, what: str) -> None:
         """Perhaps die right after a port call has taken effect."""

@@ -22,8 +22,9 @@ HEARTBEAT_S = 15.0
 OPERATOR_EVERY_S = 600.0
 # Everything that is asked for is asked again within minutes, so rest is far off the look that comes once a day.
 REST_MAX_S = 6 * 3600.0
-LATE_S = (5.0, 60.0, 150.0, 300.0, 1000.0, 3000.0)
-BATCHES = (("r1",), ("r1", "r2"), ("r1", "r2", "r1"), ("r1", "r1"), ("r1", "r2", "r2", "r3"))
+CATCH_UP_S = (0.0, 120.0)
+LATE_S = (5.0, 20.0, 60.0, 150.0, 300.0, 1000.0, 3000.0)
+BATCHES = (("r1",), ("r1", "r2"), ("r1", "r2", "r1"), ("r1", "r1"), ("r1", "r2", "r2", "r3"), ("r1", "r2", "r3", "r4"))
 
 
 @dataclass
@@ -52,7 +53,8 @@ class World:
         rng = self.sim.rng
         self.days = ["2026-02-03", "2026-02-04"][: rng.choice([1, 1, 2])]
         self.guarded = rng.random() < 0.5
-        plan = small_plan(python=[step for step, needs in NEEDS.items() if needs and rng.random() < 0.3])
+        python = [step for step, needs in NEEDS.items() if needs and rng.random() < 0.3]
+        plan = small_plan(python=python, catch_up_max_s=rng.choice(CATCH_UP_S))
         skew_s = max(self.faults.skew_s) - min(self.faults.skew_s)
         runs = {document(phase, day) for phase in PHASES for day in self.days}
         self.witness = Witness(now=lambda: self.sim.now, skew_s=skew_s, runs=runs)
