@@ -114,7 +114,7 @@ def test_a_gate_has_the_members_of_its_mode_and_what_they_need() -> None:
     assert gate.members == {
         "team_game": Spec(needs=(raw,), topic=topic, code=code["team_game"]),
         "player_game": Spec(needs=(raw, team), topic=topic, code=code["player_game"]),
-        "upcoming": Spec(needs=(Need("raw", "odds"),), topic=topic, code=code["upcoming"]),
+        "upcoming": Spec(needs=(Need("raw", "odds"),), topic=topic, code=code["upcoming"], attested=False),
     }
     assert gate.expect == ("team_game", "player_game", "upcoming")
     assert (gate.critical, gate.at_least) == (("player_game",), 2)

@@ -166,14 +166,13 @@ class SimWarehouse(MemoryWarehouse):
             self._scheduler.step("commit")
             if lost and self._scheduler.rng.random() < 0.5:
                 raise Ambiguous("commit")
-        parts = [receipt.part for receipt in self.commits[before:]]
         for receipt in self.commits[before:]:
             self._told(receipt)
             self._scheduler.rouse(receipt.part)
         if lost:
             raise Ambiguous("commit")
         self._scheduler.crash_after("commit")
-        self._scheduler.stall(*parts[:1])
+        self._scheduler.stall(self.commits[-1].part)
 
     def _told(self, receipt: Receipt) -> None:
         if receipt.write_id not in self._witness.receipts:
