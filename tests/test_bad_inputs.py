@@ -115,7 +115,7 @@ MESSAGES: dict[str, tuple[Mapping[str, object], str]] = {
     ),
     "rows as text": (
         {**COMPLETION, "rows": "many"},
-        "message m1: completion message: Expected `int`, got `str` - at `$.rows`",
+        "message m1: completion message: Expected `int | null`, got `str` - at `$.rows`",
     ),
     "no run": (without(COMPLETION, "run"), "message m1: names no run; add run = DATE.MODE, or game_date"),
     "run without date": (

@@ -15,6 +15,8 @@ from phasegate.core.toml_lines import Toml, parse, spell, suggest
 from phasegate.errors import BadInput
 
 PREFIX = "PHASEGATE_"
+# What `phasegate begin … -- COMMAND` tells its command, which may well connect itself.
+TOLD_TO_COMMANDS = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
 TABLE = "phasegate"
 STATE = "STATE"
 HEARTBEATS_PER_TTL = 4
@@ -194,6 +196,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
     found = {}
     for variable, value in environ.items():
         if not variable.startswith(PREFIX):
+            continue
+        if variable in TOLD_TO_COMMANDS:
             continue
         if variable not in known:
             raise BadInput(f"{variable}: unknown variable{suggest(variable, known=known)}")

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from phasegate.core import backoff, decisions, outbox
 from phasegate.core.phase import LOOK_BY_S, Gate, Phase, Receiver, Spec
-from tests.core.story import KEY, NEXT, Story, gate
+from tests.core.story import KEY, NEXT, RAW, Story, gate
 
 
 def fired(version: str = "v1") -> Story:
@@ -168,6 +168,17 @@ def test_a_newer_input_waits_while_a_build_is_under_way_but_not_for_ever() -> No
     assert story.phase.due is not None
     story.look(story.now + 100)
     assert story.phase.inputs["raw"].generation == 2
+
+
+def test_inputs_that_waited_for_a_build_are_taken_over_when_it_ends_after_it_has_fired() -> None:
+    story = Story(Gate(members={"team": Spec(needs=(RAW,))}, expect=("team",)))
+    story.begin("raw-v1", generation=1)
+    story.begin("raw-v2", generation=2)
+    story.report("team", "team-v1", order=1)
+    assert story.generation == 1
+    assert story.phase.inputs["raw"].generation == 2
+    assert story.phase.waiting == {}
+    assert story.phase.requests["team"].inputs["raw.box"].fingerprint == "raw-v2"
 
 
 def test_at_the_deadline_a_gate_opens_without_the_rest_names_it_and_fires_again_when_it_comes() -> None:

@@ -11,8 +11,9 @@ from tests.mutants import wrong_services as services
 from tests.mutants.wrong_gates import Patch
 
 # Settings that bring a bug out early; none of them makes the unchanged code fail.
-CRASHES = Faults(crash=0.03, crashes_max=20)
+CRASHES = Faults(crash=0.1, crashes_max=40)
 BUSY = Faults(pause=0.02, duplicate=0.5)
+STALLS = Faults(stall=0.5, duplicate=0.5)
 BROKEN = Faults(broken=0.3)
 UNANSWERED_ONLY = Faults(crash=0.0, lose=0.0, unanswered=0.1)
 CRASHES_ONLY = Faults(crash=0.03, crashes_max=20, lose=0.0, unanswered=0.0)
@@ -76,7 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
         number=5,
         title="The key of a phase's document leaves out the date, so that two dates share one.",
         patch=gates.keeps_no_date,
-        says="ends as|mixture|never fired|not what was written|never written|works on|not at rest|quarantined",
+        says="fired \\d+ times|never written|mixture|not what was written",
     ),
     Mutant(
         number=6,
@@ -108,7 +109,6 @@ MUTANTS: tuple[Mutant, ...] = (
         title="A report is recorded first and decided on second; one that looks like a duplicate is not decided on.",
         patch=services.decides_on_new_reports_only,
         faults=CRASHES,
-        seeds_max=200,
         says="not at rest|never fired",
     ),
     Mutant(
@@ -154,7 +154,7 @@ MUTANTS: tuple[Mutant, ...] = (
         number=36,
         title="The order of reports is ignored: the last one wins.",
         patch=gates.lets_the_last_report_win,
-        faults=BUSY,
+        faults=STALLS,
         says="older one took its place",
         seeds_max=100,
     ),
@@ -202,7 +202,7 @@ MUTANTS: tuple[Mutant, ...] = (
         number=41,
         title="The fence is read, not changed.",
         patch=services.reads_the_fence_only,
-        faults=BUSY,
+        faults=STALLS,
         says="was committed after one with|duplicate rows",
         seeds_max=100,
     ),
@@ -217,9 +217,8 @@ MUTANTS: tuple[Mutant, ...] = (
         number=48,
         title="The fingerprint is read again after the commit.",
         patch=services.reads_the_fingerprint_again,
-        faults=BUSY,
-        says="not what was written",
-        seeds_max=200,
+        catches="property: a report repeats its receipt",
+        check=checks.reports_repeat_their_receipt,
     ),
     Mutant(
         number=49,
@@ -227,6 +226,7 @@ MUTANTS: tuple[Mutant, ...] = (
         patch=services.compares_in_another_snapshot,
         says="says it was built from|mixture",
         seeds_max=200,
+        faults=STALLS,
     ),
     Mutant(
         number=50,

@@ -1,6 +1,6 @@
 """The means that must catch a mutant: the simulator, a property of decisions, a contract of a port."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hypothesis import Phase as Stage
 from hypothesis import given, settings
@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from phasegate.core import lease
 from phasegate.core.lease import Lease
+from phasegate.core.receipt import Part, Receipt
+from phasegate.ports import Row
 from phasegate.stores.memory import MemoryStore
+from phasegate.testing.simulator import Faults, World
+from phasegate.testing.simulator.scene import table
 from phasegate.testing.store_contract import StoreContract
 from phasegate.testing.warehouse_contract import WarehouseContract
 from phasegate.warehouses.memory import MemoryWarehouse
@@ -18,6 +22,8 @@ from tests.core.commands import commands, states
 Check = Callable[[], None]
 # No example is kept: one that fails under a mutant must not be tried on the right code for ever.
 QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=400, phases=[Stage.generate])
+
+QUIET = Faults(crash=0.0, unanswered=0.0, pause=0.0, stall=0.0, lose=0.0, duplicate=0.0, broken=0.0, skew_s=(0.0,))
 
 holders = st.sampled_from(["a", "b"])
 times = st.integers(0, 200).map(float)
@@ -48,6 +54,26 @@ def leases_repeat_their_answer() -> None:
         assert decide(once) == (once, answer)
 
     repeat()
+
+
+def reports_repeat_their_receipt() -> None:
+    """A step is overtaken between its commit and its report; what it reports is still what it wrote."""
+    world = World(0, faults=QUIET)
+    committed = world.witness.committed
+
+    def overtaken(receipt: Receipt, rows: Sequence[Row]) -> None:
+        committed(receipt, rows)
+        if receipt.step == "team" and receipt.token == 1:
+            later = [{**row, "v": "later"} for row in rows]
+            with MemoryWarehouse.transaction(world.warehouse) as tx:
+                assert tx.change_fence(receipt.part, token=2, store_id=world.pipeline.store_id)
+                tx.stage_rows(table("team"), later)
+                tx.replace(table("team"), partition=receipt.partition, token=2)
+
+    world.witness.committed = overtaken  # type: ignore[method-assign]
+    world.run()
+    assert world.witness.commits[Part("sim.team", world.days[0])], "the scene never came to the step"
+    assert [why for why in world.witness.objections if "is not what was written" in why] == []
 
 
 def stores_compare_versions() -> None:

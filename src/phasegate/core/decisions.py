@@ -54,7 +54,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     after: float | None = None
     stamp: Stamp | None = None
     built_from: dict[str, Stamp] | None = None
-    rows: int = 0
+    rows: int | None = None
     error: str = ""
     request: str = ""
     write_id: str = ""

@@ -178,7 +178,8 @@ def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
     if name in fresh:
         assert result is not None
         weaker = "" if result.attested else "; what it was built from is not attested"
-        state, reason, since = "fresh", f"{result.status}, {result.rows} rows{weaker}", result.at
+        rows = "rows not counted" if result.rows is None else f"{result.rows} rows"
+        state, reason, since = "fresh", f"{result.status}, {rows}{weaker}", result.at
     elif request is not None:
         state, reason, since = _requested(request, stale)
         if state == "dead" and member is not None and member.attempt is not None:

@@ -59,5 +59,5 @@ def check_shrink(*, rows: int, present: int, part: Part, shrink_max: float) -> N
     if present and (present - rows) / present > shrink_max:
         raise Partial(
             f"{part.table}/{part.partition} would shrink from {present} to {rows} rows, more than {shrink_max:.0%}; "
-            "if that is right, run: phasegate redrive --force"
+            "if that is right, run: phasegate redrive RUN --step STEP --force"
         )

@@ -6,6 +6,7 @@ outside finished a step). Unknown fields are allowed; a missing or wrong one is 
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -57,7 +58,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     run: str = ""
     game_date: str = ""
     mode: str = ""
-    rows: int = 0
+    rows: Annotated[int, msgspec.Meta(ge=0)] | None = None
     sequence: int | None = None
     completed_at: str | float | None = None
     execution_id: str = ""

@@ -81,7 +81,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     stamp: Stamp
     order: float
     built_from: dict[str, Stamp]
-    rows: int
+    rows: int | None
     at: float
     attested: bool = True
     write_id: str = ""

@@ -57,6 +57,8 @@ class Builder:
 
         ``request_id`` names the request that a message asked for: one that no longer stands is ``not asked for``.
         """
+        if step.kind == "external":
+            raise BadInput(f"request {request_id}: step {step.name} is external; a worker has nothing to build")
         with self._leases.hold(part_of(step, run), purpose=request_id) as held:
             if held is None:
                 return "busy"

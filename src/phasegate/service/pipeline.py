@@ -9,7 +9,7 @@ from phasegate.core.backoff import held_up_s
 from phasegate.core.decisions import Answer
 from phasegate.core.plan import Plan
 from phasegate.core.receipt import Part
-from phasegate.errors import PhasegateError
+from phasegate.errors import BadInput, PhasegateError
 from phasegate.ports import Params, Ports
 from phasegate.service.builder import Builder, PythonStep
 from phasegate.service.gatekeeper import Gatekeeper
@@ -76,7 +76,8 @@ class Pipeline:
     def complete(self, body: Mapping[str, object], *, where: str = "complete") -> Answer:
         """Take in a completion message as somebody outside spells it. Raises BadInput, NotFound."""
         said = messages.parse({"kind": "completion", **body}, where=where)
-        assert isinstance(said, messages.Completion)
+        if not isinstance(said, messages.Completion):
+            raise BadInput(f"{where}: is a {body['kind']} message; only completions can be reported")
         return self.worker.complete(said, where=where)
 
     def work_until_idle(self, *, units_max: int = 1_000_000) -> int:

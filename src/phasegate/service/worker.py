@@ -4,7 +4,7 @@ from phasegate.core import keys, messages
 from phasegate.core.backoff import retry_s
 from phasegate.core.decisions import Answer, Report
 from phasegate.core.keys import Run
-from phasegate.core.phase import Input
+from phasegate.core.phase import Input, Status
 from phasegate.core.plan import Plan, Step
 from phasegate.core.receipt import Stamp
 from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
@@ -98,6 +98,8 @@ class Worker:
             if not said.step:
                 return Answer("acknowledged")
         step = self._step(said.step, where=where)
+        if step.kind != "external":
+            raise BadInput(f"{where}: step {step.name} is built by Phasegate; nobody else reports it")
         run = messages.completion_run(said, modes=self._plan.modes, where=where)
         echoed = self._echoed(step, run, trigger=said.trigger_id)
         if said.status in ("success", "empty") and step.table is not None:
@@ -108,7 +110,8 @@ class Worker:
                 raise BadInput(f"{where}: step {step.name} has no table to read; give an execution_id for its content")
             stamp = Stamp(said.execution_id)
         order = messages.completion_order(said, where=where, now=self._ports.clock.now())
-        report = Report(member=step.name, status=said.status, order=order, rows=said.rows, error=said.error,
+        status: Status = "empty" if said.status == "success" and said.rows == 0 else said.status
+        report = Report(member=step.name, status=status, order=order, rows=said.rows, error=said.error,
                         built_from=echoed, stamp=stamp, request=self._request(step, run))  # fmt: skip
         return self.tell(step, run, report)
 

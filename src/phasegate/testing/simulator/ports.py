@@ -127,6 +127,7 @@ class _Verbs:
 
     def __init__(self, inner: Transaction | Reader, scheduler: Scheduler) -> None:
         self._inner, self._scheduler = inner, scheduler
+        self.part: Part | None = None
 
     def __getattr__(self, name: str) -> object:
         verb = getattr(self._inner, name)
@@ -135,6 +136,9 @@ class _Verbs:
 
         def call(*args: object, **kwargs: object) -> object:
             self._scheduler.step(name)
+            if name == "put_receipt":
+                assert isinstance(args[0], Receipt)
+                self.part = args[0].part
             return verb(*args, **kwargs)
 
         return call
@@ -162,17 +166,20 @@ class SimWarehouse(MemoryWarehouse):
         lost = self._scheduler.unanswered()
         self._scheduler.stall()
         with super().transaction() as tx:
-            yield _Verbs(tx, self._scheduler)  # type: ignore[misc]
+            verbs = _Verbs(tx, self._scheduler)
+            yield verbs  # type: ignore[misc]
+            self._scheduler.stall()
             self._scheduler.step("commit")
             if lost and self._scheduler.rng.random() < 0.5:
                 raise Ambiguous("commit")
         for receipt in self.commits[before:]:
             self._told(receipt)
-            self._scheduler.rouse(receipt.part)
+        if verbs.part is not None:
+            self._scheduler.rouse(verbs.part)
         if lost:
             raise Ambiguous("commit")
         self._scheduler.crash_after("commit")
-        self._scheduler.stall(self.commits[-1].part)
+        self._scheduler.stall(verbs.part)
 
     def _told(self, receipt: Receipt) -> None:
         if receipt.write_id not in self._witness.receipts:

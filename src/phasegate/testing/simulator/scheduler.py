@@ -24,7 +24,7 @@ class Livelock(AssertionError):
 class Faults:
     """How often things go wrong, per port call (probabilities) or per run (bounds).
 
-    ``stall`` is a pause just before a transaction or just after its commit, ``broken`` a failure of a step's own code.
+    ``stall`` is a pause just before a transaction, or round its commit; ``broken`` a failure of a step's own code.
     """
 
     crash: float = 0.01
