@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,10 +19,11 @@ from nba_props.errors import DataError
 from nba_props.faults import Faults
 from nba_props.old_handoff import OldReport, replay
 from nba_props.raw import RawRow
-from nba_props.runner import MODE, PLAN, Runner
+from nba_props.runner import LATE_S, MODE, PLAN, Runner
 from nba_props.sources import morning_after
 from nba_props.sources.batches import restamp, split_games
 from nba_props.sources.synthetic import THE_NIGHT, SyntheticSource, night_of_2026_02_03
+from phasegate import SkippingClock
 
 EARLY_GAMES = 2
 FAULTS = Faults(duplicate=3, reorder=True, concurrent=2)
@@ -52,12 +54,19 @@ def run_demo(folder: Path, *, say: Callable[[str], None]) -> bool:
         say(f"$ phasegate {' '.join(command)}")
         say(_phasegate(folder, command))
     say("")
-    say("Three commands to try next:")
-    say(f"  cd {folder}")
-    say("  phasegate leases --all                     who held what, and how often")
-    say("  phasegate complete nbac_gamebook_player_stats --run 2026-02-03.overnight   a duplicate: nothing happens")
-    say("  phasegate dead                             what is not tried again by itself: nothing")
+    say(f"Three commands to try next, in {folder}:")
+    command = _command_from(folder)
+    say(f"  {command} leases --all      # who held which partition, and how often")
+    say(f"  {command} complete nbac_gamebook_player_stats --run {_run()}   # a report again: nothing happens")
+    say(f"  {command} dead              # what is not tried again by itself: nothing")
     return clean
+
+
+def _command_from(folder: Path) -> str:
+    """Return how to call phasegate from a folder: by name where the shell finds it, else by its relative path."""
+    if shutil.which("phasegate"):
+        return "phasegate"
+    return os.path.relpath(Path(sys.executable).with_name("phasegate"), folder)
 
 
 def _make_room(folder: Path) -> None:
@@ -73,7 +82,9 @@ def _through_phasegate(folder: Path, rows: list[RawRow]) -> tuple[dict[str, obje
     """Play the night through Phasegate; return what is counted afterwards, and whether nothing is amiss."""
     early, late = split_games(rows, early=EARLY_GAMES)
     later = [*early, *restamp(late, at=morning_after(THE_NIGHT) + timedelta(hours=8))]
-    runner = Runner(SyntheticSource(), state=folder / "state", faults=FAULTS)
+    # the night began as long ago as it lasted, so that it is over now
+    clock = SkippingClock(time.time() - LATE_S - 60)
+    runner = Runner(SyntheticSource(), state=folder / "state", faults=FAULTS, clock=clock)
     try:
         runner.play(THE_NIGHT, [early, later])
         counts = _count(runner)

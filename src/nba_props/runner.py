@@ -88,10 +88,18 @@ class Replay:
 class Runner:
     """One replay into one state directory."""
 
-    def __init__(self, source: Source, *, state: Path, faults: Faults | None = None, plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        state: Path,
+        faults: Faults | None = None,
+        plan: Plan | None = None,
+        clock: SkippingClock | None = None,
+    ) -> None:
         self._source, self.faults = source, faults or Faults()
         self._rng = random.Random(self.faults.seed)
-        self.clock, self.tally = SkippingClock(), Tally()
+        self.clock, self.tally = clock or SkippingClock(), Tally()
         self._crashes, bus = misbehaving(self.faults, rng=self._rng)
         self.pipeline: Pipeline = connect(
             plan or read_plan(PLAN),

@@ -27,11 +27,11 @@ class SystemClock:
 class SkippingClock:
     """A clock for replays: ``sleep`` moves it on at once, so nothing waits. Safe, since no promise rests on clocks.
 
-    It starts at the real time, or at ``start`` if that is later.
+    It starts at ``start`` (epoch seconds), or at the real time.
     """
 
-    def __init__(self, start: float = 0.0) -> None:
-        self._ahead = max(0.0, start - time.time())
+    def __init__(self, start: float | None = None) -> None:
+        self._ahead = 0.0 if start is None else start - time.time()
         self._lock = threading.Lock()
 
     def now(self) -> float:
