@@ -12,6 +12,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # More words for the command, for example: make test ARGS="-k lease -x"
 ARGS ?=
+# Processes that share the tests; those of one file stay together.
+JOBS ?= 2
 
 # The lock file is made with one release of pip-tools, so that it does not change by itself.
 PIP_TOOLS := pip-tools==7.6.2
@@ -29,7 +31,7 @@ demo: $(RUNTIME) ## Show the night of 3 February 2026: the old hand-off and Phas
 	$(BIN)/nba-props demo $(ARGS)
 
 test: $(DEV) ## Run the tests, the doctests and the docs' code blocks
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: format-check lint types smoke test ## Run all that must pass before a merge
 
