@@ -55,10 +55,10 @@ def run_demo(folder: Path, *, say: Callable[[str], None]) -> bool:
         say(_phasegate(folder, command))
     say("")
     say(f"Three commands to try next, in {folder}:")
-    command = _command_from(folder)
-    say(f"  {command} leases --all      # who held which partition, and how often")
-    say(f"  {command} complete nbac_gamebook_player_stats --run {_run()}   # a report again: nothing happens")
-    say(f"  {command} dead              # what is not tried again by itself: nothing")
+    name = _command_from(folder)
+    say(f"  {name} leases --all      # who held which partition, and how often")
+    say(f"  {name} complete nbac_gamebook_player_stats --run {_run()}   # a report again: nothing happens")
+    say(f"  {name} dead              # what is not tried again by itself: nothing")
     return clean
 
 

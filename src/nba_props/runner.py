@@ -131,12 +131,15 @@ class Runner:
     def work(self) -> None:
         """Let workers work until everything is settled, or only the daily look at what is not remains."""
         for _ in range(ROUNDS_MAX):
-            self._at_once([self.pipeline.work_until_idle] * self.faults.concurrent)
+            self._at_once([self._work_until_idle] * self.faults.concurrent)
             due = self.pipeline.next_due()
             if due is None or due > self.clock.now() + HORIZON_S:
                 return
             self.clock.skip_to(due)
         raise PhasegateError(f"the replay did not settle in {ROUNDS_MAX} rounds; see: phasegate status")
+
+    def _work_until_idle(self) -> bool:
+        return self.pipeline.work_until_idle() > 0
 
     def summary(self, *, dates: int, games: int, seconds: float) -> Replay:
         """Count what is there now."""
@@ -178,9 +181,7 @@ class Runner:
         """
         left = self.faults.concurrent
         for _ in range(TRIES_MAX):
-            done: list[bool] = []
-            self._at_once([lambda: done.append(self._scrape(day, rows))] * left)
-            left -= sum(done)
+            left -= sum(self._at_once([lambda: self._scrape(day, rows)] * left))
             if not left:
                 return
             # a run that was killed may have left its lease at a time that it had skipped to
@@ -198,27 +199,29 @@ class Runner:
             return False
         return True
 
-    def _at_once(self, bodies: list[Callable[[], object]]) -> None:
-        """Run bodies at the same time, each as a process of its own; one that died is started again."""
-        if len(bodies) == 1:
-            self._until_alive(bodies[0])
-            return
+    def _at_once(self, bodies: list[Callable[[], bool]]) -> list[bool]:
+        """Run bodies at the same time, each as a process of its own, and return their answers in any order.
+
+        One that died is started again.
+        """
+        answers: list[bool] = []
         failures: list[Exception] = []
 
-        def run(body: Callable[[], object]) -> None:
+        def run(body: Callable[[], bool]) -> None:
             try:
-                self._until_alive(body)
+                while not self._crashes.live(lambda: answers.append(body())):
+                    pass  # its supervisor starts it again at once
             except Exception as e:  # noqa: BLE001  raised again below, in the caller's thread
                 failures.append(e)
 
-        threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        if len(bodies) == 1:
+            run(bodies[0])
+        else:
+            threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
         if failures:
             raise failures[0]
-
-    def _until_alive(self, body: Callable[[], object]) -> None:
-        while not self._crashes.live(body):
-            pass  # its supervisor starts it again at once
+        return answers

@@ -29,7 +29,9 @@ holders = st.sampled_from(["a", "b"])
 times = st.integers(0, 200).map(float)
 lease_decisions = st.one_of(
     st.builds(lambda who, now: lease.acquire(who, ttl_s=60.0, now=now), holders, times),
-    st.builds(lambda who, token, now: lease.renew(who, token=token, ttl_s=60.0, now=now), holders, st.integers(1, 3), times),
+    st.builds(
+        lambda who, token, now: lease.renew(who, token=token, ttl_s=60.0, now=now), holders, st.integers(1, 3), times
+    ),
     st.builds(lambda who, token: lease.release(who, token=token), holders, st.integers(1, 3)),
     st.builds(lambda now: lease.expire(now=now), times),
 )
@@ -37,8 +39,9 @@ lease_decisions = st.one_of(
 
 def decisions_repeat_their_answer() -> None:
     """Deciding again on its own result changes nothing and answers the same."""
-    inner = test_properties.test_deciding_again_on_its_own_result_changes_nothing_and_answers_the_same.hypothesis
-    QUICK(given(states(), commands)(inner.inner_test))()
+    test = test_properties.test_deciding_again_on_its_own_result_changes_nothing_and_answers_the_same
+    inner = test.hypothesis.inner_test  # type: ignore[attr-defined]  # what Hypothesis adds to a test
+    QUICK(given(states(), commands)(inner))()
 
 
 def leases_repeat_their_answer() -> None:

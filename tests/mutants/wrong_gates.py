@@ -1,19 +1,18 @@
 """Mutants of the decisions: counting, firing, freshness, requests. Each wrong version wraps or replaces a right one."""
 
-from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from itertools import count
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from phasegate.core import backoff, decisions, evaluate, freshness, keys, lease, messages, outbox
+from phasegate.core import decisions, evaluate, freshness, keys, lease, messages, outbox
 from phasegate.core.decisions import Answer, Decision, Report
 from phasegate.core.keys import Run
 from phasegate.core.lease import Lease
 from phasegate.core.messages import Completion
 from phasegate.core.outbox import Outgoing
-from phasegate.core.phase import Entry, Firing, Input, Phase, Request
+from phasegate.core.phase import Entry, Firing, Input, Phase
 from phasegate.core.receipt import ABSENT, Stamp
 from phasegate.service.gatekeeper import Gatekeeper
 from tests.mutants.swap import swapped
@@ -94,9 +93,7 @@ def latches_a_refusal() -> Patch:
 
 
 def redrives_by_flag_only() -> Patch:
-    def redrive(
-        step: str | None, *, key: str, now: float, attempt: str, force: bool = False
-    ) -> Decision[Answer]:
+    def redrive(step: str | None, *, key: str, now: float, attempt: str, force: bool = False) -> Decision[Answer]:
         decide = right(step, key=key, now=now, attempt=attempt, force=force)
 
         def wrong(phase: Phase | None) -> tuple[Phase | None, Answer]:

@@ -1,11 +1,9 @@
 """Mutants of what goes round the decisions: store, bus, leases, builder, writer, warehouse."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
 from phasegate.core import backoff, decisions, evaluate, judge, keys, messages, outbox
@@ -13,7 +11,7 @@ from phasegate.core.codec import State, decode, encode
 from phasegate.core.decisions import Answer, Decision, Report
 from phasegate.core.keys import Run
 from phasegate.core.messages import Completion
-from phasegate.core.phase import Entry, Phase, Request
+from phasegate.core.phase import Entry, Phase, Request, Status
 from phasegate.core.plan import Step
 from phasegate.core.receipt import Part, Receipt, Stamp
 from phasegate.errors import Ambiguous, Conflict, Contended
@@ -111,11 +109,11 @@ def compares_no_versions() -> Patch:
 def recovers_at_launch_only() -> Patch:
     def sweep(self: Sweeper) -> int:
         clock = self._ports.clock
-        launched = LAUNCHED.setdefault(id(self), clock.now())
+        launched = launches.setdefault(id(self), clock.now())
         at_launch = dataclasses.replace(self._ports, clock=_Stopped(clock, launched))
         return right(Sweeper(at_launch, handlers=self._handlers))
 
-    LAUNCHED: dict[int, float] = {}
+    launches: dict[int, float] = {}
     right = Sweeper.sweep
     return swapped(Sweeper, "sweep", sweep)
 
@@ -164,7 +162,7 @@ def _recorded(self: Gatekeeper, key: str, said: Report) -> Answer:
     raise Contended(key, TRIES_MAX)
 
 
-def answers_busy_with(status: decisions.Status) -> Patch:
+def answers_busy_with(status: Status) -> Patch:
     """A lease that somebody else holds: taken for a success, or counted as a failed try."""
 
     def serve(self: Builder, step: Step, run: Run, *, request_id: str) -> str:
@@ -258,7 +256,8 @@ def compares_no_inputs() -> Patch:
 
 def stamps_by_execution() -> Patch:
     def complete(self: Worker, said: Completion, *, where: str) -> Answer:
-        step, run = self._step(said.step, where=where), messages.completion_run(said, modes=self._plan.modes, where=where)
+        step = self._step(said.step, where=where)
+        run = messages.completion_run(said, modes=self._plan.modes, where=where)
         order = messages.completion_order(said, where=where, now=self._ports.clock.now())
         stamp = Stamp(said.execution_id)
         return self.tell(step, run, Report(member=step.name, status=said.status, order=order, stamp=stamp))

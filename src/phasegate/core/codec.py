@@ -36,13 +36,18 @@ def decode(kind: type[S], body: Mapping[str, object], *, key: str) -> S:
 
 def encode(state: State, *, over: Mapping[str, object] | None = None) -> dict[str, object]:
     """Spell a state as a body; fields of ``over`` (the body read before) that this build does not know are kept."""
-    body: dict[str, object] = msgspec.to_builtins(state, order="sorted")
-    body[SCHEMA_FIELD] = SCHEMA
+    body = _spelled(state)
     if over is not None:
-        known: dict[str, object] = msgspec.to_builtins(msgspec.convert(over, type(state)))
-        known[SCHEMA_FIELD] = SCHEMA
+        known = _spelled(msgspec.convert(over, type(state)))
         if known != over:
             _keep_unknown(over, known, body)
+    return body
+
+
+def _spelled(state: State) -> dict[str, object]:
+    # by way of JSON, so that a tuple is the list that a store gives back
+    body: dict[str, object] = msgspec.json.decode(msgspec.json.encode(state, order="sorted"))
+    body[SCHEMA_FIELD] = SCHEMA
     return body
 
 

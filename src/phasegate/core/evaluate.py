@@ -25,11 +25,16 @@ def evaluate(phase: Phase, *, key: str, now: float, by: str) -> Phase:
     """Return the document with all consequences drawn at ``now``; ``by`` is the attempt that led here."""
     if phase.void is not None:
         return phase if not phase.requests else replace(phase, requests={})
-    for _ in range(2):  # a build that just ended fires first; then the inputs that waited for it are taken over
-        phase = adopt(phase, now=now)
-        phase = ask(phase, key=key, now=now)
-        phase = fire(phase, now=now, by=by)
+    phase = _turn(phase, key=key, now=now, by=by)
+    if phase.waiting:  # a build that just ended has fired first; now the inputs that waited for it are taken over
+        phase = _turn(phase, key=key, now=now, by=by)
     return phase
+
+
+def _turn(phase: Phase, *, key: str, now: float, by: str) -> Phase:
+    phase = adopt(phase, now=now)
+    phase = ask(phase, key=key, now=now)
+    return fire(phase, now=now, by=by)
 
 
 def adopt(phase: Phase, *, now: float) -> Phase:

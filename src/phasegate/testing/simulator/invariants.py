@@ -100,7 +100,7 @@ class Witness:
         self.objections.append(why)
 
     def _lease_keeps_apart(self, key: str, lease: Lease) -> None:
-        """A token never goes back, is not given twice, and nobody but its holder ends a lease before its time."""
+        """Check that a token never goes back or twice, and that only its holder ends a lease before its time."""
         old = self._leases.get(key, Lease())
         self._leases[key] = lease
         if lease.token < old.token:
@@ -129,7 +129,7 @@ class Witness:
                 self._object(f"{key}: inputs went back to an older generation of {name}")
 
     def _honest(self, key: str, old: Phase | None, new: Phase) -> None:
-        """An accepted result says what the receipt of its write says, word for word."""
+        """Check that an accepted result says what the receipt of its write says, word for word."""
         for name, member in new.members.items():
             known = old.members.get(name) if old is not None else None
             if member.result is None or (known is not None and known.result == member.result):
@@ -144,12 +144,12 @@ class Witness:
         return result.stamp != receipt.stamp or result.built_from != receipt.built_from
 
     def _only_failures_count(self, key: str, phase: Phase) -> None:
-        """Neither sending again, nor a busy lease, nor inputs that moved is an attempt; none kills a request."""
+        """Check that only failures count: not sending again, nor a busy lease, nor inputs that moved."""
         day = key.rpartition(":")[2].partition(".")[0]
         for name, request in phase.requests.items():
             broken = self._broken[name, day]
             if request.failures > broken:
-                self._object(f"{key}: {request.failures} failures of {name} are counted, its code failed {broken} times")
+                self._object(f"{key}: {request.failures} failures of {name} are counted, its code had {broken}")
             enough = phase.gate.members[name].attempts_max
             if request.state == "dead" and broken < enough and not self._hopeless[name, day]:
                 self._object(f"{key}: the request for {name} is dead, though its code failed only {broken} times")
@@ -157,7 +157,7 @@ class Witness:
         (self.dead.add if dead else self.dead.discard)(key)
 
     def _fires(self, key: str, phase: Phase) -> None:
-        """A firing carries one version of the raw data only, and comes with everything that is expected."""
+        """Check that a firing carries one version of the raw data only, and everything that is expected."""
         self.fired[key] += 1
         firing = phase.firings[-1]
         if firing.missing or set(firing.stamps) != set(phase.gate.expect):

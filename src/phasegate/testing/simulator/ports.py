@@ -96,7 +96,7 @@ class SimBus:
         """Forget a copy."""
         self._scheduler.step(f"ack {delivery.message.id}")
         if delivery.handle in self._copies:
-            self._copies.remove(delivery.handle)  # type: ignore[arg-type]
+            self._copies.remove(delivery.handle)
 
     def postpone(self, delivery: Delivery, /, *, delay_s: float) -> None:
         """Give a copy back for later."""
@@ -240,7 +240,7 @@ class SimBackground:
 
     def every(self, seconds: float, tick: Callable[[], bool], /) -> Callable[[], None]:
         """Call ``tick`` again and again until it answers False or the process stops it."""
-        over = False
+        over: list[bool] = []
 
         def beat() -> None:
             while not over:
@@ -251,8 +251,7 @@ class SimBackground:
         self._scheduler.spawn_beside("heartbeat", beat)
 
         def stop() -> None:
-            nonlocal over
-            over = True
+            over.append(True)
 
         return stop
 

@@ -1,6 +1,7 @@
 """Tasks on greenlets, time that jumps, faults from one random source."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -60,6 +61,7 @@ class Scheduler:
         self.rng = random.Random(seed)
         self.now, self.faults = start, faults
         self.tasks: list[Task] = []
+        self.live: Counter[str] = Counter()
         self.calls, self.switches, self.crashes, self.pauses = 0, 0, 0, 0
         self.failures: list[str] = []
         self._groups, self._ids = 0, 0
@@ -169,19 +171,23 @@ class Scheduler:
                 pass
             except Exception as e:  # noqa: BLE001  kept, and shown as a violation at the end
                 self.failures.append(f"{task.name}: {type(e).__name__}: {e}")
-            if task in self.tasks:
-                self.tasks.remove(task)
+            self._drop(task)
 
         task.strand = greenlet(run, self._main)
         self.tasks.append(task)
+        self.live[task.name] += 1
         return task
+
+    def _drop(self, task: Task) -> None:
+        if task in self.tasks:
+            self.tasks.remove(task)
+            self.live[task.name] -= 1
 
     def _kill(self, task: Task, what: str) -> None:
         self.crashes += 1
         for other in [t for t in self.tasks if t.group == task.group]:
             other.dead = True
-            if other is not task:
-                self.tasks.remove(other)
+            self._drop(other)
         raise Crash(what)
 
     def _pause(self, task: Task) -> None:

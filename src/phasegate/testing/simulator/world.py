@@ -1,5 +1,6 @@
 """One schedule: a scraper that corrects itself, workers, sweepers and an operator on the small pipeline."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from phasegate.testing.simulator.scene import MODE, NEEDS, PHASES, Steps, small_
 from phasegate.testing.simulator.scheduler import Faults, Livelock, Scheduler
 
 START = 1_770_000_000.0
-WORKERS = frozenset({"work", "sweep", "operator"})
+WORKERS = ("work", "sweep", "operator")
 TASKS_MAX = 5
 IDLE_JUMPS_MAX = 4_000
 TTL_S = 60.0
@@ -123,11 +124,11 @@ class World:
                 batches.pop(0)
 
         def supervised() -> None:
-            """A scraper that died is started again by its own platform, and goes on where it was."""
+            """Start a scraper that died again, as its own platform does; it goes on where it was."""
             self.sim.spawn(f"scraper {day}", scrape)
             while batches:
                 self.sim.sleep(40.0)
-                if batches and not any(t.name == f"scraper {day}" for t in self.sim.tasks):
+                if batches and not self.sim.live[f"scraper {day}"]:
                     self.sim.spawn(f"scraper {day}", scrape)
 
         self.sim.spawn(f"platform {day}", supervised, mortal=False)
@@ -150,7 +151,7 @@ class World:
                 return
 
     def _announce(self, day: str) -> bool:
-        """Send a completion message, its run in one of the spellings that are allowed; return whether the bus answered."""
+        """Send a completion message, its run in any spelling that is allowed; return whether the bus answered."""
         spellings = ({"game_date": day}, {"game_date": day, "mode": MODE}, {"run": f"{day}.{MODE}"})
         number = f"run-{self.sim.new_id()}"
         body = {"kind": "completion", "step": "box", "completed_at": self.sim.now, "execution_id": number,
@@ -189,7 +190,7 @@ class World:
         return min((at for at in times if at is not None), default=None)
 
     def _live(self) -> int:
-        return sum(task.name in WORKERS for task in self.sim.tasks)
+        return sum(self.sim.live[name] for name in WORKERS)
 
     def _next_due(self) -> float | None:
         """Return when a document is due, with room for the most backward clock."""
@@ -242,7 +243,7 @@ class World:
 
 def replay(seed: int, faults: Faults) -> str:
     """Return the command that plays a seed again and tells its story."""
-    changed = [f"{name}={value}" for name, value in vars(faults).items() if value != vars(Faults())[name]]
+    changed = [shlex.quote(f"{name}={value}") for name, value in vars(faults).items() if value != vars(Faults())[name]]
     return " ".join(["python -m phasegate.testing.simulator", str(seed), *changed])
 
 

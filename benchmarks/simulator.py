@@ -1,0 +1,116 @@
+"""How much the simulator sees: seeds and port calls a second; with --mutants how soon it catches each standing bug.
+
+Run: python -m benchmarks.simulator [--seeds N] [--start N] [--processes P] [--mutants]. Exit 1 if something is amiss.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from phasegate.testing.simulator import simulate
+
+SEEDS = 1_000
+QUICK = 20
+CHUNK = 10
+
+
+@dataclass(frozen=True)
+class Played:
+    """What one seed came to."""
+
+    seed: int
+    calls: int
+    crashes: int
+    violation: str
+    replay: str
+
+
+@dataclass(frozen=True)
+class Caught:
+    """What caught a mutant, and from which seed on; None where no seeds are played."""
+
+    number: int
+    title: str
+    by: str
+    seed: int | None
+
+
+def play(seed: int) -> Played:
+    outcome = simulate(seed)
+    return Played(seed, outcome.calls, outcome.crashes, outcome.violation, outcome.replay)
+
+
+def catch(position: int) -> Caught | None:
+    """Put in one mutant of the catalogue; return what caught it, None if nothing did."""
+    from tests.mutants.catalogue import MUTANTS
+
+    mutant = MUTANTS[position]
+    if mutant.check is not None:
+        return Caught(mutant.number, mutant.title, mutant.catches, None) if mutant.is_caught_by_its_check() else None
+    outcome = mutant.first_failing()
+    return None if outcome is None else Caught(mutant.number, mutant.title, mutant.catches, outcome.seed)
+
+
+def seeds(first: int, count: int, *, processes: int) -> bool:
+    """Print one line of figures, and each violation with the command that plays it again; tell whether all held."""
+    start = time.perf_counter()
+    with get_context("spawn").Pool(processes) as pool:
+        played = pool.map(play, range(first, first + count), chunksize=CHUNK)
+    seconds = time.perf_counter() - start
+    calls, crashes = sum(p.calls for p in played), sum(p.crashes for p in played)
+    broken = [p for p in played if p.violation]
+    print(f"{'seeds':>8}{'processes':>11}{'seconds':>9}{'seeds/s':>9}{'calls':>12}{'calls/s':>9}{'crashes':>9}"
+          f"{'violations':>12}")  # fmt: skip
+    print(f"{count:>8}{processes:>11}{seconds:>9.1f}{count / seconds:>9.1f}{calls:>12}{calls / seconds:>9.0f}"
+          f"{crashes:>9}{len(broken):>12}")  # fmt: skip
+    for p in broken:
+        print(f"seed {p.seed}: {p.violation}\n  {p.replay}")
+    return not broken
+
+
+def table(found: Iterable[Caught]) -> list[str]:
+    """Return the table of docs/explanation/mutants.md, line by line."""
+    lines = ["| bug | what is wrong | caught by | first failing seed |", "|---|---|---|---|"]
+    lines += [f"| {c.number} | {c.title} | {c.by} | {'-' if c.seed is None else c.seed} |" for c in found]
+    return lines
+
+
+def mutants(*, processes: int) -> bool:
+    """Print which check catches which mutant, and from which seed on; tell whether every mutant is caught."""
+    from tests.mutants.catalogue import MUTANTS
+
+    with get_context("spawn").Pool(processes) as pool:
+        found = pool.map(catch, range(len(MUTANTS)), chunksize=1)
+    for line in table(c for c in found if c is not None):
+        print(line)
+    for mutant, caught in zip(MUTANTS, found, strict=True):
+        if caught is None:
+            print(f"NOT CAUGHT: ({mutant.number}) {mutant.title}")
+    return None not in found
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print; exit 1 for a violation, or for a mutant that nothing caught."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulator", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds to play (default {SEEDS})")
+    parser.add_argument("--start", type=int, default=0, help="the first seed")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--mutants", action="store_true", help="put in each standing bug instead")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} seeds, one process")
+    given = parser.parse_args(argv)
+    if given.mutants:
+        well = mutants(processes=given.processes)
+    elif given.quick:
+        well = seeds(given.start, QUICK, processes=1)
+    else:
+        well = seeds(given.start, given.seeds, processes=given.processes)
+    if not well:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,93 @@
+"""The simulator: no objection to the right code, the same story for the same seed, a fault told with its command."""
+
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from phasegate.core import evaluate
+from phasegate.testing.simulator import Faults, Outcome, World, simulate
+from phasegate.testing.simulator.__main__ import main
+from tests.mutants.catalogue import BROKEN, CRASHES, STALLS
+from tests.mutants.swap import swapped
+
+SEEDS, HARD_SEEDS = 240, 50
+
+
+def objections(outcomes: list[Outcome]) -> list[str]:
+    return [f"{outcome.replay}: {outcome.violation}" for outcome in outcomes if outcome.violation]
+
+
+@pytest.mark.slow
+def test_hundreds_of_seeds_keep_every_promise() -> None:
+    outcomes = [simulate(seed) for seed in range(SEEDS)]
+    assert objections(outcomes) == []
+    assert sum(outcome.crashes for outcome in outcomes) > SEEDS
+    assert sum(sum(outcome.builds.values()) for outcome in outcomes) > 5 * SEEDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("faults", [CRASHES, STALLS, BROKEN], ids=["crashes", "stalls", "broken steps"])
+def test_seeds_under_heavier_faults_keep_every_promise(faults: Faults) -> None:
+    assert objections([simulate(seed, faults=faults) for seed in range(HARD_SEEDS)]) == []
+
+
+def test_the_same_seed_tells_the_same_story() -> None:
+    first, second = simulate(11), simulate(11)
+    assert first == second
+    assert len(first.story) > 20
+    assert simulate(12).story != first.story
+
+
+def test_the_same_seed_tells_the_same_story_in_another_process() -> None:
+    here = simulate(11)
+    for salt in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-m", "phasegate.testing.simulator", "11"],
+            capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": salt},
+        )  # fmt: skip
+        assert done.stdout.splitlines()[:-1] == here.story
+
+
+def test_a_planted_fault_is_told_with_the_command_that_plays_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    faults = Faults(crash=0.05, skew_s=(0.0, 5.0))
+    with swapped(evaluate, "_may_fire", lambda *_, **__: False):
+        outcome = simulate(4, faults=faults)
+        command = shlex.split(outcome.replay)
+        told = main(command[3:])
+    assert "is not settled" in outcome.violation or "not at rest" in outcome.violation
+    assert command[:4] == ["python", "-m", "phasegate.testing.simulator", "4"]
+    assert told == 1
+    assert capsys.readouterr().out.splitlines() == [*outcome.story, f"seed 4: {outcome.calls} port calls, "
+        f"{outcome.crashes} crashes, {outcome.changes} changes; {outcome.violation}"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ([], "the first argument is no seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
+        (["x"], "the first argument is no seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
+        (["1", "rash=1"], "rash=1: there is no fault 'rash'; choose from broken, crash, crashes_max, duplicate, lose, "
+                          "pause, skew_s, stall, unanswered"),
+        (["1", "crash=x"], "crash=x: 'x' is no number; write: python -m phasegate.testing.simulator SEED "
+                           "[NAME=VALUE ...]"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == f"{error}\n"
+
+
+def test_a_schedule_meets_every_kind_of_fault() -> None:
+    worlds = [World(seed, faults=Faults(broken=0.1, stall=0.1)) for seed in range(20)]
+    outcomes = [world.run() for world in worlds]
+    story = "\n".join(line for outcome in outcomes for line in outcome.story)
+    assert sum(outcome.crashes for outcome in outcomes) > 0
+    assert sum(world.sim.pauses for world in worlds) > 0
+    for event in ("stale holder stopped", "step not done", "status=partial", "status=moved", "message not served",
+                  "outcome=duplicate", "outcome=already begun", "scraper tries again"):  # fmt: skip
+        assert event in story, event
