@@ -79,7 +79,9 @@ def _sent(now: float) -> Command:
 
 
 def _acknowledged(now: float, generation: int) -> Command:
-    return Command("acknowledged", now, lambda _, n: outbox.acknowledged(generation, receiver="precompute", now=n))
+    return Command(
+        "acknowledged", now, lambda _, n: outbox.acknowledged(generation, receiver="precompute", ack="begin", now=n)
+    )
 
 
 def _request_of(member: str) -> st.SearchStrategy[str]:

@@ -291,7 +291,7 @@ def test_a_trigger_is_sent_under_one_id_until_it_is_acknowledged() -> None:
     assert story.send() == []
     story.now += 400
     assert story.send() == first
-    phase, known = outbox.acknowledged(1, receiver="precompute", now=story.now)(story.phase)
+    phase, known = outbox.acknowledged(1, receiver="precompute", ack="begin", now=story.now)(story.phase)
     assert known
     assert phase is not None
     assert [e.state for e in phase.outbox] == ["acked"]
@@ -342,3 +342,90 @@ def test_every_receiver_is_told_however_many_there_are() -> None:
 def test_an_unsettled_document_is_looked_at_within_a_day() -> None:
     phase = Phase(name="analytics", gate=gate(), opened_at=1.0, looked_at=1.0)
     assert phase.due == 1.0 + LOOK_BY_S
+
+
+def test_a_generation_that_was_never_fired_acknowledges_nothing() -> None:
+    story = fired()
+    phase, known = outbox.acknowledged(9, receiver="precompute", ack="begin", now=story.now)(story.phase)
+    assert (phase, known) == (story.phase, False)
+    assert outbox.acknowledged(1, receiver="precompute", ack="completion", now=1.0)(story.phase) == (story.phase, False)
+
+
+def test_a_failure_delivered_again_counts_once() -> None:
+    story = Story(Gate(members={"lines": Spec(attempts_max=3)}, expect=("lines",)))
+    said = decisions.Report(member="lines", status="transient", order=7.0, error="x" * 5_000_000,
+                            request=story.phase.requests["lines"].id)  # fmt: skip
+    outcomes = [story.do(lambda a: decisions.report(said, key=KEY, now=1.0, attempt=a)) for _ in range(5)]
+    assert outcomes == ["failed"] + ["older"] * 4
+    assert len(story.phase.requests["lines"].reason) == decisions.ERROR_MAX
+
+
+def test_a_machine_whose_clock_is_behind_does_not_lose_a_timer_that_was_looked_at() -> None:
+    pinned = Gate(members={"lines": Spec(asks=False)}, expect=("lines",), settle_s=60.0)
+    story = Story(pinned)
+    story.look(1_090.0)
+    story.now = 1_001.0
+    story.report("lines", "lines-v1", order=1)
+    assert story.generation == 1
+
+
+def test_a_change_that_was_taken_back_leaves_no_settling_behind() -> None:
+    story = Story(Gate(members={"lines": Spec(asks=False)}, expect=("lines",), settle_s=10.0))
+    story.report("lines", "v1", order=1)
+    story.look(1_020.0)
+    story.report("lines", "v2", order=2)
+    story.report("lines", "v1", order=3)
+    story.now = 9_000.0
+    story.report("lines", "v3", order=4)
+    assert story.generation == 1
+    assert story.phase.due == 9_010.0
+
+
+def test_the_same_content_reported_again_for_new_inputs_is_of_the_new_inputs() -> None:
+    needs = Gate(members={"site": Spec(needs=(RAW,), asks=False)}, expect=("site",))
+    story = Story(needs)
+    story.begin("raw-v1", generation=1)
+    story.report("site", "page", order=0, after=0.0, built_from=None)
+    story.begin("raw-v2", generation=2)
+    assert story.fresh == set()
+    assert story.report("site", "page", order=0, after=1.0, built_from=None) == "accepted"
+    assert story.fresh == {"site"}
+    assert story.report("site", "page", order=0, after=2.0, built_from=None) == "duplicate"
+
+
+def test_after_replan_a_result_of_the_old_code_stays_outdated() -> None:
+    story = fired()
+    pinned = gate()
+    other = replace(pinned, members={**pinned.members, "player": replace(pinned.members["player"], code="p2")})
+    story.do(lambda a: decisions.replan(other, key=KEY, now=story.now, attempt=a))
+    story.report("player", "player-old", order=2, code="p1")
+    assert "player" not in story.fresh
+    story.report("player", "player-new", order=3, code="p2")
+    assert "player" in story.fresh
+
+
+def test_replan_tells_a_new_receiver_of_the_last_generation_and_a_lost_one_nothing_more() -> None:
+    story = fired()
+    new = Receiver("publish", "nba.publish.begin", "begin")
+    story.do(lambda a: decisions.replan(gate(receivers=(new,)), key=KEY, now=story.now, attempt=a))
+    assert [(e.receiver, e.generation, e.state) for e in story.phase.outbox] == [
+        ("precompute", 1, "superseded"),
+        ("publish", 1, "unsent"),
+    ]
+
+
+def test_a_retried_command_answers_the_generation_that_it_answered_first() -> None:
+    story = fired()
+    said = decisions.Report(member="lines", status="skipped")
+    first, answer = decisions.report(said, key=KEY, now=1.0, attempt="mine")(story.phase)
+    assert first is not None
+    story.phase = first
+    story.report("lines", "lines-v2", order=5)
+    assert story.generation == answer.generation + 1
+    assert decisions.report(said, key=KEY, now=1.0, attempt="mine")(story.phase)[1] == answer
+
+
+def test_a_result_that_is_doubted_is_asked_for_again() -> None:
+    story = fired()
+    story.do(lambda a: decisions.doubt("team", key=KEY, now=story.now, attempt=a))
+    assert set(story.phase.requests) == {"team"}

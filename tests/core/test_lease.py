@@ -17,7 +17,6 @@ commands: st.SearchStrategy[Decide] = st.one_of(
     st.builds(lambda h, now: lease.acquire(h, ttl_s=TTL_S, now=now), holders, times),
     st.builds(lambda h, t, now: lease.renew(h, token=t, ttl_s=TTL_S, now=now), holders, tokens, times),
     st.builds(lambda h, t: lease.release(h, token=t), holders, tokens),
-    st.builds(lambda now: lease.expire(now=now), times),
     st.builds(lease.raise_to, tokens),
 )
 

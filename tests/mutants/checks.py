@@ -33,7 +33,6 @@ lease_decisions = st.one_of(
         lambda who, token, now: lease.renew(who, token=token, ttl_s=60.0, now=now), holders, st.integers(1, 3), times
     ),
     st.builds(lambda who, token: lease.release(who, token=token), holders, st.integers(1, 3)),
-    st.builds(lambda now: lease.expire(now=now), times),
 )
 
 

@@ -77,7 +77,7 @@ def forgets_what_it_failed_to_send() -> Patch:
             self._transact(key, outbox.sent(found, key=key, now=now))
             for m in found:
                 if m.kind == "trigger":
-                    self._transact(key, outbox.acknowledged(m.generation, receiver=m.subject, now=now))
+                    self._transact(key, outbox.acknowledged(m.generation, receiver=m.subject, ack="begin", now=now))
         return len(found)
 
     return swapped(Gatekeeper, "flush", flush)

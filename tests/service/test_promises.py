@@ -5,10 +5,10 @@ import re
 import pytest
 
 from phasegate.core.keys import Run, parse_run
-from phasegate.errors import BadInput, Busy, ForeignStore, Partial
+from phasegate.errors import BadInput, Busy, ForeignStore, Partial, Unavailable
 from phasegate.ports import Message
 from phasegate.stores.memory import MemoryStore
-from phasegate.warehouses.memory import MemoryWarehouse
+from phasegate.warehouses.memory import MemoryTransaction, MemoryWarehouse
 from tests.service.given import DAY, PLAN, RUN, Shop, generation, load, orders, settle, shop, state, total, totals
 
 
@@ -302,3 +302,148 @@ def test_an_external_step_with_a_need_in_its_own_phase_is_fresh_after_its_write(
         run.write([{"day": DAY}])
         run.complete()
     assert generation(made, "load") == 1
+
+
+TOPIC_PLAN = PLAN.replace(
+    'external = true\ntable = "raw.orders"', 'external = true\ntopic = "scrape"\ntable = "raw.orders"'
+)
+
+
+def test_an_external_step_that_is_asked_for_by_topic_answers_its_request() -> None:
+    made = shop(plan=TOPIC_PLAN)
+    made.pipeline.gatekeeper.open("load", _run())
+    (delivery,) = made.pipeline.ports.bus.receive(["scrape"])
+    with made.pipeline.begin(delivery.message.body) as run:
+        run.write(orders(1, 2))
+        run.complete()
+    made.pipeline.ports.bus.ack(delivery)
+    assert generation(made, "load") == 1
+    assert made.pipeline.overview.why(RUN)[0].members[0].state == "fresh"
+
+
+def test_a_consumer_that_failed_or_names_a_trigger_that_never_was_acknowledges_nothing() -> None:
+    made = shop()
+    load(made, 1)
+    settle(made, until_s=1.0)
+    with pytest.raises(BadInput, match=r"ended as transient: smtp down"):
+        made.pipeline.complete(
+            {"trigger_id": f"trigger.shop.report.{RUN}.1.mailer", "status": "transient", "error": "smtp down"}
+        )
+    with pytest.raises(BadInput, match=r"no trigger .* waits for a completion"):
+        acknowledge(made, 9)
+    with pytest.raises(BadInput, match=r"no trigger .* waits for a completion"):
+        made.pipeline.complete({"trigger_id": f"trigger.shop.load.{RUN}.1.report"})
+    assert state(made, "report") == "sending"
+
+
+def test_a_block_that_raises_between_its_write_and_its_report_loses_nothing() -> None:
+    made = shop()
+    load(made, 1)
+    settle(made, until_s=1.0)
+
+    def breaks() -> None:
+        with made.pipeline.begin(RUN, step="orders") as run:
+            run.write(orders(1, 2))
+            _ = 1 // 0
+
+    with pytest.raises(ZeroDivisionError):
+        breaks()
+    settle(made)
+    assert total(made) == 3
+
+
+def test_a_rescue_that_fails_is_tried_again_when_its_own_lease_runs_out() -> None:
+    made = shop()
+    dying = made.pipeline.begin(RUN, step="orders")
+    dying.__enter__().write(orders(1, 2))
+    made.clock.at += 61
+    right, made.warehouse.begin = made.warehouse.begin, _unavailable  # type: ignore[method-assign]
+    made.pipeline.sweeper.sweep()
+    made.warehouse.begin = right  # type: ignore[method-assign]
+    assert not made.told.of("rescued")
+    settle(made)
+    assert total(made) == 3
+    del dying
+
+
+def _unavailable() -> MemoryTransaction:
+    raise Unavailable("in use by another process; try again")
+
+
+def test_a_lease_of_another_plan_is_made_good_for_its_own_document() -> None:
+    made = shop()
+    dying = made.pipeline.begin(RUN, step="orders")
+    dying.__enter__().write(orders(1, 2))
+    other = shop(plan=PLAN.replace('"shop"', '"other"').replace("raw.orders", "raw.others"), store=made.store,
+                 warehouse=made.warehouse)  # fmt: skip
+    other.clock.at = made.clock.at = made.clock.at + 61
+    other.pipeline.sweeper.sweep()
+    settle(made)
+    assert total(made) == 3
+    del dying
+
+
+def test_an_enormous_error_is_cut_counted_and_dead_in_the_end() -> None:
+    def broken(_: object) -> list[dict[str, object]]:
+        raise RuntimeError("<html>" + "x" * 600_000)
+
+    made = shop({"made:totals": broken})
+    load(made, 1)
+    settle(made, until_s=40_000.0)
+    assert state(made, "report") == "dead"
+    assert [letter.kind for letter in made.pipeline.overview.dead()] == ["request"]
+
+
+def test_an_enormous_message_that_is_not_understood_is_kept_cut() -> None:
+    made = shop()
+    said = {"kind": "completion", "step": "s" * 600_000, "run": RUN}
+    made.pipeline.ports.bus.publish(Message("m1", "shop.completions", said))
+    made.pipeline.work_until_idle()
+    (letter,) = made.pipeline.overview.dead()
+    assert letter.reason.startswith("message m1: unknown step")
+    assert len(letter.reason) == 2_000
+
+
+def test_a_bus_that_refuses_does_not_keep_a_worker_spinning_nor_hold_back_the_others() -> None:
+    made = shop()
+    bus = made.pipeline.ports.bus
+    right = bus.publish
+
+    def refuses(message: Message) -> None:
+        if message.topic == "shop.report.begin":
+            raise Unavailable("the bus is full")
+        right(message)
+
+    bus.publish = refuses  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        load(made, 1)
+    assert made.pipeline.sweeper.sweep() == 1
+    assert made.pipeline.sweeper.sweep() == 0
+    bus.publish = right  # type: ignore[method-assign]
+    settle(made)
+    assert total(made) == 1
+
+
+def test_a_table_whose_receipts_are_gone_is_built_again() -> None:
+    plan = (
+        PLAN
+        + """
+[step.best]
+phase = "report"
+needs = ["totals"]
+python = "made:best"
+table = "out.best"
+key = ["day"]
+partition = "day"
+columns = { day = "VARCHAR" }
+"""
+    )
+    made = shop({"made:totals": totals, "made:best": lambda _: [{"day": DAY}]}, plan=plan)
+    load(made, 1, 2)
+    settle(made, until_s=1.0)
+    made.warehouse.newest = {part: r for part, r in made.warehouse.newest.items() if part.table != "out.totals"}
+    load(made, 1, 2, 3)
+    settle(made)
+    assert total(made) == 6
+    view = {view.phase: view for view in made.pipeline.overview.why(RUN)}["report"]
+    assert {member.name: member.state for member in view.members} == {"totals": "fresh", "best": "fresh"}

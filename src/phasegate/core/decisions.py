@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from phasegate.core import backoff
 from phasegate.core.evaluate import evaluate
-from phasegate.core.freshness import present_inputs
+from phasegate.core.freshness import present_inputs, same
 from phasegate.core.phase import (
     HISTORY_MAX,
     Attempt,
+    Entry,
     Gate,
     Input,
     Member,
@@ -61,6 +62,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
 
 
+ERROR_MAX = 2_000
 UNKNOWN_RUN = Answer("unknown run")
 READ_AGAIN = "read again"
 
@@ -83,6 +85,7 @@ def report(said: Report, *, key: str, now: float, attempt: str) -> Decision[Answ
     A result that is older than the accepted one is remembered and changes nothing. Unknown members are answered
     ``unknown member``, for the caller to quarantine. A failure never removes a result.
     """
+    said = replace(said, error=said.error[:ERROR_MAX])
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         if said.member not in phase.gate.members:
@@ -114,20 +117,21 @@ def _result(phase: Phase, said: Report, *, now: float) -> tuple[Phase, str]:
         order = said.after + 1
     asked = phase.requests.get(said.member)
     sure = asked is not None and asked.id == said.request
-    if old is not None and _not_newer(old, said, order=order):
+    built_from = said.built_from if said.built_from is not None else present_inputs(phase, said.member)
+    if old is not None and _not_newer(old, said, order=order, built_from=built_from):
         if sure and old.stamp == said.stamp:
             confirmed = replace(member, result=replace(old, request=said.request), unsure=False)
             return replace(phase, members={**phase.members, said.member: confirmed}), "confirmed"
         return phase, "duplicate" if old.stamp == said.stamp else "older"
     spec = phase.gate.members[said.member]
-    built_from = said.built_from if said.built_from is not None else present_inputs(phase, said.member)
     result = Result(
         status=said.status, stamp=said.stamp, order=order, built_from=built_from, rows=said.rows, at=now,
         attested=spec.attested and (said.built_from is not None or not spec.needs), write_id=said.write_id,
         code=said.code,
         request=said.request,
+        outdated=old is not None and old.outdated and bool(said.code) and said.code == old.code,
     )  # fmt: skip
-    attempt = Attempt(status=said.status, at=now)
+    attempt = Attempt(status=said.status, at=now, order=0.0 if said.write_id else said.order)
     member = replace(member, result=result, attempt=attempt, unsure=member.unsure and not sure)
     phase = replace(phase, members={**phase.members, said.member: member})
     if not spec.asks and (old is None or old.stamp.fingerprint != said.stamp.fingerprint):
@@ -136,7 +140,7 @@ def _result(phase: Phase, said: Report, *, now: float) -> tuple[Phase, str]:
     return phase, "accepted"
 
 
-def _not_newer(old: Result, said: Report, *, order: float) -> bool:
+def _not_newer(old: Result, said: Report, *, order: float, built_from: dict[str, Stamp]) -> bool:
     """Tell whether a report brings nothing over the accepted result.
 
     The same content read again is nothing new. A receipt is always newer than a read of the same table without one.
@@ -144,7 +148,7 @@ def _not_newer(old: Result, said: Report, *, order: float) -> bool:
     if said.write_id and not old.write_id:
         return False
     if said.after is not None:
-        return old.stamp == said.stamp and (said.built_from is None or said.built_from == old.built_from)
+        return old.stamp == said.stamp and same(built_from, old.built_from)
     return order <= old.order
 
 
@@ -161,9 +165,11 @@ def _fail(phase: Phase, said: Report, *, key: str, now: float, final: bool) -> t
     """Count a failure of the request that was served; a final one, or one too many, kills it for these inputs."""
     member = phase.members.get(said.member, Member())
     request = phase.requests.get(said.member)
+    if said.order and member.attempt is not None and said.order <= member.attempt.order:
+        return phase, "older"  # the same failure delivered again
     served = request is not None and request.id == said.request and request.state != "dead"
     count = request.failures + 1 if request is not None and served else 0
-    attempt = Attempt(status=said.status, at=now, error=said.error, count=count)
+    attempt = Attempt(status=said.status, at=now, error=said.error, count=count, order=said.order)
     phase = replace(phase, members={**phase.members, said.member: replace(member, attempt=attempt)})
     if request is None or not served:
         return phase, "noted"
@@ -237,7 +243,7 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer
             for name, member in phase.members.items()
             if name in gate.members
         }
-        return replace(phase, gate=gate, members=members), "replanned"
+        return replace(phase, gate=gate, members=members, outbox=_readdressed(phase, gate, now=now)), "replanned"
 
     return _command("replan", gate.hash, key=key, now=now, attempt=attempt, decide=decide)
 
@@ -264,6 +270,34 @@ def redrive(step: str | None, *, key: str, now: float, attempt: str, force: bool
     return _command("redrive", step or "all", key=key, now=now, attempt=attempt, decide=decide)
 
 
+def _readdressed(phase: Phase, gate: Gate, *, now: float) -> tuple[Entry, ...]:
+    """Return the outbox for another set of receivers: new ones get the last generation, lost ones nothing more."""
+    names = {receiver.name for receiver in gate.receivers}
+    kept = [replace(e, state="superseded") if e.waiting and e.receiver not in names else e for e in phase.outbox]
+    told = {entry.receiver for entry in phase.outbox if entry.generation == phase.generation}
+    if phase.firings:
+        kept += [
+            Entry(
+                generation=phase.generation, receiver=r.name, topic=r.topic, ack=r.ack, state="unsent", due=now, at=now
+            )
+            for r in gate.receivers
+            if r.name not in told
+        ]
+    return tuple(kept)
+
+
+def doubt(step: str, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+    """Mark a step whose table does not hold what this document believes: it is asked for again."""
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        member = phase.members.get(step)
+        if member is None or member.result is None:
+            return phase, "unknown result"
+        return replace(phase, members={**phase.members, step: replace(member, unsure=True)}), "unsure"
+
+    return _command("doubt", step, key=key, now=now, attempt=attempt, decide=decide)
+
+
 def _pinned(member: Member, *, code: str) -> Member:
     """Return a member under a code that is newly pinned: a result of another known code is outdated."""
     result = member.result
@@ -282,12 +316,19 @@ def _command(
             return None, UNKNOWN_RUN
         for seen in phase.seen:
             if seen.attempt == attempt:
-                return phase, Answer(seen.outcome, phase.generation)
+                return phase, Answer(seen.outcome, seen.generation)
         decided, outcome = decide(phase)
         if phase.void is not None and what != "void":
             decided, outcome = phase, "void"
         decided = evaluate(decided, key=key, now=now, by=attempt)
-        line = Seen(attempt=attempt, what=what, subject=subject, at=now, outcome=outcome)
+        line = Seen(
+            attempt=attempt,
+            what=what,
+            subject=subject[:ERROR_MAX],
+            at=now,
+            outcome=outcome,
+            generation=decided.generation,
+        )
         decided = replace(decided, seen=(*decided.seen, line)[-HISTORY_MAX:])
         return decided, Answer(outcome, decided.generation)
 

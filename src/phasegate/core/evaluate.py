@@ -37,13 +37,18 @@ def _turn(phase: Phase, *, key: str, now: float, by: str) -> Phase:
     return fire(phase, now=now, by=by)
 
 
+def _latest(phase: Phase, now: float) -> float:
+    """Return the latest time that this document has seen: a machine whose clock is behind must not undo a look."""
+    return max(now, phase.looked_at)
+
+
 def adopt(phase: Phase, *, now: float) -> Phase:
     """Take over waiting inputs, unless a build of the present ones is under way and has time left."""
     if not phase.waiting:
         return phase
     building = any(request.state == "open" for request in phase.requests.values())
     patience = catch_up_at(phase)
-    if building and patience is not None and now < patience:
+    if building and patience is not None and _latest(phase, now) < patience:
         return phase
     return replace(phase, inputs={**phase.inputs, **phase.waiting}, waiting={}, building_since=now)
 
@@ -93,10 +98,12 @@ def _answered(phase: Phase, name: str, request: Request) -> bool:
 
 def fire(phase: Phase, *, now: float, by: str) -> Phase:
     """Fire the next generation when the gate is satisfied by contents that the last firing did not carry."""
-    if phase.paused is not None or fired_as_is(phase) or not _may_fire(phase, now=now):
+    if fired_as_is(phase) and not missing(phase):  # what changed has changed back
+        return phase if phase.changing_since is None else replace(phase, changing_since=None, changed_at=None)
+    if phase.paused is not None or fired_as_is(phase) or not _may_fire(phase, now=_latest(phase, now)):
         return phase
     quiet = settle_at(phase)
-    if quiet is not None and now < quiet:
+    if quiet is not None and _latest(phase, now) < quiet:
         return phase
     generation = phase.generation + 1
     firing = Firing(generation=generation, stamps=carried(phase), at=now, by=by, missing=missing(phase))

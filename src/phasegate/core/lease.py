@@ -14,11 +14,15 @@ A = TypeVar("A")
 
 
 class Lease(State, frozen=True):
-    """``holder`` is drawn per acquisition, never per process: two threads never share a token."""
+    """``holder`` is drawn per acquisition, never per process: two threads never share a token.
+
+    ``owner`` is the key of the document that must hear of what the holder committed.
+    """
 
     token: int = 0
     holder: str | None = None
     purpose: str = ""
+    owner: str = ""
     since: float = 0.0
     until: float = 0.0
     released: str | None = None
@@ -32,7 +36,7 @@ class Lease(State, frozen=True):
 Decision = Callable[[Lease | None], tuple[Lease, A]]
 
 
-def acquire(holder: str, *, ttl_s: float, now: float, purpose: str = "") -> Decision[int | None]:
+def acquire(holder: str, *, ttl_s: float, now: float, purpose: str = "", owner: str = "") -> Decision[int | None]:
     """Take the lease if it is free or has run out; answer its token, or None while somebody else holds it."""
 
     def decide(lease: Lease | None) -> tuple[Lease, int | None]:
@@ -42,7 +46,8 @@ def acquire(holder: str, *, ttl_s: float, now: float, purpose: str = "") -> Deci
         if lease.holder is not None and now < lease.until:
             return lease, None
         token = lease.token + 1
-        return replace(lease, token=token, holder=holder, purpose=purpose, since=now, until=now + ttl_s), token
+        taken = replace(lease, token=token, holder=holder, purpose=purpose, since=now, until=now + ttl_s)
+        return replace(taken, owner=owner or lease.owner), token
 
     return decide
 
@@ -67,18 +72,6 @@ def release(holder: str, *, token: int) -> Decision[bool]:
         if lease.holder == holder and lease.token == token:
             return replace(lease, holder=None, until=0.0, released=holder), True
         return lease, lease.released == holder and lease.token == token
-
-    return decide
-
-
-def expire(*, now: float) -> Decision[bool]:
-    """Clear a holder whose time is over; answer whether the lease is free. The token stays: it is never given twice."""
-
-    def decide(lease: Lease | None) -> tuple[Lease, bool]:
-        lease = lease or Lease()
-        if lease.holder is not None and now >= lease.until:
-            lease = replace(lease, holder=None, until=0.0)
-        return lease, lease.holder is None
 
     return decide
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from phasegate.core import backoff, keys
-from phasegate.core.phase import Entry, Phase
+from phasegate.core.phase import Ack, Entry, Phase
 
 SENDS_MAX = 12
 A = TypeVar("A")
@@ -114,19 +114,27 @@ def _sent(entry: Entry, *, key: str, now: float) -> Entry:
     return replace(entry, state="sent", sends=sends, due=now + wait, at=now)
 
 
-def acknowledged(generation: int, *, receiver: str, now: float) -> Decision[bool]:
-    """Note that a receiver has a generation, and with it all older ones; answer whether the document knows it."""
+def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Decision[bool]:
+    """Note that a receiver has a generation, and with it all older ones; answer whether the document knows it.
+
+    Only triggers that are acknowledged in this way count: a completion does not stand for a ``begin``.
+    """
 
     def decide(phase: Phase | None) -> tuple[Phase | None, bool]:
         if phase is None:
             return None, False
+        if not any(_is(e, receiver, ack) and e.generation == generation for e in phase.outbox):
+            return phase, False
         outbox = tuple(
             replace(e, state="acked" if e.generation == generation else "superseded", at=now)
-            if e.receiver == receiver and e.generation <= generation and e.state in ("unsent", "sent", "dead")
+            if _is(e, receiver, ack) and e.generation <= generation and e.state in ("unsent", "sent", "dead")
             else e
             for e in phase.outbox
         )
-        known = any(e.receiver == receiver and e.generation == generation for e in phase.outbox)
-        return replace(phase, outbox=outbox), known
+        return replace(phase, outbox=outbox), True
 
     return decide
+
+
+def _is(entry: Entry, receiver: str, ack: Ack) -> bool:
+    return entry.receiver == receiver and entry.ack == ack

@@ -97,6 +97,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     error: str = ""
     count: int = 0
+    order: float = 0.0
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +177,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     at: float
     outcome: str
+    generation: int = 0
 
 
 class Phase(State, frozen=True):

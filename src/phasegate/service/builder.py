@@ -6,7 +6,7 @@ is none: a lease held by somebody else, inputs that moved and a stale token leav
 
 from collections.abc import Callable, Mapping, Sequence
 
-from phasegate.core import judge
+from phasegate.core import judge, keys
 from phasegate.core.decisions import Report
 from phasegate.core.freshness import same
 from phasegate.core.keys import Run
@@ -59,7 +59,8 @@ class Builder:
         """
         if step.kind == "external":
             raise BadInput(f"request {request_id}: step {step.name} is external; a worker has nothing to build")
-        with self._leases.hold(part_of(step, run), purpose=request_id) as held:
+        document = keys.phase_key(self._plan.pipeline, step.phase, run=run)
+        with self._leases.hold(part_of(step, run), purpose=request_id, owner=document) as held:
             if held is None:
                 return "busy"
             phase = self._gatekeeper.read(step.phase, run)
@@ -86,7 +87,9 @@ class Builder:
             said = self._failure(step, request, status="failed", error=e)
         except Exception as e:  # noqa: BLE001  a step may raise anything; it is reported, counted and bounded
             said = self._failure(step, request, status="transient", error=e)
-        return self._gatekeeper.report(step.phase, run, said).outcome
+        outcome = self._gatekeeper.report(step.phase, run, said).outcome
+        held.owes = held.owes and said.write_id == ""  # a failure says nothing of what may have been committed
+        return outcome
 
     def _failure(self, step: Step, request: Request, *, status: Status, error: Exception) -> Report:
         known = isinstance(error, PhasegateError)
@@ -127,4 +130,4 @@ class Builder:
         with self._ports.warehouse.snapshot() as reader:
             now = stamps_now(self._plan, reader, asked=asked, run=run)
         for name in judge.moved(asked, now):
-            self._tables.report(self._plan.steps[owner(self._plan, name).step], run)
+            self._tables.correct(self._plan.steps[owner(self._plan, name).step], run)

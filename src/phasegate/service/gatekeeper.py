@@ -7,9 +7,9 @@ from phasegate.core import decisions, keys, outbox
 from phasegate.core.codec import decode
 from phasegate.core.decisions import Answer, Report
 from phasegate.core.keys import Run
-from phasegate.core.phase import Input, Phase
+from phasegate.core.phase import Ack, Input, Phase
 from phasegate.core.plan import Plan
-from phasegate.errors import NotFound
+from phasegate.errors import NotFound, PhasegateError
 from phasegate.ports import Message, Ports
 from phasegate.transact import transact
 
@@ -55,10 +55,10 @@ class Gatekeeper:
             lambda key, attempt: decisions.begin(upstream, given=given, key=key, now=now, attempt=attempt),
         )
 
-    def acknowledge(self, phase: str, run: Run, *, generation: int, receiver: str) -> bool:
-        """Note that a receiver has a generation of this phase's triggers."""
+    def acknowledge(self, phase: str, run: Run, *, generation: int, receiver: str, ack: Ack) -> bool:
+        """Note that a receiver has a generation of this phase's triggers; return whether there is such a trigger."""
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        decide = outbox.acknowledged(generation, receiver=receiver, now=self._ports.clock.now())
+        decide = outbox.acknowledged(generation, receiver=receiver, ack=ack, now=self._ports.clock.now())
         return self._transact(key, decide)
 
     def pause(self, phase: str, run: Run, *, reason: str | None) -> Answer:
@@ -99,12 +99,25 @@ class Gatekeeper:
         if doc is None:
             return 0
         messages = outbox.outgoing(decode(Phase, doc.body, key=key), key=key, now=now)
-        for m in messages:
-            self._ports.bus.publish(Message(m.id, m.topic, m.body))
-            self._ports.observer.event("sent", id=m.id, topic=m.topic)
-        if messages:
-            self._transact(key, outbox.sent(messages, key=key, now=now))
-        return len(messages)
+        gone, failure = [], None
+        for m in messages:  # one that the bus refuses must not keep the others back
+            try:
+                self._ports.bus.publish(Message(m.id, m.topic, m.body))
+            except PhasegateError as e:
+                failure = failure or e
+            else:
+                gone.append(m)
+                self._ports.observer.event("sent", id=m.id, topic=m.topic)
+        if gone:
+            self._transact(key, outbox.sent(gone, key=key, now=now))
+        if failure is not None:
+            raise failure
+        return len(gone)
+
+    def doubt(self, phase: str, run: Run, *, step: str) -> Answer:
+        """Make a phase ask for a step again: its table does not hold what the document believes."""
+        now = self._ports.clock.now()
+        return self._opened(phase, run, lambda key, attempt: decisions.doubt(step, key=key, now=now, attempt=attempt))
 
     def _opened(self, phase: str, run: Run, command: Callable[[str, str], decisions.Decision[Answer]]) -> Answer:
         answer = self._decide(phase, run, command)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from phasegate.core import keys, lease
+from phasegate.core.codec import decode
 from phasegate.core.lease import Lease
 from phasegate.core.receipt import Part
 from phasegate.errors import LeaseLost, PhasegateError
@@ -15,12 +16,17 @@ A = TypeVar("A")
 
 
 class Held:
-    """A lease that is held: its token, and whether it still is. Judged by the monotonic clock."""
+    """A lease that is held: its token, and whether it still is. Judged by the monotonic clock.
+
+    ``owes``: something was committed and is not reported yet. Such a lease is not given back: it runs out, and
+    whoever sweeps then makes good for the report.
+    """
 
     def __init__(self, key: str, *, holder: str, token: int, until: float, ports: Ports, ttl_s: float) -> None:
         self.key, self.holder, self.token = key, holder, token
         self._until, self._ports, self._ttl_s = until, ports, ttl_s
         self._lost = False
+        self.owes = False
         self.on_lost: Callable[[], None] | None = None
 
     def check(self) -> None:
@@ -54,14 +60,17 @@ class Leases:
         self._ports, self._warehouse, self._ttl_s, self._heartbeat_s = ports, warehouse, ttl_s, heartbeat_s
 
     @contextmanager
-    def hold(self, part: Part, *, purpose: str) -> Iterator[Held | None]:
+    def hold(self, part: Part, *, purpose: str, owner: str = "") -> Iterator[Held | None]:
         """Hold the lease of a partition during the block, renewing it in the background; None: somebody else has it.
 
         The holder is drawn per acquisition, so two threads never share a token.
         """
         key, holder = keys.lease_key(self._warehouse, part), self._ports.ids()
         until = self._ports.clock.monotonic() + self._ttl_s
-        token = self._do(key, lease.acquire(holder, ttl_s=self._ttl_s, now=self._ports.clock.now(), purpose=purpose))
+        token = self._do(
+            key,
+            lease.acquire(holder, ttl_s=self._ttl_s, now=self._ports.clock.now(), purpose=purpose, owner=owner),
+        )
         if token is None:
             yield None
             return
@@ -71,11 +80,13 @@ class Leases:
             yield held
         finally:
             stop()
-            self._do(key, lease.release(holder, token=token))
+            if not held.owes:
+                self._do(key, lease.release(holder, token=token))
 
-    def expire(self, key: str) -> bool:
-        """Clear a holder whose time is over; answer whether the lease is free."""
-        return self._do(key, lease.expire(now=self._ports.clock.now()))
+    def read(self, key: str) -> Lease | None:
+        """Return a lease as it is stored."""
+        doc = self._ports.store.read(key)
+        return None if doc is None else decode(Lease, doc.body, key=key)
 
     def raise_to(self, part: Part, *, token: int) -> int:
         """Lift the token of a partition's lease to at least ``token``; return the token now."""

@@ -10,6 +10,9 @@ from phasegate.errors import NotFound
 from phasegate.ports import Body, Message, Ports
 from phasegate.transact import transact
 
+REASON_MAX = 2_000
+BODY_MAX = 100_000
+
 
 class Quarantined(State, frozen=True):
     """One message that was refused: what it said, why, and how often it came."""
@@ -33,12 +36,15 @@ class Quarantine:
         """Keep a refused message; return its key. The same message again is counted, not kept twice."""
         text = msgspec.json.encode(dict(body), order="sorted")
         key = f"quarantine:{self._pipeline}:{topic}:{hashlib.sha256(text).hexdigest()[:16]}"
+        kept, reason = dict(body), reason[:REASON_MAX]
+        if len(text) > BODY_MAX:
+            kept = {"cut": text[:BODY_MAX].decode(errors="replace")}
         now, attempt = self._ports.clock.now(), self._ports.ids()
 
         def decide(old: Quarantined | None) -> tuple[Quarantined, None]:
             if old is None:
                 return Quarantined(
-                    topic=topic, reason=reason, body=dict(body), first_at=now, last_at=now, last_by=attempt
+                    topic=topic, reason=reason, body=kept, first_at=now, last_at=now, last_by=attempt
                 ), None
             if old.last_by == attempt:
                 return old, None

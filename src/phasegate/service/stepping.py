@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
+from msgspec.structs import replace
+
 from phasegate.core import keys, messages
 from phasegate.core.decisions import Answer, Report
 from phasegate.core.freshness import present_inputs, survey
@@ -82,25 +84,33 @@ class StepRun:
                     f"step {self._step.name}: complete(rows={rows}) but the partition holds {self._receipt.rows}; "
                     "leave rows out, or look for rows that were not written"
                 )
-            self.answer = self._worker.tell(self._step, self._run, report_of(self._step.name, self._receipt))
+            said = report_of(self._step.name, self._receipt, request=self._request)
+            self.answer = self._worker.tell(self._step, self._run, said)
+            assert self._held is not None
+            self._held.owes = False
             return self.answer
-        body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows or 0,
+        body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows,
                 "execution_id": execution_id, "status": status or ("empty" if rows == 0 else "success"),
                 "trigger_id": self._trigger_id()}  # fmt: skip
         if sequence is not None:
             body["sequence"] = sequence
-        said = messages.parse(body, where=f"complete of {self._step.name}")
-        assert isinstance(said, messages.Completion)
-        self.answer = self._worker.complete(said, where=f"complete of {self._step.name}")
+        told = messages.parse(body, where=f"complete of {self._step.name}")
+        assert isinstance(told, messages.Completion)
+        self.answer = self._worker.complete(told, where=f"complete of {self._step.name}")
         return self.answer
 
     def fail(self, error: str, *, final: bool = False) -> Answer:
         """Report that the step failed: ``final`` for good, else it may be tried again."""
-        request = self._phase.requests.get(self._step.name)
         said = Report(member=self._step.name, status="failed" if final else "transient", error=error,
-                      request="" if request is None else request.id)  # fmt: skip
+                      request=self._request)  # fmt: skip
         self.answer = self._worker.tell(self._step, self._run, said)
         return self.answer
+
+    @property
+    def _request(self) -> str:
+        """The id of the request that stood when the step was begun."""
+        request = self._phase.requests.get(self._step.name)
+        return "" if request is None else request.id
 
     def _trigger_id(self) -> str:
         needed = {need.phase for need in self._step.needs}
@@ -125,14 +135,22 @@ class Stepping:
         NotFound.
         """
         chosen, run = self._resolve(trigger, step)
-        phase = self._gatekeeper.read(chosen.phase, run)
-        assert phase is not None
+        document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
         with ExitStack() as stack:
             held = None
             if chosen.table is not None:
-                held = stack.enter_context(self._leases.hold(part_of(chosen, run), purpose=f"begin {chosen.name}"))
+                held = stack.enter_context(
+                    self._leases.hold(part_of(chosen, run), purpose=f"begin {chosen.name}", owner=document)
+                )
                 if held is None:
                     raise Busy(f"{chosen.name} of {run} is being written by somebody else; let it be delivered again")
+            phase = self._gatekeeper.read(chosen.phase, run)
+            if phase is None:
+                raise NotFound(
+                    f"begin: {chosen.phase} of {run} is not open; a trigger opens it, or phasegate begin {run}"
+                )
+            # what waits for a build to end is what an external step is asked to work on
+            phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
             handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker)
             try:
                 yield handle

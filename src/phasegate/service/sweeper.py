@@ -44,8 +44,8 @@ class Sweeper:
     def _postpone(self, doc: Doc) -> None:
         """Put a document off whose handling raised, without touching what it means."""
         current = self._ports.store.read(doc.key)
-        if current is None or current.version != doc.version:
-            return
+        if current is None or current.due is None or current.due > self._ports.clock.now():
+            return  # gone, settled or moved on meanwhile
         failures = current.body.get(FAILURES_FIELD, 0)
         count = (failures if isinstance(failures, int) else 0) + 1
         due = self._ports.clock.now() + postpone_s(doc.key, count)

@@ -38,7 +38,7 @@ class TableReporter:
     def __init__(self, ports: Ports, *, gatekeeper: Gatekeeper) -> None:
         self._ports, self._gatekeeper = ports, gatekeeper
 
-    def report(self, step: Step, run: Run, *, built_from: dict[str, Stamp] | None = None) -> Answer:
+    def report(self, step: Step, run: Run, *, built_from: dict[str, Stamp] | None = None, request: str = "") -> Answer:
         """Report what the step's partition holds now.
 
         Raises Contended when it keeps changing under the read, BadInput when a guarded partition does not hold what
@@ -56,15 +56,32 @@ class TableReporter:
                             f"{step.table.name}/{run.date} was changed past Phasegate since its last receipt; "
                             "write it with begin and run.write"
                         )
-                    return self._gatekeeper.report(step.phase, run, report_of(step.name, receipt))
+                    return self._gatekeeper.report(step.phase, run, report_of(step.name, receipt, request=request))
                 stamp = Stamp(reader.fingerprint(step.table, partition=run.date))
             rows = rows_of(stamp.fingerprint)
             said = Report(member=step.name, status="success" if rows else "empty", after=seen, rows=rows, stamp=stamp,
-                          built_from=built_from)  # fmt: skip
+                          built_from=built_from, request=request)  # fmt: skip
             answer = self._gatekeeper.report(step.phase, run, said)
             if answer.outcome != READ_AGAIN:
                 return answer
         raise Contended(f"{step.table.name}/{run.date}", READS_MAX)
+
+    def correct(self, step: Step, run: Run) -> None:
+        """Tell the owner of an input that its partition holds something else than it believes.
+
+        A foreign table is taken to be built from what its accepted result was: nobody re-ran its step. A step of
+        Phasegate's own without a receipt has lost it, with its rows perhaps: it is asked for again.
+        """
+        phase = self._gatekeeper.read(step.phase, run)
+        member = None if phase is None else phase.members.get(step.name)
+        if member is None or member.result is None:
+            return
+        with self._ports.warehouse.snapshot() as reader:
+            lost = step.kind != "external" and part_of(step, run) not in reader.receipts([part_of(step, run)])
+        if lost:
+            self._gatekeeper.doubt(step.phase, run, step=step.name)
+        else:
+            self.report(step, run, built_from=member.result.built_from)
 
     def _accepted_order(self, step: Step, run: Run) -> float:
         phase = self._gatekeeper.read(step.phase, run)

@@ -4,7 +4,7 @@ from phasegate.core import keys, messages
 from phasegate.core.backoff import retry_s
 from phasegate.core.decisions import Answer, Report
 from phasegate.core.keys import Run
-from phasegate.core.phase import Input, Status
+from phasegate.core.phase import GOOD, Input, Status
 from phasegate.core.plan import Plan, Step
 from phasegate.core.receipt import Stamp
 from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
@@ -85,7 +85,7 @@ class Worker:
             missing=said.missing,
         )  # fmt: skip
         answer = self._gatekeeper.begin(said.receiver, run, upstream=said.phase, given=given)
-        self._gatekeeper.acknowledge(said.phase, run, generation=said.generation, receiver=said.receiver)
+        self._gatekeeper.acknowledge(said.phase, run, generation=said.generation, receiver=said.receiver, ack="begin")
         return answer
 
     def complete(self, said: messages.Completion, *, where: str) -> Answer:
@@ -93,17 +93,17 @@ class Worker:
 
         An unknown member is quarantined, never counted.
         """
-        if said.trigger_id:
-            self._acknowledge(said.trigger_id, where=where)
-            if not said.step:
-                return Answer("acknowledged")
+        if said.trigger_id and not said.step:
+            return self._consumed(said, where=where)
         step = self._step(said.step, where=where)
         if step.kind != "external":
             raise BadInput(f"{where}: step {step.name} is built by Phasegate; nobody else reports it")
         run = messages.completion_run(said, modes=self._plan.modes, where=where)
-        echoed = self._echoed(step, run, trigger=said.trigger_id)
+        request, echoed = self._request(step, run), self._echoed(step, run, trigger=said.trigger_id)
+        if said.trigger_id and said.status in GOOD:
+            self._acknowledge(said.trigger_id, where=where)
         if said.status in ("success", "empty") and step.table is not None:
-            return self._known(step, run, self._tables.report(step, run, built_from=echoed))
+            return self._known(step, run, self._tables.report(step, run, built_from=echoed, request=request))
         stamp = None
         if said.status in ("success", "empty"):
             if not said.execution_id:
@@ -112,7 +112,7 @@ class Worker:
         order = messages.completion_order(said, where=where, now=self._ports.clock.now())
         status: Status = "empty" if said.status == "success" and said.rows == 0 else said.status
         report = Report(member=step.name, status=status, order=order, rows=said.rows, error=said.error,
-                        built_from=echoed, stamp=stamp, request=self._request(step, run))  # fmt: skip
+                        built_from=echoed, stamp=stamp, request=request)  # fmt: skip
         return self.tell(step, run, report)
 
     def tell(self, step: Step, run: Run, said: Report) -> Answer:
@@ -129,14 +129,22 @@ class Worker:
         """Refuse a message that nothing orders: delivered again later, it would count as the newest."""
         step = self._plan.steps.get(said.step)
         unordered = said.sequence is None and said.completed_at is None
-        if step is not None and step.table is None and unordered and said.status in ("success", "empty"):
+        if step is not None and unordered and (step.table is None or said.status not in GOOD):
             raise BadInput(f"{where}: nothing says how new it is; add sequence, or completed_at")
 
-    def _acknowledge(self, trigger: str, *, where: str) -> None:
+    def _consumed(self, said: messages.Completion, *, where: str) -> Answer:
+        """Take the word of a consumer that is no step of the plan. One that failed has not acknowledged anything."""
+        if said.status not in GOOD:
+            raise BadInput(f"{where}: {said.trigger_id} ended as {said.status}: {said.error or 'no reason given'}")
+        if not self._acknowledge(said.trigger_id, where=where):
+            raise BadInput(f"{where}: no trigger {said.trigger_id} waits for a completion; send its id back as it came")
+        return Answer("acknowledged")
+
+    def _acknowledge(self, trigger: str, *, where: str) -> bool:
         pipeline, phase, run, generation, receiver = keys.parse_trigger(trigger)
         if pipeline != self._plan.pipeline or phase not in self._plan.phases:
             raise BadInput(f"{where}: trigger_id {trigger!r} is of no phase of pipeline {self._plan.pipeline!r}")
-        self._gatekeeper.acknowledge(phase, run, generation=generation, receiver=receiver)
+        return self._gatekeeper.acknowledge(phase, run, generation=generation, receiver=receiver, ack="completion")
 
     def _request(self, step: Step, run: Run) -> str:
         """Return the id of the standing request for a step, which a failure that names none speaks of."""
@@ -149,7 +157,7 @@ class Worker:
         phase = self._gatekeeper.read(step.phase, run) if trigger else None
         if phase is None:
             return None
-        begun = {i.trigger: (name, i) for name, i in phase.inputs.items()}.get(trigger)
+        begun = {i.trigger: (name, i) for name, i in {**phase.inputs, **phase.waiting}.items()}.get(trigger)
         if begun is None or any(need.phase != begun[0] for need in step.needs):
             return None
         return {str(n): begun[1].stamps[n.step] for n in step.needs if n.step in begun[1].stamps}

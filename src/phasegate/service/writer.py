@@ -82,6 +82,7 @@ class Writer:
                 ahead = f"is fenced with token {e.newest}, ahead of our lease with token {e.token}"
                 raise ForeignStore(e.resource, found=ahead) from e
             except Conflict:
+                held.owes = False
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Ambiguous:
                 found = warehouse.find_write(write_id)
@@ -106,6 +107,7 @@ class Writer:
                 receipt = self._fill(tx, work, staged=staged, inputs=inputs, token=held.token, write_id=write_id)
                 tx.put_receipt(receipt)
                 held.check()
+                held.owes = True
             finally:
                 held.on_lost = None
         return receipt

@@ -122,7 +122,8 @@ class DuckDBWarehouse:
     def _catalog_of(self, root: "DuckDBPyConnection") -> Catalog:
         """Return what is known of this opening of the file; another process may have changed it before."""
         if self._known_in is not root:
-            self._known_in, self._catalog = root, Catalog()
+            self._catalog = Catalog()
+            self._known_in = root
         return self._catalog
 
     @contextmanager
