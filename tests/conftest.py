@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.real_data import real_data_folder
 
 # CI repeats the same examples, so that a red run is red again; home looks for new ones.
-settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
-settings.register_profile("home", deadline=None)
+# How fast examples are drawn depends on what else the machine does: that is no finding.
+BUSY = [HealthCheck.too_slow]
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, suppress_health_check=BUSY)
+settings.register_profile("home", deadline=None, suppress_health_check=BUSY)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")
 
 
