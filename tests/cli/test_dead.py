@@ -35,7 +35,7 @@ def test_dead_names_what_is_dead_why_and_how_to_bring_it_back(bad: Night) -> Non
         "\n"
         "quarantined message of 2026-02-03.overnight, since 08:15, 0 s\n"
         "  message m1: unknown step 'nope'; the plan has gamebook, odds, player_game, report\n"
-        f"  next: phasegate redrive {key}\n"
+        f"  next: phasegate redrive {key}, or: phasegate dead --discard {key}\n"
         "\n"
         "2 dead letters; all at once: phasegate redrive --all. Times: America/New_York.\n"
     )
@@ -47,6 +47,25 @@ def test_dead_names_what_is_dead_why_and_how_to_bring_it_back(bad: Night) -> Non
         "at": "2026-02-04T13:15:00Z",
         "next": "phasegate redrive 2026-02-03.overnight --step player_game",
     }
+
+
+def test_a_discarded_message_is_shown_again_only_when_it_comes_again(night: Night) -> None:
+    night.whole()
+    said = {"kind": "completion", "step": "nope", "run": RUN}
+    night.publish(said)
+    night("worker", "--until-idle")
+    (letter,) = night("dead", "--json").json["dead"]
+    done = night("dead", "--discard", letter["subject"])
+    assert (done.code, done.out) == (0, "Nothing is dead.\n")
+    assert night("status").code == 0
+    night.publish(said)
+    night("worker", "--until-idle")
+    assert night("dead").code == 1
+    done = night("dead", "--discard", "quarantine:nba:x:y")
+    assert (done.code, done.err) == (
+        2,
+        "phasegate: quarantine:nba:x:y: no such message in quarantine; see phasegate dead\n",
+    )
 
 
 def test_nothing_dead_is_fine(night: Night) -> None:

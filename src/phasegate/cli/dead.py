@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     epilog=example("phasegate dead", "phasegate dead --json"),
     short_help="List what is not tried again by itself, and how to bring it back.",
 )
+@click.option("--discard", metavar="KEY", help="Show this message in quarantine no more, unless it comes again.")
 @json_option
 @pass_app
-def dead(app: App, /, *, as_json: bool) -> int:
+def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
     """List dead requests, dead triggers and messages in quarantine: why, since when, and how to bring each back.
 
     Exits with 1 if there are any.
     """
+    if discard is not None:
+        with app.pipeline() as pipeline:
+            pipeline.quarantine.discard(discard)
     plan, overview = app.overview()
     broken: list[BadDocument] = []
     letters = overview.dead(broken=broken)
@@ -39,6 +43,11 @@ def dead(app: App, /, *, as_json: bool) -> int:
     else:
         emit(_lines(letters, times=times))
     return exit_code((), broken=broken, found=len(letters))
+
+
+def discarding(letter: "DeadLetter") -> str:
+    """Return the other thing to do with a message in quarantine."""
+    return f", or: phasegate dead --discard {letter.subject}" if letter.kind == "message" else ""
 
 
 def _document(letter: "DeadLetter", *, times: "Times") -> dict[str, object]:
@@ -64,7 +73,7 @@ def _lines(letters: "list[DeadLetter]", *, times: "Times") -> list[str]:
             f"{paint('dead') if letter.kind != 'message' else 'quarantined'} {letter.kind}{subject}{run}, "
             f"since {times.since(letter.at)}",
             f"{GAP}{letter.reason}",
-            f"{GAP}next: {letter.mend}",
+            f"{GAP}next: {letter.mend}{discarding(letter)}",
             "",
         ]
     return [*lines, f"{count(len(letters), 'dead letter')}; all at once: phasegate redrive --all. "

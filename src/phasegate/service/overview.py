@@ -121,7 +121,7 @@ class Overview:
         found = []
         for doc in self._scan(f"quarantine:{self._plan.pipeline}:"):
             kept = self._read(Quarantined, doc, broken)
-            if kept is None:
+            if kept is None or kept.discarded:
                 continue
             run, mend = str(kept.body.get("run", "")), f"phasegate redrive {doc.key}"
             letter = DeadLetter(

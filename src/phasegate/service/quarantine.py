@@ -15,7 +15,10 @@ BODY_MAX = 100_000
 
 
 class Quarantined(State, frozen=True):
-    """One message that was refused: what it said, why, and how often it came."""
+    """One message that was refused: what it said, why, and how often it came.
+
+    ``discarded``: somebody has seen it and wants nothing more of it; if it comes again it is shown again.
+    """
 
     topic: str
     reason: str
@@ -24,6 +27,7 @@ class Quarantined(State, frozen=True):
     last_at: float
     count: int = 1
     last_by: str = ""
+    discarded: bool = False
 
 
 class Quarantine:
@@ -48,21 +52,34 @@ class Quarantine:
                 ), None
             if old.last_by == attempt:
                 return old, None
-            return replace(old, reason=reason, last_at=now, count=old.count + 1, last_by=attempt), None
+            return replace(old, reason=reason, last_at=now, count=old.count + 1, last_by=attempt, discarded=False), None
 
         transact(self._ports.store, key, kind=Quarantined, decide=decide, clock=self._ports.clock)
         self._ports.observer.event("quarantined", key=key, reason=reason)
         return key
+
+    def discard(self, key: str) -> None:
+        """Show a quarantined message no more; it stays stored. Raises NotFound."""
+        self._read(key)
+
+        def decide(old: Quarantined | None) -> tuple[Quarantined | None, None]:
+            return (None if old is None else replace(old, discarded=True)), None
+
+        transact(self._ports.store, key, kind=Quarantined, decide=decide, clock=self._ports.clock)
+
+    def _read(self, key: str) -> tuple[Quarantined, str]:
+        """Return a quarantined message and its version. Raises NotFound."""
+        doc = self._ports.store.read(key) if key.startswith(f"quarantine:{self._pipeline}:") else None
+        if doc is None:
+            raise NotFound(f"{key}: no such message in quarantine; see phasegate dead")
+        return decode(Quarantined, doc.body, key=key), doc.version
 
     def redrive(self, key: str) -> None:
         """Send a quarantined message again, under an id of its own, and forget it here once the bus has it.
 
         Raises NotFound. If it is refused again, it comes back.
         """
-        doc = self._ports.store.read(key)
-        if doc is None or not key.startswith(f"quarantine:{self._pipeline}:"):
-            raise NotFound(f"{key}: no such message in quarantine; see phasegate dead")
-        kept = decode(Quarantined, doc.body, key=key)
+        kept, version = self._read(key)
         number = f"redriven.{key.rpartition(':')[2]}.{kept.count}"
         self._ports.bus.publish(Message(number, kept.topic, kept.body))
-        self._ports.store.delete(key, expect=doc.version)
+        self._ports.store.delete(key, expect=version)
