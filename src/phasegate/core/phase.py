@@ -209,6 +209,7 @@ class Phase(State, frozen=True):
     @property
     def due(self) -> float | None:
         """When somebody must look again. Only a settled or void document has no such time."""
+        # here, not above: freshness is about phases, and the one thing a phase must say of itself follows from it
         from phasegate.core.freshness import settled, timers
 
         if self.void is not None or settled(self):
