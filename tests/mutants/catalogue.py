@@ -36,7 +36,7 @@ class Mutant:
     says: str = ""
     check: checks.Check | None = None
     faults: Faults = DEFAULT
-    seeds_max: int = 60
+    seeds_max: int = 200
 
     @property
     def patch_name(self) -> str:
@@ -176,7 +176,7 @@ MUTANTS: tuple[Mutant, ...] = (
         patch=gates.lets_the_last_report_win,
         faults=STALLS,
         says="older one took its place",
-        seeds_max=100,
+        seeds_max=200,
     ),
     Mutant(
         number=37,
@@ -224,7 +224,7 @@ MUTANTS: tuple[Mutant, ...] = (
         patch=services.reads_the_fence_only,
         faults=STALLS,
         says="was committed after one with|duplicate rows",
-        seeds_max=100,
+        seeds_max=200,
     ),
     Mutant(
         number=41,
