@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from phasegate.core import backoff
 from phasegate.core.evaluate import evaluate
 from phasegate.core.freshness import present_inputs, same
+from phasegate.core.outbox import entries
 from phasegate.core.phase import (
     HISTORY_MAX,
     Attempt,
@@ -276,13 +277,8 @@ def _readdressed(phase: Phase, gate: Gate, *, now: float) -> tuple[Entry, ...]:
     kept = [replace(e, state="superseded") if e.waiting and e.receiver not in names else e for e in phase.outbox]
     told = {entry.receiver for entry in phase.outbox if entry.generation == phase.generation}
     if phase.firings:
-        kept += [
-            Entry(
-                generation=phase.generation, receiver=r.name, topic=r.topic, ack=r.ack, state="unsent", due=now, at=now
-            )
-            for r in gate.receivers
-            if r.name not in told
-        ]
+        new = [receiver for receiver in gate.receivers if receiver.name not in told]
+        kept += entries(new, generation=phase.generation, now=now)
     return tuple(kept)
 
 

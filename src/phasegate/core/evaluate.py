@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from phasegate.core import keys
 from phasegate.core.freshness import (
     accepted,
+    building,
     carried,
     catch_up_at,
     fired_as_is,
@@ -18,7 +19,8 @@ from phasegate.core.freshness import (
     settle_at,
     survey,
 )
-from phasegate.core.phase import HISTORY_MAX, Entry, Firing, Member, Phase, Request
+from phasegate.core.outbox import entries
+from phasegate.core.phase import HISTORY_MAX, Firing, Member, Phase, Request
 
 
 def evaluate(phase: Phase, *, key: str, now: float, by: str) -> Phase:
@@ -46,9 +48,8 @@ def adopt(phase: Phase, *, now: float) -> Phase:
     """Take over waiting inputs, unless a build of the present ones is under way and has time left."""
     if not phase.waiting:
         return phase
-    building = any(request.state == "open" for request in phase.requests.values())
     patience = catch_up_at(phase)
-    if building and patience is not None and _latest(phase, now) < patience:
+    if building(phase) and patience is not None and _latest(phase, now) < patience:
         return phase
     return replace(phase, inputs={**phase.inputs, **phase.waiting}, waiting={}, building_since=now)
 
@@ -108,10 +109,7 @@ def fire(phase: Phase, *, now: float, by: str) -> Phase:
     generation = phase.generation + 1
     firing = Firing(generation=generation, stamps=carried(phase), at=now, by=by, missing=missing(phase))
     older = tuple(replace(e, state="superseded") if e.waiting or e.state == "dead" else e for e in phase.outbox)
-    newer = tuple(
-        Entry(generation=generation, receiver=r.name, topic=r.topic, ack=r.ack, state="unsent", due=now, at=now)
-        for r in phase.gate.receivers
-    )
+    newer = entries(phase.gate.receivers, generation=generation, now=now)
     return replace(
         phase,
         firings=(*phase.firings, firing)[-HISTORY_MAX:],
@@ -138,6 +136,5 @@ def _may_fire(phase: Phase, *, now: float) -> bool:
     if not (overdue or enough):
         return False
     patience = catch_up_at(phase)
-    calm = not any(request.state == "open" for request in phase.requests.values())
     hurried = not phase.firings and not (gate.deadline is not None and gate.deadline <= phase.opened_at)
-    return hurried or calm or (patience is not None and now >= patience)
+    return hurried or not building(phase) or (patience is not None and now >= patience)

@@ -119,6 +119,11 @@ def unanswered(request: Request) -> bool:
     return request.state != "dead"
 
 
+def building(phase: Phase) -> bool:
+    """Tell whether a member is being built, or asked to be: parked and dead requests wait for something else."""
+    return any(request.state == "open" for request in phase.requests.values())
+
+
 def settle_at(phase: Phase) -> float | None:
     """Return when reports have been quiet for long enough to fire; None when nothing changes."""
     if phase.changed_at is None or phase.changing_since is None:

@@ -4,14 +4,15 @@ One entry per (generation, receiver): ``unsent -> sent -> acked | dead``; a newe
 older one. Requests are sent from here too. An entry is forgotten only after its receiver is known to have it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from phasegate.core import backoff, keys
-from phasegate.core.phase import Ack, Entry, Phase
+from phasegate.core.freshness import unanswered
+from phasegate.core.phase import Ack, Entry, Phase, Receiver
 
 SENDS_MAX = 12
 A = TypeVar("A")
@@ -29,6 +30,14 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
 
 
+def entries(receivers: Iterable[Receiver], *, generation: int, now: float) -> tuple[Entry, ...]:
+    """Return one unsent entry of a generation for each receiver."""
+    return tuple(
+        Entry(generation=generation, receiver=r.name, topic=r.topic, ack=r.ack, state="unsent", due=now, at=now)
+        for r in receivers
+    )
+
+
 def outgoing(phase: Phase, *, key: str, now: float) -> list[Outgoing]:
     """Return the messages that are due now, triggers first."""
     if phase.paused is not None or phase.void is not None:
@@ -37,7 +46,7 @@ def outgoing(phase: Phase, *, key: str, now: float) -> list[Outgoing]:
     requests = [
         _request(phase, name, key=key)
         for name, request in phase.requests.items()
-        if request.state != "dead" and request.due <= now
+        if unanswered(request) and request.due <= now
     ]
     return entries + requests
 

@@ -7,6 +7,7 @@ before the read is still the accepted one, so a slow reader never puts an older 
 from phasegate.core.decisions import READ_AGAIN, Answer, Report
 from phasegate.core.fingerprint import rows_of
 from phasegate.core.keys import Run
+from phasegate.core.phase import Result
 from phasegate.core.plan import Step
 from phasegate.core.receipt import Receipt, Stamp
 from phasegate.errors import BadInput, Contended
@@ -47,7 +48,8 @@ class TableReporter:
         assert step.table is not None, f"step {step.name} has no table to read"
         self._gatekeeper.open(step.phase, run)
         for _ in range(READS_MAX):
-            seen = self._accepted_order(step, run)
+            accepted = self._accepted(step, run)
+            seen = 0.0 if accepted is None else accepted.order
             with self._ports.warehouse.snapshot() as reader:
                 receipt = reader.receipts([part_of(step, run)]).get(part_of(step, run))
                 if receipt is not None:
@@ -72,18 +74,17 @@ class TableReporter:
         A foreign table is taken to be built from what its accepted result was: nobody re-ran its step. A step of
         Phasegate's own without a receipt has lost it, with its rows perhaps: it is asked for again.
         """
-        phase = self._gatekeeper.read(step.phase, run)
-        member = None if phase is None else phase.members.get(step.name)
-        if member is None or member.result is None:
+        accepted = self._accepted(step, run)
+        if accepted is None:
             return
         with self._ports.warehouse.snapshot() as reader:
             lost = step.kind != "external" and part_of(step, run) not in reader.receipts([part_of(step, run)])
         if lost:
             self._gatekeeper.doubt(step.phase, run, step=step.name)
         else:
-            self.report(step, run, built_from=member.result.built_from)
+            self.report(step, run, built_from=accepted.built_from)
 
-    def _accepted_order(self, step: Step, run: Run) -> float:
+    def _accepted(self, step: Step, run: Run) -> Result | None:
         phase = self._gatekeeper.read(step.phase, run)
         member = None if phase is None else phase.members.get(step.name)
-        return 0.0 if member is None or member.result is None else member.result.order
+        return None if member is None else member.result
