@@ -287,7 +287,7 @@ ROWS: dict[str, tuple[list[dict[str, Any]], str]] = {
     ),
     "beyond the column": (
         [{**GOOD_ROW, "updated": 2**70}],
-        "rows for table nba_raw.gamebook: Conversion Error: Could not convert string '1180591620717411303424' to INT64 when casting from source column updated",
+        "rows for table nba_raw.gamebook: Conversion Error: Could not convert string '1180591620717411303424' to INT64",
     ),
     "half a character": (
         [{**GOOD_ROW, "player": "\ud800"}],

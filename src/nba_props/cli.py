@@ -7,16 +7,20 @@ import os
 import sys
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nba_props.errors import DataError
 from nba_props.faults import FORM, parse_faults
-from nba_props.runner import Replay, Runner
+from nba_props.runner import MODES, Replay, Runner
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate import PhasegateError, __version__
+
+if TYPE_CHECKING:
+    from nba_props.witness import Report
 
 NBA_DATA = "NBA_DATA"
 
@@ -32,11 +36,21 @@ def cli() -> None:
 @click.option("--to", "last", required=True, metavar="D", help="Last date, YYYY-MM-DD.")
 @click.option("--data", type=click.Path(path_type=Path), help=f"Folder of LeagueGameLog parquet. Default: ${NBA_DATA}.")
 @click.option("--synthetic", is_flag=True, help="Invented nights instead of data; games on every date.")
+@click.option(
+    "--recorded", type=click.Path(path_type=Path), help="Folder of recorded responses of the league's services."
+)
+@click.option("--live", is_flag=True, help="The league's services themselves; needs the extra `live`.")
 @click.option("--state", type=click.Path(path_type=Path), default=Path(".nba-props"), show_default=True,
               help="Where documents and tables are kept. The same replay may be started again on it.")  # fmt: skip
 @click.option("--faults", default="", metavar="LIST", help=f"What goes wrong on purpose, for example {FORM}.")
+@click.option("--mode", "modes", multiple=True, type=click.Choice(MODES), help="Play this mode only. Default: both.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
+              help="How many workers at once.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def run(*, first: str, last: str, data: Path | None, synthetic: bool, state: Path, faults: str, as_json: bool) -> None:
+def run(  # noqa: PLR0913  one parameter for each option
+    *, first: str, last: str, data: Path | None, synthetic: bool, recorded: Path | None, live: bool, state: Path,
+    faults: str, modes: tuple[str, ...], workers: int, as_json: bool,
+) -> None:  # fmt: skip
     """Replay dates through all phases, and print what came out.
 
     Exit code 0: every gate fired and everything is settled. 1: something needs a person. 2: bad input.
@@ -46,7 +60,13 @@ def run(*, first: str, last: str, data: Path | None, synthetic: bool, state: Pat
     days = _date(first, "--from"), _date(last, "--to")
     if days[0] > days[1]:
         raise DataError("--from", problem=f"{first} is after --to {last}", mend="swap them")
-    runner = Runner(_source(data, synthetic=synthetic), state=state, faults=parse_faults(faults))
+    runner = Runner(
+        _source(data, synthetic=synthetic, recorded=recorded, live=live),
+        state=state,
+        faults=parse_faults(faults),
+        modes=[mode for mode in MODES if not modes or mode in modes],
+        workers=workers,
+    )
     quiet = as_json or not sys.stderr.isatty()
 
     def told(day: date, rows: int) -> None:
@@ -76,6 +96,38 @@ def demo(*, state: Path) -> None:
     sys.exit(0 if run_demo(state, say=click.echo) else 1)
 
 
+@cli.command()
+@click.option("--from", "first", required=True, metavar="D", help="First date, YYYY-MM-DD.")
+@click.option("--to", "last", required=True, metavar="D", help="Last date, YYYY-MM-DD.")
+@click.option("--data", type=click.Path(path_type=Path), help=f"Folder with nba/ and espn/. Default: ${NBA_DATA}.")
+def witness(*, first: str, last: str, data: Path | None) -> None:
+    """Compare our player rows with a second source's team box scores, and print every difference.
+
+    Exit code 0: they agree. 1: they differ, or the second source lacks games. 2: bad input.
+
+    Example: nba-props witness --from 2024-10-22 --to 2024-11-05
+    """
+    from nba_props.witness import compare
+
+    folder = _folder(data)
+    source, days = ParquetSource(folder), (_date(first, "--from"), _date(last, "--to"))
+    rows = [row for day in source.dates(*days) for row in source.batch(day)]
+    report = compare(rows, folder=folder)
+    click.echo("\n".join(_as_lines(report)))
+    sys.exit(0 if not (report.disagreements or report.missing or report.never_finalised) else 1)
+
+
+def _as_lines(report: Report) -> list[str]:
+    lines = [f"{report.compared} team-games compared"]
+    lines += [f"{cell.game_date} {cell.game_id} {cell.team_abbr} {cell.column}: {cell.ours}, the second source has "
+              f"{cell.theirs}" for cell in report.disagreements]  # fmt: skip
+    lines += [f"game {game}: the second source's box was never finalised" for game in report.never_finalised]
+    whole = set(report.missing_dates)
+    lines += [f"{day}: the second source lacks every game of a date that has some" for day in report.missing_dates]
+    lines += [f"{day} {game}: the second source lacks it" for day, game in report.missing if day not in whole]
+    return lines
+
+
 def main() -> None:
     """Run the command line; errors made on purpose are one line and exit code 2."""
     try:
@@ -100,15 +152,29 @@ def _date(text: str, option: str) -> date:
         raise DataError(option, problem=f"{text!r} is no date", mend="write YYYY-MM-DD, such as 2026-02-03") from None
 
 
-def _source(data: Path | None, *, synthetic: bool) -> Source:
+def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: bool) -> Source:
+    given = {"--data": data is not None, "--synthetic": synthetic, "--recorded": recorded is not None, "--live": live}
+    named = [option for option, is_given in given.items() if is_given]
+    if len(named) > 1:
+        raise DataError(named[1], problem=f"{named[0]} is given too", mend="leave one of them out")
     if synthetic:
-        if data is not None:
-            raise DataError("--synthetic", problem="--data is given too", mend="leave one of them out")
         return SyntheticSource()
+    if recorded is not None:
+        from nba_props.sources.recorded import RecordedSource
+
+        return RecordedSource(recorded)
+    if live:
+        from nba_props.sources.live import LiveSource
+
+        return LiveSource()
+    return ParquetSource(_folder(data))
+
+
+def _folder(data: Path | None) -> Path:
     folder = data or (Path(os.environ[NBA_DATA]) if os.environ.get(NBA_DATA) else None)
     if folder is None:
         raise DataError("--data", problem=f"is missing and {NBA_DATA} is not set", mend="name a folder, or --synthetic")
-    return ParquetSource(folder)
+    return folder
 
 
 def _as_json(replay: Replay) -> dict[str, object]:

@@ -26,6 +26,7 @@ from nba_props.sources.synthetic import THE_NIGHT, SyntheticSource, night_of_202
 from phasegate import SkippingClock
 
 EARLY_GAMES = 2
+NIGHTS_BEFORE = 3
 FAULTS = Faults(duplicate=3, reorder=True, concurrent=2)
 MARKER = "phasegate.toml"
 
@@ -84,7 +85,9 @@ def _through_phasegate(folder: Path, rows: list[RawRow]) -> tuple[dict[str, obje
     later = [*early, *restamp(late, at=morning_after(THE_NIGHT) + timedelta(hours=8))]
     # the night began as long ago as it lasted, so that it is over now
     clock = SkippingClock(time.time() - LATE_S - 60)
-    runner = Runner(SyntheticSource(), state=folder / "state", faults=FAULTS, clock=clock)
+    source = SyntheticSource()
+    _play_nights_before(source, state=folder / "state", at=clock.now() - 3600.0)
+    runner = Runner(source, state=folder / "state", faults=FAULTS, clock=clock)
     try:
         runner.play(THE_NIGHT, [early, later])
         counts = _count(runner)
@@ -95,19 +98,28 @@ def _through_phasegate(folder: Path, rows: list[RawRow]) -> tuple[dict[str, obje
     return counts, clean
 
 
+def _play_nights_before(source: SyntheticSource, *, state: Path, at: float) -> None:
+    """Play a few nights undisturbed: what is forecast for the night comes from games before it."""
+    runner = Runner(source, state=state, clock=SkippingClock(at))
+    try:
+        runner.run(THE_NIGHT - timedelta(days=NIGHTS_BEFORE), THE_NIGHT - timedelta(days=1))
+    finally:
+        runner.close()
+
+
 def _count(runner: Runner) -> dict[str, object]:
     """Count in the tables and documents what the old hand-off got wrong."""
     one = runner.pipeline.query(
         """
-        SELECT (SELECT count(*) FROM nba_analytics.player_game_summary) AS rows,
-               (SELECT count(*) FROM (SELECT DISTINCT game_date, player_lookup
-                                      FROM nba_analytics.player_game_summary)) AS keys,
-               (SELECT count(DISTINCT game_id) FROM nba_raw.nbac_gamebook_player_stats) AS games,
-               (SELECT count(DISTINCT r.game_id) FROM nba_raw.nbac_gamebook_player_stats r
-                WHERE r.player_lookup IN (SELECT player_lookup FROM nba_analytics.player_game_summary)) AS processed,
-               (SELECT count(DISTINCT r.game_id) FROM nba_raw.nbac_gamebook_player_stats r
-                WHERE r.player_lookup IN (SELECT player_lookup FROM nba_precompute.player_daily_cache)) AS phase_4
-        """
+        WITH analysed AS (SELECT game_id, game_date, player_lookup FROM nba_analytics.player_game_summary
+                          WHERE game_date = CAST($night AS DATE))
+        SELECT (SELECT count(*) FROM analysed) AS rows,
+               (SELECT count(*) FROM (SELECT DISTINCT game_date, player_lookup FROM analysed)) AS keys,
+               (SELECT count(DISTINCT game_id) FROM nba_raw.nbac_gamebook_player_stats
+                WHERE game_date = CAST($night AS DATE)) AS games,
+               (SELECT count(DISTINCT game_id) FROM analysed) AS processed
+        """,
+        {"night": str(THE_NIGHT)},
     )[0]
     views = {view.phase: view for view in runner.pipeline.overview.why(_run())}
     fired, begun = views["analytics"].generations[-1].number, views["precompute"].inputs.get("analytics", 0)
@@ -116,7 +128,7 @@ def _count(runner: Runner) -> dict[str, object]:
         "duplicate rows": int(str(one["rows"])) - int(str(one["keys"])),
         "triggers to phase 4, lost": fired - begun,
         "games never processed": int(str(one["games"])) - int(str(one["processed"])),
-        "games handed to phase 4": one["phase_4"],
+        "games handed to phase 4": one["processed"] if begun == fired else 0,
         "times phase 4 was triggered": fired,
     }
 

@@ -16,14 +16,17 @@ FORM = "duplicate=3,reorder,late=0.2,crash=0.05,concurrent=2,seed=7"
 class Faults:
     """How a replay is disturbed.
 
-    `duplicate`: how often one message may be delivered. `reorder`: in any order. `late`: the share of each date's
-    games that comes in a second batch, after the gates have fired. `crash`: the probability of dying at a port call.
-    `concurrent`: how many scrapers and workers run at once. `seed`: of all these choices.
+    `duplicate`: how often one message may be delivered. `reorder`: in any order. `late`: the share of each date's games
+    that comes in a second batch, after the gates have fired; `late_dates`: on which share of the dates. `late_days`:
+    how many dates are played before it comes (0: it comes eight hours later). `crash`: the probability of dying at a
+    port call. `concurrent`: how many scrapers and workers run at once. `seed`: of all these choices.
     """
 
     duplicate: int = 1
     reorder: bool = False
     late: float = 0.0
+    late_dates: float = 1.0
+    late_days: int = 0
     crash: float = 0.0
     concurrent: int = 1
     seed: int = 7
@@ -32,7 +35,8 @@ class Faults:
 def parse_faults(text: str) -> Faults:
     """Read `duplicate=3,reorder,late=0.2`. Raises DataError naming the word and what it may be."""
     kinds: dict[str, Callable[[str], object]] = {
-        "duplicate": int, "late": float, "crash": float, "concurrent": int, "seed": int,
+        "duplicate": int, "late": float, "late_dates": float, "late_days": int,
+        "crash": float, "concurrent": int, "seed": int,
     }  # fmt: skip
     values: dict[str, object] = {}
     for word in filter(None, (part.strip() for part in text.split(","))):
@@ -53,7 +57,14 @@ def parse_faults(text: str) -> Faults:
 
 
 def _check(faults: Faults) -> None:
-    bounds = {"duplicate": (1, 20), "late": (0, 0.95), "crash": (0, 0.2), "concurrent": (1, 8), "seed": (0, 2**31)}
+    bounds = {
+        "duplicate": (1, 20),
+        "late": (0, 0.95),
+        "late_days": (0, 60),
+        "crash": (0, 0.2),
+        "concurrent": (1, 8),
+        "seed": (0, 2**31),
+    }
     for name, (low, high) in bounds.items():
         value = getattr(faults, name)
         if not low <= value <= high:

@@ -1,14 +1,17 @@
 """The spelling under which a player is found in every source, and who would share one.
 
 Sources disagree about accents, capitals and dots ('Dončić' here, 'Doncic' there), so tables are keyed
-by a plain spelling. This module never decides that two people are one: it names them.
+by a plain spelling; about suffixes and first names they disagree too, and `match_names` maps those to the league's.
+This module never decides that two people are one: it names them.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from nba_props.errors import DataError
 
@@ -32,6 +35,33 @@ _FOLDED = str.maketrans(
     }
 )
 _KEPT = re.compile(r"[a-z0-9]+")
+# Longest first: "iii" ends with "ii".
+_SUFFIX = re.compile(r"(?:jr|sr|iii|ii|iv)$")
+
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "bjboston": "brandonboston",
+        "carltoncarrington": "bubcarrington",
+        "herbjones": "herbertjones",
+        "jameshuff": "jayhuff",
+        "moewagner": "moritzwagner",
+        "nicolasclaxton": "nicclaxton",
+        "ronholland": "ronaldholland",
+    }
+)
+"""Lookup elsewhere -> the league's, both without suffix: first names that truly differ, nothing a rule could do."""
+
+
+class Matches(NamedTuple):
+    """What became of a source's names.
+
+    `lookups`: name -> the league's lookup, or its own where nobody matches. `unmatched`: the names that match nobody.
+    `shared`: lookup of the league -> the names that claim it by a looser spelling; each of them kept its own.
+    """
+
+    lookups: dict[str, str]
+    unmatched: tuple[str, ...]
+    shared: dict[str, tuple[str, ...]]
 
 
 def player_lookup(name: str) -> str:
@@ -75,3 +105,41 @@ def find_collisions(players: Iterable[tuple[int, str]]) -> dict[str, tuple[int, 
     for player_id, name in players:
         ids.setdefault(player_lookup(name), set()).add(player_id)
     return {lookup: tuple(sorted(ids[lookup])) for lookup in sorted(ids) if len(ids[lookup]) > 1}
+
+
+def match_names(names: Iterable[str], *, known: Iterable[str]) -> Matches:
+    """Map the names of another source to the league's lookups; `known`: the league's names, of one season.
+
+    In this order: the same lookup; the same but for a suffix (jr, sr, ii, iii, iv) on either side; the same by
+    ALIASES. A looser spelling counts only where it leads to one player, whom no other name claims: else the names
+    keep their own lookups and are reported. Raises DataError for a name without a lookup.
+
+    >>> match_names(["Luka Doncic", "Bruce Brown Jr", "Moe Wagner", "Jan Novák"],
+    ...             known=["Luka Dončić", "Bruce Brown", "Moritz Wagner"])
+    Matches(lookups={'Luka Doncic': 'lukadoncic', 'Bruce Brown Jr': 'brucebrown', 'Moe Wagner': 'moritzwagner',
+                     'Jan Novák': 'jannovak'}, unmatched=('Jan Novák',), shared={})
+    """
+    league = {player_lookup(name) for name in known}
+    loose: dict[str, list[str]] = {}
+    for lookup in sorted(league):
+        loose.setdefault(_without_suffix(lookup), []).append(lookup)
+    own = {name: player_lookup(name) for name in dict.fromkeys(names)}
+    taken = {lookup for lookup in own.values() if lookup in league}
+    claims: dict[str, list[str]] = {}
+    for name, lookup in own.items():
+        found = loose.get(_without_suffix(lookup)) or loose.get(ALIASES.get(_without_suffix(lookup), ""), [])
+        if lookup not in league and len(found) == 1:
+            claims.setdefault(found[0], []).append(name)
+    lookups = dict(own)
+    shared: dict[str, tuple[str, ...]] = {}
+    for lookup, claimants in sorted(claims.items()):
+        # Two spellings of one name ("Moe Wagner", "Moe Wágner") have one lookup: that is one claim.
+        if lookup in taken or len({own[name] for name in claimants}) > 1:
+            shared[lookup] = tuple(sorted(claimants))
+        else:
+            lookups |= dict.fromkeys(claimants, lookup)
+    return Matches(lookups, tuple(sorted(name for name in own if lookups[name] not in league)), shared)
+
+
+def _without_suffix(lookup: str) -> str:
+    return _SUFFIX.sub("", lookup) or lookup

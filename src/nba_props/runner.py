@@ -1,4 +1,7 @@
-"""Replays dates through Phasegate: batches arrive, workers work, and time skips ahead when nothing can be done.
+"""Replays dates through Phasegate: scrapers write, workers work, and time skips ahead when nothing can be done.
+
+A date is played in two modes, as a props team runs it: same_day, before the games, with the schedule and the lines;
+overnight, after them, with the box scores and whatever shots were recorded.
 
 It knows what a scraper does and nothing of how a hand-off works: that is Phasegate's. A replay that was killed is
 started again with the same arguments; what is done already is found done.
@@ -9,13 +12,17 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
+from nba_props.calendar import days
 from nba_props.faults import Faults, misbehaving
 from nba_props.raw import RawRow
+from nba_props.scrapes import Recorder
 from nba_props.sources import Source
 from nba_props.sources.batches import split_late
 from phasegate import (
@@ -33,12 +40,27 @@ from phasegate import (
 
 PLAN = Path(__file__).with_name("plan.toml")
 MODE = "overnight"
-RAW_STEP = "nbac_gamebook_player_stats"
+MODES = ("same_day", "overnight")
+GAMEBOOK = "nbac_gamebook_player_stats"
+LOG = "scraper_execution_log"
+LOG_TABLE = "nba_raw.scraper_execution_log"
 HORIZON_S = 12 * 3600.0
 TRIES_MAX = 200
 RETRY_S = 5.0
 ROUNDS_MAX = 2_000
 LATE_S = 8 * 3600.0
+
+Fetch: TypeAlias = tuple[str, Callable[[], list[RawRow]]]
+
+
+class Run(NamedTuple):
+    """A date in a mode, as Phasegate spells it."""
+
+    date: str
+    mode: str
+
+    def __str__(self) -> str:
+        return f"{self.date}.{self.mode}"
 
 
 @dataclass
@@ -72,7 +94,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay did; `tables`: name -> (rows, digest); `gates`: name -> (runs fired, generations in all)."""
+    """What a replay did; `tables`: name -> (rows, digest); `gates`: name -> (runs fired, generations in all).
+
+    The log of fetches is not among the tables: it holds times and ids, so no two replays leave the same one.
+    """
 
     dates: int
     games: int
@@ -86,7 +111,7 @@ class Replay:
 
 
 class Runner:
-    """One replay into one state directory."""
+    """One replay into one state directory. `modes`: which of MODES are played; `workers`: how many work at once."""
 
     def __init__(
         self,
@@ -96,8 +121,11 @@ class Runner:
         faults: Faults | None = None,
         plan: Plan | None = None,
         clock: SkippingClock | None = None,
+        modes: Sequence[str] = MODES,
+        workers: int = 1,
     ) -> None:
-        self._source, self.faults = source, faults or Faults()
+        self._source, self.faults, self._modes = source, faults or Faults(), tuple(modes)
+        self._workers = max(workers, self.faults.concurrent)
         self._rng = random.Random(self.faults.seed)
         self.clock, self.tally = clock or SkippingClock(), Tally()
         self._crashes, bus = misbehaving(self.faults, rng=self._rng)
@@ -106,32 +134,70 @@ class Runner:
             clock=self.clock,
             observer=self.tally,
             wrap=lambda ports: self._crashes.wrap(replace(ports, bus=bus(ports.bus))),
+            dates=lambda first, last: days(source, first, last),
             state=state,
         )
 
     def run(self, first: date, last: date, *, told: Callable[[date, int], None] | None = None) -> Replay:
         """Replay the dates with games from `first` to `last`; `told` hears of each date when it is done."""
         begun, games, dates = time.perf_counter(), 0, self._source.dates(first, last)
+        late: list[tuple[date, list[RawRow]]] = []
         for day in dates:
             rows = self._source.batch(day)
-            self.play(day, self._batches(rows))
+            now, *later = self._batches(rows)
+            self.play(day, [now] if self.faults.late_days else [now, *later])
+            late += [(day, batch) for batch in later]
+            while (
+                late and self.faults.late_days and dates.index(day) >= dates.index(late[0][0]) + self.faults.late_days
+            ):
+                self.come_late(*late.pop(0))
             games += len({row["game_id"] for row in rows})
             if told is not None:
                 told(day, len(rows))
+        for day, batch in late if self.faults.late_days else []:
+            self.come_late(day, batch)
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
 
     def play(self, day: date, batches: list[list[RawRow]]) -> None:
-        """Bring a date's batches in, one after the other; each is worked off before the next comes."""
-        for number, rows in enumerate(batches):
-            if number:
-                self.clock.skip_to(self.clock.now() + LATE_S)
-            self._deliver(day, rows)
-            self.work()
+        """Bring a date in, mode by mode; its box scores in `batches`, each worked off before the next comes."""
+        before = self._before_games(day)
+        for mode in self._modes:
+            if mode != MODE:
+                self._scrape_all(day, mode, before)
+                before = []
+        if MODE not in self._modes:
+            return
+        shots: Fetch = ("nbac_shot_chart", lambda: self._source.shots(day))
+        self._scrape_all(day, MODE, [*before, shots, (GAMEBOOK, partial(list, batches[0]))])
+        for rows in batches[1:]:
+            self.come_late(day, rows)
+
+    def come_late(self, day: date, rows: list[RawRow]) -> None:
+        """Bring the whole box scores of a date in, hours later than some of them."""
+        self.clock.skip_to(self.clock.now() + LATE_S)
+        self._scrape_all(day, MODE, [(GAMEBOOK, partial(list, rows))])
+
+    def _before_games(self, day: date) -> list[Fetch]:
+        return [
+            ("nbac_schedule", lambda: self._source.schedule(day, day)),
+            ("odds_api_player_points_props", lambda: self._source.props(day)),
+        ]
+
+    def _scrape_all(self, day: date, mode: str, fetches: Sequence[Fetch]) -> None:
+        """Fetch, write and report, each fetch with its line in the log; then let the workers work."""
+        recorder = Recorder(mode, source=type(self._source).__name__, now=self.clock.now)
+        lines = []
+        for step, call in fetches:
+            fetched = recorder.fetch(step, day, call=call)
+            lines.append(fetched.log)
+            self._deliver(Run(day.isoformat(), mode), step, rows=fetched.rows, error=str(fetched.log["error_message"]))
+        self._deliver(Run(day.isoformat(), "log"), LOG, rows=lines)
+        self.work()
 
     def work(self) -> None:
         """Let workers work until everything is settled, or only the daily look at what is not remains."""
         for _ in range(ROUNDS_MAX):
-            self._at_once([self._work_until_idle] * self.faults.concurrent)
+            self._at_once([self._work_until_idle] * self._workers)
             due = self.pipeline.next_due()
             if due is None or due > self.clock.now() + HORIZON_S:
                 return
@@ -154,7 +220,9 @@ class Runner:
         return Replay(
             dates=dates,
             games=games,
-            tables={name: (table.rows, table.digest) for name, table in self.pipeline.tables().items()},
+            tables={
+                name: (table.rows, table.digest) for name, table in self.pipeline.tables().items() if name != LOG_TABLE
+            },
             gates=gates,
             tally=self.tally,
             dead_letters=len(self.pipeline.overview.dead()),
@@ -169,32 +237,35 @@ class Runner:
 
     def _batches(self, rows: list[RawRow]) -> list[list[RawRow]]:
         """Cut a date into what comes in time and what comes late, when faults ask for it; the late one is whole."""
-        if not self.faults.late:
+        if not self.faults.late or self._rng.random() >= self.faults.late_dates:
             return [rows]
         early, late = split_late(rows, share=self.faults.late, rng=self._rng)
         return [early, rows] if late else [rows]
 
-    def _deliver(self, day: date, rows: list[RawRow]) -> None:
-        """Have every instance of the scraper write and report a batch; one that could not tries again a little later.
+    def _deliver(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str = "") -> None:
+        """Have every instance of a scraper write and report; one that could not tries again a little later.
 
         Time moves on between the tries only: a clock that ran while somebody writes would take his lease away.
         """
         left = self.faults.concurrent
         for _ in range(TRIES_MAX):
-            left -= sum(self._at_once([lambda: self._scrape(day, rows)] * left))
+            left -= sum(self._at_once([lambda: self._report(run, step, rows=rows, error=error)] * left))
             if not left:
                 return
             # a run that was killed may have left its lease at a time that it had skipped to
             left_s = min((lease.left_s for lease in self.pipeline.overview.leases()), default=0.0)
             self.clock.skip_to(self.clock.now() + max(RETRY_S, left_s + 1.0))
-        raise PhasegateError(f"the batch of {day} could not be written in {TRIES_MAX} tries; see: phasegate leases")
+        raise PhasegateError(f"{step} of {run} could not be written in {TRIES_MAX} tries; see: phasegate leases")
 
-    def _scrape(self, day: date, rows: list[RawRow]) -> bool:
-        """Write a batch and report it, as a scraper does; return whether it could: somebody else may be at it."""
+    def _report(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str) -> bool:
+        """Write rows and report them, or that there are none; tell whether it could: somebody else may be at it."""
         try:
-            with self.pipeline.begin(f"{day}.{MODE}", step=RAW_STEP) as run:
-                run.write(rows)
-                run.complete()
+            with self.pipeline.begin(str(run), step=step) as begun:
+                if rows is None:
+                    begun.fail(error)
+                else:
+                    begun.write(rows)
+                    begun.complete()
         except (Busy, Contended, LeaseLost, Fenced):
             return False
         return True

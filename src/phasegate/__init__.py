@@ -3,6 +3,7 @@
 Start with ``connect``; everything else follows from what it returns.
 """
 
+from phasegate.core.calendar import Day as CalendarDay
 from phasegate.core.dedup import Deduplicated, deduplicate
 from phasegate.core.explain import PhaseView
 from phasegate.core.plan import Plan
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BadInput",
     "Busy",
+    "CalendarDay",
     "Contended",
     "CountingObserver",
     "Deduplicated",

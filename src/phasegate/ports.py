@@ -127,8 +127,22 @@ class Reader(Protocol):
         """Return the newest receipt (highest token) of each partition that has one."""
         ...
 
+    def receipts_between(self, table: str, /, *, first: str, last: str) -> dict[str, Receipt]:
+        """Return the newest receipt (highest token, then latest) of each partition that has one, by partition.
+
+        Of those with ``first <= partition <= last``, compared as texts.
+        """
+        ...
+
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
         """Return the fingerprint of a partition's rows now (None: of the whole table); see core.fingerprint."""
+        ...
+
+    def fingerprints(self, table: Table, /, *, first: str, last: str) -> dict[str, str]:
+        """Return what ``fingerprint`` says of each partition that has rows, by partition; {} for a missing table.
+
+        Of those with ``first <= partition <= last``, compared as texts.
+        """
         ...
 
     def count(self, table: Table, /, *, partition: str | None) -> int:
@@ -159,7 +173,7 @@ class Transaction(Reader, Protocol):
         ...
 
     def inspect(self, table: Table, /, *, partition: str, version_max: float) -> Staged:
-        """Round the staged floats to the table's scale, and count what the writer must judge."""
+        """Count what the writer must judge over the staged rows, whose floats are rounded to the table's scale."""
         ...
 
     def deduplicate(self, table: Table, /) -> int:
@@ -193,6 +207,10 @@ class Warehouse(Protocol):
 
         The table's shape is that of ``table.columns``, else that of ``sql``.
         """
+        ...
+
+    def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
+        """Create a table that will be read, empty, if it is absent. One that is there stays as it is."""
         ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:

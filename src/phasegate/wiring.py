@@ -4,6 +4,7 @@ import importlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import WakeSocket
@@ -12,6 +13,7 @@ from phasegate.core.plan_toml import load_plan
 from phasegate.errors import BadInput
 from phasegate.observe import LogObserver
 from phasegate.ports import Clock, Observer, Ports
+from phasegate.service.almanac import Dates
 from phasegate.service.builder import PythonStep
 from phasegate.service.pipeline import Pipeline
 from phasegate.settings import Settings, load_settings
@@ -29,12 +31,14 @@ def connect(
     observer: Observer | None = None,
     wrap: Callable[[Ports], Ports] | None = None,
     settings: Settings | None = None,
+    dates: Dates | None = None,
     **overrides: object,
 ) -> Pipeline:
     """Open a pipeline: its plan (a path or a loaded one) on the ports that the settings name.
 
     Settings come from ``phasegate.toml``, then ``PHASEGATE_*``, then the keyword arguments, such as ``state``.
-    ``wrap`` may put something round the ports: faults, metrics. Close it when done: ``with closing(connect())``.
+    ``wrap`` may put something round the ports: faults, metrics. ``dates`` stands in for the plan's calendar.
+    Close it when done: ``with closing(connect())``.
 
     Raises BadInput for a wrong plan or setting, Unavailable when a store cannot be used.
     """
@@ -52,6 +56,7 @@ def connect(
         ttl_s=settings.lease_ttl_s,
         heartbeat_s=settings.heartbeat_s,
         functions=functions_of(plan),
+        dates=dates or dates_of(plan),
     )
 
 
@@ -94,13 +99,18 @@ def open_ports(
 
 def functions_of(plan: Plan) -> Mapping[str, PythonStep]:
     """Import the functions of a plan's Python steps. Raises BadInput naming the step that cannot be found."""
-    found: dict[str, PythonStep] = {}
-    for step in plan.steps.values():
-        if step.kind != "python":
-            continue
-        module, _, name = step.python.partition(":")
-        try:
-            found[step.python] = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as e:
-            raise BadInput(f"step {step.name}: python = {step.python!r} cannot be imported: {e}") from None
-    return found
+    steps = [step for step in plan.steps.values() if step.kind == "python"]
+    return {step.python: _imported(step.python, where=f"step {step.name}: python") for step in steps}
+
+
+def dates_of(plan: Plan) -> Dates | None:
+    """Import the function of a plan's calendar, None without one. Raises BadInput when it cannot be found."""
+    return None if plan.calendar is None else _imported(plan.calendar, where="calendar")
+
+
+def _imported(reference: str, *, where: str) -> Callable[..., Any]:
+    module, _, name = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+    except (ImportError, AttributeError) as e:
+        raise BadInput(f"{where} = {reference!r} cannot be imported: {e}") from None

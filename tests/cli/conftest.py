@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.days import Days
 from tests.cli.given import Night
 
 
@@ -9,3 +10,9 @@ from tests.cli.given import Night
 def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Night:
     """Give an empty pipeline in its own folder, which is the working directory."""
     return Night.empty(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def days(night: Night) -> Days:
+    """Give an empty pipeline of two modes and a window."""
+    return Days(night)

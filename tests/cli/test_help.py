@@ -11,6 +11,7 @@ import pytest
 
 from phasegate import __version__
 from phasegate.cli.entry import phasegate
+from tests.cli.days import Days, day
 from tests.cli.given import RUN, Night
 from tests.docs_runner import split
 from tests.real_data import ROOT
@@ -76,7 +77,7 @@ def keys(value: object) -> Iterator[str]:
             yield from keys(one)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            if key not in {"raw", "analytics", "precompute", "overnight", "complete"}:
+            if key not in {"raw", "analytics", "precompute", "overnight", "complete", "audit"}:
                 yield key
             yield from keys(inner)
 
@@ -87,12 +88,25 @@ def test_the_reference_page_documents_every_field_of_the_json_documents(night: N
     night("worker", "--until-idle")
     for arguments in (
         "status", f"why {RUN}", "leases --all", "sweep", "worker --until-idle", "dead", "redrive --all",
-        "adopt --yes", "plan check", f"begin {RUN}", f"complete odds --run {RUN}",
+        "adopt --yes", "plan check", f"begin {RUN}", f"complete odds --run {RUN}", f"replan {RUN}",
+        "backfill --from 2026-02-03 --to 2026-02-04 --steps player_game", f"pause {RUN}", f"pause {RUN} --resume",
     ):  # fmt: skip
         path = max((path for path in COMMANDS if f"phasegate {arguments} ".startswith(f"{path} ")), key=len)
         document = night(*arguments.split(), "--json").json
         missing = {key for key in keys(document) if f"`{key}`" not in section(path)}
         assert missing == set(), path
+
+
+def test_the_reference_page_documents_what_is_there_only_with_modes_and_windows(days: Days) -> None:
+    days.play(1, 2, 4)
+    days.gamebook(1, 101)
+    days.work()
+    held = days("backfill", "--from", day(3), "--to", day(3), "--cascade", "--json").json
+    both = days("why", day(3), "--json").json
+    for path, document in (("phasegate backfill", held), ("phasegate why", both)):
+        assert {key for key in keys(document) if f"`{key}`" not in section(path)} == set()
+    assert held["held"]
+    assert both["runs"]
 
 
 def test_help_and_version_come_quickly_and_load_nothing_heavy() -> None:

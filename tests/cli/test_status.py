@@ -51,6 +51,7 @@ def test_status_as_json(night: Night) -> None:
                 "overdue": False,
                 "generation": 0,
                 "missing": ["odds"],
+                "drifted": [],
                 "since": "2026-02-04T13:12:00Z",
                 "reason": "waiting for odds",
                 "next": ["phasegate complete odds --run 2026-02-03.overnight"],

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.cli.days import Days, day
 from tests.cli.given import HOUR, RUN, SQL, Night
 
 
@@ -148,13 +149,35 @@ def test_why_names_what_there_is_when_it_does_not_know_the_run(
     assert (done.code, done.out, done.err) == (2, "", f"phasegate: {error}\n")
 
 
-def test_a_run_needs_its_mode_where_the_plan_has_several(night: Night) -> None:
-    plan = (night.folder / "plan.toml").read_text()
-    plan = plan.replace("modes.overnight = {", 'modes.same_day = { expect = "*" }\nmodes.overnight = {')
-    (night.folder / "plan.toml").write_text(plan)
-    night("begin", RUN)
-    done = night("why", "2026-02-03")
-    assert done.code == 2
-    assert done.err == (
-        "phasegate: run '2026-02-03': add the mode, such as 2026-02-03.same_day; the plan has same_day, overnight\n"
+def test_a_date_alone_explains_every_mode_that_is_open(days: Days) -> None:
+    days.play(1)
+    both = days("why", day(1))
+    assert (both.code, both.err) == (0, "")
+    parts = [days("why", f"{day(1)}.{mode}").out for mode in ("same_day", "overnight")]
+    assert both.out == "\n".join(parts)
+    document = days("why", day(1), "--json").json
+    assert [run["run"] for run in document["runs"]] == [f"{day(1)}.same_day", f"{day(1)}.overnight"]
+    assert document["runs"][0] == days("why", f"{day(1)}.same_day", "--json").json
+
+
+def test_a_date_with_one_open_mode_has_one_explanation_in_the_same_shape(days: Days) -> None:
+    days.odds(2)
+    assert days("why", day(2)).out == days("why", f"{day(2)}.same_day").out
+    assert [run["run"] for run in days("why", day(2), "--json").json["runs"]] == [f"{day(2)}.same_day"]
+
+
+def test_a_date_of_which_no_mode_is_open_is_named_with_its_modes(days: Days) -> None:
+    days.odds(1)
+    done = days("why", day(2))
+    assert (done.code, done.out) == (2, "")
+    assert (
+        done.err == f"phasegate: no run of {day(2)} is open in any mode (same_day, overnight); see phasegate status\n"
     )
+
+
+def test_commands_that_act_need_the_mode_where_the_plan_has_several(days: Days) -> None:
+    for command in ("begin", "redrive", "pause", "replan"):
+        done = days(command, day(1))
+        assert (done.code, done.out) == (2, "")
+        expected = f"run '{day(1)}': add the mode, such as {day(1)}.same_day; the plan has same_day, overnight"
+        assert done.err == f"phasegate: {expected}\n"

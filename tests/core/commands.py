@@ -5,17 +5,20 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from phasegate.core import decisions, keys, outbox
+from phasegate.core import across, decisions, keys, orders, outbox
+from phasegate.core.across import Told
 from phasegate.core.decisions import Report
-from phasegate.core.phase import Gate, Input, Need, Phase, Receiver, Spec, Status
+from phasegate.core.phase import Gate, Input, Need, Phase, Receiver, Spec, Status, Window
 from phasegate.core.receipt import Stamp
 
 KEY = "phase:nba:analytics:2026-02-03.overnight"
 RAW = Need("raw", "box")
+BEFORE = Need("analytics", "team", 2)
 GATE = Gate(
     members={
-        "team": Spec(needs=(RAW,)),
+        "team": Spec(needs=(RAW,), shared=True),
         "player": Spec(needs=(RAW, Need("analytics", "team"))),
+        "trend": Spec(needs=(RAW, BEFORE), shared=True),
         "odds": Spec(needs=(), asks=False),
     },
     expect=("odds", "player", "team"),
@@ -53,7 +56,11 @@ statuses: st.SearchStrategy[Status] = st.sampled_from(
 
 
 def _open(now: float) -> Command:
-    return Command("open", now, lambda a, n: decisions.open_phase("analytics", key=KEY, gate=GATE, now=n, attempt=a))
+    return Command(
+        "open",
+        now,
+        lambda a, n: decisions.open_phase("analytics", key=KEY, gate=GATE, now=n, attempt=a, alone=False),
+    )
 
 
 def _report(now: float, said: Report) -> Command:
@@ -92,13 +99,15 @@ def _request_of(member: str) -> st.SearchStrategy[str]:
 @st.composite
 def reports(draw: st.DrawFn) -> Report:
     """Draw a report of a member, sometimes of an unknown one."""
-    member = draw(st.sampled_from(["team", "player", "odds", "stranger"]))
+    member = draw(st.sampled_from(["team", "player", "trend", "odds", "stranger"]))
     status = draw(statuses)
     built: dict[str, Stamp] | None = None
     if member == "team":
         built = {"raw.box": draw(stamps)}
     elif member == "player":
         built = {"raw.box": draw(stamps), "analytics.team": draw(stamps)}
+    elif member == "trend":
+        built = {"raw.box": draw(stamps), str(BEFORE): draw(stamps)}
     elif member == "odds":
         built = {}
     return Report(
@@ -107,7 +116,8 @@ def reports(draw: st.DrawFn) -> Report:
         order=float(draw(st.integers(1, 8))),
         stamp=draw(stamps) if status in ("success", "empty") else None,
         built_from=draw(st.sampled_from([built, None])),
-        request=draw(_request_of(member)) if member in ("team", "player") else "",
+        request=draw(_request_of(member)) if member in ("team", "player", "trend") else "",
+        relayed=draw(st.booleans()),
     )
 
 
@@ -117,6 +127,40 @@ inputs = st.builds(
     st.dictionaries(st.just("box"), stamps),
 )
 
+# The content follows from the order, as it does where the ledgers are: two readings of one order are the same.
+readings = st.integers(1, 6).map(lambda order: Window(stamp=Stamp(f"f{order % 4}", order), order=order))
+days = st.sampled_from(["2026-02-01", "2026-02-02"])
+
+
+def _windowed(now: float, reading: Window, origin: str | None) -> Command:
+    return Command(
+        "windowed",
+        now,
+        lambda a, n: across.windowed({str(BEFORE): reading}, origin=origin, key=KEY, now=n, attempt=a),
+    )
+
+
+def _drifted(now: float, reading: Window, day: str) -> Command:
+    return Command("drifted", now, lambda _, __: across.drifted(str(BEFORE), days=[day], seen=reading))
+
+
+def _delivered(now: float, outcome: int) -> Command:
+    """All notices that there are have been heard, are kept for later, or are left to be told again."""
+
+    def make(_: str, n: float) -> Decide:
+        def decide(phase: Phase | None) -> tuple[Phase | None, object]:
+            told = Told({}, {}, {})
+            told[outcome].update({} if phase is None else phase.notices)
+            return across.delivered(told, until=n + 15.0)(phase)
+
+        return decide
+
+    return Command("delivered", now, make)
+
+
+hearings: st.SearchStrategy[Command] = st.one_of(
+    st.builds(_windowed, times, readings, st.none() | days), st.builds(_drifted, times, readings, days)
+)
 commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(_open, times),
     st.builds(_report, times, reports()),
@@ -125,18 +169,29 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(_look, times),
     st.builds(_sent, times),
     st.builds(_acknowledged, times, st.integers(1, 4)),
+    hearings,
+    hearings,
+    st.builds(_delivered, times, st.integers(0, 2)),
     st.builds(
-        lambda now, why: Command("pause", now, lambda a, n: decisions.pause(why, key=KEY, now=n, attempt=a)),
+        lambda now, steps: Command(
+            "rebuild", now, lambda a, n: orders.rebuild(steps, quiet=True, key=KEY, now=n, attempt=a)
+        ),
+        times,
+        st.sampled_from([("team",), ("trend", "stranger"), ()]),
+    ),
+    st.builds(lambda now: Command("loud", now, lambda a, n: orders.loud(key=KEY, now=n, attempt=a)), times),
+    st.builds(
+        lambda now, why: Command("pause", now, lambda a, n: orders.pause(why, key=KEY, now=n, attempt=a)),
         times,
         st.sampled_from(["look at it", None, None]),
     ),
     st.builds(
-        lambda now, step: Command("redrive", now, lambda a, n: decisions.redrive(step, key=KEY, now=n, attempt=a)),
+        lambda now, step: Command("redrive", now, lambda a, n: orders.redrive(step, key=KEY, now=n, attempt=a)),
         times,
         st.sampled_from([None, "team", "player"]),
     ),
     st.builds(
-        lambda now, gate: Command("replan", now, lambda a, n: decisions.replan(gate, key=KEY, now=n, attempt=a)),
+        lambda now, gate: Command("replan", now, lambda a, n: orders.replan(gate, key=KEY, now=n, attempt=a)),
         times,
         st.sampled_from([GATE, GATE, OTHER_GATE]),
     ),

@@ -16,8 +16,8 @@ from phasegate.testing.simulator.scene import table
 from phasegate.testing.store_contract import StoreContract
 from phasegate.testing.warehouse_contract import WarehouseContract
 from phasegate.warehouses.memory import MemoryWarehouse
-from tests.core import test_properties
-from tests.core.commands import commands, states
+from tests.core import test_across, test_properties
+from tests.core.commands import commands, days, hearings, stamps, states
 
 Check = Callable[[], None]
 # No example is kept: one that fails under a mutant must not be tried on the right code for ever.
@@ -39,8 +39,31 @@ lease_decisions = st.one_of(
 def decisions_repeat_their_answer() -> None:
     """Deciding again on its own result changes nothing and answers the same."""
     test = test_properties.test_deciding_again_on_its_own_result_changes_nothing_and_answers_the_same
+    _check(test, states(), commands)
+
+
+def readings_grow_newer() -> None:
+    """A reading of a window never gives way to an older one."""
+    test = test_across.test_a_reading_of_a_window_never_gives_way_to_an_older_one
+    _check(test, test_across.told_states(), hearings | commands)
+
+
+def drift_is_not_forgotten() -> None:
+    """Only a reading that shows it ends a drift."""
+    test = test_across.test_drift_is_forgotten_only_by_a_reading_that_shows_it
+    _check(test, test_across.told_states(), hearings | commands)
+
+
+def ledgers_never_go_back() -> None:
+    """An older write changes nothing in a ledger."""
+    test = test_across.test_a_ledger_never_goes_back_to_an_older_write_and_counts_each_change
+    _check(test, test_across.writes, days, st.one_of(stamps, test_across.reads))
+
+
+def _check(test: Callable[..., None], *drawn: st.SearchStrategy[object]) -> None:
+    """Run a property with our settings."""
     inner = test.hypothesis.inner_test  # type: ignore[attr-defined]  # what Hypothesis adds to a test
-    QUICK(given(states(), commands)(inner))()
+    QUICK(given(*drawn)(inner))()
 
 
 def leases_repeat_their_answer() -> None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from phasegate.core import decisions, evaluate, freshness, keys, lease, messages, outbox
+from phasegate.core import decisions, evaluate, freshness, keys, lease, messages, orders, outbox
 from phasegate.core.decisions import Answer, Decision, Report
 from phasegate.core.keys import Run
 from phasegate.core.lease import Lease
@@ -47,7 +47,8 @@ def keeps_no_date() -> Patch:
 
 
 def takes_no_mode_for_a_mode() -> Patch:
-    def completion_run(said: Completion, *, modes: tuple[str, ...], where: str) -> Run:
+    def completion_run(said: Completion, *, modes: tuple[str, ...], where: str, mode_at: object = None) -> Run:
+        del mode_at
         run = right(said, modes=modes, where=where)
         return run if said.run or said.mode else run._replace(mode="none")
 
@@ -109,8 +110,8 @@ def redrives_by_flag_only() -> Patch:
 
         return wrong
 
-    right = decisions.redrive
-    return swapped(decisions, "redrive", redrive)
+    right = orders.redrive
+    return swapped(orders, "redrive", redrive)
 
 
 def starts_before_its_needs() -> Patch:

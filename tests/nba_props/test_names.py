@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nba_props.errors import DataError
-from nba_props.names import find_collisions, player_lookup
+from nba_props.names import ALIASES, find_collisions, match_names, player_lookup
 
 LATIN = st.text(st.characters(min_codepoint=32, max_codepoint=0x17F), max_size=30)
 
@@ -70,3 +70,68 @@ def test_players_who_would_share_a_lookup_are_named_and_nobody_else() -> None:
 
 def test_one_player_under_two_spellings_is_no_collision() -> None:
     assert find_collisions([(7, "Luka Dončić"), (7, "Luka Doncic")]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "lookup"),
+    [
+        ("Nikola Jokic", "Nikola Jokić", "nikolajokic"),
+        ("Bruce Brown Jr", "Bruce Brown", "brucebrown"),
+        ("Derrick Jones", "Derrick Jones Jr.", "derrickjonesjr"),
+        ("Jimmy Butler", "Jimmy Butler III", "jimmybutleriii"),
+        ("Nicolas Claxton", "Nic Claxton", "nicclaxton"),
+        ("Ron Holland", "Ronald Holland II", "ronaldhollandii"),
+        ("B.J. Boston Jr", "Brandon Boston", "brandonboston"),
+        ("  C.J. McCollum ", "CJ McCollum", "cjmccollum"),
+        ("Jae'sean Tate", "Jae'Sean Tate", "jaeseantate"),
+    ],
+)
+def test_a_name_of_another_source_becomes_the_league_s_lookup(name: str, known: str, lookup: str) -> None:
+    found = match_names([name], known=[known, "Somebody Else"])
+    assert (found.lookups, found.unmatched, found.shared) == ({name: lookup}, (), {})
+
+
+def test_a_name_that_matches_nobody_keeps_its_lookup_and_is_reported() -> None:
+    found = match_names(["Jan Novák", "Nicolas Claxton"], known=["Moritz Wagner"])
+    assert found.lookups == {"Jan Novák": "jannovak", "Nicolas Claxton": "nicolasclaxton"}
+    assert found.unmatched == ("Jan Novák", "Nicolas Claxton")
+
+
+def test_father_and_son_are_never_merged() -> None:
+    both = ["Gary Payton", "Gary Payton II"]
+    assert match_names(both, known=both).lookups == {"Gary Payton": "garypayton", "Gary Payton II": "garypaytonii"}
+    one = match_names(both, known=["Gary Payton II"])
+    assert one.lookups == {"Gary Payton": "garypayton", "Gary Payton II": "garypaytonii"}
+    assert one.unmatched == ("Gary Payton",)
+    assert one.shared == {"garypaytonii": ("Gary Payton",)}
+    two = match_names(["Gary Payton III", "Gary Payton"], known=["Gary Payton II"])
+    assert two.lookups == {"Gary Payton": "garypayton", "Gary Payton III": "garypaytoniii"}
+    assert two.shared == {"garypaytonii": ("Gary Payton", "Gary Payton III")}
+
+
+def test_a_looser_spelling_that_leads_to_two_players_leads_to_none() -> None:
+    found = match_names(["Gary Payton"], known=["Gary Payton II", "Gary Payton Jr."])
+    assert found.lookups == {"Gary Payton": "garypayton"}
+    assert found.unmatched == ("Gary Payton",)
+
+
+def test_two_spellings_of_one_name_are_one_claim() -> None:
+    found = match_names(["Moe Wagner", "Moé Wagner"], known=["Moritz Wagner"])
+    assert set(found.lookups.values()) == {"moritzwagner"}
+
+
+@given(st.lists(st.sampled_from(["Jan Novak", "Jan Novak Jr", "Jan Novák III", "Moe Wagner", "Ota"]), unique=True))
+def test_no_league_player_gets_two_lookups_of_another_source(names: list[str]) -> None:
+    known = ["Jan Novak II", "Moritz Wagner", "Ota"]
+    found = match_names(names, known=known)
+    league = [player_lookup(name) for name in known]
+    assert found.lookups.keys() == set(names)
+    for lookup in league:
+        assert len({player_lookup(name) for name in names if found.lookups[name] == lookup}) <= 1
+    assert set(found.unmatched) == {name for name in names if found.lookups[name] not in league}
+
+
+def test_aliases_are_lookups_without_suffix() -> None:
+    for other, own in ALIASES.items():
+        assert (player_lookup(other), player_lookup(own)) == (other, own)
+        assert not own.endswith(("jr", "iii", "ii"))

@@ -117,7 +117,7 @@ def test_dates_kept_as_dates_are_dates(write: Write) -> None:
         ({"SEASON_ID": "NULL::INTEGER"}, "column season: has no value"),
         ({"PLAYER_NAME": "NULL"}, "column player_lookup: has no value"),
         ({"PLAYER_NAME": "'Никола'"}, "player name 'Никола': the letter"),
-        ({"GAME_ID": "NULL"}, "row 1, column GAME_ID: has no value; export the season again"),
+        ({"GAME_ID": "NULL"}, "row 1, column GAME_ID: has no value; export it again"),
         ({"GAME_DATE": "NULL"}, "column game_date: has no value"),
         ({"TEAM_ABBREVIATION": "NULL"}, "row 1, column TEAM_ABBREVIATION: has no value"),
         ({"TEAM_ABBREVIATION": "'NYK'"}, "game 0022499999 has 1 team(s) (NYK), not two"),

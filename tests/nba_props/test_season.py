@@ -8,10 +8,11 @@ import pytest
 
 from nba_props.raw import TABLE
 from nba_props.sources.parquet import ParquetSource
-from tests.nba_props.warehouse import TABLES, Warehouse
+from tests.nba_props.warehouse import SCHEDULE, SUMMARIES, TABLES, Warehouse, schedule_of
 
-OFFENSE, DEFENSE, PLAYER, CACHE = TABLES.values()
-# 652 steps are built: about ten seconds.
+OFFENSE, DEFENSE, PLAYER = SUMMARIES.values()
+CACHE = TABLES["player_daily_cache"]
+# 489 summaries and the forecasts of a few dates are built: about ten seconds.
 pytestmark = pytest.mark.slow
 
 SEASON = (date(2024, 10, 1), date(2025, 6, 30))
@@ -24,11 +25,17 @@ def source(nba_data: Path) -> ParquetSource:
 
 @pytest.fixture(scope="module")
 def season(source: ParquetSource) -> Iterator[Warehouse]:
-    """Give the season's four tables, each built date by date."""
+    """Give the season's summaries, and the forecasts of its first and last night."""
     warehouse = Warehouse()
-    for day in source.dates(*SEASON):
-        warehouse.load(source.batch(day))
-        warehouse.build_all(day)
+    days = source.dates(*SEASON)
+    for day in days:
+        rows = source.batch(day)
+        warehouse.load(rows)
+        warehouse.add(SCHEDULE, schedule_of(rows))
+        for step in SUMMARIES:
+            warehouse.build(step, day)
+    for day in (days[0], days[-1]):
+        warehouse.forecast(day)
     yield warehouse
     warehouse.db.close()
 
@@ -49,13 +56,13 @@ def test_earlier_seasons_pass_every_check(
 def test_the_season_has_its_known_counts(season: Warehouse, source: ParquetSource) -> None:
     assert len(source.dates(*SEASON)) == 163
     assert season.number(f"SELECT count(DISTINCT game_id) FROM {TABLE}") == 1230
-    counts = {step: season.number(f"SELECT count(*) FROM {table}") for step, table in TABLES.items()}
+    counts = {step: season.number(f"SELECT count(*) FROM {table}") for step, table in SUMMARIES.items()}
     assert counts == {
         "team_offense_game_summary": 2460,
         "team_defense_game_summary": 2460,
         "player_game_summary": 26_306,
-        "player_daily_cache": 26_306,
     }
+    assert season.number(f"SELECT count(DISTINCT player_id) FROM {PLAYER}") == 569
 
 
 def test_oklahoma_city_won_68_and_gilgeous_alexander_scored_2484(season: Warehouse) -> None:
@@ -108,7 +115,7 @@ def test_three_short_stints_would_have_used_more_than_all(season: Warehouse) -> 
     )
 
 
-@pytest.mark.parametrize("table", TABLES.values())
+@pytest.mark.parametrize("table", SUMMARIES.values())
 def test_no_float_is_nan_or_infinite(season: Warehouse, table: str) -> None:
     kinds = season.db.execute(f"DESCRIBE {table}").fetchall()
     doubles = [name for name, kind, *_ in kinds if kind == "DOUBLE"]
@@ -133,13 +140,10 @@ def test_the_cache_of_the_last_day_knows_the_season_before_it(season: Warehouse)
         WHERE c.cache_date = DATE '2025-04-13'
         """
     )
-    known = season.number(f"SELECT count(*) FROM {CACHE} WHERE cache_date = '2025-04-13' AND games_played_season > 0")
-    assert expected == known
-    assert isinstance(known, int)
-    assert known > 200
+    known = season.number(f"SELECT count(*) FROM {CACHE} WHERE cache_date = DATE '2025-04-13'")
+    assert expected == known == 452
 
 
-def test_every_player_s_first_game_has_an_empty_cache(season: Warehouse) -> None:
-    firsts = season.number(f"SELECT count(DISTINCT player_id) FROM {PLAYER}")
-    empty = f"SELECT count(*) FROM {CACHE} WHERE games_played_season = 0 AND points_avg_season IS NULL"
-    assert season.number(empty) == firsts == 569
+def test_on_the_first_night_nobody_is_cached_and_nobody_ever_without_a_game(season: Warehouse) -> None:
+    assert season.number(f"SELECT count(*) FROM {CACHE} WHERE cache_date < DATE '2025-04-13'") == 0
+    assert season.number(f"SELECT count(*) FROM {CACHE} WHERE games_played_season = 0") == 0

@@ -9,7 +9,18 @@ import pytest
 from nba_props.raw import RawRow
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import SyntheticSource, night_of_2026_02_03
-from tests.nba_props.warehouse import DAY, KEYS, TABLES, Warehouse, loser, raw_row, step_sql
+from tests.nba_props.warehouse import (
+    DAY,
+    FORECASTS,
+    KEYS,
+    SCHEDULE,
+    TABLES,
+    Warehouse,
+    loser,
+    raw_row,
+    schedule_of,
+    step_sql,
+)
 
 # Boston: FGA 20, FTA 10, TOV 4, OREB 3, 50 minutes, 26 points.
 STAR = raw_row(
@@ -35,6 +46,7 @@ def built() -> Warehouse:
 def built_from(*rows: RawRow) -> Warehouse:
     warehouse = Warehouse()
     warehouse.load(rows)
+    warehouse.add(SCHEDULE, schedule_of(rows))
     for day in sorted({cast("date", row["game_date"]) for row in rows}):
         warehouse.build_all(day)
     return warehouse
@@ -134,124 +146,41 @@ def test_without_the_team_s_row_the_player_s_row_stays_and_says_so() -> None:
     assert [(row["usage_rate"], row["usage_quality"]) for row in rows] == [(None, "no_team_totals")] * 3
 
 
-def day_of(number: int) -> date:
-    return DAY + timedelta(days=number)
-
-
-def career(points: list[int], *, season: str = "2024-25", first: int = 0) -> list[RawRow]:
-    """Give a player's games on successive days: one free throw made and two tried for each point, 10 minutes."""
-    rows: list[RawRow] = []
-    for number, scored in enumerate(points, start=first):
-        when = {"game_date": day_of(number), "game_id": f"g{number}", "season": season}
-        shots = {"free_throws_made": scored, "free_throws_attempted": 2 * scored}
-        rows += [raw_row(minutes=10, **shots, **when), loser(**when)]  # type: ignore[arg-type]
-    return rows
-
-
-def cached(warehouse: Warehouse, number: int) -> dict[str, object]:
-    return warehouse.one("player_daily_cache", f"cache_date = DATE '{day_of(number)}' AND player_id = 1")
-
-
-def test_the_cache_averages_the_last_five_ten_and_all_games_before_the_date() -> None:
-    warehouse = built_from(*career([*range(1, 13), 50]))
-    row = cached(warehouse, 12)
-    assert [row[f"games_played_{window}"] for window in ("last_5", "last_10", "season")] == [5, 10, 12]
-    assert row["points_avg_last_5"] == 10.0  # of 8 .. 12
-    assert row["points_avg_last_10"] == 7.5  # of 3 .. 12
-    assert row["points_avg_season"] == 6.5  # of 1 .. 12
-    assert row["minutes_avg_season"] == 10.0
-    assert row["ts_pct_season"] == row["ts_pct_last_5"] == 0.5682  # p / (2 * 0.44 * 2 p)
-    assert (row["cache_date"], row["team_abbr"], row["season"]) == (day_of(12), "BOS", "2024-25")
-
-
-def test_a_season_s_true_shooting_is_of_sums_not_a_mean_of_games() -> None:
-    rows = [*career([2, 2, 2])]
-    rows[0] |= {"free_throws_attempted": 2}
-    # 4 / (2 * 0.44 * 6); the mean of the two games would be 0.8523
-    assert cached(built_from(*rows), 2)["ts_pct_season"] == 0.7576
-
-
-def test_usage_is_averaged_over_the_games_that_have_one() -> None:
-    rows = career([3, 3, 3])
-    rows[2] |= {"minutes": 2}
-    row = cached(built_from(*rows), 2)
-    # Alone in his team he uses all of it: 100 * c * (10 / 5) / (10 * c) = 20.
-    assert (row["usage_rate_avg_season"], row["games_played_season"]) == (20.0, 2)
-
-
-def test_a_first_game_has_no_averages() -> None:
-    row = cached(built_from(*career([5])), 0)
-    averages = [value for name, value in row.items() if "_avg_" in name or name.startswith("ts_pct")]
-    assert [row[f"games_played_{window}"] for window in ("last_5", "last_10", "season")] == [0, 0, 0]
-    assert averages == [None] * 30
-
-
-def test_another_season_is_another_beginning() -> None:
-    warehouse = built_from(*career([30, 30], season="2023-24"), *career([4, 6], first=2))
-    assert cached(warehouse, 2)["games_played_season"] == 0
-    assert cached(warehouse, 3)["points_avg_season"] == 4.0
-
-
-def test_a_namesake_on_other_dates_is_somebody_else() -> None:
-    namesake = [row | {"player_id": 9} if row["player_id"] == 1 else row for row in career([40, 40])]
-    warehouse = built_from(*namesake, *career([4, 6], first=2))
-    assert cached(warehouse, 3)["points_avg_season"] == 4.0
-
-
-def test_the_cache_has_a_row_for_each_player_of_the_date_and_nobody_else() -> None:
-    warehouse = built_from(*career([1, 2, 3]))
-    everyone = "SELECT player_lookup, game_date FROM nba_analytics.player_game_summary"
-    assert warehouse.number(f"SELECT count(*) FROM ({everyone} EXCEPT FROM ({all_cached()}))") == 0
-    assert warehouse.number(f"SELECT count(*) FROM ({all_cached()})") == 6
-
-
-def all_cached() -> str:
-    return "SELECT player_lookup, cache_date FROM nba_precompute.player_daily_cache"
-
-
-def test_games_on_and_after_the_date_change_no_average() -> None:
-    source, days = SyntheticSource(), [day_of(number) for number in range(8)]
-    whole, cut = Warehouse(), Warehouse()
-    for day in days:
-        rows = source.batch(day)
-        whole.load(rows)
-        cut.load(rows if day < days[5] else [tripled(row) for row in rows])
-    for day in days:
-        for warehouse in (whole, cut):
-            warehouse.build_all(day)
-    at = f"cache_date = DATE '{days[5]}'"
-    assert whole.rows("player_daily_cache", at) == cut.rows("player_daily_cache", at)
-    after = f"cache_date = DATE '{days[7]}'"
-    assert whole.rows("player_daily_cache", after) != cut.rows("player_daily_cache", after)
-    # With all of the season's games in the tables, an early date is still computed as it was on its day.
-    before = whole.rows("player_daily_cache", at)
-    whole.build("player_daily_cache", days[5])
-    assert whole.rows("player_daily_cache", at) == before
-
-
-def tripled(row: RawRow) -> RawRow:
-    return row | {name: 3 * value for name, value in row.items() if type(value) is int and name != "player_id"}
+@pytest.fixture(scope="module")
+def both_ways() -> tuple[Warehouse, Warehouse]:
+    """Give two nights, their rows loaded forwards and backwards."""
+    rows = night_of_2026_02_03()
+    rows += SyntheticSource().batch(date(2026, 2, 2))
+    return built_from(*rows), built_from(*reversed(rows))
 
 
 @pytest.mark.parametrize("step", TABLES)
-def test_a_step_yields_its_date_alone_once_per_key_in_whatever_order_the_rows_lie(step: str) -> None:
-    rows = night_of_2026_02_03()
-    rows += SyntheticSource().batch(date(2026, 2, 2))
-    forward, backward = built_from(*rows), built_from(*reversed(rows))
+def test_a_step_yields_its_date_alone_once_per_key_in_whatever_order_the_rows_lie(
+    step: str, both_ways: tuple[Warehouse, Warehouse]
+) -> None:
+    forward, backward = both_ways
     assert forward.rows(step) == backward.rows(step)
     dates = {row[KEYS[step][0]] for row in forward.rows(step)}
-    assert dates == {date(2026, 2, 2), date(2026, 2, 3)}
+    of_players_to_come = step in FORECASTS and KEYS[step][1] == "player_lookup"
+    first = [] if of_players_to_come else [date(2026, 2, 2)]  # nobody is expected before the first game
+    assert dates == {*first, date(2026, 2, 3)}
     keys = [tuple(row[column] for column in KEYS[step]) for row in forward.rows(step)]
     assert len(keys) == len(set(keys))
 
 
-def test_the_night_has_348_player_rows_and_20_team_rows() -> None:
+def test_the_night_has_348_player_rows_and_20_team_rows_and_expects_nobody_without_a_game_before() -> None:
     warehouse = built_from(*night_of_2026_02_03())
     assert {step: len(warehouse.rows(step)) for step in TABLES} == {
         "team_offense_game_summary": 20,
         "team_defense_game_summary": 20,
         "player_game_summary": 348,
-        "player_daily_cache": 348,
+        "upcoming_team_game_context": 20,
+        "upcoming_player_game_context": 0,
+        "player_daily_cache": 0,
+        "team_defense_zone_analysis": 20,
+        "player_shot_zone_analysis": 0,
+        "player_composite_factors": 0,
+        "ml_feature_store_v2": 0,
     }
 
 
@@ -259,6 +188,7 @@ def test_a_late_batch_rebuilt_equals_a_night_that_was_never_late() -> None:
     early, late = split_games(night_of_2026_02_03(), early=2)
     night = date(2026, 2, 3)
     split, whole = Warehouse(), built_from(*early, *late)
+    split.add(SCHEDULE, schedule_of([*early, *late]))
     for rows in (early, late):
         split.load(rows)
         split.build_all(night)
@@ -266,10 +196,10 @@ def test_a_late_batch_rebuilt_equals_a_night_that_was_never_late() -> None:
 
 
 @pytest.mark.parametrize("step", TABLES)
-def test_columns_have_types_that_hold_exactly_what_they_say(step: str) -> None:
-    warehouse = built_from(STAR, SECOND, OTHER)
+def test_columns_have_types_that_hold_exactly_what_they_say(step: str, both_ways: tuple[Warehouse, Warehouse]) -> None:
+    warehouse, _ = both_ways
     kinds = {name: kind for name, kind, *_ in warehouse.db.execute(f"DESCRIBE {TABLES[step]}").fetchall()}
-    assert set(kinds.values()) <= {"DATE", "VARCHAR", "BIGINT", "INTEGER", "BOOLEAN", "DOUBLE"}
+    assert set(kinds.values()) <= {"DATE", "VARCHAR", "BIGINT", "INTEGER", "BOOLEAN", "DOUBLE", "TIMESTAMP"}
     assert set(KEYS[step]) <= set(kinds)
     for row in warehouse.rows(step):
         for value in row.values():

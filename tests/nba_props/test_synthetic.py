@@ -3,7 +3,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 
 import pytest
@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from nba_props.names import find_collisions
 from nba_props.raw import COLUMNS, RawRow
-from nba_props.sources import Source
+from nba_props.raw_tables import PROPS, SCHEDULE, check_table
+from nba_props.sources import Source, eastern_date
 from nba_props.sources.batches import restamp, split_games, split_late
 from nba_props.sources.boxscore import play
-from nba_props.sources.people import FIRST_PLAYER_ID, TEAMS, rosters
+from nba_props.sources.people import FIRST_PLAYER_ID, rosters
 from nba_props.sources.synthetic import SyntheticSource, night_of_2026_02_03
+from nba_props.teams import TEAMS
 from tests.real_data import ROOT
 
 DAY = date(2025, 1, 10)
@@ -146,6 +148,40 @@ def test_arguments_out_of_bounds_are_refused() -> None:
         split_late(rows, share=1.5, rng=random.Random(1))
     with pytest.raises(ValueError, match="has no time zone"):
         restamp(rows, at=datetime(2025, 1, 11))  # noqa: DTZ001
+
+
+@given(seed=SEEDS, day=DAYS)
+def test_the_schedule_is_of_the_games_that_are_played(seed: int, day: date) -> None:
+    source = SyntheticSource(seed=seed)
+    planned, rows = source.schedule(day, day), source.batch(day)
+    check_table(SCHEDULE, planned, where="x")
+    sides = {(row["game_id"], row["team_abbr"]) for row in rows}
+    assert {(row["game_id"], row[side]) for row in planned for side in ("team_a_abbr", "team_b_abbr")} == sides
+    assert {(row["game_id"], row[side]) for row in planned for side in ("home_team_abbr", "away_team_abbr")} == sides
+    first, last = (datetime.combine(day, time(23), tzinfo=UTC) + timedelta(hours=hours) for hours in (0, 4.5))
+    for row in planned:
+        assert first <= cast("datetime", row["tipoff_at"]) <= last
+        assert eastern_date(cast("datetime", row["tipoff_at"])) == day
+        assert row["season"] == rows[0]["season"]
+
+
+@given(seed=SEEDS, day=DAYS)
+def test_half_of_each_roster_that_plays_has_a_line(seed: int, day: date) -> None:
+    source = SyntheticSource(seed=seed)
+    props, rows = source.props(day), source.batch(day)
+    check_table(PROPS, props, where="x")
+    assert len(props) == 9 * 2 * len(games_of(rows))
+    assert {row["player_lookup"] for row in props} & {row["player_lookup"] for row in rows}
+    assert source.shots(day) == []
+
+
+def test_some_lines_have_moved_and_some_have_no_price() -> None:
+    source = SyntheticSource()
+    props = [row for ahead in range(10) for row in source.props(DAY + timedelta(days=ahead))]
+    assert 0.05 < sum(row["over_price"] is None for row in props) / len(props) < 0.15
+    moved = [row for row in props if row["line_moves"]]
+    assert 0.05 < len(moved) / len(props) < 0.15
+    assert all(row["points_line"] != row["line_first"] for row in moved)
 
 
 def test_a_restamped_batch_differs_in_its_version_only() -> None:

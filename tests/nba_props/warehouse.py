@@ -1,9 +1,10 @@
-"""The four steps in plain DuckDB, as any warehouse adapter would run them, and small games made by hand."""
+"""The steps in plain DuckDB, as any warehouse adapter would run them, and small games made by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import cast
+from zlib import crc32
 
 import duckdb
 import pyarrow as pa
@@ -11,18 +12,54 @@ import pyarrow as pa
 from nba_props.names import player_lookup
 from nba_props.raw import COLUMNS, TABLE, RawRow
 
-TABLES = {
+SUMMARIES = {
     "team_offense_game_summary": "nba_analytics.team_offense_game_summary",
     "team_defense_game_summary": "nba_analytics.team_defense_game_summary",
     "player_game_summary": "nba_analytics.player_game_summary",
-    "player_daily_cache": "nba_precompute.player_daily_cache",
 }
+"""What happened on a date."""
+FORECASTS = {
+    "upcoming_team_game_context": "nba_analytics.upcoming_team_game_context",
+    "upcoming_player_game_context": "nba_analytics.upcoming_player_game_context",
+    "player_daily_cache": "nba_precompute.player_daily_cache",
+    "team_defense_zone_analysis": "nba_precompute.team_defense_zone_analysis",
+    "player_shot_zone_analysis": "nba_precompute.player_shot_zone_analysis",
+    "player_composite_factors": "nba_precompute.player_composite_factors",
+    "ml_feature_store_v2": "nba_precompute.ml_feature_store_v2",
+}
+"""What was known before the games of a date."""
+TABLES = SUMMARIES | FORECASTS
+"""Step -> its table, each after what it reads."""
 KEYS = {
     "team_offense_game_summary": ("game_date", "team_abbr"),
     "team_defense_game_summary": ("game_date", "defending_team_abbr"),
     "player_game_summary": ("game_date", "player_lookup"),
+    "upcoming_team_game_context": ("game_date", "team_abbr"),
+    "upcoming_player_game_context": ("game_date", "player_lookup"),
     "player_daily_cache": ("cache_date", "player_lookup"),
+    "team_defense_zone_analysis": ("analysis_date", "team_abbr"),
+    "player_shot_zone_analysis": ("analysis_date", "player_lookup"),
+    "player_composite_factors": ("game_date", "player_lookup"),
+    "ml_feature_store_v2": ("game_date", "player_lookup"),
 }
+SCHEDULE, PROPS, SHOTS = "nba_raw.nbac_schedule", "nba_raw.odds_api_player_points_props", "nba_raw.nbac_shot_chart"
+OTHER_RAW = {
+    SCHEDULE: {
+        "game_date": "DATE", "game_id": "VARCHAR", "season": "VARCHAR", "team_a_abbr": "VARCHAR",
+        "team_b_abbr": "VARCHAR", "home_team_abbr": "VARCHAR", "away_team_abbr": "VARCHAR",
+        "neutral_site": "BOOLEAN", "tipoff_at": "TIMESTAMP", "postponed": "BOOLEAN", "source": "VARCHAR",
+    },
+    PROPS: {
+        "game_date": "DATE", "player_lookup": "VARCHAR", "bookmaker": "VARCHAR", "player_name": "VARCHAR",
+        "points_line": "DOUBLE", "over_price": "INTEGER", "under_price": "INTEGER", "line_first": "DOUBLE",
+        "line_moves": "INTEGER", "captured_at": "TIMESTAMP",
+    },
+    SHOTS: {
+        "game_date": "DATE", "game_id": "VARCHAR", "event_number": "INTEGER", "player_lookup": "VARCHAR",
+        "player_id": "BIGINT", "player_name": "VARCHAR", "team_abbr": "VARCHAR", "zone": "VARCHAR",
+        "distance_ft": "INTEGER", "is_three": "BOOLEAN", "made": "BOOLEAN",
+    },
+}  # fmt: skip
 DAY = date(2025, 1, 10)
 
 
@@ -39,6 +76,27 @@ class Warehouse:
             self.db.execute(f"CREATE SCHEMA {schema}")
         columns = ", ".join(f"{name} {kind} NOT NULL" for name, kind in COLUMNS.items())
         self.db.execute(f"CREATE TABLE {TABLE} ({columns})")
+        for table, kinds in OTHER_RAW.items():
+            self.db.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in kinds.items())})")
+
+    def play(self, *rows: RawRow) -> None:
+        """Load box scores and their games' schedule, and build the summaries of their dates."""
+        if rows:
+            self.load(rows)
+        self.add(SCHEDULE, schedule_of(rows))
+        for day in sorted({cast("date", row["game_date"]) for row in rows}) or [DAY]:
+            for step in SUMMARIES:
+                self.build(step, day)
+
+    def add(self, table: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """Add rows to a raw table other than the box scores'; what a row does not name is NULL."""
+        kinds = OTHER_RAW[table]
+        full = [{name: row.get(name) for name in kinds} for row in rows]
+        if full:
+            self.db.register("batch", pa.Table.from_pylist(full))
+            cells = ", ".join(f"CAST({name} AS {kind})" for name, kind in kinds.items())
+            self.db.execute(f"INSERT INTO {table} SELECT {cells} FROM batch")
+            self.db.unregister("batch")
 
     def load(self, rows: Sequence[RawRow]) -> None:
         moment = "source_updated_at"
@@ -48,8 +106,9 @@ class Warehouse:
         self.db.execute(f"INSERT INTO {TABLE} SELECT {', '.join(COLUMNS)} FROM batch")
         self.db.unregister("batch")
 
-    def build(self, step: str, day: date) -> None:
-        sql, table, run_date = step_sql(step), TABLES[step], {"run_date": day}
+    def build(self, step: str, day: date, *, sql: str | None = None) -> None:
+        """Replace a date of a step's table, by the step's own SELECT unless another is given."""
+        sql, table, run_date = sql or step_sql(step), TABLES[step], {"run_date": day}
         schema, name = table.split(".")
         found = self.db.execute(
             "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, name]
@@ -64,6 +123,10 @@ class Warehouse:
         for step in TABLES:
             self.build(step, day)
 
+    def forecast(self, day: date) -> None:
+        for step in FORECASTS:
+            self.build(step, day)
+
     def rows(self, step: str, where: str = "true") -> list[dict[str, object]]:
         found = self.db.execute(f"SELECT * FROM {TABLES[step]} WHERE {where} ORDER BY {', '.join(KEYS[step])}")
         names = [column[0] for column in found.description]
@@ -76,6 +139,58 @@ class Warehouse:
     def number(self, sql: str) -> object:
         [(value,)] = self.db.execute(sql).fetchall()
         return value
+
+
+def schedule_of(rows: Iterable[RawRow]) -> list[dict[str, object]]:
+    """Give one schedule row a game, as if from the box scores alone: no tip-off, no home side."""
+    games: dict[object, dict[str, object]] = {}
+    for row in rows:
+        one, two = sorted((str(row["team_abbr"]), str(row["opponent_team_abbr"])))
+        games[row["game_id"]] = {
+            "game_date": row["game_date"],
+            "game_id": row["game_id"],
+            "season": row["season"],
+            "team_a_abbr": one,
+            "team_b_abbr": two,
+            "postponed": False,
+            "source": "box scores",
+        }
+    return list(games.values())
+
+
+def upcoming(day: date, *teams: str, **changes: object) -> dict[str, object]:
+    """Give the schedule row of a game between two teams."""
+    one, two = sorted(teams)
+    row: dict[str, object] = {
+        "game_date": day,
+        "game_id": f"{day:%m%d}-{one}-{two}",
+        "season": season_of(day),
+        "team_a_abbr": one,
+        "team_b_abbr": two,
+        "postponed": False,
+        "source": "made by hand",
+    }
+    return row | changes
+
+
+def season_of(day: date) -> str:
+    first = day.year if day.month >= 7 else day.year - 1
+    return f"{first}-{(first + 1) % 100:02d}"
+
+
+def line(name: str, day: date, *teams: str, **changes: object) -> RawRow:
+    """Give a player's row of a game of `teams[0]`, his, against `teams[1]`; his id follows from his name."""
+    mine, other = teams
+    game: dict[str, object] = {
+        "game_date": day,
+        "game_id": upcoming(day, *teams)["game_id"],
+        "season": season_of(day),
+        "team_abbr": mine,
+        "opponent_team_abbr": other,
+        "player_id": crc32(name.encode()) % 1_000_000,
+        "minutes": 30,
+    }
+    return raw_row(name, **(game | changes))
 
 
 def raw_row(name: str = "Blorabbix Fneeyvvik", **changes: object) -> RawRow:

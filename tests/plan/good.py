@@ -1,4 +1,4 @@
-"""The design's example, complete: two scrapers, three tables of analytics, one of precompute."""
+"""Two good plans. GOOD is the design's example, complete; TIMED has all that reaches over dates and into the clock."""
 
 FILES = {
     "sql/team_game.sql": "-- One row per team.\nSELECT * FROM nba_raw.gamebook WHERE game_date = $run_date;\n",
@@ -77,3 +77,49 @@ external = true
 topic = "scrape-odds"
 attempts_max = 3
 """
+
+TIMED = """\
+pipeline = "nba"
+timezone = "America/New_York"
+calendar = "nba.calendar:dates"
+cascade_days = 2
+
+[phase.raw]
+start = "schedule 10:00"
+modes.overnight = { expect = "*" }
+modes.same_day = { expect = "*", start = "run" }
+
+[phase.analytics]
+after = "raw"
+modes.overnight = { expect = "*", deadline = "last_game_end + 8h", reports = "18:00 .. 12:00 +1d" }
+modes.same_day = { expect = ["player_game"], deadline = "18:00", reports = "12:00 .. 18:00" }
+
+[step.gamebook]
+phase = "raw"
+external = true
+table = "nba_raw.gamebook"
+key = ["game_date", "player"]
+partition = "game_date"
+version = "updated"
+
+[step.odds]
+phase = "raw"
+external = true
+
+[step.team_game]
+phase = "analytics"
+needs = ["raw.gamebook"]
+sql = "sql/any.sql"
+table = "nba_analytics.team_game"
+key = ["game_date", "team_abbr"]
+partition = "game_date"
+
+[step.player_game]
+phase = "analytics"
+needs = ["raw.gamebook", { step = "team_game", back = "20d" }]
+sql = "sql/any.sql"
+table = "nba_analytics.player_game"
+key = ["game_date", "player"]
+partition = "game_date"
+"""
+TIMED_FILES = {"sql/any.sql": "SELECT 1"}

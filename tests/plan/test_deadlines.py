@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from phasegate.core.keys import Run
-from phasegate.core.plan import Deadline
+from phasegate.core.plan import Moment
 from phasegate.core.plan_toml import load_plan
 
 NEW_YORK = "America/New_York"
@@ -33,6 +33,8 @@ def at(text: str, *, day: str, opened_at: float = 0.0) -> str:
         ("10:00 +1d", "2026-02-03", "2026-02-04 15:00"),
         ("23:59+0d", "2026-02-28", "2026-03-01 04:59"),
         ("00:00 +1d", "2026-12-31", "2027-01-01 05:00"),
+        ("22:00 -1d", "2026-03-01", "2026-03-01 03:00"),  # in the evening before
+        ("10:00 - 1d", "2026-03-08", "2026-03-07 15:00"),
         ("06:00 +1d", "2026-03-07", "2026-03-08 10:00"),  # the clocks moved in the night before
         ("06:00 +1d", "2026-10-31", "2026-11-01 11:00"),
         ("02:30", "2026-03-08", "2026-03-08 07:30"),  # does not exist: moves forward, to 03:30
@@ -63,7 +65,7 @@ def test_a_deadline_after_opening_counts_time_that_passes(text: str, utc: str) -
 
 
 def test_a_later_run_never_has_an_earlier_deadline() -> None:
-    deadline = Deadline(local="01:30", days=1)
+    deadline = Moment(local="01:30", days=1)
     days = [f"2026-{month:02}-{day:02}" for month in (3, 11) for day in range(1, 29)]
     moments = [deadline.at(Run(day, "daily"), timezone=NEW_YORK, opened_at=0.0) for day in days]
     assert moments == sorted(moments)

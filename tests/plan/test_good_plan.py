@@ -2,7 +2,7 @@ from msgspec.structs import replace
 
 from phasegate.core.keys import Run
 from phasegate.core.phase import Need, Receiver, Spec
-from phasegate.core.plan import Deadline, Plan
+from phasegate.core.plan import Moment, Plan
 from phasegate.core.plan_toml import load_plan
 from tests.plan.good import FILES, GOOD
 
@@ -49,10 +49,10 @@ def test_modes_are_read_whole() -> None:
     assert overnight.expect == ("team_game", "player_game", "upcoming")
     assert overnight.critical == ("player_game",)
     assert overnight.at_least == 2  # half of three, rounded up
-    assert overnight.deadline == Deadline(local="10:00", days=1)
+    assert overnight.deadline == Moment(local="10:00", days=1)
     assert overnight.accept == ("success", "empty")
     assert same_day.expect == ("upcoming",)
-    assert same_day.deadline == Deadline(after_open_s=8 * 3600.0)
+    assert same_day.deadline == Moment(opening=True, after_s=8 * 3600.0)
     assert same_day.accept == ("success",)
     assert same_day.at_least is None
 
@@ -114,7 +114,7 @@ def test_a_gate_has_the_members_of_its_mode_and_what_they_need() -> None:
     assert gate.members == {
         "team_game": Spec(needs=(raw,), topic=topic, code=code["team_game"]),
         "player_game": Spec(needs=(raw, team), topic=topic, code=code["player_game"]),
-        "upcoming": Spec(needs=(Need("raw", "odds"),), topic=topic, code=code["upcoming"], attested=False),
+        "upcoming": Spec(needs=(Need("raw", "odds"),), topic=topic, code=code["upcoming"], attested=False, shared=True),
     }
     assert gate.expect == ("team_game", "player_game", "upcoming")
     assert (gate.critical, gate.at_least) == (("player_game",), 2)
@@ -135,7 +135,7 @@ def test_a_step_that_nothing_expects_is_a_member_when_an_expected_one_needs_it()
 def test_a_gate_asks_for_external_steps_only_where_they_have_a_topic() -> None:
     gate = load().gate("raw", run=OVERNIGHT, opened_at=0.0)
     assert gate.members == {
-        "gamebook": Spec(asks=False, topic="nba.raw.requests"),
+        "gamebook": Spec(asks=False, topic="nba.raw.requests", shared=True),
         "odds": Spec(asks=True, topic="scrape-odds", attempts_max=3),
     }
     assert (gate.settle_s, gate.settle_max_s, gate.catch_up_max_s) == (30.0, 300.0, 600.0)

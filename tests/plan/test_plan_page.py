@@ -4,7 +4,7 @@ import pytest
 
 from phasegate.core.plan_phase import MODE_KEYS, PHASE_KEYS, PHASE_LATER, SEND_KEYS
 from phasegate.core.plan_step import COLUMN_TYPES, STEP_KEYS
-from phasegate.core.plan_toml import TOP_KEYS, TOP_LATER, load_plan
+from phasegate.core.plan_toml import TOP_KEYS, load_plan
 from tests.docs_runner import split
 from tests.real_data import ROOT
 
@@ -26,7 +26,7 @@ def test_the_reference_page_lists_every_key_and_no_other(heading: str, keys: tup
     assert sorted(re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)) == sorted(keys)
 
 
-@pytest.mark.parametrize("word", [*TOP_LATER, *PHASE_LATER, *COLUMN_TYPES])
+@pytest.mark.parametrize("word", [*PHASE_LATER, *COLUMN_TYPES])
 def test_the_reference_page_names_what_is_refused_by_name_and_every_type(word: str) -> None:
     assert f"`{word}`" in PAGE
 

@@ -8,6 +8,7 @@ from phasegate import Pipeline, load_plan
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake
 from phasegate.ports import Ports
+from phasegate.service.almanac import Dates
 from phasegate.service.builder import PythonStep
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory import MemoryWarehouse
@@ -97,9 +98,11 @@ def shop(
     plan: str = PLAN,
     store: MemoryStore | None = None,
     warehouse: MemoryWarehouse | None = None,
+    dates: Dates | None = None,
 ) -> Shop:
     clock, told, numbers = ManualClock(), Told(), itertools.count(1)
-    store, warehouse = store or MemoryStore(), warehouse or MemoryWarehouse(functions={"orders": _orders})
+    store, warehouse = store or MemoryStore(), warehouse or MemoryWarehouse()
+    warehouse.functions = warehouse.functions or {"orders": _orders}
     loaded = load_plan(plan)
     ports = Ports(
         store=store,
@@ -110,7 +113,7 @@ def shop(
         background=NoBackground(),
         ids=lambda: f"id{id(store)}-{next(numbers)}",
     )
-    made = Pipeline(loaded, ports, functions=functions or {"made:totals": totals})
+    made = Pipeline(loaded, ports, functions=functions or {"made:totals": totals}, dates=dates)
     return Shop(made, store, warehouse, clock, told)
 
 

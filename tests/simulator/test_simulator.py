@@ -10,10 +10,10 @@ import pytest
 from phasegate.core import evaluate
 from phasegate.testing.simulator import Faults, Outcome, World, simulate
 from phasegate.testing.simulator.__main__ import main
-from tests.mutants.catalogue import BROKEN, CRASHES, STALLS
+from tests.mutants.mutant import BROKEN, CRASHES, STALLS
 from tests.mutants.swap import swapped
 
-SEEDS, HARD_SEEDS = 240, 50
+SEEDS, HARD_SEEDS = 160, 24
 
 
 def objections(outcomes: list[Outcome]) -> list[str]:
@@ -32,6 +32,20 @@ def test_hundreds_of_seeds_keep_every_promise() -> None:
 @pytest.mark.parametrize("faults", [CRASHES, STALLS, BROKEN], ids=["crashes", "stalls", "broken steps"])
 def test_seeds_under_heavier_faults_keep_every_promise(faults: Faults) -> None:
     assert objections([simulate(seed, faults=faults) for seed in range(HARD_SEEDS)]) == []
+
+
+def test_wide_seeds_play_dates_in_a_row_windows_drift_and_a_second_mode() -> None:
+    worlds = [World(seed, faults=Faults(wide=1.0)) for seed in range(12)]
+    outcomes = [world.run() for world in worlds]
+    assert objections(outcomes) == []
+    assert all(len(world.days) > 2 for world in worlds)
+    assert {modes for world in worlds for modes in [world.modes]} == {("daily",), ("daily", "early")}
+    assert sum(world.observer.counts.get("window drifted", 0) for world in worlds) > 0
+    assert sum(world.outside.mends for world in worlds) > 0
+    relayed = [message for world in worlds for message in world.bus.published if message.id.startswith("relay.")]
+    assert relayed
+    builds = sum(sum(outcome.builds.values()) for outcome in outcomes)
+    assert builds < 30 * len(outcomes), "two modes that share a table build it once"
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
@@ -70,7 +84,7 @@ def test_a_planted_fault_is_told_with_the_command_that_plays_it_again(capsys: py
         ([], "the first argument is no seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
         (["x"], "the first argument is no seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
         (["1", "rash=1"], "rash=1: there is no fault 'rash'; choose from broken, crash, crashes_max, duplicate, lose, "
-                          "pause, skew_s, stall, unanswered"),
+                          "pause, skew_s, stall, unanswered, wide"),
         (["1", "crash=x"], "crash=x: 'x' is no number; write: python -m phasegate.testing.simulator SEED "
                            "[NAME=VALUE ...]"),
     ],

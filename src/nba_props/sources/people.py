@@ -9,13 +9,7 @@ import random
 from typing import NamedTuple
 
 from nba_props.names import player_lookup
-
-TEAMS = (
-    *("ATL", "BKN", "BOS", "CHA", "CHI", "CLE", "DAL", "DEN", "DET", "GSW"),
-    *("HOU", "IND", "LAC", "LAL", "MEM", "MIA", "MIL", "MIN", "NOP", "NYK"),
-    *("OKC", "ORL", "PHI", "PHX", "POR", "SAC", "SAS", "TOR", "UTA", "WAS"),
-)
-"""The league's thirty team codes as stats.nba.com writes them."""
+from nba_props.teams import TEAMS
 
 ROSTER_SIZE = 18
 FIRST_PLAYER_ID = 9_000_001

@@ -1,19 +1,23 @@
 """Synthetic nights: raw rows of games that were never played, the same for a seed always.
 
 They stand in where no data file may be shipped: real team codes, plainly invented players, box-score identities that
-hold. Every date has games. They refuse realism: no injuries, no schedule, no overtime.
+hold. Every date has games, and half of each roster a line. They refuse realism: no injuries, no overtime, no shots;
+teams are drawn anew each night.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
 from nba_props.raw import COLUMNS, RawRow
-from nba_props.sources import morning_after, row_order, season_label
+from nba_props.raw_tables import PROPS, SCHEDULE, in_order
+from nba_props.sources import morning_after, row_order, season_of_date
 from nba_props.sources.boxscore import Line, play
-from nba_props.sources.people import ROSTER_SIZE, TEAMS, Player, rosters
+from nba_props.sources.people import ROSTER_SIZE, Player, rosters
+from nba_props.teams import TEAMS
 
 SEED = 7
 THE_NIGHT = date(2026, 2, 3)
@@ -22,6 +26,14 @@ PLAYERS_MIN = 15
 
 # The counts that are known of the night: 348 rows, 72 of them from the two games of the first batch.
 _NIGHT_SIZES = (18,) * 4 + (18, 17, 17, 17) * 4
+
+
+class _Fixture(NamedTuple):
+    """One game of a night before it is played: two teams and how many players each brings."""
+
+    game_id: str
+    teams: tuple[str, str]
+    sizes: tuple[int, int]
 
 
 class SyntheticSource:
@@ -37,19 +49,55 @@ class SyntheticSource:
 
     def batch(self, day: date) -> list[RawRow]:
         """Give all raw rows of the date by game, team and player: 5 to 10 games, 15 to 18 players a team."""
-        # One generator per (seed, date): a date's rows do not depend on which dates were asked for before.
-        rng = random.Random(f"night:{self._seed}:{day.isoformat()}")
-        sizes = _NIGHT_SIZES if day == THE_NIGHT else tuple(_draw_sizes(rng))
-        teams = sorted(TEAMS, key=lambda team: (rng.random(), team))[: len(sizes)]
-        squads = [_squad(rng, self._rosters[team], size) for team, size in zip(teams, sizes, strict=True)]
+        rng, fixtures = self._night(day)
+        squads = [
+            [_squad(rng, self._rosters[team], size) for team, size in zip(game.teams, game.sizes, strict=True)]
+            for game in fixtures
+        ]
         rows: list[RawRow] = []
-        for number, pair in enumerate(zip(squads[::2], squads[1::2], strict=True), start=1):
-            rows += _game_rows(rng, pair, day=day, game_id=f"synthetic-{day:%Y%m%d}-{number:02d}")
+        for game, (first, second) in zip(fixtures, squads, strict=True):
+            rows += _game_rows(rng, (first, second), day=day, game_id=game.game_id)
         return sorted(rows, key=row_order)
 
     def updated_at(self, day: date) -> datetime:
         """Give the version of the date's rows: 06:00 UTC of the next day."""
         return morning_after(day)
+
+    def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
+        """Give the whole span: every date is known."""
+        return [(first, last)] if first <= last else []
+
+    def schedule(self, first: date, last: date) -> list[RawRow]:
+        """Give the games of the nights from `first` to `last`, tip-offs from 23:00 to 03:30 UTC; none is postponed."""
+        rows = [
+            _schedule_row(random.Random(f"tipoff:{self._seed}:{game.game_id}"), game, day=day)
+            for day in self.dates(first, last)
+            for game in self._night(day)[1]
+        ]
+        return in_order(SCHEDULE, rows)
+
+    def props(self, day: date) -> list[RawRow]:
+        """Give a line for the upper half of each roster that plays on the date, drawn without a look at the games."""
+        rng = random.Random(f"props:{self._seed}:{day.isoformat()}")
+        teams = sorted(team for game in self._night(day)[1] for team in game.teams)
+        listed = [player for team in teams for player in self._rosters[team][: ROSTER_SIZE // 2]]
+        return in_order(PROPS, [_prop_row(rng, player, day=day) for player in listed])
+
+    def shots(self, day: date) -> list[RawRow]:  # noqa: ARG002  no night has shots
+        """Give nothing: where invented players shoot from is not invented."""
+        return []
+
+    def _night(self, day: date) -> tuple[random.Random, list[_Fixture]]:
+        """Give the date's games, and the generator that plays them."""
+        # One generator per (seed, date): a date's rows do not depend on which dates were asked for before.
+        rng = random.Random(f"night:{self._seed}:{day.isoformat()}")
+        sizes = _NIGHT_SIZES if day == THE_NIGHT else tuple(_draw_sizes(rng))
+        teams = sorted(TEAMS, key=lambda team: (rng.random(), team))[: len(sizes)]
+        pairs = zip(zip(teams[::2], teams[1::2], strict=True), zip(sizes[::2], sizes[1::2], strict=True), strict=True)
+        return rng, [
+            _Fixture(f"synthetic-{day:%Y%m%d}-{number:02d}", pair, brought)
+            for number, (pair, brought) in enumerate(pairs, start=1)
+        ]
 
 
 def night_of_2026_02_03(*, seed: int = SEED) -> list[RawRow]:
@@ -81,13 +129,11 @@ def _game_rows(
 
 
 def _shared(day: date, *, game_id: str, opponent: str, won: bool) -> RawRow:
-    # A season begins in October and ends in June; July parts them.
-    season = season_label(day.year if day.month >= 7 else day.year - 1)
     return {
         "game_date": day,
         "game_id": game_id,
         "opponent_team_abbr": opponent,
-        "season": season,
+        "season": season_of_date(day),
         "win_flag": won,
         "source_updated_at": morning_after(day),
     }
@@ -103,3 +149,39 @@ def _raw_row(player: Player, line: Line, *, shared: RawRow) -> RawRow:
         "team_abbr": player.team,
     }
     return {column: value[column] for column in COLUMNS}
+
+
+def _schedule_row(rng: random.Random, game: _Fixture, *, day: date) -> RawRow:
+    away, home = game.teams if rng.random() < 0.5 else game.teams[::-1]
+    half_hours = int(rng.random() * 10)
+    return {
+        "game_date": day,
+        "game_id": game.game_id,
+        "season": season_of_date(day),
+        "team_a_abbr": min(game.teams),
+        "team_b_abbr": max(game.teams),
+        "home_team_abbr": home,
+        "away_team_abbr": away,
+        "neutral_site": False,
+        "tipoff_at": datetime.combine(day, time(23), tzinfo=UTC) + timedelta(minutes=30 * half_hours),
+        "postponed": False,
+        "source": "synthetic",
+    }
+
+
+def _prop_row(rng: random.Random, player: Player, *, day: date) -> RawRow:
+    """Draw a line near what a player of this rank scores; one in ten has no prices, one in ten has moved."""
+    first = max(20 - 2 * player.rank, 4) + int(rng.random() * 4) + 0.5
+    priced, moved = rng.random() < 0.9, rng.random() < 0.1
+    return {
+        "game_date": day,
+        "player_lookup": player.lookup,
+        "bookmaker": "Synthetic",
+        "player_name": player.name,
+        "points_line": first + 1.0 if moved else first,
+        "over_price": -115 if priced else None,
+        "under_price": -105 if priced else None,
+        "line_first": first,
+        "line_moves": int(moved),
+        "captured_at": datetime.combine(day, time(16), tzinfo=UTC),
+    }

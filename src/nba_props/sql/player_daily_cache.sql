@@ -1,8 +1,9 @@
--- What is known of each player of the date before his game. Key (cache_date, player_lookup).
--- One row for every player with a row in player_game_summary on cache_date. Reads player_game_summary only.
+-- What is known of each expected player of the date before his game. Key (cache_date, player_lookup).
+-- One row for every row of upcoming_player_game_context on cache_date; numbers from player_game_summary strictly before
+-- it. Nothing of the date's own games is read, not even who appears in them: no look-ahead.
 --
--- Windows: his last 5 and last 10 games and all of the season so far, strictly before cache_date, of the season
--- of cache_date. The row on cache_date gives who he is and his season, never a number: no look-ahead.
+-- Windows: his last 5 and last 10 games and all of the season so far, of the season of cache_date, for whichever team,
+-- at most 250 days back. A player is his player_id, over teams and spellings.
 -- A game is a row of player_game_summary; one with 0 minutes (seconds played) counts, as in the league's GP.
 --
 -- Averages per game; NULL without games. usage_rate is the mean over the games that have one (short stints do not).
@@ -11,24 +12,63 @@
 -- in which the rows are read changes nothing.
 WITH today AS (
     SELECT game_date, player_lookup, player_id, player_name, team_abbr, opponent_team_abbr, season
-    FROM nba_analytics.player_game_summary
+    FROM nba_analytics.upcoming_player_game_context
     WHERE game_date = CAST($run_date AS DATE)
 ),
 history AS (
-    -- By id too: two players who share a lookup on different dates are two players.
     SELECT
-        past.*,
+        past.player_id, past.minutes_played, past.points, past.assists, past.steals, past.blocks, past.turnovers,
+        past.three_pt_makes,
         past.offensive_rebounds + past.defensive_rebounds AS rebounds,
         CAST(past.usage_rate AS DECIMAL(12, 3)) AS usage_decimal,
         100 * past.fg_attempts + 44 * past.ft_attempts AS chances_x100,
         row_number() OVER (
-            PARTITION BY past.player_lookup, past.player_id ORDER BY past.game_date DESC, past.game_id DESC
+            PARTITION BY past.player_id ORDER BY past.game_date DESC, past.game_id DESC
         ) AS games_ago
     FROM nba_analytics.player_game_summary AS past
-    JOIN today
-        ON past.player_lookup = today.player_lookup AND past.player_id = today.player_id
-        AND past.season = today.season
-    WHERE past.game_date < CAST($run_date AS DATE)
+    JOIN today ON past.player_id = today.player_id AND past.season = today.season
+    WHERE past.game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND past.game_date < CAST($run_date AS DATE)
+),
+form AS (
+    SELECT
+        player_id,
+        count(CASE WHEN games_ago <= 5 THEN 1 END) AS games_5,
+        count(CASE WHEN games_ago <= 10 THEN 1 END) AS games_10,
+        count(*) AS games,
+        avg(CASE WHEN games_ago <= 5 THEN minutes_played END) AS minutes_5,
+        avg(CASE WHEN games_ago <= 5 THEN points END) AS points_5,
+        avg(CASE WHEN games_ago <= 5 THEN assists END) AS assists_5,
+        avg(CASE WHEN games_ago <= 5 THEN rebounds END) AS rebounds_5,
+        avg(CASE WHEN games_ago <= 5 THEN steals END) AS steals_5,
+        avg(CASE WHEN games_ago <= 5 THEN blocks END) AS blocks_5,
+        avg(CASE WHEN games_ago <= 5 THEN turnovers END) AS turnovers_5,
+        avg(CASE WHEN games_ago <= 5 THEN three_pt_makes END) AS three_pt_makes_5,
+        avg(CASE WHEN games_ago <= 5 THEN usage_decimal END) AS usage_5,
+        50 * sum(CASE WHEN games_ago <= 5 THEN points END)
+            / nullif(sum(CASE WHEN games_ago <= 5 THEN chances_x100 END), 0) AS ts_5,
+        avg(CASE WHEN games_ago <= 10 THEN minutes_played END) AS minutes_10,
+        avg(CASE WHEN games_ago <= 10 THEN points END) AS points_10,
+        avg(CASE WHEN games_ago <= 10 THEN assists END) AS assists_10,
+        avg(CASE WHEN games_ago <= 10 THEN rebounds END) AS rebounds_10,
+        avg(CASE WHEN games_ago <= 10 THEN steals END) AS steals_10,
+        avg(CASE WHEN games_ago <= 10 THEN blocks END) AS blocks_10,
+        avg(CASE WHEN games_ago <= 10 THEN turnovers END) AS turnovers_10,
+        avg(CASE WHEN games_ago <= 10 THEN three_pt_makes END) AS three_pt_makes_10,
+        avg(CASE WHEN games_ago <= 10 THEN usage_decimal END) AS usage_10,
+        50 * sum(CASE WHEN games_ago <= 10 THEN points END)
+            / nullif(sum(CASE WHEN games_ago <= 10 THEN chances_x100 END), 0) AS ts_10,
+        avg(minutes_played) AS minutes_season,
+        avg(points) AS points_season,
+        avg(assists) AS assists_season,
+        avg(rebounds) AS rebounds_season,
+        avg(steals) AS steals_season,
+        avg(blocks) AS blocks_season,
+        avg(turnovers) AS turnovers_season,
+        avg(three_pt_makes) AS three_pt_makes_season,
+        avg(usage_decimal) AS usage_season,
+        50 * sum(points) / nullif(sum(chances_x100), 0) AS ts_season
+    FROM history
+    GROUP BY player_id
 )
 SELECT
     CAST(today.game_date AS DATE) AS cache_date,
@@ -38,51 +78,38 @@ SELECT
     CAST(today.team_abbr AS VARCHAR) AS team_abbr,
     CAST(today.opponent_team_abbr AS VARCHAR) AS opponent_team_abbr,
     CAST(today.season AS VARCHAR) AS season,
-    CAST(count(games_ago) FILTER (WHERE games_ago <= 5) AS INTEGER) AS games_played_last_5,
-    CAST(count(games_ago) FILTER (WHERE games_ago <= 10) AS INTEGER) AS games_played_last_10,
-    CAST(count(games_ago) AS INTEGER) AS games_played_season,
-    CAST(round(avg(minutes_played) FILTER (WHERE games_ago <= 5), 3) AS DOUBLE) AS minutes_avg_last_5,
-    CAST(round(avg(points) FILTER (WHERE games_ago <= 5), 3) AS DOUBLE) AS points_avg_last_5,
-    CAST(round(avg(assists) FILTER (WHERE games_ago <= 5), 3) AS DOUBLE) AS assists_avg_last_5,
-    CAST(round(avg(rebounds) FILTER (WHERE games_ago <= 5), 3) AS DOUBLE) AS rebounds_avg_last_5,
-    CAST(round(avg(steals) FILTER (WHERE games_ago <= 5), 3) AS DOUBLE) AS steals_avg_last_5,
-    CAST(round(avg(blocks) FILTER (WHERE games_ago <= 5), 3) AS DOUBLE) AS blocks_avg_last_5,
-    CAST(round(avg(turnovers) FILTER (WHERE games_ago <= 5), 3) AS DOUBLE) AS turnovers_avg_last_5,
-    CAST(round(avg(three_pt_makes) FILTER (WHERE games_ago <= 5), 3) AS DOUBLE) AS three_pt_makes_avg_last_5,
-    CAST(round(avg(usage_decimal) FILTER (WHERE games_ago <= 5), 3) AS DOUBLE) AS usage_rate_avg_last_5,
-    CAST(
-        round(
-            50 * sum(points) FILTER (WHERE games_ago <= 5)
-            / nullif(sum(chances_x100) FILTER (WHERE games_ago <= 5), 0), 4
-        ) AS DOUBLE
-    ) AS ts_pct_last_5,
-    CAST(round(avg(minutes_played) FILTER (WHERE games_ago <= 10), 3) AS DOUBLE) AS minutes_avg_last_10,
-    CAST(round(avg(points) FILTER (WHERE games_ago <= 10), 3) AS DOUBLE) AS points_avg_last_10,
-    CAST(round(avg(assists) FILTER (WHERE games_ago <= 10), 3) AS DOUBLE) AS assists_avg_last_10,
-    CAST(round(avg(rebounds) FILTER (WHERE games_ago <= 10), 3) AS DOUBLE) AS rebounds_avg_last_10,
-    CAST(round(avg(steals) FILTER (WHERE games_ago <= 10), 3) AS DOUBLE) AS steals_avg_last_10,
-    CAST(round(avg(blocks) FILTER (WHERE games_ago <= 10), 3) AS DOUBLE) AS blocks_avg_last_10,
-    CAST(round(avg(turnovers) FILTER (WHERE games_ago <= 10), 3) AS DOUBLE) AS turnovers_avg_last_10,
-    CAST(round(avg(three_pt_makes) FILTER (WHERE games_ago <= 10), 3) AS DOUBLE) AS three_pt_makes_avg_last_10,
-    CAST(round(avg(usage_decimal) FILTER (WHERE games_ago <= 10), 3) AS DOUBLE) AS usage_rate_avg_last_10,
-    CAST(
-        round(
-            50 * sum(points) FILTER (WHERE games_ago <= 10)
-            / nullif(sum(chances_x100) FILTER (WHERE games_ago <= 10), 0), 4
-        ) AS DOUBLE
-    ) AS ts_pct_last_10,
-    CAST(round(avg(minutes_played), 3) AS DOUBLE) AS minutes_avg_season,
-    CAST(round(avg(points), 3) AS DOUBLE) AS points_avg_season,
-    CAST(round(avg(assists), 3) AS DOUBLE) AS assists_avg_season,
-    CAST(round(avg(rebounds), 3) AS DOUBLE) AS rebounds_avg_season,
-    CAST(round(avg(steals), 3) AS DOUBLE) AS steals_avg_season,
-    CAST(round(avg(blocks), 3) AS DOUBLE) AS blocks_avg_season,
-    CAST(round(avg(turnovers), 3) AS DOUBLE) AS turnovers_avg_season,
-    CAST(round(avg(three_pt_makes), 3) AS DOUBLE) AS three_pt_makes_avg_season,
-    CAST(round(avg(usage_decimal), 3) AS DOUBLE) AS usage_rate_avg_season,
-    CAST(round(50 * sum(points) / nullif(sum(chances_x100), 0), 4) AS DOUBLE) AS ts_pct_season
+    CAST(coalesce(games_5, 0) AS INTEGER) AS games_played_last_5,
+    CAST(coalesce(games_10, 0) AS INTEGER) AS games_played_last_10,
+    CAST(coalesce(games, 0) AS INTEGER) AS games_played_season,
+    CAST(round(minutes_5, 3) AS DOUBLE) AS minutes_avg_last_5,
+    CAST(round(points_5, 3) AS DOUBLE) AS points_avg_last_5,
+    CAST(round(assists_5, 3) AS DOUBLE) AS assists_avg_last_5,
+    CAST(round(rebounds_5, 3) AS DOUBLE) AS rebounds_avg_last_5,
+    CAST(round(steals_5, 3) AS DOUBLE) AS steals_avg_last_5,
+    CAST(round(blocks_5, 3) AS DOUBLE) AS blocks_avg_last_5,
+    CAST(round(turnovers_5, 3) AS DOUBLE) AS turnovers_avg_last_5,
+    CAST(round(three_pt_makes_5, 3) AS DOUBLE) AS three_pt_makes_avg_last_5,
+    CAST(round(usage_5, 3) AS DOUBLE) AS usage_rate_avg_last_5,
+    CAST(round(ts_5, 4) AS DOUBLE) AS ts_pct_last_5,
+    CAST(round(minutes_10, 3) AS DOUBLE) AS minutes_avg_last_10,
+    CAST(round(points_10, 3) AS DOUBLE) AS points_avg_last_10,
+    CAST(round(assists_10, 3) AS DOUBLE) AS assists_avg_last_10,
+    CAST(round(rebounds_10, 3) AS DOUBLE) AS rebounds_avg_last_10,
+    CAST(round(steals_10, 3) AS DOUBLE) AS steals_avg_last_10,
+    CAST(round(blocks_10, 3) AS DOUBLE) AS blocks_avg_last_10,
+    CAST(round(turnovers_10, 3) AS DOUBLE) AS turnovers_avg_last_10,
+    CAST(round(three_pt_makes_10, 3) AS DOUBLE) AS three_pt_makes_avg_last_10,
+    CAST(round(usage_10, 3) AS DOUBLE) AS usage_rate_avg_last_10,
+    CAST(round(ts_10, 4) AS DOUBLE) AS ts_pct_last_10,
+    CAST(round(minutes_season, 3) AS DOUBLE) AS minutes_avg_season,
+    CAST(round(points_season, 3) AS DOUBLE) AS points_avg_season,
+    CAST(round(assists_season, 3) AS DOUBLE) AS assists_avg_season,
+    CAST(round(rebounds_season, 3) AS DOUBLE) AS rebounds_avg_season,
+    CAST(round(steals_season, 3) AS DOUBLE) AS steals_avg_season,
+    CAST(round(blocks_season, 3) AS DOUBLE) AS blocks_avg_season,
+    CAST(round(turnovers_season, 3) AS DOUBLE) AS turnovers_avg_season,
+    CAST(round(three_pt_makes_season, 3) AS DOUBLE) AS three_pt_makes_avg_season,
+    CAST(round(usage_season, 3) AS DOUBLE) AS usage_rate_avg_season,
+    CAST(round(ts_season, 4) AS DOUBLE) AS ts_pct_season
 FROM today
-LEFT JOIN history ON history.player_lookup = today.player_lookup AND history.player_id = today.player_id
-GROUP BY
-    today.game_date, today.player_lookup, today.player_id, today.player_name, today.team_abbr,
-    today.opponent_team_abbr, today.season
+LEFT JOIN form ON form.player_id = today.player_id

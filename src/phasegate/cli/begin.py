@@ -58,7 +58,7 @@ def _open(pipeline: "Pipeline", run: "Run", *, as_json: bool) -> int:
     known: list[str] = []
     for phase in first:
         (opened if pipeline.gatekeeper.read(phase, run) is None else known).append(phase)
-        pipeline.gatekeeper.open(phase, run)
+        pipeline.gatekeeper.open(phase, run, by="operator")
     views = [view for view in pipeline.overview.why(run) if view.phase in first]
     mends = list(dict.fromkeys(mend for view in views for mend in view.mends))
     if as_json:

@@ -12,14 +12,17 @@ import click
 
 from phasegate.cli.adopt import adopt
 from phasegate.cli.app import FAILED, App
+from phasegate.cli.backfill import backfill
 from phasegate.cli.begin import begin
 from phasegate.cli.complete import complete
 from phasegate.cli.dead import dead
 from phasegate.cli.leases import leases
 from phasegate.cli.options import EXIT_CODES, GLOBAL, VALUED
 from phasegate.cli.output import emit, one_line, talk
+from phasegate.cli.pause import pause
 from phasegate.cli.plan import plan
 from phasegate.cli.redrive import redrive
+from phasegate.cli.replan import replan
 from phasegate.cli.status import status
 from phasegate.cli.sweep import sweep
 from phasegate.cli.why import why
@@ -29,7 +32,7 @@ from phasegate.errors import PhasegateError
 if TYPE_CHECKING:
     from phasegate.ports import Clock
 
-COMMANDS = (status, why, dead, begin, complete, worker, sweep, leases, redrive, adopt, plan)
+COMMANDS = (status, why, dead, begin, complete, worker, sweep, leases, redrive, backfill, pause, replan, adopt, plan)
 
 
 class InOrder(click.Group):

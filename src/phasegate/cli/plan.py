@@ -9,7 +9,7 @@ from phasegate.cli.options import example, json_option
 from phasegate.cli.output import count, emit, emit_json, table
 
 if TYPE_CHECKING:
-    from phasegate.core.plan import Deadline, ModeGate, Plan, Step
+    from phasegate.core.plan import Hours, ModeGate, Moment, Plan, Start, Step
 
 
 @click.group(epilog=example("phasegate plan check"), short_help="Check a plan.", invoke_without_command=True)
@@ -33,11 +33,12 @@ def check(app: App, /, *, path: str | None, as_json: bool) -> int:
 
     A plan that is refused is named with its line and its mend, and the exit code is 2.
     """
-    from phasegate.wiring import functions_of
+    from phasegate.wiring import dates_of, functions_of
 
     loaded = app.plan(path)
     app.find_modules()
     functions_of(loaded)
+    dates_of(loaded)
     if as_json:
         emit_json(_document(loaded))
     else:
@@ -46,23 +47,44 @@ def check(app: App, /, *, path: str | None, as_json: bool) -> int:
 
 
 def _lines(plan: "Plan") -> list[str]:
-    gates = [
-        (phase.name, ", ".join(phase.after) or "-", mode, _expects(gate), _opens(gate), _sends(plan, phase.name, mode))
-        for phase in plan.phases.values()
-        for mode, gate in phase.modes.items()
-    ]
     steps = [
         (str(number), step.phase, step.name, step.kind, ", ".join(_needs(step)) or "-", _table(step))
         for number, step in enumerate(plan.steps.values(), 1)
     ]
+    calendar = f", dates from {plan.calendar}" if plan.calendar else ""
+    days = count(plan.cascade_days, "day")
     return [
         f"{plan.pipeline}: {count(len(plan.phases), 'phase')}, {count(len(plan.steps), 'step')}, "
-        f"{count(len(plan.modes), 'mode')} ({', '.join(plan.modes)}), times in {plan.timezone}",
+        f"{count(len(plan.modes), 'mode')} ({', '.join(plan.modes)}), times in {plan.timezone}{calendar}",
+        *([f"a change rebuilds windows up to {days} after its date"] if _has_windows(plan) else []),
         "",
-        *table(("phase", "after", "mode", "waits for", "opens", "tells"), gates),
+        *_gates(plan),
         "",
         *table(("order", "phase", "step", "kind", "needs", "table"), steps),
     ]
+
+
+def _gates(plan: "Plan") -> list[str]:
+    """Return the table of the gates: one line a phase and mode. Columns that would say nothing are left out."""
+    gates = [(phase, mode, gate) for phase in plan.phases.values() for mode, gate in phase.modes.items()]
+    columns = {
+        "phase": [phase.name for phase, _, _ in gates],
+        "after": [", ".join(phase.after) or "-" for phase, _, _ in gates],
+        "mode": [mode for _, mode, _ in gates],
+        "starts by": [_start(gate.start) for _, _, gate in gates],
+        "reports": [_hours(gate.reports) or "-" for _, _, gate in gates],
+        "waits for": [_expects(gate) for _, _, gate in gates],
+        "opens": [_opens(gate) for _, _, gate in gates],
+        "tells": [_sends(plan, phase.name, mode) for phase, mode, _ in gates],
+    }
+    for name, idle in (("starts by", "message"), ("reports", "-")):
+        if set(columns[name]) == {idle}:
+            del columns[name]
+    return table(tuple(columns), list(zip(*columns.values(), strict=True)))
+
+
+def _has_windows(plan: "Plan") -> bool:
+    return any(need.back for step in plan.steps.values() for need in step.needs)
 
 
 def _expects(gate: "ModeGate") -> str:
@@ -73,15 +95,28 @@ def _expects(gate: "ModeGate") -> str:
 def _opens(gate: "ModeGate") -> str:
     need = "when all are fresh" if gate.at_least is None else f"when {gate.at_least} of {len(gate.expect)} are fresh"
     starred = " with those marked *" if gate.critical and (gate.at_least is not None or gate.deadline) else ""
-    until = f", or at {_deadline(gate.deadline)}" if gate.deadline else ""
+    until = f", or at {_moment(gate.deadline)}" if gate.deadline else ""
     accepts = "" if len(gate.accept) > 1 else f"; {gate.accept[0]} only"
     return f"{need}{until}{starred}{accepts}"
 
 
-def _deadline(deadline: "Deadline") -> str:
-    if deadline.after_open_s is not None:
-        return f"open + {deadline.after_open_s / 3600:g} h"
-    return f"{deadline.local}" + (f" +{deadline.days}d" if deadline.days else "")
+def _moment(moment: "Moment") -> str:
+    """Return a time as the plan may write it."""
+    if moment.local is not None:
+        return moment.local + (f" {moment.days:+d}d" if moment.days else "")
+    base = moment.anchor or "open"
+    if not moment.after_s:
+        return base
+    size, unit = (3600, "h") if moment.after_s % 3600 == 0 else (60, "m")
+    return f"{base} {'-' if moment.after_s < 0 else '+'} {abs(moment.after_s) / size:g} {unit}"
+
+
+def _start(start: "Start") -> str:
+    return start.by if start.at is None else f"{start.by} {_moment(start.at)}"
+
+
+def _hours(hours: "Hours | None") -> str | None:
+    return None if hours is None else f"{_moment(hours.first)} .. {_moment(hours.last)}"
 
 
 def _sends(plan: "Plan", phase: str, mode: str) -> str:
@@ -89,7 +124,7 @@ def _sends(plan: "Plan", phase: str, mode: str) -> str:
 
 
 def _needs(step: "Step") -> list[str]:
-    return [need.step if need.phase == step.phase else str(need) for need in step.needs]
+    return [str(need).removeprefix(f"{step.phase}.") for need in step.needs]
 
 
 def _table(step: "Step") -> str:
@@ -100,6 +135,8 @@ def _document(plan: "Plan") -> dict[str, object]:
     return {
         "pipeline": plan.pipeline,
         "timezone": plan.timezone,
+        "calendar": plan.calendar,
+        "cascade_days": plan.cascade_days,
         "hash": plan.hash,
         "modes": list(plan.modes),
         "phases": [
@@ -112,8 +149,10 @@ def _document(plan: "Plan") -> dict[str, object]:
                         "expect": list(gate.expect),
                         "critical": list(gate.critical),
                         "at_least": gate.at_least,
-                        "deadline": None if gate.deadline is None else _deadline(gate.deadline),
+                        "deadline": None if gate.deadline is None else _moment(gate.deadline),
                         "accept": list(gate.accept),
+                        "start": _start(gate.start),
+                        "reports": _hours(gate.reports),
                         "receivers": {r.name: r.ack for r in plan.receivers(phase.name, mode=mode)},
                     }
                     for mode, gate in phase.modes.items()

@@ -7,13 +7,16 @@ import click
 from phasegate.cli.app import FINE, App, pass_app
 from phasegate.cli.options import example, json_option
 from phasegate.cli.output import count, emit, emit_json
+from phasegate.cli.views import held_back
 
 if TYPE_CHECKING:
+    from phasegate.core.explain import PhaseView
     from phasegate.core.keys import Run
     from phasegate.service.overview import DeadLetter
     from phasegate.service.pipeline import Pipeline
 
 KEY = "quarantine:"
+KINDS = {"held": "held trigger"}
 
 
 @click.command(
@@ -33,7 +36,8 @@ KEY = "quarantine:"
 def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, everything: bool, as_json: bool) -> int:
     """Ask again for what is dead in RUN, or send the quarantined message KEY again; `phasegate dead` names both.
 
-    A worker then serves it. What is refused again comes back to where it was.
+    Triggers that a quiet backfill held back are sent too, if RUN is named. A worker then serves it all; what is
+    refused again comes back to where it was.
     """
     _check(what, step, force=force, everything=everything)
     with app.pipeline() as pipeline:
@@ -76,19 +80,29 @@ def _letters(app: App, pipeline: "Pipeline", what: str | None, step: str | None)
             raise NotFound(f"{what}: no such message in quarantine; see phasegate dead")
         return found
     run = app.run(pipeline.plan, what)
-    _check_step(pipeline, run, step)
+    views = pipeline.overview.why(run)
+    _check_step(views, run, step)
+    of_run = [letter for letter in letters if letter.kind != "message" and letter.run == str(run)]
+    return [letter for letter in of_run + _held(views) if step in (None, letter.subject)]
+
+
+def _held(views: "list[PhaseView]") -> "list[DeadLetter]":
+    """Return the triggers of a run that a quiet backfill held back."""
+    from phasegate.service.overview import DeadLetter
+
     return [
-        letter
-        for letter in letters
-        if letter.kind != "message" and letter.run == str(run) and step in (None, letter.subject)
-    ]
+        DeadLetter(kind="held", subject=receiver, run=view.run, reason=f"held back by {view.phase}", at=generation.at,
+                   mend=f"phasegate redrive {view.run} --step {receiver}")
+        for view in views
+        for generation, receiver in held_back(view)
+    ]  # fmt: skip
 
 
-def _check_step(pipeline: "Pipeline", run: "Run", step: str | None) -> None:
+def _check_step(views: "list[PhaseView]", run: "Run", step: str | None) -> None:
     from phasegate.errors import NotFound
 
     known = []
-    for view in pipeline.overview.why(run):
+    for view in views:
         known += [member.name for member in view.members]
         known += [name for generation in view.generations for name in generation.receivers]
     if step is not None and step not in known:
@@ -103,6 +117,10 @@ def _lines(letters: "list[DeadLetter]", what: str | None, step: str | None) -> l
     if not letters:
         where = f" in {what}" if what else ""
         return [f"Nothing is dead{where}{f' of step {step}' if step else ''}; nothing to bring back."]
-    lines = [f"{letter.kind} {letter.subject}" + (f" of {letter.run}" if letter.run else "") for letter in letters]
-    closing = f"{count(len(letters), 'dead letter')} brought back; a worker serves them: phasegate worker --until-idle"
-    return [*lines, closing]
+    lines = [f"{KINDS.get(letter.kind, letter.kind)} {letter.subject}" + (f" of {letter.run}" if letter.run else "")
+             for letter in letters]  # fmt: skip
+    held = sum(letter.kind == "held" for letter in letters)
+    if held < len(letters):
+        back = f"{count(len(letters) - held, 'dead letter')} brought back"
+        lines.append(f"{back}; a worker serves them: phasegate worker --until-idle")
+    return [*lines, f"{count(held, 'trigger')} no longer held back."] if held else lines

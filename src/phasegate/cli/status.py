@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phasegate.service.overview import Overview
 
 DATES = 14
+DATE_LENGTH = len("2026-02-03")
 HEADER = ("run", "phase", "state", "gen", "missing", "since", "next")
 ORDER: "tuple[State, ...]" = (
     "complete",
@@ -121,6 +122,10 @@ def _closing(views: "Sequence[PhaseView]", *, times: "Times", quarantined: int) 
         states.append(f"{overdue} of them overdue")
     runs = count(len({view.run for view in views}), "run")
     lines = [f"{runs}, {count(len(views), 'phase')}: {', '.join(states)}. Times: {times.timezone}."] if views else []
+    drifted = sorted(view.run[:DATE_LENGTH] for view in views if view.drifted)
+    if drifted:
+        lines.append(f"{count(len(drifted), 'phase')} built before earlier dates changed: phasegate backfill "
+                     f"--from {drifted[0]} --to {drifted[-1]} --cascade")  # fmt: skip
     if quarantined:
         lines.append(f"{count(quarantined, 'message')} in quarantine: phasegate dead")
     return lines

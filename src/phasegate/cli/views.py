@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 def needs_a_person(view: "PhaseView", /) -> bool:
     """Tell whether a phase does not come right by itself."""
-    return view.state in ("dead", "degraded") or view.overdue
+    return view.state in ("dead", "degraded") or view.overdue or bool(view.drifted)
+
+
+def held_back(view: "PhaseView", /) -> "list[tuple[GenerationView, str]]":
+    """Return the generations and receivers whose triggers a quiet backfill held back."""
+    return [(generation, receiver) for generation in view.generations
+            for receiver, state in generation.receivers.items() if state == "held"]  # fmt: skip
 
 
 def exit_code(views: "Iterable[PhaseView]", /, *, broken: "Sequence[BadDocument]", found: int = 0) -> int:
@@ -36,6 +42,7 @@ def phase_json(view: "PhaseView", /, *, times: "Times") -> dict[str, object]:
         "overdue": view.overdue,
         "generation": view.generation,
         "missing": list(view.missing),
+        "drifted": list(view.drifted),
         "since": times.iso(view.since),
         "reason": view.reason,
         "next": list(view.mends),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from phasegate.core.keys import Run
     from phasegate.core.plan import Plan
     from phasegate.errors import BadDocument
+    from phasegate.service.overview import Overview
 
 RECEIVERS = {
     "unsent": "not sent to {} yet",
@@ -23,6 +24,7 @@ RECEIVERS = {
     "acked": "acknowledged by {}",
     "dead": "never acknowledged by {}",
     "superseded": "superseded for {} by a newer one",
+    "held": "held back for {} by a quiet backfill",
 }
 
 
@@ -37,23 +39,46 @@ RECEIVERS = {
 def why(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
     """Explain every phase of RUN: what is missing, stale against which input, since when; what made it fire.
 
-    RUN is DATE.MODE; the mode may be left out where the plan has one. Reads documents only.
+    RUN is DATE.MODE, or a DATE for all its modes. Reads documents only.
     """
     from phasegate.errors import NotFound
 
     plan, overview = app.overview()
-    chosen = app.run(plan, run)
     broken: list[BadDocument] = []
     if phase is not None and phase not in plan.phases:
         raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(plan.phases)}")
-    views = [view for view in overview.why(chosen, broken=broken) if phase in (None, view.phase)]
-    closed = [] if broken else _not_open(plan, chosen, views=views, phase=phase)
+    found = {}
+    for chosen in _runs(app, plan, overview, run):
+        found[chosen] = [view for view in overview.why(chosen, broken=broken) if phase in (None, view.phase)]
+    views = [view for views in found.values() for view in views]
     times = app.times(plan)
+    closed = {r: [] if broken else _not_open(plan, r, views=views, phase=phase) for r, views in found.items()}
+    documents = [_document(r, views, closed=closed[r], times=times, broken=broken) for r, views in found.items()]
     if as_json:
-        emit_json(_document(chosen, views, closed=closed, times=times, broken=broken))
+        emit_json(documents[0] if _is_one(plan, run) else {"runs": documents})
     else:
-        emit(_lines(plan, chosen, views, closed=closed, times=times))
+        texts = [_lines(plan, r, views, closed=closed[r], times=times) for r, views in found.items()]
+        emit(line for number, lines in enumerate(texts) for line in ([""] if number else []) + lines)
     return exit_code(views, broken=broken)
+
+
+def _runs(app: App, plan: "Plan", overview: "Overview", text: str) -> "list[Run]":
+    """Return the run that was named; for a date alone, where the plan has several modes, all that are open."""
+    from phasegate.core.keys import parse_date, parse_run
+    from phasegate.errors import NotFound
+
+    if _is_one(plan, text):
+        return [app.run(plan, text)]
+    day = parse_date(text)
+    open_runs = {parse_run(view.run) for view in overview.phases(first=day, last=day, broken=[])}
+    if not open_runs:
+        raise NotFound(f"no run of {day} is open in any mode ({', '.join(plan.modes)}); see phasegate status")
+    return sorted(open_runs, key=lambda run: plan.modes.index(run.mode) if run.mode in plan.modes else len(plan.modes))
+
+
+def _is_one(plan: "Plan", text: str) -> bool:
+    """Tell whether a text names one run: with its mode, or in a plan with one."""
+    return "." in text or len(plan.modes) == 1
 
 
 def _not_open(plan: "Plan", run: "Run", *, views: "list[PhaseView]", phase: str | None) -> list[str]:

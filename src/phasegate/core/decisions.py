@@ -10,17 +10,16 @@ from typing import TypeVar, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.core import backoff
+from phasegate.core import backoff, keys
 from phasegate.core.evaluate import evaluate
 from phasegate.core.freshness import present_inputs, same
-from phasegate.core.outbox import entries
 from phasegate.core.phase import (
     HISTORY_MAX,
     Attempt,
-    Entry,
     Gate,
     Input,
     Member,
+    Notice,
     Phase,
     Request,
     Result,
@@ -47,7 +46,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     sequence or the time of completion. A read of a foreign table gives ``after`` instead: the accepted order seen
     before the read; if that is no longer the accepted one the answer is ``read again``.
     ``built_from`` None: as it stands on arrival (weaker: not attested).
-    ``request`` is the id of the request that was served, if one was.
+    ``request`` is the id of the request that was served, if one was. ``relayed``: a sister run said so; whoever it told
+    has heard of it already.
     """
 
     member: str
@@ -61,6 +61,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     request: str = ""
     write_id: str = ""
     code: str = ""
+    relayed: bool = False
 
 
 ERROR_MAX = 2_000
@@ -68,12 +69,15 @@ UNKNOWN_RUN = Answer("unknown run")
 READ_AGAIN = "read again"
 
 
-def open_phase(name: str, *, key: str, gate: Gate, now: float, attempt: str) -> Decision[Answer]:
-    """Create the document unless it exists. A gate that is already pinned stays."""
+def open_phase(name: str, *, key: str, gate: Gate, now: float, attempt: str, alone: bool = True) -> Decision[Answer]:
+    """Create the document unless it exists. A gate that is already pinned stays.
+
+    ``alone`` False: it must hear first what other runs know.
+    """
 
     def decide(phase: Phase | None) -> tuple[Phase, Answer]:
         if phase is None:
-            phase = Phase(name=name, gate=gate, opened_at=now, looked_at=now)
+            phase = Phase(name=name, gate=gate, opened_at=now, looked_at=now, caught_up=alone)
             phase = evaluate(phase, key=key, now=now, by=attempt)
         return phase, Answer("open", phase.generation)
 
@@ -93,7 +97,7 @@ def report(said: Report, *, key: str, now: float, attempt: str) -> Decision[Answ
             return phase, "unknown member"
         match said.status:
             case "success" | "empty":
-                return _result(phase, said, now=now)
+                return _result(phase, said, key=key, now=now)
             case "moved":
                 return _park(phase, said, now=now), "parked"
             case "partial" | "failed":
@@ -105,10 +109,10 @@ def report(said: Report, *, key: str, now: float, attempt: str) -> Decision[Answ
             case _:
                 assert_never(said.status)
 
-    return _command("report", said.member, key=key, now=now, attempt=attempt, decide=decide)
+    return command("report", said.member, key=key, now=now, attempt=attempt, decide=decide)
 
 
-def _result(phase: Phase, said: Report, *, now: float) -> tuple[Phase, str]:
+def _result(phase: Phase, said: Report, *, key: str, now: float) -> tuple[Phase, str]:
     member = phase.members.get(said.member, Member())
     assert said.stamp is not None, "a good report carries the stamp of what was written"
     order, old = said.order, member.result
@@ -133,12 +137,30 @@ def _result(phase: Phase, said: Report, *, now: float) -> tuple[Phase, str]:
         outdated=old is not None and old.outdated and bool(said.code) and said.code == old.code,
     )  # fmt: skip
     attempt = Attempt(status=said.status, at=now, order=0.0 if said.write_id else said.order)
-    member = replace(member, result=result, attempt=attempt, unsure=member.unsure and not sure)
+    member = replace(member, result=result, attempt=attempt, unsure=member.unsure and not sure,
+                     anew=member.anew and not sure)  # fmt: skip
     phase = replace(phase, members={**phase.members, said.member: member})
+    if spec.shared and not said.relayed:
+        notice = Notice(order=result.order, origin=_origin(phase, said.member, key=key), at=now)
+        phase = replace(phase, notices={**phase.notices, said.member: notice})
     if not spec.asks and (old is None or old.stamp.fingerprint != said.stamp.fingerprint):
         since = now if phase.changing_since is None else phase.changing_since
         phase = replace(phase, changing_since=since, changed_at=now)
     return phase, "accepted"
+
+
+def _origin(phase: Phase, member: str, *, key: str) -> str:
+    """Return the date whose change led to a result: an earlier one only for what looks back, itself or through a need.
+
+    What does not would else pass for a change of long ago, and not be built into the dates just after it.
+    """
+    date, lineage = keys.phase_of(key)[2].date, [member]
+    for name in lineage:  # grows while it is read; a plan's needs have no cycle
+        needs = phase.gate.members[name].needs if name in phase.gate.members else ()
+        if any(need.back for need in needs):
+            return min(date, phase.cascade_from or date)
+        lineage += [need.step for need in needs if need.phase == phase.name]
+    return date
 
 
 def _not_newer(old: Result, said: Report, *, order: float, built_from: dict[str, Stamp]) -> bool:
@@ -201,7 +223,7 @@ def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) ->
         taken = replace(given, begun_at=now, begun_by=attempt)
         return replace(phase, waiting={**phase.waiting, upstream: taken}), "begun"
 
-    return _command("begin", f"{upstream} generation {given.generation}", key=key, now=now, attempt=attempt,
+    return command("begin", f"{upstream} generation {given.generation}", key=key, now=now, attempt=attempt,
                     decide=decide)  # fmt: skip
 
 
@@ -217,97 +239,12 @@ def look(*, key: str, now: float, attempt: str) -> Decision[Answer]:
     return decide
 
 
-def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Answer]:
-    """Hold the gate (None: let go). Messages are recorded meanwhile; nothing is fired or asked for again."""
-
-    def decide(phase: Phase) -> tuple[Phase, str]:
-        return replace(phase, paused=reason), "paused" if reason is not None else "resumed"
-
-    return _command("pause", reason or "resume", key=key, now=now, attempt=attempt, decide=decide)
-
-
-def void(reason: str, *, key: str, now: float, attempt: str) -> Decision[Answer]:
-    """Declare that this run does not take place, with the reason."""
-
-    def decide(phase: Phase) -> tuple[Phase, str]:
-        return replace(phase, void=reason, waiting={}, requests={}), "void"
-
-    return _command("void", reason, key=key, now=now, attempt=attempt, decide=decide)
-
-
-def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer]:
-    """Pin another gate. Results of members that it still has are kept, as outdated where their code changed."""
-
-    def decide(phase: Phase) -> tuple[Phase, str]:
-        members = {
-            name: _pinned(member, code=gate.members[name].code)
-            for name, member in phase.members.items()
-            if name in gate.members
-        }
-        return replace(phase, gate=gate, members=members, outbox=_readdressed(phase, gate, now=now)), "replanned"
-
-    return _command("replan", gate.hash, key=key, now=now, attempt=attempt, decide=decide)
-
-
-def redrive(step: str | None, *, key: str, now: float, attempt: str, force: bool = False) -> Decision[Answer]:
-    """Bring dead requests and triggers back (None: all of this document); answer their names, apart by blanks.
-
-    ``force`` lets the rebuilt partition lose more rows than ``shrink_max``; the receipt says so.
-    """
-
-    def decide(phase: Phase) -> tuple[Phase, str]:
-        back = {n for n, r in phase.requests.items() if r.state == "dead" and step in (None, n)}
-        dead = {e.receiver for e in phase.outbox if e.state == "dead" and step in (None, e.receiver)}
-        requests = {
-            name: replace(r, state="open", failures=0, due=now, forced=force) if name in back else r
-            for name, r in phase.requests.items()
-        }
-        outbox = tuple(
-            replace(e, state="unsent", sends=0, due=now) if e.state == "dead" and e.receiver in dead else e
-            for e in phase.outbox
-        )
-        return replace(phase, requests=requests, outbox=outbox), " ".join(sorted(back | dead))
-
-    return _command("redrive", step or "all", key=key, now=now, attempt=attempt, decide=decide)
-
-
-def _readdressed(phase: Phase, gate: Gate, *, now: float) -> tuple[Entry, ...]:
-    """Return the outbox for another set of receivers: new ones get the last generation, lost ones nothing more."""
-    names = {receiver.name for receiver in gate.receivers}
-    kept = [replace(e, state="superseded") if e.waiting and e.receiver not in names else e for e in phase.outbox]
-    told = {entry.receiver for entry in phase.outbox if entry.generation == phase.generation}
-    if phase.firings:
-        new = [receiver for receiver in gate.receivers if receiver.name not in told]
-        kept += entries(new, generation=phase.generation, now=now)
-    return tuple(kept)
-
-
-def doubt(step: str, *, key: str, now: float, attempt: str) -> Decision[Answer]:
-    """Mark a step whose table does not hold what this document believes: it is asked for again."""
-
-    def decide(phase: Phase) -> tuple[Phase, str]:
-        member = phase.members.get(step)
-        if member is None or member.result is None:
-            return phase, "unknown result"
-        return replace(phase, members={**phase.members, step: replace(member, unsure=True)}), "unsure"
-
-    return _command("doubt", step, key=key, now=now, attempt=attempt, decide=decide)
-
-
-def _pinned(member: Member, *, code: str) -> Member:
-    """Return a member under a code that is newly pinned: a result of another known code is outdated."""
-    result = member.result
-    if result is None or not result.code or not code:
-        return member
-    return replace(member, result=replace(result, outdated=result.code != code))
-
-
-def _command(
+def command(
     what: str, subject: str, *, key: str, now: float, attempt: str, decide: Callable[[Phase], tuple[Phase, str]]
 ) -> Decision[Answer]:
-    """Wrap a command: the same answer for the same attempt, the consequences, and a line of memory."""
+    """Return a command as a decision: the same answer for the same attempt, the consequences, and a line of memory."""
 
-    def command(phase: Phase | None) -> tuple[Phase | None, Answer]:
+    def decided_once(phase: Phase | None) -> tuple[Phase | None, Answer]:
         if phase is None:
             return None, UNKNOWN_RUN
         for seen in phase.seen:
@@ -328,4 +265,4 @@ def _command(
         decided = replace(decided, seen=(*decided.seen, line)[-HISTORY_MAX:])
         return decided, Answer(outcome, decided.generation)
 
-    return command
+    return decided_once

@@ -34,9 +34,21 @@ def evaluate(phase: Phase, *, key: str, now: float, by: str) -> Phase:
 
 
 def _turn(phase: Phase, *, key: str, now: float, by: str) -> Phase:
+    phase = _give_up_waiting(phase, now=_latest(phase, now))
     phase = adopt(phase, now=now)
     phase = ask(phase, key=key, now=now)
     return fire(phase, now=now, by=by)
+
+
+def _give_up_waiting(phase: Phase, *, now: float) -> Phase:
+    """Wait no longer for dates of a window whose deadline is over."""
+    windows = {
+        name: replace(window, awaited={day: until for day, until in window.awaited.items() if until > now})
+        if window.awaited
+        else window
+        for name, window in phase.windows.items()
+    }
+    return phase if windows == phase.windows else replace(phase, windows=windows)
 
 
 def _latest(phase: Phase, now: float) -> float:
@@ -80,21 +92,31 @@ def ask(phase: Phase, *, key: str, now: float) -> Phase:
         if name not in kept:
             asked += 1
             number = keys.request_id(key, name, number=asked)
-            kept[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now)
+            anew = phase.members.get(name, Member()).anew
+            kept[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now, anew=anew)
     since = phase.building_since
     if kept and since is None:
         since = now
     if len(survey(phase)) == len(phase.gate.members):
         since = None
-    return replace(phase, requests=kept, building_since=since, asked=asked)
+    origin = phase.cascade_from if since is not None else None
+    return replace(phase, requests=kept, building_since=since, asked=asked, cascade_from=origin)
 
 
 def _answered(phase: Phase, name: str, request: Request) -> bool:
-    """Tell whether the accepted result is the answer to this very request; what has never been a step is no matter."""
+    """Tell whether a withdrawn request can leave nothing behind that the accepted result does not tell.
+
+    The result is the answer to this very request; or it is of the same inputs (a sister run's, say): who serves the
+    request now finds its receipt. What has never been a step is no matter.
+    """
     member = phase.members.get(name)
     if name not in phase.gate.members:
         return True
-    return member is not None and member.result is not None and member.result.request == request.id
+    if member is None or member.result is None:
+        return False
+    return member.result.request == request.id or (
+        not request.anew and not member.result.outdated and same(request.inputs, member.result.built_from)
+    )
 
 
 def fire(phase: Phase, *, now: float, by: str) -> Phase:
@@ -108,8 +130,10 @@ def fire(phase: Phase, *, now: float, by: str) -> Phase:
         return phase
     generation = phase.generation + 1
     firing = Firing(generation=generation, stamps=carried(phase), at=now, by=by, missing=missing(phase))
-    older = tuple(replace(e, state="superseded") if e.waiting or e.state == "dead" else e for e in phase.outbox)
-    newer = entries(phase.gate.receivers, generation=generation, now=now)
+    older = tuple(
+        replace(e, state="superseded") if e.waiting or e.state in ("dead", "held") else e for e in phase.outbox
+    )
+    newer = entries(phase.gate.receivers, generation=generation, now=now, quiet=phase.quiet)
     return replace(
         phase,
         firings=(*phase.firings, firing)[-HISTORY_MAX:],

@@ -1,13 +1,13 @@
 """What a phase's document means to the person who asks: where it stands, what it waits for, what to type. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, assert_never
 
 import msgspec
 
 from phasegate.core.freshness import fired_as_is, missing, same, settle_at, survey, wanted
 from phasegate.core.keys import Run
-from phasegate.core.phase import Firing, Phase, Request, Spec
+from phasegate.core.phase import Firing, Need, Phase, Request, Spec
 from phasegate.core.receipt import ABSENT, Stamp
 
 State = Literal["void", "paused", "dead", "complete", "degraded", "sending", "settling", "building", "waiting"]
@@ -44,7 +44,8 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
 class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
     """One phase of one run. ``mends`` are the commands that bring it on, ``last`` is the last thing it was told.
 
-    ``since`` is when it came into its state. ``overdue``: past its deadline, and it has never fired.
+    ``since`` is when it came into its state. ``overdue``: past its deadline, and it has never fired. ``drifted``: dates
+    of its windows that changed too long ago to be built into it without being asked.
     """
 
     phase: str
@@ -64,6 +65,7 @@ class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
     last_at: float | None
     due: float | None
     mends: tuple[str, ...]
+    drifted: tuple[str, ...] = ()
 
 
 def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
@@ -72,6 +74,11 @@ def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
     state, reason = _state(phase, members, now=now)
     last = phase.seen[-1] if phase.seen else None
     overdue = state in ("settling", "building", "waiting") and _overdue(phase, now=now)
+    drifted = tuple(sorted({day for window in phase.windows.values() for day in window.drifted}))
+    if drifted and state != "void":
+        reason += f"; built before {_listed(drifted)} changed"
+    if phase.quiet:
+        reason += "; a backfill has not ended, so receivers outside the plan are not told"
     return PhaseView(
         phase=phase.name,
         run=str(run),
@@ -90,6 +97,7 @@ def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
         last_at=None if last is None else last.at,
         due=phase.due,
         mends=_mends(phase, members, run=run),
+        drifted=drifted,
     )
 
 
@@ -186,8 +194,9 @@ def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
             since = max(since, member.attempt.at)
     else:
         since = _could_since(phase, spec, fresh=fresh)
-        lacking = [str(n) for n in spec.needs if n.phase == phase.name and n.step not in fresh]
-        lacking += [n.phase for n in spec.needs if n.phase != phase.name and n.phase not in phase.inputs]
+        lacking = [str(n) for n in spec.needs if not n.back and n.phase == phase.name and n.step not in fresh]
+        lacking += [n.phase for n in spec.needs if not n.back and n.phase != phase.name and n.phase not in phase.inputs]
+        lacking += [_awaited(phase, n) for n in spec.needs if n.back and _awaited(phase, n)]
         state = "blocked" if lacking else "unreported"
         waits = f"waits for {', '.join(dict.fromkeys(lacking))}" if lacking else "nobody has reported it yet"
         reason = waits if result is None or lacking else f"stale against {', '.join(stale)}; not reported again yet"
@@ -208,10 +217,26 @@ def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
     )
 
 
+def _awaited(phase: Phase, need: Need) -> str:
+    """Return which dates of a window are waited for, in words; "" for none."""
+    window = phase.windows.get(str(need))
+    if window is None:
+        return f"{need}, which is not read yet"
+    days = sorted(window.awaited)
+    return f"{need.phase}.{need.step} of {_listed(days)}" if days else ""
+
+
+def _listed(days: Sequence[str]) -> str:
+    more = f" and {len(days) - 3} more" if len(days) > 3 else ""
+    return ", ".join(days[:3]) + more
+
+
 def _could_since(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> float:
     """Return since when a member could have been reported, for all that is known."""
     times = [phase.opened_at]
     for need in spec.needs:
+        if need.back:
+            continue
         if need.phase != phase.name and need.phase in phase.inputs:
             times.append(phase.inputs[need.phase].begun_at)
         elif need.step in fresh and (result := phase.members[need.step].result) is not None:
@@ -290,4 +315,6 @@ def _mends(phase: Phase, members: tuple[MemberView, ...], *, run: Run) -> tuple[
     ]
     if any(m.state in ("asked", "parked") for m in members) or any(e.waiting for e in phase.outbox):
         found.append("phasegate worker --until-idle")
+    if any(window.drifted for window in phase.windows.values()):
+        found.append(f"phasegate backfill --from {run.date} --to {run.date} --mode {run.mode} --cascade")
     return tuple(dict.fromkeys(found))

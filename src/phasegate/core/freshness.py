@@ -7,7 +7,7 @@ its generation carried. Contents are compared by fingerprint, so the same conten
 
 from collections.abc import Mapping
 
-from phasegate.core.phase import Phase, Request, Spec
+from phasegate.core.phase import Need, Phase, Request, Spec
 from phasegate.core.receipt import ABSENT, Stamp
 
 
@@ -20,23 +20,32 @@ def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str,
     """Return the inputs a member would be built from now; None while one of them is not there yet."""
     inputs: dict[str, Stamp] = {}
     for need in spec.needs:
-        if need.phase == phase.name:
-            if need.step not in fresh:
-                return None
-            inputs[str(need)] = fresh[need.step]
-        else:
-            begun = phase.inputs.get(need.phase)
-            if begun is None:
-                return None
-            inputs[str(need)] = begun.stamps.get(need.step, ABSENT)
+        stamp = _present(phase, need, fresh=fresh)
+        if stamp is None:
+            return None
+        inputs[str(need)] = stamp
     return inputs
+
+
+def _present(phase: Phase, need: Need, *, fresh: Mapping[str, Stamp]) -> Stamp | None:
+    """Return what a need holds for whoever is built now; None while it is not there yet."""
+    if need.back:
+        window = phase.windows.get(str(need))
+        return None if window is None or window.awaited else window.stamp
+    if need.phase == phase.name:
+        return fresh.get(need.step)
+    begun = phase.inputs.get(need.phase)
+    return None if begun is None else begun.stamps.get(need.step, ABSENT)
 
 
 def present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
     """Return what the needs of a member hold as far as they are known, fresh or not: what somebody reads today."""
     inputs = {}
     for need in phase.gate.members[member].needs:
-        if need.phase == phase.name:
+        if need.back:
+            if str(need) in phase.windows:
+                inputs[str(need)] = phase.windows[str(need)].stamp
+        elif need.phase == phase.name:
             other = phase.members.get(need.step)
             if other is not None and other.result is not None:
                 inputs[str(need)] = other.result.stamp
@@ -104,9 +113,11 @@ def fired_as_is(phase: Phase) -> bool:
 
 
 def settled(phase: Phase) -> bool:
-    """Tell whether everything expected is fresh, fired and acknowledged, and nothing is asked for."""
+    """Tell whether everything expected is fresh, fired and acknowledged, and nothing is asked for or to be told."""
     return (
         fired_as_is(phase)
+        and phase.caught_up
+        and not phase.notices
         and not phase.requests
         and not phase.waiting
         and not missing(phase)
@@ -137,13 +148,23 @@ def catch_up_at(phase: Phase) -> float | None:
     return None if phase.building_since is None else phase.building_since + phase.gate.catch_up_max_s
 
 
+def keeps_back(phase: Phase) -> bool:
+    """Tell whether later runs hear of changes only after the build in progress, which may change more."""
+    patience = catch_up_at(phase)
+    return building(phase) and patience is not None and phase.looked_at < patience
+
+
 def timers(phase: Phase) -> list[float]:
     """Return the times at which something can happen by time alone; those already looked at are left out."""
+    told = [notice.at for notice in phase.notices.values() if not (notice.relayed and keeps_back(phase))]
+    told += [] if phase.caught_up else [phase.opened_at]
     if phase.paused is not None:
-        return []
+        return told
     messages = [entry.due for entry in phase.outbox if entry.waiting]
     messages += [request.due for request in phase.requests.values() if unanswered(request)]
+    messages += told
     clocks = [settle_at(phase), catch_up_at(phase)]
+    clocks += [until for window in phase.windows.values() for until in window.awaited.values()]
     if not fired_as_is(phase):
         clocks.append(phase.gate.deadline)
     return messages + [at for at in clocks if at is not None and at > phase.looked_at]

@@ -71,6 +71,16 @@ def lease_key(warehouse: str, part: Part, /) -> str:
     return f"lease:{warehouse}:{part.table}:{part.partition}"
 
 
+def ledger_key(pipeline: str, step: str, month: str) -> str:
+    """Return the key of the ledger of a step's dates in one month (``2026-02``)."""
+    return f"ledger:{pipeline}:{step}:{month}"
+
+
+def calendar_key(pipeline: str, month: str) -> str:
+    """Return the key of what is known of the dates of one month."""
+    return f"calendar:{pipeline}:dates:{month}"
+
+
 def trigger_id(key: str, generation: int, *, receiver: str) -> str:
     """Return the id of a trigger: the same at every sending."""
     return f"trigger.{key.partition(':')[2].replace(':', '.')}.{generation}.{receiver}"

@@ -4,11 +4,12 @@ Three kinds: ``trigger`` (a phase fired), ``request`` (build this step of these 
 outside finished a step). Unknown fields are allowed; a missing or wrong one is named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from phasegate.core import keys
 from phasegate.core.phase import Status
@@ -16,6 +17,7 @@ from phasegate.core.receipt import Stamp
 from phasegate.errors import BadInput
 
 ORDER_MAX = 2.0**53
+TIME_MAX = 1e11
 CLOCK_SKEW_MAX_S = 300.0
 
 
@@ -101,19 +103,32 @@ def completion_order(said: Completion, *, where: str, now: float) -> float:
         if moment.tzinfo is None:
             raise BadInput(f"{where}: completed_at {at!r} has no time zone; add +00:00 or Z")
         return min(moment.timestamp(), now + CLOCK_SKEW_MAX_S)
-    if not 0 <= at <= 1e11:
+    if not 0 <= at <= TIME_MAX:
         raise BadInput(f"{where}: completed_at {at!r} is not a time in epoch seconds")
     return min(float(at), now + CLOCK_SKEW_MAX_S)
 
 
-def completion_run(said: Completion, *, modes: tuple[str, ...], where: str) -> keys.Run:
-    """Return the run a completion speaks of: never guessed from the clock. Raises BadInput."""
+def completion_run(
+    said: Completion, *, modes: tuple[str, ...], where: str, mode_at: Callable[[str, float], str | None] | None = None
+) -> keys.Run:
+    """Return the run a completion speaks of.
+
+    As it says; else that of the trigger that it echoes; else by ``mode_at``, the plan's rule on the message's own
+    time. Never guessed from the clock at arrival. Raises BadInput.
+    """
     if said.run:
         run = keys.parse_run(said.run)
+    elif said.trigger_id:
+        run = keys.parse_trigger(said.trigger_id)[2]
     elif said.game_date:
-        if not said.mode and len(modes) != 1:
-            raise BadInput(f"{where}: names no mode and the plan has {len(modes)}: {', '.join(modes)}; add one")
-        run = keys.Run(keys.parse_date(said.game_date), said.mode or modes[0])
+        day = keys.parse_date(said.game_date)
+        mode = said.mode or (modes[0] if len(modes) == 1 else None)
+        if mode is None and mode_at is not None and said.completed_at is not None:
+            mode = mode_at(day, completion_order(replace(said, sequence=None), where=where, now=TIME_MAX))
+        if mode is None:
+            mend = "add one, or completed_at where the plan gives the modes hours (reports)"
+            raise BadInput(f"{where}: names no mode and the plan has {len(modes)}: {', '.join(modes)}; {mend}")
+        run = keys.Run(day, mode)
     else:
         raise BadInput(f"{where}: names no run; add run = DATE.MODE, or game_date")
     if run.mode not in modes:

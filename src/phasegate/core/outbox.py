@@ -30,10 +30,18 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
 
 
-def entries(receivers: Iterable[Receiver], *, generation: int, now: float) -> tuple[Entry, ...]:
-    """Return one unsent entry of a generation for each receiver."""
+def entries(receivers: Iterable[Receiver], *, generation: int, now: float, quiet: bool = False) -> tuple[Entry, ...]:
+    """Return one unsent entry of a generation for each receiver; ``quiet`` holds back those of foreign receivers."""
     return tuple(
-        Entry(generation=generation, receiver=r.name, topic=r.topic, ack=r.ack, state="unsent", due=now, at=now)
+        Entry(
+            generation=generation,
+            receiver=r.name,
+            topic=r.topic,
+            ack=r.ack,
+            state="held" if quiet and r.ack != "begin" else "unsent",
+            due=now,
+            at=now,
+        )
         for r in receivers
     )
 
@@ -136,7 +144,7 @@ def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Dec
             return phase, False
         outbox = tuple(
             replace(e, state="acked" if e.generation == generation else "superseded", at=now)
-            if _is(e, receiver, ack) and e.generation <= generation and e.state in ("unsent", "sent", "dead")
+            if _is(e, receiver, ack) and e.generation <= generation and e.state in ("unsent", "sent", "dead", "held")
             else e
             for e in phase.outbox
         )

@@ -19,13 +19,17 @@ GOOD: tuple[Status, ...] = ("success", "empty")
 
 
 class Need(msgspec.Struct, frozen=True, order=True):
-    """A step that must be fresh first, and the phase it belongs to."""
+    """A step that must be fresh first, and the phase it belongs to.
+
+    ``back`` 0: its result of the run's own date. Else its results of the ``back`` days before that date: a window.
+    """
 
     phase: str
     step: str
+    back: int = 0
 
     def __str__(self) -> str:
-        return f"{self.phase}.{self.step}"
+        return f"{self.phase}.{self.step}" + (f"@{self.back}d" if self.back else "")
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     ``asks``: Phasegate sends requests for it, to ``topic``. ``code`` is the hash of what it ran when this was pinned.
     ``attested`` False: it reads past Phasegate, so nobody knows what it was really built from.
+    ``shared``: runs of other modes, or of later dates, must hear of its results.
     """
 
     needs: tuple[Need, ...] = ()
@@ -40,6 +45,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     topic: str = ""
     code: str = ""
     attested: bool = True
+    shared: bool = False
     attempts_max: int = 5
 
 
@@ -105,11 +111,13 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
     ``unsure``: a request of other inputs was withdrawn unanswered, and may have been served all the same; until a
     later request is answered nobody knows whether the table still holds the accepted result.
+    ``anew``: it is to be built again even where a receipt of its inputs is there.
     """
 
     result: Result | None = None
     attempt: Attempt | None = None
     unsure: bool = False
+    anew: bool = False
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +136,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     reason: str = ""
     forced: bool = False
+    anew: bool = False
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,14 +160,41 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
 
 
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """What a window over earlier dates holds: all of them folded into one stamp (core.window).
+
+    ``order`` grows with every change in the dates' ledgers; an older reading changes nothing. ``awaited``: dates that
+    the calendar expects and that are not there yet, and until when each is waited for. ``drifted``: dates whose
+    content changed since, too long ago to rebuild for by itself; ``drift_order`` the order of a reading that shows it.
+    """
+
+    stamp: Stamp
+    order: int
+    awaited: dict[str, float] = {}
+    drifted: tuple[str, ...] = ()
+    drift_order: int = 0
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """A result that other runs must still hear of. ``origin``: the date whose change led to it, the oldest if many.
+
+    ``relayed``: its sister runs have heard; later runs hear when this one's build is over, of all its results at once.
+    """
+
+    order: float
+    origin: str
+    at: float
+    relayed: bool = False
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One trigger for one receiver in the outbox."""
+    """One trigger for one receiver in the outbox. ``held``: a quiet backfill fired it, nobody is told by itself."""
 
     generation: int
     receiver: str
     topic: str
     ack: Ack
-    state: Literal["unsent", "sent", "acked", "dead", "superseded"]
+    state: Literal["unsent", "sent", "acked", "dead", "superseded", "held"]
     due: float
     sends: int = 0
     at: float = 0.0
@@ -181,7 +217,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Phase(State, frozen=True):
-    """All that is known of one phase in one run."""
+    """All that is known of one phase in one run.
+
+    ``caught_up``: what other runs knew when this one was opened has been read. ``cascade_from``: the oldest date whose
+    change made a window of this run change, while the run is rebuilt for it. ``quiet``: foreign receivers are not told.
+    """
 
     name: str
     gate: Gate
@@ -194,6 +234,11 @@ class Phase(State, frozen=True):
     firings: tuple[Firing, ...] = ()
     outbox: tuple[Entry, ...] = ()
     seen: tuple[Seen, ...] = ()
+    windows: dict[str, Window] = {}
+    notices: dict[str, Notice] = {}
+    caught_up: bool = True
+    cascade_from: str | None = None
+    quiet: bool = False
     asked: int = 0
     building_since: float | None = None
     changing_since: float | None = None
@@ -212,6 +257,8 @@ class Phase(State, frozen=True):
         # here, not above: freshness is about phases, and the one thing a phase must say of itself follows from it
         from phasegate.core.freshness import settled, timers
 
-        if self.void is not None or settled(self):
+        if self.void is not None:
+            return min((notice.at for notice in self.notices.values()), default=None)
+        if settled(self):
             return None
         return min([*timers(self), self.looked_at + LOOK_BY_S])

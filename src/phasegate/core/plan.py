@@ -1,7 +1,8 @@
 """A pipeline as its owner declares it: phases, steps, gates. Pure; how it is read from TOML is core.plan_toml's."""
 
 import hashlib
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -10,34 +11,70 @@ import msgspec
 from phasegate.core.keys import Run
 from phasegate.core.phase import GOOD, Ack, Gate, Need, Receiver, Spec, Status
 from phasegate.core.table import Table
+from phasegate.core.window import CASCADE_DAYS, shift
+from phasegate.errors import BadInput
 
 SHRINK_MAX = 0.10
 ATTEMPTS_MAX = 5
 MODE_DEFAULT = "daily"
 
 
-class Deadline(msgspec.Struct, frozen=True, kw_only=True):
-    """When a gate opens without the rest: a local time ``days`` after the run's date, or a time after opening.
+Anchors = Mapping[str, float]
 
-    Exactly one of ``local`` ("HH:MM") and ``after_open_s`` is set.
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """A time that belongs to a run. Exactly one of ``local``, ``anchor`` and ``opening`` says what it counts from.
+
+    ``local``: "HH:MM" in the pipeline's zone, ``days`` after the run's date. ``anchor``: a time that the calendar
+    knows of the date, such as ``last_game_end``. ``opening``: when the run was opened. Then ``after_s`` later.
     """
 
     local: str | None = None
     days: int = 0
-    after_open_s: float | None = None
+    anchor: str | None = None
+    opening: bool = False
+    after_s: float = 0.0
 
-    def at(self, run: Run, *, timezone: str, opened_at: float) -> float:
-        """Return epoch seconds. A local time that does not exist moves forward, an ambiguous one is the later."""
-        if self.after_open_s is not None:
-            return opened_at + self.after_open_s
+    def at(self, run: Run, *, timezone: str, opened_at: float, anchors: Anchors | None = None) -> float:
+        """Return epoch seconds. A local time that does not exist moves forward, an ambiguous one is the later.
+
+        Raises BadInput when the calendar has no such anchor for the date.
+        """
+        if self.opening:
+            return opened_at + self.after_s
+        if self.anchor is not None:
+            if anchors is None or self.anchor not in anchors:
+                known = ", ".join(sorted(anchors or ())) or "none"
+                raise BadInput(f"{run.date}: the calendar gives no {self.anchor} (it gives {known}); it must, or "
+                               "the plan must name another time")  # fmt: skip
+            return anchors[self.anchor] + self.after_s
         assert self.local is not None
-        hour, minute = map(int, self.local.split(":"))
-        day = date.fromisoformat(run.date) + timedelta(days=self.days)
-        zone = ZoneInfo(timezone)
-        readings = [
-            datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=f).timestamp() for f in (0, 1)
-        ]
-        return max(readings)
+        return local_time(self.local, shift(run.date, self.days), timezone=timezone) + self.after_s
+
+
+def local_time(clock: str, day: str, /, *, timezone: str) -> float:
+    """Return the epoch seconds of "HH:MM" on a date in a zone; see ``Moment.at`` for the days of daylight saving."""
+    hour, minute = map(int, clock.split(":"))
+    on, zone = date.fromisoformat(day), ZoneInfo(timezone)
+    return max(datetime(on.year, on.month, on.day, hour, minute, tzinfo=zone, fold=f).timestamp() for f in (0, 1))
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What opens a run.
+
+    ``message``: the first that speaks of it. ``schedule``: the calendar, at a time of the date, or a message before.
+    ``run``: only somebody who says so.
+    """
+
+    by: Literal["message", "schedule", "run"] = "message"
+    at: Moment | None = None
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True):
+    """From when to when a report that names no mode is of this one: times around the run's date, the end excluded."""
+
+    first: Moment
+    last: Moment
 
 
 class ModeGate(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +83,10 @@ class ModeGate(msgspec.Struct, frozen=True, kw_only=True):
     expect: tuple[str, ...]
     critical: tuple[str, ...] = ()
     at_least: int | None = None
-    deadline: Deadline | None = None
+    deadline: Moment | None = None
     accept: tuple[Status, ...] = GOOD
+    start: Start = Start()
+    reports: Hours | None = None
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,13 +136,18 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole pipeline. ``phases`` and ``steps`` stand in an order in which needs come first."""
+    """A whole pipeline. ``phases`` and ``steps`` stand in an order in which needs come first.
+
+    ``calendar``: ``module:function`` that says which dates have work. ``cascade_days``: how far a changed date asks
+    later ones, whose windows hold it, to be built again by themselves.
+    """
 
     pipeline: str
     timezone: str
     phases: dict[str, PhasePlan]
     steps: dict[str, Step]
     calendar: str | None = None
+    cascade_days: int = CASCADE_DAYS
     hash: str = ""
 
     @property
@@ -120,11 +164,28 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         wanted = set(self.phases[phase].modes[mode].expect)
         for step in reversed(self.steps.values()):
             if step.name in wanted:
-                wanted |= {need.step for need in step.needs if need.phase == phase}
+                wanted |= {need.step for need in step.needs if need.phase == phase and not need.back}
         return {name: step for name, step in self.steps.items() if step.phase == phase and name in wanted}
 
-    def gate(self, phase: str, *, run: Run, opened_at: float) -> Gate:
-        """Return the gate to pin when a run opens at ``opened_at``."""
+    def sister_modes(self, step: str, *, mode: str) -> tuple[str, ...]:
+        """Return the other modes of a step's phase that have the step too: its table is theirs as well."""
+        home = self.steps[step]
+        if home.table is None:
+            return ()
+        modes = self.phases[home.phase].modes
+        return tuple(other for other in modes if other != mode and step in self.members(home.phase, mode=other))
+
+    def windows_on(self, step: str) -> dict[str, int]:
+        """Return the phases with a step whose window holds this one, and the longest such window in days."""
+        found: dict[str, int] = {}
+        for reader in self.steps.values():
+            for need in reader.needs:
+                if need.back and need.step == step:
+                    found[reader.phase] = max(need.back, found.get(reader.phase, 0))
+        return found
+
+    def gate(self, phase: str, *, run: Run, opened_at: float, anchors: Anchors | None = None) -> Gate:
+        """Return the gate to pin when a run opens at ``opened_at``. Raises BadInput for an anchor that is not there."""
         plan, mode = self.phases[phase], self.phases[phase].modes[run.mode]
         deadline = mode.deadline
         gate = Gate(
@@ -136,13 +197,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                     attempts_max=step.attempts_max,
                     code=step.code if step.kind != "external" else "",
                     attested=step.reads == "attested",
+                    shared=bool(self.sister_modes(name, mode=run.mode) or self.windows_on(name)),
                 )
                 for name, step in self.members(phase, mode=run.mode).items()
             },
             expect=mode.expect,
             critical=mode.critical,
             at_least=mode.at_least,
-            deadline=None if deadline is None else deadline.at(run, timezone=self.timezone, opened_at=opened_at),
+            deadline=None
+            if deadline is None
+            else deadline.at(run, timezone=self.timezone, opened_at=opened_at, anchors=anchors),
             accept=mode.accept,
             receivers=self.receivers(phase, mode=run.mode),
             settle_s=plan.settle_s,
@@ -152,6 +216,26 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         # The rule of the deadline, not the moment: the gate of one plan has one hash on every date.
         rule = None if deadline is None else (deadline, self.timezone)
         return msgspec.structs.replace(gate, hash=digest((msgspec.structs.replace(gate, deadline=None), rule)))
+
+    def is_alone(self, phase: str, *, run: Run) -> bool:
+        """Tell whether a run of a phase has nothing to hear from others: no windows, no sister runs."""
+        members = self.members(phase, mode=run.mode)
+        return not any(
+            any(need.back for need in step.needs) or self.sister_modes(name, mode=run.mode)
+            for name, step in members.items()
+        )
+
+    def mode_at(self, day: str, at: float) -> str | None:
+        """Return the mode whose hours a time falls into; None when no rule of the plan says so."""
+        for phase in self.phases.values():
+            for mode, gate in phase.modes.items():
+                if gate.reports is not None:
+                    run = Run(day, mode)
+                    first = gate.reports.first.at(run, timezone=self.timezone, opened_at=at)
+                    last = gate.reports.last.at(run, timezone=self.timezone, opened_at=at)
+                    if first <= at < last:
+                        return mode
+        return None
 
     def receivers(self, phase: str, *, mode: str) -> tuple[Receiver, ...]:
         """Return who gets this phase's triggers: the phases after it, and the topics it sends to."""

@@ -1,9 +1,11 @@
 """What must hold between the parts of a plan: no cycles, nothing unreachable, nothing with two owners. Pure."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
-from phasegate.core.plan import Plan
-from phasegate.core.toml_lines import Toml, spell
+from phasegate.core.plan import Hours, Moment, Plan
+from phasegate.core.plan_times import minutes
+from phasegate.core.toml_lines import Place, Toml, spell
 
 
 def in_order(needs: Mapping[str, Sequence[str]], /) -> list[str]:
@@ -47,6 +49,9 @@ def check(plan: Plan, toml: Toml) -> None:
     _check_arrivals(plan, toml)
     _check_expected(plan, toml)
     _check_topics(plan, toml)
+    _check_windows(plan, toml)
+    _check_starts(plan, toml)
+    _check_hours(plan, toml)
 
 
 def _check_tables(plan: Plan, toml: Toml) -> None:
@@ -79,7 +84,7 @@ def _check_arrivals(plan: Plan, toml: Toml) -> None:
         for mode in phase.modes:
             for step in plan.members(phase.name, mode=mode).values():
                 for need in step.needs:
-                    if need.phase == phase.name or need.step in plan.phases[need.phase].modes[mode].expect:
+                    if need.back or need.phase == phase.name or need.step in plan.phases[need.phase].modes[mode].expect:
                         continue
                     told = f"{spell(str(need))} never arrives in mode {spell(mode)}: phase {spell(need.phase)}"
                     mend = (
@@ -93,7 +98,82 @@ def _check_expected(plan: Plan, toml: Toml) -> None:
     for step in plan.steps.values():
         if not any(step.name in plan.members(step.phase, mode=mode) for mode in plan.phases[step.phase].modes):
             told = f"no mode of phase {spell(step.phase)} expects it and no step that is expected needs it"
+            told += " on its own date" if plan.windows_on(step.name) else ""
             raise toml.error(("step", step.name), f"{told}; add it to expect, or remove the step")
+
+
+def _check_windows(plan: Plan, toml: Toml) -> None:
+    """Refuse a window over a step without a table: nothing would tell its dates apart."""
+    windows = [(step.name, need) for step in plan.steps.values() for need in step.needs if need.back]
+    for step, need in windows:
+        if plan.steps[need.step].table is None:
+            told = f"{spell(str(need))} has no table, so there is no window of it"
+            raise toml.error(("step", step, "needs"), f"{told}; give {spell(need.step)} a table, or remove it")
+    if not windows and "cascade_days" in toml.body:
+        raise toml.error(("cascade_days",), "does nothing: no step needs a window of earlier dates; remove it")
+
+
+def _check_starts(plan: Plan, toml: Toml) -> None:
+    """Refuse a start that nobody can give, and one that comes when the deadline is over."""
+    for phase in plan.phases.values():
+        for mode, gate in phase.modes.items():
+            place = _written(toml, phase.name, mode, key="start")
+            if gate.start.by == "run" and phase.after:
+                others = " and ".join(map(spell, phase.after))
+                told = f'"run" is by hand only, so the triggers of {others} would be refused, and it would never begin'
+                raise toml.error(place, f"{told}; remove it")
+            if gate.start.at and gate.deadline and _not_before(gate.start.at, gate.deadline):
+                told = f"mode {spell(mode)} would start when its deadline is over"
+                raise toml.error(place, f"{told}; write an earlier start, or a later deadline")
+
+
+def _not_before(one: Moment, other: Moment, /) -> bool:
+    """Tell whether a time is never before another; False where only the calendar can say so."""
+    if one.local and other.local:
+        return minutes(one) >= minutes(other)
+    return one.anchor is not None and one.anchor == other.anchor and one.after_s >= other.after_s
+
+
+def _check_hours(plan: Plan, toml: Toml) -> None:
+    """Refuse hours that answer nothing, and two answers to the question which mode a report is of."""
+    found: dict[str, tuple[str, Hours]] = {}
+    for phase in plan.phases.values():
+        for mode, gate in phase.modes.items():
+            if gate.reports is None:
+                continue
+            place = ("phase", phase.name, "modes", mode, "reports")
+            _check_heard(plan, toml, place, mode=mode)
+            for other, (where, hours) in found.items():
+                if other == mode and hours != gate.reports:
+                    told = f"phase {spell(where)} gives mode {spell(mode)} other hours"
+                    raise toml.error(place, f"{told}; write them once")
+                if other != mode and _overlap(hours, gate.reports):
+                    told = f"some hours of mode {spell(mode)} are of mode {spell(other)} too"
+                    raise toml.error(place, f"{told}, so a report would be of both; let one end where the other begins")
+            found.setdefault(mode, (phase.name, gate.reports))
+
+
+def _check_heard(plan: Plan, toml: Toml, place: Place, /, *, mode: str) -> None:
+    """Refuse hours that no report would ever be looked up in."""
+    if len(plan.modes) == 1:
+        raise toml.error(place, "does nothing: the plan has one mode, and every report is of it; remove it")
+    members = (plan.members(p.name, mode=mode) for p in plan.phases.values() if mode in p.modes)
+    if not any(step.kind == "external" for known in members for step in known.values()):
+        told = f"does nothing: mode {spell(mode)} has no external step, and nobody reports others"
+        raise toml.error(place, f"{told}; remove it")
+
+
+def _overlap(one: Hours, other: Hours, /) -> bool:
+    return minutes(one.first) < minutes(other.last) and minutes(other.first) < minutes(one.last)
+
+
+def _written(toml: Toml, phase: str, mode: str, /, *, key: str) -> Place:
+    """Return where a key that a mode may take over from its phase is written."""
+    body: object = toml.body
+    for part in ("phase", phase, "modes", mode):
+        body = cast("dict[str, object]", body).get(part, {})
+    in_mode = key in cast("dict[str, object]", body)
+    return ("phase", phase, "modes", mode, key) if in_mode else ("phase", phase, key)
 
 
 def _check_topics(plan: Plan, toml: Toml) -> None:

@@ -1,6 +1,5 @@
 """Reads one ``[phase.NAME]`` of a plan: modes, deadlines, sends. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
@@ -8,25 +7,19 @@ from typing import cast
 
 from phasegate.core.keys import WORD
 from phasegate.core.phase import GOOD, Ack, Status
-from phasegate.core.plan import MODE_DEFAULT, Deadline, ModeGate, PhasePlan, Send
+from phasegate.core.plan import MODE_DEFAULT, ModeGate, PhasePlan, Send, Start
+from phasegate.core.plan_times import read_hours, read_moment, read_start
 from phasegate.core.toml_lines import spell, suggest
 from phasegate.core.toml_read import Section
 
-PHASE_KEYS = ("after", "modes", "sends", "settle_s", "settle_max_s", "catch_up_max_s")
-PHASE_LATER = ("mirror", "start")
-MODE_KEYS = ("expect", "critical", "require", "deadline", "accept")
+PHASE_KEYS = ("after", "modes", "sends", "settle_s", "settle_max_s", "catch_up_max_s", "start")
+PHASE_LATER = ("mirror",)
+MODE_KEYS = ("expect", "critical", "require", "deadline", "accept", "start", "reports")
 SEND_KEYS = ("topic", "ack", "phase")
 ACKS = ("begin", "completion", "publish")
 
 SECONDS_MAX = 7 * 24 * 3600.0
-DEADLINE_DAYS_MAX = 30
 CATCH_UP_MAX_S = 600.0
-UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
-
-_LOCAL = re.compile(r"(?P<local>([01]\d|2[0-3]):[0-5]\d)(\s*\+\s*(?P<days>\d{1,3})d)?")
-_OPEN = re.compile(r"open\s*\+\s*(?P<amount>\d{1,5}(\.\d{1,3})?)\s*(?P<unit>[mhd])")
-_ANCHOR = re.compile(r"(?P<anchor>[A-Za-z_]\w*)\s*([+-].*)?")
-_DEADLINE_WANTED = '"HH:MM", "HH:MM +1d" or "open + 8h" (m, h or d)'
 
 Modes = dict[str, ModeGate]
 
@@ -49,12 +42,18 @@ def read_phase(section: Section, *, modes: Modes, graph: Mapping[str, tuple[str,
     )
 
 
-def read_modes(section: Section, *, steps: Sequence[str]) -> Modes | None:
-    """Return the modes that a phase declares; None when it declares none. ``steps``: its own, in order."""
+def read_modes(section: Section, *, steps: Sequence[str], calendar: bool) -> Modes | None:
+    """Return the modes that a phase declares; None when it declares none. ``steps``: its own, in order.
+
+    ``calendar``: the plan has one, whose anchors its times may name.
+    """
     if not section.has("modes"):
         return None
+    start = read_start(section, calendar=calendar)
     modes = section.named("modes", wanted='modes such as modes.daily = { expect = "*" }')
-    return {mode: _mode(inner, steps=steps) for mode, inner in modes.items()}
+    if section.has("start") and all(inner.has("start") for inner in modes.values()):
+        raise section.error("start", "does nothing: each mode has a start of its own; remove it")
+    return {mode: _mode(inner, steps=steps, start=start, calendar=calendar) for mode, inner in modes.items()}
 
 
 def declared_modes(modes: Iterable[Modes | None], /) -> tuple[str, ...]:
@@ -63,17 +62,18 @@ def declared_modes(modes: Iterable[Modes | None], /) -> tuple[str, ...]:
 
 
 def inherited_modes(
-    section: Section, *, declared: Sequence[str], upstream: Sequence[Modes], expect: tuple[str, ...]
+    section: Section, *, declared: Sequence[str], upstream: Sequence[Modes], expect: tuple[str, ...], calendar: bool
 ) -> Modes:
     """Return the modes of a phase that declares none: all that can reach it, expecting every step."""
-    found = {mode: ModeGate(expect=expect) for mode in declared if all(mode in known for known in upstream)}
+    gate = ModeGate(expect=expect, start=read_start(section, calendar=calendar))
+    found = {mode: gate for mode in declared if all(mode in known for known in upstream)}
     if not found:
         told = "the phases that this one comes after have no mode in common, so it would never begin"
         raise section.error("after", f"{told}; give them a common mode")
     return found
 
 
-def _mode(section: Section, *, steps: Sequence[str]) -> ModeGate:
+def _mode(section: Section, *, steps: Sequence[str], start: Start, calendar: bool) -> ModeGate:
     section.only(MODE_KEYS)
     expect = _expect(section, steps=steps)
     critical = section.texts("critical", wanted=f"a list of steps such as [{spell(expect[0])}]")
@@ -86,8 +86,10 @@ def _mode(section: Section, *, steps: Sequence[str]) -> ModeGate:
         expect=expect,
         critical=tuple(name for name in expect if name in critical),
         at_least=_require(section, count=len(expect)),
-        deadline=_deadline(section),
+        deadline=read_moment(section, "deadline", calendar=calendar),
         accept=_accept(section),
+        start=read_start(section, calendar=calendar) if section.has("start") else start,
+        reports=read_hours(section),
     )
 
 
@@ -139,27 +141,6 @@ def _accept(section: Section) -> tuple[Status, ...]:
     if not listed:
         raise section.error("accept", f"is empty, wanted {wanted}")
     return tuple(status for status in GOOD if status in listed)
-
-
-def _deadline(section: Section) -> Deadline | None:
-    if not section.has("deadline"):
-        return None
-    text = section.text("deadline", wanted=_DEADLINE_WANTED)
-    if found := _LOCAL.fullmatch(text):
-        days = int(found["days"] or 0)
-        if days > DEADLINE_DAYS_MAX:
-            raise section.unwanted("deadline", wanted=f"at most {DEADLINE_DAYS_MAX} days")
-        return Deadline(local=found["local"], days=days)
-    if found := _OPEN.fullmatch(text):
-        after_s = float(found["amount"]) * UNITS[found["unit"]]
-        if not 0 < after_s <= DEADLINE_DAYS_MAX * UNITS["d"]:
-            raise section.unwanted("deadline", wanted=f"more than nothing and at most {DEADLINE_DAYS_MAX} days")
-        return Deadline(after_open_s=after_s)
-    anchor = _ANCHOR.fullmatch(text)
-    if anchor and anchor["anchor"] != "open":
-        told = f"{spell(anchor['anchor'])} is an anchor from a calendar, and this version has no calendar"
-        raise section.error("deadline", f'{told}; write a local time such as "10:00 +1d", or "open + 8h"')
-    raise section.unwanted("deadline", wanted=_DEADLINE_WANTED)
 
 
 def _sends(section: Section, *, downstream: Sequence[str]) -> tuple[Send, ...]:

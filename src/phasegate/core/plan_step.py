@@ -23,7 +23,7 @@ SCALE_MAX = 15
 ATTEMPTS_LIMIT = 100
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
-_PYTHON = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+PYTHON = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _DECIMAL = re.compile(r"DECIMAL\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 _NOT_SQL = re.compile(r"(\s|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _SELECT = re.compile(r"(select|with)\b", re.IGNORECASE)
@@ -99,7 +99,7 @@ def _reason(error: OSError | LookupError | UnicodeDecodeError) -> str:
 
 
 def _python(section: Section) -> str:
-    return section.text("python", wanted='"module:function", such as "pipeline.steps:build"', form=_PYTHON)
+    return section.text("python", wanted='"module:function", such as "pipeline.steps:build"', form=PYTHON)
 
 
 def _refuse_idle(section: Section, *, kind: Kind, table: Table | None) -> None:

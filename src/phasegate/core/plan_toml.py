@@ -13,15 +13,16 @@ from msgspec.structs import replace
 from phasegate.core.phase import Need
 from phasegate.core.plan import ModeGate, Plan, digest
 from phasegate.core.plan_check import check, find_cycle, in_order
+from phasegate.core.plan_needs import read_needs
 from phasegate.core.plan_phase import PHASE_KEYS, PHASE_LATER, declared_modes, inherited_modes, read_modes, read_phase
-from phasegate.core.plan_step import STEP_KEYS, read_step
+from phasegate.core.plan_step import PYTHON, STEP_KEYS, read_step
 from phasegate.core.toml_lines import parse, spell, suggest
 from phasegate.core.toml_read import Section
+from phasegate.core.window import BACK_MAX, CASCADE_DAYS
 
 STEPS_MAX = 500
 PHASES_MAX = 100
-TOP_KEYS = ("pipeline", "timezone", "phase", "step")
-TOP_LATER = ("calendar",)
+TOP_KEYS = ("pipeline", "timezone", "calendar", "cascade_days", "phase", "step")
 
 Files: TypeAlias = Callable[[str], str]
 
@@ -50,20 +51,23 @@ def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") ->
     """
     toml = parse(text, name=name)
     top = Section(toml, (), toml.body)
-    top.only(TOP_KEYS, later=TOP_LATER)
-    pipeline, timezone = top.name("pipeline"), _timezone(top)
+    top.only(TOP_KEYS)
+    pipeline, timezone, calendar = top.name("pipeline"), _timezone(top), _calendar(top)
     phases, steps = _sections(top)
     after = _after(phases)
     home = _homes(steps, phases=after)
-    needs = {step: _needs(section, home=home, after=after) for step, section in steps.items()}
+    needs = {step: read_needs(section, home=home, after=after) for step, section in steps.items()}
     order = _step_order(steps, needs=needs, home=home, phases=tuple(after))
     read = {step: read_step(steps[step], phase=home[step], needs=needs[step], files=files) for step in order}
-    modes = _modes(phases, after=after, steps={p: tuple(s for s in order if home[s] == p) for p in after})
+    own = {p: tuple(s for s in order if home[s] == p) for p in after}
+    modes = _modes(phases, after=after, steps=own, calendar=calendar is not None)
     plan = Plan(
         pipeline=pipeline,
         timezone=timezone,
         phases={p: read_phase(phases[p], modes=modes[p], graph=after) for p in after},
         steps=read,
+        calendar=calendar,
+        cascade_days=top.whole("cascade_days", low=0, high=BACK_MAX, default=CASCADE_DAYS),
     )
     check(plan, toml)
     return replace(plan, hash=digest(plan))
@@ -84,16 +88,16 @@ def _sections(top: Section) -> tuple[dict[str, Section], dict[str, Section]]:
 
 
 def _modes(
-    phases: dict[str, Section], *, after: dict[str, tuple[str, ...]], steps: dict[str, tuple[str, ...]]
+    phases: dict[str, Section], *, after: dict[str, tuple[str, ...]], steps: dict[str, tuple[str, ...]], calendar: bool
 ) -> dict[str, dict[str, ModeGate]]:
     """Return the modes of each phase: its own, else those that others declare and that can reach it."""
-    own = {phase: read_modes(section, steps=steps[phase]) for phase, section in phases.items()}
+    own = {phase: read_modes(section, steps=steps[phase], calendar=calendar) for phase, section in phases.items()}
     declared = declared_modes(own.values())
     found: dict[str, dict[str, ModeGate]] = {}
     for phase, before in after.items():
         upstream = [found[other] for other in before]
         found[phase] = own[phase] or inherited_modes(
-            phases[phase], declared=declared, upstream=upstream, expect=steps[phase]
+            phases[phase], declared=declared, upstream=upstream, expect=steps[phase], calendar=calendar
         )
     return found
 
@@ -136,37 +140,19 @@ def _homes(steps: dict[str, Section], *, phases: dict[str, tuple[str, ...]]) -> 
     return home
 
 
-def _needs(section: Section, *, home: dict[str, str], after: dict[str, tuple[str, ...]]) -> tuple[Need, ...]:
-    """Return a step's needs, each known and within reach."""
-    step = str(section.place[-1])
-    written = section.body.get("needs")
-    if isinstance(written, list) and any(isinstance(item, dict) for item in written):
-        raise section.error("needs", 'the form {step = …, back = …} is not supported in this version; write "step"')
-    found: dict[Need, None] = {}
-    for text in section.texts("needs", wanted='a list of steps such as ["raw.gamebook", "team_game"]'):
-        phase, _, name = text.rpartition(".")
-        if name not in home:
-            raise section.error("needs", f"unknown step {spell(text)}{suggest(name, known=home)}")
-        if phase and phase != home[name]:
-            right = f"{home[name]}.{name}"
-            raise section.error("needs", f"{spell(name)} is no step of {spell(phase)}; write {spell(right)}")
-        need = Need(home[name], name)
-        if need in found:
-            raise section.error("needs", f"holds {spell(str(need))} twice; remove one")
-        mine = home[step]
-        if need.phase not in (mine, *after[mine]):
-            told = f"{spell(str(need))} would never arrive: phase {spell(mine)} does not come after"
-            raise section.error("needs", f'{told} {spell(need.phase)}; write after = "{need.phase}" in [phase.{mine}]')
-        found[need] = None
-    return tuple(found)
+def _calendar(top: Section) -> str | None:
+    if not top.has("calendar"):
+        return None
+    return top.text("calendar", wanted='"module:function", such as "pipeline.calendar:dates"', form=PYTHON)
 
 
 def _step_order(
     steps: dict[str, Section], *, needs: dict[str, tuple[Need, ...]], home: dict[str, str], phases: tuple[str, ...]
 ) -> list[str]:
     """Return the steps phase by phase, needs first. Refuse cycles, and phases without steps."""
-    graph = {
-        step: tuple(need.step for need in needs[step]) for step in sorted(steps, key=lambda s: phases.index(home[s]))
+    graph = {  # a window is of earlier dates: it may even be of the step itself
+        step: tuple(need.step for need in needs[step] if not need.back)
+        for step in sorted(steps, key=lambda s: phases.index(home[s]))
     }
     cycle = find_cycle(graph)
     if cycle:

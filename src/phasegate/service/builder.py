@@ -12,7 +12,7 @@ from phasegate.core.freshness import same
 from phasegate.core.keys import Run
 from phasegate.core.phase import Request, Status
 from phasegate.core.plan import Plan, Step
-from phasegate.core.receipt import Receipt, Stamp
+from phasegate.core.receipt import Receipt
 from phasegate.errors import (
     BadInput,
     Contended,
@@ -25,11 +25,12 @@ from phasegate.errors import (
     Unavailable,
 )
 from phasegate.ports import Ports, Row
+from phasegate.service.corrector import Corrector
 from phasegate.service.gatekeeper import Gatekeeper
-from phasegate.service.inputs import owner, part_of, stamps_now
+from phasegate.service.inputs import part_of
 from phasegate.service.leases import Held, Leases
 from phasegate.service.reading import Reading
-from phasegate.service.tables import TableReporter, report_of
+from phasegate.service.tables import report_of
 from phasegate.service.writer import Work, Writer
 
 PythonStep = Callable[[Reading], Sequence[Row]]
@@ -46,11 +47,11 @@ class Builder:
         gatekeeper: Gatekeeper,
         leases: Leases,
         writer: Writer,
-        tables: TableReporter,
+        corrector: Corrector,
         functions: Mapping[str, PythonStep],
     ) -> None:
-        self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
-        self._leases, self._writer, self._tables, self._functions = leases, writer, tables, functions
+        self._plan, self._ports, self._gatekeeper, self._corrector = plan, ports, gatekeeper, corrector
+        self._leases, self._writer, self._functions = leases, writer, functions
 
     def serve(self, step: Step, run: Run, *, request_id: str) -> str:
         """Serve the phase's standing request for a step; return what happened, in a word.
@@ -74,7 +75,7 @@ class Builder:
         try:
             said = report_of(step.name, self._build(step, run, request=request, held=held), request=request.id)
         except Moved as e:
-            self.tell_owners(request.inputs, run)
+            self._corrector.tell_owners(request.inputs, step, run=run)
             said = self._failure(step, request, status="moved", error=e)
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
@@ -102,8 +103,14 @@ class Builder:
         part = part_of(step, run)
         with self._ports.warehouse.snapshot() as reader:
             newest = reader.receipts([part]).get(part)
-        if newest is not None and newest.code == step.code and same(newest.built_from, request.inputs):
+        if (
+            newest is not None
+            and not request.anew
+            and newest.code == step.code
+            and same(newest.built_from, request.inputs)
+        ):
             return newest
+        self._writer.create_inputs(step, run)
         work = Work(step, run, request.inputs, forced=request.forced)
         if step.kind == "python":
             work = self._prepared(work, held=held)
@@ -124,10 +131,3 @@ class Builder:
         if not isinstance(rows, Sequence):
             raise BadInput(f"step {step.name}: {step.python} returned {type(rows).__name__}; return a list of dicts")
         return Work(step, work.run, work.inputs, rows=rows, before=before, forced=work.forced)
-
-    def tell_owners(self, asked: Mapping[str, Stamp], run: Run) -> None:
-        """Report what the inputs hold now to the documents that own them: a lost report heals itself."""
-        with self._ports.warehouse.snapshot() as reader:
-            now = stamps_now(self._plan, reader, asked=asked, run=run)
-        for name in judge.moved(asked, now):
-            self._tables.correct(self._plan.steps[owner(self._plan, name).step], run)

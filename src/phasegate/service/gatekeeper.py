@@ -1,26 +1,31 @@
 """Brings commands to the documents of phases, and their messages to the bus. It decides nothing itself."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from phasegate.core import decisions, keys, outbox
+from phasegate.core import across, decisions, keys, orders, outbox
+from phasegate.core.backoff import RESEND_FIRST_S
 from phasegate.core.codec import decode
 from phasegate.core.decisions import Answer, Report
 from phasegate.core.keys import Run
-from phasegate.core.phase import Ack, Input, Phase
+from phasegate.core.phase import Ack, Gate, Input, Phase
 from phasegate.core.plan import Plan
-from phasegate.errors import NotFound, PhasegateError
+from phasegate.errors import BadInput, NotFound, PhasegateError
 from phasegate.ports import Message, Ports
+from phasegate.service.almanac import Almanac
+from phasegate.service.herald import Herald
 from phasegate.transact import transact
 
 A = TypeVar("A")
+Opener = Literal["message", "schedule", "operator"]
+FLUSH_MAX = 1_000
 
 
 class Gatekeeper:
     """Opens, reports to, begins, looks at and flushes the documents of one plan's phases."""
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
-        self.plan, self._ports = plan, ports
+    def __init__(self, plan: Plan, ports: Ports, *, almanac: Almanac, herald: Herald) -> None:
+        self.plan, self._ports, self._almanac, self._herald = plan, ports, almanac, herald
 
     def read(self, phase: str, run: Run) -> Phase | None:
         """Return the document of a phase, or None when the run is not open."""
@@ -28,18 +33,37 @@ class Gatekeeper:
         doc = self._ports.store.read(key)
         return None if doc is None else decode(Phase, doc.body, key=key)
 
-    def open(self, phase: str, run: Run) -> Answer:
-        """Open a run of a phase unless it is open. Raises NotFound for a phase or mode that the plan lacks."""
+    def open(self, phase: str, run: Run, *, by: Opener = "message") -> Answer:
+        """Open a run of a phase unless it is open.
+
+        Raises NotFound for a phase or mode that the plan lacks, BadInput for a date that the calendar does not expect,
+        and for a run that only an operator opens (``start = "run"``).
+        """
+        there = self.read(phase, run)
+        if there is not None:
+            return Answer("open", there.generation)
+        gate = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
+        now, alone = self._ports.clock.now(), self.plan.is_alone(phase, run=run)
+        answer = self._decide(
+            phase,
+            run,
+            lambda key, attempt: decisions.open_phase(phase, key=key, gate=gate, now=now, attempt=attempt, alone=alone),
+        )
+        key = keys.phase_key(self.plan.pipeline, phase, run=run)
+        if not alone and self._herald.catch_up(key):
+            self.flush(key)
+        return answer
+
+    def _gate(self, phase: str, run: Run, *, opened_at: float, by: Opener) -> Gate:
         known = self.plan.phases.get(phase)
         if known is None:
             raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(self.plan.phases)}")
         if run.mode not in known.modes:
             raise NotFound(f"phase {phase} has no mode {run.mode!r}; it has {', '.join(known.modes)}")
-        now = self._ports.clock.now()
-        gate = self.plan.gate(phase, run=run, opened_at=now)
-        return self._decide(
-            phase, run, lambda key, attempt: decisions.open_phase(phase, key=key, gate=gate, now=now, attempt=attempt)
-        )
+        if by == "message" and known.modes[run.mode].start.by == "run":
+            raise BadInput(f"runs of {phase} in mode {run.mode} are opened by hand only; run: phasegate begin {run}")
+        anchors = self._almanac.expected(run.date).anchors if self._almanac.is_kept else None
+        return self.plan.gate(phase, run=run, opened_at=opened_at, anchors=anchors)
 
     def report(self, phase: str, run: Run, said: Report) -> Answer:
         """Report what became of a try of a member; opens the run if it is not open."""
@@ -64,18 +88,22 @@ class Gatekeeper:
     def pause(self, phase: str, run: Run, *, reason: str | None) -> Answer:
         """Hold a gate, with the reason (None: let go)."""
         now = self._ports.clock.now()
-        return self._opened(phase, run, lambda key, attempt: decisions.pause(reason, key=key, now=now, attempt=attempt))
+        return self._opened(phase, run, lambda key, attempt: orders.pause(reason, key=key, now=now, attempt=attempt))
 
-    def void(self, phase: str, run: Run, *, reason: str) -> Answer:
-        """Declare that a run of a phase does not take place."""
+    def void(self, phase: str, run: Run, *, reason: str | None) -> Answer:
+        """Declare that a run of a phase does not take place, with the reason (None: that it does after all)."""
         now = self._ports.clock.now()
-        return self._opened(phase, run, lambda key, attempt: decisions.void(reason, key=key, now=now, attempt=attempt))
+        return self._opened(phase, run, lambda key, attempt: orders.void(reason, key=key, now=now, attempt=attempt))
 
     def replan(self, phase: str, run: Run) -> Answer:
         """Pin today's plan to an open run. The deadline counts from when the run was opened."""
         now, open_ = self._ports.clock.now(), self.read(phase, run)
-        gate = self.plan.gate(phase, run=run, opened_at=now if open_ is None else open_.opened_at)
-        return self._opened(phase, run, lambda key, attempt: decisions.replan(gate, key=key, now=now, attempt=attempt))
+        gate = self._gate(phase, run, opened_at=now if open_ is None else open_.opened_at, by="operator")
+        answer = self._opened(phase, run, lambda key, attempt: orders.replan(gate, key=key, now=now, attempt=attempt))
+        key = keys.phase_key(self.plan.pipeline, phase, run=run)
+        if self._herald.catch_up(key):
+            self.flush(key)
+        return answer
 
     def redrive(self, phase: str, run: Run, *, step: str | None, force: bool = False) -> tuple[str, ...]:
         """Bring back the dead requests and triggers of a phase (or of one step); return what is asked for again."""
@@ -83,24 +111,36 @@ class Gatekeeper:
         answer = self._decide(
             phase,
             run,
-            lambda key, attempt: decisions.redrive(step, key=key, now=now, attempt=attempt, force=force),
+            lambda key, attempt: orders.redrive(step, key=key, now=now, attempt=attempt, force=force),
         )
         return () if answer == decisions.UNKNOWN_RUN else tuple(answer.outcome.split())
 
     def look(self, key: str) -> None:
-        """Draw the consequences of time in one document, and send what is due."""
+        """Draw the consequences of time in one document, and send and tell what is due."""
+        self._herald.catch_up(key)
         now = self._ports.clock.now()
         self._transact(key, decisions.look(key=key, now=now, attempt=self._ports.ids()))
         self.flush(key)
 
     def flush(self, key: str) -> int:
-        """Publish what a document has due, then note it; return how many messages went out."""
+        """Send and tell what a document has due, and what follows from it in others; return how many messages went.
+
+        Beyond FLUSH_MAX documents the rest is left to whoever sweeps: they are due.
+        """
+        todo, gone, done = [key], 0, 0
+        while todo and done < FLUSH_MAX:
+            sent, changed = self._flush(todo.pop(0))
+            gone, done = gone + sent, done + 1
+            todo += [other for other in changed if other not in todo]
+        return gone
+
+    def _flush(self, key: str) -> tuple[int, list[str]]:
         now, doc = self._ports.clock.now(), self._ports.store.read(key)
         if doc is None:
-            return 0
-        messages = outbox.outgoing(decode(Phase, doc.body, key=key), key=key, now=now)
+            return 0, []
+        phase = decode(Phase, doc.body, key=key)
         gone, failure = [], None
-        for m in messages:  # one that the bus refuses must not keep the others back
+        for m in outbox.outgoing(phase, key=key, now=now):  # one that the bus refuses must not keep the others back
             try:
                 self._ports.bus.publish(Message(m.id, m.topic, m.body))
             except PhasegateError as e:
@@ -110,14 +150,40 @@ class Gatekeeper:
                 self._ports.observer.event("sent", id=m.id, topic=m.topic)
         if gone:
             self._transact(key, outbox.sent(gone, key=key, now=now))
+        changed: list[str] = []
+        if phase.notices:
+            told, changed = self._herald.deliver(key, phase)
+            self._transact(key, across.delivered(told, until=now + RESEND_FIRST_S))
         if failure is not None:
             raise failure
-        return len(gone)
+        return len(gone), changed
+
+    def refresh(self, phase: str, run: Run) -> bool:
+        """Have a run read its windows anew, however old the change; return whether something must be built again."""
+        key = keys.phase_key(self.plan.pipeline, phase, run=run)
+        changed = self._herald.refresh(key)
+        self.flush(key)
+        return changed
+
+    def rebuild(self, phase: str, run: Run, *, steps: tuple[str, ...], quiet: bool) -> tuple[str, ...]:
+        """Ask for steps anew, whatever their receipts say; ``quiet`` tells no foreign receiver. Return which are."""
+        now = self._ports.clock.now()
+        answer = self._opened(
+            phase,
+            run,
+            lambda key, attempt: orders.rebuild(steps, quiet=quiet, key=key, now=now, attempt=attempt),
+        )
+        return tuple(answer.outcome.split())
+
+    def loud(self, phase: str, run: Run) -> Answer:
+        """End a quiet time."""
+        now = self._ports.clock.now()
+        return self._decide(phase, run, lambda key, attempt: orders.loud(key=key, now=now, attempt=attempt))
 
     def doubt(self, phase: str, run: Run, *, step: str) -> Answer:
         """Make a phase ask for a step again: its table does not hold what the document believes."""
         now = self._ports.clock.now()
-        return self._opened(phase, run, lambda key, attempt: decisions.doubt(step, key=key, now=now, attempt=attempt))
+        return self._opened(phase, run, lambda key, attempt: orders.doubt(step, key=key, now=now, attempt=attempt))
 
     def _opened(self, phase: str, run: Run, command: Callable[[str, str], decisions.Decision[Answer]]) -> Answer:
         answer = self._decide(phase, run, command)

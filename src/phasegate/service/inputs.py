@@ -6,6 +6,7 @@ from phasegate.core.keys import Run
 from phasegate.core.phase import Need
 from phasegate.core.plan import Plan, Step
 from phasegate.core.receipt import ABSENT, Part, Stamp
+from phasegate.core.window import bounds, fold
 from phasegate.ports import Reader
 
 
@@ -20,14 +21,18 @@ def stamps_now(plan: Plan, reader: Reader, *, asked: Mapping[str, Stamp], run: R
 
     A partition that Phasegate writes: the stamp of its newest receipt, ``absent`` without one.
     A foreign table: the fingerprint of the partition's rows. An input without a table: as asked, there is nothing
-    to read.
+    to read. A window: its dates folded into one stamp (core.window).
     """
-    sources = {name: _source(plan, name) for name in asked}
-    parts = [part_of(step, run) for step in sources.values() if step.table is not None]
+    sources = {name: owner(plan, name) for name in asked}
+    parts = [part_of(plan.steps[need.step], run) for need in sources.values()
+             if not need.back and plan.steps[need.step].table is not None]  # fmt: skip
     receipts = reader.receipts(parts)
     found = {}
-    for name, step in sources.items():
-        if step.table is None:
+    for name, need in sources.items():
+        step = plan.steps[need.step]
+        if need.back:
+            found[name] = fold(window_now(plan, reader, need=need, run=run))
+        elif step.table is None:
             found[name] = asked[name]
         elif (receipt := receipts.get(part_of(step, run))) is not None:
             found[name] = receipt.stamp
@@ -38,10 +43,19 @@ def stamps_now(plan: Plan, reader: Reader, *, asked: Mapping[str, Stamp], run: R
     return found
 
 
+def window_now(plan: Plan, reader: Reader, *, need: Need, run: Run) -> dict[str, Stamp]:
+    """Return what each date of a window holds in this snapshot: receipts, and the rows of a foreign table."""
+    step, (first, last) = plan.steps[need.step], bounds(run.date, need.back)
+    assert step.table is not None, f"window of {need}, which has no table"
+    stamps = {day: r.stamp for day, r in reader.receipts_between(step.table.name, first=first, last=last).items()}
+    if step.kind == "external":
+        read = reader.fingerprints(step.table, first=first, last=last)
+        stamps = {day: Stamp(fingerprint) for day, fingerprint in read.items()} | stamps
+    return stamps
+
+
 def owner(plan: Plan, name: str) -> Need:
-    """Return the phase and step that an input's name speaks of."""
-    return _source(plan, name).need
-
-
-def _source(plan: Plan, name: str) -> Step:
-    return plan.steps[name.rpartition(".")[2]]
+    """Return the phase and step that an input's name speaks of, and the days of its window."""
+    text, _, back = name.partition("@")
+    step = plan.steps[text.rpartition(".")[2]]
+    return Need(step.phase, step.name, int(back.removesuffix("d") or 0))

@@ -11,8 +11,13 @@ from phasegate.core.plan import Plan
 from phasegate.core.receipt import Part
 from phasegate.errors import BadInput, PhasegateError
 from phasegate.ports import Params, Ports
+from phasegate.service.almanac import Almanac, Dates
+from phasegate.service.backfill import Backfill
 from phasegate.service.builder import Builder, PythonStep
+from phasegate.service.corrector import Corrector
 from phasegate.service.gatekeeper import Gatekeeper
+from phasegate.service.hands import Hands
+from phasegate.service.herald import Herald
 from phasegate.service.identity import store_id
 from phasegate.service.leases import Leases
 from phasegate.service.overview import Overview
@@ -21,6 +26,7 @@ from phasegate.service.rescuer import Rescuer
 from phasegate.service.stepping import Stepping, StepRun
 from phasegate.service.sweeper import Sweeper
 from phasegate.service.tables import TableReporter
+from phasegate.service.timekeeper import Timekeeper
 from phasegate.service.worker import Worker
 from phasegate.service.writer import Writer
 
@@ -47,26 +53,37 @@ class Pipeline:
         ttl_s: float = 60.0,
         heartbeat_s: float = 15.0,
         functions: Mapping[str, PythonStep] | None = None,
+        dates: Dates | None = None,
     ) -> None:
         self.plan, self.ports = plan, ports
+        self._hands = Hands()
         self.store_id = store_id(ports)
-        self.gatekeeper = Gatekeeper(plan, ports)
+        self.almanac = Almanac(plan, ports, dates=dates)
+        herald = Herald(plan, ports, almanac=self.almanac)
+        self.gatekeeper = Gatekeeper(plan, ports, almanac=self.almanac, herald=herald)
+        self.timekeeper = Timekeeper(plan, ports, gatekeeper=self.gatekeeper, almanac=self.almanac)
         self.leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
         self.quarantine = Quarantine(plan.pipeline, ports)
         self.overview = Overview(plan, ports)
         writer = Writer(plan, ports, store_id=self.store_id)
         tables = TableReporter(ports, gatekeeper=self.gatekeeper)
+        corrector = Corrector(plan, ports, gatekeeper=self.gatekeeper, tables=tables, herald=herald)
         builder = Builder(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
-                          tables=tables, functions=functions or {})  # fmt: skip
+                          corrector=corrector, functions=functions or {})  # fmt: skip
         self.worker = Worker(
             plan, ports, gatekeeper=self.gatekeeper, builder=builder, tables=tables, quarantine=self.quarantine
         )
+        self.backfill = Backfill(plan, ports, gatekeeper=self.gatekeeper, tables=tables, almanac=self.almanac)
         self._stepping = Stepping(plan, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
                                   worker=self.worker)  # fmt: skip
         rescuer = Rescuer(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, store_id=self.store_id)
         self.sweeper = Sweeper(
             ports,
-            handlers={f"phase:{plan.pipeline}": self.gatekeeper.look, f"lease:{warehouse_name}": rescuer.rescue},
+            handlers={
+                f"calendar:{plan.pipeline}": self.timekeeper.look,
+                f"phase:{plan.pipeline}": self.gatekeeper.look,
+                f"lease:{warehouse_name}": rescuer.rescue,
+            },
         )
 
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:
@@ -81,10 +98,19 @@ class Pipeline:
         return self.worker.complete(said, where=where)
 
     def work_until_idle(self, *, units_max: int = 1_000_000) -> int:
-        """Work and sweep until nothing can be done now; return how many units were done."""
+        """Work and sweep until nothing can be done now; return how many units were done.
+
+        Of several threads that do so each stays until the others have nothing in hand: it may lead to more.
+        """
         done = 0
-        while done < units_max and (self.worker.work() or self.sweeper.sweep()):
-            done += 1
+        while done < units_max:
+            seen = self._hands.finished
+            with self._hands.unit() as unit:
+                unit.done = self.worker.work() or self.sweeper.sweep() > 0
+            if unit.done:
+                done += 1
+            elif not self._hands.wait(seen):
+                break
         return done
 
     def work(self, stop: Callable[[], bool]) -> None:

@@ -98,7 +98,8 @@ class Worker:
         step = self._step(said.step, where=where)
         if step.kind != "external":
             raise BadInput(f"{where}: step {step.name} is built by Phasegate; nobody else reports it")
-        run = messages.completion_run(said, modes=self._plan.modes, where=where)
+        modes = tuple(self._plan.phases[step.phase].modes)
+        run = messages.completion_run(said, modes=modes, where=where, mode_at=self._plan.mode_at)
         request, echoed = self._request(step, run), self._echoed(step, run, trigger=said.trigger_id)
         if said.trigger_id and said.status in GOOD:
             self._acknowledge(said.trigger_id, where=where)
@@ -122,7 +123,8 @@ class Worker:
     @staticmethod
     def _known(step: Step, run: Run, answer: Answer) -> Answer:
         if answer.outcome == "unknown member":
-            raise BadInput(f"step {step.name} is no member of {step.phase} in run {run}; see: phasegate why {run}")
+            mend = f"see phasegate why {run}; if the plan has it since: phasegate replan {run}"
+            raise BadInput(f"step {step.name} is no member of {step.phase} in run {run}; {mend}")
         return answer
 
     def _check_ordered(self, said: messages.Completion, *, where: str) -> None:

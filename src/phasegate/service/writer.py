@@ -58,6 +58,21 @@ class Writer:
 
     def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
         self._plan, self._ports, self.store_id = plan, ports, store_id
+        self._created: set[str] = set()
+
+    def create_inputs(self, step: Step, run: Run) -> None:
+        """Create the tables that a step reads and that nobody has written yet, where the plan tells their shape.
+
+        On the first day of a pipeline there is nothing before it: a window is empty, not an error.
+        """
+        for need in step.needs:
+            read = self._plan.steps[need.step]
+            if read.table is None or read.table.name in self._created or read.name == step.name:
+                continue
+            self._created.add(read.table.name)
+            if read.sql or read.table.columns:
+                self.create_inputs(read, run)
+                self._ports.warehouse.create(read.table, sql=read.sql or None, params={"run_date": run.date})
 
     def write(self, work: Work, *, held: Held) -> Receipt:
         """Write and return the receipt.

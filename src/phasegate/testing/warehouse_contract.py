@@ -53,6 +53,16 @@ class WarehouseContract(RowContract):
 
     # The fence
 
+    def test_create_makes_an_empty_table_and_leaves_one_that_is_there(self, warehouse: Warehouse) -> None:
+        """A step may read a table that nobody has written yet."""
+        warehouse.create(GAMES)
+        with warehouse.snapshot() as before:
+            assert before.count(GAMES, partition=None) == 0
+        write(warehouse, GAMES, [game("ann")])
+        warehouse.create(GAMES)
+        with warehouse.snapshot() as after:
+            assert after.count(GAMES, partition=None) == 1
+
     def test_prepare_makes_a_fence_row_once(self, warehouse: Warehouse) -> None:
         """With token 0 and the store's id; preparing again, by whomever, changes nothing."""
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
@@ -234,13 +244,38 @@ class WarehouseContract(RowContract):
             assert reader.receipts([PART])[PART].write_id == "c"
             assert reader.receipts([]) == {}
 
+    def test_receipts_between_are_the_newest_of_each_partition(self, warehouse: Warehouse) -> None:
+        """Bounds included and compared as texts; other tables, and what only another transaction has, are left out."""
+        days = ("2026-01-31", DAY, NEXT_DAY, "2026-02-10")
+        writes = [(day, f"{day}/{token}", token) for day in days for token in (2, 3, 1)]
+        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+        with warehouse.snapshot() as before:
+            for day, write_id, token in [*writes, (DAY, "later", 3)]:
+                part = Part(GAMES.name, day)
+                warehouse.prepare(GAMES, partition=day, store_id=STORE)
+                with warehouse.transaction() as tx:
+                    tx.change_fence(part, token=3, store_id=STORE)
+                    tx.put_receipt(receipt(write_id, token=token, part=part))
+            assert before.receipts_between(GAMES.name, first="", last="9") == {}
+        with warehouse.transaction() as tx:
+            tx.put_receipt(receipt("own", token=9, part=NEXT_PART))
+            found = tx.receipts_between(GAMES.name, first=DAY, last=NEXT_DAY)
+            assert {Part(GAMES.name, day): newest for day, newest in found.items()} == tx.receipts([PART, NEXT_PART])
+            assert {day: newest.write_id for day, newest in found.items()} == {DAY: "later", NEXT_DAY: "own"}
+            assert tx.receipts_between(GAMES.name, first="2026-02-0", last="2026-02-04/").keys() == {DAY, NEXT_DAY}
+            assert tx.receipts_between(GAMES.name, first="", last="9").keys() == set(days)
+            assert tx.receipts_between(GAMES.name, first=NEXT_DAY, last=DAY) == {}
+            assert tx.receipts_between(LINES.name, first="", last="9") == {}
+
     def test_an_empty_warehouse_answers(self, warehouse: Warehouse) -> None:
         """Before anything was prepared."""
         assert warehouse.find_write("w") is None
         assert warehouse.adopt(None, store_id=STORE) == {}
         with warehouse.snapshot() as reader:
             assert reader.receipts([PART]) == {}
+            assert reader.receipts_between(GAMES.name, first=DAY, last=DAY) == {}
             assert reader.count(GAMES, partition=DAY) == 0
+            assert reader.fingerprints(GAMES, first=DAY, last=DAY) == {}
 
     def test_adopting_changes_the_store_of_the_fences(self, warehouse: Warehouse) -> None:
         """And tells their tokens, above which the adopter must raise its leases; absent rows are passed over."""

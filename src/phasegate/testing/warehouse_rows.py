@@ -342,3 +342,41 @@ class RowContract:
             assert reader.fingerprint(GAMES, partition="2026-2-3") == prints.EMPTY
             assert (reader.count(NEVER, partition=DAY), reader.count(NEVER, partition=None)) == (0, 0)
             assert reader.fingerprint(NEVER, partition=DAY) == prints.EMPTY
+
+    def test_partitions_are_fingerprinted_together_as_each_alone(self, warehouse: Warehouse) -> None:
+        """Bounds included and compared as texts, also where they are no dates; partitions without rows left out."""
+        days = ("1987-11-05", "2026-01-31", DAY, NEXT_DAY, "2026-02-10")
+        for day in days:
+            write(warehouse, GAMES, [game("a", day=day), game(day, day=day, ratio=None)], day=day)
+            write(warehouse, TYPED, [{**row, "day": day} for row in typed_rows(len(day), 3)], day=day)
+        write(warehouse, GAMES, [], token=2, day=NEXT_DAY)
+        with warehouse.snapshot() as reader:
+            alone = {day: reader.fingerprint(GAMES, partition=day) for day in days if day != NEXT_DAY}
+            for first, last in (("", "9"), (DAY, NEXT_DAY), ("2026-01-32", "2026-02-1"), ("1999", "2026-02-03x")):
+                expected = {day: print_ for day, print_ in alone.items() if first <= day <= last}
+                assert reader.fingerprints(GAMES, first=first, last=last) == expected
+            typed = reader.fingerprints(TYPED, first=DAY, last=NEXT_DAY)
+            assert typed == {day: reader.fingerprint(TYPED, partition=day) for day in (DAY, NEXT_DAY)}
+            assert reader.fingerprints(NEVER, first="", last="9") == {}
+
+    @pytest.mark.parametrize("table", [GAMES, LINES], ids=lambda table: str(table.write))
+    def test_a_fingerprint_inside_is_of_what_is_stored(self, warehouse: Warehouse, table: Table) -> None:
+        """Whatever was staged: rows of another partition, doubled ones, some that are not written, a second write."""
+
+        def row(player: str, day: str = DAY) -> Row:
+            return game(player, day=day) if table is GAMES else line(player, 1, 1, day=day)
+
+        warehouse.prepare(table, partition=DAY, store_id=STORE)
+        doubled = ("a", "a") if table.write == "replace" else ("a",)
+        for token, players in enumerate((doubled, ("a", "b"), ("c",), ()), start=1):
+            for extra in ((), (row("x", NEXT_DAY),)):
+                with warehouse.transaction() as tx:
+                    tx.change_fence(Part(table.name, DAY), token=token, store_id=STORE)
+                    for given in ([row("z")], [*map(row, players), *extra]):
+                        rows_of(tx, table, given)
+                        change = tx.merge if table.write == "merge" else tx.replace
+                        change(table, partition=DAY, token=token)
+                    rows_of(tx, table, [row("never written")])
+                    inside = tx.fingerprint(table, partition=DAY)
+                with warehouse.snapshot() as reader:
+                    assert inside == reader.fingerprint(table, partition=DAY)

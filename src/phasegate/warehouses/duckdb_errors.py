@@ -45,7 +45,8 @@ def of_statement(error: BaseException, *, path: Path, what: str) -> PhasegateErr
     if name == "InterruptException":
         return Unavailable(f"{what}: interrupted; nothing was written")
     if name in _STATEMENT_WRONG:
-        return BadInput(f"{what}: {line}")
+        # staged rows come as one list per column, which DuckDB would print whole
+        return BadInput(f"{what}: {line.partition(' when casting from source column UNNEST(')[0]}")
     if name == "ConstraintException":
         return BadInput(f"{what}: the table's own constraint refused a row ({line})")
     if name == "OutOfMemoryException":

@@ -60,6 +60,21 @@ class MemoryReader:
         self._check()
         return {part: self._newest[part] for part in parts if part in self._newest}
 
+    def receipts_between(self, table: str, /, *, first: str, last: str) -> dict[str, Receipt]:
+        """Return the newest receipt of each partition with ``first <= partition <= last``, by partition."""
+        self._check()
+        return {
+            part.partition: receipt
+            for part, receipt in self._newest.items()
+            if part.table == table and first <= part.partition <= last
+        }
+
+    def fingerprints(self, table: Table, /, *, first: str, last: str) -> dict[str, str]:
+        """Return the fingerprint of each partition that has rows and ``first <= partition <= last``, by partition."""
+        parts = self._tables.get(table.name, {}).items()
+        held = [text for text, rows in parts if text is not None and first <= text <= last and rows]
+        return {text: self.fingerprint(table, partition=text) for text in held}
+
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
         """Return the fingerprint of a partition's rows now (None: of the whole table)."""
         self._check()
@@ -243,6 +258,13 @@ class MemoryWarehouse:
         self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
     ) -> None:
         """Create table and fence row, if absent. The shape is that of ``table.columns``, else of the first rows."""
+        self.create(table, sql=sql, params=params)
+        part = Part(table.name, partition)
+        if part not in self.fences:
+            self.fences = {**self.fences, part: FenceRow(0, store_id, 0)}
+
+    def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
+        """Create a table that will be read, empty, if it is absent."""
         del params
         if table.columns:
             check_shape(table, table.columns)
@@ -251,9 +273,6 @@ class MemoryWarehouse:
             raise BadInput(f"table {table.name} does not exist, and neither columns nor a SELECT give its shape")
         if table.name not in self.tables:
             self.tables = {**self.tables, table.name: {}}
-        part = Part(table.name, partition)
-        if part not in self.fences:
-            self.fences = {**self.fences, part: FenceRow(0, store_id, 0)}
 
     def begin(self) -> MemoryTransaction:
         """Return a transaction on the present state."""

@@ -1,25 +1,19 @@
 """What must hold in every schedule: each promise of the guarantees page, as a check that a broken build fails."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 
 from phasegate.core.codec import decode
 from phasegate.core.lease import Lease
-from phasegate.core.phase import Phase, Result
+from phasegate.core.phase import Need, Phase, Result
 from phasegate.core.receipt import Part, Receipt, Stamp
 from phasegate.ports import Body, Row
-
-VERSION = re.compile(r"r\d+")
+from phasegate.testing.simulator.facts import mixed, versions
+from phasegate.testing.simulator.lookback import Content, Lookback
 
 
 class Violation(AssertionError):
     """A promise was broken; the text says which and where."""
-
-
-def versions(rows: Sequence[Row]) -> frozenset[str]:
-    """Return the versions of the raw data that rows were made of, directly or through other tables."""
-    return frozenset(v for row in rows for v in VERSION.findall(str(row["v"])))
 
 
 class Witness:
@@ -27,10 +21,20 @@ class Witness:
 
     It does not raise: the code that it watches must survive whatever a port raises, and would survive this too.
     ``runs``: the documents of phases that there may be. ``skew_s``: by how much two clocks may differ.
+    ``windows``: each window of the plan, with the step that reads it; ``cascade_days``: the plan's.
     """
 
-    def __init__(self, *, now: Callable[[], float], skew_s: float, runs: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        now: Callable[[], float],
+        skew_s: float,
+        runs: Collection[str] = (),
+        windows: Sequence[tuple[Need, Need]] = (),
+        cascade_days: int = 0,
+    ) -> None:
         self._now, self._skew_s, self.runs = now, skew_s, runs
+        self.lookback = Lookback(windows, runs=runs, cascade_days=cascade_days)
         self.objections: list[str] = []
         self.receipts: dict[str, Receipt] = {}
         self.content: dict[tuple[str, Stamp], frozenset[str]] = {}
@@ -57,22 +61,40 @@ class Witness:
             )
         self._tokens[receipt.part] = receipt.token
         made_of = versions(rows)
-        if len(made_of) > 1:
-            self._object(f"{receipt.part} holds a mixture of {', '.join(sorted(made_of))}")
+        if mixture := mixed(made_of):
+            self._object(f"{receipt.part} holds a mixture of {', '.join(mixture)}")
         keys = Counter((row["day"], row["k"]) for row in rows)
         if max(keys.values(), default=1) > 1:
             self._object(f"{receipt.part} holds duplicate rows")
-        for name, stamp in receipt.built_from.items():
-            source = self.content.get((name.rpartition(".")[2], stamp), frozenset())
-            if source and made_of and source != made_of:
-                self._object(f"{receipt.part} says it was built from {name} {sorted(source)}, holds {sorted(made_of)}")
+        self._explains(receipt, made_of)
         self.receipts[receipt.write_id] = receipt
         self.content[receipt.step, receipt.stamp] = made_of
         self.commits[receipt.part] += 1
+        content = Content(receipt.partition, receipt.stamp, rows, receipt.built_from)
+        self.lookback.holds(receipt.step, content, phases=self.phases)
 
-    def foreign(self, step: str, stamp: Stamp, rows: Sequence[Row]) -> None:
+    def _explains(self, receipt: Receipt, made_of: frozenset[str]) -> None:
+        """Check that rows hold what their receipt says they were built from, date by date, and nothing else."""
+        known: list[frozenset[str]] = []
+        for name, stamp in receipt.built_from.items():
+            if "@" in name:
+                window = self.lookback.told(name, receipt.partition, stamp)
+                if window is None:
+                    self._object(f"{receipt.part} says it was built from a window of {name} that never was")
+                source = frozenset().union(*(window or {}).values())
+            else:
+                source = self.content.get((name.rpartition(".")[2], stamp), frozenset())
+            known.append(source)
+            if made_of and not source <= made_of:
+                self._object(f"{receipt.part} says it was built from {name} {sorted(source)}, holds {sorted(made_of)}")
+        if known and made_of and not made_of <= frozenset().union(*known):
+            self._object(f"{receipt.part} says it was built from {sorted(frozenset().union(*known))}, holds "
+                         f"{sorted(made_of)}")  # fmt: skip
+
+    def foreign(self, step: str, day: str, *, stamp: Stamp, rows: Sequence[Row]) -> None:
         """Remember what a content of a foreign table was made of."""
         self.content[step, stamp] = versions(rows)
+        self.lookback.holds(step, Content(day, stamp, rows), phases=self.phases)
 
     def broke(self, step: str, day: str, *, final: bool) -> None:
         """Remember that a step's own code failed: only such a failure may be counted, or kill a request."""
@@ -166,5 +188,5 @@ class Witness:
             if (name, stamp) not in self.content:
                 self._object(f"{key}: fired with a content of {name} that was never written")
         made_of = {v for name, stamp in firing.stamps.items() for v in self.content.get((name, stamp), ())}
-        if len(made_of) > 1:
-            self._object(f"{key}: generation {firing.generation} fired on a mixture of {sorted(made_of)}")
+        if mixture := mixed(made_of):
+            self._object(f"{key}: generation {firing.generation} fired on a mixture of {mixture}")

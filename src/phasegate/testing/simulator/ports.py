@@ -206,7 +206,7 @@ class SimWarehouse(MemoryWarehouse):
             tx.replace(table, partition=partition, token=0)
         with super().snapshot() as reader:
             stamp = Stamp(reader.fingerprint(table, partition=partition))
-        self._witness.foreign(table.name.rpartition(".")[2], stamp, rows)
+        self._witness.foreign(table.name.rpartition(".")[2], partition, stamp=stamp, rows=rows)
 
     def rows(self, part: Part) -> list[dict[str, object]]:
         """Return the rows that a partition holds now; no port call, so nobody is switched to."""

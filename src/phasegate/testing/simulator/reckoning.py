@@ -1,66 +1,143 @@
 """The end of a schedule against what an undisturbed run leaves: tables, firings, builds, dead letters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from phasegate.core.keys import Run, phase_key
-from phasegate.core.phase import Phase
-from phasegate.core.receipt import Part
+from phasegate.core.across import window_needs
+from phasegate.core.keys import phase_of
+from phasegate.core.phase import Need, Phase
+from phasegate.core.receipt import Part, Stamp
+from phasegate.core.window import distance
 from phasegate.ports import Message
 from phasegate.testing.simulator.invariants import Violation
-from phasegate.testing.simulator.scene import MODE, NEEDS, NEXT, PHASES, undisturbed
+from phasegate.testing.simulator.scene import document
 
 if TYPE_CHECKING:
     from phasegate.testing.simulator.world import World
 
 
 def reckon(world: "World") -> None:
-    """Compare. Raises Violation."""
+    """Compare what is left, after drift was mended, with what an undisturbed run leaves. Raises Violation."""
+    _reckon_errors(world)
+    undisturbed = world.scene.undisturbed(world.outside.final)
+    for day in world.days:
+        for step in world.scene.needs:
+            held = sorted(world.warehouse.rows(Part(f"sim.{step}", day)), key=lambda r: str(r["k"]))
+            if held != undisturbed[step, day]:
+                raise Violation(f"sim.{step}/{day} ends as {held}, an undisturbed run leaves {undisturbed[step, day]}")
+            _reckon_builds(world, step, day)
+        for key in world.scene.documents(day):
+            _reckon_phase(world, key)
+            if any(w.drifted for w in world.witness.phases[key].windows.values()):
+                raise Violation(f"{key} has still drifted after it was refreshed")
+        _reckon_modes(world, day)
+
+
+def reckon_drift(world: "World") -> None:
+    """Compare what each run has built of its windows with what these hold, and with the drift that it remembers."""
+    _reckon_errors(world)
+    for day in world.days:
+        for key in world.scene.documents(day):
+            _reckon_settled(world, key)
+            for need in window_needs(world.witness.phases[key]).values():
+                _reckon_window(world, key, need)
+
+
+def followed(world: "World", step: str, day: str) -> int:
+    """Return how many changes the builds of a step of a date must follow, at most.
+
+    Each batch of its own raw data; what must be followed of each window that it looks back at, itself or through
+    another step (see ``Lookback``); and each run that an operator refreshes.
+    """
+    lineage = _lineage(world.scene.needs, step)
+    looks_back = any(need.back for name in lineage for need in world.scene.needs[name])
+    windows = sum(world.witness.lookback.followed[name, day] for name in lineage)
+    return len(world.outside.batches[day]) + windows + (world.outside.mends if looks_back else 0)
+
+
+def _lineage(needs: Mapping[str, tuple[Need, ...]], step: str) -> list[str]:
+    """Return a step and all that it needs on its own date."""
+    return [step, *(name for need in needs[step] if not need.back for name in _lineage(needs, need.step))]
+
+
+def _reckon_errors(world: "World") -> None:
     if world.sim.failures:
         raise Violation(f"unexpected error: {world.sim.failures[0]}")
     if refused := [doc.key for doc in world.store.scan("quarantine:")]:
         raise Violation(f"quarantined: {refused}")
-    for day in world.days:
-        _reckon_tables(world, day)
-        for phase in PHASES:
-            _reckon_phase(world, phase, day)
 
 
-def _reckon_tables(world: "World", day: str) -> None:
-    for step, rows in undisturbed(day, world.final[day]).items():
-        held = sorted(world.warehouse.rows(Part(f"sim.{step}", day)), key=lambda r: str(r["k"]))
-        if held != rows:
-            raise Violation(f"sim.{step}/{day} ends as {held}, an undisturbed run leaves {rows}")
-    changes = len(world.batches[day])
-    takeovers = world.sim.pauses + world.sim.crashes + world.observer.counts.get("scraper tries again", 0)
-    for step in NEEDS:
-        builds = world.witness.commits[Part(f"sim.{step}", day)]
-        if builds > changes + takeovers:
-            raise Violation(f"{step}/{day} was built {builds} times for {changes} changes")
+def _reckon_builds(world: "World", step: str, day: str) -> None:
+    counts = world.observer.counts
+    tries = counts.get("scraper tries again", 0) + counts.get("tries again", 0)
+    takeovers = world.sim.pauses + world.sim.crashes + tries
+    changes, builds = followed(world, step, day), world.witness.commits[Part(f"sim.{step}", day)]
+    if builds > changes + takeovers:
+        raise Violation(f"{step}/{day} was built {builds} times for {changes} changes")
 
 
-def _reckon_phase(world: "World", phase: str, day: str) -> None:
-    key, changes = document(phase, day), len(world.batches[day])
+def _reckon_settled(world: "World", key: str) -> None:
     doc = world.witness.phases.get(key)
     if doc is None or not doc.firings:
         raise Violation(f"{key} never fired")
     if doc.due is not None or doc.requests:
         raise Violation(f"{key} is not settled: {story_of(doc)}")
-    if world.witness.fired[key] > changes:
-        raise Violation(f"{key} fired {world.witness.fired[key]} times for {changes} changes")
     if any(entry.state == "dead" for entry in doc.outbox):
         raise Violation(f"{key} has dead letters")
-    if phase in NEXT:
-        begun = world.witness.phases[document(NEXT[phase], day)].inputs[phase]
+
+
+def _reckon_phase(world: "World", key: str) -> None:
+    _reckon_settled(world, key)
+    _, phase, run = phase_of(key)
+    doc, witness = world.witness.phases[key], world.witness
+    changes = max(followed(world, step, run.date) for step in doc.gate.members)
+    if witness.fired[key] > changes:
+        raise Violation(f"{key} fired {witness.fired[key]} times for {changes} changes")
+    for receiver in doc.gate.receivers:
+        if receiver.ack != "begin":
+            if doc.generation not in told(world.bus.published, key):
+                raise Violation(f"the consumer was never sent generation {doc.generation} of {key}")
+            continue
+        begun = witness.phases[document(receiver.name, run.date, mode=run.mode)].inputs[phase]
         if begun.generation != doc.generation:
-            raise Violation(f"{NEXT[phase]} works on generation {begun.generation} of {phase}, not {doc.generation}")
-    elif doc.generation not in told(world.bus.published, key):
-        raise Violation(f"the consumer was never sent generation {doc.generation} of {key}")
+            raise Violation(f"{receiver.name} works on generation {begun.generation} of {phase}, not {doc.generation}")
 
 
-def document(phase: str, day: str) -> str:
-    """Return the key of the one document that a phase has on a day."""
-    return phase_key("sim", phase, run=Run(day, MODE))
+def _reckon_modes(world: "World", day: str) -> None:
+    """Check that all modes hold the same accepted result of a step that they share."""
+    for phase in world.scene.modes:
+        docs = [world.witness.phases[key] for key, (name, _) in world.scene.documents(day).items() if name == phase]
+        for step in world.scene.needs:
+            results = [doc.members[step].result for doc in docs if step in doc.gate.members]
+            if len({None if r is None else r.stamp for r in results}) > 1:
+                raise Violation(f"the modes of {phase} on {day} hold different results of {step}: {results}")
+
+
+def _reckon_window(world: "World", key: str, need: Need) -> None:
+    """Check that what was built of a window is what it holds, but for the dates whose change was too far back.
+
+    Where one date has drifted, others that changed and changed back may be remembered too.
+    """
+    doc, day, lookback = world.witness.phases[key], phase_of(key)[2].date, world.witness.lookback
+    now = lookback.now(need, day)
+    for stamp in _used(doc, need):
+        used = lookback.told(str(need), day, stamp) or {}
+        differing = {on for on in {*used, *now} if used.get(on) != now.get(on)}
+        drifted = set(doc.windows[str(need)].drifted)
+        if differing - drifted:
+            raise Violation(f"{key}: {need} has drifted on {sorted(differing)}, it remembers {sorted(drifted)}")
+        if drifted and not differing:
+            raise Violation(f"{key}: {need} has not drifted, it remembers {sorted(drifted)}")
+        near = [on for on in differing if distance(on, day) <= world.scene.cascade_days]
+        if near and not any(n.back for n in world.scene.needs[need.step]):
+            raise Violation(f"{key}: {need} has drifted on {near}, near enough to be built anew")
+
+
+def _used(doc: Phase, need: Need) -> Iterator[Stamp]:
+    for name, spec in doc.gate.members.items():
+        member = doc.members.get(name)
+        if need in spec.needs and member is not None and member.result is not None:
+            yield member.result.built_from[str(need)]
 
 
 def told(published: Sequence[Message], key: str) -> set[object]:
@@ -77,7 +154,8 @@ def story_of(doc: Phase) -> str:
     """Return what a document waits for."""
     asked = {name: f"{r.state} {r.reason}" for name, r in doc.requests.items()}
     waiting = [f"{e.receiver} {e.state}" for e in doc.outbox if e.waiting]
-    return f"requests {asked}, outbox {waiting}, waiting {list(doc.waiting)}, due {doc.due}"
+    told = f"notices {list(doc.notices)}, caught up {doc.caught_up}"
+    return f"requests {asked}, outbox {waiting}, waiting {list(doc.waiting)}, {told}, due {doc.due}"
 
 
 def _sender(message: Message) -> str:

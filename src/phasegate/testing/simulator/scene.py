@@ -1,113 +1,173 @@
-"""The small pipeline that a schedule plays: raw -> team, defense, player (which needs team) -> cache."""
+"""The two small pipelines that schedules play.
+
+Narrow: raw -> team, defense, player (which needs team) -> cache, each date for itself. Wide: three dates or four in a
+row, whose trend looks back at the dates before, and a second mode that shares two of the tables.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from phasegate.core.keys import Run, phase_key
 from phasegate.core.phase import Need
 from phasegate.core.plan import ModeGate, PhasePlan, Plan, Send, Step
 from phasegate.core.table import Table
+from phasegate.core.window import bounds
 from phasegate.errors import Partial
 from phasegate.ports import Row
 from phasegate.service.builder import PythonStep
 from phasegate.service.reading import Reading
-from phasegate.testing.simulator.invariants import Witness, versions
+from phasegate.testing.simulator.facts import facts
+from phasegate.testing.simulator.invariants import Witness
 from phasegate.testing.simulator.scheduler import Scheduler
 from phasegate.warehouses.memory import Function
 
-MODE = "daily"
+MODE, EARLY = "daily", "early"
 PHASES = ("raw", "analytics", "precompute")
-NEXT = {"raw": "analytics", "analytics": "precompute"}
 COLUMNS = {"day": "VARCHAR", "k": "INTEGER", "v": "VARCHAR"}
 ATTEMPTS_MAX = 3
-NEEDS: dict[str, tuple[tuple[str, str], ...]] = {
-    "box": (),
-    "team": (("raw", "box"),),
-    "defense": (("raw", "box"),),
-    "player": (("raw", "box"), ("analytics", "team")),
-    "cache": (("analytics", "team"), ("analytics", "defense"), ("analytics", "player")),
-}
-PHASE_OF = {"box": "raw", "team": "analytics", "defense": "analytics", "player": "analytics", "cache": "precompute"}
+BACK = 2
 
 Cells = dict[str, object]
 Read = Callable[[str], list[Cells]]
+BOX, TEAM, TREND = Need("raw", "box"), Need("analytics", "team"), Need("analytics", "trend")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Steps with their needs (needs first), and which of them each mode of a phase expects."""
+
+    needs: Mapping[str, tuple[Need, ...]]
+    homes: Mapping[str, str]
+    modes: Mapping[str, Mapping[str, tuple[str, ...]]]
+    cascade_days: int = 1
+
+    def documents(self, day: str) -> dict[str, tuple[str, str]]:
+        """Return the keys of the documents that a date has, with phase and mode of each."""
+        return {document(p, day, mode=m): (p, m) for p, modes in self.modes.items() for m in modes}
+
+    def windows(self) -> list[tuple[Need, Need]]:
+        """Return each window, with the step that reads it."""
+        return [
+            (Need(self.homes[step], step), need) for step, needs in self.needs.items() for need in needs if need.back
+        ]
+
+    def plan(self, *, python: Sequence[str] = (), catch_up_max_s: float = 120.0) -> Plan:
+        """Return the plan, in the reference pipeline's shape; the steps named in ``python`` are functions, not SQL."""
+        steps = {name: self._step(name, python=name in python) for name in self.needs}
+        last = PHASES[len(self.modes) - 1]
+        phases = {
+            phase: PhasePlan(
+                name=phase,
+                after=() if number == 0 else (PHASES[number - 1],),
+                modes={mode: ModeGate(expect=expect) for mode, expect in self.modes[phase].items()},
+                sends=(Send(topic="consumer", ack="publish"),) if phase == last else (),
+                catch_up_max_s=catch_up_max_s,
+            )
+            for number, phase in enumerate(self.modes)
+        }
+        return Plan(pipeline="sim", timezone="UTC", phases=phases, steps=steps, cascade_days=self.cascade_days)
+
+    def _step(self, name: str, *, python: bool) -> Step:
+        needs = self.needs[name]
+        return Step(
+            name=name,
+            phase=self.homes[name],
+            kind="external" if not needs else "python" if python else "sql",
+            needs=needs,
+            sql=name if needs and not python else "",
+            python=f"sim:{name}" if python else "",
+            table=table(name),
+            code="1",
+            attempts_max=ATTEMPTS_MAX,
+            shrink_max=1.0,
+        )
+
+    def undisturbed(self, raw: Mapping[str, Sequence[Row]]) -> dict[tuple[str, str], list[Cells]]:
+        """Return the tables, by step and date, that a run without any fault leaves of this raw data."""
+        tables: dict[tuple[str, str], list[Cells]] = {("box", day): [dict(row) for row in raw[day]] for day in raw}
+        for day in sorted(raw):
+            for step, needs in self.needs.items():
+                if needs:
+                    tables[step, day] = made(step, day, {n: _held(tables, n, day) for n in needs})
+        return tables
+
+
+NARROW = Scene(
+    needs={
+        "box": (),
+        "team": (BOX,),
+        "defense": (BOX,),
+        "player": (BOX, TEAM),
+        "cache": (TEAM, Need("analytics", "defense"), Need("analytics", "player")),
+    },
+    homes={"box": "raw", "team": "analytics", "defense": "analytics", "player": "analytics", "cache": "precompute"},
+    modes={
+        "raw": {MODE: ("box",)},
+        "analytics": {MODE: ("team", "defense", "player")},
+        "precompute": {MODE: ("cache",)},
+    },
+)
+
+
+def wide(*, over: Need, early: bool, chain: bool) -> Scene:
+    """Return a scene whose trend looks back over ``over``.
+
+    ``early``: a second mode shares the tables of box and trend. ``chain``: cache looks back over trend in its turn.
+    """
+    second = {EARLY: ("box",)} if early else {}
+    needs: dict[str, tuple[Need, ...]] = {"box": (), "team": (BOX,), "trend": (BOX, Need(over.phase, over.step, BACK))}
+    modes: dict[str, dict[str, tuple[str, ...]]] = {
+        "raw": {MODE: ("box",), **second},
+        "analytics": {MODE: ("team", "trend"), **dict.fromkeys(second, ("trend",))},
+    }
+    if chain:
+        needs["cache"] = (TREND, Need(TREND.phase, TREND.step, BACK))
+        modes["precompute"] = {MODE: ("cache",)}
+    homes = {"box": "raw", "team": "analytics", "trend": "analytics", "cache": "precompute"}
+    return Scene(needs=needs, homes=homes, modes=modes)
+
+
+def document(phase: str, day: str, *, mode: str = MODE) -> str:
+    """Return the key of the one document that a phase has on a day in a mode."""
+    return phase_key("sim", phase, run=Run(day, mode))
 
 
 def table(step: str) -> Table:
-    """Return the table that a step of the small pipeline writes."""
+    """Return the table that a step of the small pipelines writes."""
     return Table(name=f"sim.{step}", key=("day", "k"), partition="day", columns=COLUMNS)
 
 
-def small_plan(*, python: Sequence[str] = (), catch_up_max_s: float = 120.0) -> Plan:
-    """Return the plan, in the reference pipeline's shape; the steps named in ``python`` are functions, not SQL."""
-    steps = {name: _step(name, python=name in python) for name in NEEDS}
-    phases = {
-        phase: PhasePlan(
-            name=phase,
-            after=() if number == 0 else (PHASES[number - 1],),
-            modes={MODE: ModeGate(expect=tuple(s.name for s in steps.values() if s.phase == phase))},
-            sends=(Send(topic="consumer", ack="publish"),) if phase == "precompute" else (),
-            catch_up_max_s=catch_up_max_s,
-        )
-        for number, phase in enumerate(PHASES)
-    }
-    return Plan(pipeline="sim", timezone="UTC", phases=phases, steps=steps)
-
-
-def _step(name: str, *, python: bool) -> Step:
-    needs = NEEDS[name]
-    return Step(
-        name=name,
-        phase=PHASE_OF[name],
-        kind="external" if not needs else "python" if python else "sql",
-        needs=tuple(Need(*need) for need in needs),
-        sql=name if needs and not python else "",
-        python=f"sim:{name}" if python else "",
-        table=table(name),
-        code="1",
-        attempts_max=ATTEMPTS_MAX,
-        shrink_max=1.0,
-    )
-
-
-def made(step: str, day: str, sources: Mapping[str, list[Cells]]) -> list[Cells]:
-    """Return the rows of a step: each names the versions of the raw data that it was made of.
+def made(step: str, day: str, sources: Mapping[Need, Sequence[Row]]) -> list[Cells]:
+    """Return the rows of a step: each names what it was made of, down to the versions of the raw data.
 
     ``defense`` looks at the number of rows only: the same for every version, so that it is cut off early.
     """
     if step == "defense":
-        return [{"day": day, "k": 0, "v": f"{len(sources['box'])} rows"}]
-    told = "; ".join(f"{name} {sorted(versions(rows))}" for name, rows in sorted(sources.items()))
+        return [{"day": day, "k": 0, "v": f"{len(sources[BOX])} rows"}]
+    told = "; ".join(f"{need.step} {sorted(facts(need, rows))}" for need, rows in sorted(sources.items()))
     return [{"day": day, "k": k, "v": f"{step} of {told}"} for k in range(2)]
-
-
-def undisturbed(day: str, box: Sequence[Row]) -> dict[str, list[Cells]]:
-    """Return the tables that a run without any fault leaves of this raw data."""
-    tables: dict[str, list[Cells]] = {"box": [dict(row) for row in box]}
-    for step, needs in NEEDS.items():
-        if needs:
-            tables[step] = made(step, day, {name: tables[name] for _, name in needs})
-    return tables
 
 
 class Steps:
     """What the steps run, as SQL (a function of the warehouse) and as Python; sometimes their own code fails."""
 
-    def __init__(self, sim: Scheduler, witness: Witness) -> None:
-        self._sim, self._witness = sim, witness
+    def __init__(self, scene: Scene, sim: Scheduler, witness: Witness) -> None:
+        self._needs, self._sim, self._witness = scene.needs, sim, witness
 
     def sql(self) -> dict[str, Function]:
         """Return the functions that the memory warehouse takes for SQL: one per step, one per table to read."""
-        steps = {name: self._sql(name) for name, needs in NEEDS.items() if needs}
-        return {**steps, **{f"rows of {name}": _all_rows(name) for name in NEEDS}}
+        steps = {name: self._sql(name) for name, needs in self._needs.items() if needs}
+        return {**steps, **{f"rows of {name}": _all_rows(name) for name in self._needs}}
 
     def python(self) -> dict[str, PythonStep]:
         """Return the functions that a Python step calls: each source is a read, hence a snapshot, of its own."""
-        return {f"sim:{name}": self._python(name) for name, needs in NEEDS.items() if needs}
+        return {f"sim:{name}": self._python(name) for name, needs in self._needs.items() if needs}
 
     def _sql(self, step: str) -> Function:
         def function(read: Read, params: Mapping[str, object]) -> list[Cells]:
             day = str(params["run_date"])
             self._fail(step, day)
-            return made(step, day, {name: _rows_of(name, day, read) for _, name in NEEDS[step]})
+            return made(step, day, {n: _between(read(f"sim.{n.step}"), *_span(n, day)) for n in self._needs[step]})
 
         return function
 
@@ -115,8 +175,11 @@ class Steps:
         def function(reading: Reading) -> list[Cells]:
             day = reading.game_date
             self._fail(step, day)
-            bound = {"run_date": day}
-            return made(step, day, {name: list(reading.read(f"rows of {name}", bound)) for _, name in NEEDS[step]})
+            sources = {}
+            for need in self._needs[step]:
+                first, last = _span(need, day)
+                sources[need] = reading.read(f"rows of {need.step}", {"first": first, "last": last})
+            return made(step, day, sources)
 
         return function
 
@@ -130,12 +193,22 @@ class Steps:
         raise RuntimeError("the step's own code failed")
 
 
-def _rows_of(step: str, day: str, read: Read) -> list[Cells]:
-    return [row for row in read(f"sim.{step}") if row["day"] == day]
+def _span(need: Need, day: str) -> tuple[str, str]:
+    """Return the first and the last date that a need speaks of."""
+    return bounds(day, need.back) if need.back else (day, day)
+
+
+def _between(rows: Sequence[Cells], first: str, last: str) -> list[Cells]:
+    return [row for row in rows if first <= str(row["day"]) <= last]
+
+
+def _held(tables: Mapping[tuple[str, str], list[Cells]], need: Need, day: str) -> list[Cells]:
+    rows = [row for (step, _), held in tables.items() if step == need.step for row in held]
+    return _between(rows, *_span(need, day))
 
 
 def _all_rows(step: str) -> Function:
     def function(read: Read, params: Mapping[str, object]) -> list[Cells]:
-        return _rows_of(step, str(params["run_date"]), read)
+        return _between(read(f"sim.{step}"), str(params["first"]), str(params["last"]))
 
     return function

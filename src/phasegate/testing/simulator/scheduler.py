@@ -25,7 +25,8 @@ class Livelock(AssertionError):
 class Faults:
     """How often things go wrong, per port call (probabilities) or per run (bounds).
 
-    ``stall`` is a pause just before a transaction, or round its commit; ``broken`` a failure of a step's own code.
+    ``stall`` is a pause just before a transaction, or round its commit; ``broken`` a failure of a step's own code;
+    ``wide`` the share of seeds that play dates in a row, with windows over them and a second mode.
     """
 
     crash: float = 0.01
@@ -37,6 +38,7 @@ class Faults:
     duplicate: float = 0.25
     broken: float = 0.03
     skew_s: tuple[float, ...] = (0.0, 0.0, -20.0, 20.0)
+    wide: float = 0.3
 
 
 @dataclass(eq=False)

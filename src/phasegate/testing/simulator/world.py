@@ -1,31 +1,34 @@
-"""One schedule: a scraper that corrects itself, workers, sweepers and an operator on the small pipeline."""
+"""One schedule: scrapers that correct themselves, workers, sweepers and an operator on a small pipeline."""
 
+import random
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from phasegate.core.keys import parse_run
 from phasegate.errors import PhasegateError
-from phasegate.ports import Message, Ports, Row
+from phasegate.ports import Ports
 from phasegate.service.pipeline import Pipeline
 from phasegate.testing.simulator.invariants import Violation, Witness
+from phasegate.testing.simulator.outside import Outside
 from phasegate.testing.simulator.ports import SimBackground, SimBus, SimClock, SimObserver, SimStore, SimWarehouse
-from phasegate.testing.simulator.reckoning import document, reckon, unsettled
-from phasegate.testing.simulator.scene import MODE, NEEDS, PHASES, Steps, small_plan, table
+from phasegate.testing.simulator.reckoning import reckon, reckon_drift, unsettled
+from phasegate.testing.simulator.scene import BOX, NARROW, TEAM, Scene, Steps, wide
 from phasegate.testing.simulator.scheduler import Faults, Livelock, Scheduler
 
 START = 1_770_000_000.0
 WORKERS = ("work", "sweep", "operator")
 TASKS_MAX = 5
-IDLE_JUMPS_MAX = 4_000
+IDLE_JUMPS_MAX = 10_000
 TTL_S = 60.0
 HEARTBEAT_S = 15.0
 OPERATOR_EVERY_S = 600.0
 # Everything that is asked for is asked again within minutes, so rest is far off the look that comes once a day.
 REST_MAX_S = 6 * 3600.0
 CATCH_UP_S = (0.0, 120.0)
-LATE_S = (5.0, 20.0, 60.0, 150.0, 300.0, 1000.0, 3000.0)
-BATCHES = (("r1",), ("r1", "r2"), ("r1", "r2", "r1"), ("r1", "r1"), ("r1", "r2", "r2", "r3"), ("r1", "r2", "r3", "r4"))
+DAYS = ("2026-02-03", "2026-02-04", "2026-02-05", "2026-02-06")
+NARROW_DAYS, WIDE_DAYS = (1, 1, 2), (3, 3, 3, 4)
+VARIANTS = ((True, False), (True, False), (False, True), (False, True), (True, True))
 
 
 @dataclass
@@ -52,14 +55,18 @@ class World:
         self.seed, self.faults = seed, faults or Faults()
         self.sim = Scheduler(seed, faults=self.faults, start=START)
         rng = self.sim.rng
-        self.days = ["2026-02-03", "2026-02-04"][: rng.choice([1, 1, 2])]
+        wide_one = random.Random(f"scene of {seed}").random() < self.faults.wide  # a draw of its own, see replay
+        self.days = DAYS[: rng.choice(WIDE_DAYS if wide_one else NARROW_DAYS)]
         self.guarded = rng.random() < 0.5
-        python = [step for step, needs in NEEDS.items() if needs and rng.random() < 0.3]
-        plan = small_plan(python=python, catch_up_max_s=rng.choice(CATCH_UP_S))
+        self.scene = self._wide() if wide_one else NARROW
+        self.modes = tuple(self.scene.modes["raw"])
+        python = [step for step, needs in self.scene.needs.items() if needs and rng.random() < 0.3]
+        plan = self.scene.plan(python=python, catch_up_max_s=rng.choice(CATCH_UP_S))
         skew_s = max(self.faults.skew_s) - min(self.faults.skew_s)
-        runs = {document(phase, day) for phase in PHASES for day in self.days}
-        self.witness = Witness(now=lambda: self.sim.now, skew_s=skew_s, runs=runs)
-        steps = Steps(self.sim, self.witness)
+        runs = {key for day in self.days for key in self.scene.documents(day)}
+        self.witness = Witness(now=lambda: self.sim.now, skew_s=skew_s, runs=runs, windows=self.scene.windows(),
+                               cascade_days=self.scene.cascade_days)  # fmt: skip
+        steps = Steps(self.scene, self.sim, self.witness)
         self.store, self.bus = SimStore(self.sim, self.witness), SimBus(self.sim, topics=plan.topics())
         self.warehouse = SimWarehouse(self.sim, self.witness, functions=steps.sql())
         self.observer = SimObserver(self.sim)
@@ -74,24 +81,23 @@ class World:
         )
         self.pipeline = Pipeline(plan, ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
                                  functions=steps.python())  # fmt: skip
-        self.batches = {day: self._draw_batches() for day in self.days}
-        self.final: dict[str, list[Row]] = {}
         self._last_change, self._visit = START, START
+        self.outside = Outside(self)
 
-    def _draw_batches(self) -> list[tuple[float, str]]:
-        """Draw when which version of the raw data appears: on time, late, corrected back, the same again."""
-        late = self.sim.rng.choice(LATE_S)
-        return [(late * number, version) for number, version in enumerate(self.sim.rng.choice(BATCHES))]
+    def _wide(self) -> Scene:
+        early, chain = self.sim.rng.choice(VARIANTS)
+        return wide(over=self.sim.rng.choice((TEAM, TEAM, BOX)), early=early, chain=chain)
 
     def run(self) -> Outcome:
         """Play the schedule to its end; check the promises on the way and at the end."""
         violation = ""
         try:
-            for day in self.days:
-                self._start_scraper(day, list(self.batches[day]))
-            self._play()
-            self._last_word()
-            self._play()
+            self._play(hears_all=self.guarded)
+            if not self.guarded:
+                self.outside.last_word()
+                self._play()
+            reckon_drift(self)
+            self._mend()
             reckon(self)
         except (Violation, Livelock) as e:
             violation = str(e)
@@ -105,66 +111,31 @@ class World:
             rest_s=self.sim.now - self._last_change,
             fired=dict(self.witness.fired),
             builds={f"{p.table}/{p.partition}": n for p, n in self.witness.commits.items()},
-            changes=sum(len(b) for b in self.batches.values()),
+            changes=sum(len(b) for b in self.outside.batches.values()),
             story=self.observer.story,
         )
 
-    def _start_scraper(self, day: str, batches: list[tuple[float, str]]) -> None:
-        begun = self.sim.now
+    def changed(self) -> None:
+        """Note that something came from outside: from now on everything must come to rest again."""
+        self._last_change = self.sim.now
 
-        def scrape() -> None:
-            while batches:
-                after, version = batches[0]
-                if self.sim.now < begun + after:
-                    self.sim.sleep(begun + after - self.sim.now)
-                rows: list[Row] = [{"day": day, "k": k, "v": version} for k in range(2)]
-                self.final[day] = rows
-                self._deliver(day, rows)
-                self._last_change = self.sim.now
-                batches.pop(0)
-
-        def supervised() -> None:
-            """Start a scraper that died again, as its own platform does; it goes on where it was."""
-            self.sim.spawn(f"scraper {day}", scrape)
-            while batches:
-                self.sim.sleep(40.0)
-                if batches and not self.sim.live[f"scraper {day}"]:
-                    self.sim.spawn(f"scraper {day}", scrape)
-
-        self.sim.spawn(f"platform {day}", supervised, mortal=False)
-
-    def _deliver(self, day: str, rows: list[Row]) -> None:
-        """Write a batch and report it: through Phasegate, or into a foreign table with a message behind it."""
-        if not self.guarded:
-            self.warehouse.foreign_write(table("box"), rows, partition=day)
-            self._announce(day)
-            return
-        while True:
-            try:
-                with self.pipeline.begin(f"{day}.{MODE}", step="box") as run:
-                    receipt = run.write(rows)
-                    run.complete(rows=receipt.rows)
-            except PhasegateError as e:
-                self.observer.event("scraper tries again", error=str(e))
-                self.sim.sleep(20.0)
-            else:
+    def _mend(self) -> None:
+        """Have an operator refresh what has drifted; a refreshed date may make a later one drift."""
+        for _ in self.days:
+            drifted = [
+                key for key, phase in self.witness.phases.items() if any(w.drifted for w in phase.windows.values())
+            ]
+            if not drifted:
                 return
+            self.outside.mend(drifted)
+            self.changed()
+            self._play()
 
-    def _announce(self, day: str) -> bool:
-        """Send a completion message, its run in any spelling that is allowed; return whether the bus answered."""
-        spellings = ({"game_date": day}, {"game_date": day, "mode": MODE}, {"run": f"{day}.{MODE}"})
-        number = f"run-{self.sim.new_id()}"
-        body = {"kind": "completion", "step": "box", "completed_at": self.sim.now, "execution_id": number,
-                **self.sim.rng.choice(spellings)}  # fmt: skip
-        try:
-            self.bus.publish(Message(f"completion.{day}.{number}", "sim.completions", body))
-        except PhasegateError as e:
-            self.observer.event("scraper got no answer", error=str(e))
-            return False
-        return True
+    def _play(self, *, hears_all: bool = True) -> None:
+        """Run tasks, start workers and sweepers where there is work, and let time jump when there is none.
 
-    def _play(self) -> None:
-        """Run tasks, start workers and sweepers where there is work, and let time jump when there is none."""
+        ``hears_all`` False: runs may wait for a report that was lost outside, so rest is what nobody can end.
+        """
         jumps = 0
         while True:
             self._start_work()
@@ -173,7 +144,7 @@ class World:
             if going:
                 continue
             to = self._next_event()
-            if to is None:
+            if to is None or (not hears_all and to - self._last_change > REST_MAX_S):
                 return
             jumps += 1
             self.sim.now = max(self.sim.now + 1.0, to)
@@ -229,16 +200,6 @@ class World:
         for key in sorted(self.witness.dead):
             _, _, phase, run = key.split(":")
             self.pipeline.gatekeeper.redrive(phase, parse_run(run), step=None)
-
-    def _last_word(self) -> None:
-        """Report a foreign table once more, as an operator would: its reporter may have lost every message."""
-        if self.guarded:
-            return
-        self.bus.lossless = True
-        for day in self.days:
-            while not self._announce(day):
-                self.sim.now += 1.0
-        self._last_change = self.sim.now
 
 
 def replay(seed: int, faults: Faults) -> str:

@@ -1,0 +1,78 @@
+"""Which dates have games, and when their last game is over, computed from a source's schedule.
+
+Three answers: games, none, void (every game postponed). A fourth, unknown, is a date that is left out: where a source
+has no schedule, an empty date must not look like a day without games.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import cast
+
+from nba_props.errors import DataError
+from nba_props.raw import RawRow
+from nba_props.sources import EASTERN, Source
+from phasegate import CalendarDay
+
+NBA_DATA = "NBA_DATA"
+GAME_LENGTH_S = 2.5 * 3600
+"""From tip-off to the final box score; the longest games take about three hours."""
+TIPOFF_UNKNOWN = time(22, 30, tzinfo=EASTERN)
+"""The latest usual tip-off, taken for a game whose own is unknown: too late is safe, too early is not."""
+
+
+def game_dates(first: date, last: date) -> list[CalendarDay]:
+    """Give the days from `first` to `last` of the folder that the environment variable NBA_DATA names.
+
+    Raises DataError when it is unset or names no folder of box scores.
+    """
+    from nba_props.sources.parquet import ParquetSource  # only this calendar needs a folder
+
+    folder = os.environ.get(NBA_DATA)
+    if not folder:
+        raise DataError(NBA_DATA, problem="is not set, so no date is known", mend="set it to the folder of box scores")
+    return days(ParquetSource(Path(folder)), first, last)
+
+
+def days(source: Source, first: date, last: date) -> list[CalendarDay]:
+    """Give the days from `first` to `last`, both included, ascending, that the source's schedule covers.
+
+    A date with a game is known even outside of that: that it has games is certain, whatever else is not.
+    """
+    games: dict[date, list[RawRow]] = {}
+    for row in source.schedule(first, last):
+        games.setdefault(cast("date", row["game_date"]), []).append(row)
+    known = set(games)
+    for begin, end in source.coverage(first, last):
+        known |= {begin + timedelta(days=ahead) for ahead in range((end - begin).days + 1)}
+    return [_day(day, games.get(day, [])) for day in sorted(known)]
+
+
+def _day(day: date, games: Sequence[RawRow]) -> CalendarDay:
+    playing = [row for row in games if not row["postponed"]]
+    postponed = ", ".join(sorted(_name(row) for row in games if row["postponed"]))
+    if playing:
+        tips = [_tipoff(row) for row in playing]
+        anchors = {"first_tip": min(tips), "last_game_end": max(tips) + GAME_LENGTH_S}
+        reason = f"{len(playing)} game(s)" + (f"; postponed: {postponed}" if postponed else "")
+        return CalendarDay(date=day.isoformat(), state="games", anchors=anchors, reason=reason)
+    if games:
+        return CalendarDay(date=day.isoformat(), state="void", reason=f"postponed: {postponed}")
+    return CalendarDay(date=day.isoformat(), state="none", reason="no regular-season game is scheduled")
+
+
+def _name(row: RawRow) -> str:
+    if row["home_team_abbr"] and row["away_team_abbr"]:
+        return f"{row['away_team_abbr']} at {row['home_team_abbr']} ({row['game_id']})"
+    return f"{row['team_a_abbr']} and {row['team_b_abbr']} ({row['game_id']})"
+
+
+def _tipoff(row: RawRow) -> float:
+    tipoff = row["tipoff_at"]
+    if isinstance(tipoff, datetime):
+        return tipoff.timestamp()
+    # 22:30 is on no date skipped or repeated: clocks change at 02:00.
+    return datetime.combine(cast("date", row["game_date"]), TIPOFF_UNKNOWN).timestamp()

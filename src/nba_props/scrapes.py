@@ -1,0 +1,90 @@
+"""A row for every fetch, whatever came of it: `nba_raw.scraper_execution_log`.
+
+A scraper that died must leave a trace: a date without a row is a scraper that never ran, a row with `failed` one that
+could not, a row with `no_data` one that found nothing. A recorder retries nothing and writes to no table.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Literal, NamedTuple
+
+from nba_props.raw import RawRow
+
+MESSAGE_CHARS_MAX = 500
+
+Status = Literal["success", "no_data", "failed"]
+
+
+class Fetched(NamedTuple):
+    """The rows of a fetch (None when it failed) and its row of `raw_tables.SCRAPES`."""
+
+    rows: list[RawRow] | None
+    log: RawRow
+
+
+class Recorder:
+    """Run fetches of one workflow from one source and describe each.
+
+    `now`: epoch seconds. `new_id`: a new execution id at each call. `retries`: how many retries the source has made so
+    far, in all; the recorder takes the difference.
+    """
+
+    def __init__(
+        self,
+        workflow: str,
+        *,
+        source: str,
+        now: Callable[[], float] = time.time,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        retries: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._workflow, self._source = workflow, source
+        self._now, self._new_id, self._retries = now, new_id, retries
+
+    def fetch(self, scraper_name: str, day: date, *, call: Callable[[], list[RawRow]]) -> Fetched:
+        """Call, and give the rows with a log row; an exception becomes status `failed` and no rows.
+
+        Never half a batch: the rows are all that the call returned, or None. Only exceptions that stop the process
+        (KeyboardInterrupt, SystemExit) pass.
+        """
+        begun, retries = self._now(), self._retries()
+        rows: list[RawRow] | None = None
+        error: Exception | None = None
+        try:
+            rows = call()
+        except Exception as caught:  # noqa: BLE001  told in the log row; a scraper's death must not end the others
+            error = caught
+        ended = max(self._now(), begun)  # a clock set back must not make a duration negative
+        return Fetched(
+            rows,
+            {
+                "execution_id": self._new_id(),
+                "scraper_name": scraper_name,
+                "workflow": self._workflow,
+                "game_date": day,
+                "status": _status(rows),
+                "triggered_at": datetime.fromtimestamp(begun, UTC),
+                "completed_at": datetime.fromtimestamp(ended, UTC),
+                "duration_seconds": round(ended - begun, 3),
+                "source": self._source,
+                "record_count": len(rows or []),
+                "error_type": type(error).__name__ if error else None,
+                "error_message": _one_line(error) if error else None,
+                "retry_count": self._retries() - retries,
+            },
+        )
+
+
+def _status(rows: list[RawRow] | None) -> Status:
+    if rows is None:
+        return "failed"
+    return "success" if rows else "no_data"
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:MESSAGE_CHARS_MAX]

@@ -1,0 +1,207 @@
+"""The league's own services as a source, through the optional package `nba_api` (the extra `live`).
+
+Every public call asks a bounded number of times, with a pause before each question, and repeats an unanswered one a
+bounded number of times. An answer that never came, or that cannot be read, is a DataError: a call gives all or nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from importlib import import_module
+from typing import Any, NamedTuple, TypeAlias, cast
+
+from nba_props.errors import DataError
+from nba_props.raw import RawRow
+from nba_props.raw_tables import SHOTS, in_order
+from nba_props.sources import season_of_date
+from nba_props.sources.shapes import Body
+from nba_props.sources.shapes_box import gamelog_rows
+from nba_props.sources.shapes_schedule import covered_spans, league_schedule_rows, undecided_dates
+from nba_props.sources.shapes_shots import shot_rows
+
+Request: TypeAlias = Callable[[str, Mapping[str, str]], Body]
+"""Ask an endpoint of stats.nba.com with parameters; OSError or ValueError when no JSON came back."""
+
+REGULAR_SEASON = "Regular Season"
+_SHOT_FILTERS = (
+    *("ClutchTime", "AheadBehind", "PointDiff", "RangeType", "StartPeriod", "EndPeriod", "StartRange", "EndRange"),
+    *("GameSegment", "Location", "Outcome", "Position", "RookieYear", "SeasonSegment", "VsConference", "VsDivision"),
+    *("ContextFilter", "DateFrom", "DateTo", "PlayerPosition"),
+)
+
+
+class Limits(NamedTuple):
+    """How much a call may ask: `requests_max` per public call, repeats included.
+
+    `pause_s`: least time between two questions. `attempts_max` and `retry_s_max` bound the repeats of one question.
+    `schedule_age_s`: how long a season's schedule is used again.
+    """
+
+    requests_max: int = 40
+    pause_s: float = 1.0
+    attempts_max: int = 3
+    retry_s_max: float = 60.0
+    schedule_age_s: float = 900.0
+
+
+class _Schedule(NamedTuple):
+    fetched_at: float
+    rows: list[RawRow]
+    spans: list[tuple[date, date]]
+
+
+def stats_request(endpoint: str, parameters: Mapping[str, str]) -> Body:
+    """Ask stats.nba.com once, through nba_api, waiting at most 30 s.
+
+    Raises DataError without the extra, OSError when nothing came back, ValueError when it was no JSON.
+    """
+    http = _extra("nba_api.stats.library.http")
+    answer = http.NBAStatsHTTP().send_api_request(endpoint=endpoint, parameters=dict(parameters), timeout=30)
+    return cast("Body", answer.get_dict())
+
+
+class LiveSource:
+    """Serve regular-season games as the league publishes them; no prop lines.
+
+    `request` is the one function that touches the network. `now` is epoch seconds. `retries` counts the repeats so
+    far. Box scores are of final games only; a later call may know more games of a date.
+    """
+
+    def __init__(
+        self,
+        *,
+        request: Request = stats_request,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        limits: Limits | None = None,
+    ) -> None:
+        self._request, self._now, self._sleep = request, now, sleep
+        self._limits = limits or Limits()
+        self._left = 0
+        self._asked_at: float | None = None
+        self._schedules: dict[str, _Schedule] = {}
+        self._versions: dict[date, datetime] = {}
+        self.retries = 0
+
+    def dates(self, first: date, last: date) -> list[date]:
+        """Give the dates with scheduled games from `first` to `last`, ascending, played or not."""
+        return sorted({cast("date", row["game_date"]) for row in self.schedule(first, last) if not row["postponed"]})
+
+    def batch(self, day: date) -> list[RawRow]:
+        """Give the raw rows of the date's final games by game, team and player, in one request."""
+        self._left = self._limits.requests_max
+        body = self._ask(
+            "leaguegamelog",
+            Counter="1000",
+            DateFrom=f"{day:%m/%d/%Y}",
+            DateTo=f"{day:%m/%d/%Y}",
+            Direction="ASC",
+            LeagueID="00",
+            PlayerOrTeam="P",
+            Season=season_of_date(day),
+            SeasonType=REGULAR_SEASON,
+            Sorter="DATE",
+        )
+        version = datetime.fromtimestamp(self._now(), UTC)
+        rows = gamelog_rows(body, updated_at=lambda _: version, where=f"leaguegamelog of {day}")
+        if {row["game_date"] for row in rows} - {day}:
+            raise DataError(f"leaguegamelog of {day}", problem="it holds games of other dates", mend="try again later")
+        self._versions[day] = version
+        return rows
+
+    def updated_at(self, day: date) -> datetime:
+        """Give when the date's box scores were last fetched; now, when they were not."""
+        return self._versions.get(day) or datetime.fromtimestamp(self._now(), UTC)
+
+    def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
+        """Give the parts of the published seasons that lie from `first` to `last`."""
+        self._left = self._limits.requests_max
+        spans = [span for season in _seasons(first, last) for span in self._season(season).spans]
+        cut = ((max(begin, first), min(end, last)) for begin, end in spans)
+        return [(begin, end) for begin, end in cut if begin <= end]
+
+    def schedule(self, first: date, last: date) -> list[RawRow]:
+        """Give the published games from `first` to `last`, a request for each season."""
+        self._left = self._limits.requests_max
+        return self._scheduled(first, last)
+
+    def props(self, day: date) -> list[RawRow]:  # noqa: ARG002  the league publishes no lines
+        """Give nothing: the league's services have no lines."""
+        return []
+
+    def shots(self, day: date) -> list[RawRow]:
+        """Give the shots of the date's games, a request for each game."""
+        self._left = self._limits.requests_max
+        games = [str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]]
+        rows = [row for game in games for row in self._game_shots(game, season=season_of_date(day))]
+        return in_order(SHOTS, rows)
+
+    def _scheduled(self, first: date, last: date) -> list[RawRow]:
+        rows = [row for season in _seasons(first, last) for row in self._season(season).rows]
+        return [dict(row) for row in rows if first <= cast("date", row["game_date"]) <= last]
+
+    def _season(self, season: str) -> _Schedule:
+        known = self._schedules.get(season)
+        if known is None or self._now() - known.fetched_at > self._limits.schedule_age_s:
+            body = self._ask("scheduleleaguev2", LeagueID="00", Season=season)
+            rows = league_schedule_rows(body, where=f"scheduleleaguev2 of {season}")
+            known = _Schedule(self._now(), rows, covered_spans(rows, undecided=undecided_dates(body)))
+            self._schedules[season] = known
+        return known
+
+    def _game_shots(self, game: str, *, season: str) -> list[RawRow]:
+        asked = dict.fromkeys(_SHOT_FILTERS, "") | dict.fromkeys(
+            ("LastNGames", "Month", "OpponentTeamID", "Period", "PlayerID", "TeamID"), "0"
+        )
+        asked |= {"ContextMeasure": "FGA", "GameID": game, "LeagueID": "00", "Season": season}
+        body = self._ask("shotchartdetail", **asked, SeasonType=REGULAR_SEASON)
+        return shot_rows(body, where=f"shotchartdetail of {game}")
+
+    def _ask(self, endpoint: str, **parameters: str) -> Body:
+        """Ask until an answer comes or a bound is reached."""
+        stamina = _extra("stamina")
+        try:
+            for attempt in stamina.retry_context(
+                on=(OSError, ValueError), attempts=self._limits.attempts_max, timeout=self._limits.retry_s_max
+            ):
+                with attempt:
+                    self.retries += attempt.num > 1
+                    self._take_turn(endpoint)
+                    return self._request(endpoint, parameters)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"stats.nba.com, {endpoint}", problem=f"{type(error).__name__}: {error}", mend="try again later"
+            ) from error
+        raise AssertionError("the retries end with an answer or an error")
+
+    def _take_turn(self, endpoint: str) -> None:
+        if self._left <= 0:
+            raise DataError(
+                f"stats.nba.com, {endpoint}",
+                problem=f"this call has asked {self._limits.requests_max} times already",
+                mend="ask for fewer dates at once",
+            )
+        self._left -= 1
+        if self._asked_at is not None:
+            pause_s = self._asked_at + self._limits.pause_s - self._now()
+            if pause_s > 0:
+                self._sleep(pause_s)
+        self._asked_at = self._now()
+
+
+def _seasons(first: date, last: date) -> list[str]:
+    years = range(first.year - 1, last.year + 1)
+    every = [season_of_date(date(year, 12, 31)) for year in years]
+    return [season for season in every if season_of_date(first) <= season <= season_of_date(last)]
+
+
+def _extra(module: str) -> Any:
+    # Optional and heavy (nba_api brings pandas): imported on first use, and by name, so that types need neither.
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise DataError(
+            "live data", problem=f"{error.name} is not installed", mend="pip install 'phasegate[live]'"
+        ) from error

@@ -1,0 +1,160 @@
+"""Points lines of bookmakers, tidied: one row for each player, bookmaker and date.
+
+The files (`odds/*.parquet`) are captures of the-odds-api put below each other: `source_file` names the UTC date of the
+capture and nothing finer. A line is repeated in every capture and side, it moves from one capture to the next, a price
+may be a sentinel, and a few captures fell into a running game.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from nba_props.errors import DataError
+from nba_props.names import Matches, match_names
+from nba_props.raw import RawRow
+from nba_props.raw_tables import PROPS, check_table, in_order
+from nba_props.sources import eastern_date
+from nba_props.sources.parquet_file import query
+
+MARKET = "player_points"
+PRICE_MAX = 5_000
+"""American odds beyond this are no price: one bookmaker writes -10000 and -100000 where it has none."""
+
+
+class Quote(NamedTuple):
+    """One side of one line in one capture; `event` is the bookmaker's id of the game."""
+
+    player: str
+    bookmaker: str
+    side: str
+    line: float
+    price: int
+    event: str
+    commences: datetime
+    captured: datetime
+
+
+class Line(NamedTuple):
+    """A line as one capture shows it; `whole`: with both sides."""
+
+    points: float
+    over: int | None
+    under: int | None
+    whole: bool
+
+
+class OddsBook:
+    """The rows of each date, and what was found amiss on the way.
+
+    `matches`: how names were mapped. `two_events`: (date, lookup, bookmaker) with lines for two games, which are
+    two players of one lookup, so that neither has a row. `in_play`: sides captured after the tip-off, left out.
+    """
+
+    def __init__(self, quotes: Iterable[Quote], *, known: Iterable[str]) -> None:
+        every = list(dict.fromkeys(quotes))  # full duplicates go
+        before = [quote for quote in every if not _in_play(quote)]
+        self.in_play = len(every) - len(before)
+        self.matches: Matches = match_names((quote.player for quote in before), known=known)
+        self.two_events: tuple[tuple[date, str, str], ...] = ()
+        self._rows = self._tidy(before)
+
+    def rows(self, day: date) -> list[RawRow]:
+        """Give the rows of `raw_tables.PROPS` for the games of a date, by player and bookmaker."""
+        return [dict(row) for row in self._rows.get(day, [])]
+
+    def dates(self) -> list[date]:
+        """Give the dates that have rows, ascending."""
+        return sorted(self._rows)
+
+    def _tidy(self, quotes: Sequence[Quote]) -> dict[date, list[RawRow]]:
+        groups: dict[tuple[date, str, str], list[Quote]] = {}
+        for quote in quotes:
+            key = (eastern_date(quote.commences), self.matches.lookups[quote.player], quote.bookmaker)
+            groups.setdefault(key, []).append(quote)
+        by_date: dict[date, list[RawRow]] = {}
+        for key, group in groups.items():
+            if len({quote.event for quote in group}) > 1:
+                self.two_events = tuple(sorted({*self.two_events, key}))
+            else:
+                by_date.setdefault(key[0], []).append(_row(group, key=key))
+        for day, rows in by_date.items():
+            by_date[day] = in_order(PROPS, rows)
+            check_table(PROPS, by_date[day], where=f"odds of {day}")
+        return by_date
+
+
+def read_odds(folder: Path, *, known: Iterable[str]) -> OddsBook:
+    """Read the lines of a folder's `odds/*.parquet`; `known`: the league's names. No file is an empty book."""
+    quotes = [quote for path in sorted((folder / "odds").glob("*.parquet")) for quote in _quotes(path)]
+    return OddsBook(quotes, known=known)
+
+
+def _quotes(path: Path) -> Iterable[Quote]:
+    found = query(
+        path,
+        f"""
+        SELECT DISTINCT player, bookmaker, side, CAST(line AS DOUBLE), CAST(price AS INTEGER), game_id, commence_time,
+               CAST(strptime(source_file, '%m_%d_%Y.csv') AS DATE)
+        FROM read_parquet($path) WHERE market = '{MARKET}' ORDER BY ALL
+        """,
+    )
+    for number, cells in enumerate(found, start=1):
+        if None in cells:
+            raise DataError(str(path), problem=f"line {number} has an empty cell: {cells}", mend="capture it again")
+        *same, commences, day = cells
+        player, bookmaker, side, line, price, event = cast("tuple[str, str, str, float, int, str]", tuple(same))
+        yield Quote(
+            player=player,
+            bookmaker=bookmaker,
+            side=side,
+            line=line,
+            price=price,
+            event=event,
+            commences=datetime.fromisoformat(str(commences)).astimezone(UTC),
+            captured=datetime.combine(cast("date", day), datetime.min.time(), tzinfo=UTC),
+        )
+
+
+def _in_play(quote: Quote) -> bool:
+    """Say whether a line was surely seen after the tip-off: a scheduled start is a whole minute, a real one is not."""
+    return quote.commences < quote.captured or quote.commences.second != 0
+
+
+def _row(quotes: Sequence[Quote], *, key: tuple[date, str, str]) -> RawRow:
+    by_capture: dict[datetime, list[Quote]] = {}
+    for quote in quotes:
+        by_capture.setdefault(quote.captured, []).append(quote)
+    shown = {moment: _main_line(by_capture[moment]) for moment in sorted(by_capture)}
+    # A line with one side is a special offer: it counts only where the bookmaker has shown nothing else.
+    lines = {moment: line for moment, line in shown.items() if line.whole} or shown
+    points = [line.points for line in lines.values()]
+    newest = max(lines)
+    return {
+        "game_date": key[0],
+        "player_lookup": key[1],
+        "bookmaker": key[2],
+        "player_name": max(by_capture[newest]).player.strip(),
+        "points_line": points[-1],
+        "over_price": _price(lines[newest].over),
+        "under_price": _price(lines[newest].under),
+        "line_first": points[0],
+        "line_moves": sum(before != after for before, after in pairwise(points)),
+        "captured_at": newest,
+    }
+
+
+def _main_line(quotes: Sequence[Quote]) -> Line:
+    """Give the line of one capture: one with both sides before one with a single side, then the lower."""
+    sides: dict[float, dict[str, int]] = {}
+    for quote in sorted(quotes):
+        sides.setdefault(quote.line, {}).setdefault(quote.side, quote.price)
+    points, prices = min(sides.items(), key=lambda item: (len(item[1]) < 2, item[0]))
+    return Line(points, prices.get("Over"), prices.get("Under"), len(prices) == 2)
+
+
+def _price(price: int | None) -> int | None:
+    return price if price is not None and abs(price) < PRICE_MAX else None

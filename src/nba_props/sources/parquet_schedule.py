@@ -1,0 +1,231 @@
+"""The regular-season schedule of a parquet folder, put together from what the folder holds.
+
+Who played whom on which date comes from the box scores. Home, away, tip-off and neutral site come from ESPN's schedule
+(`espn/schedule_*.parquet`, its events tied to the league's games by `derived/xref_games_espn_nba.parquet`), else from
+a capture made before the season (`nba/schedule_*_preseason_capture_*.parquet`) corrected by
+`derived/schedule_changes_*.parquet`, else from nowhere: they are NULL. `source` says which it was.
+
+ESPN's word is taken as it is: it calls the two Las Vegas games of 7 December 2023 home games, not neutral ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from nba_props.errors import DataError
+from nba_props.raw import RawRow
+from nba_props.raw_tables import SCHEDULE, check_table, in_order
+from nba_props.sources import eastern_date
+from nba_props.sources.gamelog import season_of
+from nba_props.sources.parquet_file import query
+from nba_props.teams import team_of_code
+
+XREF = "derived/xref_games_espn_nba.parquet"
+ESPN_REGULAR_SEASON = 2
+_POSTPONED = "STATUS_POSTPONED"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Game(NamedTuple):
+    """A game as the box scores know it; `teams` in alphabetical order."""
+
+    game_id: str
+    day: date
+    season: str
+    teams: tuple[str, str]
+
+
+class Plan(NamedTuple):
+    """What a schedule says of a game; `home` and `away` None where the teams were not yet known."""
+
+    home: str | None
+    away: str | None
+    tipoff_at: datetime | None
+    neutral_site: bool | None
+    source: str
+
+
+class Event(NamedTuple):
+    """A game in ESPN's schedule; `game_id` is the league's, None where ESPN's event stands for no played game."""
+
+    event_id: int
+    game_id: str | None
+    day: date
+    home: str
+    away: str
+    tipoff_at: datetime
+    neutral_site: bool
+    postponed: bool
+
+
+def read_schedule(folder: Path, *, seasons: Sequence[Path]) -> dict[date, list[RawRow]]:
+    """Give date -> rows of `raw_tables.SCHEDULE`, ascending, for the seasons of the box-score files.
+
+    Raises DataError for a file that cannot be read and for a schedule whose teams are not those of the box score.
+    """
+    games = {game.game_id: game for path in seasons for game in _games(path)}
+    events = read_events(folder)
+    plans = _captured(folder) | {event.game_id: _plan(event) for event in events if event.game_id is not None}
+    rows = [_row(game, plans.get(game.game_id)) for game in games.values()]
+    rows += _postponed_rows(events, games=list(games.values()))
+    rows = in_order(SCHEDULE, rows)
+    check_table(SCHEDULE, rows, where=str(folder))
+    by_date: dict[date, list[RawRow]] = {}
+    for row in rows:
+        by_date.setdefault(cast("date", row["game_date"]), []).append(row)
+    return by_date
+
+
+def read_events(folder: Path) -> list[Event]:
+    """Give ESPN's regular-season games, played and postponed; none where the folder lacks ESPN's schedule or XREF.
+
+    All-star games and the cup's final are left out: the league counts them in no season.
+    """
+    files = sorted((folder / "espn").glob("schedule_*.parquet"))
+    if not files or not (folder / XREF).is_file():
+        return []
+    tied = query(folder / XREF, "SELECT espn_game_id, nba_game_id FROM read_parquet($path)")
+    known = {event_id: game_id for event_id, game_id in tied}  # noqa: C416  says that each row is a pair
+    return [event for path in files for event in _events(path, known)]
+
+
+def _events(path: Path, known: Mapping[object, object]) -> Iterable[Event]:
+    found = query(
+        path,
+        f"""
+        SELECT game_id, CAST(game_date AS DATE), home_abbreviation, away_abbreviation, date, neutral_site,
+               status_type_name = '{_POSTPONED}'
+        FROM read_parquet($path) WHERE season_type = {ESPN_REGULAR_SEASON} ORDER BY game_id
+        """,
+    )
+    for event_id, day, home, away, tipoff, neutral, postponed in found:
+        game_id = known.get(event_id)
+        if game_id is None and not postponed:
+            continue
+        yield Event(
+            event_id=cast("int", event_id),
+            game_id=None if game_id is None else str(game_id),
+            day=cast("date", day),
+            home=team_of_code(home, where=f"{path}, event {event_id}"),
+            away=team_of_code(away, where=f"{path}, event {event_id}"),
+            tipoff_at=datetime.fromisoformat(str(tipoff)).astimezone(UTC),
+            neutral_site=bool(neutral),
+            postponed=bool(postponed),
+        )
+
+
+def _plan(event: Event) -> Plan:
+    return Plan(event.home, event.away, event.tipoff_at, event.neutral_site, "espn_schedule")
+
+
+def _games(path: Path) -> list[Game]:
+    found = query(
+        path,
+        """
+        SELECT GAME_ID, CAST(GAME_DATE AS DATE), SEASON_ID, list_sort(list(DISTINCT TEAM_ABBREVIATION))
+        FROM read_parquet($path) GROUP BY ALL ORDER BY ALL
+        """,
+    )
+    games = []
+    for game_id, day, season_id, teams in found:
+        listed, season = cast("list[str]", teams), season_of(season_id)
+        if len(listed) != 2 or season is None or not isinstance(day, date):
+            raise DataError(
+                str(path),
+                problem=f"game {game_id} has the teams {', '.join(listed)}, season id {season_id} and date {day}",
+                mend="export the season again when the game is final",
+            )
+        games.append(Game(str(game_id), day, season, (listed[0], listed[1])))
+    return games
+
+
+def _captured(folder: Path) -> dict[str, Plan]:
+    """Give the plans of a capture made before the season, corrected where the folder says what changed since."""
+    plans: dict[str, Plan] = {}
+    changes = _changes(folder)
+    for path in sorted(folder.glob("**/schedule_*_preseason_capture_*.parquet")):
+        found = query(
+            path,
+            """
+            SELECT gameId, homeTeam_teamTricode, awayTeam_teamTricode, gameDateTimeUTC
+            FROM read_parquet($path) WHERE gameId LIKE '002%'
+            """,
+        )
+        for game_id, home, away, planned in found:
+            first = datetime.fromisoformat(str(planned)).astimezone(UTC) if home and away else None
+            teams = (str(home) or None, str(away) or None)
+            plans[str(game_id)] = Plan(*teams, changes.get(str(game_id), first), None, "preseason_capture")
+    return plans
+
+
+def _changes(folder: Path) -> dict[str, datetime]:
+    """Give game -> its tip-off as it was in the end; microseconds, because a time with its zone needs pytz to fetch."""
+    tipoffs: dict[str, datetime] = {}
+    for path in sorted((folder / "derived").glob("schedule_changes_*.parquet")):
+        found = query(path, "SELECT GAME_ID, epoch_us(espn_utc) FROM read_parquet($path) WHERE espn_utc IS NOT NULL")
+        for game_id, moment in found:
+            tipoffs[str(game_id)] = _EPOCH + timedelta(microseconds=cast("int", moment))
+    return tipoffs
+
+
+def _row(game: Game, plan: Plan | None) -> RawRow:
+    plan = plan or Plan(None, None, None, None, "game_log")
+    # a tip-off on another date is of an older plan
+    tipoff = plan.tipoff_at if plan.tipoff_at and eastern_date(plan.tipoff_at) == game.day else None
+    if plan.home and plan.away and {plan.home, plan.away} != set(game.teams):
+        raise DataError(
+            f"game {game.game_id}",
+            problem=f"{plan.source} says {plan.away} at {plan.home}, the box score {' and '.join(game.teams)}",
+            mend="correct the cross reference or the schedule",
+        )
+    return {
+        "game_date": game.day,
+        "game_id": game.game_id,
+        "season": game.season,
+        "team_a_abbr": game.teams[0],
+        "team_b_abbr": game.teams[1],
+        "home_team_abbr": plan.home,
+        "away_team_abbr": plan.away,
+        "neutral_site": plan.neutral_site,
+        "tipoff_at": tipoff,
+        "postponed": False,
+        "source": plan.source,
+    }
+
+
+def _postponed_rows(events: Sequence[Event], *, games: Sequence[Game]) -> list[RawRow]:
+    rows = []
+    for event in events:
+        season = _season_around(event.day, games) if event.postponed else None
+        if season is None:
+            continue
+        played = played_later(event, games=[game for game in games if game.season == season])
+        teams = (min(event.home, event.away), max(event.home, event.away))
+        game_id = played.game_id if played else f"espn-{event.event_id}"
+        rows.append(_row(Game(game_id, event.day, season, teams), _plan(event)) | {"postponed": True})
+    return rows
+
+
+def _season_around(day: date, games: Sequence[Game]) -> str | None:
+    """Give the season that had games before and after a date: a folder need not hold the events' season."""
+    before = {game.season for game in games if game.day <= day}
+    return next((game.season for game in games if game.day >= day and game.season in before), None)
+
+
+def played_later(event: Event, *, games: Sequence[Game]) -> Game | None:
+    """Find the game that a postponed event became: ESPN gives it a new event id, the league keeps its GAME_ID.
+
+    The league numbers a season's games in the order first planned, so of the later games of the two teams it is the
+    one whose number lies nearest to those of the date's other games (of the last date before it, if it has none).
+    """
+    teams = {event.home, event.away}
+    later = [game for game in games if game.day > event.day and set(game.teams) == teams]
+    last = max((game.day for game in games if game.day <= event.day), default=None)
+    numbers = [int(game.game_id) for game in games if game.day == last]
+    if not later or not numbers:
+        return None
+    planned = sum(numbers) / len(numbers)
+    return min(later, key=lambda game: (abs(int(game.game_id) - planned), game.game_id))

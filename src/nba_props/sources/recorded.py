@@ -1,0 +1,221 @@
+"""A folder of recorded response bodies, served as a source.
+
+Bodies (`*.json`, `*.json.gz`) are told apart by what they hold, not by their names. A body that cannot become rows (a
+G-League game, a part of a game) is refused by its file's name and listed in `refusals`; a kind that no table needs
+(play-by-play, month schedules) is passed over.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple, cast
+
+from nba_props.errors import DataError
+from nba_props.raw import RawRow, check_rows
+from nba_props.raw_tables import SCHEDULE, SHOTS, check_table, in_order
+from nba_props.sources import morning_after, row_order
+from nba_props.sources.shapes import Body, result_set
+from nba_props.sources.shapes_box import gamelog_rows, live_box_rows, traditional_rows
+from nba_props.sources.shapes_schedule import (
+    covered_spans,
+    gamelog_schedule_rows,
+    league_schedule_rows,
+    live_box_schedule_rows,
+    scoreboard_rows,
+    summary_schedule_rows,
+    undecided_dates,
+)
+from nba_props.sources.shapes_shots import shot_rows
+
+# The first kind that knows a game describes it.
+_SCHEDULES: Mapping[str, Callable[..., list[RawRow]]] = MappingProxyType(
+    {
+        "live_boxscore": live_box_schedule_rows,
+        "scheduleleaguev2": league_schedule_rows,
+        "boxscoresummary": summary_schedule_rows,
+        "scoreboardv2": scoreboard_rows,
+        "leaguegamelog": gamelog_schedule_rows,
+    }
+)
+# A box or a log is of a game that was played: its date is the true one, a schedule's may be older.
+_PLAYED = ("live_boxscore", "boxscoresummary", "leaguegamelog")
+# Kinds that name every game of their dates. A box names one game and says nothing of the others.
+_WHOLE_DATES = ("scheduleleaguev2", "scoreboardv2", "leaguegamelog")
+
+
+class Recorded(NamedTuple):
+    """One body: the file's name, which of the known kinds it is ('' for none), and what it holds."""
+
+    name: str
+    kind: str
+    body: Body
+
+
+class RecordedSource:
+    """Serve what a folder of bodies holds; no prop lines.
+
+    `refusals` says which bodies were refused, and why, each once. Raises DataError for a folder that is missing or
+    holds no body, and for a file that is no JSON.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._recorded = _read(folder)
+        self._refusals: dict[str, DataError] = {}
+        self._spans: list[tuple[date, date]] = []
+        self._schedule = self._read_schedule()
+        self._boxes = self._read_boxes(where=str(folder))
+        self._shots = self._read_shots(where=str(folder))
+
+    @property
+    def refusals(self) -> tuple[DataError, ...]:
+        """Say which bodies became no rows, and why, by file."""
+        return tuple(self._refusals[name] for name in sorted(self._refusals))
+
+    def dates(self, first: date, last: date) -> list[date]:
+        """Give the dates with box scores from `first` to `last`, both included, ascending."""
+        return sorted({_day(row) for row in self._boxes if first <= _day(row) <= last})
+
+    def batch(self, day: date) -> list[RawRow]:
+        """Give all raw rows of the date's recorded games by game, team and player."""
+        return [dict(row) for row in self._boxes if row["game_date"] == day]
+
+    def updated_at(self, day: date) -> datetime:
+        """Give the version of the date's rows: bodies have none in common, so it is 06:00 UTC of the next day."""
+        return morning_after(day)
+
+    def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
+        """Give the spans of the recorded schedules, scoreboards and logs; a box alone covers no date."""
+        spans: list[tuple[date, date]] = []
+        for begin, end in sorted(self._spans):
+            if spans and begin <= spans[-1][1] + timedelta(days=1):
+                spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+            else:
+                spans.append((begin, end))
+        cut = ((max(begin, first), min(end, last)) for begin, end in spans)
+        return [(begin, end) for begin, end in cut if begin <= end]
+
+    def schedule(self, first: date, last: date) -> list[RawRow]:
+        """Give the recorded regular-season games from `first` to `last`."""
+        return [dict(row) for row in self._schedule if first <= _day(row) <= last]
+
+    def props(self, day: date) -> list[RawRow]:  # noqa: ARG002  no body holds lines
+        """Give nothing: the league's services have no lines."""
+        return []
+
+    def shots(self, day: date) -> list[RawRow]:
+        """Give the recorded shots of the date."""
+        return [dict(row) for row in self._shots if row["game_date"] == day]
+
+    def _parsed(self, recorded: Recorded, *, parse: Callable[[], list[RawRow]]) -> list[RawRow]:
+        try:
+            return parse()
+        except DataError as error:
+            self._refusals.setdefault(recorded.name, error)
+            return []
+
+    def _read_schedule(self) -> list[RawRow]:
+        by_game: dict[object, RawRow] = {}
+        postponed: list[RawRow] = []
+        played: dict[object, object] = {}
+        for kind, parse in _SCHEDULES.items():
+            for one in (one for one in self._recorded if one.kind == kind):
+                rows = self._parsed(one, parse=lambda one=one, parse=parse: parse(one.body, where=one.name))  # type: ignore[misc]
+                if kind in _WHOLE_DATES:
+                    self._spans += covered_spans(rows, undecided=undecided_dates(one.body))
+                postponed += [row for row in rows if row["postponed"]]
+                for row in rows:
+                    if kind in _PLAYED:
+                        played.setdefault(row["game_id"], row["game_date"])
+                    known = by_game.get(row["game_id"])
+                    moved = known is not None and played.get(row["game_id"], known["game_date"]) != known["game_date"]
+                    if not row["postponed"] and (known is None or moved):
+                        by_game[row["game_id"]] = row
+        rows = in_order(SCHEDULE, [*by_game.values(), *postponed])
+        check_table(SCHEDULE, rows, where="recorded schedules")
+        return rows
+
+    def _read_boxes(self, *, where: str) -> list[RawRow]:
+        by_game: dict[object, list[RawRow]] = {}
+        summaries = {_game_of(one): one for one in self._recorded if one.kind == "boxscoresummary"}
+        for one in sorted(self._recorded, key=lambda one: one.kind):
+            rows = self._parsed(one, parse=lambda one=one: self._box(one, summaries=summaries))  # type: ignore[misc]
+            found: dict[object, list[RawRow]] = {}
+            for row in rows:
+                found.setdefault(row["game_id"], []).append(row)
+            for game, lines in found.items():
+                by_game.setdefault(game, lines)
+        boxes = [row for lines in by_game.values() for row in lines]
+        check_rows(boxes, where=where)
+        return sorted(boxes, key=row_order)
+
+    def _box(self, one: Recorded, *, summaries: Mapping[str, Recorded]) -> list[RawRow]:
+        if one.kind == "boxscore":
+            game = _game_of(one)
+            if game not in summaries:
+                raise DataError(
+                    one.name,
+                    problem=f"no boxscoresummaryv2 of game {game} is recorded, so its date is unknown",
+                    mend="record it too",
+                )
+            return traditional_rows(one.body, summaries[game].body, updated_at=morning_after, where=one.name)
+        if one.kind == "live_boxscore":
+            return live_box_rows(one.body, updated_at=morning_after, where=one.name)
+        if one.kind == "leaguegamelog" and one.body["parameters"].get("PlayerOrTeam") == "P":
+            return gamelog_rows(one.body, updated_at=morning_after, where=one.name)
+        return []
+
+    def _read_shots(self, *, where: str) -> list[RawRow]:
+        rows = [
+            row
+            for one in self._recorded
+            if one.kind == "shotchartdetail"
+            for row in self._parsed(one, parse=lambda one=one: shot_rows(one.body, where=one.name))  # type: ignore[misc]
+        ]
+        ordered = in_order(SHOTS, rows)
+        check_table(SHOTS, ordered, where=where)
+        return ordered
+
+
+def _day(row: RawRow) -> date:
+    return cast("date", row["game_date"])
+
+
+def _game_of(one: Recorded) -> str:
+    asked = one.body.get("parameters", {}).get("GameID")
+    name = "GameSummary" if one.kind == "boxscoresummary" else "PlayerStats"
+    return str(asked or next((row["GAME_ID"] for row in result_set(one.body, name, where=one.name)), ""))
+
+
+def _read(folder: Path) -> list[Recorded]:
+    if not folder.is_dir():
+        raise DataError(str(folder), problem="there is no such folder", mend="name the folder of recorded bodies")
+    files = sorted([*folder.glob("*.json"), *folder.glob("*.json.gz")])
+    if not files:
+        raise DataError(str(folder), problem="it holds no *.json", mend="name the folder of recorded bodies")
+    return [_load(path) for path in files]
+
+
+def _load(path: Path) -> Recorded:
+    try:
+        content = path.read_bytes()
+        body = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(str(path), problem=f"it cannot be read as JSON ({error})", mend="record it again") from error
+    if not isinstance(body, dict):
+        raise DataError(str(path), problem="it is no JSON object", mend="record it again")
+    return Recorded(path.name, _kind(body), body)
+
+
+def _kind(body: Body) -> str:
+    if "leagueSchedule" in body:
+        return "scheduleleaguev2"
+    game = body.get("game")
+    if isinstance(game, Mapping) and "homeTeam" in game:
+        return "live_boxscore"
+    kind = str(body.get("resource", "")).lower()
+    return kind if kind in (*_SCHEDULES, "boxscore", "shotchartdetail") else ""

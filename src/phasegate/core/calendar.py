@@ -1,0 +1,129 @@
+"""Which dates have work: games, none, void, or unknown. Pure.
+
+Unknown is an answer of its own: a source that failed, or an answer too old, must not look like a day without games.
+One document per month, which is due when it must be asked for anew, or when a run must be opened by the clock.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from phasegate.core.codec import State
+from phasegate.core.window import shift
+
+DayState = Literal["games", "none", "void"]
+AGE_MAX_S = 36 * 3600.0
+REFRESH_S = 6 * 3600.0
+RETRY_S = 900.0
+
+
+class Day(msgspec.Struct, frozen=True, kw_only=True):
+    """One date: whether it has work, and the times that deadlines may count from (epoch seconds, by name).
+
+    ``void``: it was expected and does not take place, for the ``reason``.
+    """
+
+    date: str
+    state: DayState
+    anchors: dict[str, float] = {}
+    reason: str = ""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What was learned of a date, and when."""
+
+    day: Day
+    at: float
+
+
+class Month(State, frozen=True):
+    """What is known of one month.
+
+    ``error``: why the last asking failed. ``started``: the runs that the clock opens up to this time are open.
+    """
+
+    days: dict[str, Known] = {}
+    asked_at: float = 0.0
+    error: str = ""
+    started: float = 0.0
+    next_start: float | None = None
+    ends_at: float = 0.0
+
+    @property
+    def ask_at(self) -> float | None:
+        """When the source is to be asked again; never once it was asked after the month was over."""
+        if self.error:
+            return self.asked_at + RETRY_S
+        return self.asked_at + REFRESH_S if self.asked_at < self.ends_at else None
+
+    @property
+    def due(self) -> float | None:
+        """When the source is to be asked again, or a run is to be opened."""
+        return min((at for at in (self.ask_at, self.next_start) if at is not None), default=None)
+
+
+Decision = Callable[[Month | None], tuple[Month, tuple[Day, ...]]]
+
+
+def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision:
+    """Take over what a source says of dates of this month; answer those whose state changed.
+
+    Dates that it says nothing of keep what was known, and grow old.
+    """
+    given = {day.date: day for day in days}
+
+    def decide(month: Month | None) -> tuple[Month, tuple[Day, ...]]:
+        month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
+        changed = tuple(
+            day for date, day in given.items() if date not in month.days or month.days[date].day.state != day.state
+        )
+        known = {**month.days, **{date: Known(day=day, at=now) for date, day in given.items()}}
+        # due at once: whoever sweeps next sees whether a run must be opened
+        soon = now if month.next_start is None else min(now, month.next_start)
+        return replace(month, days=known, asked_at=max(now, month.asked_at), error="", next_start=soon), changed
+
+    return decide
+
+
+def failed(error: str, *, now: float, ends_at: float) -> Decision:
+    """Note that the source could not be asked: what was known grows old, and is unknown in the end."""
+
+    def decide(month: Month | None) -> tuple[Month, tuple[Day, ...]]:
+        month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
+        return replace(month, error=error[:500], asked_at=max(now, month.asked_at)), ()
+
+    return decide
+
+
+def started(until: float, *, upcoming: float | None) -> Decision:
+    """Note that all runs to be opened by ``until`` are open, and when the next one is to be."""
+
+    def decide(month: Month | None) -> tuple[Month, tuple[Day, ...]]:
+        month = month or Month()
+        return replace(month, started=max(until, month.started), next_start=upcoming), ()
+
+    return decide
+
+
+def day_of(month: Month | None, date: str, *, now: float, day_ends_at: float) -> Day | None:
+    """Return what is known of a date; None when nothing is, or when it is too old to be believed.
+
+    What was learned after a date was over stays true.
+    """
+    known = None if month is None else month.days.get(date)
+    if known is None or (known.at < day_ends_at and now - known.at > AGE_MAX_S):
+        return None
+    return known.day
+
+
+def month_bounds(month: str, /) -> tuple[str, str]:
+    """Return the first and last date of a month.
+
+    >>> month_bounds("2024-02")
+    ('2024-02-01', '2024-02-29')
+    """
+    year, number = int(month[:4]), int(month[5:])
+    following = f"{year + number // 12:04d}-{number % 12 + 1:02d}-01"
+    return f"{month}-01", shift(following, -1)

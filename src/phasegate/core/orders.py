@@ -1,0 +1,123 @@
+"""What an operator may order of a phase's document: hold it, void it, plan it anew, bring back what is dead. Pure."""
+
+from msgspec.structs import replace
+
+from phasegate.core.across import window_needs
+from phasegate.core.decisions import Answer, Decision, command
+from phasegate.core.outbox import entries
+from phasegate.core.phase import Entry, Gate, Member, Phase
+
+BACK = ("dead", "held")
+
+
+def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+    """Hold the gate (None: let go). Messages are recorded meanwhile; nothing is fired or asked for again."""
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        return replace(phase, paused=reason), "paused" if reason is not None else "resumed"
+
+    return command("pause", reason or "resume", key=key, now=now, attempt=attempt, decide=decide)
+
+
+def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+    """Declare that this run does not take place, with the reason (None: it does after all)."""
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        if reason is None:
+            return replace(phase, void=None), "open"
+        return replace(phase, void=reason, waiting={}, requests={}), "void"
+
+    return command("void", reason or "not void", key=key, now=now, attempt=attempt, decide=decide)
+
+
+def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+    """Pin another gate. Results of members that it still has are kept, as outdated where their code changed."""
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        members = {
+            name: _pinned(member, code=gate.members[name].code)
+            for name, member in phase.members.items()
+            if name in gate.members
+        }
+        outbox = _readdressed(phase, gate, now=now)
+        planned = replace(phase, gate=gate, members=members, outbox=outbox)
+        # a window that the old gate did not have is still to be read
+        caught_up = phase.caught_up and window_needs(planned).keys() <= phase.windows.keys()
+        return replace(planned, caught_up=caught_up), "replanned"
+
+    return command("replan", gate.hash, key=key, now=now, attempt=attempt, decide=decide)
+
+
+def redrive(step: str | None, *, key: str, now: float, attempt: str, force: bool = False) -> Decision[Answer]:
+    """Bring dead requests, and dead or held triggers, back (None: all); answer their names, apart by blanks.
+
+    ``force`` lets the rebuilt partition lose more rows than ``shrink_max``; the receipt says so.
+    """
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        back = {n for n, r in phase.requests.items() if r.state == "dead" and step in (None, n)}
+        dead = {e.receiver for e in phase.outbox if e.state in BACK and step in (None, e.receiver)}
+        requests = {
+            name: replace(r, state="open", failures=0, due=now, forced=force) if name in back else r
+            for name, r in phase.requests.items()
+        }
+        outbox = tuple(
+            replace(e, state="unsent", sends=0, due=now) if e.state in BACK and e.receiver in dead else e
+            for e in phase.outbox
+        )
+        return replace(phase, requests=requests, outbox=outbox), " ".join(sorted(back | dead))
+
+    return command("redrive", step or "all", key=key, now=now, attempt=attempt, decide=decide)
+
+
+def _readdressed(phase: Phase, gate: Gate, *, now: float) -> tuple[Entry, ...]:
+    """Return the outbox for another set of receivers: new ones get the last generation, lost ones nothing more."""
+    names = {receiver.name for receiver in gate.receivers}
+    kept = [replace(e, state="superseded") if e.waiting and e.receiver not in names else e for e in phase.outbox]
+    told = {entry.receiver for entry in phase.outbox if entry.generation == phase.generation}
+    if phase.firings:
+        new = [receiver for receiver in gate.receivers if receiver.name not in told]
+        kept += entries(new, generation=phase.generation, now=now)
+    return tuple(kept)
+
+
+def doubt(step: str, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+    """Mark a step whose table does not hold what this document believes: it is asked for again."""
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        member = phase.members.get(step)
+        if member is None or member.result is None:
+            return phase, "unknown result"
+        return replace(phase, members={**phase.members, step: replace(member, unsure=True)}), "unsure"
+
+    return command("doubt", step, key=key, now=now, attempt=attempt, decide=decide)
+
+
+def _pinned(member: Member, *, code: str) -> Member:
+    """Return a member under a code that is newly pinned: a result of another known code is outdated."""
+    result = member.result
+    if result is None or not result.code or not code:
+        return member
+    return replace(member, result=replace(result, outdated=result.code != code))
+
+
+def rebuild(steps: tuple[str, ...], *, quiet: bool, key: str, now: float, attempt: str) -> Decision[Answer]:
+    """Ask for steps anew whatever their receipts say; answer their names. ``quiet``: foreign receivers are not told."""
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        chosen = [n for n in steps if n in phase.gate.members and phase.gate.members[n].asks]
+        anew = {name: replace(phase.members.get(name, Member()), unsure=True, anew=True) for name in chosen}
+        requests = {name: request for name, request in phase.requests.items() if name not in chosen}
+        phase = replace(phase, members={**phase.members, **anew}, requests=requests, quiet=quiet)
+        return phase, " ".join(chosen)
+
+    return command("rebuild", " ".join(steps) or "what is stale", key=key, now=now, attempt=attempt, decide=decide)
+
+
+def loud(*, key: str, now: float, attempt: str) -> Decision[Answer]:
+    """End a quiet time: what is fired from now on is told to everybody again."""
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        return replace(phase, quiet=False), "loud"
+
+    return command("loud", "foreign receivers", key=key, now=now, attempt=attempt, decide=decide)

@@ -1,0 +1,115 @@
+"""Windows over earlier dates: which dates, what they hold together, and the ledgers that say so. Pure.
+
+A *ledger* holds what each date of a step holds, whatever the mode of the run that built it: one document per step and
+month. A window's stamp is folded from the ledgers, and compared with the same fold over the warehouse's receipts.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from phasegate.core.codec import State
+from phasegate.core.fingerprint import rows_of
+from phasegate.core.receipt import ABSENT, Stamp
+
+BACK_MAX = 400
+CASCADE_DAYS = 2
+
+
+class Ledger(State, frozen=True):
+    """What the dates of one month hold of one step. ``changes`` grows by one with every change."""
+
+    stamps: dict[str, Stamp] = {}
+    changes: int = 0
+
+
+def recorded(day: str, *, stamp: Stamp) -> Callable[[Ledger | None], tuple[Ledger, bool]]:
+    """Note what a date holds now; answer whether that is news.
+
+    An older write (a lower token) changes nothing. A read without a token replaces a read; a write replaces any read.
+    """
+
+    def decide(ledger: Ledger | None) -> tuple[Ledger, bool]:
+        ledger = ledger or Ledger()
+        old = ledger.stamps.get(day)
+        if old == stamp:
+            return ledger, True  # told again after a crash: whoever waits for it must still hear
+        if old is not None and old.token and stamp.token < old.token:
+            return ledger, False
+        return replace(ledger, stamps={**ledger.stamps, day: stamp}, changes=ledger.changes + 1), True
+
+    return decide
+
+
+def bounds(day: str, back: int) -> tuple[str, str]:
+    """Return the first and the last date of the window of ``back`` days before a date.
+
+    >>> bounds("2025-03-03", 7)
+    ('2025-02-24', '2025-03-02')
+    """
+    first, last = shift(day, -back), shift(day, -1)
+    return first, last
+
+
+def shift(day: str, days: int) -> str:
+    """Return the date so many days later."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def distance(earlier: str, later: str) -> int:
+    """Return the number of days from one date to a later one."""
+    return (date.fromisoformat(later) - date.fromisoformat(earlier)).days
+
+
+def months(first: str, last: str) -> list[str]:
+    """Return the months from one date to another, both included.
+
+    >>> months("2024-11-30", "2025-01-01")
+    ['2024-11', '2024-12', '2025-01']
+    """
+    year, month = int(first[:4]), int(first[5:7])
+    found = []
+    while f"{year:04d}-{month:02d}" <= last[:7]:
+        found.append(f"{year:04d}-{month:02d}")
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+    return found
+
+
+def has_rows(stamp: Stamp) -> bool:
+    """Tell whether a partition counts in a window: one without rows is as one that is absent."""
+    if stamp == ABSENT:
+        return False
+    return not stamp.fingerprint.partition("-")[0].isdecimal() or rows_of(stamp.fingerprint) > 0
+
+
+def fold(stamps: Mapping[str, Stamp]) -> Stamp:
+    """Return one stamp for the contents of several dates. Dates without rows do not count.
+
+    Its token is the sum of theirs, so that any write to any of them makes it grow.
+
+    >>> fold({"2025-01-01": Stamp("0-705c7f7f6bcd1c8298551ada5ed8cd0a", 3)}) == fold({})
+    True
+    """
+    there = {day: stamp for day, stamp in stamps.items() if has_rows(stamp)}
+    digest = hashlib.sha256()
+    for day in sorted(there):
+        digest.update(f"{day}:{there[day].fingerprint};".encode())
+    return Stamp(f"{len(there)}d-{digest.hexdigest()[:32]}", sum(stamp.token for stamp in there.values()))
+
+
+def differing(one: Mapping[str, Stamp], other: Mapping[str, Stamp]) -> Iterable[str]:
+    """Return the dates on which two readings of a window differ in content."""
+    for day in sorted({*one, *other}):
+        ours, theirs = one.get(day, ABSENT), other.get(day, ABSENT)
+        if has_rows(ours) != has_rows(theirs) or (has_rows(ours) and ours.fingerprint != theirs.fingerprint):
+            yield day
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One reading of a window's ledgers: what they hold, and how new the reading is."""
+
+    stamps: dict[str, Stamp]
+    order: int

@@ -1,0 +1,91 @@
+"""Knows which dates have work: asks the plan's calendar, remembers its answers, and says when it does not know."""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+
+from phasegate.core import calendar, keys
+from phasegate.core.calendar import Day, Month
+from phasegate.core.codec import decode
+from phasegate.core.plan import Plan, local_time
+from phasegate.core.window import shift
+from phasegate.errors import BadInput, PhasegateError
+from phasegate.ports import Ports
+from phasegate.transact import transact
+
+Dates = Callable[[date, date], Iterable[Day]]
+
+
+class Almanac:
+    """The calendar documents of one pipeline. ``dates`` is the plan's function; None: the plan has no calendar."""
+
+    def __init__(self, plan: Plan, ports: Ports, *, dates: Dates | None) -> None:
+        self._plan, self._ports, self._dates = plan, ports, dates
+        self.is_kept = plan.calendar is not None
+
+    def day(self, on: str, *, ask: bool = True) -> Day | None:
+        """Return what is known of a date, None for unknown. ``ask``: the source is asked where nothing is known."""
+        month = self.read(on[:7])
+        known = self._known(month, on)
+        if known is None and ask and (month is None or self._ports.clock.now() - month.asked_at >= calendar.RETRY_S):
+            self.refresh(on[:7])
+            known = self._known(self.read(on[:7]), on)
+        return known
+
+    def expected(self, on: str) -> Day:
+        """Return a date that has work. Raises BadInput for one without, and for one that nothing is known of."""
+        day = self.day(on)
+        if day is None:
+            month = self.read(on[:7])
+            why = f" ({month.error})" if month is not None and month.error else ""
+            raise BadInput(f"the calendar knows nothing of {on}{why}; mend its source, then: phasegate sweep")
+        if day.state != "games":
+            reason = f": {day.reason}" if day.reason else ""
+            raise BadInput(f"the calendar has no games on {on} ({day.state}{reason}); correct the date, or its source")
+        return day
+
+    def read(self, month: str) -> Month | None:
+        """Return a month's document."""
+        key = keys.calendar_key(self._plan.pipeline, month)
+        doc = self._ports.store.read(key)
+        return None if doc is None else decode(Month, doc.body, key=key)
+
+    def refresh(self, month: str) -> tuple[Day, ...]:
+        """Ask the source about a month; return the dates whose state changed. What it does not answer is unknown."""
+        first, last = calendar.month_bounds(month)
+        now, ends_at = self._ports.clock.now(), self.ends_at(last)
+        if self._dates is None:
+            return self._decide(month, calendar.failed("it has no source", now=now, ends_at=ends_at))
+        try:
+            days = [d for d in self._dates(date.fromisoformat(first), date.fromisoformat(last)) if d.date[:7] == month]
+            decide = calendar.learned(days, now=now, ends_at=ends_at)
+        except Exception as e:  # noqa: BLE001  the user's own function may raise anything; it is told and asked again
+            error = str(e) if isinstance(e, PhasegateError) else f"{type(e).__name__}: {e}"
+            self._ports.observer.event("calendar failed", month=month, error=error)
+            decide = calendar.failed(error, now=now, ends_at=ends_at)
+        return self._decide(month, decide)
+
+    def put(self, days: Iterable[Day]) -> tuple[Day, ...]:
+        """Take over what somebody who has just looked says of dates; return those whose state changed."""
+        months: dict[str, list[Day]] = {}
+        for day in days:
+            months.setdefault(keys.parse_date(day.date)[:7], []).append(day)
+        changed: list[Day] = []
+        for month, given in months.items():
+            ends_at = self.ends_at(calendar.month_bounds(month)[1])
+            changed += self._decide(month, calendar.learned(given, now=self._ports.clock.now(), ends_at=ends_at))
+        return tuple(changed)
+
+    def note_started(self, month: str, until: float, *, upcoming: float | None) -> None:
+        """Remember up to when runs were opened by the clock."""
+        self._decide(month, calendar.started(until, upcoming=upcoming))
+
+    def ends_at(self, on: str) -> float:
+        """Return when a date is over in the pipeline's zone."""
+        return local_time("00:00", shift(on, 1), timezone=self._plan.timezone)
+
+    def _known(self, month: Month | None, on: str) -> Day | None:
+        return calendar.day_of(month, on, now=self._ports.clock.now(), day_ends_at=self.ends_at(on))
+
+    def _decide(self, month: str, decide: calendar.Decision) -> tuple[Day, ...]:
+        key = keys.calendar_key(self._plan.pipeline, month)
+        return transact(self._ports.store, key, kind=Month, decide=decide, clock=self._ports.clock)

@@ -1,0 +1,79 @@
+"""Does what the calendar and the clock say: asks for the calendar anew, opens runs in time, voids what is cancelled."""
+
+from collections.abc import Iterable, Iterator
+
+from phasegate.core import keys
+from phasegate.core.calendar import Day, Month, month_bounds
+from phasegate.core.keys import Run
+from phasegate.core.plan import Plan
+from phasegate.core.window import shift
+from phasegate.errors import BadInput
+from phasegate.ports import Ports
+from phasegate.service.almanac import Almanac
+from phasegate.service.gatekeeper import Gatekeeper
+
+
+class Timekeeper:
+    """Looks at a month's calendar when it is due."""
+
+    def __init__(self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, almanac: Almanac) -> None:
+        self._plan, self._ports, self._gatekeeper, self._almanac = plan, ports, gatekeeper, almanac
+
+    def look(self, key: str) -> None:
+        """Ask the source if its time has come, open the runs whose time has come, and see to the next month."""
+        month, now = key.rpartition(":")[2], self._ports.clock.now()
+        known = self._almanac.read(month)
+        if known is None:
+            return
+        if known.ask_at is not None and known.ask_at <= now:
+            self.settle(self._almanac.refresh(month))
+            known = self._almanac.read(month) or known
+        self._start(month, known, now=now)
+        last = month_bounds(month)[1]
+        if now < known.ends_at < now + 35 * 86400.0 and self._almanac.read(shift(last, 1)[:7]) is None:
+            self._almanac.refresh(shift(last, 1)[:7])
+
+    def put(self, days: Iterable[Day]) -> None:
+        """Take over what somebody who has just looked says of dates, with what follows for runs that are open."""
+        self.settle(self._almanac.put(days))
+
+    def settle(self, changed: Iterable[Day]) -> None:
+        """Void the open runs of dates that no longer take place, and bring back those that do after all."""
+        for day in changed:
+            for phase, run in self._runs(day.date):
+                there = self._gatekeeper.read(phase, run)
+                if there is None:
+                    continue
+                if day.state != "games" and there.void is None:
+                    self._gatekeeper.void(phase, run, reason=day.reason or f"the calendar says {day.state}")
+                elif day.state == "games" and there.void is not None:
+                    self._gatekeeper.void(phase, run, reason=None)
+
+    def _start(self, month: str, known: Month, *, now: float) -> None:
+        """Open the runs whose start by the clock lies between the last look and now."""
+        times = sorted(self._starts(known), key=lambda start: start[0])
+        for at, phase, run in times:
+            if known.started < at <= now:
+                self._gatekeeper.open(phase, run, by="schedule")
+        upcoming = min((at for at, _, _ in times if at > now), default=None)
+        if times or known.next_start is not None:
+            self._almanac.note_started(month, now, upcoming=upcoming)
+
+    def _starts(self, known: Month) -> Iterator[tuple[float, str, Run]]:
+        for date, entry in known.days.items():
+            if entry.day.state != "games":
+                continue
+            for phase, run in self._runs(date):
+                start = self._plan.phases[phase].modes[run.mode].start
+                if start.by == "schedule" and start.at is not None:
+                    try:
+                        at = start.at.at(run, timezone=self._plan.timezone, opened_at=0.0, anchors=entry.day.anchors)
+                    except BadInput as e:
+                        self._ports.observer.event("not started", run=str(run), phase=phase, error=str(e))
+                        continue
+                    yield at, phase, run
+
+    def _runs(self, date: str) -> Iterator[tuple[str, Run]]:
+        for phase, plan in self._plan.phases.items():
+            for mode in plan.modes:
+                yield phase, Run(keys.parse_date(date), mode)

@@ -1,0 +1,111 @@
+"""What each window held at every moment, and which changes of it a build had to follow. Told by the witness."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from phasegate.core.keys import phase_of
+from phasegate.core.phase import Need, Phase
+from phasegate.core.receipt import Stamp
+from phasegate.core.window import bounds, distance, fold
+from phasegate.ports import Row
+from phasegate.testing.simulator.facts import facts
+
+Dates = Mapping[str, frozenset[str]]
+
+
+class Content(NamedTuple):
+    """What a write left of a date: rows, their stamp, and what these were built from."""
+
+    day: str
+    stamp: Stamp
+    rows: Sequence[Row]
+    built_from: Mapping[str, Stamp] = {}
+
+
+class Lookback:
+    """Every content that a window had, under the stamp that it is folded into, and why it changed.
+
+    ``windows``: each window with the step that reads it; ``runs``: the documents that there may be. ``followed``: how
+    many changes of its windows a step of a date must follow, or may, once it was built: those that began no more than
+    ``cascade_days`` before it, and those further back that came while one of its documents was asking for it.
+    """
+
+    def __init__(self, windows: Sequence[tuple[Need, Need]], *, runs: Collection[str], cascade_days: int) -> None:
+        self._windows, self._runs = windows, {key: phase_of(key) for key in runs}
+        self._cascade_days = cascade_days
+        self._days = sorted({run.date for _, _, run in self._runs.values()})
+        self._stamps: dict[str, dict[str, Stamp]] = defaultdict(dict)
+        self._now: dict[tuple[str, str], Dates] = defaultdict(dict)
+        self._then: dict[tuple[str, str, str], Dates] = {}
+        self._built: dict[tuple[str, str], Mapping[str, Stamp]] = {}
+        self._origins: dict[tuple[str, str, str], str] = {}
+        self.followed: Counter[tuple[str, str]] = Counter()
+        for _, need in windows:
+            for day in self._days:
+                self._then[str(need), day, fold({}).fingerprint] = {}
+
+    def holds(self, step: str, content: Content, *, phases: Mapping[str, Phase]) -> None:
+        """Remember what a date of a step holds now, and with it every window that looks back at it."""
+        day, old = content.day, self._stamps[step].get(content.day)
+        self._stamps[step][day] = content.stamp
+        changed = old is None or old.fingerprint != content.stamp.fingerprint
+        origin = self._origin(step, content)
+        for reader, need, later in self._readers(step, day):
+            self._now[str(need), later] = {**self._now[str(need), later], day: facts(need, content.rows)}
+            self._then[str(need), later, self.stamp(need, later).fingerprint] = self._now[str(need), later]
+            if changed:
+                asked, near = (
+                    self._is_asked(reader, later, phases=phases),
+                    distance(origin, later) <= self._cascade_days,
+                )
+                is_built = (reader.step, later) in self._built
+                self.followed[reader.step, later] += asked or (near and is_built)
+                self._origins[str(need), later, day] = origin if is_built and not asked else later
+
+    def _origin(self, step: str, content: Content) -> str:
+        """Return the date whose change led to a content, the newest if many: its own unless only windows changed."""
+        day = content.day
+        before = self._built.get((step, day))
+        self._built[step, day] = content.built_from
+        new = [n for n, s in content.built_from.items() if before is None or before[n].fingerprint != s.fingerprint]
+        if before is None or not new or any("@" not in name for name in new):
+            return day
+        found: list[str] = []
+        for name in new:
+            was, now = self.told(name, day, before[name]) or {}, self.told(name, day, content.built_from[name]) or {}
+            found += [self._origins[name, day, on] for on in now if was.get(on) != now[on]]
+        return max(found, default=day)
+
+    def told(self, name: str, day: str, stamp: Stamp) -> Dates | None:
+        """Return the facts of each date of a window of this stamp, None if there was no such window."""
+        return self._then.get((name, day, stamp.fingerprint))
+
+    def now(self, need: Need, day: str) -> Dates:
+        """Return the facts of each date of a window as it is now."""
+        return self._now[str(need), day]
+
+    def stamp(self, need: Need, day: str) -> Stamp:
+        """Return what the window of a need before a date is folded into now."""
+        first, last = bounds(day, need.back)
+        return fold({on: stamp for on, stamp in self._stamps[need.step].items() if first <= on <= last})
+
+    def _readers(self, step: str, day: str) -> Iterator[tuple[Need, Need, str]]:
+        for reader, need in self._windows:
+            for later in self._days if need.step == step else ():
+                first, last = bounds(later, need.back)
+                if first <= day <= last:
+                    yield reader, need, later
+
+    def _is_asked(self, reader: Need, day: str, *, phases: Mapping[str, Phase]) -> bool:
+        """Tell whether a document asks for a step of a date, or has built nothing of it yet while another has."""
+        for key, (_, name, run) in self._runs.items():
+            if (name, run.date) == (reader.phase, day):
+                phase = phases.get(key)
+                member = None if phase is None else phase.members.get(reader.step)
+                unheard = member is None or member.result is None
+                if (phase is not None and reader.step in phase.requests) or (
+                    unheard and (reader.step, day) in self._built
+                ):
+                    return True
+        return False

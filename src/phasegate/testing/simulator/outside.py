@@ -1,0 +1,160 @@
+"""What happens outside of Phasegate: scrapers that correct themselves, a scheduler that opens runs, an operator."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from phasegate.core.keys import Run, parse_run
+from phasegate.errors import PhasegateError
+from phasegate.ports import Message, Row
+from phasegate.testing.simulator.scene import MODE, table
+
+if TYPE_CHECKING:
+    from phasegate.testing.simulator.world import World
+
+LATE_S = (5.0, 20.0, 60.0, 150.0, 300.0, 1000.0, 3000.0)
+BATCHES = (("r1",), ("r1", "r2"), ("r1", "r2", "r1"), ("r1", "r1"), ("r1", "r2", "r2", "r3"), ("r1", "r2", "r3", "r4"))
+# A date in a row: the first is corrected most often, while later ones are built and after they have been.
+FIRST_BATCHES = (("r1", "r2"), ("r1", "r2", "r3"), ("r1", "r2", "r1"))
+LATER_BATCHES = (("r1",), ("r1", "r2"), ("r1", "r2"))
+NEXT_DAY_S = (0.0, 5.0, 60.0, 300.0)
+OPENED_S = (0.0, 0.0, 10.0, 60.0, 400.0, 2000.0)
+SUPERVISED_S = 40.0
+AGAIN_S = 20.0
+
+
+class Outside:
+    """Everybody who is not Phasegate, on behalf of one world. Who dies is started again, and goes on where it was."""
+
+    def __init__(self, world: "World") -> None:
+        self._world, self._sim = world, world.sim
+        self.final: dict[str, list[Row]] = {}
+        self.mends = 0
+        wide, rng = bool(world.scene.windows()), self._sim.rng
+        self.batches = {
+            day: self._batches((FIRST_BATCHES if day == world.days[0] else LATER_BATCHES) if wide else BATCHES)
+            for day in world.days
+        }
+        begin = 0.0
+        for day in world.days:
+            self._scrape(day, list(self.batches[day]), begin=begin)
+            if wide:
+                begin += rng.choice(NEXT_DAY_S)
+                self._open(day)
+
+    def _batches(self, known: tuple[tuple[str, ...], ...]) -> list[tuple[float, str]]:
+        """Draw when which version of the raw data appears: on time, late, corrected back, the same again."""
+        late = self._sim.rng.choice(LATE_S)
+        return [(late * number, version) for number, version in enumerate(self._sim.rng.choice(known))]
+
+    def _scrape(self, day: str, batches: list[tuple[float, str]], *, begin: float) -> None:
+        begun = self._sim.now + begin
+
+        def scrape() -> None:
+            while batches:
+                after, version = batches[0]
+                if self._sim.now < begun + after:
+                    self._sim.sleep(begun + after - self._sim.now)
+                rows: list[Row] = [{"day": day, "k": k, "v": f"{day[8:]}{version}"} for k in range(2)]
+                self.final[day] = rows
+                self._deliver(day, rows)
+                self._world.changed()
+                batches.pop(0)
+
+        self._insist(f"scraper {day}", scrape, until=lambda: not batches)
+
+    def _open(self, day: str) -> None:
+        """Open the runs of a date in both modes, each when its schedule says so: perhaps long after the other."""
+        for mode in self._world.modes:
+            left = ["raw", "analytics"]
+            self._sim.rng.shuffle(left)
+            wait = self._sim.rng.choice(OPENED_S)
+
+            def open_(mode: str = mode, left: list[str] = left, at: float = self._sim.now + wait) -> None:
+                self._sim.sleep(max(0.0, at - self._sim.now))
+                while left:
+                    self._try(lambda: self._world.pipeline.gatekeeper.open(left[0], Run(day, mode), by="operator"))
+                    self._world.changed()
+                    left.pop(0)
+
+            self._insist(f"opener {day} {mode}", open_, until=lambda left=left: not left)  # type: ignore[misc]
+
+    def mend(self, drifted: list[str]) -> None:
+        """Refresh the windows of runs, as an operator who reads of their drift does."""
+        left = sorted(drifted, key=lambda key: (key.rpartition(":")[2], key))
+
+        def refresh() -> None:
+            while left:
+                _, _, phase, run = left[0].split(":")
+                self._try(partial(self._world.pipeline.gatekeeper.refresh, phase, parse_run(run)))
+                self._world.changed()
+                left.pop(0)
+
+        self.mends += len(left)
+        self._insist("mender", refresh, until=lambda: not left)
+
+    def last_word(self) -> None:
+        """Report foreign tables once more, as an operator would: their reporter may have lost every message."""
+        self._world.bus.lossless = True
+        for day in self._world.days:
+            while not self._announce(day):
+                self._sim.now += 1.0
+        self._world.changed()
+
+    def _insist(self, name: str, work: Callable[[], None], *, until: Callable[[], bool]) -> None:
+        """Start somebody who died again, as his own platform does."""
+
+        def supervised() -> None:
+            self._sim.spawn(name, work)
+            while not until():
+                self._sim.sleep(SUPERVISED_S)
+                if not until() and not self._sim.live[name]:
+                    self._sim.spawn(name, work)
+
+        self._sim.spawn(f"platform of {name}", supervised, mortal=False)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        while True:
+            try:
+                work()
+            except PhasegateError as e:
+                self._world.observer.event("tries again", error=str(e))
+                self._sim.sleep(AGAIN_S)
+            else:
+                return
+
+    def _mode(self) -> str:
+        return self._sim.rng.choice(self._world.modes) if len(self._world.modes) > 1 else MODE
+
+    def _deliver(self, day: str, rows: list[Row]) -> None:
+        """Write a batch and report it: through Phasegate, or into a foreign table with a message behind it."""
+        if not self._world.guarded:
+            self._world.warehouse.foreign_write(table("box"), rows, partition=day)
+            self._announce(day)
+            return
+        while True:
+            try:
+                with self._world.pipeline.begin(f"{day}.{self._mode()}", step="box") as run:
+                    receipt = run.write(rows)
+                    run.complete(rows=receipt.rows)
+            except PhasegateError as e:
+                self._world.observer.event("scraper tries again", error=str(e))
+                self._sim.sleep(AGAIN_S)
+            else:
+                return
+
+    def _announce(self, day: str) -> bool:
+        """Send a completion message, its run in any spelling that is allowed; return whether the bus answered."""
+        mode = self._mode()
+        spellings = [{"game_date": day, "mode": mode}, {"run": f"{day}.{mode}"}]
+        if len(self._world.modes) == 1:
+            spellings.insert(0, {"game_date": day})
+        number = f"run-{self._sim.new_id()}"
+        body = {"kind": "completion", "step": "box", "completed_at": self._sim.now, "execution_id": number,
+                **self._sim.rng.choice(spellings)}  # fmt: skip
+        try:
+            self._world.bus.publish(Message(f"completion.{day}.{number}", "sim.completions", body))
+        except PhasegateError as e:
+            self._world.observer.event("scraper got no answer", error=str(e))
+            return False
+        return True

@@ -1,0 +1,110 @@
+"""The standing mutants of what runs tell each other: windows over earlier dates, modes that share tables."""
+
+from tests.mutants import checks
+from tests.mutants import wrong_windows as windows
+from tests.mutants.mutant import CALM, CRASHES_ONLY, LOSSY, Mutant
+
+ACROSS_RUNS: tuple[Mutant, ...] = (
+    Mutant(
+        number=26,
+        title="A ledger takes whatever write it is told of last, however old.",
+        patch=windows.lets_any_token_into_the_ledger,
+        catches="property: a ledger never goes back",
+        check=checks.ledgers_never_go_back,
+    ),
+    Mutant(
+        number=36,
+        title="An older reading of a window takes the place of a newer one.",
+        patch=windows.takes_older_readings,
+        catches="property: readings only grow newer",
+        check=checks.readings_grow_newer,
+    ),
+    Mutant(
+        number=40,
+        title="A message to a sister run is taken for heard.",
+        patch=windows.takes_a_relay_for_heard,
+        faults=LOSSY,
+        wide=True,
+        says="not at rest|hold different results|never fired",
+    ),
+    Mutant(
+        number=47,
+        title="Later runs are never told of a changed date.",
+        patch=windows.tells_no_later_run,
+        wide=True,
+        says="has drifted on .* it remembers",
+    ),
+    Mutant(
+        number=47,
+        title="What is too long ago to rebuild for is not remembered either.",
+        patch=windows.remembers_no_drift,
+        wide=True,
+        says="has drifted on .* it remembers",
+    ),
+    Mutant(
+        number=47,
+        title="Any newer reading of a window ends its drift, also one from before the change.",
+        patch=windows.drops_drift_at_any_reading,
+        catches="property: drift is forgotten by what shows it",
+        check=checks.drift_is_not_forgotten,
+    ),
+    Mutant(
+        number=47,
+        title="A step that is rebuilt for another reason does not take its drifted window along.",
+        patch=windows.leaves_drift_behind,
+        wide=True,
+        says="not at rest",
+    ),
+    Mutant(
+        number=47,
+        title="A changed date is built into all later ones, without limit.",
+        patch=windows.cascades_without_limit,
+        faults=CALM,
+        wide=True,
+        says="was built \\d+ times|fired \\d+ times",
+    ),
+    Mutant(
+        number=47,
+        title="A run rebuilt for an earlier date passes for the origin of the change: a cascade by the back door.",
+        patch=windows.forgets_where_a_change_began,
+        faults=CALM,
+        wide=True,
+        says="was built \\d+ times|fired \\d+ times",
+    ),
+    Mutant(
+        number=47,
+        title="While a run is rebuilt for an earlier date, its other news pass for as old.",
+        patch=windows.takes_every_change_for_an_old_one,
+        wide=True,
+        says="near enough to be built anew",
+    ),
+    Mutant(
+        number=51,
+        title="Only the mode that asked hears of a table that two modes share.",
+        patch=windows.tells_no_sister,
+        wide=True,
+        says="not at rest|hold different results|never fired",
+    ),
+    Mutant(
+        number=51,
+        title="A run that is opened late does not ask what the others know.",
+        patch=windows.opens_without_asking,
+        wide=True,
+        says="not at rest|hold different results|never fired",
+    ),
+    Mutant(
+        number=51,
+        title="News for other runs are forgotten before they are told; the process that tells may die.",
+        patch=windows.forgets_before_telling,
+        faults=CRASHES_ONLY,
+        wide=True,
+        says="not at rest|hold different results|never fired|has drifted on",
+    ),
+    Mutant(
+        number=52,
+        title="A write does not compare its windows with those asked for.",
+        patch=windows.compares_no_windows,
+        wide=True,
+        says="says it was built from|not at rest|was built \\d+ times",
+    ),
+)

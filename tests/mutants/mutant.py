@@ -1,0 +1,74 @@
+"""A standing mutant: a small patch that has one bug, what must catch it, and how soon."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from phasegate.testing.simulator import Faults, Outcome, simulate
+from tests.mutants import checks
+from tests.mutants.wrong_gates import Patch
+
+# Settings that bring a bug out early; none of them makes the unchanged code fail.
+DEFAULT = Faults()
+CRASHES = Faults(crash=0.1, crashes_max=40)
+BUSY = Faults(pause=0.02, duplicate=0.5)
+STALLS = Faults(stall=0.5, duplicate=0.5)
+BROKEN = Faults(broken=0.3)
+UNANSWERED_ONLY = Faults(crash=0.0, lose=0.0, unanswered=0.1)
+LOSSY = Faults(lose=0.4)
+CALM = Faults(crash=0.0, pause=0.0, stall=0.0, unanswered=0.0, skew_s=(0.0,))
+CRASHES_ONLY = Faults(crash=0.03, crashes_max=20, lose=0.0, unanswered=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """A small patch that has one bug. ``says``: what the objection must read like (a regular expression).
+
+    ``check`` None: the simulator must object within ``seeds_max`` seeds, from 0 on; else this check must fail.
+    ``wide``: the seeds play dates in a row, not each date for itself.
+    """
+
+    number: int
+    title: str
+    patch: Callable[[], Patch]
+    catches: str = "simulator"
+    says: str = ""
+    check: checks.Check | None = None
+    faults: Faults = DEFAULT
+    wide: bool = False
+    seeds_max: int = 200
+
+    @property
+    def played(self) -> Faults:
+        """Return what its seeds are played with."""
+        return dataclasses.replace(self.faults, wide=float(self.wide))
+
+    @property
+    def patch_name(self) -> str:
+        """Return the name of the patch's function."""
+        patch = self.patch
+        return str((patch.func if isinstance(patch, partial) else patch).__name__)
+
+    def play(self, seed: int) -> Outcome:
+        """Play one seed under the mutant."""
+        with self.patch():
+            return simulate(seed, faults=self.played)
+
+    def is_caught_by_its_check(self) -> bool:
+        """Tell whether the check, which passes without the mutant, fails under it."""
+        assert self.check is not None
+        self.check()
+        try:
+            with self.patch():
+                self.check()
+        except (AssertionError, pytest.fail.Exception):
+            return True
+        return False
+
+    def first_failing(self) -> Outcome | None:
+        """Return the first outcome with an objection, None if there is none within ``seeds_max``."""
+        outcomes = (self.play(seed) for seed in range(self.seeds_max))
+        return next((outcome for outcome in outcomes if outcome.violation), None)

@@ -1,0 +1,212 @@
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from nba_props.errors import DataError
+from nba_props.names import player_lookup
+from nba_props.raw import RawRow
+from nba_props.raw_tables import PROPS, check_table
+from nba_props.sources.odds import OddsBook, Quote, read_odds
+from nba_props.sources.parquet import ParquetSource
+
+DAY = date(2025, 1, 10)
+TIP = datetime(2025, 1, 11, 1, 10, tzinfo=UTC)
+MORNING = datetime(2025, 1, 10, tzinfo=UTC)
+OVER = Quote("Čvim Blor", "Book", "Over", 20.5, -115, "e1", TIP, MORNING)
+KNOWN = ["Cvim Blor", "Glax Fnee"]
+
+
+def both(quote: Quote, **changes: object) -> list[Quote]:
+    changed = quote._replace(**changes)  # type: ignore[arg-type]
+    return [changed, changed._replace(side="Under", price=-105 if abs(changed.price) < 1000 else changed.price)]
+
+
+def only(*quotes: Quote) -> RawRow:
+    [row] = OddsBook(quotes, known=KNOWN).rows(DAY)
+    check_table(PROPS, [row], where="x")
+    return row
+
+
+def test_two_sides_of_a_line_are_one_row() -> None:
+    assert only(*both(OVER)) == {
+        "game_date": DAY,
+        "player_lookup": "cvimblor",
+        "bookmaker": "Book",
+        "player_name": "Čvim Blor",
+        "points_line": 20.5,
+        "over_price": -115,
+        "under_price": -105,
+        "line_first": 20.5,
+        "line_moves": 0,
+        "captured_at": MORNING,
+    }
+
+
+def test_a_full_duplicate_changes_nothing() -> None:
+    assert only(*both(OVER), *both(OVER)) == only(*both(OVER))
+
+
+def test_the_date_is_that_of_the_game_in_new_york() -> None:
+    book = OddsBook([*both(OVER), *both(OVER, commences=TIP + timedelta(days=1), event="e2")], known=KNOWN)
+    assert book.dates() == [DAY, DAY + timedelta(days=1)]
+    assert book.rows(date(2025, 1, 12)) == []
+
+
+def test_the_newest_line_wins_and_the_moves_are_counted_in_any_order() -> None:
+    days = [MORNING - timedelta(days=ago) for ago in (3, 2, 1, 0)]
+    quotes = [quote for at, line in zip(days, (20.5, 21.5, 21.5, 20.5), strict=True)
+              for quote in both(OVER, captured=at, line=line)]  # fmt: skip
+    for order in (quotes, quotes[::-1]):
+        row = only(*order)
+        assert (row["line_first"], row["points_line"], row["line_moves"]) == (20.5, 20.5, 2)
+        assert row["captured_at"] == MORNING
+
+
+@pytest.mark.parametrize("sentinel", [-10000, -100000])
+def test_a_sentinel_is_no_price_but_its_line_counts(sentinel: int) -> None:
+    row = only(*both(OVER, price=sentinel), *both(OVER, captured=MORNING - timedelta(days=1), line=19.5))
+    assert (row["over_price"], row["under_price"], row["points_line"], row["line_moves"]) == (None, None, 20.5, 1)
+
+
+def test_a_special_offer_with_one_side_is_taken_only_where_there_is_nothing_else() -> None:
+    special = OVER._replace(line=15.5)
+    assert only(*both(OVER), special)["points_line"] == 20.5
+    later = special._replace(captured=MORNING + timedelta(days=1))
+    row = only(*both(OVER), later)
+    assert (row["points_line"], row["captured_at"]) == (20.5, MORNING)
+    alone = only(special)
+    assert (alone["points_line"], alone["over_price"], alone["under_price"]) == (15.5, -115, None)
+
+
+def test_of_two_whole_lines_in_one_capture_the_lower_is_taken() -> None:
+    assert only(*both(OVER, line=21.0), *both(OVER))["points_line"] == 20.5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"captured": datetime(2025, 1, 12, tzinfo=UTC)},  # the file's date begins after the tip-off
+        {"commences": TIP + timedelta(seconds=53)},  # a real start, so the game was under way
+    ],
+)
+def test_a_line_seen_during_the_game_is_no_forecast(changes: dict[str, object]) -> None:
+    book = OddsBook(both(OVER, **changes), known=KNOWN)
+    assert (book.dates(), book.in_play) == ([], 2)
+
+
+def test_lines_of_two_games_on_a_date_are_two_players_and_neither_is_kept() -> None:
+    book = OddsBook([*both(OVER), *both(OVER, event="e2"), *both(OVER, player="Glax Fnee")], known=KNOWN)
+    assert [row["player_lookup"] for row in book.rows(DAY)] == ["glaxfnee"]
+    assert book.two_events == ((DAY, "cvimblor", "Book"),)
+
+
+def test_an_unmatched_name_is_kept_under_its_own_lookup_and_reported() -> None:
+    book = OddsBook([*both(OVER, player="Ota Nobody"), *both(OVER)], known=KNOWN)
+    assert [row["player_lookup"] for row in book.rows(DAY)] == ["cvimblor", "otanobody"]
+    assert book.matches.unmatched == ("Ota Nobody",)
+
+
+LINE = {
+    "player": "'Čvim Blor'",
+    "market": "'player_points'",
+    "bookmaker": "'Book'",
+    "side": "'Over'",
+    "line": "20.5::DOUBLE",
+    "price": "-115::BIGINT",
+    "game_id": "'e1'",
+    "commence_time": "'2025-01-11T01:10:00Z'",
+    "source_file": "'01_10_2025.csv'",
+}
+
+
+def write(folder: Path, *lines: dict[str, str]) -> Path:
+    (folder / "odds").mkdir()
+    selects = " UNION ALL ".join("SELECT " + ", ".join(f"{v} AS {k}" for k, v in line.items()) for line in lines)
+    duckdb.sql(f"COPY ({selects}) TO '{folder / 'odds' / 'props.parquet'}' (FORMAT parquet)")
+    return folder
+
+
+def test_a_file_gives_points_only_and_its_name_the_date_of_the_capture(tmp_path: Path) -> None:
+    other = LINE | {"market": "'player_rebounds'", "player": "'Glax Fnee'"}
+    book = read_odds(write(tmp_path, LINE, LINE, other), known=KNOWN)
+    [row] = book.rows(DAY)
+    assert (row["player_lookup"], row["captured_at"], row["under_price"]) == ("cvimblor", MORNING, None)
+
+
+def test_an_empty_cell_is_refused_with_its_file(tmp_path: Path) -> None:
+    folder = write(tmp_path, LINE, LINE | {"line": "NULL"})
+    with pytest.raises(DataError, match=r"props\.parquet: line 2 has an empty cell"):
+        read_odds(folder, known=KNOWN)
+
+
+def test_a_folder_without_lines_is_an_empty_book(tmp_path: Path) -> None:
+    assert read_odds(tmp_path, known=KNOWN).dates() == []
+
+
+@pytest.fixture(scope="module")
+def source(nba_data: Path) -> ParquetSource:
+    return ParquetSource(nba_data)
+
+
+@pytest.fixture(scope="module")
+def real(source: ParquetSource) -> list[RawRow]:
+    book = source.odds(date(2024, 11, 1))
+    return [row for day in book.dates() for row in source.props(day)]
+
+
+def test_the_real_lines_are_those_of_79_dates(real: list[RawRow], source: ParquetSource) -> None:
+    check_table(PROPS, real, where="odds")
+    assert Counter(row["bookmaker"] for row in real) == {"PrizePicks": 5657, "Underdog": 5007}
+    days = sorted({str(row["game_date"]) for row in real})
+    assert (len(days), days[0], days[-1]) == (79, "2024-10-22", "2025-01-12")
+    book = source.odds(date(2024, 11, 1))
+    assert book.two_events == ()
+    assert book.in_play == 40  # MIN-PHX of 17 November and ORL-UTA of 5 January, points only
+    # The cup's final is of no season; on every other date with lines somebody played.
+    played = {str(day) for day in source.dates(date(2024, 10, 1), date(2025, 2, 1))}
+    assert set(days) - played == {"2024-12-17"}
+
+
+def test_all_347_real_names_find_their_player_39_of_them_spelled_differently(nba_data: Path) -> None:
+    odds = [name for (name,) in duckdb.execute(f"SELECT DISTINCT player FROM '{nba_data}/odds/*.parquet'").fetchall()]
+    path = nba_data / "nba" / "player_game_2024-25.parquet"
+    league = [name for (name,) in duckdb.execute(f"SELECT DISTINCT PLAYER_NAME FROM '{path}'").fetchall()]
+    assert (len(odds), len(set(odds) - set(league))) == (347, 39)
+    quotes = [OVER._replace(player=name, event="e1") for name in odds]
+    matches = OddsBook(quotes, known=league).matches
+    assert matches.unmatched == ()
+    assert matches.shared == {}
+    assert set(matches.lookups.values()) <= {player_lookup(name) for name in league}
+    assert len(set(matches.lookups.values())) == 347
+    assert sum(player_lookup(name) != lookup for name, lookup in matches.lookups.items()) == 12
+
+
+def test_real_lines_that_moved_are_counted_and_sentinels_are_no_price(real: list[RawRow], nba_data: Path) -> None:
+    assert Counter(row["line_moves"] for row in real) == {0: 10_215, 1: 437, 2: 12}
+    for row in real:
+        if not row["line_moves"]:
+            assert row["points_line"] == row["line_first"]
+    assert sum(row["over_price"] is None for row in real) == 14
+    prices = {row[side] for row in real for side in ("over_price", "under_price")}
+    assert not {-10000, -100000} & prices
+    [(rows, without)] = duckdb.execute(
+        f"""
+        SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT * EXCLUDE (source_file)
+                                                FROM '{nba_data}/odds/*.parquet'))
+        FROM '{nba_data}/odds/*.parquet'
+        """
+    ).fetchall()
+    assert rows - without == 3277
+
+
+def test_no_real_line_was_captured_after_the_tip_off(real: list[RawRow], source: ParquetSource) -> None:
+    last: dict[object, datetime] = {}
+    for row in source.schedule(date(2024, 10, 1), date(2025, 2, 1)):
+        tip = row["tipoff_at"]
+        if isinstance(tip, datetime):
+            last[row["game_date"]] = max(tip, last.get(row["game_date"], tip))
+    late = [row for row in real if row["game_date"] in last and row["captured_at"] > last[row["game_date"]]]  # type: ignore[operator]
+    assert late == []

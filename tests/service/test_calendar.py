@@ -1,0 +1,174 @@
+"""Which dates have work: what the calendar opens, refuses, voids and does not know."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import pytest
+
+from phasegate.core.calendar import Day, DayState
+from phasegate.core.keys import Run
+from phasegate.errors import BadInput
+from phasegate.ports import Message
+from phasegate.stores.memory import MemoryStore
+from phasegate.warehouses.memory import MemoryWarehouse
+from tests.service.given import DAY, PLAN, RUN, Shop, load, settle, shop, state
+
+NOON = 1_770_120_000.0  # 2026-02-03 12:00 UTC
+LAST_END = NOON + 10 * 3600.0
+WITH_CALENDAR = PLAN.replace('timezone = "UTC"', 'timezone = "UTC"\ncalendar = "made:dates"')
+STARTED = WITH_CALENDAR.replace(
+    "[phase.load]",
+    '[phase.load]\n[phase.load.modes.daily]\nexpect = "*"\ncritical = ["orders"]\nstart = "schedule 10:00"\n'
+    'deadline = "last_game_end + 2h"',
+)
+
+
+class Source:
+    """A calendar's source that a test bends."""
+
+    def __init__(self) -> None:
+        self.none: set[str] = set()
+        self.void: dict[str, str] = {}
+        self.left_out: set[str] = set()
+        self.fails = False
+        self.asked = 0
+
+    def __call__(self, first: date, last: date) -> Iterable[Day]:
+        self.asked += 1
+        if self.fails:
+            raise ConnectionError("the source does not answer")
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        return [self._day(day.isoformat()) for day in days if day.isoformat() not in self.left_out]
+
+    def _day(self, on: str) -> Day:
+        kind: DayState = "void" if on in self.void else "none" if on in self.none else "games"
+        return Day(date=on, state=kind, anchors={"last_game_end": LAST_END}, reason=self.void.get(on, ""))
+
+
+def kept(plan: str = WITH_CALENDAR, *, source: Source | None = None) -> tuple[Shop, Source]:
+    source = source or Source()
+    made = shop(plan=plan, store=MemoryStore(), warehouse=MemoryWarehouse(), dates=source)
+    made.clock.at = NOON
+    return made, source
+
+
+def test_a_report_for_a_day_without_games_is_quarantined_and_opens_nothing() -> None:
+    made, source = kept()
+    source.none.add(DAY)
+    made.pipeline.ports.bus.publish(completion("m1"))
+    made.pipeline.work_until_idle()
+    (letter,) = made.pipeline.overview.quarantined()
+    assert "the calendar has no games on 2026-02-03 (none)" in letter.reason
+    assert made.pipeline.gatekeeper.read("load", Run(DAY, "daily")) is None
+
+
+def test_a_day_that_the_source_leaves_out_is_unknown_and_not_a_day_without_games() -> None:
+    made, source = kept()
+    source.left_out.add(DAY)
+    with pytest.raises(BadInput, match="the calendar knows nothing of 2026-02-03"):
+        load(made, 1)
+
+
+def test_a_source_that_fails_is_unknown_says_why_and_is_asked_again() -> None:
+    made, source = kept()
+    source.fails = True
+    with pytest.raises(BadInput, match=r"knows nothing of 2026-02-03 \(ConnectionError: the source does not answer\)"):
+        load(made, 1)
+    source.fails = False
+    made.clock.at += 901.0
+    made.pipeline.sweeper.sweep()
+    load(made, 1)
+    settle(made)
+    assert state(made, "load") == "complete"
+
+
+def test_what_was_learned_grows_old_but_not_of_a_day_that_was_over() -> None:
+    made, source = kept()
+    assert made.pipeline.almanac.day(DAY) is not None
+    source.fails = True
+    made.clock.at += 37 * 3600.0
+    assert made.pipeline.almanac.day("2026-02-10") is None
+    made, source = kept()
+    made.clock.at += 10 * 86400.0
+    assert made.pipeline.almanac.day(DAY) is not None
+    source.fails = True
+    made.clock.at += 400 * 86400.0
+    assert made.pipeline.almanac.day(DAY) is not None
+
+
+def test_a_dead_scraper_leaves_a_run_that_is_open_and_overdue() -> None:
+    made, _ = kept(STARTED)
+    made.pipeline.almanac.day(DAY)
+    settle(made, until_s=2 * 3600.0)
+    assert state(made, "load") == "waiting"
+    made.clock.at = LAST_END + 2 * 3600.0 + 1
+    made.pipeline.work_until_idle()
+    (view,) = [v for v in made.pipeline.overview.why(RUN) if v.phase == "load"]
+    assert view.overdue
+    assert "past its deadline" in view.reason
+
+
+def test_a_day_without_games_opens_nothing_and_says_nothing() -> None:
+    made, source = kept(STARTED)
+    source.none = {f"2026-02-{n:02d}" for n in range(1, 29)}
+    made.pipeline.almanac.day(DAY)
+    settle(made, until_s=86400.0)
+    assert made.pipeline.overview.phases() == []
+    assert made.pipeline.overview.dead() == []
+
+
+def test_runs_of_days_before_the_calendar_was_first_read_are_not_opened_by_the_clock() -> None:
+    made, _ = kept(STARTED)
+    made.pipeline.almanac.day("2025-01-15")
+    settle(made, until_s=3600.0)
+    assert made.pipeline.overview.phases(last="2025-12-31") == []
+
+
+def test_a_start_that_was_missed_while_nobody_swept_is_made_good() -> None:
+    made, _ = kept(STARTED)
+    made.pipeline.almanac.day(DAY)
+    made.pipeline.sweeper.sweep()
+    made.clock.at += 3 * 86400.0
+    made.pipeline.work_until_idle()
+    opened = {view.run[:10] for view in made.pipeline.overview.phases()}
+    assert opened >= {"2026-02-03", "2026-02-04", "2026-02-05", "2026-02-06"}
+
+
+def test_a_game_put_off_makes_its_open_run_void_and_back_again() -> None:
+    made, source = kept()
+    with made.pipeline.begin(RUN, step="orders"):
+        pass
+    source.void[DAY] = "postponed: GSW at DAL"
+    made.pipeline.timekeeper.settle(made.pipeline.almanac.refresh(DAY[:7]))
+    assert state(made, "load") == "void"
+    assert made.pipeline.overview.why(RUN)[0].reason == "postponed: GSW at DAL"
+    source.void.clear()
+    made.pipeline.timekeeper.settle(made.pipeline.almanac.refresh(DAY[:7]))
+    load(made, 1)
+    settle(made)
+    assert state(made, "load") == "complete"
+
+
+def test_a_deadline_counts_from_what_the_calendar_knows_of_the_date() -> None:
+    made, _ = kept(STARTED)
+    made.pipeline.gatekeeper.open("load", Run(DAY, "daily"))
+    phase = made.pipeline.gatekeeper.read("load", Run(DAY, "daily"))
+    assert phase is not None
+    assert phase.gate.deadline == LAST_END + 2 * 3600.0
+
+
+def test_a_run_that_only_a_person_opens_is_refused_to_messages() -> None:
+    by_hand = PLAN.replace("[phase.load]", '[phase.load]\nstart = "run"')
+    made = shop(plan=by_hand, store=MemoryStore(), warehouse=MemoryWarehouse())
+    with pytest.raises(BadInput, match=r"opened by hand only; run: phasegate begin 2026-02-03\.daily"):
+        load(made, 1)
+    made.pipeline.gatekeeper.open("load", Run(DAY, "daily"), by="operator")
+    load(made, 1)
+    settle(made)
+    assert state(made, "load") == "complete"
+
+
+def completion(number: str) -> Message:
+    """Return a scraper's message: it names the step and the run."""
+    body = {"kind": "completion", "step": "orders", "run": RUN, "status": "success", "completed_at": NOON}
+    return Message(number, "shop.completions", body)
