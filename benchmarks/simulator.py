@@ -1,6 +1,7 @@
 """How much the simulator sees: seeds and port calls a second; with --mutants how soon it catches each standing bug.
 
-Run: python -m benchmarks.simulator [--seeds N] [--start N] [--processes P] [--mutants]. Exit 1 if something is amiss.
+Run: python -m benchmarks.simulator [--seeds N] [--start N] [--processes P] [--wide SHARE] [--mutants].
+Exit 1 if something is amiss.
 """
 
 import argparse
@@ -9,9 +10,10 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 
-from phasegate.testing.simulator import simulate
+from phasegate.testing.simulator import Faults, simulate
 
 SEEDS = 1_000
 QUICK = 20
@@ -39,8 +41,8 @@ class Caught:
     seed: int | None
 
 
-def play(seed: int) -> Played:
-    outcome = simulate(seed)
+def play(seed: int, *, wide: float) -> Played:
+    outcome = simulate(seed, faults=Faults(wide=wide))
     return Played(seed, outcome.calls, outcome.crashes, outcome.violation, outcome.replay)
 
 
@@ -55,11 +57,11 @@ def catch(position: int) -> Caught | None:
     return None if outcome is None else Caught(mutant.number, mutant.title, mutant.catches, outcome.seed)
 
 
-def seeds(first: int, count: int, *, processes: int) -> bool:
+def seeds(first: int, count: int, *, processes: int, wide: float) -> bool:
     """Print one line of figures, and each violation with the command that plays it again; tell whether all held."""
     start = time.perf_counter()
     with get_context("spawn").Pool(processes) as pool:
-        played = pool.map(play, range(first, first + count), chunksize=CHUNK)
+        played = pool.map(partial(play, wide=wide), range(first, first + count), chunksize=CHUNK)
     seconds = time.perf_counter() - start
     calls, crashes = sum(p.calls for p in played), sum(p.crashes for p in played)
     broken = [p for p in played if p.violation]
@@ -99,15 +101,17 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds to play (default {SEEDS})")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--wide", type=float, default=Faults().wide,
+                        help=f"share of seeds that play dates in a row (default {Faults().wide})")  # fmt: skip
     parser.add_argument("--mutants", action="store_true", help="put in each standing bug instead")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} seeds, one process")
     given = parser.parse_args(argv)
     if given.mutants:
         well = mutants(processes=given.processes)
     elif given.quick:
-        well = seeds(given.start, QUICK, processes=1)
+        well = seeds(given.start, QUICK, processes=1, wide=given.wide)
     else:
-        well = seeds(given.start, given.seeds, processes=given.processes)
+        well = seeds(given.start, given.seeds, processes=given.processes, wide=given.wide)
     if not well:
         sys.exit(1)
 

@@ -21,7 +21,7 @@ from tests.core.commands import commands, days, hearings, stamps, states
 
 Check = Callable[[], None]
 # No example is kept: one that fails under a mutant must not be tried on the right code for ever.
-QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=400, phases=[Stage.generate])
+QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=250, phases=[Stage.generate])
 
 QUIET = Faults(crash=0.0, unanswered=0.0, pause=0.0, stall=0.0, lose=0.0, duplicate=0.0, broken=0.0, skew_s=(0.0,))
 
@@ -58,6 +58,11 @@ def ledgers_never_go_back() -> None:
     """An older write changes nothing in a ledger."""
     test = test_across.test_a_ledger_never_goes_back_to_an_older_write_and_counts_each_change
     _check(test, test_across.writes, days, st.one_of(stamps, test_across.reads))
+
+
+def changes_keep_their_origin() -> None:
+    """What a run builds of an earlier date's change passes for as old as that change."""
+    test_across.test_only_what_looks_back_passes_on_where_an_earlier_change_began()
 
 
 def _check(test: Callable[..., None], *drawn: st.SearchStrategy[object]) -> None:

@@ -19,7 +19,6 @@ STALLS = Faults(stall=0.5, duplicate=0.5)
 BROKEN = Faults(broken=0.3)
 UNANSWERED_ONLY = Faults(crash=0.0, lose=0.0, unanswered=0.1)
 LOSSY = Faults(lose=0.4)
-CALM = Faults(crash=0.0, pause=0.0, stall=0.0, unanswered=0.0, skew_s=(0.0,))
 CRASHES_ONLY = Faults(crash=0.03, crashes_max=20, lose=0.0, unanswered=0.0)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from phasegate.core.receipt import Changes
+from phasegate.core.receipt import Changes, Fence, Part
 from phasegate.core.table import Table
 from phasegate.errors import BadInput, Unavailable
-from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
+from phasegate.testing.warehouse_rows import DAY, GAMES, NEXT_DAY, STORE, game, rows_of, write
 from phasegate.warehouses.duckdb import DuckDBWarehouse
 from tests.warehouses.processes import points, process
 
@@ -233,3 +233,25 @@ def test_a_name_that_is_no_table_is_refused(warehouse: DuckDBWarehouse, name: st
         warehouse.prepare(
             Table(name=name, key=("a",), partition="a"), partition=DAY, store_id=STORE, sql="SELECT 1 AS a"
         )
+
+
+# Fence rows
+
+
+def test_the_fence_rows_of_a_partition_are_made_for_all_tables_of_the_store(path: Path) -> None:
+    """With token 0, as preparing each would have; never for a table that another store prepared."""
+    ours = Table(name="nba_raw.other", key=("game_date",), partition="game_date", columns={"game_date": "DATE"})
+    theirs = Table(name="nba_raw.theirs", key=("game_date",), partition="game_date", columns={"game_date": "DATE"})
+    warehouse = DuckDBWarehouse(path, hold_ms=3_600_000)
+    warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+    warehouse.prepare(ours, partition=DAY, store_id=STORE)
+    warehouse.prepare(theirs, partition=DAY, store_id="another")
+    write(warehouse, ours, [{"game_date": NEXT_DAY}], day=NEXT_DAY)
+    with warehouse.transaction() as tx:
+        assert tx.fence(Part(GAMES.name, NEXT_DAY)) == Fence(0, STORE)
+        assert tx.fence(Part(ours.name, NEXT_DAY)) == Fence(1, STORE)
+        assert tx.fence(Part(theirs.name, NEXT_DAY)) is None
+    warehouse.prepare(theirs, partition=NEXT_DAY, store_id="another")
+    with warehouse.transaction() as tx:
+        assert tx.fence(Part(theirs.name, NEXT_DAY)) == Fence(0, "another")
+    warehouse.close()

@@ -15,26 +15,32 @@
 --
 -- Rounded when written: to 3 decimals. Sums are of whole numbers or decimals, so the order in which the rows are read
 -- changes nothing.
-WITH past AS (
+WITH recent AS (
     SELECT
-        player_id, season, player_lookup, player_name, team_abbr, game_date, minutes_played, points, assists,
-        offensive_rebounds + defensive_rebounds AS rebounds,
-        CAST(usage_rate AS DECIMAL(12, 3)) AS usage_decimal,
+        player_id, season, player_lookup, player_name, team_abbr, game_date,
         row_number() OVER (PARTITION BY player_id, season ORDER BY game_date DESC, game_id DESC) AS games_ago
     FROM nba_analytics.player_game_summary
-    WHERE game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND game_date < CAST($run_date AS DATE)
+    WHERE game_date >= CAST($run_date AS DATE) - INTERVAL 15 DAY AND game_date < CAST($run_date AS DATE)
 ),
 expected AS (
     SELECT
         latest.player_id, latest.player_lookup, latest.player_name,
         CAST($run_date AS DATE) - latest.game_date AS days_rest,
         team.*
-    FROM past AS latest
+    FROM recent AS latest
     JOIN nba_analytics.upcoming_team_game_context AS team
         ON team.team_abbr = latest.team_abbr AND team.season = latest.season
-    WHERE latest.games_ago = 1
-        AND latest.game_date >= CAST($run_date AS DATE) - INTERVAL 15 DAY
-        AND team.game_date = CAST($run_date AS DATE)
+    WHERE latest.games_ago = 1 AND team.game_date = CAST($run_date AS DATE)
+),
+past AS (
+    SELECT
+        player_id, season, game_date, minutes_played, points, assists,
+        offensive_rebounds + defensive_rebounds AS rebounds,
+        CAST(usage_rate AS DECIMAL(12, 3)) AS usage_decimal,
+        row_number() OVER (PARTITION BY player_id, season ORDER BY game_date DESC, game_id DESC) AS games_ago
+    FROM nba_analytics.player_game_summary
+    WHERE game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND game_date < CAST($run_date AS DATE)
+        AND player_id IN (SELECT player_id FROM expected)
 ),
 form AS (
     SELECT

@@ -25,7 +25,8 @@ CHANGE_FENCE = f"""UPDATE {FENCE} SET token = $token, changes = changes + 1
     WHERE table_name = $table AND partition = $partition AND token <= $token AND store_id = $store RETURNING changes"""
 READ_FENCE = f"SELECT token, store_id FROM {FENCE} WHERE table_name = $table AND partition = $partition"
 READ_CHANGES = f"SELECT changes FROM {FENCE} WHERE table_name = $table AND partition = $partition"
-ADD_FENCE = f"INSERT INTO {FENCE} VALUES ($table, $partition, $store, 0, 0)"
+FENCED = f"SELECT table_name FROM {FENCE} WHERE partition = $partition"
+ADD_FENCES = f"INSERT INTO {FENCE} SELECT unnest($tables::VARCHAR[]), $partition, $store, 0, 0"
 ADOPT_ALL = f"UPDATE {FENCE} SET store_id = $store, changes = changes + 1 RETURNING table_name, partition, token"
 _PAIRS = "(table_name, partition) IN (SELECT unnest($tables::VARCHAR[]), unnest($partitions::VARCHAR[]))"
 ADOPT = f"""UPDATE {FENCE} SET store_id = $store, changes = changes + 1 WHERE {_PAIRS}
@@ -34,9 +35,6 @@ ADOPT = f"""UPDATE {FENCE} SET store_id = $store, changes = changes + 1 WHERE {_
 RECEIPT_FIELDS = tuple(field.name for field in msgspec.structs.fields(Receipt))
 _RECEIPT_COLUMNS = tuple("table_name" if name == "table" else name for name in RECEIPT_FIELDS)
 PUT_RECEIPT = f"INSERT INTO {RECEIPTS} VALUES ({', '.join(f'${name}' for name in RECEIPT_FIELDS)}, $changes)"
-_RECEIPT = f"""INSERT INTO {RECEIPTS} ({", ".join(_RECEIPT_COLUMNS)}, changes)
-    SELECT {", ".join(f"${name}" for name in RECEIPT_FIELDS)}, coalesce((SELECT changes FROM {FENCE}
-    WHERE table_name = $table AND partition = $partition), 0)"""
 _RECEIPT = f"SELECT {', '.join(_RECEIPT_COLUMNS)} FROM {RECEIPTS}"
 _RECEIPT_CHANGES = f"SELECT {', '.join(_RECEIPT_COLUMNS)}, changes FROM {RECEIPTS}"
 FIND_WRITE = f"{_RECEIPT} WHERE write_id = $write_id LIMIT 1"

@@ -60,11 +60,12 @@ class DuckDBTransaction(DuckDBStaging):
         else:
             raise BadInput(f"table {table.name} does not exist, and neither columns nor a SELECT give its shape")
 
-    def add_fence(self, part: Part, /, *, store_id: str) -> None:
-        """Create the fence row with token 0, where it is absent."""
-        bound = {"table": part.table, "partition": part.partition}
-        if not self._run(own.READ_FENCE, bound, what="fence"):
-            self._run(own.ADD_FENCE, {**bound, "store": store_id}, what="fence")
+    def add_fences(self, tables: Iterable[str], /, *, partition: str, store_id: str) -> None:
+        """Create the fence rows of a partition with token 0, where they are absent."""
+        rows = self._run(own.FENCED, {"partition": partition}, what="fence")
+        absent = sorted(set(tables) - {str(name) for (name,) in rows})
+        if absent:
+            self._run(own.ADD_FENCES, {"tables": absent, "partition": partition, "store": store_id}, what="fence")
 
     def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
         """Set the fence row to ``token`` if it is not higher and of this store; always a real change of the row."""

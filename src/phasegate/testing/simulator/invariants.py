@@ -4,9 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 
 from phasegate.core.codec import decode
+from phasegate.core.keys import phase_of
 from phasegate.core.lease import Lease
 from phasegate.core.phase import Need, Phase, Result
 from phasegate.core.receipt import Part, Receipt, Stamp
+from phasegate.core.window import Ledger
 from phasegate.ports import Body, Row
 from phasegate.testing.simulator.facts import mixed, versions
 from phasegate.testing.simulator.lookback import Content, Lookback
@@ -40,6 +42,7 @@ class Witness:
         self.content: dict[tuple[str, Stamp], frozenset[str]] = {}
         self.commits: Counter[Part] = Counter()
         self.phases: dict[str, Phase] = {}
+        self.ledgers: dict[str, Ledger] = {}
         self.dead: set[str] = set()
         self.fired: Counter[str] = Counter()
         self._tokens: dict[Part, int] = defaultdict(int)
@@ -105,6 +108,8 @@ class Witness:
         """Check one document against the one before it."""
         if key.startswith("lease:"):
             self._lease_keeps_apart(key, decode(Lease, body, key=key))
+        if key.startswith("ledger:"):
+            self.ledgers[key.split(":")[2]] = decode(Ledger, body, key=key)
         if key.startswith("phase:"):
             phase = decode(Phase, body, key=key)
             if key not in self.runs:
@@ -114,9 +119,21 @@ class Witness:
                 self._no_way_back(key, old, phase)
             self._honest(key, old, phase)
             self._only_failures_count(key, phase)
+            self._tells_again(key, old, phase)
             if phase.firings and (old is None or phase.generation > old.generation):
                 self._fires(key, phase)
             self.phases[key] = phase
+
+    def _tells_again(self, key: str, old: Phase | None, new: Phase) -> None:
+        """Remember news that the ledger had before, from whoever met the content first: later runs hear it twice."""
+        day = phase_of(key)[2].date
+        for name, notice in new.notices.items():
+            known, result = old.notices.get(name) if old is not None else None, new.members[name].result
+            if result is None or name not in self.ledgers or (known is not None and known.order == notice.order):
+                continue
+            told = self.ledgers[name].stamps.get(day)
+            if told is not None and told.fingerprint == result.stamp.fingerprint:
+                self.lookback.tells_again(name, day)
 
     def _object(self, why: str) -> None:
         self.objections.append(why)

@@ -28,7 +28,7 @@ class Lookback:
 
     ``windows``: each window with the step that reads it; ``runs``: the documents that there may be. ``followed``: how
     many changes of its windows a step of a date must follow, or may, once it was built: those that began no more than
-    ``cascade_days`` before it, and those further back that came while one of its documents was asking for it.
+    ``cascade_days`` before it, told once or again, and those further back that came while a document asked for it.
     """
 
     def __init__(self, windows: Sequence[tuple[Need, Need]], *, runs: Collection[str], cascade_days: int) -> None:
@@ -40,6 +40,7 @@ class Lookback:
         self._then: dict[tuple[str, str, str], Dates] = {}
         self._built: dict[tuple[str, str], Mapping[str, Stamp]] = {}
         self._origins: dict[tuple[str, str, str], str] = {}
+        self._begun: dict[tuple[str, str], str] = {}
         self.followed: Counter[tuple[str, str]] = Counter()
         for _, need in windows:
             for day in self._days:
@@ -50,7 +51,7 @@ class Lookback:
         day, old = content.day, self._stamps[step].get(content.day)
         self._stamps[step][day] = content.stamp
         changed = old is None or old.fingerprint != content.stamp.fingerprint
-        origin = self._origin(step, content)
+        origin = self._begun[step, day] = self._origin(step, content)
         for reader, need, later in self._readers(step, day):
             self._now[str(need), later] = {**self._now[str(need), later], day: facts(need, content.rows)}
             self._then[str(need), later, self.stamp(need, later).fingerprint] = self._now[str(need), later]
@@ -62,6 +63,12 @@ class Lookback:
                 is_built = (reader.step, later) in self._built
                 self.followed[reader.step, later] += asked or (near and is_built)
                 self._origins[str(need), later, day] = origin if is_built and not asked else later
+
+    def tells_again(self, step: str, day: str) -> None:
+        """Remember that news of a date come once more: a near run then reads its window anew, whatever it holds."""
+        for reader, _, later in self._readers(step, day):
+            near = distance(self._begun.get((step, day), day), later) <= self._cascade_days
+            self.followed[reader.step, later] += near and (reader.step, later) in self._built
 
     def _origin(self, step: str, content: Content) -> str:
         """Return the date whose change led to a content, the newest if many: its own unless only windows changed."""
