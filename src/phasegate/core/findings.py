@@ -1,0 +1,113 @@
+"""What a check can find: a code, how bad it is, what it is about, the evidence, and the command that mends it. Pure.
+
+A check has three outcomes, never two: it found nothing, it found something, or it could not be evaluated. The last is
+not "nothing found": it has an exit code of its own and resolves no incident.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+Severity = Literal["note", "warning", "error"]
+Verdict = Literal["ok", "finding", "not evaluated"]
+
+# Evidence younger than this may be work that is under way.
+GRACE_S = 300.0
+FINE, FOUND, UNCHECKED = 0, 1, 2
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+class Code(NamedTuple):
+    """A kind of finding; each has a section in the reference."""
+
+    title: str
+    severity: Severity
+
+
+CODES: Mapping[str, Code] = {
+    "PG001": Code("the stored count differs from the members that are named", "warning"),
+    "PG002": Code("complete, but not fired", "error"),
+    "PG003": Code("fired, but the trigger was not sent", "error"),
+    "PG004": Code("the trigger was sent, but nobody began", "error"),
+    "PG005": Code("the rows were written, but not reported", "error"),
+    "PG006": Code("reported, but the warehouse holds something else", "error"),
+    "PG007": Code("an expected run is absent", "error"),
+    "PG008": Code("a message was quarantined", "warning"),
+    "PG009": Code("a lease expired and was not given back", "warning"),
+    "PG010": Code("duplicate keys in a table", "error"),
+    "PG011": Code("one thing under two keys", "error"),
+    "PG012": Code("stale: its inputs have changed since", "warning"),
+    "PG013": Code("a window changed beyond cascade_days", "warning"),
+    "PG014": Code("the plan changed while the run was open", "note"),
+    "PG015": Code("dead: it was given up", "error"),
+    "PG016": Code("written by another store", "error"),
+    "PG017": Code("the calendar does not know the date", "warning"),
+    "PG018": Code("a check could not be evaluated", "error"),
+    "PG019": Code("a document cannot be handled, or not read", "error"),
+    "PG020": Code("late", "warning"),
+    "PG021": Code("never ran", "error"),
+    "PG022": Code("past its deadline", "error"),
+    "PG023": Code("the clock of this machine is off", "error"),
+    "PG024": Code("little disk space is left", "error"),
+}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong. ``subject`` names it as commands do: a run with its phase, a table with its partition.
+
+    ``cause`` is the same for findings that one mend removes, and groups them into one incident. ``since``: when the
+    evidence is from, Unix seconds, None where nobody can tell. ``command``: what to type.
+    """
+
+    code: str
+    subject: str
+    text: str
+    command: str
+    cause: str = ""
+    since: float | None = None
+    evidence: Mapping[str, str] = {}
+
+    @property
+    def severity(self) -> Severity:
+        """Return how bad it is."""
+        return CODES[self.code].severity
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one check. ``error``: why it could not be evaluated; its findings may be there all the same."""
+
+    check: str
+    findings: tuple[Finding, ...] = ()
+    error: str = ""
+    evaluated: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return what to think of it; what could not be evaluated is not fine, whatever else was found."""
+        if self.error:
+            return "not evaluated"
+        return "finding" if self.findings else "ok"
+
+
+def exit_code(outcomes: Iterable[Outcome]) -> int:
+    """Return 0 fine, 1 something found, 2 something not evaluated (which wins). No check at all proves nothing: 2."""
+    verdicts = {outcome.verdict for outcome in outcomes}
+    if not verdicts or "not evaluated" in verdicts:
+        return UNCHECKED
+    return FOUND if "finding" in verdicts else FINE
+
+
+def listed(outcomes: Sequence[Outcome]) -> list[Finding]:
+    """Return all findings, the worst first, then the oldest, then by code and subject; a failed check is PG018."""
+    found = [finding for outcome in outcomes for finding in outcome.findings]
+    found += [not_evaluated(outcome) for outcome in outcomes if outcome.error]
+    return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.since or 0.0, f.code, f.subject))
+
+
+def not_evaluated(outcome: Outcome) -> Finding:
+    """Return the finding that stands for a check that could not be evaluated."""
+    return Finding(
+        code="PG018", subject=f"check {outcome.check}", text=f"not evaluated: {outcome.error}", cause=outcome.check,
+        command="mend what the error names, then ask again",
+    )  # fmt: skip
