@@ -7,10 +7,11 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import dedup, handoff, season, simulator
+from benchmarks import dedup, disturbed, handoff, season, simulator
 
 ALL: dict[str, Callable[[list[str]], None]] = {
     "season": season.main,
+    "disturbed": disturbed.main,
     "handoff": handoff.main,
     "dedup": dedup.main,
     "simulator": simulator.main,

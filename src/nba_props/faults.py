@@ -60,6 +60,7 @@ def _check(faults: Faults) -> None:
     bounds = {
         "duplicate": (1, 20),
         "late": (0, 0.95),
+        "late_dates": (0, 1),
         "late_days": (0, 60),
         "crash": (0, 0.2),
         "concurrent": (1, 8),

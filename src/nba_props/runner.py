@@ -198,7 +198,7 @@ class Runner:
         """Let workers work until everything is settled, or only the daily look at what is not remains."""
         for _ in range(ROUNDS_MAX):
             self._at_once([self._work_until_idle] * self._workers)
-            due = self.pipeline.next_due()
+            due = self.pipeline.next_due(apart_from="calendar")
             if due is None or due > self.clock.now() + HORIZON_S:
                 return
             self.clock.skip_to(due)

@@ -82,7 +82,7 @@ def test_a_dry_run_changes_not_a_byte(drifted: Days) -> None:
     done = fill(drifted, 1, 6, "--cascade", "--steps", "points", "--dry-run")
     assert "window changed on 1 date" in done.out
     assert f"{day(2)}.overnight  analytics  built anew: points" in done.out
-    assert f"{day(6)}.same_day   raw        -" in done.out
+    assert f"{day(6)}.overnight  raw        -" in done.out
     assert "6 runs to be brought up to date.\n" in done.out
     assert done.code == 1, "dates 5 and 6 have no data"
     assert (digest(drifted), drifted.night.documents()) == before
@@ -289,4 +289,4 @@ def test_a_calendar_says_which_dates_are_filled_and_an_unknown_one_is_refused(da
     assert done.err == ("phasegate: backfill: the calendar knows nothing of 2026-02-05, 2026-02-06; "
                         "mend its source, or choose other dates\n")  # fmt: skip
     runs = fill(days, 1, 4, "--dry-run", "--json").json["runs"]
-    assert [item["run"] for item in runs] == [f"{day(n)}.same_day" for n in (1, 3, 4)]
+    assert [item["run"] for item in runs] == [f"{day(n)}.overnight" for n in (1, 3, 4)]

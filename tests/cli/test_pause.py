@@ -16,7 +16,9 @@ def test_a_paused_run_records_what_comes_and_fires_when_it_is_resumed(night: Nig
     status = night("status")
     assert status.code == 0
     assert "raw         paused" in status.out
-    assert "raw: paused since 08:12, 0 s\n  the source is in repair\n" in night("why", RUN).out
+    why = night("why", RUN).out
+    assert "raw: paused since 08:12, 0 s\n  the source is in repair\n" in why
+    assert f"phasegate pause {RUN} --resume" in why
     assert night("pause", RUN, "--resume").out.endswith("next: phasegate worker --until-idle\n")
     night("worker", "--until-idle")
     assert night("status", "--json").json["counts"] == {"complete": 2, "waiting": 1}

@@ -172,3 +172,37 @@ def completion(number: str) -> Message:
     """Return a scraper's message: it names the step and the run."""
     body = {"kind": "completion", "step": "orders", "run": RUN, "status": "success", "completed_at": NOON}
     return Message(number, "shop.completions", body)
+
+
+def test_a_worker_on_a_new_store_reads_the_calendar_and_opens_runs_by_the_clock() -> None:
+    made, _ = kept(STARTED)  # nobody has said a word: a scraper that is dead from the first day
+    made.pipeline.sweep()
+    settle(made, until_s=3600.0)
+    assert state(made, "load") == "waiting"
+
+
+def test_after_an_outage_longer_than_what_was_known_ahead_the_clock_opens_runs_again() -> None:
+    made, source = kept(STARTED)
+    made.pipeline.sweep()
+    made.clock.at += 75 * 86400.0  # 2026-04-19: March was made known ahead, April was not
+    made.pipeline.sweep()
+    settle(made, until_s=48 * 3600.0)
+    assert any(view.run.startswith("2026-04-2") for view in made.pipeline.overview.phases())
+    asked = source.asked
+    made.pipeline.sweep()
+    assert source.asked == asked, "what is known is not asked for again"
+
+
+def test_a_present_month_that_cannot_be_asked_for_is_asked_for_again() -> None:
+    made, source = kept(STARTED)
+    source.fails = True
+    made.pipeline.sweep()
+    source.fails = False
+    settle(made, until_s=3600.0)
+    assert state(made, "load") == "waiting"
+
+
+def test_a_plan_without_a_calendar_asks_for_none() -> None:
+    made, source = kept(PLAN)
+    made.pipeline.sweep()
+    assert source.asked == 0

@@ -48,7 +48,7 @@ class Outcome:
 @click.option("--to", "last", required=True, metavar="DATE", help="Last date.")
 @click.option("--steps", metavar="A,B", help="Build these steps anew, whatever they hold.")
 @click.option("--mode", "modes", multiple=True, metavar="MODE",
-              help="Only this mode; repeatable. Default: the modes that a date has runs of, else the plan's first.",
+              help="Only this mode; repeatable. Default: those of a date's runs, and the one with the most steps.",
               )  # fmt: skip
 @click.option("--cascade/--no-cascade", default=False, show_default=True,
               help="Build in what changed on earlier dates of a window, however long ago.")  # fmt: skip

@@ -23,7 +23,7 @@ def sweep(app: App, /, *, as_json: bool) -> int:
     settings = app.settings()
     tally = Tally(level=settings.log_level, form=settings.log_format)
     with app.pipeline(tally) as pipeline:
-        looked_at = pipeline.sweeper.sweep()
+        looked_at = pipeline.sweep()
         due = pipeline.next_due()
         times = app.times(pipeline.plan)
     if as_json:

@@ -50,6 +50,8 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
         with told_to_stop(stop, say="finishing the unit in hand; a second signal ends at once"):
             if not until_idle:
                 talk(f"worker of {pipeline.plan.pipeline}: {count(threads, 'thread')}; Ctrl-C or SIGTERM stops it")
+            if until_idle:
+                pipeline.timekeeper.keep_up()
             deaths = crew.work(until_idle=until_idle)
         due, times = pipeline.next_due(), app.times(pipeline.plan)
     by = stopped_by[0] if stopped_by else None

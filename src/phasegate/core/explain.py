@@ -304,8 +304,10 @@ def _made_by(firing: Firing, before: Firing | None) -> tuple[str, ...]:
 
 
 def _mends(phase: Phase, members: tuple[MemberView, ...], *, run: Run) -> tuple[str, ...]:
-    if phase.void is not None or phase.paused is not None:
+    if phase.void is not None:
         return ()
+    if phase.paused is not None:
+        return (f"phasegate pause {run} --resume",)
     found = [f"phasegate redrive {run} --step {m.name}" for m in members if m.state == "dead"]
     found += [f"phasegate redrive {run} --step {e.receiver}" for e in phase.outbox if e.state == "dead"]
     found += [

@@ -59,6 +59,11 @@ def local_time(clock: str, day: str, /, *, timezone: str) -> float:
     return max(datetime(on.year, on.month, on.day, hour, minute, tzinfo=zone, fold=f).timestamp() for f in (0, 1))
 
 
+def local_date(at: float, /, *, timezone: str) -> str:
+    """Return the date, ISO, that a time (epoch seconds) has in a zone."""
+    return datetime.fromtimestamp(at, tz=ZoneInfo(timezone)).date().isoformat()
+
+
 class Start(msgspec.Struct, frozen=True, kw_only=True):
     """What opens a run.
 
@@ -154,6 +159,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def modes(self) -> tuple[str, ...]:
         """Return every mode that some phase knows, in the plan's order."""
         return tuple(dict.fromkeys(mode for phase in self.phases.values() for mode in phase.modes))
+
+    @property
+    def main_mode(self) -> str:
+        """Return the mode that has the most steps, the first of the plan's if several have: what a date is to be."""
+        counts = {
+            mode: sum(len(self.members(name, mode=mode)) for name, phase in self.phases.items() if mode in phase.modes)
+            for mode in self.modes
+        }
+        return max(counts, key=lambda mode: counts[mode])
 
     def downstream(self, phase: str) -> tuple[str, ...]:
         """Return the phases that begin by this one's triggers."""

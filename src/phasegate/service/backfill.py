@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.core.codec import State
+from phasegate.core.codec import State, decode
 from phasegate.core.explain import explain
 from phasegate.core.freshness import missing
 from phasegate.core.keys import Run
@@ -29,7 +29,7 @@ DAYS_MAX = 4_000
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for. ``steps`` are built anew whatever they hold. ``modes`` (): those open, else the plan's first.
+    """What is asked for. ``steps`` are built anew whatever they hold. ``modes`` (): those open, and the main one.
 
     ``cascade``: windows that drifted are read anew. ``quiet``: receivers outside the plan hear nothing of it.
     """
@@ -43,16 +43,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase of one run, and why it is touched. ``lacking``: external steps with no report and no rows."""
+    """One phase of one run, and why it is touched. ``lacking``: external steps with no report and no rows.
+
+    ``anew``: steps that are built whatever they hold.
+    """
 
     phase: str
     run: Run
     reasons: tuple[str, ...]
     lacking: tuple[str, ...] = ()
+    anew: tuple[str, ...] = ()
 
 
 class Progress(State, frozen=True):
-    """How far a backfill came: ``upto`` is the last date that was done whole."""
+    """How far a backfill came: ``upto`` is the last date that was done whole. Its steps are not built anew again."""
 
     order: Order
     started_at: float
@@ -91,28 +95,36 @@ class Backfill:
                                "source, or choose other dates")  # fmt: skip
 
     def items(self, order: Order) -> list[Item]:
-        """Return what would be touched, by date, then in the plan's order. Opens the warehouse, changes nothing."""
-        return [item for day in self._days(order) for item in self._items(day, order)]
+        """Return what would be touched, by date, then in the plan's order. Opens the warehouse, changes nothing.
+
+        Where this very order was stopped before, its steps are built anew only on the dates that it did not reach.
+        """
+        key = self._key(order)
+        doc = self._ports.store.read(key)
+        known = None if doc is None else decode(Progress, doc.body, key=key)
+        upto = "" if known is None or known.finished else known.upto
+        again = replace(order, steps=())
+        return [item for day in self._days(order) for item in self._items(day, again if day <= upto else order)]
 
     def carry_out(
         self, order: Order, items: Sequence[Item], *, work: Callable[[], bool], told: Callable[[int, int, str], None]
     ) -> None:
         """Do date by date, phase by phase: each works on what the one before has handed on.
 
-        ``work`` lets workers work until idle, and answers False to be stopped; ``told`` hears of each date done. Dates
-        that this very order has done before are left out, until all are done.
+        ``work`` lets workers work until idle, and answers False to be stopped; ``told`` hears of each date done.
         """
-        upto = self._begin(order).upto
+        self._begin(order)
         days = sorted({item.run.date for item in items if item.reasons})
         for number, day in enumerate(days, start=1):
             chosen = [item for item in items if item.run.date == day and item.reasons]
-            goes_on = day <= upto or self._date(order, chosen, work=work)
+            goes_on = self._date(order, chosen, work=work)
             for phase, run in self._phases(chosen):
                 self._gatekeeper.loud(phase, run)
             if not goes_on:
                 return
-            self._note(order, upto=day, finished=number == len(days))
+            self._note(order, upto=day)
             told(number, len(days), day)
+        self._note(order, upto=order.last, finished=True)
 
     def _date(self, order: Order, items: Sequence[Item], *, work: Callable[[], bool]) -> bool:
         """Do one date; answer whether to go on. Phases that a trigger would open are opened first, as quiet as all."""
@@ -132,15 +144,14 @@ class Backfill:
         runs = dict.fromkeys(item.run for item in items)
         return [(name, run) for run in runs for name, plan in self._plan.phases.items() if run.mode in plan.modes]
 
-    def _begin(self, order: Order) -> Progress:
-        """Return how far this very order came before, or note that it begins now."""
+    def _begin(self, order: Order) -> None:
+        """Note that this order begins now, or goes on where it was stopped."""
         now = self._ports.clock.now()
 
-        def decide(known: Progress | None) -> tuple[Progress, Progress]:
-            progress = Progress(order=order, started_at=now) if known is None or known.finished else known
-            return progress, progress
+        def decide(known: Progress | None) -> tuple[Progress, None]:
+            return (Progress(order=order, started_at=now) if known is None or known.finished else known), None
 
-        return transact(self._ports.store, self._key(order), kind=Progress, decide=decide, clock=self._ports.clock)
+        transact(self._ports.store, self._key(order), kind=Progress, decide=decide, clock=self._ports.clock)
 
     def _note(self, order: Order, *, upto: str, finished: bool = False) -> None:
         """Remember that all dates up to one are done."""
@@ -161,7 +172,7 @@ class Backfill:
         if there.gate.hash != self._hash(phase, run, there):
             self._gatekeeper.replan(phase, run)
         members = self._plan.members(phase, mode=run.mode)
-        self._gatekeeper.rebuild(phase, run, steps=tuple(s for s in order.steps if s in members), quiet=order.quiet)
+        self._gatekeeper.rebuild(phase, run, steps=item.anew, quiet=order.quiet)
         for step in members.values():
             if step.kind == "external" and step.table is not None and step.name not in item.lacking:
                 self._tables.report(step, run)
@@ -185,7 +196,8 @@ class Backfill:
                 is_empty = there is None and bool(external) and len(lacking) == len(external)
                 reasons = () if is_empty else tuple(self._reasons(phase, run, there, order=order))
                 if reasons or lacking:
-                    yield Item(phase=phase, run=run, reasons=reasons, lacking=lacking)
+                    anew = tuple(s for s in order.steps if s in self._plan.members(phase, mode=run.mode))
+                    yield Item(phase=phase, run=run, reasons=reasons, lacking=lacking, anew=anew)
 
     def _reasons(self, phase: str, run: Run, there: Phase | None, *, order: Order) -> Iterator[str]:
         if there is None:
@@ -199,6 +211,8 @@ class Backfill:
         drifted = {day for window in there.windows.values() for day in window.drifted}
         if drifted and order.cascade:
             yield f"window changed on {len(drifted)} date{'s' if len(drifted) > 1 else ''}"
+        if there.quiet:
+            yield "a backfill that was stopped left it quiet"
         view = explain(there, run=run, now=self._ports.clock.now())
         if view.state == "dead":
             yield "dead"
@@ -230,7 +244,8 @@ class Backfill:
             for mode in self._plan.modes
             if any(self._gatekeeper.read(phase, Run(day, mode)) is not None for phase in self._plan.phases)
         ]
-        return known or [Run(day, self._plan.modes[0])]
+        main = self._plan.main_mode
+        return known if any(run.mode == main for run in known) else [*known, Run(day, main)]
 
     def _days(self, order: Order) -> Iterator[str]:
         for day in self._span(order):

@@ -121,7 +121,7 @@ class Pipeline:
                 busy = self.worker.work()
                 if not busy or self.ports.clock.monotonic() - swept >= SWEEP_EVERY_S:
                     swept = self.ports.clock.monotonic()
-                    if not self.sweeper.sweep() and not busy:
+                    if not self.sweep() and not busy:
                         self._wait()
                 failures = 0
             except PhasegateError as e:
@@ -129,15 +129,26 @@ class Pipeline:
                 self.ports.observer.event("worker held up", error=str(e), failures=failures)
                 self.ports.clock.sleep(held_up_s("worker", failures))
 
+    def sweep(self) -> int:
+        """Keep up with the calendar, and look at all that is due; return how many documents were looked at.
+
+        A replay of other dates, or a backfill, uses the sweeper alone: it opens no run of today.
+        """
+        self.timekeeper.keep_up()
+        return self.sweeper.sweep()
+
     def _wait(self) -> None:
         """Wait for a message, or for the next document that is due."""
         due = self.next_due()
         pause = WAIT_MAX_S if due is None else min(WAIT_MAX_S, max(0.0, due - self.ports.clock.now()))
         self.ports.bus.wait(pause)
 
-    def next_due(self) -> float | None:
-        """Return when the next document or message is due (epoch seconds), or None when everything is settled."""
-        times = [self.sweeper.next_due(), self.ports.bus.next_due(topics=self.plan.topics())]
+    def next_due(self, *, apart_from: str = "") -> float | None:
+        """Return when the next document or message is due (epoch seconds), or None when everything is settled.
+
+        ``apart_from``: a kind of document that does not count, such as the ``calendar``, which is asked for ever anew.
+        """
+        times = [self.sweeper.next_due(apart_from=apart_from), self.ports.bus.next_due(topics=self.plan.topics())]
         return min((at for at in times if at is not None), default=None)
 
     def tables(self) -> dict[str, TableDigest]:

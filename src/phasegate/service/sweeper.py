@@ -29,9 +29,10 @@ class Sweeper:
                 after = (page[-1].due, page[-1].key)
         return looked
 
-    def next_due(self) -> float | None:
-        """Return when a document must be looked at next (epoch seconds), or None."""
-        times = [self._ports.store.next_due(prefix=f"{kind}:") for kind in self._handlers]
+    def next_due(self, *, apart_from: str = "") -> float | None:
+        """Return when a document must be looked at next (epoch seconds), or None. ``apart_from``: a kind left out."""
+        kinds = [kind for kind in self._handlers if kind.partition(":")[0] != apart_from]
+        times = [self._ports.store.next_due(prefix=f"{kind}:") for kind in kinds]
         return min((at for at in times if at is not None), default=None)
 
     def _look(self, doc: Doc, handle: Callable[[str], object]) -> None:

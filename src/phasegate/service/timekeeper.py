@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from phasegate.core import keys
 from phasegate.core.calendar import Day, Month, month_bounds
 from phasegate.core.keys import Run
-from phasegate.core.plan import Plan
+from phasegate.core.plan import Plan, local_date
 from phasegate.core.window import shift
 from phasegate.errors import BadInput
 from phasegate.ports import Ports
@@ -18,6 +18,20 @@ class Timekeeper:
 
     def __init__(self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, almanac: Almanac) -> None:
         self._plan, self._ports, self._gatekeeper, self._almanac = plan, ports, gatekeeper, almanac
+        self._kept = ""
+
+    def keep_up(self) -> None:
+        """See to it that the present month is known, though nobody has spoken of a date of it.
+
+        So the clock goes on after an outage of any length; runs that it missed are absent, and a finding.
+        """
+        if not self._almanac.is_kept:
+            return
+        month = local_date(self._ports.clock.now(), timezone=self._plan.timezone)[:7]
+        if month != self._kept:
+            if self._almanac.read(month) is None:
+                self.settle(self._almanac.refresh(month))
+            self._kept = month
 
     def look(self, key: str) -> None:
         """Ask the source if its time has come, open the runs whose time has come, and see to the next month."""
