@@ -206,3 +206,13 @@ def test_a_plan_without_a_calendar_asks_for_none() -> None:
     made, source = kept(PLAN)
     made.pipeline.sweep()
     assert source.asked == 0
+
+
+def test_a_cancelled_date_is_void_though_whoever_learned_of_it_was_killed() -> None:
+    made, _ = kept()
+    load(made, 1)
+    settle(made)
+    made.pipeline.almanac.put([Day(date=DAY, state="void", reason="snow storm")])  # and no more than this
+    assert state(made, "load") == "complete"
+    made.pipeline.sweeper.sweep()
+    assert state(made, "load") == "void"

@@ -220,6 +220,21 @@ def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> N
     assert cell(made, "out.trend", 2) == 0
 
 
+def test_a_day_that_is_cancelled_is_waited_for_no_longer() -> None:
+    plan = PLAN.replace("cascade_days = 2", 'cascade_days = 2\ncalendar = "made:dates"').replace(
+        'modes.night = { expect = "*" }\n\n', 'modes.night = { expect = "*", deadline = "12:00 +1d" }\n\n'
+    )
+    made = many_days(plan)
+    made.clock.at = 1_769_990_400.0  # 2026-02-02 00:00
+    made.pipeline.timekeeper.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
+    load(made, 2, 2)
+    settle(made, until_s=60.0)
+    assert phase(made, 2).windows["out.sum@5d"].awaited.keys() == {"2026-02-01"}
+    made.pipeline.timekeeper.put([Day(date="2026-02-01", state="void", reason="snow storm")])
+    settle(made, until_s=60.0)
+    assert cell(made, "out.trend", 2) == 0
+
+
 def test_a_window_that_the_plan_gains_later_knows_the_days_before_it() -> None:
     old = PLAN.replace('{ step = "sum", back = "5d" }, ', "").replace("cascade_days = 2\n", "")
     made = many_days(old)

@@ -165,6 +165,11 @@ class Gatekeeper:
         self.flush(key)
         return changed
 
+    def release(self, day: str) -> None:
+        """Have the later runs that wait for a date look whether it is still expected."""
+        for key in self._herald.release(day):
+            self.flush(key)
+
     def rebuild(self, phase: str, run: Run, *, steps: tuple[str, ...], quiet: bool) -> tuple[str, ...]:
         """Ask for steps anew, whatever their receipts say; ``quiet`` tells no foreign receiver. Return which are."""
         now = self._ports.clock.now()

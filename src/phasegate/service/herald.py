@@ -112,6 +112,20 @@ class Herald:
                     changed.append(key)
         return changed
 
+    def release(self, day: str) -> list[str]:
+        """Have the later runs that wait for a date look whether it is still expected; return what changed."""
+        backs: dict[str, int] = {}
+        for step in self._plan.steps:
+            for name, back in self._plan.windows_on(step).items():
+                backs[name] = max(back, backs.get(name, 0))
+        changed = []
+        for name, back in backs.items():
+            prefix = f"phase:{self._plan.pipeline}:{name}:"
+            for key, phase in self._phases(prefix, after=f"{prefix}{day}~", until=f"{prefix}{shift(day, back)}~"):
+                if any(day in window.awaited for window in phase.windows.values()) and self.refresh(key):
+                    changed.append(key)
+        return changed
+
     def refresh(self, key: str) -> bool:
         """Read all windows of a run anew, drifted or not; return whether something is to be sent because of it."""
         phase = self._read(Phase, key)

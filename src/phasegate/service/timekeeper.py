@@ -42,6 +42,8 @@ class Timekeeper:
         if known.ask_at is not None and known.ask_at <= now:
             self.settle(self._almanac.refresh(month))
             known = self._almanac.read(month) or known
+        # again, for whoever learned of it may have been killed before anything followed
+        self.settle(entry.day for entry in known.days.values() if entry.day.state == "void")
         self._start(month, known, now=now)
         last = month_bounds(month)[1]
         if now < known.ends_at < now + 35 * 86400.0 and self._almanac.read(shift(last, 1)[:7]) is None:
@@ -62,6 +64,8 @@ class Timekeeper:
                     self._gatekeeper.void(phase, run, reason=day.reason or f"the calendar says {day.state}")
                 elif day.state == "games" and there.void is not None:
                     self._gatekeeper.void(phase, run, reason=None)
+            if day.state != "games":
+                self._gatekeeper.release(day.date)
 
     def _start(self, month: str, known: Month, *, now: float) -> None:
         """Open the runs whose start by the clock lies between the last look and now."""
