@@ -1,0 +1,97 @@
+"""The platform's processor API on Phasegate: the names that its processors are written to, and what now keeps them.
+
+On that night each processor took a lock that nothing fenced, removed duplicates that the next write brought back, and
+said "complete" to a counter. Here the lock is a lease with a token, the write one fenced transaction that replaces or
+merges the date, and the report names the receipt of that write.
+
+A processor refuses to write a table whose key it does not share with the plan.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+from phasegate import BadInput, Busy, Pipeline, Receipt, StepRun, deduplicate
+
+Record = Mapping[str, Any]
+
+
+class AnalyticsProcessor(ABC):
+    """One external step of a plan, as a class: subclasses say which, by what key, and how its records are made.
+
+    `step`: the step in the plan. `PRIMARY_KEY_FIELDS`: the key of its table, whose date may be left out: a processor
+    works on one date. `version_field`: the column that says
+    which of two records is newer, None: the last one given is kept.
+    """
+
+    step: ClassVar[str]
+    PRIMARY_KEY_FIELDS: ClassVar[Sequence[str]]
+    version_field: ClassVar[str | None] = None
+
+    def __init__(self, pipeline: Pipeline, *, mode: str) -> None:
+        known = pipeline.plan.steps.get(self.step)
+        if known is None or known.kind != "external" or known.table is None:
+            raise BadInput(f"{type(self).__name__}: {self.step!r} is no external step with a table in this plan")
+        if {*self.PRIMARY_KEY_FIELDS, known.table.partition} != set(known.table.key):
+            raise BadInput(f"{type(self).__name__}: PRIMARY_KEY_FIELDS {list(self.PRIMARY_KEY_FIELDS)} are not the key "
+                           f"of {known.table.name}, {list(known.table.key)}; make them the same")  # fmt: skip
+        self._pipeline, self._mode = pipeline, mode
+        self._held = ExitStack()
+        self._run: StepRun | None = None
+        self.records: list[Record] = []
+        self.duplicates_removed = 0
+        self.receipt: Receipt | None = None
+
+    @abstractmethod
+    def calculate_analytics(self, game_date: str) -> Sequence[Record]:
+        """Return the records of a date."""
+
+    def run(self, game_date: str) -> bool:
+        """Lock, calculate, deduplicate, save, report and unlock; False while somebody else is at it.
+
+        An error is reported as a failed try, and raised; the lock is given back in any case.
+        """
+        if not self.acquire_processing_lock(game_date):
+            return False
+        with self._held.pop_all() as held:
+            self._held = ExitStack()
+            held.callback(self._forget)
+            self.records = list(self.calculate_analytics(game_date))
+            self.save_analytics()
+        return True
+
+    def acquire_processing_lock(self, game_date: str) -> bool:
+        """Take the lease on the date's partition; False while somebody else holds it. It renews itself."""
+        if self._run is not None:
+            raise BadInput(f"{type(self).__name__}: holds a lock already; release_processing_lock() first")
+        try:
+            self._run = self._held.enter_context(self._pipeline.begin(f"{game_date}.{self._mode}", step=self.step))
+        except Busy:
+            return False
+        return True
+
+    def release_processing_lock(self) -> None:
+        """Give the lease back. Without a save before, the try is reported as failed; nothing is left waiting."""
+        self._forget()
+        self._held.close()
+
+    def deduplicate_before_write(self, records: Sequence[Record], key_fields: Sequence[str]) -> list[Record]:
+        """Return one record per key, the newest; raise BadInput for a key that is null or missing."""
+        done = deduplicate(records, key=list(key_fields), version=self.version_field)
+        self.duplicates_removed = done.removed
+        return done.records
+
+    def save_analytics(self) -> Receipt:
+        """Write `records` in one fenced transaction and report its receipt. Raises BadInput without the lock."""
+        if self._run is None:
+            raise BadInput(f"{type(self).__name__}: save_analytics() without the lock; acquire_processing_lock() first")
+        rows = self.deduplicate_before_write(self.records, self.PRIMARY_KEY_FIELDS)
+        self.receipt = self._run.write(rows)
+        self._run.complete(rows=self.receipt.rows)
+        return self.receipt
+
+    def _forget(self) -> None:
+        self._run = None

@@ -1,0 +1,118 @@
+"""The platform's processor API: its lock excludes, its save writes once and reports what it wrote."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from nba_props.processor import AnalyticsProcessor, Record
+from phasegate import BadInput, Pipeline, connect, load_plan
+
+DATE = "2026-02-03"
+PLAN = """
+pipeline = "nba"
+timezone = "America/New_York"
+
+[phase.analytics]
+[phase.precompute]
+after = "analytics"
+
+[step.player_game_summary]
+phase = "analytics"
+external = true
+table = "nba_analytics.player_game_summary"
+key = ["game_date", "game_id", "player_id"]
+partition = "game_date"
+write = "replace"
+columns = { game_date = "VARCHAR", game_id = "VARCHAR", player_id = "INTEGER", points = "INTEGER" }
+
+[step.cache]
+phase = "precompute"
+needs = ["analytics.player_game_summary"]
+sql = "cache.sql"
+table = "nba_precompute.cache"
+key = ["game_date"]
+partition = "game_date"
+"""
+SQL = """
+SELECT game_date, sum(points) AS points FROM nba_analytics.player_game_summary WHERE game_date = $run_date GROUP BY 1
+"""
+
+
+class Summary(AnalyticsProcessor):
+    step = "player_game_summary"
+    PRIMARY_KEY_FIELDS = ("game_id", "player_id")
+
+    def calculate_analytics(self, game_date: str) -> Sequence[Record]:
+        rows = [{"game_date": game_date, "game_id": "1", "player_id": n, "points": n} for n in (1, 2, 3)]
+        return [*rows, rows[-1]]
+
+
+class Broken(Summary):
+    def calculate_analytics(self, game_date: str) -> Sequence[Record]:
+        raise RuntimeError(f"no box scores on {game_date}")
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
+    with closing(connect(load_plan(PLAN, files={"cache.sql": SQL}.__getitem__), state=tmp_path)) as made:
+        yield made
+
+
+def test_a_run_locks_removes_duplicates_writes_reports_and_the_next_phase_follows(pipeline: Pipeline) -> None:
+    processor = Summary(pipeline, mode="daily")
+    assert processor.run(DATE)
+    assert processor.duplicates_removed == 1
+    assert processor.receipt is not None
+    assert processor.receipt.rows == 3
+    pipeline.work_until_idle()
+    assert pipeline.query("SELECT points FROM nba_precompute.cache") == [{"points": 6}]
+    assert pipeline.overview.leases() == []
+
+
+def test_two_at_once_one_works_and_the_other_is_told(pipeline: Pipeline) -> None:
+    first, second = Summary(pipeline, mode="daily"), Summary(pipeline, mode="daily")
+    assert first.acquire_processing_lock(DATE)
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(second.run(DATE)))
+    thread.start()
+    thread.join()
+    assert answers == [False]
+    first.records = list(first.calculate_analytics(DATE))
+    assert first.save_analytics().rows == 3
+    first.release_processing_lock()
+    assert second.run(DATE)
+    (view,) = [v for v in pipeline.overview.phases() if v.phase == "analytics"]
+    assert view.generation == 1, "the same content again fires nothing"
+
+
+def test_an_error_is_reported_raised_and_leaves_no_lock(pipeline: Pipeline) -> None:
+    with pytest.raises(RuntimeError, match="no box scores on 2026-02-03"):
+        Broken(pipeline, mode="daily").run(DATE)
+    assert pipeline.overview.leases() == []
+    (view,) = pipeline.overview.phases()
+    assert "no box scores" in view.members[0].reason
+    assert Summary(pipeline, mode="daily").run(DATE)
+
+
+def test_what_would_write_by_another_key_or_without_the_lock_is_refused(pipeline: Pipeline) -> None:
+    class Wrong(Summary):
+        PRIMARY_KEY_FIELDS = ("player_id",)
+
+    class Unknown(Summary):
+        step = "cache"
+
+    with pytest.raises(BadInput, match=r"are not the key of nba_analytics.player_game_summary"):
+        Wrong(pipeline, mode="daily")
+    with pytest.raises(BadInput, match="'cache' is no external step with a table"):
+        Unknown(pipeline, mode="daily")
+    processor = Summary(pipeline, mode="daily")
+    with pytest.raises(BadInput, match="without the lock"):
+        processor.save_analytics()
+    assert processor.acquire_processing_lock(DATE)
+    with pytest.raises(BadInput, match="holds a lock already"):
+        processor.acquire_processing_lock(DATE)
+    processor.release_processing_lock()
+    assert pipeline.overview.leases() == []
