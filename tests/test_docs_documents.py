@@ -7,10 +7,15 @@ import pytest
 
 from phasegate.buses import local
 from phasegate.core import calendar, messages, phase
+from phasegate.core.findings import Finding
+from phasegate.core.incidents import Incident
 from phasegate.core.lease import Lease
+from phasegate.core.posts import Post
+from phasegate.core.watch import Watch
 from phasegate.core.window import Ledger
 from phasegate.service.backfill import Order, Progress
 from phasegate.service.identity import Identity
+from phasegate.service.mirror import Mirrored
 from phasegate.service.quarantine import Quarantined
 from tests.real_data import ROOT
 
@@ -38,9 +43,14 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "### Day": calendar.Day,
     "## Backfill": Progress,
     "### Order": Order,
+    "## Mirror": Mirrored,
     "## Message": local._Envelope,
     "## Quarantine": Quarantined,
     "## Identity": Identity,
+    "## Incident": Incident,
+    "### Finding": Finding,
+    "### Post": Post,
+    "## Watch": Watch,
     "### `trigger`": messages.Trigger,
     "### `request`": messages.Request,
     "### `completion`": messages.Completion,

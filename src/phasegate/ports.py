@@ -1,4 +1,4 @@
-"""The five interfaces to the world outside: Store, Bus, Warehouse, Clock, Observer.
+"""The interfaces to the world outside: Store, Bus, Warehouse, Clock, Observer; Channel and Pinger for alerts.
 
 Adapters are dumb: none of them calls back, retries, or knows what a phase is.
 """
@@ -6,14 +6,16 @@ Adapters are dumb: none of them calls back, retries, or knows what a phase is.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
+from phasegate.core.notes import Note, Reply
 from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged
 from phasegate.core.table import Table
 
 Body = Mapping[str, object]
 Row = Mapping[str, object]
 Params = Mapping[str, object]
+Ping = Literal["start", "success", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,25 @@ class Background(Protocol):
 
     def every(self, seconds: float, tick: Callable[[], bool], /) -> Callable[[], None]:
         """Call ``tick`` every ``seconds`` until it answers False; return a function that stops it."""
+        ...
+
+
+class Channel(Protocol):
+    """A place where people, or their tools, are told of what is wrong."""
+
+    def send(self, note: Note, /, *, ref: str) -> Reply:
+        """Send one message, once, within a bounded time. ``ref``: its name for the incident's first one, if known.
+
+        A refusal, and an answer that did not come, is a reply with an error, which holds no secret.
+        """
+        ...
+
+
+class Pinger(Protocol):
+    """A dead-man switch: a service outside that raises an alarm when it hears nothing."""
+
+    def ping(self, what: Ping, /) -> Reply:
+        """Tell it that an evaluation began, ended well, or could not be brought to its end."""
         ...
 
 

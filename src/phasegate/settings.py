@@ -17,6 +17,8 @@ from phasegate.errors import BadInput
 PREFIX = "PHASEGATE_"
 # What `phasegate begin … -- COMMAND` tells its command, which may well connect itself.
 TOLD_TO_COMMANDS = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
+# Secrets of the channels that alerts go to, by the names that the plan gives them: no settings, and never shown.
+ALERTS_PREFIX = "PHASEGATE_ALERTS_"
 TABLE = "phasegate"
 STATE = "STATE"
 HEARTBEATS_PER_TTL = 4
@@ -150,6 +152,17 @@ def load_settings(
     return msgspec.convert({**values, "state": Path(state), "plan": Path(str(values["plan"]))}, Settings)
 
 
+def alert_secrets(environ: Mapping[str, str], /) -> dict[str, str]:
+    """Return what ``PHASEGATE_ALERTS_NAME`` says of each channel, by its name in lower case; empty ones say nothing.
+
+    >>> alert_secrets({"PHASEGATE_ALERTS_OPS": "https://example.org/hook", "PHASEGATE_STATE": "x"})
+    {'ops': 'https://example.org/hook'}
+    """
+    given = {variable.removeprefix(ALERTS_PREFIX).lower(): value.strip() for variable, value in environ.items()
+             if variable.startswith(ALERTS_PREFIX)}  # fmt: skip
+    return {name: value for name, value in given.items() if value}
+
+
 def path_of(url: str, /) -> Path:
     """Return the file that a URL names: three slashes begin a relative path, four an absolute one.
 
@@ -197,7 +210,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
     for variable, value in environ.items():
         if not variable.startswith(PREFIX):
             continue
-        if variable in TOLD_TO_COMMANDS:
+        if variable in TOLD_TO_COMMANDS or variable.startswith(ALERTS_PREFIX):
             continue
         if variable not in known:
             raise BadInput(f"{variable}: unknown variable{suggest(variable, known=known)}")

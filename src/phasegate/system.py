@@ -1,10 +1,13 @@
-"""The real clock, real threads and real ids: the only place that asks the machine for time or randomness."""
+"""The real clock, real threads, real ids, the disk: the only place that asks the machine for time or randomness."""
 
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from phasegate.core.vitals import Disk
 from phasegate.ports import Observer
 
 
@@ -57,6 +60,12 @@ class SkippingClock:
 def new_id() -> str:
     """Return an id that nobody else draws: 96 random bits in hex."""
     return secrets.token_hex(12)
+
+
+def disk_of(path: Path) -> Disk:
+    """Return how much room the file system of a directory has. Raises OSError when it cannot be asked."""
+    usage = shutil.disk_usage(path)
+    return Disk(path=str(path), free=usage.free, total=usage.total)
 
 
 class ThreadBackground:

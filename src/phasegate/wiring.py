@@ -2,24 +2,31 @@
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import WakeSocket
+from phasegate.core.exported import Exported, Unread
 from phasegate.core.plan import Plan
+from phasegate.core.plan_alerts import PING
 from phasegate.core.plan_toml import load_plan
-from phasegate.errors import BadInput
+from phasegate.core.policy import ChannelRule
+from phasegate.errors import BadInput, NotFound
 from phasegate.observe import LogObserver
-from phasegate.ports import Clock, Observer, Ports
+from phasegate.ports import Channel, Clock, Observer, Pinger, Ports, Reader
 from phasegate.service.almanac import Dates
 from phasegate.service.builder import PythonStep
+from phasegate.service.doctor import mirrored
 from phasegate.service.pipeline import Pipeline
-from phasegate.settings import Settings, load_settings
+from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings
+from phasegate.stores.exported_files import read_exports
 from phasegate.stores.sqlite import SQLiteStore
-from phasegate.system import SystemClock, ThreadBackground, new_id
-from phasegate.warehouses.duckdb import DuckDBWarehouse
+from phasegate.system import SystemClock, ThreadBackground, disk_of, new_id
+from phasegate.warehouses.duckdb import DuckDBWarehouse, read_only
 
 SETTINGS_FILE = "phasegate.toml"
 
@@ -49,7 +56,7 @@ def connect(
     ports = open_ports(settings, pipeline=plan.pipeline, clock=clock, observer=observer)
     if wrap is not None:
         ports = wrap(ports)
-    return Pipeline(
+    pipeline = Pipeline(
         plan,
         ports,
         warehouse_name=settings.warehouse_name,
@@ -57,7 +64,10 @@ def connect(
         heartbeat_s=settings.heartbeat_s,
         functions=functions_of(plan),
         dates=dates or dates_of(plan),
+        disk=partial(disk_of, settings.state),
     )
+    pipeline.incidents.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
+    return pipeline
 
 
 def read_plan(path: Path, /) -> Plan:
@@ -95,6 +105,78 @@ def open_ports(
         background=ThreadBackground(observer),
         ids=new_id,
     )
+
+
+def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channel]:
+    """Return the channels of a plan, with the secrets of the environment. One without a usable secret says so."""
+    secrets = alert_secrets(environ)
+    return {rule.name: _channel(rule, secrets.get(rule.name, "")) for rule in plan.alerts.channels}
+
+
+def _channel(rule: ChannelRule, secret: str) -> Channel:
+    # with their HTTP client they take 40 ms to import: only a plan that tells somebody pays for it
+    from phasegate.alerts.http import check_url
+    from phasegate.alerts.missing import Missing
+    from phasegate.alerts.slack import TOKEN_PREFIX, SlackBot, SlackWebhook
+    from phasegate.alerts.webhook import Webhook
+
+    variable = f"{ALERTS_PREFIX}{rule.name.upper()}"
+    if not secret:
+        return Missing(f"it has no secret; set {variable}")
+    if rule.kind == "apprise":
+        from phasegate.alerts.apprise import Apprise
+
+        return Apprise(secret)
+    if rule.kind == "slack" and secret.startswith(TOKEN_PREFIX):
+        return SlackBot(secret, to=rule.to) if rule.to else Missing(f'a bot needs a Slack channel; add to = "#…" to '
+                                                                   f"[alerts.channel.{rule.name}]")  # fmt: skip
+    if wrong := check_url(secret):
+        return Missing(f"what {variable} says {wrong}" + (" and no bot's token" if rule.kind == "slack" else ""))
+    return SlackWebhook(secret) if rule.kind == "slack" else Webhook(secret)
+
+
+def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
+    """Return the dead-man switch, if the environment names one. Raises BadInput for what is no address."""
+    url = alert_secrets(environ).get(PING, "")
+    if not url:
+        return None
+    from phasegate.alerts.http import check_url
+    from phasegate.alerts.ping import Ping
+
+    if wrong := check_url(url):
+        raise BadInput(f"{ALERTS_PREFIX}{PING.upper()}: {wrong}")
+    return Ping(url)
+
+
+def open_documents(url: str, /) -> Iterator[Exported | Unread]:
+    """Give the completion documents of a stranger's export, or of a Phasegate store, in the platform's layout.
+
+    ``file:///PATH`` names a file or folder, ``sqlite:///PATH`` a store. Raises BadInput, NotFound.
+    """
+    scheme, path = _place_of(url, what="--store", forms={"file": "file:///PATH", "sqlite": "sqlite:///PATH"})
+    if scheme == "file":
+        return read_exports(path)
+    if not path.is_file() or not path.stat().st_size:
+        raise NotFound(f"{path}: there is no such store; name the file of a Phasegate store")
+    return _documents_of(path)
+
+
+def _documents_of(path: Path) -> Iterator[Exported | Unread]:
+    with closing(SQLiteStore(path)) as store:
+        yield from mirrored(store)
+
+
+def open_tables(url: str, /) -> AbstractContextManager[Reader]:
+    """Open a snapshot of somebody's tables, read-only. Raises BadInput, NotFound, Unavailable."""
+    return read_only(_place_of(url, what="--warehouse", forms={"duckdb": "duckdb:///PATH"})[1])
+
+
+def _place_of(url: str, *, what: str, forms: Mapping[str, str]) -> tuple[str, Path]:
+    scheme, slashes, path = url.partition(":///")
+    if scheme not in forms or not slashes or not path:
+        shown = f"{url.partition(':')[0]}:…" if "@" in url else url
+        raise BadInput(f"{what} {shown!r}: this version reads {' and '.join(forms.values())}; export the rest to files")
+    return scheme, Path(path)
 
 
 def functions_of(plan: Plan) -> Mapping[str, PythonStep]:

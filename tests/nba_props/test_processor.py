@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -43,7 +44,7 @@ SELECT game_date, sum(points) AS points FROM nba_analytics.player_game_summary W
 
 class Summary(AnalyticsProcessor):
     step = "player_game_summary"
-    PRIMARY_KEY_FIELDS = ("game_id", "player_id")
+    PRIMARY_KEY_FIELDS: ClassVar[Sequence[str]] = ("game_id", "player_id")
 
     def calculate_analytics(self, game_date: str) -> Sequence[Record]:
         rows = [{"game_date": game_date, "game_id": "1", "player_id": n, "points": n} for n in (1, 2, 3)]

@@ -151,12 +151,12 @@ BAD = {
     "top unknown": (
         "timezone =",
         'zone = "x"\ntimezone =',
-        '2: unknown key "zone"; did you mean "timezone"? known: calendar, cascade_days, phase, pipeline, step, timezone',
+        '2: unknown key "zone"; did you mean "timezone"? known: alerts, calendar, cascade_days, phase, pipeline, step, timezone',
     ),
     "top steps": (
         "[step.gamebook]",
         "[steps.gamebook]",
-        '10: unknown key "steps"; did you mean "step"? known: calendar, cascade_days, phase, pipeline, step, timezone',
+        '10: unknown key "steps"; did you mean "step"? known: alerts, calendar, cascade_days, phase, pipeline, step, timezone',
     ),
     "phase text": (
         "[phase.raw]\n",
@@ -176,12 +176,17 @@ BAD = {
     "phase key": (
         'after = "raw"',
         'afer = "raw"',
-        '7: [phase.analytics]: unknown key "afer"; did you mean "after"? known: after, catch_up_max_s, modes, sends, settle_max_s, settle_s, start',
+        '7: [phase.analytics]: unknown key "afer"; did you mean "after"? known: after, catch_up_max_s, mirror, modes, sends, settle_max_s, settle_s, start',
     ),
     "phase mirror": (
         'after = "raw"',
-        'after = "raw"\nmirror = "phase3_completion/{game_date}"',
-        "8: [phase.analytics] mirror: is not supported in this version; remove it",
+        'after = "raw"\nmirror = "phase3_completion"',
+        '8: [phase.analytics] mirror: is "phase3_completion", wanted a path such as "phase3_completion/{game_date}"',
+    ),
+    "phase mirror upper case": (
+        'after = "raw"',
+        'after = "raw"\nmirror = "Phase3/{game_date}"',
+        '8: [phase.analytics] mirror: is "Phase3/{game_date}", wanted a path such as "phase3_completion/{game_date}"',
     ),
     "after unknown": (
         'after = "raw"',
@@ -436,7 +441,7 @@ BAD = {
     "step key": (
         'partition = "game_date"\n\n',
         'partiton = "game_date"\n\n',
-        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, columns, external, key, needs, partition, phase, python, reads, scales, shrink_max, sql, table, tombstone, topic, version, volatile, write',
+        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, columns, expected_by, expected_zone, external, key, late_after_s, needs, partition, phase, python, reads, scales, shrink_max, sql, table, tombstone, topic, version, volatile and 1 more',
     ),
     "step no phase": (
         'phase = "raw"\n',

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from phasegate.cli.times import Times
     from phasegate.core.keys import Run
     from phasegate.core.plan import Plan
-    from phasegate.ports import Clock, Observer
+    from phasegate.ports import Clock, Observer, Ports
     from phasegate.service.overview import Overview
     from phasegate.service.pipeline import Pipeline
     from phasegate.settings import Settings
@@ -77,12 +77,18 @@ class App:
         return run
 
     def overview(self) -> "tuple[Plan, Overview]":
-        """Return the plan and a view of its documents; nothing is created, the warehouse stays closed.
+        """Return the plan and a view of its documents, as ``reading`` does."""
+        from phasegate.service.overview import Overview
+
+        plan, ports = self.reading()
+        return plan, Overview(plan, ports)
+
+    def reading(self) -> "tuple[Plan, Ports]":
+        """Return the plan and the ports to read its documents by; nothing is created, the warehouse stays closed.
 
         Raises NotFound when there is no state yet.
         """
         from phasegate.observe import CountingObserver
-        from phasegate.service.overview import Overview
         from phasegate.wiring import open_ports
 
         settings = self.settings()
@@ -91,7 +97,7 @@ class App:
             raise NotFound(f"there is no state at {settings.store_path}; name its directory with --state, "
                            "or open a run: phasegate begin RUN")  # fmt: skip
         ports = open_ports(settings, pipeline=plan.pipeline, clock=self._clock, observer=CountingObserver())
-        return plan, Overview(plan, ports)
+        return plan, ports
 
     @staticmethod
     def find_modules() -> None:

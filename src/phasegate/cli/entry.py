@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.adopt import adopt
+from phasegate.cli.alerts import alerts
 from phasegate.cli.app import FAILED, App
 from phasegate.cli.backfill import backfill
 from phasegate.cli.begin import begin
+from phasegate.cli.calendar import calendar
 from phasegate.cli.complete import complete
 from phasegate.cli.dead import dead
+from phasegate.cli.doctor import doctor
+from phasegate.cli.health import health
+from phasegate.cli.late import late
 from phasegate.cli.leases import leases
 from phasegate.cli.options import EXIT_CODES, GLOBAL, VALUED
 from phasegate.cli.output import emit, one_line, talk
@@ -25,6 +30,7 @@ from phasegate.cli.redrive import redrive
 from phasegate.cli.replan import replan
 from phasegate.cli.status import status
 from phasegate.cli.sweep import sweep
+from phasegate.cli.transfer import export, import_
 from phasegate.cli.why import why
 from phasegate.cli.worker import worker
 from phasegate.errors import PhasegateError
@@ -32,7 +38,10 @@ from phasegate.errors import PhasegateError
 if TYPE_CHECKING:
     from phasegate.ports import Clock
 
-COMMANDS = (status, why, dead, begin, complete, worker, sweep, leases, redrive, backfill, pause, replan, adopt, plan)
+COMMANDS = (
+    status, why, health, late, alerts, calendar, dead, begin, complete,
+    worker, sweep, leases, redrive, backfill, pause, replan, adopt, plan, doctor, export, import_,
+)  # fmt: skip
 
 
 class InOrder(click.Group):

@@ -26,5 +26,9 @@ moved      the inputs of a request changed while it was served: nothing was writ
 degraded   fired at the deadline without everything; the generation names what is missing
 settled    everything fresh, fired and acknowledged (or void): nobody needs to look again
 look_by    when somebody must look at an unsettled document at the latest
+finding    one thing that a check found wrong, with the command that mends it
+evaluation one go at a set of checks, named by when it started; of each check only newer ones count
+incident   all that evaluations found of one cause, open until two of them come back clean
+channel    where people, or their tools, are told of incidents
 ========== =====================================================================================================
 """

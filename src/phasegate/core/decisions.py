@@ -138,7 +138,7 @@ def _result(phase: Phase, said: Report, *, key: str, now: float) -> tuple[Phase,
     )  # fmt: skip
     attempt = Attempt(status=said.status, at=now, order=0.0 if said.write_id else said.order)
     member = replace(member, result=result, attempt=attempt, unsure=member.unsure and not sure,
-                     anew=member.anew and not sure)  # fmt: skip
+                     anew=member.anew and not sure, delivered_at=_delivered_at(member, said, now=now))  # fmt: skip
     phase = replace(phase, members={**phase.members, said.member: member})
     if spec.shared and not said.relayed:
         notice = Notice(order=result.order, origin=_origin(phase, said.member, key=key), at=now)
@@ -147,6 +147,14 @@ def _result(phase: Phase, said: Report, *, key: str, now: float) -> tuple[Phase,
         since = now if phase.changing_since is None else phase.changing_since
         phase = replace(phase, changing_since=since, changed_at=now)
     return phase, "accepted"
+
+
+def _delivered_at(member: Member, said: Report, *, now: float) -> float | None:
+    """Return when a member first had rows: a result that is there already, from before this was kept, counts."""
+    if said.status != "success" or member.delivered_at is not None:
+        return member.delivered_at
+    old = member.result
+    return old.at if old is not None and old.status == "success" else now
 
 
 def _origin(phase: Phase, member: str, *, key: str) -> str:

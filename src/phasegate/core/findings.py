@@ -50,6 +50,8 @@ CODES: Mapping[str, Code] = {
     "PG022": Code("past its deadline", "error"),
     "PG023": Code("the clock of this machine is off", "error"),
     "PG024": Code("little disk space is left", "error"),
+    "PG025": Code("triggered before all were done", "error"),
+    "PG026": Code("several kinds of run in one document", "warning"),
 }
 
 

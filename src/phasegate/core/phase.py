@@ -112,12 +112,14 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     ``unsure``: a request of other inputs was withdrawn unanswered, and may have been served all the same; until a
     later request is answered nobody knows whether the table still holds the accepted result.
     ``anew``: it is to be built again even where a receipt of its inputs is there.
+    ``delivered_at``: when a result with rows was first accepted; no later result changes it.
     """
 
     result: Result | None = None
     attempt: Attempt | None = None
     unsure: bool = False
     anew: bool = False
+    delivered_at: float | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,12 +10,14 @@ import msgspec
 
 from phasegate.core.keys import Run
 from phasegate.core.phase import GOOD, Ack, Gate, Need, Receiver, Spec, Status
+from phasegate.core.policy import Policy
 from phasegate.core.table import Table
 from phasegate.core.window import CASCADE_DAYS, shift
 from phasegate.errors import BadInput
 
 SHRINK_MAX = 0.10
 ATTEMPTS_MAX = 5
+LATE_AFTER_S = 4 * 3600.0
 MODE_DEFAULT = "daily"
 
 
@@ -103,7 +105,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhasePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase. ``after``: the upstream phases whose triggers begin it."""
+    """One phase. ``after``: the upstream phases whose triggers begin it. ``mirror``: path of its old document."""
 
     name: str
     after: tuple[str, ...] = ()
@@ -112,6 +114,7 @@ class PhasePlan(msgspec.Struct, frozen=True, kw_only=True):
     settle_s: float = 0.0
     settle_max_s: float = 0.0
     catch_up_max_s: float = 600.0
+    mirror: str = ""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +122,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     ``kind`` external: somebody else builds it and reports; with ``topic`` Phasegate asks for it there.
     ``reads`` unattested: the step reads past ``run.read()``, shown as such. ``code`` is a hash of what it runs.
+    ``expected_by``: mode -> when its result should be there, local times in ``expected_zone`` ("": the pipeline's);
+    ``late_after_s`` later it is late. No gate knows of it: it changes what is said, not what is done.
     """
 
     name: str
@@ -133,6 +138,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     shrink_max: float = SHRINK_MAX
     attempts_max: int = ATTEMPTS_MAX
     code: str = ""
+    expected_by: dict[str, Moment] = {}
+    expected_zone: str = ""
+    late_after_s: float = LATE_AFTER_S
 
     @property
     def need(self) -> Need:
@@ -153,6 +161,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     steps: dict[str, Step]
     calendar: str | None = None
     cascade_days: int = CASCADE_DAYS
+    alerts: Policy = Policy()
     hash: str = ""
 
     @property

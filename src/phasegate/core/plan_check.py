@@ -52,6 +52,7 @@ def check(plan: Plan, toml: Toml) -> None:
     _check_windows(plan, toml)
     _check_starts(plan, toml)
     _check_hours(plan, toml)
+    _check_mirrors(plan, toml)
 
 
 def _check_tables(plan: Plan, toml: Toml) -> None:
@@ -132,6 +133,15 @@ def _not_before(one: Moment, other: Moment, /) -> bool:
     if one.local and other.local:
         return minutes(one) >= minutes(other)
     return one.anchor is not None and one.anchor == other.anchor and one.after_s >= other.after_s
+
+
+def _check_mirrors(plan: Plan, toml: Toml) -> None:
+    """Refuse two phases that would overwrite each other's document."""
+    owner: dict[str, str] = {}
+    for phase in plan.phases.values():
+        if phase.mirror and (other := owner.setdefault(phase.mirror, phase.name)) != phase.name:
+            told = f"{spell(phase.mirror)} is the document of phase {spell(other)}"
+            raise toml.error(("phase", phase.name, "mirror"), f"{told}; give this one its own")
 
 
 def _check_hours(plan: Plan, toml: Toml) -> None:

@@ -1,5 +1,6 @@
 """Reads one ``[phase.NAME]`` of a plan: modes, deadlines, sends. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
@@ -12,11 +13,13 @@ from phasegate.core.plan_times import read_hours, read_moment, read_start
 from phasegate.core.toml_lines import spell, suggest
 from phasegate.core.toml_read import Section
 
-PHASE_KEYS = ("after", "modes", "sends", "settle_s", "settle_max_s", "catch_up_max_s", "start")
-PHASE_LATER = ("mirror",)
+PHASE_KEYS = ("after", "modes", "sends", "settle_s", "settle_max_s", "catch_up_max_s", "start", "mirror")
 MODE_KEYS = ("expect", "critical", "require", "deadline", "accept", "start", "reports")
 SEND_KEYS = ("topic", "ack", "phase")
 ACKS = ("begin", "completion", "publish")
+
+MIRROR_LIKE = "phase3_completion/{game_date}"
+MIRROR = re.compile(r"[a-z0-9][a-z0-9._-]*/(?=[^/]*\{game_date\})(?:[a-z0-9._-]|\{game_date\}|\{mode\})+")
 
 SECONDS_MAX = 7 * 24 * 3600.0
 CATCH_UP_MAX_S = 600.0
@@ -39,6 +42,9 @@ def read_phase(section: Section, *, modes: Modes, graph: Mapping[str, tuple[str,
         settle_s=settle_s,
         settle_max_s=settle_max_s,
         catch_up_max_s=section.number("catch_up_max_s", low=0, high=SECONDS_MAX, default=CATCH_UP_MAX_S),
+        mirror=section.text("mirror", wanted=f"a path such as {spell(MIRROR_LIKE)}", form=MIRROR)
+        if section.has("mirror")
+        else "",
     )
 
 

@@ -16,7 +16,7 @@ from phasegate.core.toml_read import Section
 
 TABLE_KEYS = ("key", "partition", "write", "version", "tombstone", "columns", "scales", "volatile")
 STEP_KEYS = ("phase", "needs", "sql", "python", "external", "table", *TABLE_KEYS, "reads", "shrink_max",
-             "attempts_max", "topic")  # fmt: skip
+             "attempts_max", "topic", "expected_by", "expected_zone", "late_after_s")  # fmt: skip
 COLUMN_TYPES = ("BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(p, s)", "VARCHAR", "DATE", "TIMESTAMP")
 COLUMNS_MAX = 1000
 SCALE_MAX = 15

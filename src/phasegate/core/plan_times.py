@@ -1,9 +1,10 @@
 """Reads the times of a plan: deadlines, starts, the hours of reports. Pure."""
 
 import re
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from phasegate.core.plan import Hours, Moment, Start
-from phasegate.core.toml_lines import spell
+from phasegate.core.toml_lines import spell, suggest
 from phasegate.core.toml_read import Section
 
 DAYS_MAX = 30
@@ -68,6 +69,18 @@ def read_hours(section: Section) -> Hours | None:
     if minutes(hours.first) >= minutes(hours.last):
         raise section.error("reports", f"{spell(text)} does not end after it begins; wanted {_HOURS}")
     return hours
+
+
+def read_zone(section: Section, key: str) -> str:
+    """Return the name of a time zone that is known."""
+    name = section.text(key, wanted='the name of a time zone, such as "America/New_York"')
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = suggest(name, known=available_timezones()).partition(" known:")[0].removeprefix(";")
+        mend = near or ' write one such as "UTC"'
+        raise section.error(key, f"unknown time zone {spell(name)};{mend}") from None
+    return name
 
 
 def minutes(moment: Moment) -> int:

@@ -6,23 +6,25 @@ for how long a message may be redelivered: whether a message is new is read off 
 
 from collections.abc import Callable
 from typing import TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from msgspec.structs import replace
 
 from phasegate.core.phase import Need
 from phasegate.core.plan import ModeGate, Plan, digest
+from phasegate.core.plan_alerts import read_alerts
 from phasegate.core.plan_check import check, find_cycle, in_order
+from phasegate.core.plan_expected import with_expectation
 from phasegate.core.plan_needs import read_needs
-from phasegate.core.plan_phase import PHASE_KEYS, PHASE_LATER, declared_modes, inherited_modes, read_modes, read_phase
+from phasegate.core.plan_phase import PHASE_KEYS, declared_modes, inherited_modes, read_modes, read_phase
 from phasegate.core.plan_step import PYTHON, STEP_KEYS, read_step
+from phasegate.core.plan_times import read_zone
 from phasegate.core.toml_lines import parse, spell, suggest
 from phasegate.core.toml_read import Section
 from phasegate.core.window import BACK_MAX, CASCADE_DAYS
 
 STEPS_MAX = 500
 PHASES_MAX = 100
-TOP_KEYS = ("pipeline", "timezone", "calendar", "cascade_days", "phase", "step")
+TOP_KEYS = ("pipeline", "timezone", "calendar", "cascade_days", "phase", "step", "alerts")
 
 Files: TypeAlias = Callable[[str], str]
 
@@ -52,7 +54,7 @@ def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") ->
     toml = parse(text, name=name)
     top = Section(toml, (), toml.body)
     top.only(TOP_KEYS)
-    pipeline, timezone, calendar = top.name("pipeline"), _timezone(top), _calendar(top)
+    pipeline, timezone, calendar = top.name("pipeline"), read_zone(top, "timezone"), _calendar(top)
     phases, steps = _sections(top)
     after = _after(phases)
     home = _homes(steps, phases=after)
@@ -68,8 +70,10 @@ def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") ->
         steps=read,
         calendar=calendar,
         cascade_days=top.whole("cascade_days", low=0, high=BACK_MAX, default=CASCADE_DAYS),
+        alerts=read_alerts(top),
     )
     check(plan, toml)
+    plan = replace(plan, steps={s: with_expectation(plan, step, steps[s]) for s, step in plan.steps.items()})
     return replace(plan, hash=digest(plan))
 
 
@@ -81,7 +85,7 @@ def _sections(top: Section) -> tuple[dict[str, Section], dict[str, Section]]:
         if count > most:
             raise top.error(key, f"{count} of them, at most {most} are allowed; split the pipeline")
     for section in phases.values():
-        section.only(PHASE_KEYS, later=PHASE_LATER)
+        section.only(PHASE_KEYS)
     for section in steps.values():
         section.only(STEP_KEYS)
     return phases, steps
@@ -100,17 +104,6 @@ def _modes(
             phases[phase], declared=declared, upstream=upstream, expect=steps[phase], calendar=calendar
         )
     return found
-
-
-def _timezone(top: Section) -> str:
-    name = top.text("timezone", wanted='the name of a time zone, such as "America/New_York"')
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = suggest(name, known=available_timezones()).partition(" known:")[0].removeprefix(";")
-        mend = near or ' write one such as "UTC"'
-        raise top.error("timezone", f"unknown time zone {spell(name)};{mend}") from None
-    return name
 
 
 def _after(phases: dict[str, Section]) -> dict[str, tuple[str, ...]]:

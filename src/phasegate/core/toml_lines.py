@@ -129,12 +129,15 @@ def spell_place(place: Place, /) -> str:
 
     >>> spell_place(("phase", "raw", "sends", 0, "ack")), spell_place(("pipeline",))
     ('[phase.raw] sends[0].ack', 'pipeline')
+    >>> spell_place(("alerts", "quiet")), spell_place(("alerts", "channel", "ops", "kind"))
+    ('[alerts] quiet', '[alerts.channel.ops] kind')
     """
     bare = [f"[{p}]" if isinstance(p, int) else p if re.fullmatch(r"[\w-]+", p) else spell(p) for p in place]
     if len(bare) < 2:
         return "".join(bare)
-    rest = ".".join(bare[2:]).replace(".[", "[")
-    return f"[{bare[0]}.{bare[1]}]{' ' + rest if rest else ''}"
+    table = 2 if place[0] != "alerts" else 3 if place[1] == "channel" and len(place) > 2 else 1
+    rest = ".".join(bare[table:]).replace(".[", "[")
+    return f"[{'.'.join(bare[:table])}]{' ' + rest if rest else ''}"
 
 
 def _syntax_error(error: ValueError, *, text: str, name: str) -> BadInput:

@@ -33,12 +33,10 @@ class Section:
             return self.error(key, f"is missing, wanted {wanted}")
         return self.error(key, f"is {spell(self.body[key])}, wanted {wanted}")
 
-    def only(self, known: Iterable[str], /, *, later: Iterable[str] = ()) -> None:
-        """Refuse every key that is not known; those of ``later`` by name."""
+    def only(self, known: Iterable[str], /) -> None:
+        """Refuse every key that is not known."""
         known = tuple(known)
         for key in self.body:
-            if key in later:
-                raise self.error(key, "is not supported in this version; remove it")
             if key not in known:
                 text = f"unknown key {spell(key)}{suggest(key, known=known)}"
                 raise self.toml.error(self.place, text, at=(*self.place, key))

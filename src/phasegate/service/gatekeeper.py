@@ -14,6 +14,7 @@ from phasegate.errors import BadInput, NotFound, PhasegateError
 from phasegate.ports import Message, Ports
 from phasegate.service.almanac import Almanac
 from phasegate.service.herald import Herald
+from phasegate.service.mirror import Mirror
 from phasegate.transact import transact
 
 A = TypeVar("A")
@@ -26,6 +27,7 @@ class Gatekeeper:
 
     def __init__(self, plan: Plan, ports: Ports, *, almanac: Almanac, herald: Herald) -> None:
         self.plan, self._ports, self._almanac, self._herald = plan, ports, almanac, herald
+        self.mirror = Mirror(plan, ports)
 
     def read(self, phase: str, run: Run) -> Phase | None:
         """Return the document of a phase, or None when the run is not open."""
@@ -154,6 +156,7 @@ class Gatekeeper:
         if phase.notices:
             told, changed = self._herald.deliver(key, phase)
             self._transact(key, across.delivered(told, until=now + RESEND_FIRST_S))
+        self.mirror.keep(key)
         if failure is not None:
             raise failure
         return len(gone), changed

@@ -9,6 +9,7 @@ from phasegate.core.backoff import held_up_s
 from phasegate.core.decisions import Answer
 from phasegate.core.plan import Plan
 from phasegate.core.receipt import Part
+from phasegate.core.vitals import Disk
 from phasegate.errors import BadInput, PhasegateError
 from phasegate.ports import Params, Ports
 from phasegate.service.almanac import Almanac, Dates
@@ -17,8 +18,11 @@ from phasegate.service.builder import Builder, PythonStep
 from phasegate.service.corrector import Corrector
 from phasegate.service.gatekeeper import Gatekeeper
 from phasegate.service.hands import Hands
+from phasegate.service.health import Health, Spans
 from phasegate.service.herald import Herald
 from phasegate.service.identity import store_id
+from phasegate.service.incidents import Incidents
+from phasegate.service.lateness import Lateness
 from phasegate.service.leases import Leases
 from phasegate.service.overview import Overview
 from phasegate.service.quarantine import Quarantine
@@ -44,7 +48,7 @@ class TableDigest(NamedTuple):
 class Pipeline:
     """Begin, complete, work and sweep. Safe to use from many threads; each process makes its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one for each setting
         self,
         plan: Plan,
         ports: Ports,
@@ -54,17 +58,21 @@ class Pipeline:
         heartbeat_s: float = 15.0,
         functions: Mapping[str, PythonStep] | None = None,
         dates: Dates | None = None,
+        disk: Callable[[], Disk] | None = None,
     ) -> None:
         self.plan, self.ports = plan, ports
         self._hands = Hands()
         self.store_id = store_id(ports)
         self.almanac = Almanac(plan, ports, dates=dates)
+        self.incidents = Incidents(plan, ports, almanac=self.almanac)
         herald = Herald(plan, ports, almanac=self.almanac)
         self.gatekeeper = Gatekeeper(plan, ports, almanac=self.almanac, herald=herald)
         self.timekeeper = Timekeeper(plan, ports, gatekeeper=self.gatekeeper, almanac=self.almanac)
         self.leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
         self.quarantine = Quarantine(plan.pipeline, ports)
         self.overview = Overview(plan, ports)
+        self.lateness = Lateness(plan, ports)
+        self.health = Health(plan, ports, overview=self.overview, disk=disk, spans=self._spans())
         writer = Writer(plan, ports, store_id=self.store_id)
         tables = TableReporter(ports, gatekeeper=self.gatekeeper)
         corrector = Corrector(plan, ports, gatekeeper=self.gatekeeper, tables=tables, herald=herald)
@@ -82,6 +90,7 @@ class Pipeline:
             handlers={
                 f"calendar:{plan.pipeline}": self.timekeeper.look,
                 f"phase:{plan.pipeline}": self.gatekeeper.look,
+                f"mirror:{plan.pipeline}": self.gatekeeper.mirror.look,
                 f"lease:{warehouse_name}": rescuer.rescue,
             },
         )
@@ -128,6 +137,13 @@ class Pipeline:
                 failures += 1
                 self.ports.observer.event("worker held up", error=str(e), failures=failures)
                 self.ports.clock.sleep(held_up_s("worker", failures))
+
+    def _spans(self) -> list[tuple[str, Spans]]:
+        """Return the checks that health leaves to other parts."""
+        spans: list[tuple[str, Spans]] = []
+        if self.lateness.expects:
+            spans.append(("lateness", lambda first, last: [self.lateness.evaluate(first, last)]))
+        return spans
 
     def sweep(self) -> int:
         """Keep up with the calendar, and look at all that is due; return how many documents were looked at.

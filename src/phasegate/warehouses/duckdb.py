@@ -6,12 +6,13 @@ Refuses to retry and to decide. Every error comes out as one clear line (duckdb_
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phasegate.core.receipt import Part, Receipt
 from phasegate.core.table import Table
+from phasegate.errors import NotFound
 from phasegate.ports import Params
 from phasegate.warehouses import duckdb_errors as errors
 from phasegate.warehouses.cells import check_shape
@@ -163,13 +164,35 @@ class DuckDBWarehouse:
                 self._turns.discard()
 
 
-def _connect(path: Path | None) -> "DuckDBPyConnection":
+@contextmanager
+def read_only(path: Path, /) -> Iterator[DuckDBReader]:
+    """Open a snapshot of somebody's file, which stays as it is, byte for byte.
+
+    A file that Phasegate writes to is opened in turn with its writers; beside another nothing is created.
+    Raises NotFound, Unavailable.
+    """
+    if not path.is_file():
+        raise NotFound(f"{path}: there is no such file; name the DuckDB file of your tables")
+    if all(path.with_name(path.name + suffix).exists() for suffix in (".lock", ".turn")):
+        turns = Turns(path, lock_timeout_s=LOCK_TIMEOUT_S, hold_s=0, close_thing=lambda root: root.close(),
+                      open_thing=lambda: _connect(path, read_only=True))  # fmt: skip
+        with turns.use() as root, closing(DuckDBReader(root.cursor(), path=path, catalog=Catalog())) as reader:
+            yield reader
+    else:
+        with (
+            closing(_connect(path, read_only=True)) as root,
+            closing(DuckDBReader(root.cursor(), path=path, catalog=Catalog())) as reader,
+        ):
+            yield reader
+
+
+def _connect(path: Path | None, *, read_only: bool = False) -> "DuckDBPyConnection":
     """Open a file (None: an empty warehouse in memory), with all sessions in UTC."""
     # 110 ms: imported when a warehouse is opened first, not with the package.
     import duckdb
 
     try:
-        root = duckdb.connect(":memory:" if path is None else str(path))
+        root = duckdb.connect(":memory:" if path is None else str(path), read_only=read_only)
     except duckdb.Error as error:
         raise errors.of_open(error, path=path or Path(":memory:")) from error
     # As configuration of connect() this needs an extension; here it does not. GLOBAL: cursors do not inherit.

@@ -1,0 +1,59 @@
+"""How outcomes of checks and their findings are shown: one table for people, one shape for programs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from phasegate.cli.output import count, paint, table
+
+if TYPE_CHECKING:
+    from phasegate.cli.times import Times
+    from phasegate.core.findings import Finding, Outcome
+
+WORDS = {"ok": "OK", "finding": "FINDING", "not evaluated": "NOT EVALUATED"}
+
+
+def outcome_json(outcome: "Outcome", /) -> dict[str, object]:
+    """Return one check for programs; its findings are listed apart."""
+    return {
+        "check": outcome.check,
+        "verdict": outcome.verdict,
+        "evaluated": outcome.evaluated,
+        "findings": len(outcome.findings),
+        "error": outcome.error,
+    }
+
+
+def finding_json(finding: "Finding", /, *, times: "Times") -> dict[str, object]:
+    """Return one finding for programs."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "subject": finding.subject,
+        "text": finding.text,
+        "since": times.iso(finding.since),
+        "evidence": dict(finding.evidence),
+        "command": finding.command,
+    }
+
+
+def check_lines(outcomes: "Sequence[Outcome]", /) -> list[str]:
+    """Return one line for each check: what it looked at, and what it found."""
+    rows = [(o.check, paint(WORDS[o.verdict]), f"{o.evaluated:,}", _detail(o)) for o in outcomes]
+    return table(("check", "verdict", "looked at", "found"), rows)
+
+
+def finding_lines(findings: "Sequence[Finding]", /, *, times: "Times", verbose: bool) -> list[str]:
+    """Return each finding with the command that mends it; ``verbose``: with its evidence."""
+    lines: list[str] = []
+    for finding in findings:
+        since = f", since {times.since(finding.since)}" if finding.since is not None else ""
+        lines.append(f"{finding.code} {finding.severity}: {finding.subject}: {finding.text}{since}")
+        if verbose:
+            lines += [f"    {name}: {value}" for name, value in finding.evidence.items() if value]
+        lines.append(f"    next: {finding.command}")
+    return lines
+
+
+def _detail(outcome: "Outcome") -> str:
+    found = count(len(outcome.findings), "finding") if outcome.findings else ""
+    return "; ".join(part for part in (outcome.error, found) if part)

@@ -1,0 +1,91 @@
+"""Reads what the store holds of a span of dates, by scans: the number of reads does not grow with the dates.
+
+It reads documents only. It asks no calendar and opens no warehouse: what is not known is unknown.
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from phasegate.core import calendar, keys
+from phasegate.core.calendar import Day, Month
+from phasegate.core.codec import decode
+from phasegate.core.phase import Phase
+from phasegate.core.plan import Plan, local_time
+from phasegate.core.window import distance, shift
+from phasegate.errors import BadDocument, BadInput
+from phasegate.ports import Doc, Ports
+
+PAGE = 500
+DAYS_MAX = 3_700
+
+
+class Daybook:
+    """The documents of one span: the phases of each date, and what the calendar said of it.
+
+    ``phases``: date -> (phase, mode) -> its document. ``unreadable``: date -> those that cannot be understood;
+    ``broken`` says why.
+    """
+
+    def __init__(self, plan: Plan, ports: Ports, *, first: str, last: str) -> None:
+        self.dates = span(first, last)
+        self._plan, self.first, self.last, self.now = plan, first, last, ports.clock.now()
+        self.broken: list[BadDocument] = []
+        self.phases: dict[str, dict[tuple[str, str], Phase]] = {}
+        self.unreadable: dict[str, set[tuple[str, str]]] = {}
+        self._months: dict[str, Month] = {}
+        self._read_months(ports)
+        for name in plan.phases:
+            self._read_phases(ports, name)
+
+    def day(self, on: str) -> Day | None:
+        """Return what is known of a date; None when nothing is, or when it is too old to be believed."""
+        ends_at = local_time("00:00", shift(on, 1), timezone=self._plan.timezone)
+        return calendar.day_of(self._months.get(on[:7]), on, now=self.now, day_ends_at=ends_at)
+
+    def error(self, on: str) -> str:
+        """Return why the calendar's source could not be asked about a date; "" when it could, or never was."""
+        month = self._months.get(on[:7])
+        return "" if month is None else month.error
+
+    def _read_months(self, ports: Ports) -> None:
+        prefix = keys.calendar_key(self._plan.pipeline, "")
+        before = shift(f"{self.first[:7]}-01", -1)[:7]
+        for doc in _scan(ports, prefix, after=f"{before}~", until=f"{self.last[:7]}~"):
+            try:
+                self._months[doc.key.rpartition(":")[2]] = decode(Month, doc.body, key=doc.key)
+            except BadDocument as e:
+                self.broken.append(e)
+
+    def _read_phases(self, ports: Ports, name: str) -> None:
+        for doc in _scan(ports, f"phase:{self._plan.pipeline}:{name}:", after=self.first, until=f"{self.last}~"):
+            run = keys.phase_of(doc.key)[2]
+            try:
+                self.phases.setdefault(run.date, {})[name, run.mode] = decode(Phase, doc.body, key=doc.key)
+            except BadDocument as e:
+                self.broken.append(e)
+                self.unreadable.setdefault(run.date, set()).add((name, run.mode))
+
+
+def span(first: str, last: str) -> list[str]:
+    """Return the dates from one to another, both included.
+
+    Raises BadInput when the last comes first, and for more than DAYS_MAX dates.
+
+    >>> span("2024-02-28", "2024-03-01")
+    ['2024-02-28', '2024-02-29', '2024-03-01']
+    """
+    if first > last:
+        raise BadInput(f"{first} lies after {last}; swap them")
+    days = distance(first, last) + 1
+    if days > DAYS_MAX:
+        raise BadInput(f"{first} to {last} are {days:,} dates, at most {DAYS_MAX:,} are looked at; ask for a part")
+    begin = date.fromisoformat(first)
+    return [(begin + timedelta(days=n)).isoformat() for n in range(days)]
+
+
+def _scan(ports: Ports, prefix: str, *, after: str, until: str) -> Iterator[Doc]:
+    """Give the documents whose key goes on with something between two texts, page by page."""
+    after = prefix + after
+    while page := ports.store.scan(prefix, after=after, until=prefix + until, limit=PAGE):
+        yield from page
+        after = page[-1].key

@@ -1,0 +1,96 @@
+"""Answers whether a date is as it should be: every check has its outcome, and none stands for another.
+
+A check that raises could not be evaluated; the others go on. It changes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import Protocol
+
+from phasegate.core import vitals
+from phasegate.core.findings import Finding, Outcome
+from phasegate.core.plan import Plan, local_date
+from phasegate.core.vitals import Disk, Moment
+from phasegate.errors import BadDocument, PhasegateError
+from phasegate.ports import Ports
+from phasegate.service.identity import store_id
+from phasegate.service.overview import Overview
+
+Found = Callable[[], tuple[Sequence[Finding], int]]
+
+
+class Spans(Protocol):
+    """A part that checks a span of dates."""
+
+    def __call__(self, first: str, last: str, /) -> Sequence[Outcome]:
+        """Return the outcome of each of its checks."""
+        ...
+
+
+class Health:
+    """The checks of one pipeline. ``spans``: those of other parts; ``disk``: the state's file system, if it has one."""
+
+    def __init__(
+        self, plan: Plan, ports: Ports, *, overview: Overview, spans: Sequence[tuple[str, Spans]],
+        disk: Callable[[], Disk] | None,
+    ) -> None:  # fmt: skip
+        self._plan, self._ports, self._overview = plan, ports, overview
+        self._spans, self._disk = spans, disk
+
+    def yesterday(self) -> str:
+        """Return yesterday's date in the pipeline's zone."""
+        today = local_date(self._ports.clock.now(), timezone=self._plan.timezone)
+        return (date.fromisoformat(today) - timedelta(days=1)).isoformat()
+
+    def evaluate(self, on: str) -> tuple[Outcome, ...]:
+        """Return the outcome of every check for a date."""
+        outcomes = [
+            self._checked("store", self._store),
+            self._checked("warehouse", self._warehouse),
+            self._checked("deadlines", lambda: self._deadlines(on)),
+            self._checked("clock", lambda: self._clock(on)),
+        ]
+        if self._disk is not None:
+            outcomes.append(self._checked("disk", self._room))
+        for name, check in self._spans:
+            try:
+                outcomes += check(on, on)
+            except Exception as e:  # noqa: BLE001  one part that fails must not hide what the others found
+                outcomes.append(Outcome(check=name, error=_words(e)))
+        return tuple(outcomes)
+
+    def _checked(self, name: str, found: Found) -> Outcome:
+        try:
+            findings, evaluated = found()
+        except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
+            return Outcome(check=name, error=_words(e))
+        return Outcome(check=name, findings=tuple(findings), evaluated=evaluated)
+
+    def _store(self) -> tuple[Sequence[Finding], int]:
+        store_id(self._ports)
+        return (), 1
+
+    def _warehouse(self) -> tuple[Sequence[Finding], int]:
+        step = next((step for step in self._plan.steps.values() if step.table is not None), None)
+        with self._ports.warehouse.snapshot() as reader:
+            if step is not None and step.table is not None:
+                reader.count(step.table, partition=None)
+        return (), 1
+
+    def _deadlines(self, on: str) -> tuple[Sequence[Finding], int]:
+        views = self._overview.phases(first=on, last=on)
+        return vitals.deadlines(views), len(views)
+
+    def _clock(self, on: str) -> tuple[Sequence[Finding], int]:
+        broken: list[BadDocument] = []  # the store's other checks tell of these
+        moments = [*vitals.moments_of(self._overview.phases(first=on, broken=broken))]
+        moments += [Moment(at=lease.since, where=lease.key) for lease in self._overview.leases(broken=broken)]
+        return vitals.clock(moments, now=self._ports.clock.now()), len(moments)
+
+    def _room(self) -> tuple[Sequence[Finding], int]:
+        assert self._disk is not None
+        return vitals.disk(self._disk()), 1
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"

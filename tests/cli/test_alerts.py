@@ -1,0 +1,190 @@
+"""``phasegate alerts``: what is open, and whether the channels work."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from phasegate.core.findings import Finding, Outcome
+from tests.alerts.given import Answers, Server, serving
+from tests.cli.given import HOUR, PLAN, RUN, Night
+from tests.cli.test_help import keys, section
+
+CHANNELS = """
+[alerts.channel.ops]
+kind = "webhook"
+
+[alerts.channel.chat]
+kind = "slack"
+severity = "error"
+"""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def night(night: Night, server: Server, monkeypatch: pytest.MonkeyPatch) -> Night:
+    (night.folder / "plan.toml").write_text(PLAN + CHANNELS)
+    monkeypatch.setenv("PHASEGATE_ALERTS_OPS", f"{server.url}/secret")
+    monkeypatch.setenv("PHASEGATE_ALERTS_CHAT", f"{server.url}/services/secret")
+    return night
+
+
+def evaluate(night: Night, *findings: Finding, error: str = "") -> None:
+    with night.pipeline() as pipeline:
+        outcome = Outcome(check="unsent", findings=findings, error=error)
+        pipeline.incidents.take([outcome], started=pipeline.incidents.start())
+        pipeline.incidents.send()
+    night.clock.at += 600
+
+
+def wrong(subject: str = "gamebook of 2026-02-03.overnight", *, code: str = "PG005") -> Finding:
+    return Finding(code=code, subject=subject, text="348 rows", command="phasegate worker --until-idle", cause=subject,
+                   since=1_770_200_000.0)  # fmt: skip
+
+
+def test_a_test_message_goes_to_every_channel_and_each_outcome_is_told(night: Night, server: Server) -> None:
+    done = night("alerts", "test")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "channel  kind     hears of           test",
+        "ops      webhook  warning and worse  sent",
+        "chat     slack    error              sent",
+    ]
+    assert [said.path for said in server.said] == ["/secret", "/services/secret"]
+    assert not (night.folder / ".phasegate").exists(), "a test leaves nothing behind"
+
+
+def test_a_channel_that_does_not_take_it_is_a_finding_and_the_others_are_tried(night: Night, server: Server) -> None:
+    server.queue = [Answers(403)]
+    done = night("alerts", "test", "--json")
+    assert done.code == 1
+    assert done.json["channels"] == [
+        {"name": "ops", "kind": "webhook", "sent": False, "error": "127.0.0.1 answered 403"},
+        {"name": "chat", "kind": "slack", "sent": True, "error": ""},
+    ]
+    assert "secret" not in done.out + done.err
+
+
+def test_one_channel_can_be_tested_alone(night: Night, server: Server) -> None:
+    assert night("alerts", "test", "chat").code == 0
+    assert len(server.said) == 1
+    assert night("alerts", "test", "chta").err == "phasegate: channel 'chta': the plan has ops, chat\n"
+
+
+def test_a_missing_or_wrong_secret_is_named_with_its_variable_and_never_shown(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PHASEGATE_ALERTS_OPS")
+    monkeypatch.setenv("PHASEGATE_ALERTS_CHAT", "xoxb-secret")
+    done = night("alerts", "test")
+    assert done.code == 1
+    assert "it has no secret; set PHASEGATE_ALERTS_OPS" in done.out
+    assert 'a bot needs a Slack channel; add to = "#…" to [alerts.channel.chat]' in done.out
+    monkeypatch.setenv("PHASEGATE_ALERTS_CHAT", "secret")
+    told = "what PHASEGATE_ALERTS_CHAT says is no URL that begins with https:// or http:// and no bot's token"
+    assert told in night("alerts", "test").out
+    monkeypatch.setenv("PHASEGATE_ALERTS_CHTA", "secret")
+    done = night("alerts", "test")
+    assert (done.code, done.err) == (2, "phasegate: PHASEGATE_ALERTS_CHTA: the plan has no channel chta; "
+                                        "it has ops, chat\n")  # fmt: skip
+    monkeypatch.setenv("PHASEGATE_ALERTS_PING", "secret")
+    assert night("begin", "2026-02-03.overnight").err == (
+        "phasegate: PHASEGATE_ALERTS_PING: is no URL that begins with https:// or http://\n"
+    )
+
+
+def test_a_plan_without_channels_has_nothing_to_test(night: Night) -> None:
+    (night.folder / "plan.toml").write_text(PLAN)
+    assert night("alerts", "test").code == 2
+
+
+def test_open_incidents_are_listed_with_who_was_told_and_what_to_type(night: Night, server: Server) -> None:
+    assert night("alerts").code == 2, "there is no state yet"
+    night("begin", "2026-02-03.overnight")
+    assert night("alerts").out == "Nothing was ever evaluated: phasegate health\n"
+    server.queue = [Answers(500)]
+    evaluate(night, wrong())
+    done = night("alerts")
+    assert (done.code, done.err) == (1, "")
+    assert done.out.splitlines() == [
+        "error: gamebook of 2026-02-03.overnight: the rows were written, but not reported",
+        "  since 05:13, 3 h; found 1 time, last 08:12, 10 min",
+        "  PG005 gamebook of 2026-02-03.overnight: 348 rows",
+        "  chat: told opened at 08:12",
+        "  ops: not told; opened is still to be sent (1 try: 127.0.0.1 answered 500, its turn is now)",
+        "  next: phasegate worker --until-idle",
+        "",
+        "1 incident. Evaluated: 08:12, 10 min. Times: America/New_York.",
+    ]
+    assert night("alerts", "list").out == done.out
+    document = night("alerts", "--json").json
+    assert document == night("alerts", "list", "--json").json
+    (incident,) = document["incidents"]
+    assert (incident["count"], incident["severity"], incident["checks"]) == (1, "error", ["unsent"])
+    assert [(one["name"], one["told"], one["pending"]) for one in incident["channels"]] == [
+        ("chat", "opened", ""), ("ops", "", "opened")]  # fmt: skip
+
+
+def test_what_is_over_is_listed_no_more_and_fine(night: Night, server: Server) -> None:
+    evaluate(night, wrong(), wrong("odds", code="PG012"))
+    assert [one["severity"] for one in night("alerts", "--json").json["incidents"]] == ["error", "warning"]
+    evaluate(night)
+    evaluate(night)
+    done = night("alerts")
+    assert (done.code, done.out) == (0, "No incident is open. Evaluated: 08:32, 10 min. Times: America/New_York.\n")
+    kinds = [body["kind"] for said in server.said if said.path == "/secret" for body in [said.body]]
+    assert sorted(kinds) == ["opened", "opened", "resolved", "resolved"]
+
+
+def test_the_reference_page_documents_every_field(night: Night) -> None:
+    evaluate(night, wrong())
+    for path in ("phasegate alerts list", "phasegate alerts test"):
+        document = night(*path.split()[1:], "--json").json
+        assert {key for key in keys(document) if f"`{key}`" not in section(path)} == set()
+
+
+def test_an_incident_that_cannot_be_read_is_named_and_wins(night: Night) -> None:
+    evaluate(night, wrong())
+    (incident,) = night("alerts", "--json").json["incidents"]
+    night.rewrite(incident["key"], count="many")
+    done = night("alerts")
+    assert done.code == 2
+    assert incident["key"] in done.err
+
+
+def test_what_real_checks_find_in_a_real_state_becomes_incidents_and_is_resolved_when_mended(
+    night: Night, server: Server
+) -> None:
+    deadline = 'modes.overnight = { expect = "*", critical = ["gamebook"], deadline = "10:00 +1d" }\n'
+    plan = PLAN.replace("[phase.raw]\n", f"[phase.raw]\n{deadline}")
+    (night.folder / "plan.toml").write_text(plan + CHANNELS)
+    night("begin", RUN)
+    night.clock.at += 3 * HOUR
+
+    def check() -> None:
+        with night.pipeline() as pipeline:
+            started = pipeline.incidents.start()
+            # the machine's own clock and disk are no matter of this state
+            outcomes = [one for one in pipeline.health.evaluate(RUN[:10]) if one.check == "deadlines"]
+            assert [one.error for one in outcomes] == [""]
+            pipeline.incidents.take(outcomes, started=started)
+            pipeline.incidents.send()
+        night.clock.at += HOUR
+
+    for _ in range(3):
+        check()
+    (incident,) = night("alerts", "--json").json["incidents"]
+    assert (incident["count"], [one["code"] for one in incident["findings"]]) == (3, ["PG022"])
+    night.scrape(10)
+    night("complete", "odds", "--run", RUN, "--rows", "7")
+    night("worker", "--until-idle")
+    night("complete", "report", "--run", RUN, "--rows", "3")
+    for _ in range(2):
+        check()
+    assert night("alerts").code == 0
+    assert [said.body["kind"] for said in server.said if said.path == "/secret"] == ["opened", "resolved"]
