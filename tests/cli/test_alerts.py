@@ -130,6 +130,19 @@ def test_open_incidents_are_listed_with_who_was_told_and_what_to_type(night: Nig
         ("chat", "opened", ""), ("ops", "", "opened")]  # fmt: skip
 
 
+def test_an_alert_that_could_not_be_sent_is_not_fine_and_is_sent_later(night: Night, server: Server) -> None:
+    night("begin", RUN)
+    server.answers = Answers(500)
+    evaluate(night, wrong())
+    done = night("health", "--date", RUN[:10], "--alert")
+    assert done.code == 2
+    assert "alerts to ops are kept and tried again: 127.0.0.1 answered 500" in done.err
+    server.answers = Answers()
+    night.clock.at += HOUR
+    assert night("health", "--date", RUN[:10], "--alert").code == 0
+    assert [one["told"] for one in night("alerts", "--json").json["incidents"][0]["channels"]] == ["opened", "opened"]
+
+
 def test_what_is_over_is_listed_no_more_and_fine(night: Night, server: Server) -> None:
     evaluate(night, wrong(), wrong("odds", code="PG012"))
     assert [one["severity"] for one in night("alerts", "--json").json["incidents"]] == ["error", "warning"]
@@ -167,13 +180,8 @@ def test_what_real_checks_find_in_a_real_state_becomes_incidents_and_is_resolved
     night.clock.at += 3 * HOUR
 
     def check() -> None:
-        with night.pipeline() as pipeline:
-            started = pipeline.incidents.start()
-            # the machine's own clock and disk are no matter of this state
-            outcomes = [one for one in pipeline.health.evaluate(RUN[:10]) if one.check == "deadlines"]
-            assert [one.error for one in outcomes] == [""]
-            pipeline.incidents.take(outcomes, started=started)
-            pipeline.incidents.send()
+        done = night("health", "--date", RUN[:10], "--alert")
+        assert done.code == (1 if "PG022" in done.out else 0), done.out + done.err
         night.clock.at += HOUR
 
     for _ in range(3):

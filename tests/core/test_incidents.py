@@ -358,6 +358,17 @@ def test_deciding_again_on_its_own_result_changes_nothing_and_answers_the_same(d
     assert decide(once) == (once, answer)
 
 
+def test_what_a_sender_claims_counts_as_told_at_once() -> None:
+    story = Story(POLICY)
+    story.evaluate(seen(finding("PG012")), at=50.0, now=50.0, held=50.0 + 75.0)  # a quiet hour: not due yet
+    take = incidents.claim("ops", attempt="one", sight=story.sight(200.0))
+    once, what = take(story.incident)
+    assert what == "opened"
+    assert once is not None
+    assert once.told_severity == once.severity
+    assert take(once) == (once, what)
+
+
 @given(stories())
 def test_a_document_survives_its_spelling(story: Story) -> None:
     if story.incident is not None:

@@ -139,7 +139,9 @@ def claim(channel: str, *, attempt: str, sight: Sight) -> Callable[[Incident | N
         if channel not in new.posts:
             return new, ""
         post, what = claimed(new.posts[channel], attempt=attempt, now=sight.now)
-        return replace(new, posts={**new.posts, channel: post}), what
+        # what is being sent may arrive though nobody hears of it
+        told = new.severity if post.tries and new.told_severity is None else new.told_severity
+        return replace(new, posts={**new.posts, channel: post}, told_severity=told), what
 
     return decide
 
