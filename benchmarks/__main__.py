@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import dedup, disturbed, handoff, season, simulator
+from benchmarks import dedup, disturbed, handoff, reconcile, season, simulator
 
 ALL: dict[str, Callable[[list[str]], None]] = {
     "season": season.main,
@@ -15,6 +15,7 @@ ALL: dict[str, Callable[[list[str]], None]] = {
     "handoff": handoff.main,
     "dedup": dedup.main,
     "simulator": simulator.main,
+    "reconcile": reconcile.main,
 }
 
 

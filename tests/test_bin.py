@@ -12,7 +12,10 @@ from tests.real_data import ROOT
 
 @pytest.mark.parametrize(
     ("face", "command"),
-    [("bin/monitoring/phase3_health_check.sh --verbose", "health --verbose")],
+    [
+        ("bin/monitoring/phase3_health_check.sh --verbose", "health --verbose"),
+        ("bin/maintenance/reconcile_phase3_completion.py --days 7 --fix", "reconcile --days 7 --fix"),
+    ],
 )
 def test_a_face_says_what_its_command_says(face: str, command: str, tmp_path: Path) -> None:
     there = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

@@ -17,6 +17,7 @@ from phasegate.service.backfill import Order, Progress
 from phasegate.service.identity import Identity
 from phasegate.service.mirror import Mirrored
 from phasegate.service.quarantine import Quarantined
+from phasegate.service.reconciler import Deed, Reconciliation, Told
 from tests.real_data import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "documents.md"
@@ -43,6 +44,9 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "### Day": calendar.Day,
     "## Backfill": Progress,
     "### Order": Order,
+    "## Reconciliation": Reconciliation,
+    "### Told": Told,
+    "### Deed": Deed,
     "## Mirror": Mirrored,
     "## Message": local._Envelope,
     "## Quarantine": Quarantined,

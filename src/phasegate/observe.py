@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-QUIET = frozenset({"decided", "sent", "served", "writing", "written"})
+QUIET = frozenset({"decided", "sent", "served", "writing", "written", "mended"})
 Level = Literal["all", "notable", "none"]
 
 

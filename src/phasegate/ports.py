@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from phasegate.core.notes import Note, Reply
 from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged
-from phasegate.core.table import Table
+from phasegate.core.table import Repeats, Table
 
 Body = Mapping[str, object]
 Row = Mapping[str, object]
@@ -145,6 +145,19 @@ class Reader(Protocol):
 
         Of those with ``first <= partition <= last``, compared as texts.
         """
+        ...
+
+    def repeats(
+        self, table: Table, /, *, first: str, last: str, key: Sequence[str] | None = None
+    ) -> dict[str, Repeats]:
+        """Return the partitions that have more rows than keys, by partition; {} for a missing table.
+
+        Of those with ``first <= partition <= last``, compared as texts. ``key``: other columns than the table's own.
+        """
+        ...
+
+    def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
+        """Return the fence rows of all tables with ``first <= partition <= last``, compared as texts."""
         ...
 
     def count(self, table: Table, /, *, partition: str | None) -> int:

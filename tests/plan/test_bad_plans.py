@@ -441,7 +441,7 @@ BAD = {
     "step key": (
         'partition = "game_date"\n\n',
         'partiton = "game_date"\n\n',
-        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, columns, expected_by, expected_zone, external, key, late_after_s, needs, partition, phase, python, reads, scales, shrink_max, sql, table, tombstone, topic, version, volatile and 1 more',
+        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, columns, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, scales, shrink_max, sql, table, tombstone, topic, version and 2 more',
     ),
     "step no phase": (
         'phase = "raw"\n',
@@ -672,6 +672,16 @@ BAD = {
         'partition = "game_date"\n\n',
         'partition = "game_date"\nvolatile = ["team_abbr"]\n\n',
         '23: [step.team_game] volatile: "team_abbr" is part of the key; use a column that is not',
+    ),
+    "identity is the key": (
+        'partition = "game_date"\n\n',
+        'partition = "game_date"\nidentity = ["team_abbr"]\n\n',
+        "23: [step.team_game] identity: holds the whole key, so it finds nothing; name what tells two things apart",
+    ),
+    "identity without table": (
+        "external = true\n",
+        'external = true\nidentity = ["team"]\n',
+        '13: [step.gamebook] identity: does nothing without a table; add table = "schema.table", or remove it',
     ),
     "key without table": (
         "external = true\n",

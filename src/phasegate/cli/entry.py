@@ -26,6 +26,7 @@ from phasegate.cli.options import EXIT_CODES, GLOBAL, VALUED
 from phasegate.cli.output import emit, one_line, talk
 from phasegate.cli.pause import pause
 from phasegate.cli.plan import plan
+from phasegate.cli.reconcile import reconcile
 from phasegate.cli.redrive import redrive
 from phasegate.cli.replan import replan
 from phasegate.cli.status import status
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from phasegate.ports import Clock
 
 COMMANDS = (
-    status, why, health, late, alerts, calendar, dead, begin, complete,
+    status, why, health, reconcile, late, alerts, calendar, dead, begin, complete,
     worker, sweep, leases, redrive, backfill, pause, replan, adopt, plan, doctor, export, import_,
 )  # fmt: skip
 

@@ -92,6 +92,18 @@ def cover(
     return cells
 
 
+def absent(plan: Plan, *, on: str, known: Known, now: float) -> list[Cell]:
+    """Return the runs of one date that should be open by now and are not: of phases that no trigger opens."""
+    cells = []
+    for phase in plan.phases.values():
+        for run in [Run(on, mode) for mode in phase.modes]:
+            place = (phase.name, run.mode)
+            if not phase.after and place not in known.phases and place not in known.unreadable:
+                cell = _cell(plan, phase.name, run=run, known=known, now=now, inside=False)
+                cells += [cell] if cell is not None and cell.state in ("MISSED", "UNKNOWN") else []
+    return cells
+
+
 def _cell(plan: Plan, name: str, *, run: Run, known: Known, now: float, inside: bool) -> Cell | None:
     cell = Cell(run=str(run), phase=name, state="UNKNOWN", command=f"phasegate why {run}")
     if (name, run.mode) in known.unreadable:

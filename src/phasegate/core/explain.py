@@ -140,6 +140,8 @@ def _unfired(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tu
         return "building", f"{', '.join(asked)} asked for"
     if phase.gate.members and not phase.inputs and any(spec.needs for spec in phase.gate.members.values()):
         return "waiting", "no trigger from upstream yet"
+    if not missing(phase):
+        return "waiting", "everything expected is there, and it has not fired: nobody has looked at it since"
     return "waiting", f"waiting for {', '.join(missing(phase))}"
 
 
@@ -315,6 +317,8 @@ def _mends(phase: Phase, members: tuple[MemberView, ...], *, run: Run) -> tuple[
         for m in members
         if m.state == "unreported" and not phase.gate.members[m.name].asks
     ]
+    if not phase.firings and not missing(phase) and settle_at(phase) is None:
+        found.append(f"phasegate reconcile --from {run.date} --to {run.date} --fix")
     if any(m.state in ("asked", "parked") for m in members) or any(e.waiting for e in phase.outbox):
         found.append("phasegate worker --until-idle")
     if any(window.drifted for window in phase.windows.values()):

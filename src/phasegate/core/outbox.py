@@ -59,6 +59,13 @@ def outgoing(phase: Phase, *, key: str, now: float) -> list[Outgoing]:
     return entries + requests
 
 
+def trigger_of(phase: Phase, generation: int, *, receiver: str, key: str) -> Mapping[str, object] | None:
+    """Return what a trigger says, or said when it was sent; None when the phase no longer remembers it."""
+    known = any(f.generation == generation for f in phase.firings)
+    entry = next((e for e in phase.outbox if e.receiver == receiver and e.generation == generation), None)
+    return None if entry is None or not known else _trigger(phase, entry, key=key).body
+
+
 def _trigger(phase: Phase, entry: Entry, *, key: str) -> Outgoing:
     pipeline, name, run = keys.phase_of(key)
     firing = next(f for f in phase.firings if f.generation == entry.generation)

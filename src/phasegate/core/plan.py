@@ -124,6 +124,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     ``reads`` unattested: the step reads past ``run.read()``, shown as such. ``code`` is a hash of what it runs.
     ``expected_by``: mode -> when its result should be there, local times in ``expected_zone`` ("": the pipeline's);
     ``late_after_s`` later it is late. No gate knows of it: it changes what is said, not what is done.
+    ``identity``: columns that name the thing itself; with the partition they must be as unique as the key is.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     expected_by: dict[str, Moment] = {}
     expected_zone: str = ""
     late_after_s: float = LATE_AFTER_S
+    identity: tuple[str, ...] = ()
 
     @property
     def need(self) -> Need:

@@ -16,7 +16,7 @@ from phasegate.core.toml_read import Section
 
 TABLE_KEYS = ("key", "partition", "write", "version", "tombstone", "columns", "scales", "volatile")
 STEP_KEYS = ("phase", "needs", "sql", "python", "external", "table", *TABLE_KEYS, "reads", "shrink_max",
-             "attempts_max", "topic", "expected_by", "expected_zone", "late_after_s")  # fmt: skip
+             "attempts_max", "topic", "expected_by", "expected_zone", "late_after_s", "identity")  # fmt: skip
 COLUMN_TYPES = ("BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(p, s)", "VARCHAR", "DATE", "TIMESTAMP")
 COLUMNS_MAX = 1000
 SCALE_MAX = 15
@@ -54,6 +54,7 @@ def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: C
         shrink_max=section.number("shrink_max", low=0, high=1, default=SHRINK_MAX),
         attempts_max=section.whole("attempts_max", low=1, high=ATTEMPTS_LIMIT, default=ATTEMPTS_MAX),
         code=digest((kind, sql or python, table)),
+        identity=_identity(section, table=table),
     )
 
 
@@ -124,7 +125,7 @@ def _table(section: Section, *, kind: Kind) -> Table | None:
     if not section.has("table"):
         if kind != "external":
             raise section.error("table", f'is missing: a {kind} step writes one; write table = "schema.table"')
-        for key in (*TABLE_KEYS, "shrink_max"):
+        for key in (*TABLE_KEYS, "identity", "shrink_max"):
             if section.has(key):
                 raise section.error(key, 'does nothing without a table; add table = "schema.table", or remove it')
         return None
@@ -200,6 +201,19 @@ def _check_types(section: Section, *, table: Table) -> None:
         found = table.columns.get(column or "")
         if found is not None and found not in types and not (key == "version" and found.startswith("DECIMAL")):
             raise section.error(key, f"{purpose}, and {spell(column)} is {found}, wanted {' or '.join(types)}")
+
+
+def _identity(section: Section, *, table: Table | None) -> tuple[str, ...]:
+    """Return the columns that name the thing itself. What does no more than the key does is refused."""
+    names = _column_list(section, "identity")
+    if table is not None and names:
+        for name in names if table.columns else ():
+            if name not in table.columns:
+                raise section.error("identity", f"{spell(name)} is not in columns{suggest(name, known=table.columns)}")
+        if set(table.key) <= {*names, table.partition}:
+            mend = "name what tells two things apart"
+            raise section.error("identity", f"holds the whole key, so it finds nothing; {mend}")
+    return names
 
 
 def _column(section: Section, key: str) -> str | None:

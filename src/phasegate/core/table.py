@@ -10,6 +10,14 @@ TOKEN_COLUMN = "_pg_token"
 SCALE_DEFAULT = 6
 
 
+class Repeats(msgspec.Struct, frozen=True, kw_only=True):
+    """A partition in which keys repeat: how many rows it has, how many keys, how many different contents."""
+
+    rows: int
+    keys: int
+    contents: int
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A table: its full name, the key that makes a row unique, the column that names its partition.
 

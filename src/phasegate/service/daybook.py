@@ -5,6 +5,7 @@ It reads documents only. It asks no calendar and opens no warehouse: what is not
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from phasegate.core import calendar, keys
 from phasegate.core.calendar import Day, Month
@@ -14,16 +15,24 @@ from phasegate.core.plan import Plan, local_time
 from phasegate.core.window import distance, shift
 from phasegate.errors import BadDocument, BadInput
 from phasegate.ports import Doc, Ports
+from phasegate.service.sweeper import FAILURES_FIELD
 
 PAGE = 500
 DAYS_MAX = 3_700
+
+
+class PutOff(NamedTuple):
+    """When a document is looked at again by the store's word, and how often handling it has raised."""
+
+    due: float | None
+    failures: int
 
 
 class Daybook:
     """The documents of one span: the phases of each date, and what the calendar said of it.
 
     ``phases``: date -> (phase, mode) -> its document. ``unreadable``: date -> those that cannot be understood;
-    ``broken`` says why.
+    ``broken`` says why. ``put_off``: by key, documents whose handling has raised.
     """
 
     def __init__(self, plan: Plan, ports: Ports, *, first: str, last: str) -> None:
@@ -32,6 +41,7 @@ class Daybook:
         self.broken: list[BadDocument] = []
         self.phases: dict[str, dict[tuple[str, str], Phase]] = {}
         self.unreadable: dict[str, set[tuple[str, str]]] = {}
+        self.put_off: dict[str, PutOff] = {}
         self._months: dict[str, Month] = {}
         self._read_months(ports)
         for name in plan.phases:
@@ -59,6 +69,8 @@ class Daybook:
     def _read_phases(self, ports: Ports, name: str) -> None:
         for doc in _scan(ports, f"phase:{self._plan.pipeline}:{name}:", after=self.first, until=f"{self.last}~"):
             run = keys.phase_of(doc.key)[2]
+            if isinstance(failures := doc.body.get(FAILURES_FIELD), int):
+                self.put_off[doc.key] = PutOff(doc.due, failures)
             try:
                 self.phases.setdefault(run.date, {})[name, run.mode] = decode(Phase, doc.body, key=doc.key)
             except BadDocument as e:

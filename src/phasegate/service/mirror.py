@@ -46,7 +46,7 @@ class Mirror:
     def keep(self, key: str) -> None:
         """Bring the mirror of a phase's document up to date, if it has one; the same again writes nothing."""
         _, name, run = keys.phase_of(key)
-        path = self._path_of(name, run)
+        path = self.path_of(name, run)
         if path is None or self._ports.store.read(key) is None:
             return
         collection, _, number = path.partition("/")
@@ -73,7 +73,7 @@ class Mirror:
         if doc is not None:
             self.keep(decode(Mirrored, doc.body, key=there).of)
 
-    def _path_of(self, name: str, run: Run) -> str | None:
+    def path_of(self, name: str, run: Run) -> str | None:
         """Return where the document of a run stands; None where the plan has none, or it is another mode's."""
         phase = self._plan.phases.get(name)
         if phase is None or not phase.mirror or run.mode not in phase.modes:

@@ -16,16 +16,19 @@ from phasegate.service.almanac import Almanac, Dates
 from phasegate.service.backfill import Backfill
 from phasegate.service.builder import Builder, PythonStep
 from phasegate.service.corrector import Corrector
+from phasegate.service.deduplicator import Deduplicator
 from phasegate.service.gatekeeper import Gatekeeper
 from phasegate.service.hands import Hands
 from phasegate.service.health import Health, Spans
 from phasegate.service.herald import Herald
 from phasegate.service.identity import store_id
 from phasegate.service.incidents import Incidents
+from phasegate.service.inspector import Inspector
 from phasegate.service.lateness import Lateness
 from phasegate.service.leases import Leases
 from phasegate.service.overview import Overview
 from phasegate.service.quarantine import Quarantine
+from phasegate.service.reconciler import Reconciler
 from phasegate.service.rescuer import Rescuer
 from phasegate.service.stepping import Stepping, StepRun
 from phasegate.service.sweeper import Sweeper
@@ -85,6 +88,13 @@ class Pipeline:
         self._stepping = Stepping(plan, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
                                   worker=self.worker)  # fmt: skip
         rescuer = Rescuer(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, store_id=self.store_id)
+        self.inspector = Inspector(plan, ports, warehouse_name=warehouse_name, store_id=self.store_id)
+        deduplicator = Deduplicator(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer)
+        self.reconciler = Reconciler(
+            plan, ports, inspector=self.inspector, gatekeeper=self.gatekeeper, tables=tables, worker=self.worker,
+            rescuer=rescuer, timekeeper=self.timekeeper, quarantine=self.quarantine, deduplicator=deduplicator,
+            adopt=self.adopt,
+        )  # fmt: skip
         self.sweeper = Sweeper(
             ports,
             handlers={

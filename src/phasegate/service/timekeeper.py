@@ -49,6 +49,10 @@ class Timekeeper:
         if now < known.ends_at < now + 35 * 86400.0 and self._almanac.read(shift(last, 1)[:7]) is None:
             self._almanac.refresh(shift(last, 1)[:7])
 
+    def ask(self, month: str) -> None:
+        """Ask the source about a month now, with what follows for runs that are open."""
+        self.settle(self._almanac.refresh(month))
+
     def put(self, days: Iterable[Day]) -> None:
         """Take over what somebody who has just looked says of dates, with what follows for runs that are open."""
         self.settle(self._almanac.put(days))

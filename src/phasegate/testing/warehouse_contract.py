@@ -10,7 +10,7 @@ class TestMyWarehouse(WarehouseContract):
 import pytest
 
 from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.core.table import Table
+from phasegate.core.table import Repeats, Table
 from phasegate.errors import Conflict, Unavailable
 from phasegate.ports import Warehouse
 from phasegate.testing.warehouse_rows import (
@@ -18,6 +18,7 @@ from phasegate.testing.warehouse_rows import (
     DAY,
     GAMES,
     LINES,
+    NEVER,
     NEXT_DAY,
     STORE,
     RowContract,
@@ -276,6 +277,7 @@ class WarehouseContract(RowContract):
             assert reader.receipts_between(GAMES.name, first=DAY, last=DAY) == {}
             assert reader.count(GAMES, partition=DAY) == 0
             assert reader.fingerprints(GAMES, first=DAY, last=DAY) == {}
+            assert (reader.repeats(GAMES, first="", last="9"), reader.fences(first="", last="9")) == ({}, {})
 
     def test_adopting_changes_the_store_of_the_fences(self, warehouse: Warehouse) -> None:
         """And tells their tokens, above which the adopter must raise its leases; absent rows are passed over."""
@@ -284,6 +286,8 @@ class WarehouseContract(RowContract):
         assert warehouse.adopt([PART, Part("no.table", DAY)], store_id="new") == {PART: 8}
         with warehouse.transaction() as tx:
             assert (tx.fence(PART), tx.fence(NEXT_PART)) == (Fence(8, "new"), Fence(0, STORE))
+            assert tx.fences(first=DAY, last=DAY) == {PART: Fence(8, "new")}
+            assert tx.fences(first=DAY, last=NEXT_DAY).keys() == {PART, NEXT_PART}
             assert not tx.change_fence(PART, token=9, store_id=STORE)
             assert tx.change_fence(PART, token=9, store_id="new")
         assert warehouse.adopt(None, store_id="newer") == {PART: 9, NEXT_PART: 0}
@@ -319,6 +323,18 @@ class WarehouseContract(RowContract):
         write(warehouse, table, [row, row], deduplicate=False)
         assert changes_of(write(warehouse, table, [row], token=2)) == Changes(unchanged=1, deleted=1)
         assert self.read(warehouse, table, "player") == [("a",)]
+
+    def test_repeated_keys_are_counted_by_partition(self, warehouse: Warehouse) -> None:
+        """Partitions without any are left out; equal rows are one content; volatile cells are none."""
+        doubled = [game("a"), game("a", note="again"), game("a", 11), game("b", 11), game("c", 11, ratio=None)]
+        write(warehouse, GAMES, doubled, deduplicate=False)
+        write(warehouse, GAMES, [game("a", day=NEXT_DAY), game("b", day=NEXT_DAY)], day=NEXT_DAY)
+        with warehouse.snapshot() as reader:
+            assert reader.repeats(GAMES, first=DAY, last=NEXT_DAY) == {DAY: Repeats(rows=5, keys=3, contents=4)}
+            assert reader.repeats(GAMES, first=NEXT_DAY, last=NEXT_DAY) == {}
+            by_points = reader.repeats(GAMES, first="", last="9", key=("game_date", "points"))
+            assert {day: (one.rows, one.keys) for day, one in by_points.items()} == {DAY: (5, 2), NEXT_DAY: (2, 1)}
+            assert reader.repeats(NEVER, first="", last="9") == {}
 
     # Merging
 

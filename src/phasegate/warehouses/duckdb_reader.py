@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from phasegate.core import fingerprint as prints
-from phasegate.core.receipt import Part, Receipt
-from phasegate.core.table import TOKEN_COLUMN, Table
+from phasegate.core.receipt import Fence, Part, Receipt
+from phasegate.core.table import TOKEN_COLUMN, Repeats, Table
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.ports import Params
 from phasegate.warehouses import duckdb_errors as errors
@@ -129,6 +129,23 @@ class DuckDBReader:
         statement = sqls.fingerprints(table, types, dates=_is_date(first) and _is_date(last))
         rows = self._run(statement, bound, what=f"fingerprints of {table.name}")
         return {str(text): prints.fold(int(count), [int(one) for one in sums]) for text, count, *sums in rows}
+
+    def repeats(
+        self, table: Table, /, *, first: str, last: str, key: Sequence[str] | None = None
+    ) -> dict[str, Repeats]:
+        """Return the partitions with ``first <= partition <= last`` that have more rows than keys."""
+        types = self.types_of(table)
+        if not types:
+            return {}
+        statement = sqls.repeats(table, types, key=key or table.key, dates=_is_date(first) and _is_date(last))
+        rows = self._run(statement, {"first": first, "last": last}, what=f"repeated keys of {table.name}")
+        return {str(text): Repeats(rows=n, keys=keys, contents=contents) for text, n, keys, contents in rows}
+
+    def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
+        """Return the fence rows with ``first <= partition <= last``."""
+        bound = {"first": first, "last": last}
+        rows = self._run(own.FENCES, bound, what="fences") if self._has(own.FENCE_TABLE) else []
+        return {Part(table, partition): Fence(token, store_id) for table, partition, token, store_id in rows}
 
     def count(self, table: Table, /, *, partition: str | None) -> int:
         """Return the number of rows of a partition (None: of the whole table); 0 for a missing table."""

@@ -39,6 +39,27 @@ def fingerprints(table: Table, types: Types, /, *, dates: bool) -> str:
 
     ``dates``: both are ISO dates.
     """
+    spelled, where = _between(table, types, dates=dates)
+    return f"""WITH rows_ AS (SELECT {spelled} AS part, {digest(table, types, alias="t")} AS h
+        FROM {reference(table.name)} t WHERE {where}) SELECT part, count(*), {_SUMS} FROM rows_ GROUP BY part"""
+
+
+def repeats(table: Table, types: Types, /, *, key: Iterable[str], dates: bool) -> str:
+    """Return the SELECT of partition, rows, keys and contents of each partition that has more rows than keys.
+
+    The contents are compared in these partitions only: that of all rows would cost what a fingerprint does.
+    """
+    spelled, where = _between(table, types, dates=dates)
+    keys = ", ".join(f"t.{quoted(column)}" for column in key)
+    content = ", ".join(f"t.{quoted(column)}" for column in table.fingerprinted(tuple(types)))
+    return f"""WITH parts AS (SELECT {spelled} AS part, count(*) AS n, count(DISTINCT row({keys})) AS keys_
+        FROM {reference(table.name)} t WHERE {where} GROUP BY part HAVING n > keys_)
+        SELECT p.part, p.n, p.keys_, count(DISTINCT row({content})) FROM parts p JOIN {reference(table.name)} t
+        ON {spelled} = p.part WHERE {where} GROUP BY ALL"""
+
+
+def _between(table: Table, types: Types, *, dates: bool) -> tuple[str, str]:
+    """Return the text of the partition column, and the condition that it lies between ``$first`` and ``$last``."""
     cell, sql_type = f"t.{quoted(table.partition)}", types[table.partition]
     spelled = text(cell, sql_type, scale=table.scale(table.partition))
     where = f"{spelled} BETWEEN $first AND $last"
@@ -46,8 +67,7 @@ def fingerprints(table: Table, types: Types, /, *, dates: bool) -> str:
         # Dates of four-digit years are ordered as their texts are; comparing them first leaves fewer to spell.
         typed = f"{cell} BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)"
         where = f"({typed} OR {cell} NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31') AND {where}"
-    return f"""WITH rows_ AS (SELECT {spelled} AS part, {digest(table, types, alias="t")} AS h
-        FROM {reference(table.name)} t WHERE {where}) SELECT part, count(*), {_SUMS} FROM rows_ GROUP BY part"""
+    return spelled, where
 
 
 def create_from_columns(table: Table, types: Types, /) -> str:

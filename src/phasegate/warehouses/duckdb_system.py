@@ -24,6 +24,7 @@ SYSTEM = (
 CHANGE_FENCE = f"""UPDATE {FENCE} SET token = $token, changes = changes + 1
     WHERE table_name = $table AND partition = $partition AND token <= $token AND store_id = $store RETURNING changes"""
 READ_FENCE = f"SELECT token, store_id FROM {FENCE} WHERE table_name = $table AND partition = $partition"
+FENCES = f"SELECT table_name, partition, token, store_id FROM {FENCE} WHERE partition BETWEEN $first AND $last"
 READ_CHANGES = f"SELECT changes FROM {FENCE} WHERE table_name = $table AND partition = $partition"
 FENCED = f"SELECT table_name FROM {FENCE} WHERE partition = $partition"
 ADD_FENCES = f"INSERT INTO {FENCE} SELECT unnest($tables::VARCHAR[]), $partition, $store, 0, 0"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from phasegate.core import fingerprint as prints
 from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged
-from phasegate.core.table import LINEAGE_PREFIX, Table
+from phasegate.core.table import LINEAGE_PREFIX, Repeats, Table
 from phasegate.errors import BadInput, Conflict, Unavailable
 from phasegate.ports import Params, Row
 from phasegate.warehouses import memory_rows as rules
@@ -74,6 +74,22 @@ class MemoryReader:
         parts = self._tables.get(table.name, {}).items()
         held = [text for text, rows in parts if text is not None and first <= text <= last and rows]
         return {text: self.fingerprint(table, partition=text) for text in held}
+
+    def repeats(
+        self, table: Table, /, *, first: str, last: str, key: Sequence[str] | None = None
+    ) -> dict[str, Repeats]:
+        """Return the partitions with ``first <= partition <= last`` that have more rows than keys."""
+        self._check()
+        parts = self._tables.get(table.name, {}).items()
+        held = {text: rows for text, rows in parts if text is not None and first <= text <= last}
+        found = {text: rules.repeats(table, rows.values(), key=key or table.key) for text, rows in held.items()}
+        return {text: one for text, one in found.items() if one.rows > one.keys}
+
+    def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
+        """Return the fence rows with ``first <= partition <= last``."""
+        self._check()
+        chosen = {part: row for part, row in self._fences.items() if first <= part.partition <= last}
+        return {part: Fence(row.token, row.store_id) for part, row in chosen.items()}
 
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
         """Return the fingerprint of a partition's rows now (None: of the whole table)."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 from phasegate.core import fingerprint as prints
 from phasegate.core.receipt import Changes, Staged
-from phasegate.core.table import Table
+from phasegate.core.table import Repeats, Table
 
 Cells = dict[str, object]
 Action = Literal["insert", "update", "touch", "keep", "refuse", "delete", "none"]
@@ -67,6 +67,14 @@ def inspect(table: Table, rows: Sequence[Cells], *, partition: str, version_max:
         not_finite=sum(isinstance(cell, float) and not math.isfinite(cell) for row in rows for cell in row.values()),
         present=present,
     )
+
+
+def repeats(table: Table, rows: Iterable[StoredRow], *, key: Sequence[str]) -> Repeats:
+    """Count rows, keys and different contents."""
+    cells = [row.cells for row in rows]
+    texts = {prints.row_text(one, table=table, columns=table.fingerprinted(tuple(one))) for one in cells}
+    keys = {tuple(one[name] for name in key) for one in cells}
+    return Repeats(rows=len(cells), keys=len(keys), contents=len(texts))
 
 
 def tombstoned(table: Table, cells: Mapping[str, object]) -> bool:

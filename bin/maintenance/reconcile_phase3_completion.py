@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Compare and mend completion documents, by the name that the platform's crontabs know; it is `phasegate reconcile`.
+
+    bin/maintenance/reconcile_phase3_completion.py --days 7 [--fix] [--verbose]
+
+Plan and state are found as by `phasegate`: PHASEGATE_PLAN and PHASEGATE_STATE, else plan.toml and .phasegate.
+"""
+
+import os
+import sys
+
+os.execvp("phasegate", ["phasegate", "reconcile", *sys.argv[1:]])  # noqa: S606, S607  as a shell would: no shell, found on PATH
