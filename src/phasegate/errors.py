@@ -60,6 +60,15 @@ class ForeignStore(PhasegateError):
         self.resource = resource
 
 
+def words(error: BaseException, /) -> str:
+    """Return an error as one line: our own say all there is to say, others also what they are.
+
+    >>> words(BadInput("no such date")), words(KeyError("rows"))
+    ('no such date', "KeyError: 'rows'")
+    """
+    return str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"
+
+
 class LeaseLost(PhasegateError):
     """The lease ran out or was taken while working: stop, the document will ask again."""
 

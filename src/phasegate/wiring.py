@@ -20,10 +20,8 @@ from phasegate.observe import LogObserver
 from phasegate.ports import Channel, Clock, Observer, Pinger, Ports, Reader
 from phasegate.service.almanac import Dates
 from phasegate.service.builder import PythonStep
-from phasegate.service.doctor import mirrored
 from phasegate.service.pipeline import Pipeline
 from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings
-from phasegate.stores.exported_files import read_exports
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.system import SystemClock, ThreadBackground, disk_of, new_id
 from phasegate.warehouses.duckdb import DuckDBWarehouse, read_only
@@ -153,6 +151,9 @@ def open_documents(url: str, /) -> Iterator[Exported | Unread]:
 
     ``file:///PATH`` names a file or folder, ``sqlite:///PATH`` a store. Raises BadInput, NotFound.
     """
+    # only the doctor reads these: no other command pays for the import
+    from phasegate.stores.exported_files import read_exports
+
     scheme, path = _place_of(url, what="--store", forms={"file": "file:///PATH", "sqlite": "sqlite:///PATH"})
     if scheme == "file":
         return read_exports(path)
@@ -162,6 +163,8 @@ def open_documents(url: str, /) -> Iterator[Exported | Unread]:
 
 
 def _documents_of(path: Path) -> Iterator[Exported | Unread]:
+    from phasegate.service.doctor import mirrored
+
     with closing(SQLiteStore(path)) as store:
         yield from mirrored(store)
 

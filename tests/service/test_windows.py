@@ -190,12 +190,18 @@ def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypa
     assert cell(made, "out.trend", 2) == 101
 
 
-def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> None:
+def expecting() -> Shop:
+    """Many days with a calendar and a deadline; it is midnight of the second of them."""
     plan = PLAN.replace("cascade_days = 2", 'cascade_days = 2\ncalendar = "made:dates"').replace(
         'modes.night = { expect = "*" }\n\n', 'modes.night = { expect = "*", deadline = "12:00 +1d" }\n\n'
     )
     made = many_days(plan)
     made.clock.at = 1_769_990_400.0  # 2026-02-02 00:00
+    return made
+
+
+def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> None:
+    made = expecting()
     days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
     made.pipeline.timekeeper.put(days)
     load(made, 2, 2)
@@ -209,11 +215,7 @@ def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> N
 
 
 def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> None:
-    plan = PLAN.replace("cascade_days = 2", 'cascade_days = 2\ncalendar = "made:dates"').replace(
-        'modes.night = { expect = "*" }\n\n', 'modes.night = { expect = "*", deadline = "12:00 +1d" }\n\n'
-    )
-    made = many_days(plan)
-    made.clock.at = 1_769_990_400.0  # 2026-02-02 00:00
+    made = expecting()
     made.pipeline.timekeeper.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
     load(made, 2, 2)
     settle(made, until_s=13 * 3600.0)
@@ -221,11 +223,7 @@ def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> N
 
 
 def test_a_day_that_is_cancelled_is_waited_for_no_longer() -> None:
-    plan = PLAN.replace("cascade_days = 2", 'cascade_days = 2\ncalendar = "made:dates"').replace(
-        'modes.night = { expect = "*" }\n\n', 'modes.night = { expect = "*", deadline = "12:00 +1d" }\n\n'
-    )
-    made = many_days(plan)
-    made.clock.at = 1_769_990_400.0  # 2026-02-02 00:00
+    made = expecting()
     made.pipeline.timekeeper.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
     load(made, 2, 2)
     settle(made, until_s=60.0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.app import FINE, App, pass_app
-from phasegate.cli.found import check_lines, finding_json, outcome_json
+from phasegate.cli.found import bare_lines, check_lines, finding_json, outcome_json
 from phasegate.cli.options import example, json_option
 from phasegate.cli.output import count, emit, emit_json, names, table
 
@@ -149,9 +149,7 @@ def _findings(found: "Sequence[Finding]", *, verbose: bool) -> list[str]:
         shown[finding.code] = shown.get(finding.code, 0) + 1
         if shown[finding.code] > SHOWN_MAX and not verbose:
             continue
-        lines.append(f"{finding.code} {finding.severity}: {finding.subject}: {finding.text}")
-        if verbose:
-            lines += [f"    {name}: {value}" for name, value in finding.evidence.items() if value]
+        lines += bare_lines(finding, verbose=verbose)
     hidden = {code: times - SHOWN_MAX for code, times in shown.items() if times > SHOWN_MAX and not verbose}
     return [*lines, *(f"{code}: {more} more, shown by --verbose" for code, more in hidden.items())]
 

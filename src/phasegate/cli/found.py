@@ -47,11 +47,15 @@ def finding_lines(findings: "Sequence[Finding]", /, *, times: "Times", verbose: 
     lines: list[str] = []
     for finding in findings:
         since = f", since {times.since(finding.since)}" if finding.since is not None else ""
-        lines.append(f"{finding.code} {finding.severity}: {finding.subject}: {finding.text}{since}")
-        if verbose:
-            lines += [f"    {name}: {value}" for name, value in finding.evidence.items() if value]
-        lines.append(f"    next: {finding.command}")
+        first, *evidence = bare_lines(finding, verbose=verbose)
+        lines += [f"{first}{since}", *evidence, f"    next: {finding.command}"]
     return lines
+
+
+def bare_lines(finding: "Finding", /, *, verbose: bool) -> list[str]:
+    """Return what was found; ``verbose``: with its evidence. Neither since when, nor what mends it."""
+    lines = [f"{finding.code} {finding.severity}: {finding.subject}: {finding.text}"]
+    return [*lines, *(f"    {name}: {value}" for name, value in finding.evidence.items() if value and verbose)]
 
 
 def _detail(outcome: "Outcome") -> str:

@@ -8,7 +8,7 @@ from phasegate.core.calendar import Day, Month
 from phasegate.core.codec import decode
 from phasegate.core.plan import Plan, local_time
 from phasegate.core.window import shift
-from phasegate.errors import BadInput, PhasegateError
+from phasegate.errors import BadInput, words
 from phasegate.ports import Ports
 from phasegate.transact import transact
 
@@ -59,7 +59,7 @@ class Almanac:
             days = [d for d in self._dates(date.fromisoformat(first), date.fromisoformat(last)) if d.date[:7] == month]
             decide = calendar.learned(days, now=now, ends_at=ends_at)
         except Exception as e:  # noqa: BLE001  the user's own function may raise anything; it is told and asked again
-            error = str(e) if isinstance(e, PhasegateError) else f"{type(e).__name__}: {e}"
+            error = words(e)
             self._ports.observer.event("calendar failed", month=month, error=error)
             decide = calendar.failed(error, now=now, ends_at=ends_at)
         return self._decide(month, decide)

@@ -21,8 +21,8 @@ from phasegate.errors import (
     LeaseLost,
     Moved,
     Partial,
-    PhasegateError,
     Unavailable,
+    words,
 )
 from phasegate.ports import Ports, Row
 from phasegate.service.corrector import Corrector
@@ -93,8 +93,7 @@ class Builder:
         return outcome
 
     def _failure(self, step: Step, request: Request, *, status: Status, error: Exception) -> Report:
-        known = isinstance(error, PhasegateError)
-        text = str(error) if known else f"{type(error).__name__}: {error}"
+        text = words(error)
         self._ports.observer.event("step not done", step=step.name, status=status, error=text)
         return Report(member=step.name, status=status, error=text, request=request.id)
 

@@ -6,7 +6,7 @@ from phasegate.core.coverage import Cell, cover
 from phasegate.core.plan import Plan
 from phasegate.errors import BadDocument
 from phasegate.ports import Ports
-from phasegate.service.daybook import Daybook
+from phasegate.service import daybook
 from phasegate.service.lateness import known_of
 
 
@@ -31,11 +31,7 @@ class Coverage:
         that has a run or that the calendar knows.
         Raises BadDocument for one that cannot be understood, unless ``broken`` takes it; BadInput for a wrong span.
         """
-        book = Daybook(self._plan, self._ports, first=first, last=last)
-        if book.broken and broken is None:
-            raise book.broken[0]
-        if broken is not None:
-            broken += book.broken
+        book = daybook.read(self._plan, self._ports, first=first, last=last, broken=broken)
         spoken = [on for on in book.dates if on in book.phases or on in book.unreadable]
         told = [on for on in book.dates if on in spoken or book.day(on) is not None] if trim else book.dates
         return [

@@ -5,7 +5,7 @@ It refuses to decide what is worked on: that is the pipeline's. Several processe
 
 import threading
 
-from phasegate.errors import PhasegateError
+from phasegate.errors import words
 from phasegate.service.pipeline import Pipeline
 
 THREADS_MAX = 64
@@ -50,7 +50,7 @@ class Crew:
             else:
                 self._pipeline.work(self._stopped)
         except BaseException as e:  # noqa: BLE001  a thread's death must end the crew; it is told and returned
-            error = str(e) if isinstance(e, PhasegateError) else f"{type(e).__name__}: {e}"
+            error = words(e)
             self._deaths.append(f"worker {number} died: {error}")
             self.stop()
             self._pipeline.ports.observer.event("worker died", worker=number, error=error)

@@ -3,7 +3,6 @@
 It reads documents only. It asks no calendar and opens no warehouse: what is not known is unknown.
 """
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -14,10 +13,10 @@ from phasegate.core.phase import Phase
 from phasegate.core.plan import Plan, local_time
 from phasegate.core.window import distance, shift
 from phasegate.errors import BadDocument, BadInput
-from phasegate.ports import Doc, Ports
+from phasegate.pages import scanned
+from phasegate.ports import Ports
 from phasegate.service.sweeper import FAILURES_FIELD
 
-PAGE = 500
 DAYS_MAX = 3_700
 
 
@@ -60,14 +59,15 @@ class Daybook:
     def _read_months(self, ports: Ports) -> None:
         prefix = keys.calendar_key(self._plan.pipeline, "")
         before = shift(f"{self.first[:7]}-01", -1)[:7]
-        for doc in _scan(ports, prefix, after=f"{before}~", until=f"{self.last[:7]}~"):
+        for doc in scanned(ports.store, prefix, after=f"{prefix}{before}~", until=f"{prefix}{self.last[:7]}~"):
             try:
                 self._months[doc.key.rpartition(":")[2]] = decode(Month, doc.body, key=doc.key)
             except BadDocument as e:
                 self.broken.append(e)
 
     def _read_phases(self, ports: Ports, name: str) -> None:
-        for doc in _scan(ports, f"phase:{self._plan.pipeline}:{name}:", after=self.first, until=f"{self.last}~"):
+        prefix = f"phase:{self._plan.pipeline}:{name}:"
+        for doc in scanned(ports.store, prefix, after=prefix + self.first, until=f"{prefix}{self.last}~"):
             run = keys.phase_of(doc.key)[2]
             if isinstance(failures := doc.body.get(FAILURES_FIELD), int):
                 self.put_off[doc.key] = PutOff(doc.due, failures)
@@ -76,6 +76,19 @@ class Daybook:
             except BadDocument as e:
                 self.broken.append(e)
                 self.unreadable.setdefault(run.date, set()).add((name, run.mode))
+
+
+def read(plan: Plan, ports: Ports, *, first: str, last: str, broken: list[BadDocument] | None) -> Daybook:
+    """Return the daybook of a span.
+
+    Raises BadDocument for a document that cannot be understood, unless ``broken`` takes it; BadInput for a wrong span.
+    """
+    book = Daybook(plan, ports, first=first, last=last)
+    if book.broken and broken is None:
+        raise book.broken[0]
+    if broken is not None:
+        broken += book.broken
+    return book
 
 
 def span(first: str, last: str) -> list[str]:
@@ -93,11 +106,3 @@ def span(first: str, last: str) -> list[str]:
         raise BadInput(f"{first} to {last} are {days:,} dates, at most {DAYS_MAX:,} are looked at; ask for a part")
     begin = date.fromisoformat(first)
     return [(begin + timedelta(days=n)).isoformat() for n in range(days)]
-
-
-def _scan(ports: Ports, prefix: str, *, after: str, until: str) -> Iterator[Doc]:
-    """Give the documents whose key goes on with something between two texts, page by page."""
-    after = prefix + after
-    while page := ports.store.scan(prefix, after=after, until=prefix + until, limit=PAGE):
-        yield from page
-        after = page[-1].key

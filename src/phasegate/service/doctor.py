@@ -22,6 +22,7 @@ from phasegate.core.phase import Phase
 from phasegate.core.platform import Completed, read_completed
 from phasegate.core.window import shift
 from phasegate.errors import PhasegateError
+from phasegate.pages import scanned
 from phasegate.ports import Clock, Reader, Store
 
 TABLES_MAX = 500
@@ -99,19 +100,16 @@ class Doctor:
 
 def mirrored(store: Store, /) -> Iterator[Exported | Unread]:
     """Give every run of a Phasegate store as the platform would have written it; void and paused runs apart."""
-    after = ""
-    while docs := store.scan("phase:", after=after, limit=PAGE):
-        after = docs[-1].key
-        for doc in docs:
-            try:
-                phase = decode(Phase, doc.body, key=doc.key)
-            except PhasegateError as e:
-                yield Unread(place=doc.key, why=str(e))
-                continue
-            run = phase_of(doc.key)[2]
-            if phase.void is None and phase.paused is None:
-                body = platform_body(phase, run=run)
-                yield Exported(place=doc.key, collection=phase.name, id=str(run), body=body)
+    for doc in scanned(store, "phase:", page=PAGE):
+        try:
+            phase = decode(Phase, doc.body, key=doc.key)
+        except PhasegateError as e:
+            yield Unread(place=doc.key, why=str(e))
+            continue
+        run = phase_of(doc.key)[2]
+        if phase.void is None and phase.paused is None:
+            body = platform_body(phase, run=run)
+            yield Exported(place=doc.key, collection=phase.name, id=str(run), body=body)
 
 
 def _read(found: Iterable[Exported | Unread] | None) -> tuple[list[Completed], list[Unread]]:

@@ -12,7 +12,7 @@ from phasegate.core.inspect_tables import Held
 from phasegate.core.plan import Step
 from phasegate.core.receipt import Fence, Part
 from phasegate.core.table import Repeats
-from phasegate.errors import PhasegateError
+from phasegate.errors import words
 from phasegate.ports import Reader, Warehouse
 
 A = TypeVar("A")
@@ -79,8 +79,3 @@ class Evidence:
         if error not in reasons:
             reasons.append(error)
         return None
-
-
-def words(error: Exception) -> str:
-    """Return an error as one line for people."""
-    return str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"

@@ -4,14 +4,14 @@ A check that raises could not be evaluated; the others go on. It changes nothing
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
 from typing import Protocol
 
 from phasegate.core import vitals
 from phasegate.core.findings import Finding, Outcome
 from phasegate.core.plan import Plan, local_date
 from phasegate.core.vitals import Disk, Moment
-from phasegate.errors import BadDocument, PhasegateError
+from phasegate.core.window import shift
+from phasegate.errors import BadDocument, words
 from phasegate.ports import Ports
 from phasegate.service.identity import store_id
 from phasegate.service.overview import Overview
@@ -39,8 +39,7 @@ class Health:
 
     def yesterday(self) -> str:
         """Return yesterday's date in the pipeline's zone."""
-        today = local_date(self._ports.clock.now(), timezone=self._plan.timezone)
-        return (date.fromisoformat(today) - timedelta(days=1)).isoformat()
+        return shift(local_date(self._ports.clock.now(), timezone=self._plan.timezone), -1)
 
     def evaluate(self, on: str) -> tuple[Outcome, ...]:
         """Return the outcome of every check for a date."""
@@ -56,14 +55,14 @@ class Health:
             try:
                 outcomes += check(on, on)
             except Exception as e:  # noqa: BLE001  one part that fails must not hide what the others found
-                outcomes.append(Outcome(check=name, error=_words(e)))
+                outcomes.append(Outcome(check=name, error=words(e)))
         return tuple(outcomes)
 
     def _checked(self, name: str, found: Found) -> Outcome:
         try:
             findings, evaluated = found()
         except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
-            return Outcome(check=name, error=_words(e))
+            return Outcome(check=name, error=words(e))
         return Outcome(check=name, findings=tuple(findings), evaluated=evaluated)
 
     def _store(self) -> tuple[Sequence[Finding], int]:
@@ -90,7 +89,3 @@ class Health:
     def _room(self) -> tuple[Sequence[Finding], int]:
         assert self._disk is not None
         return vitals.disk(self._disk()), 1
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"

@@ -18,6 +18,7 @@ from phasegate.core.plan import Plan, completions_topic
 from phasegate.core.receipt import Stamp
 from phasegate.core.window import Ledger, Reading, bounds, distance, fold, months, recorded, shift
 from phasegate.errors import BadDocument, BadInput
+from phasegate.pages import scanned
 from phasegate.ports import Message, Ports
 from phasegate.service.almanac import Almanac
 from phasegate.transact import transact
@@ -231,15 +232,13 @@ class Herald:
         return step is not None and step.table is not None
 
     def _phases(self, prefix: str, *, after: str, until: str) -> Iterator[tuple[str, Phase]]:
-        while page := self._ports.store.scan(prefix, after=after, until=until, limit=PAGE):
-            for doc in page:
-                try:
-                    phase = decode(Phase, doc.body, key=doc.key)
-                except BadDocument as e:  # it cannot be told, and must not keep the others from hearing
-                    self._ports.observer.event("not told", key=doc.key, error=str(e))
-                else:
-                    yield doc.key, phase
-            after = page[-1].key
+        for doc in scanned(self._ports.store, prefix, after=after, until=until, page=PAGE):
+            try:
+                phase = decode(Phase, doc.body, key=doc.key)
+            except BadDocument as e:  # it cannot be told, and must not keep the others from hearing
+                self._ports.observer.event("not told", key=doc.key, error=str(e))
+            else:
+                yield doc.key, phase
 
     def _read(self, kind: type[S], key: str) -> S | None:
         doc = self._ports.store.read(key)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from phasegate import pages
 from phasegate.core import incidents, notes, watch
 from phasegate.core.codec import decode
 from phasegate.core.findings import Outcome
@@ -125,11 +126,8 @@ class Incidents:
     def _turns(self) -> Iterator[tuple[str | None, str]]:
         """Give what may have to be told: incidents that are due, then digests (no key); and the channels."""
         rules, now = self._plan.alerts.channels, self._ports.clock.now()
-        after: tuple[float, str] | None = None
-        while page := self._ports.store.due(now, prefix=self._prefix, after=after, limit=PAGE):
-            yield from ((doc.key, rule.name) for doc in page for rule in rules)
-            assert page[-1].due is not None
-            after = (page[-1].due, page[-1].key)
+        for doc in pages.due(self._ports.store, now, prefix=self._prefix, page=PAGE):
+            yield from ((doc.key, rule.name) for rule in rules)
         yield from ((None, rule.name) for rule in rules if rule.digest)
 
     def _tell(self, key: str, channel: str) -> Reply | None:
@@ -234,16 +232,13 @@ class Incidents:
         return None if doc is None else decode(Incident, doc.body, key=key)
 
     def _all(self, broken: list[BadDocument] | None) -> Iterator[tuple[Doc, Incident]]:
-        after = self._prefix
-        while page := self._ports.store.scan(self._prefix, after=after, limit=PAGE):
-            for doc in page:
-                try:
-                    yield doc, decode(Incident, doc.body, key=doc.key)
-                except BadDocument as e:
-                    if broken is None:
-                        raise
-                    broken.append(e)
-            after = page[-1].key
+        for doc in pages.scanned(self._ports.store, self._prefix, page=PAGE):
+            try:
+                yield doc, decode(Incident, doc.body, key=doc.key)
+            except BadDocument as e:
+                if broken is None:
+                    raise
+                broken.append(e)
 
     def _decide(self, key: str, decide: incidents.Decision) -> str:
         """Apply a decision. What cannot be read is left as it is, and answers nothing: the others go on."""

@@ -20,15 +20,15 @@ from phasegate.core.mirror import platform_body
 from phasegate.core.plan import Plan, Step, local_date
 from phasegate.core.receipt import Part
 from phasegate.core.window import shift
-from phasegate.errors import BadDocument, BadInput, NotFound
-from phasegate.ports import Doc, Ports
+from phasegate.errors import BadDocument, BadInput, NotFound, words
+from phasegate.pages import scanned
+from phasegate.ports import Ports
 from phasegate.service.daybook import Daybook, span
-from phasegate.service.evidence import Evidence, words
+from phasegate.service.evidence import Evidence
 from phasegate.service.lateness import known_of
 from phasegate.service.mirror import Mirror, Mirrored
 from phasegate.service.overview import Overview
 
-PAGE = 500
 Found = Iterable[Finding]
 A = TypeVar("A")
 
@@ -126,7 +126,7 @@ class _Look:
             assert step.table is not None
             prefix = keys.lease_key(self._warehouse, Part(step.table.name, ""))
             after = f"{prefix}{shift(self.first, -1)}~"
-            for doc in self._scan(prefix, after=after, until=f"{prefix}{self.last}~"):
+            for doc in scanned(self._ports.store, prefix, after=after, until=f"{prefix}{self.last}~"):
                 part = Part(step.table.name, doc.key.removeprefix(prefix))
                 try:
                     self.leases[doc.key] = part, decode(Lease, doc.body, key=doc.key)
@@ -197,7 +197,7 @@ class _Look:
         paths = {one.key: path for one in self.looked if (path := self._mirror.path_of(one.phase.name, one.run))}
         stored: dict[str, Mirrored] = {}
         for collection in sorted({path.partition("/")[0] for path in paths.values()}):
-            for doc in self._scan(f"mirror:{self._plan.pipeline}:{collection}:"):
+            for doc in scanned(self._ports.store, f"mirror:{self._plan.pipeline}:{collection}:"):
                 try:
                     stored[doc.key] = decode(Mirrored, doc.body, key=doc.key)
                 except BadDocument as e:
@@ -294,11 +294,6 @@ class _Look:
     def _part(self, step: str, run: Run) -> Part | None:
         known = self._plan.steps.get(step)
         return None if known is None or known.table is None else Part(known.table.name, run.date)
-
-    def _scan(self, prefix: str, *, after: str = "", until: str | None = None) -> Iterator[Doc]:
-        while page := self._ports.store.scan(prefix, after=after, until=until, limit=PAGE):
-            yield from page
-            after = page[-1].key
 
 
 def _each(look: _Look, judge: Callable[[Looked], Found]) -> Found:

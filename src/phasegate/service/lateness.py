@@ -6,6 +6,7 @@ from phasegate.core.lateness import Lateness as Row
 from phasegate.core.plan import Plan
 from phasegate.errors import BadDocument
 from phasegate.ports import Ports
+from phasegate.service import daybook
 from phasegate.service.daybook import Daybook
 
 
@@ -25,11 +26,7 @@ class Lateness:
 
         Raises BadDocument for one that cannot be understood, unless ``broken`` takes it; BadInput for a wrong span.
         """
-        book = Daybook(self._plan, self._ports, first=first, last=last)
-        if book.broken and broken is None:
-            raise book.broken[0]
-        if broken is not None:
-            broken += book.broken
+        book = daybook.read(self._plan, self._ports, first=first, last=last, broken=broken)
         return [
             row
             for on in book.dates

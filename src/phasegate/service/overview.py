@@ -17,10 +17,10 @@ from phasegate.core.lease import Lease
 from phasegate.core.phase import Phase
 from phasegate.core.plan import Plan
 from phasegate.errors import BadDocument, NotFound
+from phasegate.pages import scanned
 from phasegate.ports import Doc, Ports
 from phasegate.service.quarantine import Quarantined
 
-PAGE = 500
 LAST = "9999-99-99"
 DATE_LENGTH = len("2026-02-03")
 # Days: most stores hold years, and the newest dates lie near today. None: everything.
@@ -64,7 +64,7 @@ class Overview:
         views = []
         for name in self._plan.phases:
             prefix = f"phase:{self._plan.pipeline}:{name}:"
-            for doc in self._scan(prefix, after=prefix + first, until=f"{prefix}{last}~"):
+            for doc in scanned(self._ports.store, prefix, after=prefix + first, until=f"{prefix}{last}~"):
                 phase = self._read(Phase, doc, broken)
                 if phase is not None:
                     views.append(explain(phase, run=phase_of(doc.key)[2], now=now))
@@ -103,7 +103,7 @@ class Overview:
     def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:
         """Return the leases that are held; with ``free`` all there ever were."""
         now, views = self._ports.clock.now(), []
-        for doc in self._scan("lease:"):
+        for doc in scanned(self._ports.store, "lease:"):
             lease = self._read(Lease, doc, broken)
             if lease is not None and (lease.holder is not None or free):
                 left = lease.until - now if lease.holder is not None else 0.0
@@ -119,7 +119,7 @@ class Overview:
     def quarantined(self, *, broken: Broken = None) -> list[DeadLetter]:
         """Return the quarantined messages alone."""
         found = []
-        for doc in self._scan(f"quarantine:{self._plan.pipeline}:"):
+        for doc in scanned(self._ports.store, f"quarantine:{self._plan.pipeline}:"):
             kept = self._read(Quarantined, doc, broken)
             if kept is None or kept.discarded:
                 continue
@@ -139,11 +139,6 @@ class Overview:
                 raise
             broken.append(e)
             return None
-
-    def _scan(self, prefix: str, *, after: str = "", until: str | None = None) -> Iterator[Doc]:
-        while page := self._ports.store.scan(prefix, after=after, until=until, limit=PAGE):
-            yield from page
-            after = page[-1].key
 
 
 def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:

@@ -16,10 +16,9 @@ from phasegate.core.inspect import aged
 from phasegate.core.keys import Run, parse_run
 from phasegate.core.mends import Mend, plan_of
 from phasegate.core.plan import Plan
-from phasegate.errors import NotFound
+from phasegate.errors import NotFound, words
 from phasegate.ports import Ports
 from phasegate.service.deduplicator import Deduplicator
-from phasegate.service.evidence import words
 from phasegate.service.gatekeeper import Gatekeeper
 from phasegate.service.inspector import Inspector
 from phasegate.service.quarantine import Quarantine

@@ -12,7 +12,7 @@ from phasegate.core.keys import Run
 from phasegate.core.phase import Phase
 from phasegate.core.plan import Plan, Step
 from phasegate.core.receipt import Receipt, Stamp
-from phasegate.errors import BadInput, Busy, NotFound, PhasegateError
+from phasegate.errors import BadInput, Busy, NotFound, words
 from phasegate.ports import Row
 from phasegate.service.gatekeeper import Gatekeeper
 from phasegate.service.inputs import part_of
@@ -156,7 +156,7 @@ class Stepping:
                 yield handle
             except Exception as e:
                 if handle.answer is None:
-                    handle.fail(str(e) if isinstance(e, PhasegateError) else f"{type(e).__name__}: {e}")
+                    handle.fail(words(e))
                 raise
             if handle.answer is None:
                 handle.fail("the block ended without complete() or fail()")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from phasegate.core.backoff import postpone_s
 from phasegate.errors import Conflict, PhasegateError
+from phasegate.pages import due
 from phasegate.ports import Doc, Ports
 
 PAGE = 100
@@ -20,13 +21,9 @@ class Sweeper:
         """Look at all that is due now, page by page; return how many documents were looked at."""
         now, looked = self._ports.clock.now(), 0
         for kind, handle in self._handlers.items():
-            after: tuple[float, str] | None = None
-            while page := self._ports.store.due(now, prefix=f"{kind}:", after=after, limit=PAGE):
-                for doc in page:
-                    self._look(doc, handle)
-                    looked += 1
-                assert page[-1].due is not None
-                after = (page[-1].due, page[-1].key)
+            for doc in due(self._ports.store, now, prefix=f"{kind}:", page=PAGE):
+                self._look(doc, handle)
+                looked += 1
         return looked
 
     def next_due(self, *, apart_from: str = "") -> float | None:

@@ -19,6 +19,7 @@ from phasegate.core.plan import Plan
 from phasegate.core.platform import read_completed
 from phasegate.core.transfer import Head, Parcel
 from phasegate.errors import BadDocument, BadInput, Conflict, NotFound
+from phasegate.pages import scanned
 from phasegate.ports import Bus, Clock, Message, Store
 from phasegate.service import backfill, quarantine
 from phasegate.transact import transact
@@ -92,10 +93,8 @@ class Transfer:
         yield transfer.spell_end(documents)
 
     def _scan(self, prefix: str) -> Iterator[tuple[str, dict[str, object], float | None]]:
-        after = ""
-        while self._store is not None and (docs := self._store.scan(prefix, after=after, limit=PAGE)):
-            yield from ((doc.key, dict(doc.body), doc.due) for doc in docs)
-            after = docs[-1].key
+        if self._store is not None:
+            yield from ((doc.key, dict(doc.body), doc.due) for doc in scanned(self._store, prefix, page=PAGE))
 
     def check(self, source: Source) -> Head:
         """Read a whole file. Raises BadInput, naming every line that is wrong, up to BAD_MAX."""

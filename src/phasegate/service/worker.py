@@ -7,7 +7,7 @@ from phasegate.core.keys import Run
 from phasegate.core.phase import GOOD, Input, Status
 from phasegate.core.plan import Plan, Step
 from phasegate.core.receipt import Stamp
-from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
+from phasegate.errors import BadDocument, BadInput, NotFound, words
 from phasegate.ports import Delivery, Ports
 from phasegate.service.builder import Builder
 from phasegate.service.gatekeeper import Gatekeeper
@@ -49,7 +49,7 @@ class Worker:
             self._quarantine.put(message.topic, message.body, reason=str(e))
             outcome = "quarantined"
         except Exception as e:  # noqa: BLE001  one bad message must not stop the others; it is told and put back
-            error = str(e) if isinstance(e, PhasegateError) else f"{type(e).__name__}: {e}"
+            error = words(e)
             ports.observer.event("message not served", id=message.id, tries=delivery.tries, error=error)
             if delivery.tries < TRIES_MAX:
                 ports.bus.postpone(delivery, delay_s=retry_s(message.id, delivery.tries))
