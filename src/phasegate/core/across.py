@@ -131,6 +131,6 @@ def delivered(told: Told, *, until: float) -> Decision[None]:
 
 def has_heard(sister: Phase, member: str, *, result: Result) -> bool:
     """Tell whether a sister run need not be told of a foreign table again: it holds this content, or never will."""
-    known = sister.members.get(member)
+    known = sister.result_of(member)
     never = sister.void is not None or member not in sister.gate.members
-    return never or (known is not None and known.result is not None and known.result.stamp == result.stamp)
+    return never or (known is not None and known.stamp == result.stamp)

@@ -181,7 +181,7 @@ def _since(phase: Phase, members: tuple[MemberView, ...], *, state: State) -> fl
 
 def _member(phase: Phase, name: str, spec: Spec) -> MemberView:
     fresh, member, request = survey(phase), phase.members.get(name), phase.requests.get(name)
-    result = None if member is None else member.result
+    result = phase.result_of(name)
     stale = _stale_against(phase, name, spec)
     state: MemberState
     since: float | None
@@ -258,13 +258,13 @@ def _requested(request: Request, stale: tuple[str, ...]) -> tuple[MemberState, s
 
 def _stale_against(phase: Phase, name: str, spec: Spec) -> tuple[str, ...]:
     """Return the needs whose present content is not what the result was built from, and the code if it changed."""
-    member = phase.members.get(name)
-    if member is None or member.result is None:
+    result = phase.result_of(name)
+    if result is None:
         return ()
-    fresh, built = survey(phase), member.result.built_from
+    fresh, built = survey(phase), result.built_from
     if name in fresh:
         return ()
-    found = ["its code"] if member.result.outdated else []
+    found = ["its code"] if result.outdated else []
     for need in spec.needs:
         now = wanted(phase, Spec(needs=(need,)), fresh=fresh)
         if now is None or not same(now, {str(need): built.get(str(need), ABSENT)}):

@@ -46,9 +46,9 @@ def present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
             if str(need) in phase.windows:
                 inputs[str(need)] = phase.windows[str(need)].stamp
         elif need.phase == phase.name:
-            other = phase.members.get(need.step)
-            if other is not None and other.result is not None:
-                inputs[str(need)] = other.result.stamp
+            other = phase.result_of(need.step)
+            if other is not None:
+                inputs[str(need)] = other.stamp
         elif need.phase in phase.inputs:
             inputs[str(need)] = phase.inputs[need.phase].stamps.get(need.step, ABSENT)
     return inputs
@@ -102,8 +102,8 @@ def carried(phase: Phase) -> dict[str, Stamp]:
     """Return what a firing now would carry: for a stale member its last stamp, for an unknown one ``absent``."""
     stamps = {}
     for name in phase.gate.expect:
-        member = phase.members.get(name)
-        stamps[name] = ABSENT if member is None or member.result is None else member.result.stamp
+        result = phase.result_of(name)
+        stamps[name] = ABSENT if result is None else result.stamp
     return stamps
 
 

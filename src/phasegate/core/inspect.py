@@ -140,7 +140,7 @@ def stale(one: Looked, *, busy: Collection[str], now: float) -> Iterator[Finding
         view, request, stands = views[name], looked.requests.get(name), one.phase.requests.get(name)
         if name in fresh or name in busy or view.state in ("dead", "blocked"):
             continue
-        result = None if name not in looked.members else looked.members[name].result
+        result = looked.result_of(name)
         times = [begun.begun_at for begun in looked.inputs.values()] + ([] if result is None else [result.at])
         since = max(times, default=one.phase.opened_at) if stands is None else stands.opened_at
         if result is None:

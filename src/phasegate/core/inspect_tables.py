@@ -81,8 +81,7 @@ def _results(step: Step, date: str, witness: Witness) -> dict[Run, Result | None
         phase = witness.phases.get(date, {}).get((step.phase, mode))
         if phase is None or phase.void is not None or step.name not in phase.gate.members:
             continue
-        member = phase.members.get(step.name)
-        result = None if member is None else member.result
+        result = phase.result_of(step.name)
         if result is None or not result.write_id or result.write_id not in writes:
             found[Run(date, mode)] = result
         writes |= set() if result is None else {result.write_id}
@@ -98,8 +97,7 @@ def _unreported(step: Step, receipt: Receipt, witness: Witness) -> Iterator[Find
         return
     if phase is not None and (phase.void is not None or step.name not in phase.gate.members):
         return
-    member = None if phase is None else phase.members.get(step.name)
-    result = None if member is None else member.result
+    result = None if phase is None else phase.result_of(step.name)
     if result is not None and result.write_id and result.order >= receipt.token:
         return
     known = "the run is not open" if phase is None else "nothing was reported" if result is None else (
@@ -118,9 +116,7 @@ def _past_us(step: Step, receipt: Receipt, print_: str) -> Iterator[Finding]:
     there, held = receipt.rows, rows_of(print_)
     told = f"its newest receipt says {there} rows, and the table holds {held}"
     told += "" if there != held else " of other content"
-    guarded = "yes" if step.kind == "external" else ""
-    yield _found("PG006", step, run, told, since=receipt.committed_at, receipt=receipt.fingerprint, found=print_,
-                 guarded=guarded, command=_again(step, run) if guarded else "")  # fmt: skip
+    yield _rewritten(step, run, told, since=receipt.committed_at, receipt=receipt.fingerprint, found=print_)
 
 
 def _without_receipt(step: Step, run: Run, result: Result, receipt: Receipt | None) -> Iterator[Finding]:
@@ -135,9 +131,7 @@ def _without_receipt(step: Step, run: Run, result: Result, receipt: Receipt | No
         told = f"{_rows(result.rows)} were reported, and the receipt says {receipt.rows}"
     else:
         return
-    guarded = "yes" if step.kind == "external" else ""
-    yield _found("PG006", step, run, told, since=result.at, write_id=result.write_id, guarded=guarded,
-                 command=_again(step, run) if guarded else "")  # fmt: skip
+    yield _rewritten(step, run, told, since=result.at, write_id=result.write_id)
 
 
 def _foreign_rows(step: Step, run: Run, print_: str, witness: Witness) -> Iterator[Finding]:
@@ -149,9 +143,12 @@ def _foreign_rows(step: Step, run: Run, print_: str, witness: Witness) -> Iterat
         yield _found("PG005", step, run, told, since=opened_at, rows=str(rows), found=print_)
 
 
-def _again(step: Step, run: Run) -> str:
-    """Return how an external step's rows are written again: by whoever writes them."""
-    return f"phasegate begin {run} --step {step.name} -- COMMAND"
+def _rewritten(step: Step, run: Run, text: str, *, since: float, **evidence: str) -> Finding:
+    """Return a PG006 about a write of ours. An external step's rows are written again by whoever writes them."""
+    guarded, command = "", ""
+    if step.kind == "external":
+        guarded, command = "yes", f"phasegate begin {run} --step {step.name} -- COMMAND"
+    return _found("PG006", step, run, text, since=since, command=command, **evidence, guarded=guarded)
 
 
 def _found(code: str, step: Step, run: Run, text: str, *, since: float, command: str = "", **evidence: str) -> Finding:

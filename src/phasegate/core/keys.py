@@ -81,6 +81,12 @@ def calendar_key(pipeline: str, month: str) -> str:
     return f"calendar:{pipeline}:dates:{month}"
 
 
+def mirror_key(pipeline: str, path: str, /) -> str:
+    """Return the key of an old readers' document, by its path there (``collection/id``)."""
+    collection, _, number = path.partition("/")
+    return f"mirror:{pipeline}:{collection}:{number}"
+
+
 def trigger_id(key: str, generation: int, *, receiver: str) -> str:
     """Return the id of a trigger: the same at every sending."""
     return f"trigger.{key.partition(':')[2].replace(':', '.')}.{generation}.{receiver}"

@@ -15,10 +15,9 @@ def platform_body(phase: Phase, *, run: Run) -> dict[str, object]:
     """Return the completion document of a run of a phase."""
     entries: dict[str, object] = {}
     for name in phase.gate.expect:
-        member = phase.members.get(name)
-        if member is None or member.result is None:
+        result = phase.result_of(name)
+        if result is None:
             continue
-        result = member.result
         entries[name] = {
             "completed_at": iso(result.at), "status": result.status, "rows": result.rows,
             "execution_id": result.write_id or result.stamp.fingerprint,

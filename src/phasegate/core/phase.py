@@ -253,6 +253,11 @@ class Phase(State, frozen=True):
         """Return the number of the last firing, 0 before the first."""
         return self.firings[-1].generation if self.firings else 0
 
+    def result_of(self, member: str, /) -> Result | None:
+        """Return the newest result of a member; None when it has none, or is not known."""
+        known = self.members.get(member)
+        return None if known is None else known.result
+
     @property
     def due(self) -> float | None:
         """When somebody must look again. Only a settled or void document has no such time."""

@@ -48,8 +48,7 @@ class Herald:
                 sister = self._read(Phase, keys.phase_key(self._plan.pipeline, name, run=Run(run.date, mode)))
             for member, known in ({} if sister is None else sister.members).items():
                 if member in phase.gate.members and known.result is not None and self._is_table(member):
-                    here = phase.members.get(member)
-                    self._relay(member, known.result, key=key, first=here is None or here.result is None)
+                    self._relay(member, known.result, key=key, first=phase.result_of(member) is None)
         self._refresh(key, phase, origin=None)
         return True
 

@@ -197,15 +197,14 @@ class _Look:
         paths = {one.key: path for one in self.looked if (path := self._mirror.path_of(one.phase.name, one.run))}
         stored: dict[str, Mirrored] = {}
         for collection in sorted({path.partition("/")[0] for path in paths.values()}):
-            for doc in scanned(self._ports.store, f"mirror:{self._plan.pipeline}:{collection}:"):
+            for doc in scanned(self._ports.store, keys.mirror_key(self._plan.pipeline, f"{collection}/")):
                 try:
                     stored[doc.key] = decode(Mirrored, doc.body, key=doc.key)
                 except BadDocument as e:
                     self.broken.append(e)
         for one in self.looked:
             if one.key in paths:
-                collection, _, number = paths[one.key].partition("/")
-                there = stored.get(f"mirror:{self._plan.pipeline}:{collection}:{number}")
+                there = stored.get(keys.mirror_key(self._plan.pipeline, paths[one.key]))
                 derived = platform_body(one.phase, run=one.run)
                 said: Mapping[str, object] = {} if there is None else there.data
                 yield from inspect.unlike(one, path=paths[one.key], derived=derived, stored=said)

@@ -49,7 +49,6 @@ class Mirror:
         path = self.path_of(name, run)
         if path is None or self._ports.store.read(key) is None:
             return
-        collection, _, number = path.partition("/")
         now = self._ports.clock.now()
 
         def decide(old: Mirrored | None) -> tuple[Mirrored | None, None]:
@@ -64,7 +63,7 @@ class Mirror:
                 return old, None
             return Mirrored(path=path, of=key, data=data, look_at=_look_at(phase, now=now)), None
 
-        there = f"mirror:{self._plan.pipeline}:{collection}:{number}"
+        there = keys.mirror_key(self._plan.pipeline, path)
         transact(self._ports.store, there, kind=Mirrored, decide=decide, clock=self._ports.clock)
 
     def look(self, there: str) -> None:

@@ -96,8 +96,7 @@ class Reconciler:
         """Do what mends these outcomes, oldest date first; ``work`` lets workers work until idle; look again.
 
         What shows only then, such as a later date that a rebuilt one changes, is mended too, in at most ROUNDS_MAX
-        rounds. Raises nothing for a command that fails: its deed
-        says so, and the finding is left.
+        rounds. Raises nothing for a command that fails: its deed says so, and the finding is left.
         """
         started_at = self._ports.clock.now()
         key = f"reconcile:{self._plan.pipeline}:{first}.{last}:{int(started_at)}-{self._ports.ids()[-12:].lower()}"

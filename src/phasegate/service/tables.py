@@ -86,5 +86,4 @@ class TableReporter:
 
     def _accepted(self, step: Step, run: Run) -> Result | None:
         phase = self._gatekeeper.read(step.phase, run)
-        member = None if phase is None else phase.members.get(step.name)
-        return None if member is None else member.result
+        return None if phase is None else phase.result_of(step.name)

@@ -160,7 +160,7 @@ class Witness:
         for name, member in old.members.items():
             if member.result is None:
                 continue
-            now = new.members[name].result if name in new.members else None
+            now = new.result_of(name)
             if now is None or now.order < member.result.order:
                 self._object(f"{key}: the result of {name} was lost, or an older one took its place")
         for name, begun in old.inputs.items():

@@ -109,8 +109,7 @@ class Lookback:
         for key, (_, name, run) in self._runs.items():
             if (name, run.date) == (reader.phase, day):
                 phase = phases.get(key)
-                member = None if phase is None else phase.members.get(reader.step)
-                unheard = member is None or member.result is None
+                unheard = phase is None or phase.result_of(reader.step) is None
                 if (phase is not None and reader.step in phase.requests) or (
                     unheard and (reader.step, day) in self._built
                 ):

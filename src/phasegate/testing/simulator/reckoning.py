@@ -135,9 +135,9 @@ def _reckon_window(world: "World", key: str, need: Need) -> None:
 
 def _used(doc: Phase, need: Need) -> Iterator[Stamp]:
     for name, spec in doc.gate.members.items():
-        member = doc.members.get(name)
-        if need in spec.needs and member is not None and member.result is not None:
-            yield member.result.built_from[str(need)]
+        result = doc.result_of(name)
+        if need in spec.needs and result is not None:
+            yield result.built_from[str(need)]
 
 
 def told(published: Sequence[Message], key: str) -> set[object]:
