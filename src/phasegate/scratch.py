@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from phasegate.core.calendar import Day
 from phasegate.core.plan import Plan
 from phasegate.core.vitals import Disk
 from phasegate.observe import CountingObserver
 from phasegate.service.pipeline import Pipeline
+from phasegate.service.selftest_scene import DATE, EARLIER
 from phasegate.settings import load_settings
 from phasegate.system import SkippingClock
 from phasegate.wiring import SETTINGS_FILE, open_ports
@@ -26,8 +29,22 @@ class ScratchFolder:
         settings = load_settings({}, file=self.folder / SETTINGS_FILE, overrides={"state": self.folder})
         ports = open_ports(settings, pipeline=plan.pipeline, clock=SkippingClock(at), observer=CountingObserver())
         room = disk or Disk(path=str(self.folder), free=10**12, total=10**12)
-        with closing(Pipeline(plan, ports, disk=lambda: room)) as pipeline:
+        with closing(Pipeline(plan, ports, dates=_dates, disk=lambda: room)) as pipeline:
             yield pipeline
+
+    def sql(self, text: str, /, *params: object) -> None:
+        """Change the warehouse behind everybody's back."""
+        import duckdb  # takes its time; who only reads help does not wait for it
+
+        with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as db:
+            db.execute(text, params)
+
+
+def _dates(first: date, last: date) -> Iterator[Day]:
+    """Give the dates that have work, and the others of the span as days off."""
+    for ordinal in range(first.toordinal(), last.toordinal() + 1):
+        on = date.fromordinal(ordinal).isoformat()
+        yield Day(date=on, state="games" if on in (EARLIER, DATE) else "none")
 
 
 @contextmanager

@@ -75,6 +75,7 @@ class Pipeline:
         self.quarantine = Quarantine(plan.pipeline, ports)
         self.overview = Overview(plan, ports)
         self.lateness = Lateness(plan, ports)
+        self.inspector = Inspector(plan, ports, warehouse_name=warehouse_name, store_id=self.store_id)
         self.health = Health(plan, ports, overview=self.overview, disk=disk, spans=self._spans())
         writer = Writer(plan, ports, store_id=self.store_id)
         tables = TableReporter(ports, gatekeeper=self.gatekeeper)
@@ -88,7 +89,6 @@ class Pipeline:
         self._stepping = Stepping(plan, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
                                   worker=self.worker)  # fmt: skip
         rescuer = Rescuer(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, store_id=self.store_id)
-        self.inspector = Inspector(plan, ports, warehouse_name=warehouse_name, store_id=self.store_id)
         deduplicator = Deduplicator(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer)
         self.reconciler = Reconciler(
             plan, ports, inspector=self.inspector, gatekeeper=self.gatekeeper, tables=tables, worker=self.worker,
@@ -150,7 +150,7 @@ class Pipeline:
 
     def _spans(self) -> list[tuple[str, Spans]]:
         """Return the checks that health leaves to other parts."""
-        spans: list[tuple[str, Spans]] = []
+        spans: list[tuple[str, Spans]] = [("reconcile", self.inspector.inspect)]
         if self.lateness.expects:
             spans.append(("lateness", lambda first, last: [self.lateness.evaluate(first, last)]))
         return spans
