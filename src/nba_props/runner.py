@@ -1,7 +1,8 @@
 """Replays dates through Phasegate: scrapers write, workers work, and time skips ahead when nothing can be done.
 
 A date is played in two modes, as a props team runs it: same_day, before the games, with the schedule and the lines;
-overnight, after them, with the box scores and whatever shots were recorded.
+overnight, after them, with the box scores and whatever shots were recorded. The modes that a replay leaves out are
+void: nobody need expect them.
 
 It knows what a scraper does and nothing of how a hand-off works: that is Phasegate's. A replay that was killed is
 started again with the same arguments; what is done already is found done.
@@ -35,12 +36,14 @@ from phasegate import (
     Plan,
     SkippingClock,
     connect,
+    parse_run,
     read_plan,
 )
 
 PLAN = Path(__file__).with_name("plan.toml")
 MODE = "overnight"
 MODES = ("same_day", "overnight")
+LEFT_OUT = "this replay does not play it"
 GAMEBOOK = "nbac_gamebook_player_stats"
 LOG = "scraper_execution_log"
 LOG_TABLE = "nba_raw.scraper_execution_log"
@@ -160,6 +163,7 @@ class Runner:
 
     def play(self, day: date, batches: list[list[RawRow]]) -> None:
         """Bring a date in, mode by mode; its box scores in `batches`, each worked off before the next comes."""
+        self._leave_out(day)
         before = self._before_games(day)
         for mode in self._modes:
             if mode != MODE:
@@ -171,6 +175,16 @@ class Runner:
         self._scrape_all(day, MODE, [*before, shots, (GAMEBOOK, partial(list, batches[0]))])
         for rows in batches[1:]:
             self.come_late(day, rows)
+
+    def _leave_out(self, day: date) -> None:
+        """Say of the modes that are not played that nobody need expect them; take it back of those that are."""
+        for mode in self.pipeline.plan.phases["raw"].modes:
+            run = parse_run(f"{day}.{mode}")
+            known = self.pipeline.gatekeeper.read("raw", run)
+            if mode not in self._modes and known is None:
+                self.pipeline.gatekeeper.void("raw", run, reason=LEFT_OUT)
+            elif mode in self._modes and known is not None and known.void == LEFT_OUT:
+                self.pipeline.gatekeeper.void("raw", run, reason=None)
 
     def come_late(self, day: date, rows: list[RawRow]) -> None:
         """Bring the whole box scores of a date in, hours later than some of them."""
@@ -215,7 +229,7 @@ class Runner:
             fired, generations = gates[view.phase]
             number = view.generations[-1].number if view.generations else 0
             gates[view.phase] = (fired + (number > 0), generations + number)
-            if view.state != "complete":
+            if view.state not in ("complete", "void"):
                 unsettled.append(f"{view.phase} of {view.run} is {view.state}: {view.reason}")
         return Replay(
             dates=dates,

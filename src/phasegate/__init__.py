@@ -6,6 +6,7 @@ Start with ``connect``; everything else follows from what it returns.
 from phasegate.core.calendar import Day as CalendarDay
 from phasegate.core.dedup import Deduplicated, deduplicate
 from phasegate.core.explain import PhaseView
+from phasegate.core.keys import parse_run
 from phasegate.core.plan import Plan
 from phasegate.core.plan_toml import load_plan
 from phasegate.core.receipt import Receipt
@@ -60,5 +61,6 @@ __all__ = [
     "connect",
     "deduplicate",
     "load_plan",
+    "parse_run",
     "read_plan",
 ]

@@ -1,3 +1,6 @@
+from contextlib import closing
+
+import duckdb
 import pytest
 
 from tests.cli.days import Days, day
@@ -181,3 +184,26 @@ def test_commands_that_act_need_the_mode_where_the_plan_has_several(days: Days) 
         assert (done.code, done.out) == (2, "")
         expected = f"run '{day(1)}': add the mode, such as {day(1)}.same_day; the plan has same_day, overnight"
         assert done.err == f"phasegate: {expected}\n"
+
+
+def test_why_tells_what_only_the_tables_show_and_has_the_warehouse_closed_unless_asked(night: Night) -> None:
+    night.whole()
+    night.clock.at += HOUR
+    quiet = night("why", RUN, "--tables")
+    assert (quiet.code, quiet.err) == (0, "")
+    assert quiet.out.endswith("\ntables: they hold what was reported\n")
+    file = night.folder / ".phasegate" / "warehouse.duckdb"
+    with closing(duckdb.connect(str(file))) as db:
+        db.execute("UPDATE nba_analytics.player_game SET points = points + 1")
+    assert night("why", RUN).out == quiet.out.removesuffix("\ntables: they hold what was reported\n")
+    done = night("why", RUN, "--tables")
+    assert done.code == 1
+    assert f"PG006 error: {RUN} analytics.player_game: its newest receipt says 10 rows" in done.out
+    assert done.out.endswith(f"next: phasegate reconcile --from {RUN[:10]} --to {RUN[:10]} --fix\n")
+    shown = night("why", RUN, "--tables", "--json")
+    assert (shown.code, [f["code"] for f in shown.json["tables"]["findings"]]) == (1, ["PG006"])
+    assert "tables" not in night("why", RUN, "--json").json
+    file.write_bytes(b"no database" * 1_000)
+    blind = night("why", RUN, "--tables")
+    assert blind.code == 2
+    assert "is not a DuckDB file" in blind.out + blind.err

@@ -116,7 +116,7 @@ def test_a_phase_behind_one_that_has_not_fired_waits_and_behind_one_that_has_is_
     assert (waits.state, waits.reason) == ("LATE", "it waits for raw")
     lost = cells(opened("raw", "night", *COMPLETE), now=now)["analytics"]
     assert (lost.state, lost.reason) == ("MISSED", "raw fired, and it never began")
-    assert lost.command == f"phasegate why {ON}.night"
+    assert lost.command == f"phasegate reconcile --from {lost.date} --to {lost.date} --fix"
 
 
 def test_a_complete_run_is_complete_however_late_it_came() -> None:

@@ -327,5 +327,7 @@ def test_the_reference_page_has_a_section_for_every_code_and_no_other() -> None:
     page = (ROOT / "docs" / "reference" / "findings.md").read_text()
     headings = re.findall(r"^## (PG\d{3}): (.+)$", page, re.MULTILINE)
     assert headings == [(code, known.title) for code, known in CODES.items()]
-    for part in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
+    *parts, proven = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    assert proven.startswith("What is proven")
+    for part in parts:
         assert re.findall(r"^- (\w+):", part, re.MULTILINE) == ["Meaning", "Evidence", "Cause", "Cure"], part[:40]

@@ -74,6 +74,7 @@ def assert_fired_for_changes_only(state: Path) -> None:
         ]
     finally:
         pipeline.close()
+    phases = [phase for phase in phases if phase.void is None]  # the mode that is not played
     assert len(phases) > 20
     for phase in phases:
         carried = [({name: s.fingerprint for name, s in f.stamps.items()}, f.missing) for f in phase.firings]

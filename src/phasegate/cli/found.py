@@ -58,6 +58,25 @@ def bare_lines(finding: "Finding", /, *, verbose: bool) -> list[str]:
     return [*lines, *(f"    {name}: {value}" for name, value in finding.evidence.items() if value and verbose)]
 
 
+def tables_json(outcomes: "Sequence[Outcome]", /, *, times: "Times") -> dict[str, object]:
+    """Return for programs what the tables of a run show."""
+    return {
+        "checks": [outcome_json(outcome) for outcome in outcomes],
+        "findings": [finding_json(f, times=times) for outcome in outcomes for f in outcome.findings],
+    }
+
+
+def tables_lines(outcomes: "Sequence[Outcome] | None", /, *, times: "Times") -> list[str]:
+    """Return what the tables of a run show; nothing where nobody asked."""
+    if outcomes is None:
+        return []
+    errors = dict.fromkeys(outcome.error for outcome in outcomes if outcome.error)
+    findings = [finding for outcome in outcomes for finding in outcome.findings]
+    lines = [f"tables: {paint('NOT EVALUATED')}: {error}" for error in errors]
+    lines += finding_lines(findings, times=times, verbose=False)
+    return ["", *(lines or ["tables: they hold what was reported"])]
+
+
 def _detail(outcome: "Outcome") -> str:
     found = count(len(outcome.findings), "finding") if outcome.findings else ""
     return "; ".join(part for part in (outcome.error, found) if part)

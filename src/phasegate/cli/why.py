@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.app import App, pass_app
+from phasegate.cli.found import tables_json, tables_lines
 from phasegate.cli.options import example, json_option
 from phasegate.cli.output import GAP, emit, emit_json, paint, table
 from phasegate.cli.times import age
@@ -13,6 +14,7 @@ from phasegate.cli.views import exit_code, phase_json_full
 if TYPE_CHECKING:
     from phasegate.cli.times import Times
     from phasegate.core.explain import GenerationView, MemberView, PhaseView
+    from phasegate.core.findings import Outcome
     from phasegate.core.keys import Run
     from phasegate.core.plan import Plan
     from phasegate.errors import BadDocument
@@ -34,13 +36,15 @@ RECEIVERS = {
 )
 @click.argument("run")
 @click.option("--phase", metavar="PHASE", help="This phase only.")
+@click.option("--tables", is_flag=True, help="Look into the tables too, and say what only they show.")
 @json_option
 @pass_app
-def why(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
+def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool) -> int:
     """Explain every phase of RUN: what is missing, stale against which input, since when; what made it fire.
 
-    RUN is DATE.MODE, or a DATE for all its modes. Reads documents only.
+    RUN is DATE.MODE, or a DATE for all its modes. Reads documents only, unless --tables is given.
     """
+    from phasegate.core.findings import exit_code as checked
     from phasegate.errors import NotFound
 
     plan, overview = app.overview()
@@ -54,12 +58,25 @@ def why(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
     times = app.times(plan)
     closed = {r: [] if broken else _not_open(plan, r, views=views, phase=phase) for r, views in found.items()}
     documents = [_document(r, views, closed=closed[r], times=times, broken=broken) for r, views in found.items()]
+    shown = _tables(app, list(found)) if tables else {}
+    for document, outcomes in zip(documents, shown.values(), strict=False):
+        document["tables"] = tables_json(outcomes, times=times)
     if as_json:
         emit_json(documents[0] if _is_one(plan, run) else {"runs": documents})
     else:
-        texts = [_lines(plan, r, views, closed=closed[r], times=times) for r, views in found.items()]
+        texts = [
+            _lines(plan, r, views, closed=closed[r], times=times) + tables_lines(shown.get(r), times=times)
+            for r, views in found.items()
+        ]
         emit(line for number, lines in enumerate(texts) for line in ([""] if number else []) + lines)
-    return exit_code(views, broken=broken)
+    worst = max((checked(outcomes) for outcomes in shown.values()), default=0)
+    return max(exit_code(views, broken=broken), worst)
+
+
+def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[Outcome, ...]]":
+    """Return what the tables alone show of each run."""
+    with app.pipeline() as pipeline:
+        return {run: pipeline.inspector.tables(run) for run in runs}
 
 
 def _runs(app: App, plan: "Plan", overview: "Overview", text: str) -> "list[Run]":

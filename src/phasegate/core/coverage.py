@@ -185,7 +185,7 @@ def _awaited(plan: Plan, cell: Cell, *, run: Run, known: Known, is_late: bool) -
     span = f"--from {run.date} --to {run.date}"
     if before and all((up, run.mode) in known.phases for up in before):
         told = f"{' and '.join(before)} fired, and it never began"
-        return replace(cell, state="MISSED", reason=told, command=f"phasegate why {run}")
+        return replace(cell, state="MISSED", reason=told, command=f"phasegate reconcile {span} --fix")
     command = f"phasegate backfill {span} --mode {run.mode}"
     return replace(cell, state="MISSED", reason=NOT_OPENED, command=command)
 

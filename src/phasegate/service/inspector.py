@@ -7,6 +7,8 @@ in a fixed number of queries, however many dates. A check that raises is not eva
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from phasegate.core import inspect, inspect_tables, keys
 from phasegate.core.codec import decode
 from phasegate.core.coverage import absent
@@ -31,6 +33,8 @@ from phasegate.service.overview import Overview
 
 Found = Iterable[Finding]
 A = TypeVar("A")
+# The checks that only the tables can answer; no document knows what they find.
+OF_TABLES = ("receipts", "duplicates", "identities", "fences")
 
 
 class Inspector:
@@ -56,6 +60,15 @@ class Inspector:
         except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
             return (Outcome(check="documents", error=words(e)),)
         return tuple(self._outcomes(look, grace_s=grace_s))
+
+    def tables(self, run: Run) -> tuple[Outcome, ...]:
+        """Return what the tables alone show of one run: the outcomes of OF_TABLES, or why nobody can tell."""
+        told = {str(run), ""}
+        return tuple(
+            replace(outcome, findings=tuple(f for f in outcome.findings if f.evidence.get("run", "") in told))
+            for outcome in self.inspect(run.date, run.date)
+            if outcome.check in OF_TABLES or (outcome.check == "documents" and outcome.error)
+        )
 
     def _outcomes(self, look: "_Look", *, grace_s: float) -> Iterator[Outcome]:
         runs, steps = len(look.looked), len(look.steps)
