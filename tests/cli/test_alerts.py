@@ -1,7 +1,9 @@
 """``phasegate alerts``: what is open, and whether the channels work."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
+import duckdb
 import pytest
 
 from phasegate.core.findings import Finding, Outcome
@@ -9,6 +11,7 @@ from tests.alerts.given import Answers, Server, serving
 from tests.cli.given import HOUR, PLAN, RUN, Night
 from tests.cli.test_help import keys, section
 
+LATE = 'table = "nba_raw.gamebook"\nexpected_by = "00:30"\nlate_after_s = 60'
 CHANNELS = """
 [alerts.channel.ops]
 kind = "webhook"
@@ -196,3 +199,31 @@ def test_what_real_checks_find_in_a_real_state_becomes_incidents_and_is_resolved
         check()
     assert night("alerts").code == 0
     assert [said.body["kind"] for said in server.said if said.path == "/secret"] == ["opened", "resolved"]
+
+
+def test_an_incident_is_open_until_its_own_date_is_fine(night: Night) -> None:
+    night.whole()
+    night.clock.at += HOUR
+    with closing(duckdb.connect(str(night.folder / ".phasegate" / "warehouse.duckdb"))) as db:
+        db.execute("UPDATE nba_analytics.player_game SET points = points + 1")
+    assert night("health", "--date", RUN[:10], "--alert").code == 1
+    for on in ("2026-02-04", "2026-02-05", "2026-02-06"):
+        night.clock.at += 24 * HOUR
+        assert night("health", "--date", on, "--alert").code == 0, "of another date nothing is wrong"
+        assert "PG006" in night("alerts").out
+    assert night("reconcile", "--from", RUN[:10], "--to", RUN[:10], "--fix").code == 0
+    for _ in range(2):
+        night.clock.at += HOUR
+        night("health", "--date", "2026-02-06", "--alert")
+    assert night("alerts").code == 0
+
+
+def test_what_is_past_is_told_once_and_not_looked_at_again(night: Night) -> None:
+    (night.folder / "plan.toml").write_text(PLAN.replace('table = "nba_raw.gamebook"', LATE, 1) + CHANNELS)
+    night.whole()
+    assert "PG020" in night("health", "--date", RUN[:10], "--alert").out
+    for on in ("2026-02-04", "2026-02-05"):
+        assert "PG020" in night("alerts").out
+        night.clock.at += 24 * HOUR
+        night("health", "--date", on, "--alert")
+    assert "PG020" not in night("alerts").out

@@ -44,7 +44,7 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
         on = parse_date(on) if on is not None else pipeline.health.yesterday()
         started = pipeline.incidents.start() if alert else 0.0
         outcomes = pipeline.health.evaluate(on)
-        unsent = _alert(pipeline, outcomes, started=started) if alert else {}
+        unsent = _alert(pipeline, outcomes, on=on, started=started) if alert else {}
         times = app.times(pipeline.plan)
     if as_json:
         emit_json(_document(pipeline.plan.pipeline, on, outcomes, times=times))
@@ -55,9 +55,15 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
     return FAILED if unsent else exit_code(outcomes)
 
 
-def _alert(pipeline: "Pipeline", outcomes: "Sequence[Outcome]", *, started: float) -> dict[str, str]:
-    """Take the findings in as incidents and tell who must be told; return the channels that could not be."""
-    pipeline.incidents.take(outcomes, started=started)
+def _alert(pipeline: "Pipeline", outcomes: "Sequence[Outcome]", *, on: str, started: float) -> dict[str, str]:
+    """Take the findings in as incidents and tell who must be told; return the channels that could not be.
+
+    The dates of open incidents are looked at again: that another date is fine says nothing of them.
+    """
+    from phasegate.core.findings import merged
+
+    again = pipeline.health.again(pipeline.incidents.open_dates() - {on})
+    pipeline.incidents.take(merged([outcomes, *again]), started=started)
     return dict(pipeline.incidents.send().failed)
 
 

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 Severity = Literal["note", "warning", "error"]
 Verdict = Literal["ok", "finding", "not evaluated"]
 
 # Evidence younger than this may be work that is under way.
 GRACE_S = 300.0
+# What has happened and cannot be mended: told once, and not looked at again.
+PAST = frozenset({"PG020"})
 FINE, FOUND, UNCHECKED = 0, 1, 2
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
@@ -98,6 +101,18 @@ def exit_code(outcomes: Iterable[Outcome]) -> int:
     if not verdicts or "not evaluated" in verdicts:
         return UNCHECKED
     return FOUND if "finding" in verdicts else FINE
+
+
+def merged(evaluations: Iterable[Iterable[Outcome]]) -> tuple[Outcome, ...]:
+    """Return one outcome for each check of several evaluations: all findings, all errors, everything looked at."""
+    checks: dict[str, Outcome] = {}
+    for outcome in [outcome for outcomes in evaluations for outcome in outcomes]:
+        known = checks.get(outcome.check)
+        checks[outcome.check] = outcome if known is None else replace(
+            known, findings=(*known.findings, *outcome.findings), evaluated=known.evaluated + outcome.evaluated,
+            error="; ".join(dict.fromkeys(filter(None, (known.error, outcome.error)))),
+        )  # fmt: skip
+    return tuple(checks.values())
 
 
 def listed(outcomes: Sequence[Outcome]) -> list[Finding]:

@@ -6,6 +6,7 @@ is over is derived from what is remembered of the checks; there is no counter th
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
@@ -13,8 +14,9 @@ import msgspec
 from msgspec.structs import replace
 
 from phasegate.core.codec import State
-from phasegate.core.findings import SEVERITIES, Finding, Outcome, Severity
+from phasegate.core.findings import PAST, SEVERITIES, Finding, Outcome, Severity
 from phasegate.core.grouping import FINDINGS_MAX, Group, distinct
+from phasegate.core.keys import is_date
 from phasegate.core.policy import ChannelRule, Policy
 from phasegate.core.posts import Post, claimed, delivered, refused, wanting
 
@@ -22,6 +24,7 @@ CLEAN = 2
 KEEP_S = 30 * 24 * 3600.0
 
 KNOWING = ("opened", "escalated")
+ISO_DATE = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
 
 Evaluations = Mapping[str, tuple[float, ...]]
 
@@ -164,6 +167,13 @@ def answered(
         return new, new.state
 
     return decide
+
+
+def dates_of(incident: Incident, /) -> set[str]:
+    """Return the dates that what can be mended names: an evaluation that looks at others cannot tell whether it is."""
+    found = [one for one in incident.findings if one.code not in PAST]
+    texts = [text for one in found for text in (one.subject, *one.evidence.values())]
+    return {on for text in texts for on in ISO_DATE.findall(text) if is_date(on)}
 
 
 def clean(incident: Incident, /, *, checks: Evaluations) -> tuple[float, ...]:

@@ -50,6 +50,19 @@ def parse_date(text: str, /) -> str:
     return day.isoformat()
 
 
+def is_date(text: str, /) -> bool:
+    """Tell whether ``parse_date`` takes it.
+
+    >>> [is_date(text) for text in ("2026-02-03", "2026-02-30")]
+    [True, False]
+    """
+    try:
+        parse_date(text)
+    except BadInput:
+        return False
+    return True
+
+
 def phase_key(pipeline: str, phase: str, *, run: Run) -> str:
     """Return the key of a phase's document.
 

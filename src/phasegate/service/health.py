@@ -3,11 +3,13 @@
 A check that raises could not be evaluated; the others go on. It changes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from phasegate.core import vitals
-from phasegate.core.findings import Finding, Outcome
+from phasegate.core.findings import PAST, Finding, Outcome
 from phasegate.core.plan import Plan, local_date
 from phasegate.core.vitals import Disk, Moment
 from phasegate.core.window import shift
@@ -57,6 +59,14 @@ class Health:
             except Exception as e:  # noqa: BLE001  one part that fails must not hide what the others found
                 outcomes.append(Outcome(check=name, error=words(e)))
         return tuple(outcomes)
+
+    def again(self, dates: Iterable[str]) -> list[tuple[Outcome, ...]]:
+        """Return for each of some dates what there is to mend."""
+        return [
+            tuple(replace(one, findings=tuple(f for f in one.findings if f.code not in PAST)) for one in outcomes)
+            for on in sorted(dates)
+            for outcomes in [self.evaluate(on)]
+        ]
 
     def _checked(self, name: str, found: Found) -> Outcome:
         try:

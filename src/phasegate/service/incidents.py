@@ -117,6 +117,10 @@ class Incidents:
         found = [(doc.key, one) for doc, one in self._all(broken) if one.state == "open" or one.is_untold]
         return sorted(found, key=lambda item: notes.rank(item[1]))
 
+    def open_dates(self) -> set[str]:
+        """Return the dates that open incidents name: only who looks at them again can tell that they are mended."""
+        return {on for _, one in self._all([]) if one.state == "open" for on in incidents.dates_of(one)}
+
     def watched(self) -> Watch:
         """Return what is known of the evaluations."""
         key = watch.key_of(self._plan.pipeline)
