@@ -5,6 +5,7 @@ Nothing that a check says is taken for Slack's own markup.
 """
 
 import json
+import re
 from typing import Any
 
 from phasegate.alerts.http import TIMEOUT_S, TOTAL_S, Answer, request
@@ -13,6 +14,7 @@ from phasegate.core.notes import Note, Reply, facts, headline
 API = "https://slack.com/api"
 TOKEN_PREFIX = "xox"
 # Slack's own limits.
+HALF_ESCAPE = re.compile(r"&(?:a|am|amp|l|lt|g|gt)?$")
 HEADER_CHARS_MAX = 150
 SECTION_CHARS_MAX = 3000
 FIELD_CHARS_MAX = 2000
@@ -120,9 +122,9 @@ def escaped(text: str, /) -> str:
 
 
 def cut(text: str, most: int, /) -> str:
-    """Return a text that is not too long.
+    """Return a text that is not too long, and ends in no half of an escape.
 
-    >>> cut("abcdef", 4)
-    'abc…'
+    >>> cut("abcdef", 4), cut("a &lt; b", 6)
+    ('abc…', 'a …')
     """
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return text if len(text) <= most else HALF_ESCAPE.sub("", text[: most - 1]) + "…"
