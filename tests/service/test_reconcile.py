@@ -214,7 +214,7 @@ def is_explained(state: State, finding: Finding) -> bool:
     with state.pipeline() as pipeline:
         match EXPLAINED.get(finding.code, "why RUN"):
             case "why RUN --tables":
-                told = pipeline.inspector.tables(parse_run(run))
+                (told,) = pipeline.inspector.tables(DAY, [parse_run(run)]).values()
                 return finding.code in {f.code for outcome in told for f in outcome.findings}
             case "calendar":
                 cells = Coverage(pipeline.plan, pipeline.ports).cells(DAY, DAY, modes=["overnight"])

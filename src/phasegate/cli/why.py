@@ -59,8 +59,9 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
     closed = {r: [] if broken else _not_open(plan, r, views=views, phase=phase) for r, views in found.items()}
     documents = [_document(r, views, closed=closed[r], times=times, broken=broken) for r, views in found.items()]
     shown = _tables(app, list(found)) if tables else {}
-    for document, outcomes in zip(documents, shown.values(), strict=False):
-        document["tables"] = tables_json(outcomes, times=times)
+    for document, chosen in zip(documents, found, strict=True):
+        if tables:
+            document["tables"] = tables_json(shown[chosen], times=times)
     if as_json:
         emit_json(documents[0] if _is_one(plan, run) else {"runs": documents})
     else:
@@ -74,9 +75,9 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
 
 
 def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[Outcome, ...]]":
-    """Return what the tables alone show of each run."""
+    """Return what the tables alone show of each run; all are of one date."""
     with app.pipeline() as pipeline:
-        return {run: pipeline.inspector.tables(run) for run in runs}
+        return pipeline.inspector.tables(runs[0].date, runs)
 
 
 def _runs(app: App, plan: "Plan", overview: "Overview", text: str) -> "list[Run]":

@@ -48,25 +48,35 @@ class Health:
         outcomes = [
             self._checked("store", self._store),
             self._checked("warehouse", self._warehouse),
-            self._checked("deadlines", lambda: self._deadlines(on)),
-            self._checked("clock", lambda: self._clock(on)),
+            *self._moments(on),
         ]
         if self._disk is not None:
             outcomes.append(self._checked("disk", self._room))
+        return (*outcomes, *self._parts(on))
+
+    def again(self, dates: Iterable[str]) -> list[tuple[Outcome, ...]]:
+        """Return for each of some dates what there is to mend; of the machine nothing is asked again."""
+        return [
+            tuple(replace(one, findings=tuple(f for f in one.findings if f.code not in PAST)) for one in outcomes)
+            for on in sorted(dates)
+            for outcomes in [(*self._moments(on), *self._parts(on))]
+        ]
+
+    def _moments(self, on: str) -> list[Outcome]:
+        return [
+            self._checked("deadlines", lambda: self._deadlines(on)),
+            self._checked("clock", lambda: self._clock(on)),
+        ]
+
+    def _parts(self, on: str) -> list[Outcome]:
+        """Return the outcomes of the checks of other parts."""
+        outcomes: list[Outcome] = []
         for name, check in self._spans:
             try:
                 outcomes += check(on, on)
             except Exception as e:  # noqa: BLE001  one part that fails must not hide what the others found
                 outcomes.append(Outcome(check=name, error=words(e)))
-        return tuple(outcomes)
-
-    def again(self, dates: Iterable[str]) -> list[tuple[Outcome, ...]]:
-        """Return for each of some dates what there is to mend."""
-        return [
-            tuple(replace(one, findings=tuple(f for f in one.findings if f.code not in PAST)) for one in outcomes)
-            for on in sorted(dates)
-            for outcomes in [self.evaluate(on)]
-        ]
+        return outcomes
 
     def _checked(self, name: str, found: Found) -> Outcome:
         try:

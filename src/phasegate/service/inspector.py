@@ -61,14 +61,17 @@ class Inspector:
             return (Outcome(check="documents", error=words(e)),)
         return tuple(self._outcomes(look, grace_s=grace_s))
 
-    def tables(self, run: Run) -> tuple[Outcome, ...]:
-        """Return what the tables alone show of one run: the outcomes of OF_TABLES, or why nobody can tell."""
-        told = {str(run), ""}
-        return tuple(
-            replace(outcome, findings=tuple(f for f in outcome.findings if f.evidence.get("run", "") in told))
-            for outcome in self.inspect(run.date, run.date)
-            if outcome.check in OF_TABLES or (outcome.check == "documents" and outcome.error)
-        )
+    def tables(self, on: str, runs: Iterable[Run]) -> dict[Run, tuple[Outcome, ...]]:
+        """Return what the tables alone show of some runs of a date: of OF_TABLES each, or why nobody can tell."""
+        known = self.inspect(on, on)
+        found = [one for one in known if one.check in OF_TABLES or (one.check == "documents" and one.error)]
+        return {
+            run: tuple(
+                replace(one, findings=tuple(f for f in one.findings if f.evidence.get("run", "") in (str(run), "")))
+                for one in found
+            )
+            for run in runs
+        }
 
     def _outcomes(self, look: "_Look", *, grace_s: float) -> Iterator[Outcome]:
         runs, steps = len(look.looked), len(look.steps)
