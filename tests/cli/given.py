@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from phasegate import Pipeline, connect
@@ -132,6 +133,11 @@ class Night:
                 ]
             )
             step.complete(rows=rows)
+
+    def sql(self, text: str) -> list[tuple[object, ...]]:
+        """Ask, or change, the warehouse behind everybody's back."""
+        with closing(duckdb.connect(str(self.folder / ".phasegate" / "warehouse.duckdb"))) as db:
+            return db.execute(text).fetchall()
 
     def whole(self) -> None:
         """Bring the run to its end, step by step, a minute apart."""

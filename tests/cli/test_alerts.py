@@ -1,9 +1,7 @@
 """``phasegate alerts``: what is open, and whether the channels work."""
 
 from collections.abc import Iterator
-from contextlib import closing
 
-import duckdb
 import pytest
 
 from phasegate.core.findings import Finding, Outcome
@@ -204,8 +202,7 @@ def test_what_real_checks_find_in_a_real_state_becomes_incidents_and_is_resolved
 def test_an_incident_is_open_until_its_own_date_is_fine(night: Night) -> None:
     night.whole()
     night.clock.at += HOUR
-    with closing(duckdb.connect(str(night.folder / ".phasegate" / "warehouse.duckdb"))) as db:
-        db.execute("UPDATE nba_analytics.player_game SET points = points + 1")
+    night.sql("UPDATE nba_analytics.player_game SET points = points + 1")
     assert night("health", "--date", RUN[:10], "--alert").code == 1
     for on in ("2026-02-04", "2026-02-05", "2026-02-06"):
         night.clock.at += 24 * HOUR

@@ -4,7 +4,6 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from tests.cli.given import HOUR, RUN, SQL, Night
@@ -72,11 +71,6 @@ def played(night: Night) -> None:
     night.clock.at += HOUR
 
 
-def sql(night: Night, text: str) -> list[tuple[object, ...]]:
-    with closing(duckdb.connect(str(night.folder / ".phasegate" / "warehouse.duckdb"))) as db:
-        return db.execute(text).fetchall()
-
-
 def that_night(night: Night) -> None:
     """Five entries, a count of three, not triggered; the next phase has never run."""
     played(night)
@@ -85,8 +79,8 @@ def that_night(night: Night) -> None:
     assert isinstance(mirrored, dict)
     night.rewrite(MIRROR, data={**mirrored["data"], "_completed_count": 3, "_triggered": False, "_triggered_at": None})
     forget(night, PRECOMPUTE)
-    sql(night, "DELETE FROM nba_precompute.cache")
-    sql(night, "DELETE FROM phasegate.receipts WHERE table_name = 'nba_precompute.cache'")
+    night.sql("DELETE FROM nba_precompute.cache")
+    night.sql("DELETE FROM phasegate.receipts WHERE table_name = 'nba_precompute.cache'")
 
 
 def forget(night: Night, key: str) -> None:
@@ -125,7 +119,7 @@ def test_that_night_is_reported_then_mended_by_one_command(five: Night) -> None:
     assert (done.code, done.err) == (0, ""), done.out
     assert done.out.index("Mending:") < done.out.index("commands given, 0 failed")
     assert "Looked again: nothing is left." in done.out
-    assert sql(five, "SELECT count(*), sum(points) FROM nba_precompute.cache") == [(10, 90.0)]
+    assert five.sql("SELECT count(*), sum(points) FROM nba_precompute.cache") == [(10, 90.0)]
     fired, began = five.documents()[ANALYTICS][0], five.documents()[PRECOMPUTE][0]
     assert isinstance(fired, dict)
     assert isinstance(began, dict)
@@ -153,7 +147,7 @@ def test_json_has_what_was_found_done_and_left(five: Night) -> None:
 
 def test_what_only_a_person_can_mend_is_left_and_named(five: Night) -> None:
     played(five)
-    sql(five, f"UPDATE nba_raw.gamebook SET points = 99 WHERE game_date = '{DATE}'")
+    five.sql(f"UPDATE nba_raw.gamebook SET points = 99 WHERE game_date = '{DATE}'")
     done = five("reconcile", *SPAN, "--fix")
     assert done.code == 1
     assert "Nothing of this can be mended by a command" in done.out
@@ -162,7 +156,7 @@ def test_what_only_a_person_can_mend_is_left_and_named(five: Night) -> None:
 
 def test_a_check_that_raises_is_not_evaluated_whatever_else_was_found(five: Night) -> None:
     that_night(five)
-    sql(five, "ALTER TABLE nba_analytics.team_offense RENAME COLUMN player TO somebody")
+    five.sql("ALTER TABLE nba_analytics.team_offense RENAME COLUMN player TO somebody")
     done = five("reconcile", *SPAN, "--verbose")
     assert done.code == 2
     assert "PG018 error: check duplicates: not evaluated" in done.out
@@ -219,4 +213,4 @@ def test_two_processes_that_mend_at_once_do_no_harm(five: Night) -> None:
     assert isinstance(fired, dict)
     assert [entry["state"] for entry in fired["outbox"]] == ["acked"]
     assert len(fired["firings"]) == 1
-    assert sql(five, "SELECT count(*), sum(points) FROM nba_precompute.cache") == [(10, 90.0)]
+    assert five.sql("SELECT count(*), sum(points) FROM nba_precompute.cache") == [(10, 90.0)]

@@ -1,6 +1,3 @@
-from contextlib import closing
-
-import duckdb
 import pytest
 
 from tests.cli.days import Days, day
@@ -193,8 +190,7 @@ def test_why_tells_what_only_the_tables_show_and_has_the_warehouse_closed_unless
     assert (quiet.code, quiet.err) == (0, "")
     assert quiet.out.endswith("\ntables: they hold what was reported\n")
     file = night.folder / ".phasegate" / "warehouse.duckdb"
-    with closing(duckdb.connect(str(file))) as db:
-        db.execute("UPDATE nba_analytics.player_game SET points = points + 1")
+    night.sql("UPDATE nba_analytics.player_game SET points = points + 1")
     assert night("why", RUN).out == quiet.out.removesuffix("\ntables: they hold what was reported\n")
     done = night("why", RUN, "--tables")
     assert done.code == 1
