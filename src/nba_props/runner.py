@@ -162,19 +162,35 @@ class Runner:
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
 
     def play(self, day: date, batches: list[list[RawRow]]) -> None:
-        """Bring a date in, mode by mode; its box scores in `batches`, each worked off before the next comes."""
+        """Bring a date in, mode by mode; its box scores in `batches`, each worked off before the next comes.
+
+        What the first mode led to is worked on while the next is fetched: neither reads what the other writes.
+        """
         self._leave_out(day)
-        before = self._before_games(day)
-        for mode in self._modes:
-            if mode != MODE:
-                self._scrape_all(day, mode, before)
-                before = []
-        if MODE not in self._modes:
-            return
-        shots: Fetch = ("nbac_shot_chart", lambda: self._source.shots(day))
-        self._scrape_all(day, MODE, [*before, shots, (GAMEBOOK, partial(list, batches[0]))])
-        for rows in batches[1:]:
+        (mode, fetches), *rest = self._fetches(day, batches[0])
+        lines = self._scrape(day, mode, fetches)
+
+        def scrape_on() -> bool:
+            for mode, fetches in rest:
+                lines.extend(self._scrape(day, mode, fetches))
+            self._write_log(day, lines)
+            return True
+
+        self._at_once([scrape_on, *[self._work_until_idle] * self._workers])
+        self.work()
+        for rows in batches[1:] if MODE in self._modes else ():
             self.come_late(day, rows)
+
+    def _fetches(self, day: date, box: list[RawRow]) -> list[tuple[str, list[Fetch]]]:
+        """Return what is fetched in each mode that is played; what is known before the games, in the first of them."""
+        shots: Fetch = ("nbac_shot_chart", lambda: self._source.shots(day))
+        modes: dict[str, list[Fetch]] = {mode: [] for mode in self._modes}
+        modes.get(MODE, []).extend([shots, (GAMEBOOK, partial(list, box))])
+        modes[self._modes[0]][:0] = [
+            ("nbac_schedule", lambda: self._source.schedule(day, day)),
+            ("odds_api_player_points_props", lambda: self._source.props(day)),
+        ]
+        return list(modes.items())
 
     def _leave_out(self, day: date) -> None:
         """Say of the modes that are not played that nobody need expect them; take it back of those that are."""
@@ -189,24 +205,21 @@ class Runner:
     def come_late(self, day: date, rows: list[RawRow]) -> None:
         """Bring the whole box scores of a date in, hours later than some of them."""
         self.clock.skip_to(self.clock.now() + LATE_S)
-        self._scrape_all(day, MODE, [(GAMEBOOK, partial(list, rows))])
+        self._write_log(day, self._scrape(day, MODE, [(GAMEBOOK, partial(list, rows))]))
+        self.work()
 
-    def _before_games(self, day: date) -> list[Fetch]:
-        return [
-            ("nbac_schedule", lambda: self._source.schedule(day, day)),
-            ("odds_api_player_points_props", lambda: self._source.props(day)),
-        ]
-
-    def _scrape_all(self, day: date, mode: str, fetches: Sequence[Fetch]) -> None:
-        """Fetch, write and report, each fetch with its line in the log; then let the workers work."""
+    def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch]) -> list[RawRow]:
+        """Fetch, write and report; return the line of each fetch in the log."""
         recorder = Recorder(mode, source=type(self._source).__name__, now=self.clock.now)
         lines = []
         for step, call in fetches:
             fetched = recorder.fetch(step, day, call=call)
             lines.append(fetched.log)
             self._deliver(Run(day.isoformat(), mode), step, rows=fetched.rows, error=str(fetched.log["error_message"]))
+        return lines
+
+    def _write_log(self, day: date, lines: list[RawRow]) -> None:
         self._deliver(Run(day.isoformat(), "log"), LOG, rows=lines)
-        self.work()
 
     def work(self) -> None:
         """Let workers work until everything is settled, or only the daily look at what is not remains."""

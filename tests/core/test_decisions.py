@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from phasegate.core import backoff, decisions, orders, outbox
-from phasegate.core.phase import LOOK_BY_S, Gate, Phase, Receiver, Spec
+from phasegate.core.phase import LOOK_BY_S, Gate, Need, Phase, Receiver, Spec
 from tests.core.story import KEY, NEXT, RAW, Story, gate
 
 
@@ -429,3 +429,15 @@ def test_a_result_that_is_doubted_is_asked_for_again() -> None:
     story = fired()
     story.do(lambda a: orders.doubt("team", key=KEY, now=story.now, attempt=a))
     assert set(story.phase.requests) == {"team"}
+
+
+def test_of_several_requests_that_which_heads_the_longest_chain_is_sent_first() -> None:
+    members = {
+        "alone": Spec(needs=(RAW,)),
+        "head": Spec(needs=(RAW,)),
+        "last": Spec(needs=(Need("analytics", "middle"),)),
+        "middle": Spec(needs=(Need("analytics", "head"), Need("analytics", "alone", 7))),
+    }
+    story = Story(gate(members=members, expect=tuple(members)))
+    story.begin("v1", generation=1)
+    assert [m.subject for m in outbox.outgoing(story.phase, key=KEY, now=story.now)] == ["head", "alone"]

@@ -89,11 +89,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Replay:
 
 
 def test_an_undisturbed_week_fires_each_gate_once_per_run_and_settles(undisturbed: Replay) -> None:
-    assert undisturbed.gates == {"scrapes": (7, 14), "raw": (14, 14), "analytics": (14, 14), "precompute": (14, 14)}
+    assert undisturbed.gates == {"scrapes": (7, 7), "raw": (14, 14), "analytics": (14, 14), "precompute": (14, 14)}
     assert undisturbed.unsettled == ()
     assert undisturbed.dead_letters == 0
     builds = dict(undisturbed.tally.builds)
-    assert builds.pop(LOG) == 14
+    assert builds.pop(LOG) == 7
     assert set(builds.values()) == {7}
 
 
@@ -123,9 +123,9 @@ def test_a_late_batch_makes_one_more_generation_and_is_built_into_nothing_that_i
         after = runner.summary(dates=1, games=10, seconds=0.0)
     finally:
         runner.close()
-    assert before.gates == {"scrapes": (1, 2), "raw": (2, 2), "analytics": (2, 2), "precompute": (2, 2)}
+    assert before.gates == {"scrapes": (1, 1), "raw": (2, 2), "analytics": (2, 2), "precompute": (2, 2)}
     # what is forecast for the night does not come from its box scores: precompute has nothing to build, nor to fire
-    assert after.gates == {"scrapes": (1, 3), "raw": (2, 3), "analytics": (2, 3), "precompute": (2, 2)}
+    assert after.gates == {"scrapes": (1, 2), "raw": (2, 3), "analytics": (2, 3), "precompute": (2, 2)}
     rebuilt = {step for step, n in after.tally.builds.items() if n > builds_before[step]}
     assert rebuilt == {GAMEBOOK, LOG, "team_offense_game_summary", "team_defense_game_summary", "player_game_summary"}
     assert all(n - builds_before[step] <= 1 for step, n in after.tally.builds.items())

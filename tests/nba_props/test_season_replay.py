@@ -49,11 +49,11 @@ def test_players_points_are_their_teams_points_in_every_game(season: Replay, run
 
 
 def test_each_gate_fires_one_generation_a_run_and_nothing_is_left_due(season: Replay, runner: Runner) -> None:
-    assert season.gates.pop("scrapes") == (19, 38)
+    assert season.gates.pop("scrapes") == (19, 19)
     assert season.gates == dict.fromkeys(("raw", "analytics", "precompute"), (38, 38))
     assert season.unsettled == ()
     assert season.dead_letters == 0
     builds = dict(season.tally.builds)
-    assert builds.pop(LOG) == 38
+    assert builds.pop(LOG) == 19
     assert set(builds.values()) == {19}, "what same_day has built overnight finds done"
     assert runner.pipeline.next_due() is None

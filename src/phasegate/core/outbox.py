@@ -47,16 +47,29 @@ def entries(receivers: Iterable[Receiver], *, generation: int, now: float, quiet
 
 
 def outgoing(phase: Phase, *, key: str, now: float) -> list[Outgoing]:
-    """Return the messages that are due now, triggers first."""
+    """Return the messages that are due now: triggers first, then requests, that which most others wait for first."""
     if phase.paused is not None or phase.void is not None:
         return []
     entries = [_trigger(phase, e, key=key) for e in phase.outbox if e.waiting and e.due <= now]
-    requests = [
-        _request(phase, name, key=key)
-        for name, request in phase.requests.items()
-        if unanswered(request) and request.due <= now
-    ]
-    return entries + requests
+    asked = [name for name, request in phase.requests.items() if unanswered(request) and request.due <= now]
+    if len(asked) > 1:
+        behind = _behind(phase)
+        asked.sort(key=lambda name: -behind[name])
+    return entries + [_request(phase, name, key=key) for name in asked]
+
+
+def _behind(phase: Phase) -> dict[str, int]:
+    """Return of each member how many others wait one for another behind it, at most.
+
+    With two workers or more a phase takes as long as its longest chain: what heads it must not be begun last.
+    """
+    behind = dict.fromkeys(phase.gate.members, 0)
+    for _ in behind:  # as many rounds as a chain can be long
+        for name, spec in phase.gate.members.items():
+            for need in spec.needs:
+                if need.phase == phase.name and not need.back:
+                    behind[need.step] = max(behind[need.step], behind[name] + 1)
+    return behind
 
 
 def trigger_of(phase: Phase, generation: int, *, receiver: str, key: str) -> Mapping[str, object] | None:
