@@ -68,8 +68,9 @@ def connect(
     return pipeline
 
 
-def read_plan(path: Path, /) -> Plan:
+def read_plan(path: str | Path, /) -> Plan:
     """Read a plan and the SQL files it names, which stand relative to it. Raises BadInput."""
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

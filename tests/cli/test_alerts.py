@@ -1,5 +1,6 @@
 """``phasegate alerts``: what is open, and whether the channels work."""
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
@@ -119,6 +120,7 @@ def test_open_incidents_are_listed_with_who_was_told_and_what_to_type(night: Nig
         "  chat: told opened at 08:12",
         "  ops: not told; opened is still to be sent (1 try: 127.0.0.1 answered 500, its turn is now)",
         "  next: phasegate worker --until-idle",
+        f"  id: {hashlib.sha256(b'gamebook of 2026-02-03.overnight').hexdigest()[:20]}",
         "",
         "1 incident. Evaluated: 08:12, 10 min. Times: America/New_York.",
     ]
@@ -157,9 +159,10 @@ def test_what_is_over_is_listed_no_more_and_fine(night: Night, server: Server) -
 
 def test_the_reference_page_documents_every_field(night: Night) -> None:
     evaluate(night, wrong())
-    for path in ("phasegate alerts list", "phasegate alerts test"):
-        document = night(*path.split()[1:], "--json").json
-        assert {key for key in keys(document) if f"`{key}`" not in section(path)} == set()
+    (incident,) = night("alerts", "--json").json["incidents"]
+    for path, given in (("list", ()), ("test", ()), ("close", (incident["key"],))):
+        document = night("alerts", path, *given, "--json").json
+        assert {key for key in keys(document) if f"`{key}`" not in section(f"phasegate alerts {path}")} == set()
 
 
 def test_an_incident_that_cannot_be_read_is_named_and_wins(night: Night) -> None:
@@ -224,3 +227,36 @@ def test_what_is_past_is_told_once_and_not_looked_at_again(night: Night) -> None
         night.clock.at += 24 * HOUR
         night("health", "--date", on, "--alert")
     assert "PG020" not in night("alerts").out
+
+
+def test_an_incident_of_a_check_that_is_gone_is_named_and_closed_by_hand(night: Night, server: Server) -> None:
+    evaluate(night, wrong(), wrong("odds"))
+    night.clock.at += 2 * 24 * HOUR
+    with night.pipeline() as pipeline:
+        pipeline.incidents.take([Outcome(check="another")], started=pipeline.incidents.start())
+    lines = night("alerts").out.splitlines()
+    named = next(line for line in lines if line.startswith("  id: ") and "unsent was not evaluated since" in line)
+    name = named.split()[1].rstrip(";")[:6]
+    done = night("alerts", "close", name)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1] == "An evaluation that still finds it opens it anew."
+    assert len(night("alerts", "--json").json["incidents"]) == 1
+    assert sum(said.body["kind"] == "resolved" for said in server.said if said.path == "/secret") == 1
+    assert night("alerts", "close", name).err == (
+        f"phasegate: incident '{name}': is not open; phasegate alerts lists what is\n"
+    )
+    night.clock.at += 60
+    evaluate(night, wrong(), wrong("odds"))
+    assert len(night("alerts", "--json").json["incidents"]) == 2, "it is found again, and open again"
+
+
+def test_closing_says_whom_it_could_not_tell_and_what_it_could_not_find(night: Night, server: Server) -> None:
+    evaluate(night, wrong(), wrong("odds"))
+    both = night("alerts", "close", "")
+    assert (both.code, both.err) == (2, "phasegate: incident '': is not open; phasegate alerts lists what is\n")
+    key = night("alerts", "--json").json["incidents"][0]["key"]
+    server.answers = Answers(500)
+    done = night("alerts", "close", key, "--json")
+    assert done.code == 2
+    assert done.json["state"] == "resolved"
+    assert "alerts to ops are kept and tried again: 127.0.0.1 answered 500" in done.err

@@ -65,7 +65,7 @@ def assert_no_mixture(state: Path) -> None:
 
 def assert_fired_for_changes_only(state: Path) -> None:
     """No generation carries what the one before it carried, and the last carries what the members hold now."""
-    pipeline = connect(read_plan(PLAN), state=state, clock=SkippingClock())
+    pipeline = connect(read_plan(str(PLAN)), state=state, clock=SkippingClock())
     try:
         phases = [
             phase

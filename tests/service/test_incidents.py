@@ -361,3 +361,75 @@ def test_what_was_resolved_long_ago_is_forgotten(server: Server) -> None:
     assert [key for key in documents(made.store) if key.startswith("incident")] != []
     evaluate(made, found(), after_s=2 * HOUR)
     assert [key for key in documents(made.store) if key.startswith("incident")] == []
+
+
+def test_many_incidents_at_once_are_one_message_and_so_are_their_resolutions(server: Server) -> None:
+    made = shop_with(server, '\n[alerts]\nescalate_after = "6h"\n' + CHANNEL)
+    causes = [f"night {number:02}" for number in range(40)]
+    for _ in range(10):
+        evaluate(made, found(*causes))
+    for _ in range(3):
+        evaluate(made, found())
+    bodies = [body for body in server.bodies if body]
+    assert [(body["kind"], body["title"].partition(",")[0]) for body in bodies] == [
+        ("opened", "40 incidents"), ("escalated", "40 incidents"), ("resolved", "40 incidents")]  # fmt: skip
+    assert (len(bodies[0]["findings"]), bodies[0]["more"], bodies[0]["incident"]) == (30, 10, None)
+    assert bodies[0]["findings"][0].startswith("error: report of night 00: fired, but the trigger was not sent, since")
+    assert bodies[0]["next"] == ["phasegate alerts", "phasegate sweep"]
+    assert made.pipeline.incidents.listed() == []
+
+
+def test_as_many_as_can_be_read_are_told_of_one_by_one(server: Server) -> None:
+    made = shop_with(server)
+    evaluate(made, found(*"abcde"))
+    evaluate(made, found(*"abcdef"))
+    assert sorted(heard(server)) == [("opened", f"report of {cause}") for cause in "abcdef"]
+
+
+def test_what_could_not_be_told_together_is_told_when_the_channel_is_back_and_once(server: Server) -> None:
+    made = shop_with(server)
+    server.queue = [Answers(500)]
+    evaluate(made, found(*"abcdefgh"))
+    made.clock.at += HOUR
+    assert made.pipeline.incidents.send().sent == 1
+    first, second = (body for body in server.bodies if body)
+    assert first["id"] == second["id"]
+    made.clock.at += HOUR
+    assert made.pipeline.incidents.send().sent == 0
+
+
+class Chat:
+    """A channel that can edit: it names each message."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+
+    def send(self, note: Note, /, *, ref: str) -> Reply:
+        self.told.append((note.kind, note.title.partition(",")[0].partition(":")[0], ref))
+        return Reply(ref=ref or f"C/{len(self.told)}")
+
+
+def test_a_message_about_several_is_not_edited_and_one_of_a_former_time_neither(server: Server) -> None:
+    made, chat = shop_with(server), Chat()
+    made.pipeline.incidents.reach({"ops": chat})
+    evaluate(made, found("a"))
+    for _ in range(2):
+        evaluate(made, found())
+    assert chat.told == [("opened", "report of a", ""), ("resolved", "report of a", "C/1")]
+    evaluate(made, found(*"abcdef"))
+    for _ in range(2):
+        evaluate(made, found("b"))
+    assert chat.told[2:3] == [("opened", "6 incidents", "")]
+    assert sorted(chat.told[3:]) == [("resolved", f"report of {cause}", "") for cause in "acdef"]
+
+
+def test_of_several_that_a_killed_process_had_taken_none_is_lost(server: Server) -> None:
+    made, channel = shop_with(server), Webhook(server.url)
+    made.pipeline.incidents.reach({"ops": Mortal(channel, after=False)})
+    with pytest.raises(Killed):
+        evaluate(made, found(*"abcdefgh"))
+    reach(made.pipeline.incidents, server)
+    assert made.pipeline.incidents.send().sent == 0, "somebody may be at it"
+    made.clock.at += CLAIM_S + 60
+    assert made.pipeline.incidents.send().sent == 1
+    assert [body["title"].partition(",")[0] for body in server.bodies if body] == ["8 incidents"]

@@ -18,18 +18,19 @@ if TYPE_CHECKING:
     from phasegate.core.watch import Watch
     from phasegate.errors import BadDocument
 
+DAY_S = 24 * 3600.0
 HEADER = ("channel", "kind", "hears of", "test")
 
 
 @click.group(
     epilog=example("phasegate alerts", "phasegate alerts test"),
-    short_help="List open incidents, and test the channels that are told of them.",
+    short_help="List open incidents, close one, and test the channels that are told.",
     invoke_without_command=True,
 )
 @json_option
 @click.pass_context
 def alerts(ctx: click.Context, /, *, as_json: bool) -> int:
-    """List the open incidents, as ``alerts list`` does; or test the channels."""
+    """List the open incidents, as ``alerts list`` does; close one, or test the channels."""
     return int(ctx.invoke(listing, as_json=as_json)) if ctx.invoked_subcommand is None else FINE
 
 
@@ -104,6 +105,33 @@ def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
     return FINDINGS if any(reply.error for reply in replies.values()) else FINE
 
 
+@alerts.command(
+    epilog=example("phasegate alerts close 3f9c2a71"),
+    short_help="Declare an incident over that no evaluation will resolve.",
+)
+@click.argument("incident")
+@json_option
+@pass_app
+def close(app: App, /, *, incident: str, as_json: bool) -> int:
+    """Declare INCIDENT over: its id as listed, or the beginning of it; and tell whoever was told of it.
+
+    For what no evaluation will resolve, as when its check is gone. One that still finds it opens it anew.
+    """
+    from phasegate.core.notes import title
+
+    app.reading()  # a state that is not there is named, not made
+    with app.pipeline() as pipeline:
+        closed = pipeline.incidents.close(incident)
+        failed = pipeline.incidents.send().failed
+    if as_json:
+        emit_json({"cause": closed.cause, "state": closed.state, "title": title(closed)})
+    else:
+        emit([f"closed: {title(closed)}", "An evaluation that still finds it opens it anew."])
+    for channel, error in failed.items():
+        talk(f"alerts to {channel} are kept and tried again: {error}")
+    return FAILED if failed else FINE
+
+
 def _known(plan: "Plan") -> dict[str, tuple[str, str]]:
     """Return kind and interest of each channel. Raises BadInput without any, and for the secret of none of them."""
     from phasegate.core.plan_alerts import PING
@@ -163,7 +191,7 @@ def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Tim
     if not found:
         return [f"No incident is open. {evaluated}"]
     lines = []
-    for _, incident in found:
+    for key, incident in found:
         over = "resolved " if incident.state == "resolved" else ""
         escalated = ", escalated" if incident.escalated_at is not None else ""
         lines += [
@@ -173,9 +201,21 @@ def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Tim
             *(f"{GAP}{one.code} {one.subject}: {one.text}" for one in incident.findings),
             *(f"{GAP}{name}: {_told(post, times=times)}" for name, post in incident.posts.items()),
             *(f"{GAP}next: {command}" for command in commands(incident.findings)),
+            f"{GAP}id: {key.rpartition(':')[2]}{_neglected(incident, watched=watched, times=times)}",
             "",
         ]
     return [*lines, f"{count(len(found), 'incident')}. {evaluated}"]
+
+
+def _neglected(incident: "Incident", *, watched: "Watch", times: "Times") -> str:
+    """Say which of its checks took no part in the newest evaluations: nothing else resolves it then."""
+    gone = [
+        check for check in sorted(incident.seen) if watched.checks.get(check, (0.0,))[-1] < watched.taken_at - DAY_S
+    ]
+    if incident.state != "open" or not gone:
+        return ""
+    at = min(watched.checks.get(check, (0.0,))[-1] for check in gone)
+    return f"; {', '.join(gone)} was not evaluated since {times.since(at)}: if it is gone, phasegate alerts close"
 
 
 def _told(post: "Post", *, times: "Times") -> str:

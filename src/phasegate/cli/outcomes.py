@@ -7,7 +7,8 @@ from phasegate.cli.app import FINDINGS, FINE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from phasegate.core.explain import MemberView, PhaseView
+    from phasegate.core.explain import PhaseView
+    from phasegate.core.explain_member import MemberView
     from phasegate.core.keys import Run
     from phasegate.service.pipeline import Pipeline
 

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from phasegate.cli.times import Times
-    from phasegate.core.explain import GenerationView, MemberView, PhaseView
+    from phasegate.core.explain import GenerationView, PhaseView
+    from phasegate.core.explain_member import MemberView
     from phasegate.errors import BadDocument
 
 

@@ -13,7 +13,8 @@ from phasegate.cli.views import exit_code, phase_json_full
 
 if TYPE_CHECKING:
     from phasegate.cli.times import Times
-    from phasegate.core.explain import GenerationView, MemberView, PhaseView
+    from phasegate.core.explain import GenerationView, PhaseView
+    from phasegate.core.explain_member import MemberView
     from phasegate.core.findings import Outcome
     from phasegate.core.keys import Run
     from phasegate.core.plan import Plan

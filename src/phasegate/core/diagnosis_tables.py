@@ -12,6 +12,7 @@ import msgspec
 from phasegate.core.diagnosis import IMPORT, PLAN, SHOWN_MAX, UNDER_WAY_S, Expectations, next_phase, quiet_dates
 from phasegate.core.findings import Finding, Outcome
 from phasegate.core.platform import Completed, Report
+from phasegate.core.wording import listed
 
 DATES = ("game_date", "analysis_date", "cache_date", "run_date", "as_of_date", "date", "day")
 NAMING = ("_id", "_lookup", "_abbr", "_tricode")
@@ -223,7 +224,7 @@ def absences(documents: Sequence[Completed], counted: Counted, *, days: int) -> 
     quiet = quiet_dates(dates or rows, busy=rows)
     if quiet:
         told = "no document and no row: without a calendar nobody can tell a date without games from a dead scraper"
-        shown = ", ".join(quiet[:SHOWN_MAX]) + (f" and {len(quiet) - SHOWN_MAX} more" if quiet[SHOWN_MAX:] else "")
+        shown = listed(quiet, most=SHOWN_MAX)
         found.append(Finding(code="PG017", subject=shown, text=told, cause="quiet dates", command=PLAN,
                              evidence={"dates": ", ".join(quiet)}))  # fmt: skip
     return Outcome(check="dates", findings=tuple(found), evaluated=days)

@@ -132,6 +132,18 @@ def looked(sight: Sight, /) -> Decision:
     return decide
 
 
+def closed(sight: Sight, /) -> Decision:
+    """Declare an incident over, whatever evaluations say; answer the state. Only a later evaluation opens it again."""
+
+    def decide(old: Incident | None) -> tuple[Incident | None, str]:
+        if old is None or old.state != "open":
+            return old, "gone" if old is None else old.state
+        over = replace(old, state="resolved", resolved_at=sight.now, resolved_by=sight.now)
+        return settled(over, sight=sight), "resolved"
+
+    return decide
+
+
 def claim(channel: str, *, attempt: str, sight: Sight) -> Callable[[Incident | None], tuple[Incident | None, str]]:
     """Take what a channel must be told now, in order to send it; answer what, empty for nothing."""
 
@@ -238,7 +250,7 @@ def _opened(group: Group, *, started: float, old: Incident | None) -> Incident:
     )  # fmt: skip
     if old is None:
         return fresh
-    posts = {name: replace(post, told=post.told if post.told in KNOWING else "") for name, post in old.posts.items()}
+    posts = {n: post if post.told in KNOWING else replace(post, told="", ref="") for n, post in old.posts.items()}
     return replace(fresh, number=old.number + 1, posts=posts, resolved_by=old.resolved_by)
 
 

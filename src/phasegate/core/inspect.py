@@ -15,10 +15,10 @@ from phasegate.core.findings import CODES, Finding
 from phasegate.core.freshness import settle_at, settled, survey
 from phasegate.core.keys import Run
 from phasegate.core.phase import Entry, Phase
+from phasegate.core.wording import listed, times
 
 # Who works outside may take his time: a consumer with its completion, an external step with its next report.
 ANSWER_S = 1800.0
-LISTED_MAX = 5
 # What is so at any age. Of all else the evidence must outlive a grace period.
 AGELESS = frozenset({"PG008", "PG010", "PG011", "PG013", "PG014", "PG015", "PG016", "PG017", "PG019"})
 
@@ -66,7 +66,7 @@ def unfired(one: Looked, *, now: float) -> Iterator[Finding]:
     times = [m.result.at for n, m in phase.members.items() if n in phase.gate.expect and m.result is not None]
     times += [at for at in (settle_at(phase), phase.gate.deadline if without else None) if at is not None]
     there = len(phase.gate.expect) - len(without)
-    lacking = f" (without {_listed(without)})" if without else ""
+    lacking = f" (without {listed(without)})" if without else ""
     told = f"{there} of {len(phase.gate.expect)} expected members are fresh{lacking}, and it has not fired"
     if phase.firings:
         told += f" since generation {phase.generation}"
@@ -94,7 +94,7 @@ def unbegun(one: Looked, *, after: Mapping[str, Phase | None], now: float) -> It
         if entry.state != "sent" or (entry.ack == "completion" and now - since < ANSWER_S):
             continue
         verb = "begun" if entry.ack == "begin" else "reported a completion"
-        sends = _times(entry.sends)
+        sends = times(entry.sends)
         told = f"the trigger of generation {entry.generation} was sent {sends}, and {entry.receiver} has not {verb}"
         yield _unbegun(one, entry, told, since=since)
     if one.phase.void is None:
@@ -141,18 +141,18 @@ def stale(one: Looked, *, busy: Collection[str], now: float) -> Iterator[Finding
         if name in fresh or name in busy or view.state in ("dead", "blocked"):
             continue
         result = looked.result_of(name)
-        times = [begun.begun_at for begun in looked.inputs.values()] + ([] if result is None else [result.at])
-        since = max(times, default=one.phase.opened_at) if stands is None else stands.opened_at
+        ages = [begun.begun_at for begun in looked.inputs.values()] + ([] if result is None else [result.at])
+        since = max(ages, default=one.phase.opened_at) if stands is None else stands.opened_at
         if result is None:
             if request is not None:
                 told = "nobody was asked for it" if stands is None else (
-                    f"asked for {_times(request.sends)}, and nobody has built it"
+                    f"asked for {times(request.sends)}, and nobody has built it"
                 )  # fmt: skip
                 yield found("PG004", one, told, since=since, step=name, reason=request.reason)
             continue
         if not spec.asks and now - since < ANSWER_S:
             continue
-        against = _listed(view.stale_against) or "inputs"
+        against = listed(view.stale_against) or "inputs"
         command = "" if spec.asks else f"phasegate complete {name} --run {one.run}"
         yield found("PG012", one, f"its result is not of the present {against}: {view.reason}", since=since, step=name,
                     command=command, stale_against=", ".join(view.stale_against),
@@ -166,7 +166,7 @@ def drifted(one: Looked) -> Iterator[Finding]:
     days = sorted({day for window in one.phase.windows.values() for day in window.drifted})
     if days:
         span = f"--from {one.run.date} --to {one.run.date} --mode {one.run.mode}"
-        yield found("PG013", one, f"built before {_listed(days)} changed", since=None, dates=", ".join(days),
+        yield found("PG013", one, f"built before {listed(days)} changed", since=None, dates=", ".join(days),
                     command=f"phasegate backfill {span} --cascade")  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def postponed(one: Looked) -> Iterator[Finding]:
     """Find a document whose handling raises: the store's time to look is later than its own (PG019)."""
     due = one.phase.due
     if one.failures and due is not None and one.due is not None and one.due > due:
-        told = f"looking at it has failed {_times(one.failures)}, and is put off"
+        told = f"looking at it has failed {times(one.failures)}, and is put off"
         yield found("PG019", one, told, since=due, failures=str(one.failures), key=one.key)
 
 
@@ -219,12 +219,3 @@ def _looked_at(one: Looked, *, now: float) -> Phase:
     """Return the document as it would be if somebody looked at it now."""
     seen = replace(one.phase, looked_at=max(one.phase.looked_at, now))
     return evaluate(seen, key=one.key, now=now, by="inspection")
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - LISTED_MAX} more" if len(names) > LISTED_MAX else ""
-    return ", ".join(names[:LISTED_MAX]) + more
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"

@@ -3,6 +3,7 @@
 It refuses to say more than fits: an incident's worst findings, each with its evidence and the command that mends it.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
@@ -12,6 +13,7 @@ import msgspec
 
 from phasegate.core.findings import CODES, SEVERITIES, Finding, Severity
 from phasegate.core.incidents import Incident
+from phasegate.core.wording import times
 
 Kind = Literal["opened", "escalated", "resolved", "digest", "test"]
 _KINDS: Mapping[str, Kind] = {"opened": "opened", "escalated": "escalated", "resolved": "resolved"}
@@ -77,6 +79,26 @@ def of_incident(incident: Incident, kind: str, /, *, pipeline: str, timezone: st
     )
 
 
+def of_several(cases: Sequence[tuple[str, Incident]], kind: str, /, *, pipeline: str, timezone: str) -> Note:
+    """Return what to say of several incidents, with their keys, that were opened, escalated or resolved at once."""
+    ordered = [one for _, one in sorted(cases, key=lambda case: rank(case[1]))]
+    ids = " ".join(sorted(f"{key}.{one.number}" for key, one in cases))
+    lines = [f"{one.severity}: {title(one)}, since {moment(one.since, timezone=timezone)}" for one in ordered]
+    return Note(
+        id=f"several.{pipeline}.{hashlib.sha256(ids.encode()).hexdigest()[:20]}.{kind}",
+        kind=_KINDS[kind],
+        pipeline=pipeline,
+        timezone=timezone,
+        title=f"{len(ordered)} incidents, the first: {title(ordered[0])}",
+        severity=ordered[0].severity,
+        lines=tuple(lines[:LINES_MAX]),
+        commands=("phasegate alerts", *commands([finding for one in ordered for finding in one.findings])),
+        more=max(0, len(lines) - LINES_MAX),
+        since=min(one.since for one in ordered),
+        resolved_at=max((one.resolved_at for one in ordered if one.resolved_at is not None), default=None),
+    )
+
+
 def title(incident: Incident, /) -> str:
     """Return an incident in a line: the worst finding, and how many more there are."""
     worst = incident.findings[0]
@@ -93,7 +115,7 @@ def of_digest(
     date: str, *, opened: Sequence[Incident], resolved: Sequence[Incident], pipeline: str, timezone: str
 ) -> Note:
     """Return the digest of a date: what is open, the worst first, and what was resolved in the day before."""
-    lines = [f"{one.severity}: {title(one)}, since {moment(one.since, timezone=timezone)}, {_times(one.count)}"
+    lines = [f"{one.severity}: {title(one)}, since {moment(one.since, timezone=timezone)}, found {times(one.count)}"
              for one in sorted(opened, key=rank)]  # fmt: skip
     lines += [f"resolved: {title(one)}" for one in sorted(resolved, key=rank)]
     return Note(
@@ -141,12 +163,8 @@ def facts(note: Note, /) -> list[str]:
     if note.resolved_at is not None:
         found.append(f"resolved {moment(note.resolved_at, timezone=note.timezone)}")
     if note.count > 1:
-        found.append(_times(note.count))
+        found.append(f"found {times(note.count)}")
     return [", ".join(found)] if found else []
-
-
-def _times(count: int) -> str:
-    return "found once" if count == 1 else f"found {count} times"
 
 
 def headline(note: Note, /) -> str:

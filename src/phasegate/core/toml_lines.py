@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
+from phasegate.core.wording import listed
 from phasegate.errors import BadInput
 
 CHARS_MAX = 1_000_000
@@ -102,8 +103,7 @@ def suggest(word: str, *, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
     hint = f" did you mean {spell(close[0])}?" if close else ""
-    more = f" and {len(names) - KNOWN_MAX} more" if len(names) > KNOWN_MAX else ""
-    return f";{hint} known: {', '.join(names[:KNOWN_MAX]) or 'none'}{more}"
+    return f";{hint} known: {listed(names, most=KNOWN_MAX) or 'none'}"
 
 
 def spell(value: object, /) -> str:

@@ -17,6 +17,7 @@ from phasegate.core.freshness import missing
 from phasegate.core.keys import Run
 from phasegate.core.phase import Phase
 from phasegate.core.plan import Plan, Step
+from phasegate.core.wording import listed
 from phasegate.errors import BadInput, NotFound
 from phasegate.ports import Ports
 from phasegate.service.almanac import Almanac
@@ -90,8 +91,7 @@ class Backfill:
         if self._almanac.is_kept:
             unknown = [day for day in self._span(order) if self._almanac.day(day) is None]
             if unknown:
-                more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-                raise BadInput(f"backfill: the calendar knows nothing of {', '.join(unknown[:3])}{more}; mend its "
+                raise BadInput(f"backfill: the calendar knows nothing of {listed(unknown)}; mend its "
                                "source, or choose other dates")  # fmt: skip
 
     def items(self, order: Order) -> list[Item]:

@@ -1,0 +1,24 @@
+"""Numbers and lists in words, as every text of findings and views spells them. Pure."""
+
+from collections.abc import Sequence
+
+LISTED_MAX = 3
+
+
+def times(number: int, /) -> str:
+    """Return how often something happened.
+
+    >>> times(1), times(3)
+    ('once', '3 times')
+    """
+    return "once" if number == 1 else f"{number} times"
+
+
+def listed(names: Sequence[str], /, *, most: int = LISTED_MAX) -> str:
+    """Return names in a row, the first ``most`` of many.
+
+    >>> listed(["a", "b"]), listed(["a", "b", "c", "d", "e"])
+    ('a, b', 'a, b, c and 2 more')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
