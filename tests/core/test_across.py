@@ -119,11 +119,13 @@ def test_a_ledger_never_goes_back_to_an_older_write_and_counts_each_change(
     told: list[tuple[str, Stamp]], day: str, stamp: Stamp
 ) -> None:
     before = ledger_of(told) or Ledger()
-    after, is_news = window.recorded(day, stamp=stamp)(before)
+    after, number = window.recorded(day, stamp=stamp)(before)
     old, new = before.stamps.get(day), after.stamps[day]
     assert old is None or new.token >= old.token
     assert after.changes == before.changes + (new != old)
-    assert is_news == (new == stamp)
+    assert bool(number) == (new == stamp)
+    assert number in (0, after.numbers[day])
+    assert after.numbers[day] <= after.changes
     assert {**after.stamps, day: stamp} == {**before.stamps, day: stamp}
 
 

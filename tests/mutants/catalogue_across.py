@@ -20,6 +20,13 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
         check=checks.readings_grow_newer,
     ),
     Mutant(
+        number=36,
+        title="Old news, told by a process that was held up, have a later run built again.",
+        patch=windows.tells_what_is_held,
+        catches="property: news that are held change nothing",
+        check=checks.held_news_change_nothing,
+    ),
+    Mutant(
         number=40,
         title="A message to a sister run is taken for heard.",
         patch=windows.takes_a_relay_for_heard,

@@ -18,6 +18,7 @@ from phasegate.testing.warehouse_contract import WarehouseContract
 from phasegate.warehouses.memory import MemoryWarehouse
 from tests.core import test_across, test_properties
 from tests.core.commands import commands, days, hearings, stamps, states
+from tests.service import test_windows
 
 Check = Callable[[], None]
 # No example is kept: one that fails under a mutant must not be tried on the right code for ever.
@@ -64,6 +65,11 @@ def ledgers_never_go_back() -> None:
 def changes_keep_their_origin() -> None:
     """What a run builds of an earlier date's change passes for as old as that change."""
     test_across.test_only_what_looks_back_passes_on_where_an_earlier_change_began()
+
+
+def held_news_change_nothing() -> None:
+    """News that a run holds have it read nothing anew, whoever tells them how late."""
+    test_windows.test_old_news_that_are_told_late_change_nothing_for_a_run_that_holds_them()
 
 
 def _check(test: Callable[..., None], *drawn: st.SearchStrategy[object], examples: int | None = None) -> None:

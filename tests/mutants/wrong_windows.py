@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from msgspec.structs import replace
 
 from phasegate.core import across, decisions, judge, keys, window
-from phasegate.core.across import Told
+from phasegate.core.across import News, Told
 from phasegate.core.decisions import Decision
 from phasegate.core.keys import Run
-from phasegate.core.phase import Phase, Result, Window
+from phasegate.core.phase import Phase, Request, Result, Window
 from phasegate.core.plan import Step
 from phasegate.core.receipt import Stamp
 from phasegate.core.window import Ledger
@@ -20,7 +20,7 @@ from phasegate.transact import transact
 from tests.mutants.swap import swapped
 from tests.mutants.wrong_gates import Patch
 
-Recorded = Callable[[Ledger | None], tuple[Ledger, bool]]
+Recorded = Callable[[Ledger | None], tuple[Ledger, int]]
 
 
 def tells_no_later_run() -> Patch:
@@ -65,8 +65,9 @@ def takes_every_change_for_an_old_one() -> Patch:
 def leaves_drift_behind() -> Patch:
     """Who finds the window of its request changed tells nobody, so the request never names another."""
 
-    def tell_owners(self: Corrector, asked: Mapping[str, Stamp], step: Step, *, run: Run) -> None:
-        right(self, {name: stamp for name, stamp in asked.items() if "@" not in name}, step, run=run)
+    def tell_owners(self: Corrector, request: Request, step: Step, *, run: Run) -> None:
+        inputs = {name: stamp for name, stamp in request.inputs.items() if "@" not in name}
+        right(self, replace(request, inputs=inputs), step, run=run)
 
     right = Corrector.tell_owners
     return swapped(Corrector, "tell_owners", tell_owners)
@@ -106,11 +107,13 @@ def forgets_before_telling() -> Patch:
 
 def lets_any_token_into_the_ledger() -> Patch:
     def recorded(day: str, *, stamp: Stamp) -> Recorded:
-        def decide(ledger: Ledger | None) -> tuple[Ledger, bool]:
+        def decide(ledger: Ledger | None) -> tuple[Ledger, int]:
             ledger = ledger or Ledger()
             if ledger.stamps.get(day) == stamp:
-                return ledger, True
-            return replace(ledger, stamps={**ledger.stamps, day: stamp}, changes=ledger.changes + 1), True
+                return ledger, ledger.numbers[day]
+            number = ledger.changes + 1
+            numbers = {**ledger.numbers, day: number}
+            return replace(ledger, stamps={**ledger.stamps, day: stamp}, changes=number, numbers=numbers), number
 
         return decide
 
@@ -118,6 +121,10 @@ def lets_any_token_into_the_ledger() -> Patch:
     stack.enter_context(swapped(window, "recorded", recorded))
     stack.enter_context(swapped(herald, "recorded", recorded))
     return stack
+
+
+def tells_what_is_held() -> Patch:
+    return swapped(News, "is_held", lambda *_: False)
 
 
 def compares_no_windows() -> Patch:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from phasegate.core.across import News
 from phasegate.core.calendar import Day
 from phasegate.core.keys import Run
 from phasegate.core.phase import Phase
+from phasegate.core.receipt import Stamp
 from phasegate.service.reading import Reading
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory import MemoryWarehouse
@@ -243,3 +245,20 @@ def test_a_window_that_the_plan_gains_later_knows_the_days_before_it() -> None:
     settle(grown)
     assert [cell(grown, "out.trend", day) for day in (2, 3)] == [1, 3]
     assert grown.pipeline.next_due() is None
+
+
+def test_old_news_that_are_told_late_change_nothing_for_a_run_that_holds_them() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4})
+    herald = made.pipeline.gatekeeper._herald
+    held = made.store.read("ledger:shop:sum:2026-02")
+    assert held is not None
+    number = held.body["numbers"]["2026-02-02"]  # type: ignore[index]
+    assert number, "the ledger counts its changes"
+    # somebody has noted a newer write, and is still to tell of it
+    newer = herald.record("sum", "2026-02-02", stamp=Stamp("1-9", 99))
+    before = phase(made, 3)
+    assert herald.tell_later("sum", News("2026-02-02", int(str(number)), origin="2026-02-02")) == []
+    assert phase(made, 3) == before
+    assert herald.tell_later("sum", News("2026-02-02", newer, origin="2026-02-02"))
+    assert set(phase(made, 3).requests) == {"trend"}

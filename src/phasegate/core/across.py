@@ -5,7 +5,7 @@ heard. Only the request to rebuild is limited: a run more than ``cascade_days`` 
 remembers that its window has drifted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -25,17 +25,35 @@ def window_needs(phase: Phase) -> dict[str, Need]:
     return {str(n): n for spec in phase.gate.members.values() for n in spec.needs if n.back}
 
 
+class News(NamedTuple):
+    """A change of a date that later runs must hear of: what number it has in the ledger of its month.
+
+    ``origin``: the date whose change led to it.
+    """
+
+    day: str
+    number: int
+    origin: str
+
+    def is_held(self, window: Window | None, /) -> bool:
+        """Tell whether a reading of a window was made after the change was in the ledger."""
+        return window is not None and window.orders.get(self.day[:7], 0) >= self.number
+
+
 def windowed(
-    windows: Mapping[str, Window], *, origin: str | None, key: str, now: float, attempt: str
-) -> Decision[bool]:
+    windows: Mapping[str, Window], *, origin: str | None, key: str, now: float, attempt: str,
+    unless: Callable[[Phase], bool] = lambda _: False,
+) -> Decision[bool]:  # fmt: skip
     """Take over newer readings of windows; answer whether the run has something to send or to tell now.
 
     ``origin``: the date whose change led to the reading; None when the run was just opened, or asked to catch up.
+    ``unless``: whether the run has since got what the reading is for; then nothing changes. Who reads may be slow,
+    and what has come meanwhile is for others to tell.
     """
 
     def decide(phase: Phase | None) -> tuple[Phase | None, bool]:
-        if phase is None:
-            return None, False
+        if phase is None or unless(phase):
+            return phase, False
         wanted = window_needs(phase)
         known = {n: phase.windows.get(n) for n in windows if n in wanted}
         newer = {n: _with_drift(windows[n], old) for n, old in known.items() if _is_newer(windows[n], old)}
@@ -90,7 +108,8 @@ def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[bool]:
         if window.order >= seen.order:
             return phase, False
         if window.stamp.fingerprint == seen.stamp.fingerprint:
-            known = _with_drift(replace(window, stamp=seen.stamp, order=seen.order, drifted=(), drift_order=0), window)
+            read = replace(window, stamp=seen.stamp, order=seen.order, orders=seen.orders, drifted=(), drift_order=0)
+            known = _with_drift(read, window)
             return replace(phase, windows={**phase.windows, need: known}), False
         all_days = tuple(sorted({*window.drifted, *days}))[:DRIFT_MAX]
         known = replace(window, drifted=all_days, drift_order=max(seen.order, window.drift_order))

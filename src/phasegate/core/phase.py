@@ -165,7 +165,8 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """What a window over earlier dates holds: all of them folded into one stamp (core.window).
 
-    ``order`` grows with every change in the dates' ledgers; an older reading changes nothing. ``awaited``: dates that
+    ``order`` grows with every change in the dates' ledgers; an older reading changes nothing. ``orders``: of each
+    month, how many changes of its ledger the reading had seen. ``awaited``: dates that
     the calendar expects and that are not there yet, and until when each is waited for. ``drifted``: dates whose
     content changed since, too long ago to rebuild for by itself; ``drift_order`` the order of a reading that shows it.
     """
@@ -175,6 +176,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     awaited: dict[str, float] = {}
     drifted: tuple[str, ...] = ()
     drift_order: int = 0
+    orders: dict[str, int] = {}
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

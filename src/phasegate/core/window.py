@@ -20,26 +20,32 @@ CASCADE_DAYS = 2
 
 
 class Ledger(State, frozen=True):
-    """What the dates of one month hold of one step. ``changes`` grows by one with every change."""
+    """What the dates of one month hold of one step. ``changes`` grows by one with every change.
+
+    ``numbers``: which change brought what a date holds.
+    """
 
     stamps: dict[str, Stamp] = {}
     changes: int = 0
+    numbers: dict[str, int] = {}
 
 
-def recorded(day: str, *, stamp: Stamp) -> Callable[[Ledger | None], tuple[Ledger, bool]]:
-    """Note what a date holds now; answer whether that is news.
+def recorded(day: str, *, stamp: Stamp) -> Callable[[Ledger | None], tuple[Ledger, int]]:
+    """Note what a date holds now; answer the number of the change that brought it, 0 when it is no news.
 
     An older write (a lower token) changes nothing. A read without a token replaces a read; a write replaces any read.
     """
 
-    def decide(ledger: Ledger | None) -> tuple[Ledger, bool]:
+    def decide(ledger: Ledger | None) -> tuple[Ledger, int]:
         ledger = ledger or Ledger()
         old = ledger.stamps.get(day)
-        if old == stamp:
-            return ledger, True  # told again after a crash: whoever waits for it must still hear
+        if old == stamp:  # told again after a crash: whoever waits for it must still hear
+            return ledger, ledger.numbers.get(day, ledger.changes)
         if old is not None and old.token and stamp.token < old.token:
-            return ledger, False
-        return replace(ledger, stamps={**ledger.stamps, day: stamp}, changes=ledger.changes + 1), True
+            return ledger, 0
+        number = ledger.changes + 1
+        numbers = {**ledger.numbers, day: number}
+        return replace(ledger, stamps={**ledger.stamps, day: stamp}, changes=number, numbers=numbers), number
 
     return decide
 
@@ -109,7 +115,12 @@ def differing(one: Mapping[str, Stamp], other: Mapping[str, Stamp]) -> Iterable[
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """One reading of a window's ledgers: what they hold, and how new the reading is."""
+    """One reading of a window's ledgers: what they hold, and how many changes each month's had seen."""
 
     stamps: dict[str, Stamp]
-    order: int
+    orders: dict[str, int]
+
+    @property
+    def order(self) -> int:
+        """How new the reading is."""
+        return sum(self.orders.values())

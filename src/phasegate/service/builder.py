@@ -12,7 +12,7 @@ from phasegate.core.freshness import same
 from phasegate.core.keys import Run
 from phasegate.core.phase import Request, Status
 from phasegate.core.plan import Plan, Step
-from phasegate.core.receipt import Receipt
+from phasegate.core.receipt import Receipt, Stamp
 from phasegate.errors import (
     BadInput,
     Contended,
@@ -24,10 +24,10 @@ from phasegate.errors import (
     Unavailable,
     words,
 )
-from phasegate.ports import Ports, Row
+from phasegate.ports import Ports, Reader, Row
 from phasegate.service.corrector import Corrector
 from phasegate.service.gatekeeper import Gatekeeper
-from phasegate.service.inputs import part_of
+from phasegate.service.inputs import part_of, stamps_now
 from phasegate.service.leases import Held, Leases
 from phasegate.service.reading import Reading
 from phasegate.service.tables import report_of
@@ -75,7 +75,7 @@ class Builder:
         try:
             said = report_of(step.name, self._build(step, run, request=request, held=held), request=request.id)
         except Moved as e:
-            self._corrector.tell_owners(request.inputs, step, run=run)
+            self._corrector.tell_owners(request, step, run=run)
             said = self._failure(step, request, status="moved", error=e)
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
@@ -102,18 +102,29 @@ class Builder:
         part = part_of(step, run)
         with self._ports.warehouse.snapshot() as reader:
             newest = reader.receipts([part]).get(part)
-        if (
-            newest is not None
-            and not request.anew
-            and newest.code == step.code
-            and same(newest.built_from, request.inputs)
-        ):
-            return newest
+            if (
+                newest is not None
+                and not request.anew
+                and newest.code == step.code
+                and same(newest.built_from, request.inputs)
+            ):
+                self._check_reads(reader, step, run, asked=request.inputs)
+                return newest
         self._writer.create_inputs(step, run)
         work = Work(step, run, request.inputs, forced=request.forced)
         if step.kind == "python":
             work = self._prepared(work, held=held)
         return self._writer.write(work, held=held)
+
+    def _check_reads(self, reader: Reader, step: Step, run: Run, *, asked: Mapping[str, Stamp]) -> None:
+        """Raise Moved if a table that somebody else writes does not hold what was asked for.
+
+        Nobody can order two reads of it: an older one may be told last, and a receipt that fits it would settle it.
+        """
+        reads = {name: stamp for name, stamp in asked.items() if not stamp.token}
+        gone = judge.moved(reads, stamps_now(self._plan, reader, asked=reads, run=run)) if reads else ()
+        if gone:
+            raise Moved(f"{step.name}: {', '.join(gone)} changed since this was asked for; it is not confirmed")
 
     def _prepared(self, work: Work, *, held: Held) -> Work:
         """Run a Python step: stamps first, then its reads, then its rows."""

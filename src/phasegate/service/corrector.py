@@ -3,11 +3,10 @@
 So a lost report heals itself: whoever meets its consequence reports it.
 """
 
-from collections.abc import Mapping
-
 from phasegate.core import judge
+from phasegate.core.across import News
 from phasegate.core.keys import Run
-from phasegate.core.phase import Need
+from phasegate.core.phase import Need, Phase, Request
 from phasegate.core.plan import Plan, Step
 from phasegate.core.receipt import ABSENT, Stamp
 from phasegate.core.window import differing
@@ -27,14 +26,19 @@ class Corrector:
         self._plan, self._ports = plan, ports
         self._gatekeeper, self._tables, self._herald = gatekeeper, tables, herald
 
-    def tell_owners(self, asked: Mapping[str, Stamp], step: Step, *, run: Run) -> None:
-        """Report what the inputs hold now to the documents that own them: a lost report heals itself.
+    def tell_owners(self, request: Request, step: Step, *, run: Run) -> None:
+        """Report what a request's inputs hold now to the documents that own them: a lost report heals itself.
 
-        A window is compared date by date with its ledgers; the asker then reads it anew.
+        A window is compared date by date with its ledgers; the asker then reads it anew, if it still asks.
         """
+
+        def is_answered(phase: Phase) -> bool:
+            stands = phase.requests.get(step.name)
+            return stands is None or stands.id != request.id
+
         with self._ports.warehouse.snapshot() as reader:
-            now = stamps_now(self._plan, reader, asked=asked, run=run)
-            needs = {name: owner(self._plan, name) for name in judge.moved(asked, now)}
+            now = stamps_now(self._plan, reader, asked=request.inputs, run=run)
+            needs = {name: owner(self._plan, name) for name in judge.moved(request.inputs, now)}
             windows = {need: window_now(self._plan, reader, need=need, run=run) for need in needs.values() if need.back}
         for need, stamps in windows.items():
             for day in differing(stamps, self._herald.reading(need, run.date).stamps):
@@ -43,7 +47,7 @@ class Corrector:
             if not need.back:
                 self._tables.correct(self._plan.steps[need.step], run)
         if windows:
-            self._gatekeeper.refresh(step.phase, run)
+            self._gatekeeper.refresh(step.phase, run, unless=is_answered)
 
     def _correct_date(self, need: Need, day: str, stamp: Stamp) -> None:
         """See to it that the ledger hears of a date: from the run that owns it, and from us.
@@ -56,5 +60,6 @@ class Corrector:
             there = self._gatekeeper.read(step.phase, Run(day, mode))
             if there is not None and step.name in there.members and there.void is None:
                 self._tables.correct(step, Run(day, mode))
-        if self._herald.record(step.name, day, stamp=stamp):
-            self._herald.tell_later(step.name, day, origin=day)  # whoever heard the older read; all of these are due
+        number = self._herald.record(step.name, day, stamp=stamp)
+        if number:  # whoever heard the older read; all of these are due
+            self._herald.tell_later(step.name, News(day, number, origin=day))

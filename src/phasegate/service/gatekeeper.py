@@ -161,10 +161,13 @@ class Gatekeeper:
             raise failure
         return len(gone), changed
 
-    def refresh(self, phase: str, run: Run) -> bool:
-        """Have a run read its windows anew, however old the change; return whether something must be built again."""
+    def refresh(self, phase: str, run: Run, *, unless: Callable[[Phase], bool] = lambda _: False) -> bool:
+        """Have a run read its windows anew, however old the change; return whether something must be built again.
+
+        ``unless``: whether the document, when it is changed, no longer needs it.
+        """
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        changed = self._herald.refresh(key)
+        changed = self._herald.refresh(key, unless=unless)
         self.flush(key)
         return changed
 

@@ -4,11 +4,11 @@ It works from the notices that a run keeps until all have heard, so whoever dies
 sweeps. It decides nothing itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from phasegate.core import across, decisions, keys
-from phasegate.core.across import Told
+from phasegate.core.across import News, Told
 from phasegate.core.codec import State, decode
 from phasegate.core.decisions import Report
 from phasegate.core.freshness import keeps_back
@@ -49,7 +49,7 @@ class Herald:
             for member, known in ({} if sister is None else sister.members).items():
                 if member in phase.gate.members and known.result is not None and self._is_table(member):
                     self._relay(member, known.result, key=key, first=phase.result_of(member) is None)
-        self._refresh(key, phase, origin=None)
+        self._refresh(key, phase, origin=None, unless=lambda there: there.caught_up)  # who is slow, is too late
         return True
 
     def deliver(self, key: str, phase: Phase) -> tuple[Told, list[str]]:
@@ -59,7 +59,7 @@ class Herald:
         first, so that each reads them once.
         """
         day = keys.phase_of(key)[2].date
-        told, changed = Told({}, {}, {}), list[str]()
+        told, changed, news = Told({}, {}, {}), list[str](), list[tuple[str, News]]()
         for member, notice in phase.notices.items():
             result = phase.members[member].result if member in phase.members else None
             if result is None or member not in self._plan.steps:
@@ -69,10 +69,11 @@ class Herald:
                 told.left[member] = notice
             if self._plan.windows_on(member) and keeps_back(phase):
                 told.kept[member] = notice
-            elif self._plan.windows_on(member) and self.record(member, day, stamp=result.stamp):
+            elif self._plan.windows_on(member) and (number := self.record(member, day, stamp=result.stamp)):
                 told.heard[member] = notice
-        for member, notice in told.heard.items():
-            changed += self.tell_later(member, day, origin=notice.origin)
+                news.append((member, News(day, number, notice.origin)))
+        for member, one in news:
+            changed += self.tell_later(member, one)
         told.heard.update(phase.notices)
         return told, changed
 
@@ -92,22 +93,22 @@ class Herald:
                 all_heard = False
         return all_heard
 
-    def record(self, step: str, day: str, *, stamp: Stamp) -> bool:
-        """Note in the ledger what a date of a step holds now; return whether later runs must hear of it."""
+    def record(self, step: str, day: str, *, stamp: Stamp) -> int:
+        """Note in the ledger what a date of a step holds now; return the number of the change, 0 for no news."""
         key = keys.ledger_key(self._plan.pipeline, step, day[:7])
         decide = recorded(day, stamp=stamp)
         return transact(self._ports.store, key, kind=Ledger, decide=decide, clock=self._ports.clock)
 
-    def tell_later(self, step: str, day: str, *, origin: str) -> list[str]:
+    def tell_later(self, step: str, news: News) -> list[str]:
         """Tell the later runs whose window holds a date that it changed; return the documents that changed."""
-        changed = []
+        changed, day = [], news.day
         for name, back in self._plan.windows_on(step).items():
             prefix = f"phase:{self._plan.pipeline}:{name}:"
             for key, phase in self._phases(prefix, after=f"{prefix}{day}~", until=f"{prefix}{shift(day, back)}~"):
                 later = keys.phase_of(key)[2].date
                 needs = [n for n in across.window_needs(phase).values() if n.step == step]
                 if any(distance(day, later) <= need.back for need in needs) and self._tell(
-                    key, phase, needs=needs, day=day, origin=origin
+                    key, phase, needs=needs, news=news
                 ):
                     changed.append(key)
         return changed
@@ -126,53 +127,59 @@ class Herald:
                     changed.append(key)
         return changed
 
-    def refresh(self, key: str) -> bool:
+    def refresh(self, key: str, *, unless: Callable[[Phase], bool] = lambda _: False) -> bool:
         """Read all windows of a run anew, drifted or not; return whether something is to be sent because of it."""
         phase = self._read(Phase, key)
         if phase is None:
             return False
-        return self._refresh(key, phase, origin=keys.phase_of(key)[2].date)
+        return self._refresh(key, phase, origin=keys.phase_of(key)[2].date, unless=unless)
 
     def reading(self, need: Need, day: str) -> Reading:
         """Return what the ledgers say of the window of a need before a date."""
         first, last = bounds(day, need.back)
         stamps: dict[str, Stamp] = {}
-        order = 0
+        orders: dict[str, int] = {}
         for month in months(first, last):
             ledger = self._read(Ledger, keys.ledger_key(self._plan.pipeline, need.step, month))
             if ledger is not None:
                 stamps |= {on: stamp for on, stamp in ledger.stamps.items() if first <= on <= last}
-                order += ledger.changes
-        return Reading(stamps=stamps, order=order)
+                orders[month] = ledger.changes
+        return Reading(stamps=stamps, orders=orders)
 
-    def _tell(self, key: str, phase: Phase, *, needs: list[Need], day: str, origin: str) -> bool:
-        cascade = self._plan.cascade_days
-        if phase.void is not None:
+    def _tell(self, key: str, phase: Phase, *, needs: list[Need], news: News) -> bool:
+        cascade, names = self._plan.cascade_days, [str(need) for need in needs]
+
+        def held(there: Phase) -> bool:
+            return all(news.is_held(there.windows.get(name)) for name in names)
+
+        if phase.void is not None or held(phase):
             return False
-        if any(across.must_rebuild(phase, str(n), key=key, origin=origin, cascade_days=cascade) for n in needs):
-            return self._refresh(key, phase, origin=origin)
-        news = [self._drift(key, need, day) for need in needs]
-        if any(news):
-            self._ports.observer.event("window drifted", key=key, date=day)
-        return any(news)
+        if any(across.must_rebuild(phase, name, key=key, origin=news.origin, cascade_days=cascade) for name in names):
+            return self._refresh(key, phase, origin=news.origin, unless=held)
+        drifted = [self._drift(key, need, news.day) for need in needs]
+        if any(drifted):
+            self._ports.observer.event("window drifted", key=key, date=news.day)
+        return any(drifted)
 
     def _drift(self, key: str, need: Need, day: str) -> bool:
         reading = self.reading(need, keys.phase_of(key)[2].date)
-        seen = Window(stamp=fold(reading.stamps), order=reading.order)
+        seen = Window(stamp=fold(reading.stamps), order=reading.order, orders=reading.orders)
         decide = across.drifted(str(need), days=[day], seen=seen)
         return transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
 
-    def _refresh(self, key: str, phase: Phase, *, origin: str | None) -> bool:
+    def _refresh(
+        self, key: str, phase: Phase, *, origin: str | None, unless: Callable[[Phase], bool] = lambda _: False
+    ) -> bool:
         run, now = keys.phase_of(key)[2], self._ports.clock.now()
         windows = {name: self._window(need, run) for name, need in across.window_needs(phase).items()}
-        decide = across.windowed(windows, origin=origin, key=key, now=now, attempt=self._ports.ids())
+        decide = across.windowed(windows, origin=origin, key=key, now=now, attempt=self._ports.ids(), unless=unless)
         return transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
 
     def _window(self, need: Need, run: Run) -> Window:
         reading = self.reading(need, run.date)
         awaited = {on: until for on in self._dates(need, run) if on not in reading.stamps
                    and (until := self._awaited_until(need, on, mode=run.mode)) is not None}  # fmt: skip
-        return Window(stamp=fold(reading.stamps), order=reading.order, awaited=awaited)
+        return Window(stamp=fold(reading.stamps), order=reading.order, orders=reading.orders, awaited=awaited)
 
     def _dates(self, need: Need, run: Run) -> Iterator[str]:
         """Give the dates of a window that may still be waited for."""
