@@ -6,6 +6,7 @@ from tests.mutants import checks
 from tests.mutants import wrong_gates as gates
 from tests.mutants import wrong_services as services
 from tests.mutants.catalogue_across import ACROSS_RUNS
+from tests.mutants.catalogue_monitors import MONITORS
 from tests.mutants.mutant import BROKEN, BUSY, CRASHES, CRASHES_ONLY, STALLS, UNANSWERED_ONLY, Mutant
 
 WITHIN_A_DATE: tuple[Mutant, ...] = (
@@ -216,4 +217,4 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
 )
 
-MUTANTS = tuple(sorted((*WITHIN_A_DATE, *ACROSS_RUNS), key=lambda mutant: mutant.number))
+MUTANTS = tuple(sorted((*WITHIN_A_DATE, *ACROSS_RUNS, *MONITORS), key=lambda mutant: mutant.number))

@@ -1,0 +1,68 @@
+"""Mutants of what watches: a check that raises, lateness, an alert. The platform's monitors stayed green by these."""
+
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
+
+from phasegate.core import findings, incidents, lateness
+from phasegate.core.calendar import Day
+from phasegate.core.findings import Outcome
+from phasegate.core.incidents import Incident, Sight
+from phasegate.core.keys import Run
+from phasegate.core.lateness import Known, Lateness
+from phasegate.core.plan import Plan, Step
+from phasegate.core.posts import delivered
+from phasegate.service.health import Found, Health
+from tests.mutants.swap import swapped
+from tests.mutants.wrong_gates import Patch
+
+
+def takes_what_raises_for_passed() -> Patch:
+    def checked(self: Health, name: str, found: Found) -> Outcome:
+        return replace(right(self, name, found), error="")
+
+    right = Health._checked
+    return swapped(Health, "_checked", checked)
+
+
+def takes_nothing_looked_at_for_passed() -> Patch:
+    def exit_code(outcomes: Iterable[Outcome]) -> int:
+        looked = list(outcomes)
+        return right(looked) if looked else findings.FINE
+
+    right = findings.exit_code
+    return swapped(findings, "exit_code", exit_code)
+
+
+def judges_in_utc() -> Patch:
+    def late_at(plan: Plan, step: Step, *, run: Run, day: Day | None) -> tuple[float, float]:
+        return right(plan, replace(step, expected_zone="UTC"), run=run, day=day)
+
+    right = lateness.late_at
+    return swapped(lateness, "late_at", late_at)
+
+
+def takes_never_for_on_time() -> Patch:
+    def judged(plan: Plan, step: Step, *, run: Run, known: Known, now: float) -> Lateness:
+        row = right(plan, step, run=run, known=known, now=now)
+        return replace(row, verdict="on time") if row.verdict == "never" else row
+
+    right = lateness._judge
+    return swapped(lateness, "_judge", judged)
+
+
+def takes_claimed_for_told() -> Patch:
+    def claim(
+        channel: str, *, attempt: str, sight: Sight
+    ) -> Callable[[Incident | None], tuple[Incident | None, str]]:  # fmt: skip
+        def decide(old: Incident | None) -> tuple[Incident | None, str]:
+            new, what = right(channel, attempt=attempt, sight=sight)(old)
+            if new is None or not what:
+                return new, what
+            post = delivered(new.posts[channel], what, attempt=attempt, ref="", now=sight.now)
+            return replace(new, posts={**new.posts, channel: post}), what
+
+        return decide
+
+    right = incidents.claim
+    return swapped(incidents, "claim", claim)
