@@ -441,3 +441,13 @@ def test_of_several_requests_that_which_heads_the_longest_chain_is_sent_first() 
     story = Story(gate(members=members, expect=tuple(members)))
     story.begin("v1", generation=1)
     assert [m.subject for m in outbox.outgoing(story.phase, key=KEY, now=story.now)] == ["head", "alone"]
+
+
+def test_what_a_quiet_backfill_held_back_is_brought_back_only_by_name() -> None:
+    story = fired()
+    entry = replace(story.phase.outbox[0], state="held")
+    story.phase = replace(story.phase, outbox=(entry, replace(entry, receiver="other", state="dead")))
+    assert story.do(lambda a: orders.redrive(None, key=KEY, now=story.now, attempt=a, held=False)) == "other"
+    assert [e.state for e in story.phase.outbox] == ["held", "unsent"]
+    assert story.do(lambda a: orders.redrive(None, key=KEY, now=story.now, attempt=a)) == NEXT.name
+    assert [e.state for e in story.phase.outbox] == ["unsent", "unsent"]

@@ -36,8 +36,8 @@ KINDS = {"held": "held trigger"}
 def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, everything: bool, as_json: bool) -> int:
     """Ask again for what is dead in RUN, or send the quarantined message KEY again; `phasegate dead` names both.
 
-    Triggers that a quiet backfill held back are sent too, if RUN is named. A worker then serves it all; what is
-    refused again comes back to where it was.
+    Triggers that a quiet backfill held back are sent too, if RUN is named, and not by --all. A worker then serves it
+    all; what is refused again comes back to where it was.
     """
     _check(what, step, force=force, everything=everything)
     with app.pipeline() as pipeline:
@@ -47,7 +47,7 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
                 pipeline.quarantine.redrive(letter.subject)
         for run in dict.fromkeys(app.run(pipeline.plan, letter.run) for letter in letters if letter.kind != "message"):
             for phase in pipeline.plan.phases:
-                pipeline.gatekeeper.redrive(phase, run, step=step, force=force)
+                pipeline.gatekeeper.redrive(phase, run, step=step, force=force, held=not everything)
     if as_json:
         emit_json({"redriven": [_document(letter) for letter in letters]})
     else:

@@ -48,21 +48,25 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer
     return command("replan", gate.hash, key=key, now=now, attempt=attempt, decide=decide)
 
 
-def redrive(step: str | None, *, key: str, now: float, attempt: str, force: bool = False) -> Decision[Answer]:
+def redrive(
+    step: str | None, *, key: str, now: float, attempt: str, force: bool = False, held: bool = True
+) -> Decision[Answer]:
     """Bring dead requests, and dead or held triggers, back (None: all); answer their names, apart by blanks.
 
+    ``held`` False leaves alone what a quiet backfill held back: it is not dead.
     ``force`` lets the rebuilt partition lose more rows than ``shrink_max``; the receipt says so.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         back = {n for n, r in phase.requests.items() if r.state == "dead" and step in (None, n)}
-        dead = {e.receiver for e in phase.outbox if e.state in BACK and step in (None, e.receiver)}
+        states = BACK if held else ("dead",)
+        dead = {e.receiver for e in phase.outbox if e.state in states and step in (None, e.receiver)}
         requests = {
             name: replace(r, state="open", failures=0, due=now, forced=force) if name in back else r
             for name, r in phase.requests.items()
         }
         outbox = tuple(
-            replace(e, state="unsent", sends=0, due=now) if e.state in BACK and e.receiver in dead else e
+            replace(e, state="unsent", sends=0, due=now) if e.state in states and e.receiver in dead else e
             for e in phase.outbox
         )
         return replace(phase, requests=requests, outbox=outbox), " ".join(sorted(back | dead))

@@ -107,13 +107,18 @@ class Gatekeeper:
             self.flush(key)
         return answer
 
-    def redrive(self, phase: str, run: Run, *, step: str | None, force: bool = False) -> tuple[str, ...]:
-        """Bring back the dead requests and triggers of a phase (or of one step); return what is asked for again."""
+    def redrive(
+        self, phase: str, run: Run, *, step: str | None, force: bool = False, held: bool = True
+    ) -> tuple[str, ...]:
+        """Bring back the dead requests and triggers of a phase (or of one step); return what is asked for again.
+
+        ``held``: also the triggers that a quiet backfill held back.
+        """
         now = self._ports.clock.now()
         answer = self._decide(
             phase,
             run,
-            lambda key, attempt: orders.redrive(step, key=key, now=now, attempt=attempt, force=force),
+            lambda key, attempt: orders.redrive(step, key=key, now=now, attempt=attempt, force=force, held=held),
         )
         return () if answer == decisions.UNKNOWN_RUN else tuple(answer.outcome.split())
 
