@@ -185,7 +185,8 @@ class Runner:
         """Return what is fetched in each mode that is played; what is known before the games, in the first of them."""
         shots: Fetch = ("nbac_shot_chart", lambda: self._source.shots(day))
         modes: dict[str, list[Fetch]] = {mode: [] for mode in self._modes}
-        modes.get(MODE, []).extend([shots, (GAMEBOOK, partial(list, box))])
+        if MODE in modes:
+            modes[MODE] += [shots, (GAMEBOOK, partial(list, box))]
         modes[self._modes[0]][:0] = [
             ("nbac_schedule", lambda: self._source.schedule(day, day)),
             ("odds_api_player_points_props", lambda: self._source.props(day)),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.app import FAILED, FINDINGS, FINE, App, pass_app
+from phasegate.cli.found import talk_unsent
 from phasegate.cli.options import example, json_option
 from phasegate.cli.output import GAP, count, emit, emit_json, table, talk
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from phasegate.core.watch import Watch
     from phasegate.errors import BadDocument
 
-DAY_S = 24 * 3600.0
 HEADER = ("channel", "kind", "hears of", "test")
 
 
@@ -127,9 +127,7 @@ def close(app: App, /, *, incident: str, as_json: bool) -> int:
         emit_json({"cause": closed.cause, "state": closed.state, "title": title(closed)})
     else:
         emit([f"closed: {title(closed)}", "An evaluation that still finds it opens it anew."])
-    for channel, error in failed.items():
-        talk(f"alerts to {channel} are kept and tried again: {error}")
-    return FAILED if failed else FINE
+    return FAILED if talk_unsent(failed) else FINE
 
 
 def _known(plan: "Plan") -> dict[str, tuple[str, str]]:
@@ -209,13 +207,13 @@ def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Tim
 
 def _neglected(incident: "Incident", *, watched: "Watch", times: "Times") -> str:
     """Say which of its checks took no part in the newest evaluations: nothing else resolves it then."""
-    gone = [
-        check for check in sorted(incident.seen) if watched.checks.get(check, (0.0,))[-1] < watched.taken_at - DAY_S
-    ]
+    from phasegate.core.watch import neglected
+
+    gone = neglected(watched, incident.seen)
     if incident.state != "open" or not gone:
         return ""
-    at = min(watched.checks.get(check, (0.0,))[-1] for check in gone)
-    return f"; {', '.join(gone)} was not evaluated since {times.since(at)}: if it is gone, phasegate alerts close"
+    since = times.since(min(gone.values()))
+    return f"; {', '.join(gone)} was not evaluated since {since}: if it is gone, phasegate alerts close"
 
 
 def _told(post: "Post", *, times: "Times") -> str:

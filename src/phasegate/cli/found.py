@@ -1,9 +1,9 @@
 """How outcomes of checks and their findings are shown: one table for people, one shape for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from phasegate.cli.output import count, paint, table
+from phasegate.cli.output import count, paint, table, talk
 
 if TYPE_CHECKING:
     from phasegate.cli.times import Times
@@ -56,6 +56,13 @@ def bare_lines(finding: "Finding", /, *, verbose: bool) -> list[str]:
     """Return what was found; ``verbose``: with its evidence. Neither since when, nor what mends it."""
     lines = [f"{finding.code} {finding.severity}: {finding.subject}: {finding.text}"]
     return [*lines, *(f"    {name}: {value}" for name, value in finding.evidence.items() if value and verbose)]
+
+
+def talk_unsent(failed: Mapping[str, str], /) -> int:
+    """Say which channels could not be told, and why; return how many. Their messages are kept."""
+    for channel, error in failed.items():
+        talk(f"alerts to {channel} are kept and tried again: {error}")
+    return len(failed)
 
 
 def tables_json(outcomes: "Sequence[Outcome]", /, *, times: "Times") -> dict[str, object]:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.app import FAILED, App, pass_app
-from phasegate.cli.found import check_lines, finding_json, finding_lines, outcome_json
+from phasegate.cli.found import check_lines, finding_json, finding_lines, outcome_json, talk_unsent
 from phasegate.cli.options import example, json_option
-from phasegate.cli.output import emit, emit_json, talk
+from phasegate.cli.output import emit, emit_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +50,7 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
         emit_json(_document(pipeline.plan.pipeline, on, outcomes, times=times))
     else:
         emit(_lines(pipeline.plan.pipeline, on, outcomes, times=times, verbose=verbose))
-    for channel, error in unsent.items():
-        talk(f"alerts to {channel} are kept and tried again: {error}")
-    return FAILED if unsent else exit_code(outcomes)
+    return FAILED if talk_unsent(unsent) else exit_code(outcomes)
 
 
 def _alert(pipeline: "Pipeline", outcomes: "Sequence[Outcome]", *, on: str, started: float) -> dict[str, str]:

@@ -25,6 +25,11 @@ def window_needs(phase: Phase) -> dict[str, Need]:
     return {str(n): n for spec in phase.gate.members.values() for n in spec.needs if n.back}
 
 
+def never(_: Phase, /) -> bool:
+    """Say that a reading is wanted whatever a run has got since."""
+    return False
+
+
 class News(NamedTuple):
     """A change of a date that later runs must hear of: what number it has in the ledger of its month.
 
@@ -42,7 +47,7 @@ class News(NamedTuple):
 
 def windowed(
     windows: Mapping[str, Window], *, origin: str | None, key: str, now: float, attempt: str,
-    unless: Callable[[Phase], bool] = lambda _: False,
+    unless: Callable[[Phase], bool] = never,
 ) -> Decision[bool]:  # fmt: skip
     """Take over newer readings of windows; answer whether the run has something to send or to tell now.
 

@@ -82,15 +82,15 @@ def _awaited(phase: Phase, need: Need) -> str:
 
 def _could_since(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> float:
     """Return since when a member could have been reported, for all that is known."""
-    times = [phase.opened_at]
+    moments = [phase.opened_at]
     for need in spec.needs:
         if need.back:
             continue
         if need.phase != phase.name and need.phase in phase.inputs:
-            times.append(phase.inputs[need.phase].begun_at)
+            moments.append(phase.inputs[need.phase].begun_at)
         elif need.step in fresh and (result := phase.members[need.step].result) is not None:
-            times.append(result.at)
-    return max(times)
+            moments.append(result.at)
+    return max(moments)
 
 
 def _requested(request: Request, stale: tuple[str, ...]) -> tuple[MemberState, str, float]:

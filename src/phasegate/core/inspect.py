@@ -19,6 +19,7 @@ from phasegate.core.wording import listed, times
 
 # Who works outside may take his time: a consumer with its completion, an external step with its next report.
 ANSWER_S = 1800.0
+LISTED_MAX = 5
 # What is so at any age. Of all else the evidence must outlive a grace period.
 AGELESS = frozenset({"PG008", "PG010", "PG011", "PG013", "PG014", "PG015", "PG016", "PG017", "PG019"})
 
@@ -63,14 +64,14 @@ def unfired(one: Looked, *, now: float) -> Iterator[Finding]:
     if looked.generation == phase.generation:
         return
     without = looked.firings[-1].missing
-    times = [m.result.at for n, m in phase.members.items() if n in phase.gate.expect and m.result is not None]
-    times += [at for at in (settle_at(phase), phase.gate.deadline if without else None) if at is not None]
+    moments = [m.result.at for n, m in phase.members.items() if n in phase.gate.expect and m.result is not None]
+    moments += [at for at in (settle_at(phase), phase.gate.deadline if without else None) if at is not None]
     there = len(phase.gate.expect) - len(without)
-    lacking = f" (without {listed(without)})" if without else ""
+    lacking = f" (without {listed(without, most=LISTED_MAX)})" if without else ""
     told = f"{there} of {len(phase.gate.expect)} expected members are fresh{lacking}, and it has not fired"
     if phase.firings:
         told += f" since generation {phase.generation}"
-    yield found("PG002", one, told, since=max((at for at in times if at <= now), default=phase.opened_at),
+    yield found("PG002", one, told, since=max((at for at in moments if at <= now), default=phase.opened_at),
                 members=", ".join(phase.gate.expect), missing=", ".join(without))  # fmt: skip
 
 
@@ -152,7 +153,7 @@ def stale(one: Looked, *, busy: Collection[str], now: float) -> Iterator[Finding
             continue
         if not spec.asks and now - since < ANSWER_S:
             continue
-        against = listed(view.stale_against) or "inputs"
+        against = listed(view.stale_against, most=LISTED_MAX) or "inputs"
         command = "" if spec.asks else f"phasegate complete {name} --run {one.run}"
         yield found("PG012", one, f"its result is not of the present {against}: {view.reason}", since=since, step=name,
                     command=command, stale_against=", ".join(view.stale_against),
@@ -165,8 +166,9 @@ def drifted(one: Looked) -> Iterator[Finding]:
         return
     days = sorted({day for window in one.phase.windows.values() for day in window.drifted})
     if days:
+        told = f"built before {listed(days, most=LISTED_MAX)} changed"
         span = f"--from {one.run.date} --to {one.run.date} --mode {one.run.mode}"
-        yield found("PG013", one, f"built before {listed(days)} changed", since=None, dates=", ".join(days),
+        yield found("PG013", one, told, since=None, dates=", ".join(days),
                     command=f"phasegate backfill {span} --cascade")  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 One document per pipeline. Quiet hours, and dates without work, hold back what is no error.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,8 @@ from phasegate.core.plan import local_time
 from phasegate.core.policy import Policy
 from phasegate.core.posts import Post, claimed, delivered, refused, wanting
 from phasegate.core.window import shift
+
+NEGLECTED_S = 24 * 3600.0
 
 
 class Watch(State, frozen=True):
@@ -53,6 +55,12 @@ def taken(outcomes: Sequence[Outcome], *, started: float) -> Decision:
         ), ""
 
     return decide
+
+
+def neglected(watch: Watch, checks: Iterable[str], /) -> dict[str, float]:
+    """Return which checks took no part in the evaluations of the newest day, and when they last did (0: never)."""
+    last = {check: max(watch.checks.get(check, ()), default=0.0) for check in sorted(checks)}
+    return {check: at for check, at in last.items() if at < watch.taken_at - NEGLECTED_S}
 
 
 def pinged(started: float, /) -> Decision:

@@ -166,7 +166,7 @@ class Gatekeeper:
             raise failure
         return len(gone), changed
 
-    def refresh(self, phase: str, run: Run, *, unless: Callable[[Phase], bool] = lambda _: False) -> bool:
+    def refresh(self, phase: str, run: Run, *, unless: Callable[[Phase], bool] = across.never) -> bool:
         """Have a run read its windows anew, however old the change; return whether something must be built again.
 
         ``unless``: whether the document, when it is changed, no longer needs it.

@@ -127,7 +127,7 @@ class Herald:
                     changed.append(key)
         return changed
 
-    def refresh(self, key: str, *, unless: Callable[[Phase], bool] = lambda _: False) -> bool:
+    def refresh(self, key: str, *, unless: Callable[[Phase], bool] = across.never) -> bool:
         """Read all windows of a run anew, drifted or not; return whether something is to be sent because of it."""
         phase = self._read(Phase, key)
         if phase is None:
@@ -168,7 +168,7 @@ class Herald:
         return transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
 
     def _refresh(
-        self, key: str, phase: Phase, *, origin: str | None, unless: Callable[[Phase], bool] = lambda _: False
+        self, key: str, phase: Phase, *, origin: str | None, unless: Callable[[Phase], bool] = across.never
     ) -> bool:
         run, now = keys.phase_of(key)[2], self._ports.clock.now()
         windows = {name: self._window(need, run) for name, need in across.window_needs(phase).items()}

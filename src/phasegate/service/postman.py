@@ -10,6 +10,7 @@ import msgspec
 from phasegate.core import incidents, notes, watch
 from phasegate.core.incidents import Incident
 from phasegate.core.notes import Note, Reply
+from phasegate.core.posts import Post
 from phasegate.errors import BadDocument
 from phasegate.ports import Channel, Ping, Pinger
 from phasegate.service.casebook import Casebook
@@ -80,19 +81,17 @@ class Postman:
         alike: dict[str, list[str]] = {}
         apart: list[tuple[str, ...]] = []
         for key, incident in due:
-            post = incident.posts.get(channel)
-            if post is None or not post.pending or post.due is None or post.due > now:
-                apart.append((key,))  # perhaps since it was written there is something to say
-            elif post.pending == "resolved" and post.ref:
-                apart.append((key,))
+            post = incident.posts.get(channel, Post())
+            edits = post.pending == "resolved" and bool(post.ref)
+            if not post.pending or edits or post.due is None or post.due > now:
+                apart.append((key,))  # nothing yet, but perhaps since it was written there is something to say
             else:
                 alike.setdefault(post.pending, []).append(key)
+        together: list[tuple[str, ...]] = []
         for keys in alike.values():
-            if len(keys) > APART_MAX:
-                apart = [tuple(keys[at : at + TOGETHER_MAX]) for at in range(0, len(keys), TOGETHER_MAX)] + apart
-            else:
-                apart = [(key,) for key in keys] + apart
-        return apart
+            size = TOGETHER_MAX if len(keys) > APART_MAX else 1
+            together += [tuple(keys[at : at + size]) for at in range(0, len(keys), size)]
+        return together + apart
 
     def _tell(self, channel: str, keys: Sequence[str]) -> Reply | None:
         """Tell a channel of incidents, if it must be told now: claim, send, note what became of it."""
