@@ -9,6 +9,7 @@ from phasegate.core.calendar import Day, DayState
 from phasegate.core.keys import Run
 from phasegate.errors import BadInput
 from phasegate.ports import Message
+from phasegate.service.backfill import Order
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory import MemoryWarehouse
 from tests.service.given import DAY, PLAN, RUN, Shop, load, settle, shop, state
@@ -139,11 +140,11 @@ def test_a_game_put_off_makes_its_open_run_void_and_back_again() -> None:
     with made.pipeline.begin(RUN, step="orders"):
         pass
     source.void[DAY] = "postponed: GSW at DAL"
-    made.pipeline.timekeeper.settle(made.pipeline.almanac.refresh(DAY[:7]))
+    made.pipeline.timekeeper.ask(DAY[:7])
     assert state(made, "load") == "void"
     assert made.pipeline.overview.why(RUN)[0].reason == "postponed: GSW at DAL"
     source.void.clear()
-    made.pipeline.timekeeper.settle(made.pipeline.almanac.refresh(DAY[:7]))
+    made.pipeline.timekeeper.ask(DAY[:7])
     load(made, 1)
     settle(made)
     assert state(made, "load") == "complete"
@@ -216,3 +217,65 @@ def test_a_cancelled_date_is_void_though_whoever_learned_of_it_was_killed() -> N
     assert state(made, "load") == "complete"
     made.pipeline.sweeper.sweep()
     assert state(made, "load") == "void"
+
+
+def test_a_date_that_takes_place_after_all_is_brought_back_though_whoever_learned_of_it_was_killed() -> None:
+    made, _ = kept()
+    load(made, 1)
+    settle(made)
+    made.pipeline.timekeeper.put([Day(date=DAY, state="void", reason="snow storm")])
+    assert state(made, "load") == "void"
+    made.pipeline.almanac.put([Day(date=DAY, state="games")])  # and no more than this
+    made.pipeline.almanac.put([Day(date="2026-02-09", state="games")])  # nor does a later answer hide it
+    made.pipeline.sweeper.sweep()
+    assert state(made, "load") == "complete"
+    due = made.pipeline.sweeper.next_due()
+    assert due is not None
+    assert due > made.clock.at, "once it is told, nothing is left to do"
+
+
+def test_what_is_learned_of_a_date_while_another_is_asked_for_reaches_its_open_run() -> None:
+    made, source = kept()
+    load(made, 1)
+    settle(made)
+    source.none.add(DAY)
+    made.clock.at += 37 * 3600.0
+    assert made.pipeline.almanac.day("2026-02-10") is not None
+    made.pipeline.sweeper.sweep()
+    assert state(made, "load") == "void"
+    source.none.clear()
+    made.clock.at += 37 * 3600.0
+    assert made.pipeline.almanac.day("2026-02-10") is not None
+    made.pipeline.sweeper.sweep()
+    assert state(made, "load") == "complete"
+
+
+def test_a_run_that_somebody_has_declared_void_stays_so_when_the_calendar_first_knows_its_date() -> None:
+    before = shop(store=MemoryStore(), warehouse=MemoryWarehouse())
+    load(before, 1)
+    before.pipeline.gatekeeper.void("load", Run(DAY, "daily"), reason="a bad file")
+    made = shop(plan=WITH_CALENDAR, store=before.store, warehouse=before.warehouse, dates=Source())
+    made.clock.at = NOON
+    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.sweeper.sweep()
+    assert state(made, "load") == "void"
+
+
+def test_a_backfill_that_only_looks_keeps_nothing_and_asks_for_each_month_once() -> None:
+    made, source = kept()
+    order = Order(first="2026-01-20", last="2026-02-20", modes=("daily",))
+    before = list(made.store.scan(""))
+    made.pipeline.backfill.check(order)
+    assert len({item.run.date for item in made.pipeline.backfill.items(order)}) == 32
+    assert list(made.store.scan("")) == before
+    assert source.asked == 2
+    source.none.add(DAY)
+    with made.pipeline.begin("2026-02-04.daily", step="orders"):
+        pass
+    before = list(made.store.scan(""))
+    made.clock.at += 37 * 3600.0  # what was known of the date has grown old
+    made.pipeline.backfill.check(order)
+    items = made.pipeline.backfill.items(order)
+    assert [str(item.run) for item in items if item.reasons] == ["2026-02-04.daily"]
+    assert DAY not in {item.run.date for item in items}
+    assert list(made.store.scan("")) == before

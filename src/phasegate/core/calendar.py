@@ -42,6 +42,7 @@ class Month(State, frozen=True):
     """What is known of one month.
 
     ``error``: why the last asking failed. ``started``: the runs that the clock opens up to this time are open.
+    ``changed``: dates whose open runs have not heard yet that they take place no longer, or again.
     """
 
     days: dict[str, Known] = {}
@@ -50,6 +51,7 @@ class Month(State, frozen=True):
     started: float = 0.0
     next_start: float | None = None
     ends_at: float = 0.0
+    changed: tuple[str, ...] = ()
 
     @property
     def ask_at(self) -> float | None:
@@ -60,29 +62,46 @@ class Month(State, frozen=True):
 
     @property
     def due(self) -> float | None:
-        """When the source is to be asked again, or a run is to be opened."""
-        return min((at for at in (self.ask_at, self.next_start) if at is not None), default=None)
+        """When the source is to be asked again, a run is to be opened, or is to hear of a change."""
+        hears_at = self.asked_at if self.changed else None
+        return min((at for at in (self.ask_at, self.next_start, hears_at) if at is not None), default=None)
 
 
-Decision = Callable[[Month | None], tuple[Month, tuple[Day, ...]]]
+Decision = Callable[[Month | None], tuple[Month, None]]
 
 
 def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision:
-    """Take over what a source says of dates of this month; answer those whose state changed.
+    """Take over what a source says of dates of this month.
 
     Dates that it says nothing of keep what was known, and grow old.
     """
     given = {day.date: day for day in days}
 
-    def decide(month: Month | None) -> tuple[Month, tuple[Day, ...]]:
+    def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
-        changed = tuple(
-            day for date, day in given.items() if date not in month.days or month.days[date].day.state != day.state
-        )
+        changed = {date for date, day in given.items() if _changes(month.days.get(date), day)}
         known = {**month.days, **{date: Known(day=day, at=now) for date, day in given.items()}}
         # due at once: whoever sweeps next sees whether a run must be opened
         soon = now if month.next_start is None else min(now, month.next_start)
-        return replace(month, days=known, asked_at=max(now, month.asked_at), error="", next_start=soon), changed
+        return replace(month, days=known, asked_at=max(now, month.asked_at), error="", next_start=soon,
+                       changed=tuple(sorted(changed.union(month.changed)))), None  # fmt: skip
+
+    return decide
+
+
+def _changes(known: Known | None, day: Day) -> bool:
+    """Tell whether a date's open runs must hear of what was learned; those of a date with games go on as they are."""
+    return day.state != ("games" if known is None else known.day.state)
+
+
+def heard(days: Iterable[Day]) -> Decision:
+    """Note that the open runs of dates have heard that they are as these days say."""
+    states = {day.date: day.state for day in days}
+
+    def decide(month: Month | None) -> tuple[Month, None]:
+        month = month or Month()
+        left = tuple(d for d in month.changed if d not in month.days or states.get(d) != month.days[d].day.state)
+        return replace(month, changed=left), None
 
     return decide
 
@@ -90,9 +109,9 @@ def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision:
 def failed(error: str, *, now: float, ends_at: float) -> Decision:
     """Note that the source could not be asked: what was known grows old, and is unknown in the end."""
 
-    def decide(month: Month | None) -> tuple[Month, tuple[Day, ...]]:
+    def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
-        return replace(month, error=error[:500], asked_at=max(now, month.asked_at)), ()
+        return replace(month, error=error[:500], asked_at=max(now, month.asked_at)), None
 
     return decide
 
@@ -100,9 +119,9 @@ def failed(error: str, *, now: float, ends_at: float) -> Decision:
 def started(until: float, *, upcoming: float | None) -> Decision:
     """Note that all runs to be opened by ``until`` are open, and when the next one is to be."""
 
-    def decide(month: Month | None) -> tuple[Month, tuple[Day, ...]]:
+    def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month()
-        return replace(month, started=max(until, month.started), next_start=upcoming), ()
+        return replace(month, started=max(until, month.started), next_start=upcoming), None
 
     return decide
 

@@ -21,19 +21,33 @@ class Almanac:
     def __init__(self, plan: Plan, ports: Ports, *, dates: Dates | None) -> None:
         self._plan, self._ports, self._dates = plan, ports, dates
         self.is_kept = plan.calendar is not None
+        self._foreseen: dict[str, Month] = {}
 
     def day(self, on: str, *, ask: bool = True) -> Day | None:
         """Return what is known of a date, None for unknown. ``ask``: the source is asked where nothing is known."""
         month = self.read(on[:7])
         known = self._known(month, on)
-        if known is None and ask and (month is None or self._ports.clock.now() - month.asked_at >= calendar.RETRY_S):
+        if known is None and ask and self._may_ask(month):
             self.refresh(on[:7])
             known = self._known(self.read(on[:7]), on)
         return known
 
-    def expected(self, on: str) -> Day:
-        """Return a date that has work. Raises BadInput for one without, and for one that nothing is known of."""
-        day = self.day(on)
+    def foresee(self, on: str) -> Day | None:
+        """Return what ``day`` would, and keep nothing of it: for whoever looks ahead, as in a dry run."""
+        kept, month = self.read(on[:7]), on[:7]
+        known = self._known(kept, on)
+        if known is None and self._may_ask(kept):
+            if self._may_ask(self._foreseen.get(month)):
+                self._foreseen[month], _ = self._ask(month)(kept)
+            known = self._known(self._foreseen[month], on)
+        return known
+
+    def expected(self, on: str, *, keep: bool = True) -> Day:
+        """Return a date that has work; ``keep``: what the source answers is kept.
+
+        Raises BadInput for one without, and for one that nothing is known of.
+        """
+        day = self.day(on) if keep else self.foresee(on)
         if day is None:
             month = self.read(on[:7])
             why = f" ({month.error})" if month is not None and month.error else ""
@@ -49,31 +63,23 @@ class Almanac:
         doc = self._ports.store.read(key)
         return None if doc is None else decode(Month, doc.body, key=key)
 
-    def refresh(self, month: str) -> tuple[Day, ...]:
-        """Ask the source about a month; return the dates whose state changed. What it does not answer is unknown."""
-        first, last = calendar.month_bounds(month)
-        now, ends_at = self._ports.clock.now(), self.ends_at(last)
-        if self._dates is None:
-            return self._decide(month, calendar.failed("it has no source", now=now, ends_at=ends_at))
-        try:
-            days = [d for d in self._dates(date.fromisoformat(first), date.fromisoformat(last)) if d.date[:7] == month]
-            decide = calendar.learned(days, now=now, ends_at=ends_at)
-        except Exception as e:  # noqa: BLE001  the user's own function may raise anything; it is told and asked again
-            error = words(e)
-            self._ports.observer.event("calendar failed", month=month, error=error)
-            decide = calendar.failed(error, now=now, ends_at=ends_at)
-        return self._decide(month, decide)
+    def refresh(self, month: str) -> None:
+        """Ask the source about a month. What it does not answer is unknown."""
+        self._decide(month, self._ask(month))
 
-    def put(self, days: Iterable[Day]) -> tuple[Day, ...]:
-        """Take over what somebody who has just looked says of dates; return those whose state changed."""
+    def put(self, days: Iterable[Day]) -> tuple[str, ...]:
+        """Take over what somebody who has just looked says of dates; return their months."""
         months: dict[str, list[Day]] = {}
         for day in days:
             months.setdefault(keys.parse_date(day.date)[:7], []).append(day)
-        changed: list[Day] = []
         for month, given in months.items():
             ends_at = self.ends_at(calendar.month_bounds(month)[1])
-            changed += self._decide(month, calendar.learned(given, now=self._ports.clock.now(), ends_at=ends_at))
-        return tuple(changed)
+            self._decide(month, calendar.learned(given, now=self._ports.clock.now(), ends_at=ends_at))
+        return tuple(months)
+
+    def note_heard(self, month: str, days: Iterable[Day]) -> None:
+        """Remember that the open runs of dates know what these days say."""
+        self._decide(month, calendar.heard(days))
 
     def note_started(self, month: str, until: float, *, upcoming: float | None) -> None:
         """Remember up to when runs were opened by the clock."""
@@ -83,9 +89,26 @@ class Almanac:
         """Return when a date is over in the pipeline's zone."""
         return local_time("00:00", shift(on, 1), timezone=self._plan.timezone)
 
+    def _may_ask(self, month: Month | None) -> bool:
+        return month is None or self._ports.clock.now() - month.asked_at >= calendar.RETRY_S
+
+    def _ask(self, month: str) -> calendar.Decision:
+        """Ask the source about a month; return the decision that takes its answer over."""
+        first, last = calendar.month_bounds(month)
+        now, ends_at = self._ports.clock.now(), self.ends_at(last)
+        if self._dates is None:
+            return calendar.failed("it has no source", now=now, ends_at=ends_at)
+        try:
+            days = [d for d in self._dates(date.fromisoformat(first), date.fromisoformat(last)) if d.date[:7] == month]
+            return calendar.learned(days, now=now, ends_at=ends_at)
+        except Exception as e:  # noqa: BLE001  the user's own function may raise anything; it is told and asked again
+            error = words(e)
+            self._ports.observer.event("calendar failed", month=month, error=error)
+            return calendar.failed(error, now=now, ends_at=ends_at)
+
     def _known(self, month: Month | None, on: str) -> Day | None:
         return calendar.day_of(month, on, now=self._ports.clock.now(), day_ends_at=self.ends_at(on))
 
-    def _decide(self, month: str, decide: calendar.Decision) -> tuple[Day, ...]:
+    def _decide(self, month: str, decide: calendar.Decision) -> None:
         key = keys.calendar_key(self._plan.pipeline, month)
-        return transact(self._ports.store, key, kind=Month, decide=decide, clock=self._ports.clock)
+        transact(self._ports.store, key, kind=Month, decide=decide, clock=self._ports.clock)

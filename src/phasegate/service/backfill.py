@@ -89,7 +89,7 @@ class Backfill:
             if mode not in self._plan.modes:
                 raise NotFound(f"backfill: unknown mode {mode!r}; the plan has {', '.join(self._plan.modes)}")
         if self._almanac.is_kept:
-            unknown = [day for day in self._span(order) if self._almanac.day(day) is None]
+            unknown = [day for day in self._span(order) if self._almanac.foresee(day) is None]
             if unknown:
                 raise BadInput(f"backfill: the calendar knows nothing of {listed(unknown)}; mend its "
                                "source, or choose other dates")  # fmt: skip
@@ -233,7 +233,7 @@ class Backfill:
             return bool(reader.receipts([part_of(step, run)])) or reader.count(step.table, partition=run.date) > 0
 
     def _hash(self, phase: str, run: Run, there: Phase) -> str:
-        anchors = self._almanac.expected(run.date).anchors if self._almanac.is_kept else None
+        anchors = self._almanac.expected(run.date, keep=False).anchors if self._almanac.is_kept else None
         return self._plan.gate(phase, run=run, opened_at=there.opened_at, anchors=anchors).hash
 
     def _runs(self, day: str, order: Order) -> list[Run]:
@@ -249,7 +249,7 @@ class Backfill:
 
     def _days(self, order: Order) -> Iterator[str]:
         for day in self._span(order):
-            expected = self._almanac.day(day) if self._almanac.is_kept else None
+            expected = self._almanac.foresee(day) if self._almanac.is_kept else None
             if expected is None or expected.state == "games":
                 yield day
 

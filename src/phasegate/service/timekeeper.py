@@ -30,7 +30,7 @@ class Timekeeper:
         month = local_date(self._ports.clock.now(), timezone=self._plan.timezone)[:7]
         if month != self._kept:
             if self._almanac.read(month) is None:
-                self.settle(self._almanac.refresh(month))
+                self.ask(month)
             self._kept = month
 
     def look(self, key: str) -> None:
@@ -40,10 +40,8 @@ class Timekeeper:
         if known is None:
             return
         if known.ask_at is not None and known.ask_at <= now:
-            self.settle(self._almanac.refresh(month))
-            known = self._almanac.read(month) or known
-        # again, for whoever learned of it may have been killed before anything followed
-        self.settle(entry.day for entry in known.days.values() if entry.day.state == "void")
+            self._almanac.refresh(month)
+        known = self._tell(month) or known
         self._start(month, known, now=now)
         last = month_bounds(month)[1]
         if now < known.ends_at < now + 35 * 86400.0 and self._almanac.read(shift(last, 1)[:7]) is None:
@@ -51,13 +49,27 @@ class Timekeeper:
 
     def ask(self, month: str) -> None:
         """Ask the source about a month now, with what follows for runs that are open."""
-        self.settle(self._almanac.refresh(month))
+        self._almanac.refresh(month)
+        self._tell(month)
 
     def put(self, days: Iterable[Day]) -> None:
         """Take over what somebody who has just looked says of dates, with what follows for runs that are open."""
-        self.settle(self._almanac.put(days))
+        for month in self._almanac.put(days):
+            self._tell(month)
 
-    def settle(self, changed: Iterable[Day]) -> None:
+    def _tell(self, month: str) -> Month | None:
+        """Have the open runs of a month hear what has changed, whoever learned of it; return what is known of it."""
+        known = self._almanac.read(month)
+        if known is None:
+            return None
+        news = [known.days[date].day for date in known.changed if date in known.days]
+        # of what is void again and again: a run may have been opened by somebody who did not know it yet
+        self._settle([*news, *(entry.day for entry in known.days.values() if entry.day.state == "void")])
+        if news:
+            self._almanac.note_heard(month, news)
+        return known
+
+    def _settle(self, changed: Iterable[Day]) -> None:
         """Void the open runs of dates that no longer take place, and bring back those that do after all."""
         for day in changed:
             for phase, run in self._runs(day.date):
