@@ -4,6 +4,8 @@ A date is played in two modes, as a props team runs it: same_day, before the gam
 overnight, after them, with the box scores and whatever shots were recorded. The modes that a replay leaves out are
 void: nobody need expect them.
 
+Several workers are at a date while the next is brought in, as on any morning; with faults, date after date.
+
 It knows what a scraper does and nothing of how a hand-off works: that is Phasegate's. A replay that was killed is
 started again with the same arguments; what is done already is found done.
 """
@@ -52,6 +54,7 @@ TRIES_MAX = 200
 RETRY_S = 5.0
 ROUNDS_MAX = 2_000
 LATE_S = 8 * 3600.0
+IDLE_S = 0.02
 
 Fetch: TypeAlias = tuple[str, Callable[[], list[RawRow]]]
 
@@ -129,6 +132,8 @@ class Runner:
     ) -> None:
         self._source, self.faults, self._modes = source, faults or Faults(), tuple(modes)
         self._workers = max(workers, self.faults.concurrent)
+        # Disturbed dates are played one by one: what a fault does to a date then shows in that date alone.
+        self._overlaps = self.faults == Faults() and workers > 1
         self._rng = random.Random(self.faults.seed)
         self.clock, self.tally = clock or SkippingClock(), Tally()
         self._crashes, bus = misbehaving(self.faults, rng=self._rng)
@@ -142,14 +147,17 @@ class Runner:
         )
 
     def run(self, first: date, last: date, *, told: Callable[[date, int], None] | None = None) -> Replay:
-        """Replay the dates with games from `first` to `last`; `told` hears of each date when it is done."""
+        """Replay the dates with games from `first` to `last`; `told` hears of each date that was brought in."""
         begun, games, dates = time.perf_counter(), 0, self._source.dates(first, last)
         late: list[tuple[date, list[RawRow]]] = []
-        for day in dates:
+        for n, day in enumerate(dates):
             rows = self._source.batch(day)
-            now, *later = self._batches(rows)
-            self.play(day, [now] if self.faults.late_days else [now, *later])
-            late += [(day, batch) for batch in later]
+            if self._overlaps:
+                self._follow(day, rows, before=dates[n - 1] if n else None)
+            else:
+                now, *later = self._batches(rows)
+                self.play(day, [now] if self.faults.late_days else [now, *later])
+                late += [(day, batch) for batch in later]
             while (
                 late and self.faults.late_days and dates.index(day) >= dates.index(late[0][0]) + self.faults.late_days
             ):
@@ -159,27 +167,49 @@ class Runner:
                 told(day, len(rows))
         for day, batch in late if self.faults.late_days else []:
             self.come_late(day, batch)
+        self.work()
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
 
     def play(self, day: date, batches: list[list[RawRow]]) -> None:
-        """Bring a date in, mode by mode; its box scores in `batches`, each worked off before the next comes.
-
-        What the first mode led to is worked on while the next is fetched: neither reads what the other writes.
-        """
-        self._leave_out(day)
-        (mode, fetches), *rest = self._fetches(day, batches[0])
-        lines = self._scrape(day, mode, fetches)
-
-        def scrape_on() -> bool:
-            for mode, fetches in rest:
-                lines.extend(self._scrape(day, mode, fetches))
-            self._write_log(day, lines)
-            return True
-
-        self._at_once([scrape_on, *[self._work_until_idle] * self._workers])
+        """Bring a date in; its box scores in `batches`, each worked off before the next comes."""
+        self._follow(day, batches[0], before=None)
         self.work()
         for rows in batches[1:] if MODE in self._modes else ():
             self.come_late(day, rows)
+
+    def _follow(self, day: date, box: list[RawRow], *, before: date | None) -> None:
+        """Bring a date in, mode by mode, while workers are at it and at the date before; return when that has fired."""
+        fetched = threading.Event()
+
+        def scrape() -> bool:
+            try:
+                self._leave_out(day)
+                lines = [line for mode, fetches in self._fetches(day, box) for line in self._scrape(day, mode, fetches)]
+                self._write_log(day, lines)
+            finally:
+                fetched.set()
+            return True
+
+        def work() -> bool:
+            while not fetched.is_set():
+                if not self.pipeline.work_one():
+                    self.pipeline.ports.bus.wait(IDLE_S)
+            while not self._has_fired(before) and self.pipeline.work_until_idle(units_max=1):
+                pass
+            return True
+
+        self._at_once([scrape, *[work] * self._workers])
+        if not self._has_fired(before):
+            self.work()
+
+    def _has_fired(self, day: date | None) -> bool:
+        """Tell whether the last phase of a date has handed on, in every mode that is played."""
+        if day is None:
+            return True
+        last = list(self.pipeline.plan.phases)[-1]
+        runs = [parse_run(f"{day}.{mode}") for mode in self._modes]
+        phases = [self.pipeline.gatekeeper.read(last, run) for run in runs]
+        return all(phase is not None and phase.generation for phase in phases)
 
     def _fetches(self, day: date, box: list[RawRow]) -> list[tuple[str, list[Fetch]]]:
         """Return what is fetched in each mode that is played; what is known before the games, in the first of them."""
@@ -198,7 +228,8 @@ class Runner:
         for mode in self.pipeline.plan.phases["raw"].modes:
             run = parse_run(f"{day}.{mode}")
             known = self.pipeline.gatekeeper.read("raw", run)
-            if mode not in self._modes and known is None:
+            # opened and no more: whoever was about to say it was killed
+            if mode not in self._modes and (known is None or not (known.members or known.void)):
                 self.pipeline.gatekeeper.void("raw", run, reason=LEFT_OUT)
             elif mode in self._modes and known is not None and known.void == LEFT_OUT:
                 self.pipeline.gatekeeper.void("raw", run, reason=None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from phasegate.core.notes import Note, Reply
-from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged
+from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
 from phasegate.core.table import Repeats, Table
 
 Body = Mapping[str, object]
@@ -134,6 +134,10 @@ class Reader(Protocol):
 
         Of those with ``first <= partition <= last``, compared as texts.
         """
+        ...
+
+    def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
+        """Return the stamps of what ``receipts_between`` returns, and nothing else of them: a window needs no more."""
         ...
 
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:

@@ -27,8 +27,10 @@ NIGHT = date(2026, 2, 3)
 ALL_AT_ONCE = "duplicate=3,reorder,late=0.2,crash=0.05,concurrent=2,seed=7"
 
 
-def replay(state: Path, *, first: date = FIRST, last: date = LAST, faults: Faults | None = None) -> Replay:
-    runner = Runner(SyntheticSource(), state=state, faults=faults)
+def replay(
+    state: Path, *, first: date = FIRST, last: date = LAST, faults: Faults | None = None, workers: int = 1
+) -> Replay:
+    runner = Runner(SyntheticSource(), state=state, faults=faults, workers=workers)
     try:
         return runner.run(first, last)
     finally:
@@ -150,21 +152,44 @@ def test_the_same_batch_again_rebuilds_nothing_downstream(tmp_path: Path) -> Non
     assert {step: n - once[step] for step, n in after.tally.builds.items() if n > once[step]} == {GAMEBOOK: 1, LOG: 1}
 
 
-def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_digests(
+def test_workers_that_are_at_a_date_while_the_next_comes_in_end_with_the_same_digests_and_fire_once(
     undisturbed: Replay, tmp_path: Path
+) -> None:
+    both = replay(tmp_path, workers=2)
+    assert both.tables == undisturbed.tables
+    assert both.gates == undisturbed.gates
+    assert both.tally.builds == undisturbed.tally.builds
+    assert both.unsettled == ()
+    assert_no_mixture(tmp_path)
+
+
+def test_a_mode_that_is_not_played_is_left_out_though_whoever_was_about_to_say_so_was_killed(tmp_path: Path) -> None:
+    runner = Runner(SyntheticSource(), state=tmp_path)
+    try:
+        runner.pipeline.gatekeeper.open("raw", parse_run(f"{NIGHT}.tomorrow"))
+        done = runner.run(NIGHT, NIGHT)
+    finally:
+        runner.close()
+    assert done.gates == {"scrapes": (1, 1), "raw": (2, 2), "analytics": (2, 2), "precompute": (2, 2)}
+    assert done.unsettled == ()
+
+
+@pytest.mark.parametrize("options", [["--faults", "late=0.5,concurrent=2"], ["--workers", "2"]], ids=" ".join)
+def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_digests(
+    options: list[str], undisturbed: Replay, tmp_path: Path
 ) -> None:
     rng = random.Random(11)
     command = [sys.executable, "-m", "nba_props", "run", "--synthetic", "--from", str(FIRST), "--to", str(LAST),
-               "--state", str(tmp_path), "--faults", "late=0.5,concurrent=2", "--json"]  # fmt: skip
+               "--state", str(tmp_path), *options, "--json"]  # fmt: skip
     killed = 0
-    for _ in range(6):
+    for _ in range(5):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
         time.sleep(rng.uniform(0.4, 1.6))
         killed += process.poll() is None
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert killed >= 5, "the replay was over before it could be killed"
+    assert killed >= 4, "the replay was over before it could be killed"
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads(done.stdout)
     assert {name: (t["rows"], t["digest"]) for name, t in summary["tables"].items()} == undisturbed.tables

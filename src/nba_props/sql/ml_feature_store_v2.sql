@@ -77,6 +77,54 @@ WITH features AS (
     LEFT JOIN nba_precompute.team_defense_zone_analysis AS own
         ON own.analysis_date = CAST($run_date AS DATE) AND own.team_abbr = player.team_abbr
     WHERE player.game_date = CAST($run_date AS DATE)
+),
+marked AS (
+    SELECT
+        features.*,
+        concat(
+            ';',
+            'points_avg_last_5:', CASE WHEN points_avg_last_5 IS NULL THEN 'missing;' ELSE five END,
+            'points_avg_last_10:', CASE WHEN points_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
+            'points_avg_season:', CASE WHEN points_avg_season IS NULL THEN 'missing;' ELSE so_far END,
+            'points_trend:', CASE WHEN points_trend IS NULL THEN 'missing;' ELSE so_far END,
+            'minutes_avg_last_5:', CASE WHEN minutes_avg_last_5 IS NULL THEN 'missing;' ELSE five END,
+            'minutes_avg_last_10:', CASE WHEN minutes_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
+            'minutes_avg_season:', CASE WHEN minutes_avg_season IS NULL THEN 'missing;' ELSE so_far END,
+            'minutes_trend:', CASE WHEN minutes_trend IS NULL THEN 'missing;' ELSE so_far END,
+            'usage_rate_avg_last_10:', CASE WHEN usage_rate_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
+            'ts_pct_last_10:', CASE WHEN ts_pct_last_10 IS NULL THEN 'missing;' ELSE ten END,
+            'ts_pct_season:', CASE WHEN ts_pct_season IS NULL THEN 'missing;' ELSE so_far END,
+            'three_pt_makes_avg_last_10:', CASE WHEN three_pt_makes_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
+            'games_played_season:', CASE WHEN games_played_season IS NULL THEN 'missing;' ELSE 'full;' END,
+            'days_rest:', CASE WHEN days_rest IS NULL THEN 'missing;' ELSE 'full;' END,
+            'back_to_back:', CASE WHEN back_to_back IS NULL THEN 'missing;' ELSE 'full;' END,
+            'games_last_7_days:', CASE WHEN games_last_7_days IS NULL THEN 'missing;' ELSE 'full;' END,
+            'minutes_last_7_days:', CASE WHEN minutes_last_7_days IS NULL THEN 'missing;' ELSE 'full;' END,
+            'opponent_defensive_rating_last_10:',
+            CASE WHEN opponent_defensive_rating_last_10 IS NULL THEN 'missing;' ELSE other_ten END,
+            'opponent_pace_last_10:', CASE WHEN opponent_pace_last_10 IS NULL THEN 'missing;' ELSE other_ten END,
+            'points_line:', CASE WHEN points_line IS NULL THEN 'missing;' ELSE books END,
+            'two_pt_share_of_points_last_20:',
+            CASE WHEN two_pt_share_of_points_last_20 IS NULL THEN 'missing;' ELSE twenty END,
+            'three_pt_share_of_points_last_20:',
+            CASE WHEN three_pt_share_of_points_last_20 IS NULL THEN 'missing;' ELSE twenty END,
+            'ft_share_of_points_last_20:',
+            CASE WHEN ft_share_of_points_last_20 IS NULL THEN 'missing;' ELSE twenty END,
+            'three_pt_pct_last_20:', CASE WHEN three_pt_pct_last_20 IS NULL THEN 'missing;' ELSE twenty END,
+            'opponent_points_allowed_avg:',
+            CASE WHEN opponent_points_allowed_avg IS NULL THEN 'missing;' ELSE fifteen END,
+            'opponent_two_pt_pct_allowed:',
+            CASE WHEN opponent_two_pt_pct_allowed IS NULL THEN 'missing;' ELSE fifteen END,
+            'opponent_three_pt_pct_allowed:',
+            CASE WHEN opponent_three_pt_pct_allowed IS NULL THEN 'missing;' ELSE fifteen END,
+            'opponent_ft_attempt_rate_allowed:',
+            CASE WHEN opponent_ft_attempt_rate_allowed IS NULL THEN 'missing;' ELSE fifteen END,
+            'fatigue_score:', CASE WHEN fatigue_score IS NULL THEN 'missing;' ELSE 'full;' END,
+            'pace_factor:', CASE WHEN pace_factor IS NULL THEN 'missing;' ELSE both_ten END,
+            'defense_factor:', CASE WHEN defense_factor IS NULL THEN 'missing;' ELSE matched END,
+            'home_factor:', CASE WHEN home_factor IS NULL THEN 'missing;' ELSE 'full;' END
+        ) AS feature_quality
+    FROM features
 )
 SELECT
     CAST(game_date AS DATE) AS game_date,
@@ -87,42 +135,12 @@ SELECT
     CAST(opponent_team_abbr AS VARCHAR) AS opponent_team_abbr,
     CAST(season AS VARCHAR) AS season,
     CAST('v2_32' AS VARCHAR) AS feature_version,
+    -- Of 32 features, all but those that are marked as missing.
     CAST(
         round(
-            CAST(100 AS DOUBLE) * (
-                CASE WHEN points_avg_last_5 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN points_avg_last_10 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN points_avg_season IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN points_trend IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN minutes_avg_last_5 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN minutes_avg_last_10 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN minutes_avg_season IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN minutes_trend IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN usage_rate_avg_last_10 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN ts_pct_last_10 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN ts_pct_season IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN three_pt_makes_avg_last_10 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN games_played_season IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN days_rest IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN back_to_back IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN games_last_7_days IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN minutes_last_7_days IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN opponent_defensive_rating_last_10 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN opponent_pace_last_10 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN points_line IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN two_pt_share_of_points_last_20 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN three_pt_share_of_points_last_20 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN ft_share_of_points_last_20 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN three_pt_pct_last_20 IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN opponent_points_allowed_avg IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN opponent_two_pt_pct_allowed IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN opponent_three_pt_pct_allowed IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN opponent_ft_attempt_rate_allowed IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN fatigue_score IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN pace_factor IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN defense_factor IS NULL THEN 0 ELSE 1 END
-                + CASE WHEN home_factor IS NULL THEN 0 ELSE 1 END
-            ) / 32, 3
+            CAST(100 AS DOUBLE)
+            * (32 - (length(feature_quality) - length(replace(feature_quality, ':missing;', ''))) / length(':missing;'))
+            / 32, 3
         ) AS DOUBLE
     ) AS feature_quality_score,
     CAST(points_avg_last_5 AS DOUBLE) AS points_avg_last_5,
@@ -194,49 +212,5 @@ SELECT
             'home_factor:player_composite_factors;'
         ) AS VARCHAR
     ) AS feature_sources,
-    CAST(
-        concat(
-            ';',
-            'points_avg_last_5:', CASE WHEN points_avg_last_5 IS NULL THEN 'missing;' ELSE five END,
-            'points_avg_last_10:', CASE WHEN points_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
-            'points_avg_season:', CASE WHEN points_avg_season IS NULL THEN 'missing;' ELSE so_far END,
-            'points_trend:', CASE WHEN points_trend IS NULL THEN 'missing;' ELSE so_far END,
-            'minutes_avg_last_5:', CASE WHEN minutes_avg_last_5 IS NULL THEN 'missing;' ELSE five END,
-            'minutes_avg_last_10:', CASE WHEN minutes_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
-            'minutes_avg_season:', CASE WHEN minutes_avg_season IS NULL THEN 'missing;' ELSE so_far END,
-            'minutes_trend:', CASE WHEN minutes_trend IS NULL THEN 'missing;' ELSE so_far END,
-            'usage_rate_avg_last_10:', CASE WHEN usage_rate_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
-            'ts_pct_last_10:', CASE WHEN ts_pct_last_10 IS NULL THEN 'missing;' ELSE ten END,
-            'ts_pct_season:', CASE WHEN ts_pct_season IS NULL THEN 'missing;' ELSE so_far END,
-            'three_pt_makes_avg_last_10:', CASE WHEN three_pt_makes_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
-            'games_played_season:', CASE WHEN games_played_season IS NULL THEN 'missing;' ELSE 'full;' END,
-            'days_rest:', CASE WHEN days_rest IS NULL THEN 'missing;' ELSE 'full;' END,
-            'back_to_back:', CASE WHEN back_to_back IS NULL THEN 'missing;' ELSE 'full;' END,
-            'games_last_7_days:', CASE WHEN games_last_7_days IS NULL THEN 'missing;' ELSE 'full;' END,
-            'minutes_last_7_days:', CASE WHEN minutes_last_7_days IS NULL THEN 'missing;' ELSE 'full;' END,
-            'opponent_defensive_rating_last_10:',
-            CASE WHEN opponent_defensive_rating_last_10 IS NULL THEN 'missing;' ELSE other_ten END,
-            'opponent_pace_last_10:', CASE WHEN opponent_pace_last_10 IS NULL THEN 'missing;' ELSE other_ten END,
-            'points_line:', CASE WHEN points_line IS NULL THEN 'missing;' ELSE books END,
-            'two_pt_share_of_points_last_20:',
-            CASE WHEN two_pt_share_of_points_last_20 IS NULL THEN 'missing;' ELSE twenty END,
-            'three_pt_share_of_points_last_20:',
-            CASE WHEN three_pt_share_of_points_last_20 IS NULL THEN 'missing;' ELSE twenty END,
-            'ft_share_of_points_last_20:',
-            CASE WHEN ft_share_of_points_last_20 IS NULL THEN 'missing;' ELSE twenty END,
-            'three_pt_pct_last_20:', CASE WHEN three_pt_pct_last_20 IS NULL THEN 'missing;' ELSE twenty END,
-            'opponent_points_allowed_avg:',
-            CASE WHEN opponent_points_allowed_avg IS NULL THEN 'missing;' ELSE fifteen END,
-            'opponent_two_pt_pct_allowed:',
-            CASE WHEN opponent_two_pt_pct_allowed IS NULL THEN 'missing;' ELSE fifteen END,
-            'opponent_three_pt_pct_allowed:',
-            CASE WHEN opponent_three_pt_pct_allowed IS NULL THEN 'missing;' ELSE fifteen END,
-            'opponent_ft_attempt_rate_allowed:',
-            CASE WHEN opponent_ft_attempt_rate_allowed IS NULL THEN 'missing;' ELSE fifteen END,
-            'fatigue_score:', CASE WHEN fatigue_score IS NULL THEN 'missing;' ELSE 'full;' END,
-            'pace_factor:', CASE WHEN pace_factor IS NULL THEN 'missing;' ELSE both_ten END,
-            'defense_factor:', CASE WHEN defense_factor IS NULL THEN 'missing;' ELSE matched END,
-            'home_factor:', CASE WHEN home_factor IS NULL THEN 'missing;' ELSE 'full;' END
-        ) AS VARCHAR
-    ) AS feature_quality
-FROM features
+    CAST(feature_quality AS VARCHAR) AS feature_quality
+FROM marked

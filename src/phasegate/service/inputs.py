@@ -47,7 +47,7 @@ def window_now(plan: Plan, reader: Reader, *, need: Need, run: Run) -> dict[str,
     """Return what each date of a window holds in this snapshot: receipts, and the rows of a foreign table."""
     step, (first, last) = plan.steps[need.step], bounds(run.date, need.back)
     assert step.table is not None, f"window of {need}, which has no table"
-    stamps = {day: r.stamp for day, r in reader.receipts_between(step.table.name, first=first, last=last).items()}
+    stamps = reader.stamps_between(step.table.name, first=first, last=last)
     if step.kind == "external":
         read = reader.fingerprints(step.table, first=first, last=last)
         stamps = {day: Stamp(fingerprint) for day, fingerprint in read.items()} | stamps

@@ -125,12 +125,16 @@ class Pipeline:
         while done < units_max:
             seen = self._hands.finished
             with self._hands.unit() as unit:
-                unit.done = self.worker.work() or self.sweeper.sweep() > 0
+                unit.done = self.work_one()
             if unit.done:
                 done += 1
             elif not self._hands.wait(seen):
                 break
         return done
+
+    def work_one(self) -> bool:
+        """Handle one message, or look at what is due; return whether there was anything."""
+        return self.worker.work() or self.sweeper.sweep() > 0
 
     def work(self, stop: Callable[[], bool]) -> None:
         """Work, sweep and wait until ``stop`` answers True; the unit in hand is finished first."""

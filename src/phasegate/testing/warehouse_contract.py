@@ -256,7 +256,9 @@ class WarehouseContract(RowContract):
                 warehouse.prepare(GAMES, partition=day, store_id=STORE)
                 with warehouse.transaction() as tx:
                     tx.change_fence(part, token=3, store_id=STORE)
-                    tx.put_receipt(receipt(write_id, token=token, part=part))
+                    # an older write has the greater fingerprint, and of the two with token 3 the later one the smaller
+                    content = "0" if write_id == "later" else str(9 - token)
+                    tx.put_receipt(receipt(write_id, token=token, part=part, fingerprint=content))
             assert before.receipts_between(GAMES.name, first="", last="9") == {}
         with warehouse.transaction() as tx:
             tx.put_receipt(receipt("own", token=9, part=NEXT_PART))
@@ -267,6 +269,10 @@ class WarehouseContract(RowContract):
             assert tx.receipts_between(GAMES.name, first="", last="9").keys() == set(days)
             assert tx.receipts_between(GAMES.name, first=NEXT_DAY, last=DAY) == {}
             assert tx.receipts_between(LINES.name, first="", last="9") == {}
+            for first, last in ((DAY, NEXT_DAY), ("2026-02-0", "2026-02-04/"), ("", "9"), (NEXT_DAY, DAY)):
+                newest = tx.receipts_between(GAMES.name, first=first, last=last)
+                stamps = {day: receipt.stamp for day, receipt in newest.items()}
+                assert tx.stamps_between(GAMES.name, first=first, last=last) == stamps
 
     def test_an_empty_warehouse_answers(self, warehouse: Warehouse) -> None:
         """Before anything was prepared."""
@@ -275,6 +281,7 @@ class WarehouseContract(RowContract):
         with warehouse.snapshot() as reader:
             assert reader.receipts([PART]) == {}
             assert reader.receipts_between(GAMES.name, first=DAY, last=DAY) == {}
+            assert reader.stamps_between(GAMES.name, first=DAY, last=DAY) == {}
             assert reader.count(GAMES, partition=DAY) == 0
             assert reader.fingerprints(GAMES, first=DAY, last=DAY) == {}
             assert (reader.repeats(GAMES, first="", last="9"), reader.fences(first="", last="9")) == ({}, {})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from phasegate.core import fingerprint as prints
-from phasegate.core.receipt import Fence, Part, Receipt
+from phasegate.core.receipt import Fence, Part, Receipt, Stamp
 from phasegate.core.table import TOKEN_COLUMN, Repeats, Table
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.ports import Params
@@ -101,6 +101,14 @@ class DuckDBReader:
         bound = {"table": table, "first": first, "last": last}
         rows = self._run(own.RECEIPTS_BETWEEN, bound, what=f"receipts of {table}")
         return {row[2]: _receipt(row) for row in rows}
+
+    def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
+        """Return the stamp of the newest receipt of each partition with ``first <= partition <= last``."""
+        if not self._has(own.RECEIPTS_TABLE):
+            return {}
+        bound = {"table": table, "first": first, "last": last}
+        rows = self._run(own.STAMPS_BETWEEN, bound, what=f"receipts of {table}")
+        return {partition: Stamp(fingerprint, token) for partition, (token, _, fingerprint) in rows}
 
     def find_write(self, write_id: str, /) -> Receipt | None:
         """Return the receipt of a write."""

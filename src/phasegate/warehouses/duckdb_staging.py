@@ -69,7 +69,8 @@ class DuckDBStaging(DuckDBReader):
         # took 4 to 11 ms of a step of 40 columns (measured).
         source = f"{stage}_source"
         ((rows,),) = self._run(f"CREATE TEMP TABLE {source} AS {text}", bound, what=what)
-        yielded = self._describe(f"SELECT * FROM {source}", {}, what=what)
+        # Half the time of a SELECT without rows, which is planned (measured).
+        yielded = {str(name): str(kind) for name, kind, *_ in self._run(f"DESCRIBE {source}", what=what)}
         check_columns(table, yielded, wanted=tuple(types), source=f"the SELECT for table {table.name}")
         for column in types:
             check_lossless(table, column, yields=yielded[column], has=types[column])

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from phasegate.core import fingerprint as prints
-from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged
+from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
 from phasegate.core.table import LINEAGE_PREFIX, Repeats, Table
 from phasegate.errors import BadInput, Conflict, Unavailable
 from phasegate.ports import Params, Row
@@ -68,6 +68,10 @@ class MemoryReader:
             for part, receipt in self._newest.items()
             if part.table == table and first <= part.partition <= last
         }
+
+    def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
+        """Return the stamp of the newest receipt of each partition with ``first <= partition <= last``."""
+        return {day: receipt.stamp for day, receipt in self.receipts_between(table, first=first, last=last).items()}
 
     def fingerprints(self, table: Table, /, *, first: str, last: str) -> dict[str, str]:
         """Return the fingerprint of each partition that has rows and ``first <= partition <= last``, by partition."""
