@@ -1,4 +1,4 @@
-"""Run every benchmark: python -m benchmarks [NAME ...] [--quick].
+"""Run every benchmark: python -m benchmarks [NAME ...] [--quick], or one of them with its options, as NAME --help says.
 
 `--quick` asks each for its smallest table: that is what the tests run, to see that they run.
 """
@@ -20,6 +20,9 @@ ALL: dict[str, Callable[[list[str]], None]] = {
 
 
 def main(argv: list[str]) -> None:
+    if len(argv) > 1 and argv[0] in ALL and argv[1].startswith("-"):
+        ALL[argv[0]](argv[1:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(ALL)}; default: all")
     parser.add_argument("--quick", action="store_true", help="the smallest table of each")

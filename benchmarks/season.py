@@ -2,12 +2,15 @@
 
 Run: python -m benchmarks season. With NBA_DATA (default ../shared/nba): the season 2024-25, 163 dates, 26,306 player
 rows, whose known numbers are checked; without it, or with --quick, synthetic nights. SQLite with synchronous=FULL,
-DuckDB on disk. --workers: how many at once. --first and --last: other dates of the data.
+DuckDB on disk. --workers: how many at once. --first and --last: other dates of the data. --where: also what each date's
+time was spent on, which is clearest with one worker.
 """
 
 import argparse
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from nba_props.runner import Replay, Runner
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
+from phasegate.stores.sqlite import SQLiteStore
+from phasegate.warehouses.duckdb import DuckDBWarehouse
+from phasegate.warehouses.duckdb_transaction import DuckDBTransaction
 
 SEASON = (date(2024, 10, 22), date(2025, 4, 13))
 QUICK = (date(2026, 2, 1), date(2026, 2, 3))
@@ -25,6 +31,47 @@ KNOWN = {
     "SELECT sum(points) AS n FROM nba_raw.nbac_gamebook_player_stats WHERE player_id = 1628983": 2_484,
     "SELECT count(*) AS n FROM nba_precompute.ml_feature_store_v2": 35_282,
 }
+
+# What a date's time is spent on: a label, and the verbs of the adapters that it counts.
+VERBS: dict[str, tuple[type, tuple[str, ...]]] = {
+    "SELECTs of the steps, staged": (DuckDBTransaction, ("stage_query",)),
+    "rows of the scrapes, staged": (DuckDBTransaction, ("stage_rows",)),
+    "staged rows, judged and deduplicated": (DuckDBTransaction, ("inspect", "deduplicate")),
+    "rows, written and fingerprinted": (DuckDBTransaction, ("replace", "merge", "fingerprint")),
+    "fences, receipts, windows": (
+        DuckDBTransaction, ("change_fence", "receipts", "stamps_between", "fingerprints", "put_receipt"),
+    ),
+    "fence rows of a new date": (DuckDBWarehouse, ("prepare",)),
+    "commits of DuckDB": (DuckDBTransaction, ("commit",)),
+    "reads of SQLite": (SQLiteStore, ("read", "due", "scan", "next_due")),
+    "writes of SQLite": (SQLiteStore, ("write", "delete")),
+}  # fmt: skip
+
+
+def timed(spent: dict[str, list[float]]) -> None:
+    """Have every verb of VERBS note how long each call took."""
+    for label, (owner, names) in VERBS.items():
+        took = spent.setdefault(label, [])
+        for name in names:
+            setattr(owner, name, _timed(getattr(owner, name), took))
+
+
+def _timed(verb: Callable[..., object], took: list[float]) -> Callable[..., object]:
+    def call(*args: object, **kwargs: object) -> object:
+        begun = time.perf_counter()
+        try:
+            return verb(*args, **kwargs)
+        finally:
+            took.append(time.perf_counter() - begun)
+
+    return call
+
+
+def show_where(spent: dict[str, list[float]], *, dates: int, seconds: float) -> None:
+    print(f"{'a date, all workers together':42}{'calls':>8}{'ms':>8}")
+    for label, took in spent.items():
+        print(f"{label:42}{len(took) / dates:>8.1f}{1000 * sum(took) / dates:>8.1f}")
+    print(f"{'from begin to end':42}{'':>8}{1000 * seconds / dates:>8.1f}")
 
 
 def replay(source: Source, *, first: date, last: date, workers: int, known: dict[str, int]) -> Replay:
@@ -60,12 +107,19 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--first", type=date.fromisoformat, default=SEASON[0])
     parser.add_argument("--last", type=date.fromisoformat, default=SEASON[1])
+    parser.add_argument("--where", action="store_true", help="also what the time was spent on")
     given = parser.parse_args(argv)
+    spent: dict[str, list[float]] = {}
+    if given.where:
+        timed(spent)
     folder = Path(os.environ.get("NBA_DATA", "../shared/nba"))
-    if given.quick or not folder.is_dir():
-        done = replay(SyntheticSource(), first=QUICK[0], last=QUICK[1], workers=given.workers, known={})
-        show("synthetic nights", done, workers=given.workers)
-        return
-    known = KNOWN if (given.first, given.last) == SEASON else {}
-    done = replay(ParquetSource(folder), first=given.first, last=given.last, workers=given.workers, known=known)
-    show(f"{given.first} to {given.last}", done, workers=given.workers)
+    source: Source = SyntheticSource()
+    name, (first, last) = "synthetic nights", QUICK
+    if folder.is_dir() and not given.quick:
+        source, first, last = ParquetSource(folder), given.first, given.last
+        name = f"{first} to {last}"
+    known = KNOWN if (first, last) == SEASON else {}
+    done = replay(source, first=first, last=last, workers=given.workers, known=known)
+    show(name, done, workers=given.workers)
+    if given.where:
+        show_where(spent, dates=done.dates, seconds=done.seconds)
