@@ -86,7 +86,7 @@ def test_a_date_that_nothing_is_known_of_exits_with_2_and_names_what_asks(season
     done = season("calendar", "--from", "2026-02-09")
     assert done.code == 2
     assert "the calendar knows nothing of 2026-02-09" in done.out
-    assert "phasegate backfill --from 2026-02-09 --to 2026-02-10 --dry-run" in done.out
+    assert "phasegate reconcile --from 2026-02-09 --to 2026-02-10 --fix" in done.out
 
 
 def test_a_run_under_way_is_running_and_one_that_waits_too_long_is_late(night: Night) -> None:

@@ -158,7 +158,7 @@ def test_void_and_quiet_days_and_days_that_nobody_knows() -> None:
     assert states(cells(now=now, day=off)) == {"raw": "VOID", "analytics": "VOID"}
     unknown = cells(now=now, day=None)["raw"]
     assert (unknown.state, unknown.reason) == ("UNKNOWN", f"the calendar knows nothing of {ON}")
-    assert unknown.command == f"phasegate backfill --from {ON} --to {ON} --dry-run"
+    assert unknown.command == f"phasegate reconcile --from {ON} --to {ON} --fix"
     assert cells(now=now, day=None, told="down")["raw"].command == "phasegate sweep"
     assert cells(now=OVER - 30 * HOUR, day=None) == {}, "a date ahead need not be known"
 

@@ -132,7 +132,7 @@ def test_without_a_calendar_every_date_is_expected() -> None:
 def test_what_the_calendar_does_not_know_is_not_evaluated_and_names_what_has_it_asked() -> None:
     plan = plan_with()
     for source_error, command in (
-        ("", f"phasegate backfill --from {ON} --to {ON} --dry-run"),
+        ("", f"phasegate reconcile --from {ON} --to {ON} --fix"),
         ("down", "phasegate sweep"),
     ):
         rows = judge(plan, on=ON, known=Known(day=None, calendar=True, told=source_error), now=END + 24 * HOUR)

@@ -127,7 +127,7 @@ def _quiet(row: Lateness, known: Known, *, run: Run) -> Lateness | None:
 
 def ask_calendar(on: str, *, failed: bool) -> str:
     """Return the command that has the calendar asked: a source that failed is asked again by whoever sweeps."""
-    return "phasegate sweep" if failed else f"phasegate backfill --from {on} --to {on} --dry-run"
+    return "phasegate sweep" if failed else f"phasegate reconcile --from {on} --to {on} --fix"
 
 
 def arrived_at(member: Member) -> float | None:
