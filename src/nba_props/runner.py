@@ -193,7 +193,7 @@ class Runner:
         def work() -> bool:
             while not fetched.is_set():
                 if not self.pipeline.work_one():
-                    self.pipeline.ports.bus.wait(IDLE_S)
+                    fetched.wait(IDLE_S)  # of real time: without a socket the bus would wait by the replay's clock
             while not self._has_fired(before) and self.pipeline.work_until_idle(units_max=1):
                 pass
             return True
@@ -335,13 +335,13 @@ class Runner:
         One that died is started again.
         """
         answers: list[bool] = []
-        failures: list[Exception] = []
+        failures: list[BaseException] = []
 
         def run(body: Callable[[], bool]) -> None:
             try:
                 while not self._crashes.live(lambda: answers.append(body())):
                     pass  # its supervisor starts it again at once
-            except Exception as e:  # noqa: BLE001  raised again below, in the caller's thread
+            except BaseException as e:  # noqa: BLE001  raised again below, in the caller's thread
                 failures.append(e)
 
         if len(bodies) == 1:

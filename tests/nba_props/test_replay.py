@@ -174,6 +174,25 @@ def test_a_mode_that_is_not_played_is_left_out_though_whoever_was_about_to_say_s
     assert done.unsettled == ()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_source_that_panics_ends_the_replay_with_its_error(workers: int, tmp_path: Path) -> None:
+    class Panic(BaseException):
+        """What a library raises that is no Exception."""
+
+    class Panicking(SyntheticSource):
+        def schedule(self, first: date, last: date) -> list[dict[str, object]]:
+            if first == last == NIGHT:
+                raise Panic
+            return super().schedule(first, last)
+
+    runner = Runner(Panicking(), state=tmp_path, workers=workers)
+    try:
+        with pytest.raises(Panic):
+            runner.run(date(2026, 2, 2), date(2026, 2, 4))
+    finally:
+        runner.close()
+
+
 @pytest.mark.parametrize("options", [["--faults", "late=0.5,concurrent=2"], ["--workers", "2"]], ids=" ".join)
 def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_digests(
     options: list[str], undisturbed: Replay, tmp_path: Path

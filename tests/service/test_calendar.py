@@ -279,3 +279,35 @@ def test_a_backfill_that_only_looks_keeps_nothing_and_asks_for_each_month_once()
     assert [str(item.run) for item in items if item.reasons] == ["2026-02-04.daily"]
     assert DAY not in {item.run.date for item in items}
     assert list(made.store.scan("")) == before
+
+
+def test_a_run_that_cannot_be_read_keeps_no_other_date_from_hearing_nor_from_being_opened() -> None:
+    made, source = kept(STARTED)
+    made.pipeline.almanac.day(DAY)
+    for day in (DAY, "2026-02-09"):
+        made.pipeline.gatekeeper.open("load", Run(day, "daily"))
+    doc = made.store.read(f"phase:shop:load:{RUN}")
+    assert doc is not None
+    made.store.write(doc.key, {**doc.body, "_schema": 99}, due=None, expect=doc.version)
+    source.none = {DAY, "2026-02-09"}
+    made.pipeline.timekeeper.ask(DAY[:7])
+    other = made.pipeline.gatekeeper.read("load", Run("2026-02-09", "daily"))
+    assert other is not None
+    assert other.void == "the calendar says none"
+    made.clock.at += 2 * 86400.0
+    made.pipeline.sweeper.sweep()
+    assert made.pipeline.gatekeeper.read("load", Run("2026-02-05", "daily")) is not None
+    month = made.pipeline.almanac.read(DAY[:7])
+    assert month is not None
+    assert month.changed == (DAY,), "it is told when it can be read again"
+    due = made.pipeline.sweeper.next_due()
+    assert due is not None
+    assert due > made.clock.at, "what fails is put off, not looked at again at once"
+
+
+def test_what_was_foreseen_outlives_a_later_asking_that_fails() -> None:
+    made, source = kept()
+    assert made.pipeline.almanac.foresee(DAY) is not None
+    source.fails = True
+    made.clock.at += 1_000.0
+    assert made.pipeline.almanac.foresee(DAY) is not None

@@ -100,7 +100,7 @@ def heard(days: Iterable[Day]) -> Decision:
 
     def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month()
-        left = tuple(d for d in month.changed if d not in month.days or states.get(d) != month.days[d].day.state)
+        left = tuple(d for d in month.changed if d in month.days and states.get(d) != month.days[d].day.state)
         return replace(month, changed=left), None
 
     return decide

@@ -36,9 +36,10 @@ class Almanac:
         """Return what ``day`` would, and keep nothing of it: for whoever looks ahead, as in a dry run."""
         kept, month = self.read(on[:7]), on[:7]
         known = self._known(kept, on)
-        if known is None and self._may_ask(kept):
-            if self._may_ask(self._foreseen.get(month)):
-                self._foreseen[month], _ = self._ask(month)(kept)
+        if known is None:
+            known = self._known(self._foreseen.get(month), on)
+        if known is None and self._may_ask(kept) and self._may_ask(self._foreseen.get(month)):
+            self._foreseen[month], _ = self._ask(month)(self._foreseen.get(month) or kept)
             known = self._known(self._foreseen[month], on)
         return known
 

@@ -7,7 +7,7 @@ from phasegate.core.calendar import Day, Month, month_bounds
 from phasegate.core.keys import Run
 from phasegate.core.plan import Plan, local_date
 from phasegate.core.window import shift
-from phasegate.errors import BadInput
+from phasegate.errors import BadInput, PhasegateError
 from phasegate.ports import Ports
 from phasegate.service.almanac import Almanac
 from phasegate.service.gatekeeper import Gatekeeper
@@ -41,11 +41,14 @@ class Timekeeper:
             return
         if known.ask_at is not None and known.ask_at <= now:
             self._almanac.refresh(month)
-        known = self._tell(month) or known
+        told, failure = self._tell(month)
+        known = told or known
         self._start(month, known, now=now)
         last = month_bounds(month)[1]
         if now < known.ends_at < now + 35 * 86400.0 and self._almanac.read(shift(last, 1)[:7]) is None:
             self._almanac.refresh(shift(last, 1)[:7])
+        if failure is not None:
+            raise failure
 
     def ask(self, month: str) -> None:
         """Ask the source about a month now, with what follows for runs that are open."""
@@ -57,31 +60,41 @@ class Timekeeper:
         for month in self._almanac.put(days):
             self._tell(month)
 
-    def _tell(self, month: str) -> Month | None:
-        """Have the open runs of a month hear what has changed, whoever learned of it; return what is known of it."""
+    def _tell(self, month: str) -> tuple[Month | None, PhasegateError | None]:
+        """Have the open runs of a month hear what has changed, whoever learned of it.
+
+        Return what is known of it, and the first error: one date that cannot be told keeps back no other.
+        """
         known = self._almanac.read(month)
         if known is None:
-            return None
-        news = [known.days[date].day for date in known.changed if date in known.days]
+            return None, None
         # of what is void again and again: a run may have been opened by somebody who did not know it yet
-        self._settle([*news, *(entry.day for entry in known.days.values() if entry.day.state == "void")])
-        if news:
-            self._almanac.note_heard(month, news)
-        return known
+        news = [e.day for on, e in known.days.items() if on in known.changed or e.day.state == "void"]
+        told, failure = list[Day](), None
+        for day in news:
+            try:
+                self._settle(day)
+            except PhasegateError as e:
+                failure = failure or e
+                self._ports.observer.event("date not told", date=day.date, error=str(e))
+            else:
+                told.append(day)
+        if known.changed:
+            self._almanac.note_heard(month, told)
+        return known, failure
 
-    def _settle(self, changed: Iterable[Day]) -> None:
-        """Void the open runs of dates that no longer take place, and bring back those that do after all."""
-        for day in changed:
-            for phase, run in self._runs(day.date):
-                there = self._gatekeeper.read(phase, run)
-                if there is None:
-                    continue
-                if day.state != "games" and there.void is None:
-                    self._gatekeeper.void(phase, run, reason=day.reason or f"the calendar says {day.state}")
-                elif day.state == "games" and there.void is not None:
-                    self._gatekeeper.void(phase, run, reason=None)
-            if day.state != "games":
-                self._gatekeeper.release(day.date)
+    def _settle(self, day: Day) -> None:
+        """Void the open runs of a date that no longer takes place, or bring back those of one that does after all."""
+        for phase, run in self._runs(day.date):
+            there = self._gatekeeper.read(phase, run)
+            if there is None:
+                continue
+            if day.state != "games" and there.void is None:
+                self._gatekeeper.void(phase, run, reason=day.reason or f"the calendar says {day.state}")
+            elif day.state == "games" and there.void is not None:
+                self._gatekeeper.void(phase, run, reason=None)
+        if day.state != "games":
+            self._gatekeeper.release(day.date)
 
     def _start(self, month: str, known: Month, *, now: float) -> None:
         """Open the runs whose start by the clock lies between the last look and now."""
