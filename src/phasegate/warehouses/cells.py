@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import lru_cache
 from typing import Literal
 from uuid import UUID
 
@@ -32,7 +31,6 @@ _FAMILIES: tuple[tuple[str, Family], ...] = (
 _PATTERNS = tuple((re.compile(pattern, re.IGNORECASE | re.DOTALL), family) for pattern, family in _FAMILIES)
 
 
-@lru_cache(maxsize=256)
 def family(sql_type: str, /) -> Family:
     """Return what kind of value a column of this SQL type holds.
 
