@@ -34,12 +34,11 @@ class Almanac:
 
     def foresee(self, on: str) -> Day | None:
         """Return what ``day`` would, and keep nothing of it: for whoever looks ahead, as in a dry run."""
-        kept, month = self.read(on[:7]), on[:7]
-        known = self._known(kept, on)
-        if known is None:
-            known = self._known(self._foreseen.get(month), on)
-        if known is None and self._may_ask(kept) and self._may_ask(self._foreseen.get(month)):
-            self._foreseen[month], _ = self._ask(month)(self._foreseen.get(month) or kept)
+        month = on[:7]
+        kept, foreseen = self.read(month), self._foreseen.get(month)
+        known = self._known(kept, on) or self._known(foreseen, on)
+        if known is None and self._may_ask(kept) and self._may_ask(foreseen):
+            self._foreseen[month], _ = self._ask(month)(foreseen or kept)
             known = self._known(self._foreseen[month], on)
         return known
 

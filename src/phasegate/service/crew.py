@@ -59,7 +59,7 @@ class Crew:
         """Work until every worker has looked and found nothing since the last unit was done."""
         while not self._stopping:
             before = self._done
-            if self._pipeline.worker.work() or self._pipeline.sweeper.sweep():
+            if self._pipeline.work_one():
                 with self._lock:
                     self._done += 1
             elif self._is_over(number, before):

@@ -41,8 +41,8 @@ class Timekeeper:
             return
         if known.ask_at is not None and known.ask_at <= now:
             self._almanac.refresh(month)
-        told, failure = self._tell(month)
-        known = told or known
+        failure = self._tell(month)
+        known = self._almanac.read(month) or known
         self._start(month, known, now=now)
         last = month_bounds(month)[1]
         if now < known.ends_at < now + 35 * 86400.0 and self._almanac.read(shift(last, 1)[:7]) is None:
@@ -60,14 +60,14 @@ class Timekeeper:
         for month in self._almanac.put(days):
             self._tell(month)
 
-    def _tell(self, month: str) -> tuple[Month | None, PhasegateError | None]:
+    def _tell(self, month: str) -> PhasegateError | None:
         """Have the open runs of a month hear what has changed, whoever learned of it.
 
-        Return what is known of it, and the first error: one date that cannot be told keeps back no other.
+        Return the first error: one date that cannot be told keeps back no other.
         """
         known = self._almanac.read(month)
         if known is None:
-            return None, None
+            return None
         # of what is void again and again: a run may have been opened by somebody who did not know it yet
         news = [e.day for on, e in known.days.items() if on in known.changed or e.day.state == "void"]
         told, failure = list[Day](), None
@@ -81,7 +81,7 @@ class Timekeeper:
                 told.append(day)
         if known.changed:
             self._almanac.note_heard(month, told)
-        return known, failure
+        return failure
 
     def _settle(self, day: Day) -> None:
         """Void the open runs of a date that no longer takes place, or bring back those of one that does after all."""

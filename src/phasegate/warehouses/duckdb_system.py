@@ -42,7 +42,7 @@ FIND_WRITE = f"{_RECEIPT} WHERE write_id = $write_id LIMIT 1"
 # By rowid: of 48,000 receipts, the newest of 396 partitions in 5 ms; a window over all columns took 10 (measured).
 RECEIPTS_BETWEEN = f"""{_RECEIPT} WHERE rowid IN (SELECT arg_max(rowid, (token, changes)) FROM {RECEIPTS}
     WHERE table_name = $table AND partition BETWEEN $first AND $last GROUP BY partition)"""
-# A third of the time of the above, for a window of a season (measured).
+# Less than half the time of the above: 0.7 ms against 1.6 for 96 partitions (measured).
 STAMPS_BETWEEN = f"""SELECT partition, max((token, changes, fingerprint)) FROM {RECEIPTS}
     WHERE table_name = $table AND partition BETWEEN $first AND $last GROUP BY partition"""
 FENCE_TABLE, RECEIPTS_TABLE = (SCHEMA, "fence"), (SCHEMA, "receipts")
