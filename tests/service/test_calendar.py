@@ -1,6 +1,6 @@
 """Which dates have work: what the calendar opens, refuses, voids and does not know."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from phasegate.core.calendar import Day, DayState
 from phasegate.core.keys import Run
 from phasegate.errors import BadInput
-from phasegate.ports import Message
+from phasegate.ports import Doc, Message
 from phasegate.service.backfill import Order
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory import MemoryWarehouse
@@ -16,6 +16,7 @@ from tests.service.given import DAY, PLAN, RUN, Shop, load, settle, shop, state
 
 NOON = 1_770_120_000.0  # 2026-02-03 12:00 UTC
 LAST_END = NOON + 10 * 3600.0
+LATE = Day(date="2026-02-04", state="games", anchors={"last_game_end": LAST_END + 86400.0})
 WITH_CALENDAR = PLAN.replace('timezone = "UTC"', 'timezone = "UTC"\ncalendar = "made:dates"')
 STARTED = WITH_CALENDAR.replace(
     "[phase.load]",
@@ -311,3 +312,133 @@ def test_what_was_foreseen_outlives_a_later_asking_that_fails() -> None:
     source.fails = True
     made.clock.at += 1_000.0
     assert made.pipeline.almanac.foresee(DAY) is not None
+
+
+class HeldUp(MemoryStore):
+    """A store that lets others work once, between the first reading of a key and what follows of it."""
+
+    held: tuple[str, Callable[[], None]] | None = None
+
+    def read(self, key: str, /) -> Doc | None:
+        doc = super().read(key)
+        if self.held is not None and key.startswith(self.held[0]):
+            (_, then), self.held = self.held, None
+            then()
+        return doc
+
+
+def held_up(plan: str = WITH_CALENDAR) -> tuple[Shop, Source, HeldUp]:
+    source, store = Source(), HeldUp()
+    made = shop(plan=plan, store=store, warehouse=MemoryWarehouse(), dates=source)
+    made.clock.at = NOON
+    return made, source, store
+
+
+def test_a_sweeper_that_was_held_up_voids_no_run_of_a_date_that_takes_place_after_all() -> None:
+    made, _, store = held_up()
+    load(made, 1)
+    settle(made)
+    made.pipeline.almanac.put([Day(date=DAY, state="void", reason="snow storm")])
+    store.held = "phase:shop:load", lambda: made.pipeline.timekeeper.put([Day(date=DAY, state="games")])
+    made.pipeline.sweeper.sweep()
+    assert state(made, "load") == "complete"
+
+
+def test_a_sweeper_that_was_held_up_brings_no_run_back_that_is_void_again() -> None:
+    made, _, store = held_up()
+    load(made, 1)
+    settle(made)
+    made.pipeline.timekeeper.put([Day(date=DAY, state="void", reason="snow storm")])
+    made.pipeline.almanac.put([Day(date=DAY, state="games")])
+    store.held = "phase:shop:load", lambda: made.pipeline.timekeeper.put([Day(date=DAY, state="void", reason="again")])
+    made.pipeline.sweeper.sweep()
+    assert made.pipeline.overview.why(RUN)[0].reason == "again"
+
+
+def test_a_run_opened_while_a_sweeper_was_held_up_hears_nothing_older_of_it() -> None:
+    made, _, store = held_up()
+    with made.pipeline.begin("2026-02-02.daily", step="orders"):
+        pass
+    settle(made)
+    made.pipeline.almanac.put([Day(date=day, state="void", reason="snow storm") for day in ("2026-02-02", DAY)])
+
+    def meanwhile() -> None:
+        made.pipeline.timekeeper.put([Day(date=DAY, state="games")])
+        load(made, 1)
+
+    store.held = "phase:shop:load:2026-02-02", meanwhile
+    made.pipeline.sweeper.sweep()
+    settle(made)
+    assert state(made, "load") == "complete"
+
+
+def test_what_an_operator_has_declared_void_the_calendar_does_not_bring_back() -> None:
+    made, source = kept()
+    load(made, 1)
+    settle(made)
+    made.pipeline.gatekeeper.void("load", Run(DAY, "daily"), reason="a bad file")
+    source.void[DAY] = "snow storm"
+    made.pipeline.timekeeper.ask(DAY[:7])
+    source.void.clear()
+    made.pipeline.timekeeper.ask(DAY[:7])
+    assert made.pipeline.overview.why(RUN)[0].reason == "a bad file"
+    made.pipeline.gatekeeper.void("load", Run(DAY, "daily"), reason=None)
+    assert state(made, "load") == "complete"
+
+
+def test_an_operator_brings_back_what_the_calendar_has_declared_void_until_it_changes_again() -> None:
+    made, source = kept()
+    load(made, 1)
+    settle(made)
+    source.void[DAY] = "snow storm"
+    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.gatekeeper.void("load", Run(DAY, "daily"), reason=None)
+    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.sweeper.sweep()
+    assert state(made, "load") == "complete"
+
+
+def test_a_date_learned_while_a_sweeper_opened_others_is_opened_too() -> None:
+    made, source, store = held_up(STARTED)
+    source.left_out = {"2026-02-04"}
+    made.pipeline.almanac.day(DAY)
+    made.pipeline.sweeper.sweep()
+    made.clock.at = NOON + 2 * 86400.0
+    store.held = "phase:shop:load", lambda: made.pipeline.timekeeper.put([LATE])
+    made.pipeline.sweeper.sweep()
+    made.pipeline.sweeper.sweep()
+    assert made.pipeline.gatekeeper.read("load", Run("2026-02-04", "daily")) is not None
+
+
+def test_a_date_that_is_to_be_told_but_no_longer_known_is_due_only_once() -> None:
+    made, _ = kept()
+    load(made, 1)
+    settle(made)
+    (doc,) = made.store.scan("calendar:shop:dates:2026-02")
+    made.store.write(doc.key, {**doc.body, "changed": ["2026-02-31"]}, due=NOON, expect=doc.version)
+    made.pipeline.sweeper.sweep()
+    due = made.pipeline.sweeper.next_due()
+    assert due is not None
+    assert due > made.clock.at
+
+
+def test_a_backfill_that_is_carried_out_keeps_what_the_calendar_answers_for_the_runs_it_mends() -> None:
+    made, source = kept()
+    load(made, 1)
+    settle(made)
+    made.clock.at += 37 * 3600.0  # what was known of the date has grown old
+    asked = source.asked
+    order = Order(first=DAY, last=DAY, modes=("daily",), steps=("totals",))
+    items = made.pipeline.backfill.items(order)
+    made.pipeline.backfill.carry_out(order, items, work=lambda: True, told=lambda *_: None)
+    month = made.pipeline.almanac.read(DAY[:7])
+    assert month is not None
+    assert month.days[DAY].at == made.clock.at
+    assert source.asked == asked + 2, "once to look, once to do"
+
+
+def test_a_date_foreseen_as_unknown_is_refused_with_what_its_source_said() -> None:
+    made, source = kept()
+    source.fails = True
+    with pytest.raises(BadInput, match=r"knows nothing of 2026-02-03 \(ConnectionError: the source does not answer\)"):
+        made.pipeline.almanac.expected(DAY, keep=False)

@@ -4,7 +4,7 @@ Unknown is an answer of its own: a source that failed, or an answer too old, mus
 One document per month, which is due when it must be asked for anew, or when a run must be opened by the clock.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -17,6 +17,7 @@ DayState = Literal["games", "none", "void"]
 AGE_MAX_S = 36 * 3600.0
 REFRESH_S = 6 * 3600.0
 RETRY_S = 900.0
+TICK_S = 0.001
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +33,14 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learned of a date, and when."""
+    """What was learned of a date, and when.
+
+    ``order`` is that of the last change of its state: when it was learned, and later than the change before it.
+    """
 
     day: Day
     at: float
+    order: float = 0.0
 
 
 class Month(State, frozen=True):
@@ -80,7 +85,7 @@ def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision:
     def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
         changed = {date for date, day in given.items() if _changes(month.days.get(date), day)}
-        known = {**month.days, **{date: Known(day=day, at=now) for date, day in given.items()}}
+        known = {**month.days, **{date: _taken_over(month.days.get(date), day, now=now) for date, day in given.items()}}
         # due at once: whoever sweeps next sees whether a run must be opened
         soon = now if month.next_start is None else min(now, month.next_start)
         return replace(month, days=known, asked_at=max(now, month.asked_at), error="", next_start=soon,
@@ -94,14 +99,23 @@ def _changes(known: Known | None, day: Day) -> bool:
     return day.state != ("games" if known is None else known.day.state)
 
 
-def heard(days: Iterable[Day]) -> Decision:
-    """Note that the open runs of dates have heard that they are as these days say."""
-    states = {day.date: day.state for day in days}
+def _taken_over(known: Known | None, day: Day, *, now: float) -> Known:
+    if known is None:
+        return Known(day=day, at=now, order=now)
+    order = known.order if known.day.state == day.state else max(now, known.order + TICK_S)
+    return Known(day=day, at=now, order=order)
+
+
+def heard(told: Mapping[str, float]) -> Decision:
+    """Note of which change the open runs of each date have heard: date -> its order.
+
+    A date that has changed since, or whose runs were told too late of an older change, is still to be told.
+    """
 
     def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month()
-        left = tuple(d for d in month.changed if d in month.days and states.get(d) != month.days[d].day.state)
-        return replace(month, changed=left), None
+        asked = {*month.changed, *told} & month.days.keys()
+        return replace(month, changed=tuple(sorted(d for d in asked if told.get(d) != month.days[d].order))), None
 
     return decide
 
@@ -116,17 +130,22 @@ def failed(error: str, *, now: float, ends_at: float) -> Decision:
     return decide
 
 
-def started(until: float, *, upcoming: float | None) -> Decision:
-    """Note that all runs to be opened by ``until`` are open, and when the next one is to be."""
+def started(until: float, *, upcoming: float | None, seen: Month) -> Decision:
+    """Note that all runs to be opened by ``until`` are open, and when the next one is to be.
+
+    ``seen`` is what that was read from. It says nothing where something else was learned since: it stays due.
+    """
 
     def decide(month: Month | None) -> tuple[Month, None]:
-        month = month or Month()
+        month = month or seen
+        if month.days != seen.days:
+            return month, None
         return replace(month, started=max(until, month.started), next_start=upcoming), None
 
     return decide
 
 
-def day_of(month: Month | None, date: str, *, now: float, day_ends_at: float) -> Day | None:
+def known_of(month: Month | None, date: str, *, now: float, day_ends_at: float) -> Known | None:
     """Return what is known of a date; None when nothing is, or when it is too old to be believed.
 
     What was learned after a date was over stays true.
@@ -134,7 +153,7 @@ def day_of(month: Month | None, date: str, *, now: float, day_ends_at: float) ->
     known = None if month is None else month.days.get(date)
     if known is None or (known.at < day_ends_at and now - known.at > AGE_MAX_S):
         return None
-    return known.day
+    return known
 
 
 def month_bounds(month: str, /) -> tuple[str, str]:

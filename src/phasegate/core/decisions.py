@@ -15,6 +15,7 @@ from phasegate.core.evaluate import evaluate
 from phasegate.core.freshness import present_inputs, same
 from phasegate.core.phase import (
     HISTORY_MAX,
+    VOIDING,
     Attempt,
     Gate,
     Input,
@@ -69,15 +70,17 @@ UNKNOWN_RUN = Answer("unknown run")
 READ_AGAIN = "read again"
 
 
-def open_phase(name: str, *, key: str, gate: Gate, now: float, attempt: str, alone: bool = True) -> Decision[Answer]:
+def open_phase(
+    name: str, *, key: str, gate: Gate, now: float, attempt: str, alone: bool = True, heard: float | None = None
+) -> Decision[Answer]:
     """Create the document unless it exists. A gate that is already pinned stays.
 
-    ``alone`` False: it must hear first what other runs know.
+    ``alone`` False: it must hear first what other runs know. ``heard``: the calendar's change that let it be opened.
     """
 
     def decide(phase: Phase | None) -> tuple[Phase, Answer]:
         if phase is None:
-            phase = Phase(name=name, gate=gate, opened_at=now, looked_at=now, caught_up=alone)
+            phase = Phase(name=name, gate=gate, opened_at=now, looked_at=now, caught_up=alone, heard=heard)
             phase = evaluate(phase, key=key, now=now, by=attempt)
         return phase, Answer("open", phase.generation)
 
@@ -259,7 +262,7 @@ def command(
             if seen.attempt == attempt:
                 return phase, Answer(seen.outcome, seen.generation)
         decided, outcome = decide(phase)
-        if phase.void is not None and what != "void":
+        if phase.void is not None and what not in VOIDING:
             decided, outcome = phase, "void"
         decided = evaluate(decided, key=key, now=now, by=attempt)
         line = Seen(

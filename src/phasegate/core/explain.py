@@ -7,7 +7,7 @@ import msgspec
 from phasegate.core.explain_member import MemberView, member_view
 from phasegate.core.freshness import fired_as_is, missing, settle_at
 from phasegate.core.keys import Run
-from phasegate.core.phase import Firing, Phase
+from phasegate.core.phase import VOIDING, Firing, Phase
 from phasegate.core.receipt import ABSENT
 from phasegate.core.wording import listed
 
@@ -143,7 +143,8 @@ def _since(phase: Phase, members: tuple[MemberView, ...], *, state: State) -> fl
     fired = phase.firings[-1].at if phase.firings else phase.opened_at
     match state:
         case "void" | "paused":
-            told = [seen.at for seen in phase.seen if seen.what == ("void" if state == "void" else "pause")]
+            by = VOIDING if state == "void" else ("pause",)
+            told = [seen.at for seen in phase.seen if seen.what in by and seen.outcome == state]
             return told[-1] if told else phase.opened_at
         case "dead":
             died = [m.since for m in members if m.state == "dead" and m.since is not None]

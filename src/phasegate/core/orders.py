@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from phasegate.core.across import window_needs
 from phasegate.core.decisions import Answer, Decision, command
 from phasegate.core.outbox import entries
-from phasegate.core.phase import Entry, Gate, Member, Phase
+from phasegate.core.phase import Entry, Gate, Member, Phase, VoidBy
 
 BACK = ("dead", "held")
 
@@ -25,9 +25,33 @@ def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[
     def decide(phase: Phase) -> tuple[Phase, str]:
         if reason is None:
             return replace(phase, void=None), "open"
-        return replace(phase, void=reason, waiting={}, requests={}), "void"
+        return _voided(phase, reason, by="operator"), "void"
 
     return command("void", reason or "not void", key=key, now=now, attempt=attempt, decide=decide)
+
+
+def expect(order: float, *, void: str | None, key: str, now: float, attempt: str) -> Decision[Answer]:
+    """Take in a change of the calendar: this run does not take place, for this reason (None: it does after all).
+
+    A change that is older than one it has heard of is refused: whoever brings it was held up. What somebody else has
+    declared void stays so.
+    """
+
+    def decide(phase: Phase) -> tuple[Phase, str]:
+        if phase.has_heard(order):
+            return phase, "older"
+        phase = replace(phase, heard=order)
+        if phase.void is not None and phase.void_by != "calendar":
+            return phase, "kept"
+        if void is None:
+            return replace(phase, void=None), "open"
+        return _voided(phase, void, by="calendar"), "void"
+
+    return command("expect", void or "takes place", key=key, now=now, attempt=attempt, decide=decide)
+
+
+def _voided(phase: Phase, reason: str, *, by: VoidBy) -> Phase:
+    return replace(phase, void=reason, void_by=by, waiting={}, requests={})
 
 
 def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer]:

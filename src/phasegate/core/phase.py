@@ -15,6 +15,9 @@ HISTORY_MAX = 32
 
 Ack = Literal["begin", "completion", "publish"]
 Status = Literal["success", "empty", "partial", "failed", "transient", "moved", "skipped"]
+VoidBy = Literal["calendar", "operator"]
+VOIDING = ("void", "expect")
+"""The commands that a void document takes."""
 GOOD: tuple[Status, ...] = ("success", "empty")
 
 
@@ -225,6 +228,8 @@ class Phase(State, frozen=True):
 
     ``caught_up``: what other runs knew when this one was opened has been read. ``cascade_from``: the oldest date whose
     change made a window of this run change, while the run is rebuilt for it. ``quiet``: foreign receivers are not told.
+    ``void``: why it does not take place, as ``void_by`` declared it. ``heard``: the order of the calendar's last change
+    of its date that it knows of.
     """
 
     name: str
@@ -249,6 +254,12 @@ class Phase(State, frozen=True):
     changed_at: float | None = None
     paused: str | None = None
     void: str | None = None
+    void_by: VoidBy = "operator"
+    heard: float | None = None
+
+    def has_heard(self, order: float, /) -> bool:
+        """Tell whether it knows of this change of the calendar, or of a later one."""
+        return self.heard is not None and order <= self.heard
 
     @property
     def generation(self) -> int:

@@ -1,10 +1,10 @@
 """Knows which dates have work: asks the plan's calendar, remembers its answers, and says when it does not know."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 from phasegate.core import calendar, keys
-from phasegate.core.calendar import Day, Month
+from phasegate.core.calendar import Day, Known, Month
 from phasegate.core.codec import decode
 from phasegate.core.plan import Plan, local_time
 from phasegate.core.window import shift
@@ -25,6 +25,10 @@ class Almanac:
 
     def day(self, on: str, *, ask: bool = True) -> Day | None:
         """Return what is known of a date, None for unknown. ``ask``: the source is asked where nothing is known."""
+        known = self._day(on, ask=ask)
+        return None if known is None else known.day
+
+    def _day(self, on: str, *, ask: bool) -> Known | None:
         month = self.read(on[:7])
         known = self._known(month, on)
         if known is None and ask and self._may_ask(month):
@@ -34,6 +38,10 @@ class Almanac:
 
     def foresee(self, on: str) -> Day | None:
         """Return what ``day`` would, and keep nothing of it: for whoever looks ahead, as in a dry run."""
+        known = self._foresee(on)
+        return None if known is None else known.day
+
+    def _foresee(self, on: str) -> Known | None:
         month = on[:7]
         kept, foreseen = self.read(month), self._foreseen.get(month)
         known = self._known(kept, on) or self._known(foreseen, on)
@@ -42,20 +50,22 @@ class Almanac:
             known = self._known(self._foreseen[month], on)
         return known
 
-    def expected(self, on: str, *, keep: bool = True) -> Day:
-        """Return a date that has work; ``keep``: what the source answers is kept.
+    def expected(self, on: str, *, keep: bool = True) -> Known:
+        """Return what is known of a date that has work; ``keep``: what the source answers is kept.
 
         Raises BadInput for one without, and for one that nothing is known of.
         """
-        day = self.day(on) if keep else self.foresee(on)
-        if day is None:
-            month = self.read(on[:7])
+        known = self._day(on, ask=True) if keep else self._foresee(on)
+        if known is None:
+            month = self._foreseen.get(on[:7]) if not keep else None
+            month = month or self.read(on[:7])
             why = f" ({month.error})" if month is not None and month.error else ""
             raise BadInput(f"the calendar knows nothing of {on}{why}; mend its source, then: phasegate sweep")
+        day = known.day
         if day.state != "games":
             reason = f": {day.reason}" if day.reason else ""
             raise BadInput(f"the calendar has no games on {on} ({day.state}{reason}); correct the date, or its source")
-        return day
+        return known
 
     def read(self, month: str) -> Month | None:
         """Return a month's document."""
@@ -77,13 +87,13 @@ class Almanac:
             self._decide(month, calendar.learned(given, now=self._ports.clock.now(), ends_at=ends_at))
         return tuple(months)
 
-    def note_heard(self, month: str, days: Iterable[Day]) -> None:
-        """Remember that the open runs of dates know what these days say."""
-        self._decide(month, calendar.heard(days))
+    def note_heard(self, month: str, told: Mapping[str, float]) -> None:
+        """Remember of which change the open runs of each date have heard."""
+        self._decide(month, calendar.heard(told))
 
-    def note_started(self, month: str, until: float, *, upcoming: float | None) -> None:
-        """Remember up to when runs were opened by the clock."""
-        self._decide(month, calendar.started(until, upcoming=upcoming))
+    def note_started(self, month: str, until: float, *, upcoming: float | None, seen: Month) -> None:
+        """Remember up to when runs were opened by the clock, by what was seen of the month."""
+        self._decide(month, calendar.started(until, upcoming=upcoming, seen=seen))
 
     def ends_at(self, on: str) -> float:
         """Return when a date is over in the pipeline's zone."""
@@ -106,8 +116,8 @@ class Almanac:
             self._ports.observer.event("calendar failed", month=month, error=error)
             return calendar.failed(error, now=now, ends_at=ends_at)
 
-    def _known(self, month: Month | None, on: str) -> Day | None:
-        return calendar.day_of(month, on, now=self._ports.clock.now(), day_ends_at=self.ends_at(on))
+    def _known(self, month: Month | None, on: str) -> Known | None:
+        return calendar.known_of(month, on, now=self._ports.clock.now(), day_ends_at=self.ends_at(on))
 
     def _decide(self, month: str, decide: calendar.Decision) -> None:
         key = keys.calendar_key(self._plan.pipeline, month)

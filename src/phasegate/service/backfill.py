@@ -169,7 +169,7 @@ class Backfill:
         self._gatekeeper.open(phase, run, by="operator")
         there = self._gatekeeper.read(phase, run)
         assert there is not None
-        if there.gate.hash != self._hash(phase, run, there):
+        if there.gate.hash != self._hash(phase, run, there, keep=True):
             self._gatekeeper.replan(phase, run)
         members = self._plan.members(phase, mode=run.mode)
         self._gatekeeper.rebuild(phase, run, steps=item.anew, quiet=order.quiet)
@@ -203,7 +203,7 @@ class Backfill:
         if there is None:
             yield "not open"
             return
-        if there.gate.hash != self._hash(phase, run, there):
+        if there.gate.hash != self._hash(phase, run, there, keep=False):
             yield "the plan has changed"
         anew = [step for step in order.steps if step in there.gate.members]
         if anew:
@@ -232,8 +232,8 @@ class Backfill:
         with self._ports.warehouse.snapshot() as reader:
             return bool(reader.receipts([part_of(step, run)])) or reader.count(step.table, partition=run.date) > 0
 
-    def _hash(self, phase: str, run: Run, there: Phase) -> str:
-        anchors = self._almanac.expected(run.date, keep=False).anchors if self._almanac.is_kept else None
+    def _hash(self, phase: str, run: Run, there: Phase, *, keep: bool) -> str:
+        anchors = self._almanac.expected(run.date, keep=keep).day.anchors if self._almanac.is_kept else None
         return self._plan.gate(phase, run=run, opened_at=there.opened_at, anchors=anchors).hash
 
     def _runs(self, day: str, order: Order) -> list[Run]:

@@ -49,7 +49,8 @@ class Daybook:
     def day(self, on: str) -> Day | None:
         """Return what is known of a date; None when nothing is, or when it is too old to be believed."""
         ends_at = local_time("00:00", shift(on, 1), timezone=self._plan.timezone)
-        return calendar.day_of(self._months.get(on[:7]), on, now=self.now, day_ends_at=ends_at)
+        known = calendar.known_of(self._months.get(on[:7]), on, now=self.now, day_ends_at=ends_at)
+        return None if known is None else known.day
 
     def error(self, on: str) -> str:
         """Return why the calendar's source could not be asked about a date; "" when it could, or never was."""

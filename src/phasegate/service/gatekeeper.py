@@ -44,19 +44,22 @@ class Gatekeeper:
         there = self.read(phase, run)
         if there is not None:
             return Answer("open", there.generation)
-        gate = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
+        gate, heard = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
         now, alone = self._ports.clock.now(), self.plan.is_alone(phase, run=run)
         answer = self._decide(
             phase,
             run,
-            lambda key, attempt: decisions.open_phase(phase, key=key, gate=gate, now=now, attempt=attempt, alone=alone),
+            lambda key, attempt: decisions.open_phase(
+                phase, key=key, gate=gate, now=now, attempt=attempt, alone=alone, heard=heard
+            ),
         )
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         if not alone and self._herald.catch_up(key):
             self.flush(key)
         return answer
 
-    def _gate(self, phase: str, run: Run, *, opened_at: float, by: Opener) -> Gate:
+    def _gate(self, phase: str, run: Run, *, opened_at: float, by: Opener) -> tuple[Gate, float | None]:
+        """Return the gate of today's plan and the calendar's change that it follows."""
         known = self.plan.phases.get(phase)
         if known is None:
             raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(self.plan.phases)}")
@@ -64,8 +67,10 @@ class Gatekeeper:
             raise NotFound(f"phase {phase} has no mode {run.mode!r}; it has {', '.join(known.modes)}")
         if by == "message" and known.modes[run.mode].start.by == "run":
             raise BadInput(f"runs of {phase} in mode {run.mode} are opened by hand only; run: phasegate begin {run}")
-        anchors = self._almanac.expected(run.date).anchors if self._almanac.is_kept else None
-        return self.plan.gate(phase, run=run, opened_at=opened_at, anchors=anchors)
+        expected = self._almanac.expected(run.date) if self._almanac.is_kept else None
+        anchors = None if expected is None else expected.day.anchors
+        gate = self.plan.gate(phase, run=run, opened_at=opened_at, anchors=anchors)
+        return gate, None if expected is None else expected.order
 
     def report(self, phase: str, run: Run, said: Report) -> Answer:
         """Report what became of a try of a member; opens the run if it is not open."""
@@ -97,10 +102,19 @@ class Gatekeeper:
         now = self._ports.clock.now()
         return self._opened(phase, run, lambda key, attempt: orders.void(reason, key=key, now=now, attempt=attempt))
 
+    def expect(self, phase: str, run: Run, *, order: float, void: str | None) -> Answer:
+        """Bring a change of the calendar: that the run does not take place (``void``: why not), or that it does."""
+        now = self._ports.clock.now()
+        return self._opened(
+            phase,
+            run,
+            lambda key, attempt: orders.expect(order, void=void, key=key, now=now, attempt=attempt),
+        )
+
     def replan(self, phase: str, run: Run) -> Answer:
         """Pin today's plan to an open run. The deadline counts from when the run was opened."""
         now, open_ = self._ports.clock.now(), self.read(phase, run)
-        gate = self._gate(phase, run, opened_at=now if open_ is None else open_.opened_at, by="operator")
+        gate, _ = self._gate(phase, run, opened_at=now if open_ is None else open_.opened_at, by="operator")
         answer = self._opened(phase, run, lambda key, attempt: orders.replan(gate, key=key, now=now, attempt=attempt))
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         if self._herald.catch_up(key):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from phasegate.core import keys
-from phasegate.core.calendar import Day, Month, month_bounds
+from phasegate.core.calendar import Day, Known, Month, month_bounds
 from phasegate.core.keys import Run
 from phasegate.core.plan import Plan, local_date
 from phasegate.core.window import shift
@@ -69,30 +69,28 @@ class Timekeeper:
         if known is None:
             return None
         # of what is void again and again: a run may have been opened by somebody who did not know it yet
-        news = [e.day for on, e in known.days.items() if on in known.changed or e.day.state == "void"]
-        told, failure = list[Day](), None
-        for day in news:
+        news = {on: e for on, e in known.days.items() if on in known.changed or e.day.state == "void"}
+        told, failure = dict[str, float](), None
+        for on, entry in news.items():
             try:
-                self._settle(day)
+                self._settle(entry)
             except PhasegateError as e:
                 failure = failure or e
-                self._ports.observer.event("date not told", date=day.date, error=str(e))
+                self._ports.observer.event("date not told", date=on, error=str(e))
             else:
-                told.append(day)
-        if known.changed:
+                told[on] = entry.order
+        if told or known.changed:
             self._almanac.note_heard(month, told)
         return failure
 
-    def _settle(self, day: Day) -> None:
+    def _settle(self, known: Known) -> None:
         """Void the open runs of a date that no longer takes place, or bring back those of one that does after all."""
+        day = known.day
+        why = None if day.state == "games" else day.reason or f"the calendar says {day.state}"
         for phase, run in self._runs(day.date):
             there = self._gatekeeper.read(phase, run)
-            if there is None:
-                continue
-            if day.state != "games" and there.void is None:
-                self._gatekeeper.void(phase, run, reason=day.reason or f"the calendar says {day.state}")
-            elif day.state == "games" and there.void is not None:
-                self._gatekeeper.void(phase, run, reason=None)
+            if there is not None and not there.has_heard(known.order):
+                self._gatekeeper.expect(phase, run, order=known.order, void=why)
         if day.state != "games":
             self._gatekeeper.release(day.date)
 
@@ -104,7 +102,7 @@ class Timekeeper:
                 self._gatekeeper.open(phase, run, by="schedule")
         upcoming = min((at for at, _, _ in times if at > now), default=None)
         if times or known.next_start is not None:
-            self._almanac.note_started(month, now, upcoming=upcoming)
+            self._almanac.note_started(month, now, upcoming=upcoming, seen=known)
 
     def _starts(self, known: Month) -> Iterator[tuple[float, str, Run]]:
         for date, entry in known.days.items():
