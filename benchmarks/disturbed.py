@@ -12,10 +12,11 @@ from datetime import date
 from pathlib import Path
 
 from nba_props.faults import parse_faults
-from nba_props.runner import Replay, Runner
+from nba_props.runner import Runner
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
+from nba_props.tally import Replay
 from phasegate.service.backfill import Order
 
 FAULTS = "duplicate=3,reorder,late=0.2,late_dates=0.3,late_days=4,crash=0.02,concurrent=2,seed=7"

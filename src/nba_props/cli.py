@@ -13,11 +13,12 @@ import click
 
 from nba_props.errors import DataError
 from nba_props.faults import FORM, parse_faults
-from nba_props.runner import MODES, Replay, Runner
+from nba_props.runner import MODES, USUAL, Runner
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
-from phasegate import PhasegateError, __version__
+from nba_props.tally import Replay
+from phasegate import PhasegateError, SystemClock, __version__
 
 if TYPE_CHECKING:
     from nba_props.witness import Report
@@ -43,7 +44,13 @@ def cli() -> None:
 @click.option("--state", type=click.Path(path_type=Path), default=Path(".nba-props"), show_default=True,
               help="Where documents and tables are kept. The same replay may be started again on it.")  # fmt: skip
 @click.option("--faults", default="", metavar="LIST", help=f"What goes wrong on purpose, for example {FORM}.")
-@click.option("--mode", "modes", multiple=True, type=click.Choice(MODES), help="Play this mode only. Default: both.")
+@click.option(
+    "--mode",
+    "modes",
+    multiple=True,
+    type=click.Choice(MODES),
+    help=f"Play this mode; may be repeated. Default: {' and '.join(USUAL)}.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
               help="How many workers at once.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -60,18 +67,21 @@ def run(  # noqa: PLR0913  one parameter for each option
     days = _date(first, "--from"), _date(last, "--to")
     if days[0] > days[1]:
         raise DataError("--from", problem=f"{first} is after --to {last}", mend="swap them")
+    if live and faults:
+        raise DataError("--faults", problem="disturbs replays, and --live is none", mend="leave one of them out")
     runner = Runner(
         _source(data, synthetic=synthetic, recorded=recorded, live=live),
         state=state,
         faults=parse_faults(faults),
-        modes=[mode for mode in MODES if not modes or mode in modes],
+        modes=[mode for mode in MODES if mode in (modes or USUAL)],
+        clock=SystemClock() if live else None,
         workers=workers,
     )
     quiet = as_json or not sys.stderr.isatty()
 
-    def told(day: date, rows: int) -> None:
+    def told(day: date, games: int) -> None:
         if not quiet:
-            click.echo(f"\r{day}  {rows} rows", err=True, nl=False)
+            click.echo(f"\r{day}  {games} games ", err=True, nl=False)
 
     try:
         replay = runner.run(*days, told=told)

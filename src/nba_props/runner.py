@@ -1,8 +1,11 @@
 """Replays dates through Phasegate: scrapers write, workers work, and time skips ahead when nothing can be done.
 
 A date is played in two modes, as a props team runs it: same_day, before the games, with the schedule and the lines;
-overnight, after them, with the box scores and whatever shots were recorded. The modes that a replay leaves out are
-void: nobody need expect them.
+overnight, after them, with the box scores and whatever shots were recorded. Whoever asks for it has the forecast of the
+evening before too: tomorrow. The modes that a replay leaves out are void: nobody need expect them.
+
+A fetch that fails ends nothing: its line in the log says why, its step is reported as failed, and the gates that need
+it stay shut. On a clock that goes by itself, as for a live source, nothing is skipped: what is not due yet is left.
 
 Several workers are at a date while the next is brought in, as on any morning; with faults, date after date.
 
@@ -16,7 +19,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -28,7 +32,9 @@ from nba_props.raw import RawRow
 from nba_props.scrapes import Recorder
 from nba_props.sources import Source
 from nba_props.sources.batches import split_late
+from nba_props.tally import Replay, Tally
 from phasegate import (
+    BadInput,
     Busy,
     Contended,
     Fenced,
@@ -37,6 +43,7 @@ from phasegate import (
     Pipeline,
     Plan,
     SkippingClock,
+    SystemClock,
     connect,
     parse_run,
     read_plan,
@@ -44,12 +51,15 @@ from phasegate import (
 
 PLAN = Path(__file__).with_name("plan.toml")
 MODE = "overnight"
-MODES = ("same_day", "overnight")
+MODES = ("tomorrow", "same_day", "overnight")
+USUAL = ("same_day", "overnight")
 LEFT_OUT = "this replay does not play it"
 GAMEBOOK = "nbac_gamebook_player_stats"
 LOG = "scraper_execution_log"
 LOG_TABLE = "nba_raw.scraper_execution_log"
+SCHEDULE = "nbac_schedule"
 HORIZON_S = 12 * 3600.0
+HORIZON_LIVE_S = 60.0
 TRIES_MAX = 200
 RETRY_S = 5.0
 ROUNDS_MAX = 2_000
@@ -69,55 +79,15 @@ class Run(NamedTuple):
         return f"{self.date}.{self.mode}"
 
 
-@dataclass
-class Tally:
-    """Counts events of a replay, from any thread: an observer."""
-
-    duplicates_removed: int = 0
-    refused_as_stale: int = 0
-    moved: int = 0
-    builds: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    _since: dict[int, float] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def event(self, name: str, /, **fields: object) -> None:
-        """Take in one event."""
-        me = threading.get_ident()
-        with self._lock:
-            if name == "writing":
-                self._since[me] = time.perf_counter()
-            elif name == "written":
-                step = str(fields["step"])
-                took = time.perf_counter() - self._since.pop(me, time.perf_counter())
-                self.builds[step] = self.builds.get(step, 0) + 1
-                self.seconds[step] = self.seconds.get(step, 0.0) + took
-                self.duplicates_removed += int(str(fields["duplicates"]))
-                self.refused_as_stale += int(str(fields["refused"]))
-            elif name == "step not done" and fields.get("status") == "moved":
-                self.moved += 1
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What a replay did; `tables`: name -> (rows, digest); `gates`: name -> (runs fired, generations in all).
-
-    The log of fetches is not among the tables: it holds times and ids, so no two replays leave the same one.
-    """
-
-    dates: int
-    games: int
-    tables: dict[str, tuple[int, str]]
-    gates: dict[str, tuple[int, int]]
-    tally: Tally
-    dead_letters: int
-    crashes: int
-    unsettled: tuple[str, ...]
-    seconds: float
+class Stopped(Exception):
+    """Raised in the threads of a replay that is to end."""
 
 
 class Runner:
-    """One replay into one state directory. `modes`: which of MODES are played; `workers`: how many work at once."""
+    """One replay into one state directory. `modes`: which of MODES are played; `workers`: how many work at once.
+
+    `clock`: one that skips idle time, from now on, unless another is given.
+    """
 
     def __init__(
         self,
@@ -126,17 +96,20 @@ class Runner:
         state: Path,
         faults: Faults | None = None,
         plan: Plan | None = None,
-        clock: SkippingClock | None = None,
-        modes: Sequence[str] = MODES,
+        clock: SkippingClock | SystemClock | None = None,
+        modes: Sequence[str] = USUAL,
         workers: int = 1,
     ) -> None:
         self._source, self.faults, self._modes = source, faults or Faults(), tuple(modes)
         self._workers = max(workers, self.faults.concurrent)
         # Disturbed dates are played one by one: what a fault does to a date then shows in that date alone.
         self._overlaps = self.faults == Faults() and workers > 1
-        self._rng = random.Random(self.faults.seed)
         self.clock, self.tally = clock or SkippingClock(), Tally()
-        self._crashes, bus = misbehaving(self.faults, rng=self._rng)
+        self._games: dict[date, set[object]] = {}
+        self._held_back: set[date] = set()
+        self._refused: dict[str, None] = {}
+        self._stop = threading.Event()
+        self._crashes, bus = misbehaving(self.faults, rng=random.Random(self.faults.seed))
         self.pipeline: Pipeline = connect(
             plan or read_plan(PLAN),
             clock=self.clock,
@@ -147,54 +120,54 @@ class Runner:
         )
 
     def run(self, first: date, last: date, *, told: Callable[[date, int], None] | None = None) -> Replay:
-        """Replay the dates with games from `first` to `last`; `told` hears of each date that was brought in."""
-        begun, games, dates = time.perf_counter(), 0, self._source.dates(first, last)
-        late: list[tuple[date, list[RawRow]]] = []
+        """Replay the dates with games from `first` to `last`; `told` hears of each brought in, and its games."""
+        begun, dates = time.perf_counter(), self._source.dates(first, last)
+        late: list[tuple[int, date]] = []  # the number of the date that it comes with
         for n, day in enumerate(dates):
-            rows = self._source.batch(day)
-            if self._overlaps:
-                self._follow(day, rows, before=dates[n - 1] if n else None)
-            else:
-                now, *later = self._batches(rows)
-                self.play(day, [now] if self.faults.late_days else [now, *later])
-                late += [(day, batch) for batch in later]
-            while (
-                late and self.faults.late_days and dates.index(day) >= dates.index(late[0][0]) + self.faults.late_days
-            ):
-                self.come_late(*late.pop(0))
-            games += len({row["game_id"] for row in rows})
+            self._follow(day, partial(self._box, day), before=dates[n - 1] if n and self._overlaps else None)
+            if not self._overlaps:
+                self.work()
+            if day in self._held_back:
+                late.append((n + self.faults.late_days, day))
+            while late and late[0][0] <= n:
+                self._bring_late(late.pop(0)[1])
             if told is not None:
-                told(day, len(rows))
-        for day, batch in late if self.faults.late_days else []:
-            self.come_late(day, batch)
+                told(day, len(self._games.get(day, ())))
+        for _, day in late:
+            self._bring_late(day)
         self.work()
+        games = sum(len(self._games.get(day, ())) for day in dates)
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
 
     def play(self, day: date, batches: list[list[RawRow]]) -> None:
         """Bring a date in; its box scores in `batches`, each worked off before the next comes."""
-        self._follow(day, batches[0], before=None)
+        self._follow(day, partial(list, batches[0]), before=None)
         self.work()
         for rows in batches[1:] if MODE in self._modes else ():
             self.come_late(day, rows)
 
-    def _follow(self, day: date, box: list[RawRow], *, before: date | None) -> None:
+    def _follow(self, day: date, box: Callable[[], list[RawRow]], *, before: date | None) -> None:
         """Bring a date in, mode by mode, while workers are at it and at the date before; return when that has fired."""
         fetched = threading.Event()
 
         def scrape() -> bool:
             try:
                 self._leave_out(day)
-                lines = [line for mode, fetches in self._fetches(day, box) for line in self._scrape(day, mode, fetches)]
-                self._write_log(day, lines)
+                lines: list[RawRow] = []
+                try:
+                    for mode, fetches in self._fetches(day, box):
+                        self._scrape(day, mode, fetches, lines=lines)
+                finally:
+                    self._write_log(day, lines)
             finally:
                 fetched.set()
             return True
 
         def work() -> bool:
-            while not fetched.is_set():
+            while not (fetched.is_set() or self._stop.is_set()):
                 if not self.pipeline.work_one():
                     fetched.wait(IDLE_S)  # of real time: without a socket the bus would wait by the replay's clock
-            while not self._has_fired(before) and self.pipeline.work_until_idle(units_max=1):
+            while not (self._stop.is_set() or self._has_fired(before)) and self.pipeline.work_until_idle(units_max=1):
                 pass
             return True
 
@@ -211,20 +184,45 @@ class Runner:
         phases = [self.pipeline.gatekeeper.read(last, run) for run in runs]
         return all(phase is not None and phase.generation for phase in phases)
 
-    def _fetches(self, day: date, box: list[RawRow]) -> list[tuple[str, list[Fetch]]]:
-        """Return what is fetched in each mode that is played; what is known before the games, in the first of them."""
-        shots: Fetch = ("nbac_shot_chart", lambda: self._source.shots(day))
-        modes: dict[str, list[Fetch]] = {mode: [] for mode in self._modes}
-        if MODE in modes:
-            modes[MODE] += [shots, (GAMEBOOK, partial(list, box))]
-        modes[self._modes[0]][:0] = [
-            ("nbac_schedule", lambda: self._source.schedule(day, day)),
+    def _fetches(self, day: date, box: Callable[[], list[RawRow]]) -> list[tuple[str, list[Fetch]]]:
+        """Return what is fetched in each mode that is played.
+
+        What is known before the games, in each mode before them; in the one after them if there is no other.
+        """
+        # what is critical comes last: the deadlines of a date long past are over, and gates would fire without the rest
+        before: list[Fetch] = [
             ("odds_api_player_points_props", lambda: self._source.props(day)),
+            (SCHEDULE, lambda: self._source.schedule(day, day)),
         ]
-        return list(modes.items())
+        after: list[Fetch] = [("nbac_shot_chart", lambda: self._source.shots(day)), (GAMEBOOK, box)]
+        return [
+            (mode, [*(before if mode != MODE or self._modes == (MODE,) else ()), *(after if mode == MODE else ())])
+            for mode in self._modes
+        ]
+
+    def _box(self, day: date) -> list[RawRow]:
+        """Fetch the box scores of a date; when faults ask for it some games are held back, and come late."""
+        rows, rng = (
+            self._source.batch(day),
+            random.Random(f"{self.faults.seed} {day}"),
+        )  # a replay begun anew cuts alike
+        self._held_back.discard(day)
+        if not self.faults.late or rng.random() >= self.faults.late_dates:
+            return rows
+        early, late = split_late(rows, share=self.faults.late, rng=rng)
+        if late:
+            self._held_back.add(day)
+        return early
 
     def _leave_out(self, day: date) -> None:
-        """Say of the modes that are not played that nobody need expect them; take it back of those that are."""
+        """Say of the modes that are not played that nobody need expect them; take it back of those that are.
+
+        Nothing is said of a date that the calendar refuses: the reports are refused too, and tell it.
+        """
+        with suppress(BadInput):
+            self._void_and_back(day)
+
+    def _void_and_back(self, day: date) -> None:
         for mode in self.pipeline.plan.phases["raw"].modes:
             run = parse_run(f"{day}.{mode}")
             known = self.pipeline.gatekeeper.read("raw", run)
@@ -236,40 +234,60 @@ class Runner:
 
     def come_late(self, day: date, rows: list[RawRow]) -> None:
         """Bring the whole box scores of a date in, hours later than some of them."""
-        self.clock.skip_to(self.clock.now() + LATE_S)
-        self._write_log(day, self._scrape(day, MODE, [(GAMEBOOK, partial(list, rows))]))
+        self._come_late(day, partial(list, rows))
+
+    def _bring_late(self, day: date) -> None:
+        self._come_late(day, partial(self._source.batch, day))
+
+    def _come_late(self, day: date, box: Callable[[], list[RawRow]]) -> None:
+        self._wait_until(self.clock.now() + LATE_S)
+        lines: list[RawRow] = []
+        self._scrape(day, MODE, [(GAMEBOOK, box)], lines=lines)
+        self._write_log(day, lines)
         self.work()
 
-    def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch]) -> list[RawRow]:
-        """Fetch, write and report; return the line of each fetch in the log."""
-        recorder = Recorder(mode, source=type(self._source).__name__, now=self.clock.now)
-        lines = []
+    def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch], *, lines: list[RawRow]) -> None:
+        """Fetch, write and report; add the line of each fetch in the log to `lines`."""
+        recorder = Recorder(mode, source=self._source.name, now=self.clock.now, retries=lambda: self._source.retries)
         for step, call in fetches:
+            if self._stop.is_set():
+                raise Stopped
             fetched = recorder.fetch(step, day, call=call)
             lines.append(fetched.log)
+            if step == GAMEBOOK or (step == SCHEDULE and MODE not in self._modes):
+                self._games[day] = {row["game_id"] for row in fetched.rows or () if not row.get("postponed")}
             self._deliver(Run(day.isoformat(), mode), step, rows=fetched.rows, error=str(fetched.log["error_message"]))
-        return lines
 
     def _write_log(self, day: date, lines: list[RawRow]) -> None:
-        self._deliver(Run(day.isoformat(), "log"), LOG, rows=lines)
+        if lines:
+            self._deliver(Run(day.isoformat(), "log"), LOG, rows=lines)
 
     def work(self) -> None:
         """Let workers work until everything is settled, or only the daily look at what is not remains."""
+        horizon_s = HORIZON_S if isinstance(self.clock, SkippingClock) else HORIZON_LIVE_S
         for _ in range(ROUNDS_MAX):
             self._at_once([self._work_until_idle] * self._workers)
             due = self.pipeline.next_due(apart_from="calendar")
-            if due is None or due > self.clock.now() + HORIZON_S:
+            if due is None or due > self.clock.now() + horizon_s:
                 return
-            self.clock.skip_to(due)
+            self._wait_until(due)
         raise PhasegateError(f"the replay did not settle in {ROUNDS_MAX} rounds; see: phasegate status")
 
     def _work_until_idle(self) -> bool:
-        return self.pipeline.work_until_idle() > 0
+        while not self._stop.is_set() and self.pipeline.work_until_idle(units_max=1):
+            pass
+        return True
+
+    def _wait_until(self, moment: float) -> None:
+        if isinstance(self.clock, SkippingClock):
+            self.clock.skip_to(moment)
+        else:
+            self.clock.sleep(max(0.0, moment - self.clock.now()))
 
     def summary(self, *, dates: int, games: int, seconds: float) -> Replay:
         """Count what is there now."""
         gates: dict[str, tuple[int, int]] = dict.fromkeys(self.pipeline.plan.phases, (0, 0))
-        unsettled = []
+        unsettled = list(self._refused)
         for view in self.pipeline.overview.phases():
             fired, generations = gates[view.phase]
             number = view.generations[-1].number if view.generations else 0
@@ -294,13 +312,6 @@ class Runner:
         """Let go of files."""
         self.pipeline.close()
 
-    def _batches(self, rows: list[RawRow]) -> list[list[RawRow]]:
-        """Cut a date into what comes in time and what comes late, when faults ask for it; the late one is whole."""
-        if not self.faults.late or self._rng.random() >= self.faults.late_dates:
-            return [rows]
-        early, late = split_late(rows, share=self.faults.late, rng=self._rng)
-        return [early, rows] if late else [rows]
-
     def _deliver(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str = "") -> None:
         """Have every instance of a scraper write and report; one that could not tries again a little later.
 
@@ -313,11 +324,14 @@ class Runner:
                 return
             # a run that was killed may have left its lease at a time that it had skipped to
             left_s = min((lease.left_s for lease in self.pipeline.overview.leases()), default=0.0)
-            self.clock.skip_to(self.clock.now() + max(RETRY_S, left_s + 1.0))
+            self._wait_until(self.clock.now() + max(RETRY_S, left_s + 1.0))
         raise PhasegateError(f"{step} of {run} could not be written in {TRIES_MAX} tries; see: phasegate leases")
 
     def _report(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str) -> bool:
-        """Write rows and report them, or that there are none; tell whether it could: somebody else may be at it."""
+        """Write rows and report them, or that there are none; tell whether it could: somebody else may be at it.
+
+        A report that is refused, such as of a date of which the calendar knows nothing, is told in the summary.
+        """
         try:
             with self.pipeline.begin(str(run), step=step) as begun:
                 if rows is None:
@@ -327,6 +341,8 @@ class Runner:
                     begun.complete()
         except (Busy, Contended, LeaseLost, Fenced):
             return False
+        except BadInput as e:
+            self._refused[f"{step} of {run} was refused: {e}"] = None
         return True
 
     def _at_once(self, bodies: list[Callable[[], bool]]) -> list[bool]:
@@ -343,15 +359,37 @@ class Runner:
                     pass  # its supervisor starts it again at once
             except BaseException as e:  # noqa: BLE001  raised again below, in the caller's thread
                 failures.append(e)
+            finally:
+                ended.release()
 
+        ended = threading.Semaphore(0)
         if len(bodies) == 1:
             run(bodies[0])
         else:
             threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                thread.join()
+            try:
+                self._await(ended, count=len(bodies))
+            finally:
+                for thread in threads:
+                    thread.join()
         if failures:
             raise failures[0]
         return answers
+
+    def _await(self, ended: threading.Semaphore, *, count: int) -> None:
+        """Wait for the end of so many threads. If somebody stops the replay, whoever still writes ends first.
+
+        Not by ``join``: one that is interrupted takes its thread for ended.
+        """
+        left = count
+        try:
+            while left:
+                ended.acquire()
+                left -= 1
+        except BaseException:
+            self._stop.set()
+            for _ in range(left):
+                ended.acquire()
+            raise

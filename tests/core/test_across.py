@@ -177,3 +177,17 @@ def test_the_same_content_written_again_is_no_drift_and_ends_one() -> None:
     assert told is not None
     assert not is_news
     assert told.windows[NAME].drifted == ()
+
+
+def test_a_run_opened_after_its_deadline_fires_nothing_before_it_has_heard_all_that_was_known() -> None:
+    told: Phase | None = None
+    gate = replace(GATE, expect=("team", "odds"), critical=("odds",), settle_s=0.0, deadline=500.0)
+    told, _ = decisions.open_phase("analytics", key=KEY, gate=gate, now=1_000.0, attempt="open", alone=False)(told)
+    known = Report(member="odds", status="success", order=1.0, stamp=Stamp("f1", 1), built_from={}, relayed=True)
+    told, answer = decisions.report(known, key=KEY, now=1_001.0, attempt="relay")(told)
+    assert answer.generation == 0, "its sister may know of the team too"
+    first = Window(stamp=Stamp("f1", 1), order=1)
+    told, _ = across.windowed({NAME: first}, origin=None, key=KEY, now=1_002.0, attempt="first")(told)
+    assert told is not None
+    assert told.generation == 1
+    assert told.firings[0].missing == ("team",)

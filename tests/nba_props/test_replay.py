@@ -16,9 +16,10 @@ import duckdb
 import pytest
 
 from nba_props.faults import Faults, parse_faults
-from nba_props.runner import GAMEBOOK, LOG, PLAN, Replay, Runner
+from nba_props.runner import GAMEBOOK, LOG, PLAN, Runner
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import SyntheticSource
+from nba_props.tally import Replay
 from phasegate import SkippingClock, connect, read_plan
 from phasegate.core.keys import parse_run
 

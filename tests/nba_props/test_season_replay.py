@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nba_props.runner import LOG, Replay, Runner
+from nba_props.runner import LOG, Runner
 from nba_props.sources.parquet import ParquetSource
+from nba_props.tally import Replay
 
 FIRST, LAST = date(2024, 10, 22), date(2024, 11, 10)
 

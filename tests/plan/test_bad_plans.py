@@ -256,7 +256,7 @@ BAD = {
     "mode unknown key": (
         MODE,
         'modes.overnight = { expect = "*", exepct = "*" }',
-        '8: [phase.analytics] modes.overnight: unknown key "exepct"; did you mean "expect"? known: accept, critical, deadline, expect, reports, require, start',
+        '8: [phase.analytics] modes.overnight: unknown key "exepct"; did you mean "expect"? known: accept, any_date, await_windows, critical, deadline, expect, reports, require, start',
     ),
     "expect word": (
         '"*"',

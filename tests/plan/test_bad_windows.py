@@ -144,6 +144,36 @@ CALENDARS = {
         "cascade_days = 2\n\n[phase.raw]\n",
         '11: [phase.analytics] modes.overnight.deadline: "last_game_end" is an anchor from a calendar, and this plan has none; write calendar = "module:function" at the top, or a local time such as "10:00 +1d"',
     ),
+    "any date without calendar": (
+        f'{CALENDAR}cascade_days = 2\n\n[phase.raw]\n{START}\nmodes.overnight = {{ expect = "*" }}',
+        'cascade_days = 2\n\n[phase.raw]\nmodes.overnight = { expect = "*", any_date = true }',
+        "6: [phase.raw] modes.overnight.any_date: does nothing: the plan has no calendar; remove it",
+    ),
+    "awaiting windows without calendar": (
+        f'{CALENDAR}cascade_days = 2\n\n[phase.raw]\n{START}\nmodes.overnight = {{ expect = "*" }}',
+        'cascade_days = 2\n\n[phase.raw]\nmodes.overnight = { expect = "*", await_windows = true }',
+        "6: [phase.raw] modes.overnight.await_windows: does nothing: the plan has no calendar; remove it",
+    ),
+    "any date type": (
+        'modes.overnight = { expect = "*" }',
+        'modes.overnight = { expect = "*", any_date = "yes" }',
+        '8: [phase.raw] modes.overnight.any_date: is "yes", wanted true or false',
+    ),
+    "any date and an anchor": (
+        'deadline = "last_game_end + 8h"',
+        'deadline = "last_game_end + 8h", any_date = true',
+        '13: [phase.analytics] modes.overnight.any_date: asks no calendar, and the deadline counts from its "last_game_end"; remove it, or write a local time',
+    ),
+    "any date before a phase that asks": (
+        f'{START}\nmodes.overnight = {{ expect = "*" }}',
+        'modes.overnight = { expect = "*", any_date = true }',
+        '7: [phase.raw] modes.overnight.any_date: phase "analytics" begins by this one and asks the calendar, so it would refuse to; write any_date for mode "overnight" of "analytics" too',
+    ),
+    "any date opened by the clock": (
+        'modes.same_day = { expect = "*", start = "run" }',
+        'modes.same_day = { expect = "*", start = "schedule 10:00", any_date = true }',
+        "9: [phase.raw] modes.same_day.any_date: asks no calendar, which says on which dates the clock opens runs; remove it, or the schedule",
+    ),
 }
 BAD = NEEDS | CALENDARS
 

@@ -442,3 +442,26 @@ def test_a_date_foreseen_as_unknown_is_refused_with_what_its_source_said() -> No
     source.fails = True
     with pytest.raises(BadInput, match=r"knows nothing of 2026-02-03 \(ConnectionError: the source does not answer\)"):
         made.pipeline.almanac.expected(DAY, keep=False)
+
+
+def test_a_mode_of_any_date_is_taken_on_days_without_games_and_on_unknown_ones_and_made_void_by_neither() -> None:
+    any_date = WITH_CALENDAR.replace(
+        "[phase.load]",
+        '[phase.log]\nmodes.daily = { expect = "*", any_date = true }\n[step.fetches]\nphase = "log"\nexternal = true\n'
+        'table = "raw.fetches"\nkey = ["day", "id"]\npartition = "day"\nwrite = "replace"\n'
+        'columns = { day = "VARCHAR", id = "INTEGER" }\n[phase.load]',
+    )
+    made, source = kept(any_date)
+    source.none.add(DAY)
+    source.left_out.add("2026-02-04")
+    for day in (DAY, "2026-02-04"):
+        with made.pipeline.begin(f"{day}.daily", step="fetches") as run:
+            run.write([{"day": day, "id": 1}])
+            run.complete()
+    made.pipeline.timekeeper.ask(DAY[:7])
+    settle(made)
+    for day in (DAY, "2026-02-04"):
+        (view,) = made.pipeline.overview.why(f"{day}.daily")
+        assert (view.phase, view.state) == ("log", "complete")
+    with pytest.raises(BadInput, match="the calendar has no games"):
+        load(made, 1)

@@ -192,10 +192,13 @@ def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypa
     assert cell(made, "out.trend", 2) == 101
 
 
-def expecting() -> Shop:
+def expecting(*, await_windows: bool = True) -> Shop:
     """Many days with a calendar and a deadline; it is midnight of the second of them."""
+    night = (
+        f'modes.night = {{ expect = "*", deadline = "12:00 +1d", await_windows = {str(await_windows).lower()} }}\n\n'
+    )
     plan = PLAN.replace("cascade_days = 2", 'cascade_days = 2\ncalendar = "made:dates"').replace(
-        'modes.night = { expect = "*" }\n\n', 'modes.night = { expect = "*", deadline = "12:00 +1d" }\n\n'
+        'modes.night = { expect = "*" }\n\n', night
     )
     made = many_days(plan)
     made.clock.at = 1_769_990_400.0  # 2026-02-02 00:00
@@ -214,6 +217,20 @@ def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> N
     settle(made)
     assert cell(made, "out.trend", 2) == 1
     assert builds(made, "trend", 2) == 1
+
+
+def test_a_mode_that_awaits_no_windows_is_built_at_once_and_again_when_the_day_comes() -> None:
+    made = expecting(await_windows=False)
+    days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
+    made.pipeline.timekeeper.put(days)
+    load(made, 2, 2)
+    settle(made)
+    assert cell(made, "out.trend", 2) == 0
+    assert phase(made, 2).generation == 1
+    load(made, 1, 1)
+    settle(made)
+    assert cell(made, "out.trend", 2) == 1
+    assert phase(made, 2).generation == 2
 
 
 def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> None:

@@ -18,8 +18,12 @@ class Source(Protocol):
     """A place that holds whole games by date; every answer is the same each time it is asked.
 
     A live source is the exception: its answers grow while games are played. The rows are always the caller's own.
-    Every method raises DataError when what it needs cannot be read or cannot be true.
+    Every method raises DataError when what it needs cannot be read or cannot be true. `name` is what the log of fetches
+    calls it, `retries` how many repeats of requests it has made so far.
     """
+
+    name: str
+    retries: int
 
     def dates(self, first: date, last: date) -> list[date]:
         """Give the dates with games from `first` to `last`, both included, ascending; none if `first` is later."""

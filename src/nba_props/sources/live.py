@@ -69,6 +69,8 @@ class LiveSource:
     far. Box scores are of final games only; a later call may know more games of a date.
     """
 
+    name = "live"
+
     def __init__(
         self,
         *,

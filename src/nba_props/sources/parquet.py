@@ -32,6 +32,9 @@ class ParquetSource:
     be true.
     """
 
+    name = "parquet"
+    retries = 0
+
     def __init__(self, folder: Path) -> None:
         self._files = {path: _date_range(path) for path in _season_files(folder)}
         _refuse_overlap(self._files)

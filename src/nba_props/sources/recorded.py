@@ -63,6 +63,9 @@ class RecordedSource:
     holds no body, and for a file that is no JSON.
     """
 
+    name = "recorded"
+    retries = 0
+
     def __init__(self, folder: Path) -> None:
         self._recorded = _read(folder)
         self._refusals: dict[str, DataError] = {}

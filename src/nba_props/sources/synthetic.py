@@ -39,6 +39,9 @@ class _Fixture(NamedTuple):
 class SyntheticSource:
     """Serve invented games for any date; 3 February 2026 is the night of ten games and 348 rows, for every seed."""
 
+    name = "synthetic"
+    retries = 0
+
     def __init__(self, *, seed: int = SEED) -> None:
         self._seed = seed
         self._rosters = rosters(seed)

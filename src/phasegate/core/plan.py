@@ -85,7 +85,11 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModeGate(msgspec.Struct, frozen=True, kw_only=True):
-    """When a phase fires in one mode. ``at_least``: how many of ``expect`` suffice (None: all)."""
+    """When a phase fires in one mode. ``at_least``: how many of ``expect`` suffice (None: all).
+
+    ``any_date``: its runs are taken whatever the calendar says of their date. ``await_windows`` False: dates of a
+    window that are expected and not there yet are not waited for.
+    """
 
     expect: tuple[str, ...]
     critical: tuple[str, ...] = ()
@@ -94,6 +98,8 @@ class ModeGate(msgspec.Struct, frozen=True, kw_only=True):
     accept: tuple[Status, ...] = GOOD
     start: Start = Start()
     reports: Hours | None = None
+    any_date: bool = False
+    await_windows: bool = True
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):

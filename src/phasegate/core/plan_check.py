@@ -51,6 +51,7 @@ def check(plan: Plan, toml: Toml) -> None:
     _check_topics(plan, toml)
     _check_windows(plan, toml)
     _check_starts(plan, toml)
+    _check_any_date(plan, toml)
     _check_hours(plan, toml)
     _check_mirrors(plan, toml)
 
@@ -171,6 +172,18 @@ def _check_heard(plan: Plan, toml: Toml, place: Place, /, *, mode: str) -> None:
     if not any(step.kind == "external" for known in members for step in known.values()):
         told = f"does nothing: mode {spell(mode)} has no external step, and nobody reports others"
         raise toml.error(place, f"{told}; remove it")
+
+
+def _check_any_date(plan: Plan, toml: Toml) -> None:
+    """Refuse a phase that begins by one whose dates nobody asks the calendar of, and asks it itself."""
+    for phase in plan.phases.values():
+        for mode, gate in phase.modes.items():
+            for later in plan.downstream(phase.name) if gate.any_date else ():
+                known = plan.phases[later].modes.get(mode)
+                if known is not None and not known.any_date:
+                    told = f"phase {spell(later)} begins by this one and asks the calendar, so it would refuse to"
+                    mend = f"write any_date for mode {spell(mode)} of {spell(later)} too"
+                    raise toml.error(("phase", phase.name, "modes", mode, "any_date"), f"{told}; {mend}")
 
 
 def _overlap(one: Hours, other: Hours, /) -> bool:

@@ -14,7 +14,8 @@ from phasegate.core.toml_lines import spell, suggest
 from phasegate.core.toml_read import Section
 
 PHASE_KEYS = ("after", "modes", "sends", "settle_s", "settle_max_s", "catch_up_max_s", "start", "mirror")
-MODE_KEYS = ("expect", "critical", "require", "deadline", "accept", "start", "reports")
+MODE_KEYS = ("expect", "critical", "require", "deadline", "accept", "start", "reports", "any_date",
+             "await_windows")  # fmt: skip
 SEND_KEYS = ("topic", "ack", "phase")
 ACKS = ("begin", "completion", "publish")
 
@@ -88,15 +89,37 @@ def _mode(section: Section, *, steps: Sequence[str], start: Start, calendar: boo
             told = f"{spell(name)} is not in expect, so the gate would never look at it"
             mend = "; add it there" if name in steps else suggest(name, known=expect)
             raise section.error("critical", f"{told}{mend}")
+    start = read_start(section, calendar=calendar) if section.has("start") else start
     return ModeGate(
         expect=expect,
         critical=tuple(name for name in expect if name in critical),
         at_least=_require(section, count=len(expect)),
         deadline=read_moment(section, "deadline", calendar=calendar),
         accept=_accept(section),
-        start=read_start(section, calendar=calendar) if section.has("start") else start,
+        start=start,
         reports=read_hours(section),
+        any_date=_any_date(section, start=start, calendar=calendar),
+        await_windows=_of_the_calendar(section, "await_windows", default=True, calendar=calendar),
     )
+
+
+def _of_the_calendar(section: Section, key: str, *, default: bool, calendar: bool) -> bool:
+    """Return a word of yes or no that means something only where there is a calendar."""
+    if section.has(key) and not calendar:
+        raise section.error(key, "does nothing: the plan has no calendar; remove it")
+    return section.truth(key, default=default)
+
+
+def _any_date(section: Section, *, start: Start, calendar: bool) -> bool:
+    any_date = _of_the_calendar(section, "any_date", default=False, calendar=calendar)
+    deadline = read_moment(section, "deadline", calendar=calendar)
+    if any_date and deadline is not None and deadline.anchor is not None:
+        told = f"asks no calendar, and the deadline counts from its {spell(deadline.anchor)}"
+        raise section.error("any_date", f"{told}; remove it, or write a local time")
+    if any_date and start.by == "schedule":
+        told = "asks no calendar, which says on which dates the clock opens runs"
+        raise section.error("any_date", f"{told}; remove it, or the schedule")
+    return any_date
 
 
 def _expect(section: Section, *, steps: Sequence[str]) -> tuple[str, ...]:

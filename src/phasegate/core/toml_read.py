@@ -108,6 +108,13 @@ class Section:
             raise self.unwanted(key, wanted=f"a number from {low:g} to {high:g}")
         return float(value)
 
+    def truth(self, key: str, /, *, default: bool) -> bool:
+        """Return true or false."""
+        value = self.body.get(key, default)
+        if not isinstance(value, bool):
+            raise self.unwanted(key, wanted="true or false")
+        return value
+
     def whole(self, key: str, /, *, low: int, high: int, default: int | None = None) -> int:
         """Return a whole number within the bounds."""
         value = self.body.get(key, default)

@@ -233,7 +233,8 @@ class Backfill:
             return bool(reader.receipts([part_of(step, run)])) or reader.count(step.table, partition=run.date) > 0
 
     def _hash(self, phase: str, run: Run, there: Phase, *, keep: bool) -> str:
-        anchors = self._almanac.expected(run.date, keep=keep).day.anchors if self._almanac.is_kept else None
+        asks = self._almanac.is_kept and not self._plan.phases[phase].modes[run.mode].any_date
+        anchors = self._almanac.expected(run.date, keep=keep).day.anchors if asks else None
         return self._plan.gate(phase, run=run, opened_at=there.opened_at, anchors=anchors).hash
 
     def _runs(self, day: str, order: Order) -> list[Run]:

@@ -67,7 +67,8 @@ class Gatekeeper:
             raise NotFound(f"phase {phase} has no mode {run.mode!r}; it has {', '.join(known.modes)}")
         if by == "message" and known.modes[run.mode].start.by == "run":
             raise BadInput(f"runs of {phase} in mode {run.mode} are opened by hand only; run: phasegate begin {run}")
-        expected = self._almanac.expected(run.date) if self._almanac.is_kept else None
+        asks = self._almanac.is_kept and not known.modes[run.mode].any_date
+        expected = self._almanac.expected(run.date) if asks else None
         anchors = None if expected is None else expected.day.anchors
         gate = self.plan.gate(phase, run=run, opened_at=opened_at, anchors=anchors)
         return gate, None if expected is None else expected.order

@@ -170,21 +170,21 @@ class Herald:
     def _refresh(
         self, key: str, phase: Phase, *, origin: str | None, unless: Callable[[Phase], bool] = across.never
     ) -> bool:
-        run, now = keys.phase_of(key)[2], self._ports.clock.now()
-        windows = {name: self._window(need, run) for name, need in across.window_needs(phase).items()}
+        (_, name, run), now = keys.phase_of(key), self._ports.clock.now()
+        mode = self._plan.phases[name].modes.get(run.mode)  # None: an older plan's run
+        waits = self._almanac.is_kept and (mode is None or mode.await_windows)
+        windows = {window: self._window(need, run, waits=waits) for window, need in across.window_needs(phase).items()}
         decide = across.windowed(windows, origin=origin, key=key, now=now, attempt=self._ports.ids(), unless=unless)
         return transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
 
-    def _window(self, need: Need, run: Run) -> Window:
+    def _window(self, need: Need, run: Run, *, waits: bool) -> Window:
         reading = self.reading(need, run.date)
-        awaited = {on: until for on in self._dates(need, run) if on not in reading.stamps
+        awaited = {on: until for on in (self._dates(need, run) if waits else ()) if on not in reading.stamps
                    and (until := self._awaited_until(need, on, mode=run.mode)) is not None}  # fmt: skip
         return Window(stamp=fold(reading.stamps), order=reading.order, orders=reading.orders, awaited=awaited)
 
     def _dates(self, need: Need, run: Run) -> Iterator[str]:
         """Give the dates of a window that may still be waited for."""
-        if not self._almanac.is_kept:
-            return
         first, on = bounds(run.date, min(need.back, WAIT_DAYS_MAX))
         while on >= first and self._almanac.ends_at(on) + WAIT_DAYS_MAX * 86400.0 > self._ports.clock.now():
             yield on

@@ -119,6 +119,7 @@ class Timekeeper:
                     yield at, phase, run
 
     def _runs(self, date: str) -> Iterator[tuple[str, Run]]:
+        """Give the runs of a date that the calendar speaks of."""
         for phase, plan in self._plan.phases.items():
-            for mode in plan.modes:
+            for mode in (name for name, gate in plan.modes.items() if not gate.any_date):
                 yield phase, Run(keys.parse_date(date), mode)

@@ -1,0 +1,197 @@
+"""What a replay tells of its fetches: a line for each in the log, whatever came of it, and no date lost to another."""
+
+import os
+import signal
+import threading
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from nba_props.raw import RawRow
+from nba_props.runner import LOG_TABLE, MODES, Runner
+from nba_props.sources import Source
+from nba_props.sources.synthetic import SyntheticSource
+from nba_props.tally import Replay
+from phasegate import SystemClock, parse_run
+
+FIRST, NIGHT, LAST = date(2026, 2, 2), date(2026, 2, 3), date(2026, 2, 4)
+LOG = f"SELECT * FROM {LOG_TABLE} ORDER BY game_date, workflow DESC, scraper_name"
+
+
+class Played:
+    """A replay of three nights, and its log of fetches."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.replay: Replay = runner.run(FIRST, LAST)
+        self.log = [dict(row) for row in runner.pipeline.query(LOG)]
+
+    def of(self, scraper: str, day: date = NIGHT) -> list[dict[str, object]]:
+        return [row for row in self.log if row["scraper_name"] == scraper and row["game_date"] == day]
+
+
+def play(source: Source, state: Path, *, workers: int = 1) -> Played:
+    runner = Runner(source, state=state, workers=workers)
+    try:
+        return Played(runner)
+    finally:
+        runner.close()
+
+
+class Failing(SyntheticSource):
+    """Its scrapers fail on one night, after two repeats of what they asked."""
+
+    def __init__(self, *methods: str) -> None:
+        super().__init__()
+        self.methods, self.retries = methods, 0
+
+    def fail(self, method: str, day: date) -> None:
+        if method in self.methods and day == NIGHT:
+            self.retries += 2
+            raise ConnectionError("the league does not answer")
+
+    def batch(self, day: date) -> list[RawRow]:
+        self.fail("batch", day)
+        return super().batch(day)
+
+    def props(self, day: date) -> list[RawRow]:
+        self.fail("props", day)
+        return super().props(day)
+
+    def schedule(self, first: date, last: date) -> list[RawRow]:
+        self.fail("schedule" if first == last else "calendar", NIGHT if first <= NIGHT <= last else first)
+        return super().schedule(first, last)
+
+
+def working() -> set[threading.Thread]:
+    """Return the threads that hold a process up; a heartbeat does not."""
+    return {thread for thread in threading.enumerate() if not thread.daemon}
+
+
+def test_every_fetch_of_a_replay_has_a_line_of_its_own(tmp_path: Path) -> None:
+    played = play(SyntheticSource(), tmp_path)
+    told = [(str(row["workflow"]), str(row["scraper_name"]), str(row["status"])) for row in played.log[:4]]
+    assert told == [
+        ("same_day", "nbac_schedule", "success"),
+        ("same_day", "odds_api_player_points_props", "success"),
+        ("overnight", "nbac_gamebook_player_stats", "success"),
+        ("overnight", "nbac_shot_chart", "no_data"),
+    ]
+    assert len(played.log) == 3 * 4
+    assert len({row["execution_id"] for row in played.log}) == 3 * 4
+    assert {row["source"] for row in played.log} == {"synthetic"}
+    assert {row["retry_count"] for row in played.log} == {0}
+    (box,) = played.of("nbac_gamebook_player_stats")
+    assert box["record_count"] == len(SyntheticSource().batch(NIGHT))
+
+
+def test_the_time_that_a_fetch_took_is_in_its_line(tmp_path: Path) -> None:
+    class Slow(SyntheticSource):
+        def batch(self, day: date) -> list[RawRow]:
+            if day == NIGHT:
+                runner.clock.sleep(42.0)
+            return super().batch(day)
+
+    runner = Runner(Slow(), state=tmp_path)
+    try:
+        (box,) = Played(runner).of("nbac_gamebook_player_stats")
+    finally:
+        runner.close()
+    assert 42.0 <= float(str(box["duration_seconds"])) < 60.0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_box_scores_that_cannot_be_fetched_leave_a_line_and_keep_no_other_date_back(
+    workers: int, tmp_path: Path
+) -> None:
+    played = play(Failing("batch"), tmp_path, workers=workers)
+    (box,) = played.of("nbac_gamebook_player_stats")
+    assert (box["status"], box["record_count"], box["retry_count"]) == ("failed", 0, 2)
+    assert (box["error_type"], box["error_message"]) == ("ConnectionError", "the league does not answer")
+    assert [line.split(":")[0] for line in played.replay.unsettled] == ["raw of 2026-02-03.overnight is waiting"]
+    assert played.replay.gates["precompute"] == (5, 5)
+    assert played.replay.gates["scrapes"] == (3, 3)
+
+
+def test_lines_of_the_odds_that_cannot_be_fetched_leave_the_night_without_them_once_its_deadline_is_over(
+    tmp_path: Path,
+) -> None:
+    played = play(Failing("props"), tmp_path)
+    (odds,) = played.of("odds_api_player_points_props")
+    assert odds["status"] == "failed"
+    assert played.replay.gates["raw"] == (6, 6)
+    told = "is degraded: generation 1 went out without odds_api_player_points_props"
+    assert played.replay.unsettled == tuple(f"raw of 2026-02-03.{mode} {told}" for mode in ("overnight", "same_day"))
+
+
+def test_a_schedule_that_cannot_be_fetched_leaves_a_line_though_nobody_knows_whether_there_are_games(
+    tmp_path: Path,
+) -> None:
+    played = play(Failing("schedule", "calendar"), tmp_path)
+    (schedule,) = played.of("nbac_schedule")
+    assert (schedule["status"], schedule["error_message"]) == ("failed", "the league does not answer")
+    assert len(played.log) == 3 * 4
+    refused = [line for line in played.replay.unsettled if "was refused" in line]
+    assert len(refused) == 3 * 4
+    assert all("the calendar knows nothing of 2026-02-0" in line for line in refused)
+
+
+def test_a_schedule_that_cannot_be_fetched_keeps_its_own_night_back_and_no_other(tmp_path: Path) -> None:
+    played = play(Failing("schedule"), tmp_path)
+    (schedule,) = played.of("nbac_schedule")
+    assert schedule["status"] == "failed"
+    waiting = [line.split(":")[0] for line in played.replay.unsettled]
+    assert waiting == [f"raw of 2026-02-03.{mode} is waiting" for mode in ("overnight", "same_day")]
+    assert played.replay.gates["precompute"] == (4, 4)
+
+
+def test_a_replay_that_is_stopped_leaves_nobody_at_work(tmp_path: Path) -> None:
+    class Interrupted(SyntheticSource):
+        def props(self, day: date) -> list[RawRow]:
+            if day == NIGHT:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().props(day)
+
+    before = working()
+    runner = Runner(Interrupted(), state=tmp_path, workers=2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(FIRST, LAST)
+        assert working() == before
+        there = runner.pipeline.gatekeeper.read("raw", parse_run(f"{NIGHT}.overnight"))
+        assert there is None or "nbac_gamebook_player_stats" not in there.members
+    finally:
+        runner.close()
+    assert play(SyntheticSource(), tmp_path, workers=2).replay.unsettled == ()
+
+
+def test_a_state_folder_whose_path_is_too_long_for_a_socket_is_replayed_by_several_workers(tmp_path: Path) -> None:
+    plain = play(SyntheticSource(), tmp_path / "plain").replay
+    played = play(SyntheticSource(), tmp_path / ("long" * 30), workers=2).replay
+    assert played.tables == plain.tables
+    assert played.unsettled == ()
+
+
+def test_the_evening_before_is_played_when_it_is_asked_for(tmp_path: Path) -> None:
+    runner = Runner(SyntheticSource(), state=tmp_path, modes=MODES)
+    try:
+        played = Played(runner)
+    finally:
+        runner.close()
+    assert played.replay.gates == {"scrapes": (3, 3), "raw": (9, 9), "analytics": (9, 9), "precompute": (9, 9)}
+    assert played.replay.unsettled == ()
+    assert [row["workflow"] for row in played.of("nbac_schedule")] == ["tomorrow", "same_day"]
+
+
+def test_on_a_clock_that_goes_by_itself_nothing_is_skipped(tmp_path: Path) -> None:
+    clock = SystemClock()
+    runner = Runner(Failing("batch"), state=tmp_path, clock=clock)
+    begun = clock.monotonic()
+    try:
+        replay = runner.run(NIGHT, NIGHT)
+    finally:
+        runner.close()
+    assert clock.monotonic() - begun < 60.0
+    assert replay.gates["precompute"] == (1, 1)
+    assert len(replay.unsettled) == 1
