@@ -94,7 +94,9 @@ def demo(*, state: Path) -> None:
 @click.option("--from", "first", required=True, metavar="D", help="First date, YYYY-MM-DD.")
 @click.option("--to", "last", required=True, metavar="D", help="Last date, YYYY-MM-DD.")
 @click.option("--data", type=click.Path(path_type=Path), help=f"Folder with nba/ and espn/. Default: ${NBA_DATA}.")
-def witness(*, first: str, last: str, data: Path | None) -> None:
+@click.option("--team-log", "logs", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="A recorded leaguegamelog of teams (PlayerOrTeam=T): the league's totals of turnovers.")  # fmt: skip
+def witness(*, first: str, last: str, data: Path | None, logs: tuple[Path, ...]) -> None:
     """Compare our player rows with a second source's team box scores, and print every difference.
 
     Exit code 0: all of it agrees. 1: they differ, or one of them lacks games. 2: bad input, or nothing or not all
@@ -103,14 +105,18 @@ def witness(*, first: str, last: str, data: Path | None) -> None:
     Example: nba-props witness --from 2024-10-22 --to 2024-11-05
     """
     from nba_props.witness import compare
+    from nba_props.witness_files import hold_against, read_known, read_team_log
     from nba_props.witness_text import exit_code, lines
 
     days, folder = _span(first, last), _folder(data)
     source = ParquetSource(folder)
+    totals = {team_game: count for log in logs for team_game, count in read_team_log(log).items()}
     rows = [row for day in source.dates(*days) for row in source.batch(day)]
-    report = compare(rows, folder=folder, dates=days, seasons=source.coverage(*days))
-    click.echo("\n".join(lines(report, dates=days)))
-    sys.exit(exit_code(report))
+    report = compare(rows, folder=folder, dates=days, seasons=source.coverage(*days), league_total_turnovers=totals)
+    listed = read_known(folder)
+    known = None if listed is None else hold_against(report, listed)
+    click.echo("\n".join(lines(report, dates=days, known=known)))
+    sys.exit(exit_code(report, known))
 
 
 def main() -> None:

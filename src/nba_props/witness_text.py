@@ -5,36 +5,68 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from nba_props.witness import Disagreement, Game, Report, Span
+from nba_props.witness import TOTAL_TURNOVERS, Disagreement, Game, Report, Span
+from nba_props.witness_files import Known
 
 FINE, FOUND, UNCHECKED = 0, 1, 2
 TEAMS_OF_A_GAME = 2
 
 
-def lines(report: Report, *, dates: Span) -> list[str]:
-    """Give every finding in a line of its own, then what is none, then the verdict."""
+def lines(report: Report, *, dates: Span, known: Known | None) -> list[str]:
+    """Give every finding in a line of its own, then what is none, then what could not be compared, then the verdict.
+
+    `known`: what is on the folder's list of known disagreements; None where it has no list.
+    """
     return [
         f"{len(report.compared)} team-games compared, {dates[0]} to {dates[1]}",
-        *map(_cell, report.disagreements),
+        *(_cell(cell, report, known) for cell in report.disagreements),
+        *(_known(known) if known else []),
         *(f"game {game}: the second source's box was never finalised" for game in report.never_finalised),
         *(f"{_game(game)}: played, and the second source lacks it" for game in report.missing),
         *(_whole_date(day, report.missing) for day in report.missing_dates),
         *(f"{_game(game)}: the second source has it, our player rows do not" for game in report.unknown),
         *_not_played(report),
-        *(_verdict(report) or ["OK"]),
+        *_stand_in(report),
+        *(_verdict(report, known) or ["OK"]),
     ]
 
 
-def exit_code(report: Report) -> int:
+def exit_code(report: Report, known: Known | None) -> int:
     """Return 0 where all was compared and agrees, 1 for findings, 2 where something was not compared (it wins)."""
     if _not_evaluated(report):
         return UNCHECKED
-    return FOUND if _findings(report) else FINE
+    return FOUND if _findings(report, known) else FINE
 
 
-def _cell(cell: Disagreement) -> str:
-    place = f"{cell.game_date} {cell.game_id} {cell.team_abbr} {cell.column}"
-    return f"{place}: {cell.ours}, the second source has {cell.theirs}"
+def _cell(cell: Disagreement, report: Report, known: Known | None) -> str:
+    assumed = cell.column == TOTAL_TURNOVERS and (cell.game_id, cell.team_abbr) in report.assumed
+    ours = f"{cell.ours} (the players' sum and the second source's team turnovers)" if assumed else str(cell.ours)
+    new = " (new)" if known and cell in known.new else ""
+    return f"{_place(cell)}: {ours}, the second source has {cell.theirs}{new}"
+
+
+def _place(cell: Disagreement) -> str:
+    return f"{cell.game_date} {cell.game_id} {cell.team_abbr} {cell.column}"
+
+
+def _known(known: Known) -> list[str]:
+    sizes = len(known.found), len(known.unseen), len(known.gone)
+    told = [(cell, "not to be seen from player rows") for cell in known.unseen]
+    told += [(cell, "they agree now") for cell in known.gone]
+    return [
+        *(f"{_place(cell)}: known, {cell.ours} against {cell.theirs}, and {what}" for cell, what in told),
+        f"{_count(sum(sizes), 'disagreement is', 'disagreements are')} known of these team-games: {sizes[0]} found "
+        f"again, {sizes[1]} not to be seen, {sizes[2]} gone",
+    ]
+
+
+def _stand_in(report: Report) -> list[str]:
+    """Say which column is compared only in part."""
+    if not report.assumed:
+        return []
+    return [f"{TOTAL_TURNOVERS} of {_count(len(report.assumed), 'team-game', 'team-games')}: our player rows have no "
+            "team turnovers, the players' sum and the second source's own team turnovers stand in: one that a single "
+            "source counted is not seen; the league's totals come with --team-log"]  # fmt: skip
 
 
 def _game(game: Game) -> str:
@@ -57,17 +89,20 @@ def _not_played(report: Report) -> list[str]:
     return told
 
 
-def _verdict(report: Report) -> list[str]:
-    findings = _findings(report)
+def _verdict(report: Report, known: Known | None) -> list[str]:
+    findings = _findings(report, known)
     return [*([f"FINDING: {', '.join(findings)}"] if findings else []), *_not_evaluated(report)]
 
 
-def _findings(report: Report) -> list[str]:
+def _findings(report: Report, known: Known | None) -> list[str]:
+    unseen, gone = (len(known.unseen), len(known.gone)) if known else (0, 0)
     cells, unfinished = len(report.disagreements), len(report.never_finalised)
     missing, unknown, dates = _amount(report.missing), _amount(report.unknown), len(report.missing_dates)
     whole = f" ({_count(dates, 'whole date', 'whole dates')})" if dates else ""
     return [
         *([_count(cells, "cell differs", "cells differ")] if cells else []),
+        *([f"{_count(unseen, 'known cell', 'known cells')} not to be seen from player rows"] if unseen else []),
+        *([_count(gone, "known cell agrees now", "known cells agree now")] if gone else []),
         *([_count(unfinished, "box was never finalised", "boxes were never finalised")] if unfinished else []),
         *([f"{missing} missing from the second source{whole}"] if missing else []),
         *([f"{unknown} missing from our player rows"] if unknown else []),

@@ -1,5 +1,6 @@
 """Small invented folders in the layout of the real one: player rows of ours, a second source's team boxes."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,8 @@ from nba_props.raw import RawRow
 from nba_props.sources.gamelog import SAME_VALUE
 from nba_props.sources.parquet_schedule import XREF
 from nba_props.witness import COLUMNS, TOTAL_TURNOVERS
+from nba_props.witness_files import KNOWN
+from tests.nba_props.bodies import sets
 from tests.nba_props.warehouse import raw_row
 
 BOXES = "espn/team_box_2024-25.parquet"
@@ -82,3 +85,17 @@ def write_put_off(folder: Path, day: str, home: str, away: str) -> None:
     line = {"game_id": 99, "game_date": day, "home_abbreviation": home, "away_abbreviation": away}
     line |= {"date": f"{day}T23:30Z", "neutral_site": False, "status_type_name": "STATUS_POSTPONED", "season_type": 2}
     write(folder, SCHEDULE, [line])
+
+
+def write_known(folder: Path, *cells: tuple[str, int, str, str, int, int]) -> None:
+    """Write the list of known disagreements; a cell is date, game, team, ESPN's column, our value, ESPN's."""
+    names = ("GAME_DATE", "GAME_ID", "TEAM_ABBREVIATION", "espn_stat", "nba_value", "espn_value")
+    lines = [dict(zip(names, (day, f"00224{number:05}", *rest), strict=True)) for day, number, *rest in cells]
+    write(folder, KNOWN, lines)
+
+
+def write_team_log(file: Path, *lines: tuple[int, str, int], **more: object) -> Path:
+    """Write a LeagueGameLog of teams; a line is game, team, turnovers."""
+    rows = [{"GAME_ID": f"00224{number:05}", "TEAM_ABBREVIATION": team, "TOV": n} | more for number, team, n in lines]
+    file.write_text(json.dumps(sets("leaguegamelog", {"PlayerOrTeam": "T"}, LeagueGameLog=rows)))
+    return file

@@ -8,7 +8,9 @@ import pytest
 from nba_props.errors import DataError
 from nba_props.raw import RawRow
 from nba_props.sources.parquet import ParquetSource
+from nba_props.sources.parquet_schedule import XREF
 from nba_props.witness import COLUMNS, TOTAL_TURNOVERS, Disagreement, Game, Report, compare
+from nba_props.witness_files import hold_against, read_known, read_team_log
 from tests.nba_props.folders import box, witness_folder
 from tests.nba_props.warehouse import loser, raw_row
 
@@ -132,22 +134,43 @@ def cells(report: Report) -> set[tuple[str, str, str, int, int]]:
     return {(one.game_id, one.team_abbr, ESPN_OF[one.column], one.ours, one.theirs) for one in report.disagreements}
 
 
-def test_with_the_league_s_totals_exactly_the_43_known_cells_disagree(rows: list[RawRow], nba_data: Path) -> None:
-    expected = known(nba_data)
-    totals = {(game, team): ours for game, team, stat, ours, _ in expected if stat == TOTAL_TURNOVERS}
-    assert (len(expected), len({cell[:2] for cell in expected}), len(totals)) == (43, 19, 13)
-    report = against(rows, nba_data, league_total_turnovers=totals)
+def test_player_rows_show_35_of_the_43_known_cells_and_no_false_one(rows: list[RawRow], nba_data: Path) -> None:
+    report, expected = against(rows, nba_data), known(nba_data)
     assert len(report.compared) == 4694
-    assert cells(report) == expected
-    assert len(report.disagreements) == 43
-
-
-def test_player_rows_alone_show_35_of_them_and_no_false_one(rows: list[RawRow], nba_data: Path) -> None:
-    found, expected = cells(against(rows, nba_data)), known(nba_data)
-    assert found < expected
+    assert (len(expected), len({cell[:2] for cell in expected})) == (43, 19)
+    assert cells(report) < expected
+    assert len(report.disagreements) == 35
     # Eight totals differ in the team's turnovers alone, which no player row has.
-    assert {cell[2] for cell in expected - found} == {TOTAL_TURNOVERS}
-    assert (len(found), len(expected - found)) == (35, 8)
+    assert {cell[2] for cell in expected - cells(report)} == {TOTAL_TURNOVERS}
+
+
+def test_the_8_others_are_told_as_known_and_not_to_be_seen(rows: list[RawRow], nba_data: Path) -> None:
+    listed = read_known(nba_data)
+    assert listed is not None
+    held = hold_against(against(rows, nba_data), listed)
+    assert (len(held.found), len(held.unseen), held.gone, held.new) == (35, 8, (), ())
+    told = {(one.game_id, one.team_abbr, ESPN_OF[one.column], one.ours, one.theirs) for one in listed}
+    assert told == known(nba_data)
+
+
+def test_the_list_of_known_cells_is_no_input_of_the_comparison(
+    rows: list[RawRow], nba_data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "derived").mkdir()
+    (tmp_path / XREF).symlink_to(nba_data / XREF)
+    (tmp_path / "espn").symlink_to(nba_data / "espn")
+    assert read_known(tmp_path) is None
+    assert against(rows, tmp_path) == against(rows, nba_data)
+
+
+def test_the_only_real_log_of_teams_is_of_another_season_and_changes_nothing(
+    rows: list[RawRow], nba_data: Path
+) -> None:
+    totals = read_team_log(nba_data / "api_json" / "stats_leaguegamelog_team_2018-19.json")
+    assert len(totals) == 2460
+    report = against(rows, nba_data, league_total_turnovers=totals)
+    assert report.assumed == report.compared
+    assert report == against(rows, nba_data)
 
 
 def test_the_real_box_that_was_never_finalised_is_named(rows: list[RawRow], nba_data: Path) -> None:
