@@ -81,10 +81,11 @@ def write_log(folder: Path, rows: Iterable[RawRow]) -> None:
 
 
 def write_put_off(folder: Path, day: str, home: str, away: str) -> None:
-    """Write ESPN's schedule: one game that was postponed."""
-    line = {"game_id": 99, "game_date": day, "home_abbreviation": home, "away_abbreviation": away}
-    line |= {"date": f"{day}T23:30Z", "neutral_site": False, "status_type_name": "STATUS_POSTPONED", "season_type": 2}
-    write(folder, SCHEDULE, [line])
+    """Write ESPN's schedule: a game that was postponed, and one of event 1 that was played."""
+    line: dict[str, object] = {"game_date": day, "date": f"{day}T23:30Z", "neutral_site": False, "season_type": 2}
+    line |= {"home_abbreviation": home, "away_abbreviation": away}
+    states = ((99, "STATUS_POSTPONED"), (1, "STATUS_FINAL"))
+    write(folder, SCHEDULE, [line | {"game_id": number, "status_type_name": name} for number, name in states])
 
 
 def write_known(folder: Path, *cells: tuple[str, int, str, str, int, int]) -> None:

@@ -100,7 +100,7 @@ def test_a_date_on_which_nobody_played_is_told_from_one_that_is_missing(witness:
     has(tmp_path)
     write_put_off(tmp_path, "2025-01-12", "LAC", "CHA")
     done = witness()
-    assert "2025-01-12 CHA-LAC: put off, so not missing" in done.lines
+    assert [line for line in done.lines if "put off" in line] == ["2025-01-12 CHA-LAC: put off, so not missing"]
     assert "not played, so not missing: no regular-season game on 2025-01-12" in done.lines
     assert done.code == 0
 
@@ -251,6 +251,16 @@ def test_the_league_s_own_totals_make_it_seen(witness: Witness, tmp_path: Path) 
     assert "1 disagreement is known of these team-games: 1 found again, 0 not to be seen, 0 gone" in done.lines
     assert not [line for line in done.lines if "stand in" in line]
     assert (done.code, done.lines[-1]) == (1, "FINDING: 1 cell differs")
+
+
+def test_a_known_total_that_agrees_with_the_league_s_own_is_gone_and_not_unseen(
+    witness: Witness, tmp_path: Path
+) -> None:
+    with_turnovers(tmp_path, team=2, total=5)
+    write_known(tmp_path, IN_THE_LIST)
+    done = witness("--team-log", str(write_team_log(tmp_path / "log.json", (2, "LAL", 5))))
+    assert f"{FRIDAY} 0022400002 LAL total_turnovers: known, 4 against 5, and they agree now" in done.lines
+    assert "1 disagreement is known of these team-games: 0 found again, 0 not to be seen, 1 gone" in done.lines
 
 
 def test_a_log_of_other_games_leaves_it_unseen(witness: Witness, tmp_path: Path) -> None:
