@@ -1,4 +1,4 @@
-"""The command line of the reference pipeline: `nba-props run` and `nba-props demo`."""
+"""The command line of the reference pipeline: `nba-props run`, `demo` and `witness`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -19,9 +18,6 @@ from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
 from nba_props.tally import Replay
 from phasegate import PhasegateError, SystemClock, __version__
-
-if TYPE_CHECKING:
-    from nba_props.witness import Report
 
 NBA_DATA = "NBA_DATA"
 
@@ -64,9 +60,7 @@ def run(  # noqa: PLR0913  one parameter for each option
 
     Example: nba-props run --synthetic --from 2026-02-01 --to 2026-02-07 --faults duplicate=3,reorder
     """
-    days = _date(first, "--from"), _date(last, "--to")
-    if days[0] > days[1]:
-        raise DataError("--from", problem=f"{first} is after --to {last}", mend="swap them")
+    days = _span(first, last)
     if live and faults:
         raise DataError("--faults", problem="disturbs replays, and --live is none", mend="leave one of them out")
     runner = Runner(
@@ -110,32 +104,29 @@ def demo(*, state: Path) -> None:
 @click.option("--from", "first", required=True, metavar="D", help="First date, YYYY-MM-DD.")
 @click.option("--to", "last", required=True, metavar="D", help="Last date, YYYY-MM-DD.")
 @click.option("--data", type=click.Path(path_type=Path), help=f"Folder with nba/ and espn/. Default: ${NBA_DATA}.")
-def witness(*, first: str, last: str, data: Path | None) -> None:
+@click.option("--team-log", "logs", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="A recorded leaguegamelog of teams (PlayerOrTeam=T): the league's totals of turnovers.")  # fmt: skip
+def witness(*, first: str, last: str, data: Path | None, logs: tuple[Path, ...]) -> None:
     """Compare our player rows with a second source's team box scores, and print every difference.
 
-    Exit code 0: they agree. 1: they differ, or the second source lacks games. 2: bad input.
+    Exit code 0: all of it agrees. 1: they differ, or one of them lacks games. 2: bad input, or nothing or not all
+    could be compared; it wins over 1.
 
     Example: nba-props witness --from 2024-10-22 --to 2024-11-05
     """
     from nba_props.witness import compare
+    from nba_props.witness_files import hold_against, read_known, read_team_log
+    from nba_props.witness_text import exit_code, lines
 
-    folder = _folder(data)
-    source, days = ParquetSource(folder), (_date(first, "--from"), _date(last, "--to"))
+    days, folder = _span(first, last), _folder(data)
+    source = ParquetSource(folder)
+    totals = {team_game: count for log in logs for team_game, count in read_team_log(log).items()}
     rows = [row for day in source.dates(*days) for row in source.batch(day)]
-    report = compare(rows, folder=folder)
-    click.echo("\n".join(_as_lines(report)))
-    sys.exit(0 if not (report.disagreements or report.missing or report.never_finalised) else 1)
-
-
-def _as_lines(report: Report) -> list[str]:
-    lines = [f"{report.compared} team-games compared"]
-    lines += [f"{cell.game_date} {cell.game_id} {cell.team_abbr} {cell.column}: {cell.ours}, the second source has "
-              f"{cell.theirs}" for cell in report.disagreements]  # fmt: skip
-    lines += [f"game {game}: the second source's box was never finalised" for game in report.never_finalised]
-    whole = set(report.missing_dates)
-    lines += [f"{day}: the second source lacks every game of a date that has some" for day in report.missing_dates]
-    lines += [f"{day} {game}: the second source lacks it" for day, game in report.missing if day not in whole]
-    return lines
+    report = compare(rows, folder=folder, dates=days, seasons=source.coverage(*days), league_total_turnovers=totals)
+    listed = read_known(folder)
+    known = None if listed is None else hold_against(report, listed)
+    click.echo("\n".join(lines(report, dates=days, known=known)))
+    sys.exit(exit_code(report, known))
 
 
 def main() -> None:
@@ -153,6 +144,13 @@ def main() -> None:
     except (DataError, PhasegateError) as e:
         click.echo(f"nba-props: {e}", err=True)
         sys.exit(2)
+
+
+def _span(first: str, last: str) -> tuple[date, date]:
+    days = _date(first, "--from"), _date(last, "--to")
+    if days[0] > days[1]:
+        raise DataError("--from", problem=f"{first} is after --to {last}", mend="swap them")
+    return days
 
 
 def _date(text: str, option: str) -> date:

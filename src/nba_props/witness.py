@@ -1,8 +1,8 @@
 """The second witness: ESPN's team box scores against the sums of our player rows.
 
-It reports and decides nothing: which of the two is right, a person says. Two things that look alike are told apart: a
-game that ESPN lacks, and a date without games. A box that disagrees in the makes of both teams was never finalised: it
-is named as a whole.
+It reports and decides nothing: which of the two is right, a person says. Things that look alike are told apart: a game
+that ESPN lacks, one that was not played, and one of a date that ESPN's files do not span. A box that disagrees in the
+makes of both teams was never finalised: it is named as a whole.
 
 Turnovers come twice. ESPN's `turnovers` are the players' own. Its `total_turnovers` add the team's (five seconds, shot
 clock), which no player row has: unless the caller brings the league's totals, ours are taken as the players' sum plus
@@ -11,16 +11,16 @@ ESPN's own team turnovers, and as the sum alone where those are impossible (nega
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from nba_props.errors import DataError
 from nba_props.raw import RawRow
 from nba_props.sources.parquet_file import query
-from nba_props.sources.parquet_schedule import XREF
+from nba_props.sources.parquet_schedule import XREF, read_events
 from nba_props.teams import team_of_code
 
 COLUMNS: Mapping[str, str] = MappingProxyType(
@@ -47,8 +47,11 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 TOTAL_TURNOVERS = "total_turnovers"
 _MAKES = ("field_goals_made", "free_throws_made")
 
-TeamGame = tuple[str, str]
+TeamGame: TypeAlias = tuple[str, str]
 """A game's id and a team's code."""
+
+Span: TypeAlias = tuple[date, date]
+"""First date and last, both included."""
 
 
 class Disagreement(NamedTuple):
@@ -62,52 +65,93 @@ class Disagreement(NamedTuple):
     theirs: int
 
 
-class Report(NamedTuple):
-    """What the comparison found; everything sorted.
+class Game(NamedTuple):
+    """A game and teams of it: both, or the one of which something is said."""
 
-    `compared`: team-games that both have. `never_finalised`: games whose ESPN box is not that of a finished game.
-    `missing`: (date, game) that ESPN lacks; `missing_dates`: the dates of which it lacks every game. `unknown`:
-    games of ESPN, on our dates, that we lack.
+    game_date: date
+    game_id: str
+    teams: tuple[str, ...]
+
+
+class Report(NamedTuple):
+    """What the comparison found; all but `compared` and `assumed` sorted.
+
+    `compared`: the team-games that both have; `assumed`: those of them whose total of turnovers is not the league's.
+    `never_finalised`: games whose ESPN box is not that of a finished game. `missing`: games that we have and ESPN
+    lacks, with the teams whose box it lacks; `missing_dates`: the dates of which it lacks every game. `unknown`: the
+    same the other way round. `not_played`: dates of our seasons on which nobody has a game; `put_off`: games that
+    ESPN's schedule says were postponed. `outside`: games of ours on dates that ESPN's files do not span (`span`): of
+    them it says nothing. `not_covered`: dates that none of our seasons covers.
     """
 
-    compared: int
-    disagreements: tuple[Disagreement, ...]
-    never_finalised: tuple[str, ...]
-    missing: tuple[tuple[date, str], ...]
-    missing_dates: tuple[date, ...]
-    unknown: tuple[str, ...]
+    compared: frozenset[TeamGame]
+    span: Span
+    assumed: frozenset[TeamGame] = frozenset()
+    disagreements: tuple[Disagreement, ...] = ()
+    never_finalised: tuple[str, ...] = ()
+    missing: tuple[Game, ...] = ()
+    missing_dates: tuple[date, ...] = ()
+    unknown: tuple[Game, ...] = ()
+    not_played: tuple[date, ...] = ()
+    put_off: tuple[Game, ...] = ()
+    outside: tuple[Game, ...] = ()
+    not_covered: tuple[date, ...] = ()
 
 
 def compare(
-    rows: Iterable[RawRow], *, folder: Path, league_total_turnovers: Mapping[TeamGame, int] | None = None
+    rows: Iterable[RawRow],
+    *,
+    folder: Path,
+    dates: Span,
+    seasons: Sequence[Span],
+    league_total_turnovers: Mapping[TeamGame, int] | None = None,
 ) -> Report:
     """Compare player rows of whole games with the ESPN team boxes of a folder (`espn/team_box_*.parquet`, XREF).
 
-    Dates outside what ESPN's files span are left out: there it is no witness. Raises DataError when the files are
-    missing or cannot be read.
+    `rows`: all that we have from `dates[0]` to `dates[1]`; `seasons`: the parts of those dates of which our schedule
+    is known. Raises DataError when the files are missing or cannot be read.
     """
     ours, days = _sums(rows)
     boxes, (begin, end) = _read_boxes(folder)
-    seen = {game: day for game, day in days.items() if begin <= day <= end}
-    found: list[Disagreement] = []
-    compared = 0
-    for (game, team), sums in ours.items():
-        if (game, team) in boxes:
-            compared += 1
-            total = (league_total_turnovers or {}).get((game, team))
-            found += _cells((game, team), sums, box=boxes[game, team], total_turnovers=total)
-    theirs = {game for game, _ in boxes}
-    missing = {(day, game) for game, day in seen.items() if game not in theirs}
-    whole = {day for day, _ in missing} - {day for game, day in seen.items() if game in theirs}
-    unknown = {game for (game, _), (day, _) in boxes.items() if game not in days and day in set(days.values())}
+    totals = league_total_turnovers or {}
+    seen = {(game, team) for game, team in ours if begin <= days[game] <= end}
+    both = seen & boxes.keys()
+    found = [cell for one in both for cell in _cells(one, ours[one], box=boxes[one], total_turnovers=totals.get(one))]
+    missing = _games((days[game], game, team) for game, team in seen - boxes.keys())
+    unknown = _games(
+        (boxes[one][0], *one) for one in boxes.keys() - ours.keys() if dates[0] <= boxes[one][0] <= dates[1]
+    )
+    covered = {day for span in seasons for day in _every(span)}
     return Report(
-        compared=compared,
+        compared=frozenset(both),
+        span=(begin, end),
+        assumed=frozenset(both - totals.keys()),
         disagreements=tuple(sorted(found)),
         never_finalised=_never_finalised(found),
-        missing=tuple(sorted(missing)),
-        missing_dates=tuple(sorted(whole)),
-        unknown=tuple(sorted(unknown)),
+        missing=missing,
+        missing_dates=tuple(sorted({game.game_date for game in missing} - {days[game] for game, _ in both})),
+        unknown=unknown,
+        not_played=tuple(sorted(covered - set(days.values()) - {game.game_date for game in unknown})),
+        put_off=_put_off(folder, dates),
+        outside=_games((days[game], game, team) for game, team in ours.keys() - seen),
+        not_covered=tuple(sorted(set(_every(dates)) - covered)),
     )
+
+
+def _games(team_games: Iterable[tuple[date, str, str]]) -> tuple[Game, ...]:
+    teams: dict[tuple[date, str], list[str]] = {}
+    for day, game, team in sorted(team_games):
+        teams.setdefault((day, game), []).append(team)
+    return tuple(Game(day, game, tuple(names)) for (day, game), names in teams.items())
+
+
+def _every(span: Span) -> Iterator[date]:
+    return (span[0] + timedelta(days=ahead) for ahead in range((span[1] - span[0]).days + 1))
+
+
+def _put_off(folder: Path, dates: Span) -> tuple[Game, ...]:
+    events = [event for event in read_events(folder) if event.postponed and dates[0] <= event.day <= dates[1]]
+    return _games((event.day, str(event.event_id), team) for event in events for team in (event.home, event.away))
 
 
 def _sums(rows: Iterable[RawRow]) -> tuple[dict[TeamGame, dict[str, int]], dict[str, date]]:
@@ -122,7 +166,7 @@ def _sums(rows: Iterable[RawRow]) -> tuple[dict[TeamGame, dict[str, int]], dict[
     return sums, days
 
 
-def _read_boxes(folder: Path) -> tuple[dict[TeamGame, tuple[date, dict[str, int]]], tuple[date, date]]:
+def _read_boxes(folder: Path) -> tuple[dict[TeamGame, tuple[date, dict[str, int]]], Span]:
     """Give ESPN's box of each team-game that has a game id of the league, with its date; and what dates it spans.
 
     Play-off boxes have no such id, but they span dates: a regular season that ends in a gap is still seen as one.

@@ -1,0 +1,150 @@
+"""What the second witness's report says, line by line, and its exit code: the last lines are the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+from nba_props.witness import TOTAL_TURNOVERS, Disagreement, Game, Report, Span
+from nba_props.witness_files import Known
+
+FINE, FOUND, UNCHECKED = 0, 1, 2
+TEAMS_OF_A_GAME = 2
+
+
+def lines(report: Report, *, dates: Span, known: Known | None) -> list[str]:
+    """Give every finding in a line of its own, then what is none, then what could not be compared, then the verdict.
+
+    `known`: what is on the folder's list of known disagreements; None where it has no list.
+    """
+    return [
+        f"{len(report.compared)} team-games compared, {dates[0]} to {dates[1]}",
+        *(_cell(cell, report, known) for cell in report.disagreements),
+        *(_known(known) if known else []),
+        *(f"game {game}: the second source's box was never finalised" for game in report.never_finalised),
+        *(f"{_game(game)}: played, and the second source lacks it" for game in report.missing),
+        *(_whole_date(day, report.missing) for day in report.missing_dates),
+        *(f"{_game(game)}: the second source has it, our player rows do not" for game in report.unknown),
+        *_not_played(report),
+        *_stand_in(report),
+        *(_verdict(report, known) or ["OK"]),
+    ]
+
+
+def exit_code(report: Report, known: Known | None) -> int:
+    """Return 0 where all was compared and agrees, 1 for findings, 2 where something was not compared (it wins)."""
+    if _not_evaluated(report):
+        return UNCHECKED
+    return FOUND if _findings(report, known) else FINE
+
+
+def _cell(cell: Disagreement, report: Report, known: Known | None) -> str:
+    assumed = cell.column == TOTAL_TURNOVERS and (cell.game_id, cell.team_abbr) in report.assumed
+    ours = f"{cell.ours} (the players' sum and the second source's team turnovers)" if assumed else str(cell.ours)
+    new = " (new)" if known and cell in known.new else ""
+    return f"{_place(cell)}: {ours}, the second source has {cell.theirs}{new}"
+
+
+def _place(cell: Disagreement) -> str:
+    return f"{cell.game_date} {cell.game_id} {cell.team_abbr} {cell.column}"
+
+
+def _known(known: Known) -> list[str]:
+    sizes = len(known.found), len(known.unseen), len(known.gone)
+    told = [(cell, "not to be seen from player rows") for cell in known.unseen]
+    told += [(cell, "they agree now") for cell in known.gone]
+    return [
+        *(f"{_place(cell)}: known, {cell.ours} against {cell.theirs}, and {what}" for cell, what in told),
+        f"{_count(sum(sizes), 'disagreement is', 'disagreements are')} known of these team-games: {sizes[0]} found "
+        f"again, {sizes[1]} not to be seen, {sizes[2]} gone",
+    ]
+
+
+def _stand_in(report: Report) -> list[str]:
+    """Say which column is compared only in part."""
+    if not report.assumed:
+        return []
+    return [f"{TOTAL_TURNOVERS} of {_count(len(report.assumed), 'team-game', 'team-games')}: our player rows have no "
+            "team turnovers, the players' sum and the second source's own team turnovers stand in: one that a single "
+            "source counted is not seen; the league's totals come with --team-log"]  # fmt: skip
+
+
+def _game(game: Game) -> str:
+    return f"{game.game_date} {game.game_id} {'-'.join(game.teams)}"
+
+
+def _whole_date(day: date, missing: Iterable[Game]) -> str:
+    games = sum(game.game_date == day for game in missing)
+    return f"{day}: the second source lacks every game of this date, and {_count(games, 'was', 'were')} played"
+
+
+def _not_played(report: Report) -> list[str]:
+    """Say what looks like a missing game and is none, and of which dates nobody can tell."""
+    teams = ((game.game_date, "-".join(game.teams)) for game in report.put_off)
+    told = [f"{day} {names}: put off, so not missing" for day, names in teams]
+    if report.not_played:
+        told.append(f"not played, so not missing: no regular-season game on {_ranges(report.not_played)}")
+    if report.not_covered:
+        told.append(f"not known: no season of the folder covers {_ranges(report.not_covered)}")
+    return told
+
+
+def _verdict(report: Report, known: Known | None) -> list[str]:
+    findings = _findings(report, known)
+    return [*([f"FINDING: {', '.join(findings)}"] if findings else []), *_not_evaluated(report)]
+
+
+def _findings(report: Report, known: Known | None) -> list[str]:
+    unseen, gone = (len(known.unseen), len(known.gone)) if known else (0, 0)
+    cells, unfinished = len(report.disagreements), len(report.never_finalised)
+    missing, unknown, dates = _amount(report.missing), _amount(report.unknown), len(report.missing_dates)
+    whole = f" ({_count(dates, 'whole date', 'whole dates')})" if dates else ""
+    return [
+        *([_count(cells, "cell differs", "cells differ")] if cells else []),
+        *([f"{_count(unseen, 'known cell', 'known cells')} not to be seen from player rows"] if unseen else []),
+        *([_count(gone, "known cell agrees now", "known cells agree now")] if gone else []),
+        *([_count(unfinished, "box was never finalised", "boxes were never finalised")] if unfinished else []),
+        *([f"{missing} missing from the second source{whole}"] if missing else []),
+        *([f"{unknown} missing from our player rows"] if unknown else []),
+    ]
+
+
+def _amount(games: Sequence[Game]) -> str:
+    """Count the games of which both boxes are lacking, and the boxes of the others."""
+    whole = sum(len(game.teams) == TEAMS_OF_A_GAME for game in games)
+    counts = (_count(whole, "game", "games"), _count(len(games) - whole, "box", "boxes"))
+    return " and ".join(text for text in counts if not text.startswith("0 "))
+
+
+def _not_evaluated(report: Report) -> list[str]:
+    why = []
+    if report.outside:
+        days = [game.game_date for game in report.outside]
+        begin, end = report.span
+        why.append(f"{_count(len(days), 'game', 'games')} from {min(days)} to {max(days)}: the second source's files "
+                   f"span {begin} to {end} only")  # fmt: skip
+    elif not report.compared:
+        nothing = (
+            "the second source has none of our games" if report.missing else "our rows have no game on these dates"
+        )
+        why.append(f"nothing was compared: {nothing}")
+    return [f"NOT EVALUATED: {reason}" for reason in why]
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
+
+
+def _ranges(days: Sequence[date]) -> str:
+    """Write ascending dates as dates and ranges.
+
+    >>> _ranges([date(2025, 2, day) for day in (1, 14, 15, 16)])
+    '2025-02-01, 2025-02-14 to 2025-02-16'
+    """
+    spans: list[Span] = []
+    for day in days:
+        if spans and day - spans[-1][1] == timedelta(days=1):
+            spans[-1] = spans[-1][0], day
+        else:
+            spans.append((day, day))
+    return ", ".join(f"{begin}" if begin == end else f"{begin} to {end}" for begin, end in spans)
