@@ -151,7 +151,7 @@ class Runner:
         begun, games, dates = time.perf_counter(), 0, self._source.dates(first, last)
         late: list[tuple[date, list[RawRow]]] = []
         for n, day in enumerate(dates):
-            rows = self._source.batch(day)
+            rows = Recorder(MODE, source="").fetch(GAMEBOOK, day, call=partial(self._source.batch, day)).rows or []
             if self._overlaps:
                 self._follow(day, rows, before=dates[n - 1] if n else None)
             else:
@@ -216,7 +216,7 @@ class Runner:
         shots: Fetch = ("nbac_shot_chart", lambda: self._source.shots(day))
         modes: dict[str, list[Fetch]] = {mode: [] for mode in self._modes}
         if MODE in modes:
-            modes[MODE] += [shots, (GAMEBOOK, partial(list, box))]
+            modes[MODE] += [shots, (GAMEBOOK, lambda: list(box) or self._source.batch(day))]
         modes[self._modes[0]][:0] = [
             ("nbac_schedule", lambda: self._source.schedule(day, day)),
             ("odds_api_player_points_props", lambda: self._source.props(day)),

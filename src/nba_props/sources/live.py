@@ -12,12 +12,12 @@ from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Any, NamedTuple, TypeAlias, cast
 
-from nba_props.errors import DataError
+from nba_props.errors import DataError, NotFinal
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SHOTS, in_order
 from nba_props.sources import season_of_date
 from nba_props.sources.shapes import Body
-from nba_props.sources.shapes_box import gamelog_rows
+from nba_props.sources.shapes_box import gamelog_rows, logged_games
 from nba_props.sources.shapes_schedule import covered_spans, league_schedule_rows, undecided_dates
 from nba_props.sources.shapes_shots import shot_rows
 
@@ -66,7 +66,7 @@ class LiveSource:
     """Serve regular-season games as the league publishes them; no prop lines.
 
     `request` is the one function that touches the network. `now` is epoch seconds. `retries` counts the repeats so
-    far. Box scores are of final games only; a later call may know more games of a date.
+    far. A date's box scores are given when all of its games are final: before that they are refused, not left out.
     """
 
     def __init__(
@@ -90,7 +90,11 @@ class LiveSource:
         return sorted({cast("date", row["game_date"]) for row in self.schedule(first, last) if not row["postponed"]})
 
     def batch(self, day: date) -> list[RawRow]:
-        """Give the raw rows of the date's final games by game, team and player, in one request."""
+        """Give the raw rows of the date by game, team and player: one request, and one for the season's schedule.
+
+        Raises NotFinal while a game of the log, or of the schedule and not postponed, is not over: a log lists a game
+        only once it has begun, so an empty log is not a date without games.
+        """
         self._left = self._limits.requests_max
         body = self._ask(
             "leaguegamelog",
@@ -104,10 +108,14 @@ class LiveSource:
             SeasonType=REGULAR_SEASON,
             Sorter="DATE",
         )
-        version = datetime.fromtimestamp(self._now(), UTC)
-        rows = gamelog_rows(body, updated_at=lambda _: version, where=f"leaguegamelog of {day}")
+        version, where = datetime.fromtimestamp(self._now(), UTC), f"leaguegamelog of {day}"
+        rows = gamelog_rows(body, updated_at=lambda _: version, where=where)
         if {row["game_date"] for row in rows} - {day}:
-            raise DataError(f"leaguegamelog of {day}", problem="it holds games of other dates", mend="try again later")
+            raise DataError(where, problem="it holds games of other dates", mend="try again later")
+        games = logged_games(body, where=where)
+        games |= {str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]}
+        if awaited := games - {str(row["game_id"]) for row in rows}:
+            raise NotFinal(where, games=awaited, of=len(games))
         self._versions[day] = version
         return rows
 

@@ -78,6 +78,11 @@ def gamelog_rows(body: Body, *, updated_at: Version, where: str) -> list[RawRow]
     return _checked(raw_rows(final, where=where, updated_at=updated_at), where=where)
 
 
+def logged_games(body: Body, *, where: str) -> set[str]:
+    """Give the ids of all games of a leaguegamelog body, those in play too."""
+    return {str(line["GAME_ID"]) for line in result_set(body, "LeagueGameLog", where=where)}
+
+
 def traditional_rows(box: Body, summary: Body, *, updated_at: Version, where: str) -> list[RawRow]:
     """Give the rows of one game: boxscoretraditionalv2 joined with boxscoresummaryv2 (date, season, status, teams)."""
     players = result_set(box, "PlayerStats", where=where)
