@@ -25,6 +25,8 @@ Request: TypeAlias = Callable[[str, Mapping[str, str]], Body]
 """Ask an endpoint of stats.nba.com with parameters; OSError or ValueError when no JSON came back."""
 
 REGULAR_SEASON = "Regular Season"
+_ANSWERS = frozenset({"resultSets", "resultSet", "leagueSchedule"})
+_SAID_CHARS_MAX = 80
 _SHOT_FILTERS = (
     *("ClutchTime", "AheadBehind", "PointDiff", "RangeType", "StartPeriod", "EndPeriod", "StartRange", "EndRange"),
     *("GameSegment", "Location", "Outcome", "Position", "RookieYear", "SeasonSegment", "VsConference", "VsDivision"),
@@ -55,11 +57,15 @@ class _Schedule(NamedTuple):
 def stats_request(endpoint: str, parameters: Mapping[str, str]) -> Body:
     """Ask stats.nba.com once, through nba_api, waiting at most 30 s.
 
-    Raises DataError without the extra, OSError when nothing came back, ValueError when it was no JSON.
+    Raises DataError without the extra, OSError when nothing came back, ValueError when it was no answer: the package
+    hands on whatever came, a page of the doorkeeper's or "Too Many Requests", and not with which status.
     """
     http = _extra("nba_api.stats.library.http")
     answer = http.NBAStatsHTTP().send_api_request(endpoint=endpoint, parameters=dict(parameters), timeout=30)
-    return cast("Body", answer.get_dict())
+    body = answer.get_dict()
+    if not (isinstance(body, dict) and _ANSWERS & body.keys()):
+        raise ValueError(f"it answered {answer.get_json()[:_SAID_CHARS_MAX]}")
+    return cast("Body", body)
 
 
 class LiveSource:
@@ -163,7 +169,8 @@ class LiveSource:
         asked = dict.fromkeys(_SHOT_FILTERS, "") | dict.fromkeys(
             ("LastNGames", "Month", "OpponentTeamID", "Period", "PlayerID", "TeamID"), "0"
         )
-        asked |= {"ContextMeasure": "FGA", "GameID": game, "LeagueID": "00", "Season": season}
+        # FG_PCT, as in the recordings: every attempt, made or not
+        asked |= {"ContextMeasure": "FG_PCT", "GameID": game, "LeagueID": "00", "Season": season}
         body = self._ask("shotchartdetail", **asked, SeasonType=REGULAR_SEASON)
         return shot_rows(body, where=f"shotchartdetail of {game}")
 
@@ -206,7 +213,8 @@ def _seasons(first: date, last: date) -> list[str]:
 
 
 def _extra(module: str) -> Any:
-    # Optional and heavy (nba_api brings pandas): imported on first use, and by name, so that types need neither.
+    # Optional: imported on first use, and by name, so that types need neither. nba_api brings pandas, 130 MB with
+    # numpy, but nothing here imports it: what is used of it takes 0.1 s.
     try:
         return import_module(module)
     except ImportError as error:
