@@ -242,7 +242,7 @@ class Runner:
 
     def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch]) -> list[RawRow]:
         """Fetch, write and report; return the line of each fetch in the log."""
-        recorder = Recorder(mode, source=type(self._source).__name__, now=self.clock.now)
+        recorder = Recorder.of(self._source, mode, now=self.clock.now)
         lines = []
         for step, call in fetches:
             fetched = recorder.fetch(step, day, call=call)

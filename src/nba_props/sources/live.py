@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from nba_props.errors import DataError, NotFinal
-from nba_props.raw import RawRow
+from nba_props.notices import Namesakes, Notice, between
+from nba_props.raw import RawRow, check_rows
 from nba_props.raw_tables import SHOTS, in_order
 from nba_props.sources import season_of_date
 from nba_props.sources.shapes import Body
@@ -89,6 +90,7 @@ class LiveSource:
         self._asked_at: float | None = None
         self._schedules: dict[str, _Schedule] = {}
         self._versions: dict[date, datetime] = {}
+        self._namesakes = Namesakes()
         self.retries = 0
 
     def dates(self, first: date, last: date) -> list[date]:
@@ -122,6 +124,8 @@ class LiveSource:
         games |= {str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]}
         if awaited := games - {str(row["game_id"]) for row in rows}:
             raise NotFinal(where, games=awaited, of=len(games))
+        self._namesakes.see(rows)
+        check_rows(rows, where=where)
         self._versions[day] = version
         return rows
 
@@ -151,6 +155,10 @@ class LiveSource:
         games = [str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]]
         rows = [row for game in games for row in self._game_shots(game, season=season_of_date(day))]
         return in_order(SHOTS, rows)
+
+    def notices(self, first: date, last: date) -> list[Notice]:
+        """Tell of players who share a lookup, in what this source was asked for so far."""
+        return between(self._namesakes.notices(), first, last)
 
     def _scheduled(self, first: date, last: date) -> list[RawRow]:
         rows = [row for season in _seasons(first, last) for row in self._season(season).rows]

@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from nba_props.errors import DataError, NotFinal
-from nba_props.raw import RawRow, check_rows
+from nba_props.notices import Namesakes, Notice, between
+from nba_props.raw import RawRow, check_games, shared_lookups
 from nba_props.raw_tables import SCHEDULE, SHOTS, check_table, in_order
 from nba_props.sources import morning_after, row_order
 from nba_props.sources.shapes import Body, result_set
@@ -69,6 +70,7 @@ class RecordedSource:
         self._spans: list[tuple[date, date]] = []
         self._schedule = self._read_schedule()
         self._awaited: dict[date, set[str]] = {}
+        self._namesakes = Namesakes()
         self._boxes = self._read_boxes(where=str(folder))
         self._shots = self._read_shots(where=str(folder))
 
@@ -84,8 +86,11 @@ class RecordedSource:
     def batch(self, day: date) -> list[RawRow]:
         """Give all raw rows of the date's recorded games by game, team and player.
 
-        Raises NotFinal when a game of the date was recorded before it was over, and not again afterwards.
+        Raises NotFinal when a game of the date was recorded before it was over, and not again afterwards; DataError
+        when two of its players share a lookup.
         """
+        if day in self._spoilt:
+            raise self._spoilt[day]
         if awaited := self._awaited.get(day):
             games = awaited | {str(row["game_id"]) for row in self._boxes if row["game_date"] == day}
             raise NotFinal(f"recorded games of {day}", games=awaited, of=len(games))
@@ -117,6 +122,10 @@ class RecordedSource:
     def shots(self, day: date) -> list[RawRow]:
         """Give the recorded shots of the date."""
         return [dict(row) for row in self._shots if row["game_date"] == day]
+
+    def notices(self, first: date, last: date) -> list[Notice]:
+        """Tell of players who share a lookup."""
+        return between(self._namesakes.notices(), first, last)
 
     def _parsed(self, recorded: Recorded, *, parse: Callable[[], list[RawRow]]) -> list[RawRow]:
         try:
@@ -161,7 +170,9 @@ class RecordedSource:
                 unfinished[one.name] = left
         self._wait_for(unfinished, known=by_game.keys())
         boxes = [row for lines in by_game.values() for row in lines]
-        check_rows(boxes, where=where)
+        check_games(boxes, where=where)
+        self._namesakes.see(boxes)
+        self._spoilt = shared_lookups(boxes, where=where)
         return sorted(boxes, key=row_order)
 
     def _wait_for(self, unfinished: Mapping[str, set[str]], *, known: Set[object]) -> None:
