@@ -11,6 +11,7 @@ from typing import NamedTuple
 from nba_props.notices import shared
 from nba_props.raw import TABLE
 from nba_props.raw_tables import SCRAPES
+from nba_props.runner import Replay
 from nba_props.sources import Source
 from phasegate import Pipeline
 
@@ -22,14 +23,16 @@ class Remarks(NamedTuple):
     to_look_at: tuple[str, ...]
 
 
-def remarks(pipeline: Pipeline, source: Source, *, first: date, last: date) -> Remarks:
-    """Gather what there is to say of the dates from `first` to `last`; of players who share a lookup, of any date."""
-    filled = {name for name, table in pipeline.tables().items() if table.rows}
+def remarks(pipeline: Pipeline, source: Source, replay: Replay, *, first: date, last: date) -> Remarks:
+    """Gather what there is to say of the dates from `first` to `last`; of players who share a lookup, of any date.
+
+    `replay`: what was just played, from `first` to `last`.
+    """
     told = [notice.text for notice in source.notices(first, last)]
-    if TABLE in filled:
+    if replay.tables[TABLE][0]:
         told += [text for lookup, text in _shared_in(pipeline) if not any(f"lookup {lookup!r}:" in one for one in told)]
     return Remarks(
-        not_fetched=_not_fetched(pipeline, first=first, last=last) if SCRAPES.name in filled else (),
+        not_fetched=_not_fetched(pipeline, first=first, last=last) if replay.dates else (),
         to_look_at=tuple(told),
     )
 

@@ -1,8 +1,8 @@
 """A folder of recorded response bodies, served as a source.
 
 Bodies (`*.json`, `*.json.gz`) are told apart by what they hold, not by their names. A body that cannot become rows (a
-G-League game, a part of a game) is refused by its file's name and listed in `refusals`; a kind that no table needs
-(play-by-play, month schedules) is passed over.
+G-League game, a part of a game, one in play) is refused by its file's name, listed in `refusals`, and told in a run's
+report and in the log of fetches; a kind that no table needs (play-by-play, month schedules) is passed over.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 
 from nba_props.errors import DataError, NotFinal
 from nba_props.notices import Namesakes, Notice, between
-from nba_props.raw import RawRow, check_games, shared_lookups
+from nba_props.raw import TABLE, RawRow, check_games, shared_lookups
 from nba_props.raw_tables import SCHEDULE, SHOTS, check_table, in_order
 from nba_props.sources import morning_after, row_order
 from nba_props.sources.shapes import Body, result_set
@@ -124,8 +124,10 @@ class RecordedSource:
         return [dict(row) for row in self._shots if row["game_date"] == day]
 
     def notices(self, first: date, last: date) -> list[Notice]:
-        """Tell of players who share a lookup."""
-        return between(self._namesakes.notices(), first, last)
+        """Tell which bodies were refused, whatever their dates, and of players who share a lookup."""
+        kinds = {one.name: _table_of(one) for one in self._recorded}
+        refused = [Notice(kinds[name], (), f"refused: {self._refusals[name]}") for name in sorted(self._refusals)]
+        return between([*refused, *self._namesakes.notices()], first, last)
 
     def _parsed(self, recorded: Recorded, *, parse: Callable[[], list[RawRow]]) -> list[RawRow]:
         try:
@@ -214,6 +216,14 @@ class RecordedSource:
 
 def _day(row: RawRow) -> date:
     return cast("date", row["game_date"])
+
+
+def _table_of(one: Recorded) -> str:
+    """Give the raw table that a body would have filled first of all."""
+    if one.kind == "shotchartdetail":
+        return SHOTS.name
+    players = one.kind == "leaguegamelog" and one.body.get("parameters", {}).get("PlayerOrTeam") == "P"
+    return TABLE if players or one.kind in ("boxscore", "live_boxscore") else SCHEDULE.name
 
 
 def _game_of(one: Recorded) -> str:
