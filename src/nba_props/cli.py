@@ -12,6 +12,7 @@ import click
 
 from nba_props.errors import DataError
 from nba_props.faults import FORM, parse_faults
+from nba_props.report import Remarks, remarks
 from nba_props.runner import MODES, USUAL, Runner
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
@@ -20,6 +21,7 @@ from nba_props.tally import Replay
 from phasegate import PhasegateError, SystemClock, __version__
 
 NBA_DATA = "NBA_DATA"
+LINES_MAX = 20
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,8 +65,9 @@ def run(  # noqa: PLR0913  one parameter for each option
     days = _span(first, last)
     if live and faults:
         raise DataError("--faults", problem="disturbs replays, and --live is none", mend="leave one of them out")
+    source = _source(data, synthetic=synthetic, recorded=recorded, live=live)
     runner = Runner(
-        _source(data, synthetic=synthetic, recorded=recorded, live=live),
+        source,
         state=state,
         faults=parse_faults(faults),
         modes=[mode for mode in MODES if mode in (modes or USUAL)],
@@ -79,11 +82,12 @@ def run(  # noqa: PLR0913  one parameter for each option
 
     try:
         replay = runner.run(*days, told=told)
+        said = remarks(runner.pipeline, source, replay, first=days[0], last=days[1])
     finally:
         runner.close()
     if not quiet:
         click.echo(err=True)
-    click.echo(json.dumps(_as_json(replay), indent=2) if as_json else _as_text(replay))
+    click.echo(json.dumps(_as_json(replay, said), indent=2) if as_json else _as_text(replay, said))
     sys.exit(0 if replay.dates and not replay.unsettled and not replay.dead_letters else 1)
 
 
@@ -185,7 +189,7 @@ def _folder(data: Path | None) -> Path:
     return folder
 
 
-def _as_json(replay: Replay) -> dict[str, object]:
+def _as_json(replay: Replay, said: Remarks) -> dict[str, object]:
     tally = replay.tally
     return {
         "dates": replay.dates,
@@ -197,6 +201,8 @@ def _as_json(replay: Replay) -> dict[str, object]:
         "moved": tally.moved,
         "dead_letters": replay.dead_letters,
         "unsettled": list(replay.unsettled),
+        "not_fetched": list(said.not_fetched),
+        "to_look_at": list(said.to_look_at),
         "crashes": replay.crashes,
         "builds": dict(sorted(tally.builds.items())),
         "seconds": {name: round(s, 3) for name, s in sorted(tally.seconds.items())},
@@ -204,7 +210,7 @@ def _as_json(replay: Replay) -> dict[str, object]:
     }
 
 
-def _as_text(replay: Replay) -> str:
+def _as_text(replay: Replay, said: Remarks) -> str:
     lines = [f"{replay.dates} dates, {replay.games} games in {replay.seconds:.1f} s", ""]
     lines += [f"{'table':44}{'rows':>8}  digest"]
     lines += [f"{name:44}{rows:>8}  {digest}" for name, (rows, digest) in replay.tables.items()]
@@ -216,7 +222,12 @@ def _as_text(replay: Replay) -> str:
     lines += ["", f"duplicates removed {tally.duplicates_removed}, refused as stale {tally.refused_as_stale}, "
                   f"requests whose inputs had moved {tally.moved}, dead letters {replay.dead_letters}, "
                   f"processes killed {replay.crashes}"]  # fmt: skip
-    lines += [f"not settled: {line}" for line in replay.unsettled[:20]]
+    lines += [f"not settled: {line}" for line in replay.unsettled[:LINES_MAX]]
+    lines += [f"not fetched: {line}" for line in said.not_fetched[:LINES_MAX]]
+    lines += [f"to look at: {line}" for line in said.to_look_at[:LINES_MAX]]
+    for what, told in (("not fetched", said.not_fetched), ("to look at", said.to_look_at)):
+        if len(told) > LINES_MAX:
+            lines.append(f"{what}: {len(told) - LINES_MAX} more; see --json")
     if not replay.dates:
         lines.append("no games between these dates: nothing was done")
     return "\n".join(lines)

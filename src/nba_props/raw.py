@@ -70,13 +70,40 @@ def check_rows(rows: Sequence[RawRow], *, where: str) -> None:
     on a date. Repeated keys of one player are let through: the writer keeps the newest version.
     `where` is how the message names the batch, usually a file.
     """
+    check_games(rows, where=where)
+    for refusal in shared_lookups(rows, where=where).values():
+        raise refusal
+
+
+def check_games(rows: Sequence[RawRow], *, where: str) -> None:
+    """Accept a batch as `check_rows` does, but for players who share a lookup: those spoil their own date only."""
     for number, row in enumerate(rows, start=1):
         for column, problem in _row_problems(row):
             raise DataError(where, problem=f"{_place(row, number)}, column {column}: {problem}", mend=_MEND)
     for problem in _game_problems(rows):
         raise DataError(where, problem=problem, mend="load whole games, corrected at their source")
-    for problem in _lookup_problems(rows):
-        raise DataError(where, problem=problem, mend="tell the players apart by name at the source, then load again")
+
+
+def shared_lookups(rows: Sequence[RawRow], *, where: str) -> dict[date, DataError]:
+    """Give, ascending, the dates on which players share a lookup, each with the error that refuses it.
+
+    The key of the raw table and of those built from it holds the lookup: of two players one would be lost.
+    """
+    players: dict[date, set[tuple[int, str]]] = {}
+    for row in rows:
+        player = (cast("int", row["player_id"]), cast("str", row["player_lookup"]))
+        players.setdefault(cast("date", row["game_date"]), set()).add(player)
+    found = {day: find_collisions(players[day]) for day in sorted(players)}
+    return {
+        day: DataError(
+            where,
+            problem="; ".join(f"players {', '.join(map(str, ids))} share the lookup {lookup!r} on {day}"
+                              for lookup, ids in collisions.items()),
+            mend="tell the players apart by name at the source, then load again",
+        )
+        for day, collisions in found.items()
+        if collisions
+    }  # fmt: skip
 
 
 def _place(row: RawRow, number: int) -> str:
@@ -170,13 +197,3 @@ def _side_problems(game: str, teams: Mapping[tuple[object, ...], int]) -> Iterat
         yield f"game {game}: {one[0]} and {two[0]} have both {'won' if one[4] else 'lost'}"
     if (one_points > two_points) != one[4] or one_points == two_points:
         yield f"game {game}: {one[0]} {one_points}, {two[0]} {two_points} does not fit who won"
-
-
-def _lookup_problems(rows: Sequence[RawRow]) -> Iterator[str]:
-    players: dict[date, set[tuple[int, str]]] = {}
-    for row in rows:
-        player = (cast("int", row["player_id"]), cast("str", row["player_lookup"]))
-        players.setdefault(cast("date", row["game_date"]), set()).add(player)
-    for day in sorted(players):
-        for lookup, ids in find_collisions(players[day]).items():
-            yield f"players {', '.join(map(str, ids))} share the lookup {lookup!r} on {day}"

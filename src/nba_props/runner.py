@@ -248,7 +248,7 @@ class Runner:
 
     def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch], *, lines: list[RawRow]) -> None:
         """Fetch, write and report; add the line of each fetch in the log to `lines`."""
-        recorder = Recorder(mode, source=self._source.name, now=self.clock.now, retries=lambda: self._source.retries)
+        recorder = Recorder.of(self._source, mode, now=self.clock.now)
         for step, call in fetches:
             if self._stop.is_set():
                 raise Stopped

@@ -1,18 +1,21 @@
 """A row for every fetch, whatever came of it: `nba_raw.scraper_execution_log`.
 
 A scraper that died must leave a trace: a date without a row is a scraper that never ran, a row with `failed` one that
-could not, a row with `no_data` one that found nothing. A recorder retries nothing and writes to no table.
+could not, a row with `no_data` one that found nothing. Where rows were left out or need a person, `error_message` says
+so though nothing failed: `error_type` is then NULL. A recorder retries nothing and writes to no table.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple
 
+from nba_props.notices import Notice
 from nba_props.raw import RawRow
+from nba_props.sources import Source
 
 MESSAGE_CHARS_MAX = 500
 
@@ -30,7 +33,7 @@ class Recorder:
     """Run fetches of one workflow from one source and describe each.
 
     `now`: epoch seconds. `new_id`: a new execution id at each call. `retries`: how many retries the source has made so
-    far, in all; the recorder takes the difference.
+    far, in all; the recorder takes the difference. `notices`: what there is to tell of the dates from one to another.
     """
 
     def __init__(
@@ -41,9 +44,21 @@ class Recorder:
         now: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         retries: Callable[[], int] = lambda: 0,
+        notices: Callable[[date, date], Sequence[Notice]] = lambda first, last: (),  # noqa: ARG005  by position
     ) -> None:
         self._workflow, self._source = workflow, source
-        self._now, self._new_id, self._retries = now, new_id, retries
+        self._now, self._new_id, self._retries, self._notices = now, new_id, retries, notices
+
+    @classmethod
+    def of(cls, source: Source, workflow: str, *, now: Callable[[], float] = time.time) -> Recorder:
+        """Give the recorder of a source: with its name, its retries where it makes any, and its notices."""
+        return cls(
+            workflow,
+            source=source.name,
+            now=now,
+            retries=lambda: source.retries,
+            notices=source.notices,
+        )
 
     def fetch(self, scraper_name: str, day: date, *, call: Callable[[], list[RawRow]]) -> Fetched:
         """Call, and give the rows with a log row; an exception becomes status `failed` and no rows.
@@ -58,6 +73,7 @@ class Recorder:
             rows = call()
         except Exception as caught:  # noqa: BLE001  told in the log row; a scraper's death must not end the others
             error = caught
+        told = _one_line(str(error) or type(error).__name__) if error else self._told(scraper_name, day)
         ended = max(self._now(), begun)  # a clock set back must not make a duration negative
         return Fetched(
             rows,
@@ -73,10 +89,13 @@ class Recorder:
                 "source": self._source,
                 "record_count": len(rows or []),
                 "error_type": type(error).__name__ if error else None,
-                "error_message": _one_line(error) if error else None,
+                "error_message": told or None,
                 "retry_count": self._retries() - retries,
             },
         )
+
+    def _told(self, scraper_name: str, day: date) -> str:
+        return _one_line("; ".join(one.text for one in self._notices(day, day) if one.scraper == scraper_name))
 
 
 def _status(rows: list[RawRow] | None) -> Status:
@@ -85,6 +104,5 @@ def _status(rows: list[RawRow] | None) -> Status:
     return "success" if rows else "no_data"
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:MESSAGE_CHARS_MAX]
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:MESSAGE_CHARS_MAX]

@@ -1,6 +1,7 @@
 """Small invented bodies in the shapes of the league's services: two teams, one player each, one on the bench."""
 
 from collections.abc import Mapping
+from typing import Any
 
 HOME, AWAY = 1610612738, 1610612752  # BOS, NYK
 GAME = "0022400001"
@@ -21,8 +22,22 @@ def sets(resource: str, parameters: Mapping[str, object], **named: list[dict[str
     return {"resource": resource, "parameters": dict(parameters), "resultSets": results}
 
 
+def result_of(body: Body) -> dict[str, Any]:
+    """Give the one result set of a body."""
+    results = body["resultSets"]
+    assert isinstance(results, list)
+    [one] = results
+    assert isinstance(one, dict)
+    return one
+
+
 def player(team: str, number: int, *, minutes: object, counts: Mapping[str, object] = LINE) -> dict[str, object]:
-    who = {"GAME_ID": GAME, "TEAM_ABBREVIATION": team, "PLAYER_ID": number, "PLAYER_NAME": f"Blor {'ABC'[number]}vvik"}
+    who = {
+        "GAME_ID": GAME,
+        "TEAM_ABBREVIATION": team,
+        "PLAYER_ID": number,
+        "PLAYER_NAME": f"Blor {'ABCDE'[number]}vvik",
+    }
     return {**who, "MIN": minutes, **counts}
 
 
@@ -60,12 +75,20 @@ def header(*, game: str = GAME, text: str = "7:30 pm ET") -> dict[str, object]:
     return row | {"HOME_TEAM_ID": HOME, "VISITOR_TEAM_ID": AWAY}
 
 
-def gamelog(*, day: str = "2025-01-10", game: str = GAME, won: str | None = "W", league: str = "00") -> Body:
-    """Give a leaguegamelog body of players."""
+def gamelog(
+    *,
+    day: str = "2025-01-10",
+    game: str = GAME,
+    won: str | None = "W",
+    league: str = "00",
+    teams: tuple[str, str] = ("NYK", "BOS"),
+) -> Body:
+    """Give a leaguegamelog body of players of one game, which `teams[0]` wins; without `won` it is not over."""
     lost = None if won is None else "L"
+    first = 0 if teams == ("NYK", "BOS") else 2
     rows = [
-        player("NYK", 0, minutes=37, counts=WINNER | {"TOV": 2, "WL": won}),
-        player("BOS", 1, minutes=12, counts=LOSER | {"TOV": 0, "WL": lost}),
+        player(teams[0], first, minutes=37, counts=WINNER | {"TOV": 2, "WL": won}),
+        player(teams[1], first + 1, minutes=12, counts=LOSER | {"TOV": 0, "WL": lost}),
     ]
     shared = {"GAME_ID": game, "GAME_DATE": day, "SEASON_ID": "22024", "MATCHUP": "NYK @ BOS"}
     asked = {"LeagueID": league, "PlayerOrTeam": "P"}
@@ -89,7 +112,7 @@ def live_player(number: int, *, minutes: str, played: str = "1", counts: Mapping
     )
     statistics: Body = {name: counts[column] for name, column in zip(names, COUNTS, strict=True)}
     statistics |= {"turnovers": 0, "plusMinusPoints": float(str(counts["PLUS_MINUS"])), "minutes": minutes}
-    return {"personId": number, "name": f"Blor {'ABC'[number]}vvik", "played": played, "statistics": statistics}
+    return {"personId": number, "name": f"Blor {'ABCDE'[number]}vvik", "played": played, "statistics": statistics}
 
 
 def live_box(*, game: str = GAME, status: int = 3, text: str = "Final") -> Body:

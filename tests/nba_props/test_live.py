@@ -17,7 +17,7 @@ class League:
     """Answers as told, and moves its own clock: no network and no waiting."""
 
     def __init__(self, **answers: object) -> None:
-        self.answers = answers
+        self.answers = {"scheduleleaguev2": bodies.league_schedule(bodies.planned())} | answers
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.at = datetime(2025, 1, 11, 6, tzinfo=UTC).timestamp()
         self.slept: list[float] = []
@@ -53,7 +53,7 @@ SCHEDULE = bodies.league_schedule(
 )
 
 
-def test_box_scores_of_a_date_are_one_question_and_carry_the_time_of_asking() -> None:
+def test_box_scores_of_a_date_are_a_question_and_its_schedule_s_and_carry_the_time_of_asking() -> None:
     league = League(leaguegamelog=bodies.gamelog())
     source: Source = league.source()
     rows = source.batch(DAY)
@@ -61,14 +61,10 @@ def test_box_scores_of_a_date_are_one_question_and_carry_the_time_of_asking() ->
     assert (
         {row["source_updated_at"] for row in rows} == {source.updated_at(DAY)} == {datetime(2025, 1, 11, 6, tzinfo=UTC)}
     )
-    [(endpoint, asked)] = league.asked
-    assert endpoint == "leaguegamelog"
+    [(endpoint, asked), (other, _)] = league.asked
+    assert (endpoint, other) == ("leaguegamelog", "scheduleleaguev2")
     assert (asked["DateFrom"], asked["DateTo"], asked["Season"]) == ("01/10/2025", "01/10/2025", "2024-25")
     assert (asked["PlayerOrTeam"], asked["LeagueID"], asked["SeasonType"]) == ("P", "00", "Regular Season")
-
-
-def test_a_game_in_play_has_no_rows_yet() -> None:
-    assert League(leaguegamelog=bodies.gamelog(won=None)).source().batch(DAY) == []
 
 
 def test_games_of_another_date_are_refused() -> None:
@@ -107,12 +103,12 @@ def test_shots_are_a_question_for_each_game_with_a_pause_before_it() -> None:
 def test_no_pause_is_made_when_enough_time_has_passed() -> None:
     league = League(leaguegamelog=bodies.gamelog())
     source = league.source(pause_s=2.0)
-    source.batch(DAY)
+    source.batch(DAY)  # log and schedule
     league.at += 1.5
-    source.batch(DAY)
+    source.batch(DAY)  # the schedule is known
     league.at += 10
     source.batch(DAY)
-    assert league.slept == [0.5]
+    assert league.slept == [2.0, 0.5]
 
 
 def test_an_unanswered_question_is_asked_again_and_counted() -> None:
@@ -122,8 +118,8 @@ def test_an_unanswered_question_is_asked_again_and_counted() -> None:
     rows, log = record.fetch("nbac_gamebook", DAY, call=lambda: source.batch(DAY))
     assert rows is not None
     assert len(rows) == 2
-    assert (log["status"], log["retry_count"], len(league.asked)) == ("success", 2, 3)
-    assert len(league.slept) == 2  # the pause holds for repeats too
+    assert (log["status"], log["retry_count"], len(league.asked)) == ("success", 2, 4)
+    assert len(league.slept) == 3  # the pause holds for repeats too
 
 
 def test_a_question_that_stays_unanswered_fails_by_name_after_its_attempts() -> None:
@@ -149,7 +145,10 @@ def test_a_call_asks_no_more_than_its_limit_and_the_next_call_begins_anew() -> N
     with pytest.raises(DataError, match="this call has asked 2 times already; ask for fewer dates at once"):
         source.shots(DAY)
     assert len(league.asked) == 2
+    league.at += 901  # log and schedule are two questions again
+    league.answers["scheduleleaguev2"] = bodies.league_schedule(bodies.planned())
     assert len(source.batch(DAY)) == 2
+    assert len(league.asked) == 4
 
 
 def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ DAY = date(2025, 1, 10)
 TIP = datetime(2025, 1, 11, 1, 10, tzinfo=UTC)
 MORNING = datetime(2025, 1, 10, tzinfo=UTC)
 OVER = Quote("Čvim Blor", "Book", "Over", 20.5, -115, "e1", TIP, MORNING)
-KNOWN = ["Cvim Blor", "Glax Fnee"]
+KNOWN = [(1, "Cvim Blor"), (2, "Glax Fnee")]
 
 
 def both(quote: Quote, **changes: object) -> list[Quote]:
@@ -94,19 +94,47 @@ def test_of_two_whole_lines_in_one_capture_the_lower_is_taken() -> None:
 )
 def test_a_line_seen_during_the_game_is_no_forecast(changes: dict[str, object]) -> None:
     book = OddsBook(both(OVER, **changes), known=KNOWN)
-    assert (book.dates(), book.in_play) == ([], 2)
+    assert (book.dates(), book.in_play) == ([], {DAY: 2})
+    assert [notice.text for notice in book.notices()] == [
+        "2 sides of lines of 2025-01-10 were captured during the game and left out"
+    ]
 
 
 def test_lines_of_two_games_on_a_date_are_two_players_and_neither_is_kept() -> None:
     book = OddsBook([*both(OVER), *both(OVER, event="e2"), *both(OVER, player="Glax Fnee")], known=KNOWN)
     assert [row["player_lookup"] for row in book.rows(DAY)] == ["glaxfnee"]
     assert book.two_events == ((DAY, "cvimblor", "Book"),)
+    [notice] = book.notices()
+    assert (notice.scraper, notice.dates) == ("odds_api_player_points_props", (DAY,))
+    assert notice.text.startswith("the lines of Book for 'cvimblor' on 2025-01-10 are of two games, so of two players")
+
+
+def test_lines_of_a_lookup_that_two_players_of_the_season_share_are_nobody_s() -> None:
+    book = OddsBook([*both(OVER), *both(OVER, player="Glax Fnee")], known=[*KNOWN, (3, "Čvim Blor")])
+    assert [row["player_lookup"] for row in book.rows(DAY)] == ["glaxfnee"]
+    assert book.namesakes == {"cvimblor"}
+
+
+def test_names_that_might_be_one_player_are_told() -> None:
+    quotes = [*both(OVER, player="Ota Zwet"), *both(OVER, player="Ota Zwet III", commences=TIP + timedelta(days=1))]
+    book = OddsBook(quotes, known=[(1, "Ota Zwet II")])
+    told = {notice.text.partition(":")[0]: notice.dates for notice in book.notices()}
+    days = (DAY, DAY + timedelta(days=1))
+    assert told["'Ota Zwet', 'Ota Zwet III' might be the player 'otazwetii', whom another name claims too"] == days
+    assert told["no player of the season is called 'Ota Zwet'"] == days[:1]
+    assert told["no player of the season is called 'Ota Zwet III'"] == days[1:]
 
 
 def test_an_unmatched_name_is_kept_under_its_own_lookup_and_reported() -> None:
     book = OddsBook([*both(OVER, player="Ota Nobody"), *both(OVER)], known=KNOWN)
     assert [row["player_lookup"] for row in book.rows(DAY)] == ["cvimblor", "otanobody"]
     assert book.matches.unmatched == ("Ota Nobody",)
+    [notice] = book.notices()
+    assert notice.dates == (DAY,)
+    assert notice.text == (
+        "no player of the season is called 'Ota Nobody': the lines are kept, and join no forecast; if it is a "
+        "spelling, add it to nba_props.names.ALIASES"
+    )
 
 
 LINE = {
@@ -164,7 +192,13 @@ def test_the_real_lines_are_those_of_79_dates(real: list[RawRow], source: Parque
     assert (len(days), days[0], days[-1]) == (79, "2024-10-22", "2025-01-12")
     book = source.odds(date(2024, 11, 1))
     assert book.two_events == ()
-    assert book.in_play == 40  # MIN-PHX of 17 November and ORL-UTA of 5 January, points only
+    assert book.in_play == {date(2024, 11, 17): 26, date(2025, 1, 5): 14}  # MIN-PHX and ORL-UTA, points only
+    told = [notice.text for notice in source.notices(date(2024, 10, 1), date(2025, 6, 30))]
+    assert told == [
+        "26 sides of lines of 2024-11-17 were captured during the game and left out",
+        "14 sides of lines of 2025-01-05 were captured during the game and left out",
+    ]
+    assert source.notices(date(2024, 11, 18), date(2025, 1, 4)) == []
     # The cup's final is of no season; on every other date with lines somebody played.
     played = {str(day) for day in source.dates(date(2024, 10, 1), date(2025, 2, 1))}
     assert set(days) - played == {"2024-12-17"}
@@ -173,10 +207,11 @@ def test_the_real_lines_are_those_of_79_dates(real: list[RawRow], source: Parque
 def test_all_347_real_names_find_their_player_39_of_them_spelled_differently(nba_data: Path) -> None:
     odds = [name for (name,) in duckdb.execute(f"SELECT DISTINCT player FROM '{nba_data}/odds/*.parquet'").fetchall()]
     path = nba_data / "nba" / "player_game_2024-25.parquet"
-    league = [name for (name,) in duckdb.execute(f"SELECT DISTINCT PLAYER_NAME FROM '{path}'").fetchall()]
+    players = duckdb.execute(f"SELECT DISTINCT PLAYER_ID, PLAYER_NAME FROM '{path}'").fetchall()
+    league = [name for _, name in players]
     assert (len(odds), len(set(odds) - set(league))) == (347, 39)
     quotes = [OVER._replace(player=name, event="e1") for name in odds]
-    matches = OddsBook(quotes, known=league).matches
+    matches = OddsBook(quotes, known=players).matches
     assert matches.unmatched == ()
     assert matches.shared == {}
     assert set(matches.lookups.values()) <= {player_lookup(name) for name in league}

@@ -8,6 +8,7 @@ import pytest
 
 from nba_props.cli import _as_json, cli
 from nba_props.faults import Faults
+from nba_props.report import Remarks
 from nba_props.tally import Replay, Tally
 from tests.docs_runner import split
 from tests.real_data import ROOT
@@ -51,4 +52,4 @@ def test_each_field_of_the_summary_is_documented() -> None:
     documented = {
         name for cell in re.findall(r"^\| (`.*`) \|", section("run"), re.MULTILINE) for name in cell.split("`")
     }
-    assert set(_as_json(NOTHING)) <= documented
+    assert set(_as_json(NOTHING, Remarks((), ()))) <= documented

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nba_props.errors import DataError
+from nba_props.errors import DataError, NotFinal
 from nba_props.sources import Source
 from nba_props.sources.recorded import RecordedSource
 from tests.nba_props import bodies
@@ -46,6 +46,38 @@ def test_a_box_without_its_summary_is_refused_and_the_rest_is_served(tmp_path: P
     assert {row["game_id"] for row in source.batch(DAY)} == {"0022400002"}
     [refusal] = source.refusals
     assert str(refusal).startswith("box.json: no boxscoresummaryv2 of game 0022400001 is recorded")
+
+
+IN_PLAY = "0022400002"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        bodies.live_box(game=IN_PLAY, status=2, text="Q3 4:12"),
+        bodies.gamelog(game=IN_PLAY, won=None, teams=("LAL", "SAS")),
+    ],
+    ids=["live box", "log"],
+)
+def test_a_game_recorded_in_play_is_refused_by_file_and_its_date_is_not_told_without_it(
+    tmp_path: Path, body: bodies.Body
+) -> None:
+    source = record(tmp_path, over=bodies.live_box(), unfinished=body)
+    said = "1 of 1 games not final yet: 0022400002; fetch the date again when they are over"
+    assert [str(refusal) for refusal in source.refusals] == [f"unfinished.json: {said}"]
+    with pytest.raises(NotFinal, match="1 of 2 games not final yet: 0022400002"):
+        source.batch(DAY)
+    source = record(tmp_path, later=bodies.gamelog(game=IN_PLAY, teams=("LAL", "SAS")))
+    assert {row["game_id"] for row in source.batch(DAY)} == {bodies.GAME, IN_PLAY}
+    assert source.refusals == ()
+
+
+def test_a_box_whose_summary_says_in_play_is_refused_by_file(tmp_path: Path) -> None:
+    source = record(tmp_path, box=bodies.traditional(), summary=bodies.summary(status=2, text="Q3 4:12"))
+    assert source.dates(*EVER) == []
+    assert [str(refusal).partition(";")[0] for refusal in source.refusals] == [
+        "box.json: 1 of 1 games not final yet: 0022400001"
+    ]
 
 
 def test_one_game_in_several_bodies_is_served_once(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from itertools import count
 import pytest
 
 from nba_props.errors import DataError
+from nba_props.notices import Notice, between
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SCRAPES, check_table
 from nba_props.scrapes import MESSAGE_CHARS_MAX, Recorder
+from nba_props.sources.synthetic import SyntheticSource
 
 DAY = date(2025, 1, 10)
 BEGUN = datetime(2025, 1, 11, 6, tzinfo=UTC)
@@ -79,6 +81,50 @@ def test_a_fetch_that_raises_is_failed_and_gives_no_rows(error: Exception, kind:
     assert (log["status"], log["error_type"], log["error_message"]) == ("failed", kind, message)
     assert log["record_count"] == 0
     check_table(SCRAPES, [log], where="x")
+
+
+@pytest.mark.parametrize("rows", [[{"a": 1}], []], ids=["rows", "none"])
+def test_what_was_left_out_is_told_in_the_row_of_its_own_fetch_and_date(rows: list[RawRow]) -> None:
+    told = [
+        Notice("nba_raw.nbac_shots", (DAY,), "one\nfile"),
+        Notice("nba_raw.nbac_shots", (), "two; mend it"),
+        Notice("nba_raw.nbac_schedule", (DAY,), "another table's"),
+        Notice("nba_raw.nbac_shots", (date(2025, 1, 11),), "another date's"),
+    ]
+    record = recorder(Clock(), notices=lambda first, last: between(told, first, last))
+    log = record.fetch("nbac_shots", DAY, call=lambda: rows).log
+    assert (log["error_type"], log["error_message"]) == (None, "one file; two; mend it")
+    assert log["status"] == ("success" if rows else "no_data")
+    assert record.fetch("nbac_gamebook", DAY, call=list).log["error_message"] is None
+    check_table(SCRAPES, [log], where="x")
+
+
+def test_why_a_fetch_failed_comes_before_what_it_might_have_left_out() -> None:
+    def call() -> list[RawRow]:
+        raise TimeoutError("slow")
+
+    record = recorder(Clock(), notices=lambda first, last: [Notice("nba_raw.a", (), "left out")])  # noqa: ARG005
+    assert record.fetch("a", DAY, call=call).log["error_message"] == "slow"
+
+
+def test_a_source_s_recorder_knows_its_name_its_retries_and_its_notices() -> None:
+    class Sore(SyntheticSource):
+        name = "sore"
+        retries = 3
+
+        def batch(self, day: date) -> list[RawRow]:
+            self.retries += 2
+            return super().batch(day)
+
+        def notices(self, first: date, last: date) -> list[Notice]:
+            assert first == last == DAY
+            return [Notice("nba_raw.nbac_gamebook", (), "a file is missing")]
+
+    source = Sore()
+    log = Recorder.of(source, "overnight", now=Clock()).fetch("nbac_gamebook", DAY, call=lambda: source.batch(DAY)).log
+    assert (log["source"], log["retry_count"], log["error_message"]) == ("sore", 2, "a file is missing")
+    quiet = Recorder.of(SyntheticSource(), "overnight", now=Clock()).fetch("a", DAY, call=list).log
+    assert (quiet["source"], quiet["retry_count"], quiet["error_message"]) == ("synthetic", 0, None)
 
 
 def test_who_stops_the_process_is_not_held_up() -> None:

@@ -98,6 +98,12 @@ def test_spans_are_cut_to_what_was_asked_and_backwards_is_nothing(source: Source
     assert source.dates(DAY, DAY - timedelta(days=1)) == []
 
 
+def test_of_whole_games_and_players_apart_there_is_nothing_to_tell(source: Source) -> None:
+    for ask, _ in asked(source):
+        ask()
+    assert source.notices(*WEEK) == []
+
+
 def test_july_parts_the_seasons() -> None:
     assert season_of_date(date(2025, 6, 30)) == "2024-25"
     assert season_of_date(date(2025, 7, 1)) == "2025-26"

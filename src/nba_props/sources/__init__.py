@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from nba_props.notices import Notice
 from nba_props.raw import RawRow
 
 
@@ -58,6 +59,13 @@ class Source(Protocol):
 
     def shots(self, day: date) -> list[RawRow]:
         """Give the rows of `raw_tables.SHOTS` of the date, by game and event."""
+        ...
+
+    def notices(self, first: date, last: date) -> list[Notice]:
+        """Tell what was left out, or needs a person, of what was loaded so far, from `first` to `last`; loads nothing.
+
+        Two players who share a lookup are told wherever they were met, on one date or seasons apart.
+        """
         ...
 
 

@@ -12,12 +12,13 @@ from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Any, NamedTuple, TypeAlias, cast
 
-from nba_props.errors import DataError
-from nba_props.raw import RawRow
+from nba_props.errors import DataError, NotFinal
+from nba_props.notices import Namesakes, Notice, between
+from nba_props.raw import RawRow, check_rows
 from nba_props.raw_tables import SHOTS, in_order
 from nba_props.sources import season_of_date
 from nba_props.sources.shapes import Body
-from nba_props.sources.shapes_box import gamelog_rows
+from nba_props.sources.shapes_box import gamelog_rows, logged_games
 from nba_props.sources.shapes_schedule import covered_spans, league_schedule_rows, undecided_dates
 from nba_props.sources.shapes_shots import shot_rows
 
@@ -25,6 +26,8 @@ Request: TypeAlias = Callable[[str, Mapping[str, str]], Body]
 """Ask an endpoint of stats.nba.com with parameters; OSError or ValueError when no JSON came back."""
 
 REGULAR_SEASON = "Regular Season"
+_ANSWERS = frozenset({"resultSets", "resultSet", "leagueSchedule"})
+_SAID_CHARS_MAX = 80
 _SHOT_FILTERS = (
     *("ClutchTime", "AheadBehind", "PointDiff", "RangeType", "StartPeriod", "EndPeriod", "StartRange", "EndRange"),
     *("GameSegment", "Location", "Outcome", "Position", "RookieYear", "SeasonSegment", "VsConference", "VsDivision"),
@@ -55,18 +58,22 @@ class _Schedule(NamedTuple):
 def stats_request(endpoint: str, parameters: Mapping[str, str]) -> Body:
     """Ask stats.nba.com once, through nba_api, waiting at most 30 s.
 
-    Raises DataError without the extra, OSError when nothing came back, ValueError when it was no JSON.
+    Raises DataError without the extra, OSError when nothing came back, ValueError when it was no answer: the package
+    hands on whatever came, a page of the doorkeeper's or "Too Many Requests", and not with which status.
     """
     http = _extra("nba_api.stats.library.http")
     answer = http.NBAStatsHTTP().send_api_request(endpoint=endpoint, parameters=dict(parameters), timeout=30)
-    return cast("Body", answer.get_dict())
+    body = answer.get_dict()
+    if not (isinstance(body, dict) and _ANSWERS & body.keys()):
+        raise ValueError(f"it answered {answer.get_json()[:_SAID_CHARS_MAX]}")
+    return cast("Body", body)
 
 
 class LiveSource:
     """Serve regular-season games as the league publishes them; no prop lines.
 
     `request` is the one function that touches the network. `now` is epoch seconds. `retries` counts the repeats so
-    far. Box scores are of final games only; a later call may know more games of a date.
+    far. A date's box scores are given when all of its games are final: before that they are refused, not left out.
     """
 
     name = "live"
@@ -85,6 +92,7 @@ class LiveSource:
         self._asked_at: float | None = None
         self._schedules: dict[str, _Schedule] = {}
         self._versions: dict[date, datetime] = {}
+        self._namesakes = Namesakes()
         self.retries = 0
 
     def dates(self, first: date, last: date) -> list[date]:
@@ -92,7 +100,11 @@ class LiveSource:
         return sorted({cast("date", row["game_date"]) for row in self.schedule(first, last) if not row["postponed"]})
 
     def batch(self, day: date) -> list[RawRow]:
-        """Give the raw rows of the date's final games by game, team and player, in one request."""
+        """Give the raw rows of the date by game, team and player: one request, and one for the season's schedule.
+
+        Raises NotFinal while a game of the log, or of the schedule and not postponed, is not over: a log lists a game
+        only once it has begun, so an empty log is not a date without games.
+        """
         self._left = self._limits.requests_max
         body = self._ask(
             "leaguegamelog",
@@ -106,10 +118,16 @@ class LiveSource:
             SeasonType=REGULAR_SEASON,
             Sorter="DATE",
         )
-        version = datetime.fromtimestamp(self._now(), UTC)
-        rows = gamelog_rows(body, updated_at=lambda _: version, where=f"leaguegamelog of {day}")
+        version, where = datetime.fromtimestamp(self._now(), UTC), f"leaguegamelog of {day}"
+        rows = gamelog_rows(body, updated_at=lambda _: version, where=where)
         if {row["game_date"] for row in rows} - {day}:
-            raise DataError(f"leaguegamelog of {day}", problem="it holds games of other dates", mend="try again later")
+            raise DataError(where, problem="it holds games of other dates", mend="try again later")
+        games = logged_games(body, where=where)
+        games |= {str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]}
+        if awaited := games - {str(row["game_id"]) for row in rows}:
+            raise NotFinal(where, games=awaited, of=len(games))
+        self._namesakes.see(rows)
+        check_rows(rows, where=where)
         self._versions[day] = version
         return rows
 
@@ -140,6 +158,10 @@ class LiveSource:
         rows = [row for game in games for row in self._game_shots(game, season=season_of_date(day))]
         return in_order(SHOTS, rows)
 
+    def notices(self, first: date, last: date) -> list[Notice]:
+        """Tell of players who share a lookup, in what this source was asked for so far."""
+        return between(self._namesakes.notices(), first, last)
+
     def _scheduled(self, first: date, last: date) -> list[RawRow]:
         rows = [row for season in _seasons(first, last) for row in self._season(season).rows]
         return [dict(row) for row in rows if first <= cast("date", row["game_date"]) <= last]
@@ -157,7 +179,8 @@ class LiveSource:
         asked = dict.fromkeys(_SHOT_FILTERS, "") | dict.fromkeys(
             ("LastNGames", "Month", "OpponentTeamID", "Period", "PlayerID", "TeamID"), "0"
         )
-        asked |= {"ContextMeasure": "FGA", "GameID": game, "LeagueID": "00", "Season": season}
+        # FG_PCT, as in the recordings: every attempt, made or not
+        asked |= {"ContextMeasure": "FG_PCT", "GameID": game, "LeagueID": "00", "Season": season}
         body = self._ask("shotchartdetail", **asked, SeasonType=REGULAR_SEASON)
         return shot_rows(body, where=f"shotchartdetail of {game}")
 
@@ -200,7 +223,8 @@ def _seasons(first: date, last: date) -> list[str]:
 
 
 def _extra(module: str) -> Any:
-    # Optional and heavy (nba_api brings pandas): imported on first use, and by name, so that types need neither.
+    # Optional: imported on first use, and by name, so that types need neither. nba_api brings pandas, 130 MB with
+    # numpy, but nothing here imports it: what is used of it takes 0.1 s.
     try:
         return import_module(module)
     except ImportError as error:

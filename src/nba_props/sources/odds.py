@@ -7,6 +7,7 @@ may be a sentinel, and a few captures fell into a running game.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from nba_props.errors import DataError
-from nba_props.names import Matches, match_names
+from nba_props.names import Matches, find_collisions, match_names
+from nba_props.notices import Notice
 from nba_props.raw import RawRow
 from nba_props.raw_tables import PROPS, check_table, in_order
 from nba_props.sources import eastern_date
@@ -50,16 +52,23 @@ class Line(NamedTuple):
 class OddsBook:
     """The rows of each date, and what was found amiss on the way.
 
-    `matches`: how names were mapped. `two_events`: (date, lookup, bookmaker) with lines for two games, which are
-    two players of one lookup, so that neither has a row. `in_play`: sides captured after the tip-off, left out.
+    `known`: the league's players of the season, (id, name). `matches`: how names were mapped. `two_events`: (date,
+    lookup, bookmaker) with lines for two games, which are two players of one lookup, so that neither has a row.
+    `namesakes`: the lookups that several of the known players share: whose a line is nobody can tell, so none is kept.
+    `in_play`: how many sides of a date were captured after the tip-off, and left out.
     """
 
-    def __init__(self, quotes: Iterable[Quote], *, known: Iterable[str]) -> None:
+    def __init__(self, quotes: Iterable[Quote], *, known: Iterable[tuple[int, str]]) -> None:
+        players = list(known)
         every = list(dict.fromkeys(quotes))  # full duplicates go
         before = [quote for quote in every if not _in_play(quote)]
-        self.in_play = len(every) - len(before)
-        self.matches: Matches = match_names((quote.player for quote in before), known=known)
+        self.in_play = Counter(eastern_date(quote.commences) for quote in every if _in_play(quote))
+        self.namesakes = frozenset(find_collisions(players))
+        self.matches: Matches = match_names((quote.player for quote in before), known=[name for _, name in players])
         self.two_events: tuple[tuple[date, str, str], ...] = ()
+        self._offered: dict[str, set[date]] = {}
+        for quote in before:
+            self._offered.setdefault(quote.player, set()).add(eastern_date(quote.commences))
         self._rows = self._tidy(before)
 
     def rows(self, day: date) -> list[RawRow]:
@@ -70,11 +79,38 @@ class OddsBook:
         """Give the dates that have rows, ascending."""
         return sorted(self._rows)
 
+    def notices(self) -> list[Notice]:
+        """Tell which lines were left out, and which names are nobody's."""
+        told: list[tuple[tuple[date, ...], str]] = [
+            ((day,), f"{sides} sides of lines of {day} were captured during the game and left out")
+            for day, sides in sorted(self.in_play.items())
+        ]
+        told += [
+            ((day,), f"the lines of {bookmaker} for {lookup!r} on {day} are of two games, so of two players, and left "
+                     "out; tell the players apart by name at the source")
+            for day, lookup, bookmaker in self.two_events
+        ]  # fmt: skip
+        told += [
+            (self._dates_of([name]), f"no player of the season is called {name!r}: the lines are kept, and join no "
+                                     "forecast; if it is a spelling, add it to nba_props.names.ALIASES")
+            for name in self.matches.unmatched
+        ]  # fmt: skip
+        told += [
+            (self._dates_of(names), f"{', '.join(map(repr, names))} might be the player {lookup!r}, whom another name "
+                                    "claims too: the lines join no forecast; tell the names apart at the source")
+            for lookup, names in self.matches.shared.items()
+        ]  # fmt: skip
+        return [Notice(PROPS.name, dates, text) for dates, text in told]
+
+    def _dates_of(self, names: Iterable[str]) -> tuple[date, ...]:
+        return tuple(sorted(set().union(*(self._offered[name] for name in names))))
+
     def _tidy(self, quotes: Sequence[Quote]) -> dict[date, list[RawRow]]:
         groups: dict[tuple[date, str, str], list[Quote]] = {}
         for quote in quotes:
             key = (eastern_date(quote.commences), self.matches.lookups[quote.player], quote.bookmaker)
-            groups.setdefault(key, []).append(quote)
+            if key[1] not in self.namesakes:
+                groups.setdefault(key, []).append(quote)
         by_date: dict[date, list[RawRow]] = {}
         for key, group in groups.items():
             if len({quote.event for quote in group}) > 1:
@@ -87,8 +123,8 @@ class OddsBook:
         return by_date
 
 
-def read_odds(folder: Path, *, known: Iterable[str]) -> OddsBook:
-    """Read the lines of a folder's `odds/*.parquet`; `known`: the league's names. No file is an empty book."""
+def read_odds(folder: Path, *, known: Iterable[tuple[int, str]]) -> OddsBook:
+    """Read the lines of a folder's `odds/*.parquet`; `known`: the league's (id, name). No file is an empty book."""
     quotes = [quote for path in sorted((folder / "odds").glob("*.parquet")) for quote in _quotes(path)]
     return OddsBook(quotes, known=known)
 

@@ -1,20 +1,22 @@
 """Raw rows from a folder of parquet files in the layout of stats.nba.com's LeagueGameLog (player games).
 
 A file is one season, `player_game_<season>.parquet`, in the folder or in its subfolder `nba`. A season is read once,
-checked whole and kept in memory by date. Beside the box scores the folder may hold schedules (`espn`, `derived`,
-`nba`) and prop lines (`odds`); what is missing is an empty answer or a NULL.
+checked whole and kept in memory by date; a date on which players share a lookup is refused alone. Beside the box scores
+the folder may hold schedules (`espn`, `derived`, `nba`) and prop lines (`odds`); what is missing is an empty answer or
+a NULL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
 from nba_props.errors import DataError
-from nba_props.raw import RawRow, check_rows
+from nba_props.notices import Namesakes, Notice, between
+from nba_props.raw import RawRow, check_games, shared_lookups
 from nba_props.sources import morning_after, row_order
 from nba_props.sources.gamelog import SAME_VALUE, TRANSLATED, raw_rows
 from nba_props.sources.odds import OddsBook, read_odds
@@ -40,6 +42,8 @@ class ParquetSource:
         _refuse_overlap(self._files)
         self._folder = folder
         self._seasons: dict[Path, dict[date, list[RawRow]]] = {}
+        self._spoilt: dict[date, DataError] = {}
+        self._namesakes = Namesakes()
         self._schedule: dict[date, list[RawRow]] | None = None
         self._odds: dict[Path | None, OddsBook] = {}
 
@@ -52,9 +56,15 @@ class ParquetSource:
         return sorted(found)
 
     def batch(self, day: date) -> list[RawRow]:
-        """Give all raw rows of the date by game, team and player; none for a date without games."""
+        """Give all raw rows of the date by game, team and player; none for a date without games.
+
+        Raises DataError for a date on which players share a lookup; the other dates of its season are served.
+        """
         path = self._file_of(day)
-        return [dict(row) for row in self._season(path).get(day, [])] if path else []
+        rows = self._season(path).get(day, []) if path else []
+        if day in self._spoilt:
+            raise self._spoilt[day]
+        return [dict(row) for row in rows]
 
     def updated_at(self, day: date) -> datetime:
         """Give the version of the date's rows: the layout has none, so it is 06:00 UTC of the next day."""
@@ -79,12 +89,25 @@ class ParquetSource:
         """Give nothing: the layout has no shots."""
         return []
 
+    def notices(self, first: date, last: date) -> list[Notice]:
+        """Tell of players who share a lookup, and of lines left out or of unknown names, in the seasons loaded so far.
+
+        A book holds the lines of all seasons: of names it is asked for the dates of its own only.
+        """
+        told = self._namesakes.notices()
+        for path, book in self._odds.items():
+            if path is not None:
+                begin, end = self._files[path]
+                told += between(book.notices(), max(begin, first), min(end, last))
+        return between(told, first, last)
+
     def odds(self, day: date) -> OddsBook:
         """Give the lines whose names were matched with the players of the date's season, and what was amiss."""
         path = self._file_of(day)
         if path not in self._odds:
-            known = query(path, "SELECT DISTINCT PLAYER_NAME FROM read_parquet($path)") if path else []
-            self._odds[path] = read_odds(self._folder, known=[str(name) for (name,) in known])
+            known = query(path, "SELECT DISTINCT PLAYER_ID, PLAYER_NAME FROM read_parquet($path)") if path else []
+            players = [(int(str(number)), str(name)) for number, name in known]
+            self._odds[path] = read_odds(self._folder, known=players)
         return self._odds[path]
 
     def _file_of(self, day: date) -> Path | None:
@@ -92,7 +115,10 @@ class ParquetSource:
 
     def _season(self, path: Path) -> dict[date, list[RawRow]]:
         if path not in self._seasons:
-            self._seasons[path] = _load(path)
+            rows = _load(path)
+            self._namesakes.see(rows)
+            self._spoilt |= shared_lookups(rows, where=str(path))
+            self._seasons[path] = _by_date(rows)
         return self._seasons[path]
 
 
@@ -133,13 +159,17 @@ def _refuse_overlap(files: Mapping[Path, tuple[date, date]]) -> None:
             )
 
 
-def _load(path: Path) -> dict[date, list[RawRow]]:
+def _load(path: Path) -> list[RawRow]:
     columns = ("GAME_DATE", "WL", "SEASON_ID", *SAME_VALUE)
     listed = ", ".join(columns[1:])
     found = query(path, f"SELECT CAST(GAME_DATE AS DATE), {listed} FROM read_parquet($path)")
     lines = [dict(zip(columns, line, strict=True)) for line in found]
     rows = raw_rows(lines, where=str(path), updated_at=morning_after)
-    check_rows(rows, where=str(path))
+    check_games(rows, where=str(path))
+    return rows
+
+
+def _by_date(rows: Sequence[RawRow]) -> dict[date, list[RawRow]]:
     by_date: dict[date, list[RawRow]] = {}
     for row in sorted(rows, key=row_order):
         by_date.setdefault(cast("date", row["game_date"]), []).append(row)

@@ -1,26 +1,27 @@
 """A folder of recorded response bodies, served as a source.
 
 Bodies (`*.json`, `*.json.gz`) are told apart by what they hold, not by their names. A body that cannot become rows (a
-G-League game, a part of a game) is refused by its file's name and listed in `refusals`; a kind that no table needs
-(play-by-play, month schedules) is passed over.
+G-League game, a part of a game, one in play) is refused by its file's name, listed in `refusals`, and told in a run's
+report and in the log of fetches; a kind that no table needs (play-by-play, month schedules) is passed over.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, cast
 
-from nba_props.errors import DataError
-from nba_props.raw import RawRow, check_rows
+from nba_props.errors import DataError, NotFinal
+from nba_props.notices import Namesakes, Notice, between
+from nba_props.raw import TABLE, RawRow, check_games, shared_lookups
 from nba_props.raw_tables import SCHEDULE, SHOTS, check_table, in_order
 from nba_props.sources import morning_after, row_order
 from nba_props.sources.shapes import Body, result_set
-from nba_props.sources.shapes_box import gamelog_rows, live_box_rows, traditional_rows
+from nba_props.sources.shapes_box import gamelog_rows, live_box_rows, logged_games, traditional_rows
 from nba_props.sources.shapes_schedule import (
     covered_spans,
     gamelog_schedule_rows,
@@ -71,6 +72,8 @@ class RecordedSource:
         self._refusals: dict[str, DataError] = {}
         self._spans: list[tuple[date, date]] = []
         self._schedule = self._read_schedule()
+        self._awaited: dict[date, set[str]] = {}
+        self._namesakes = Namesakes()
         self._boxes = self._read_boxes(where=str(folder))
         self._shots = self._read_shots(where=str(folder))
 
@@ -84,7 +87,16 @@ class RecordedSource:
         return sorted({_day(row) for row in self._boxes if first <= _day(row) <= last})
 
     def batch(self, day: date) -> list[RawRow]:
-        """Give all raw rows of the date's recorded games by game, team and player."""
+        """Give all raw rows of the date's recorded games by game, team and player.
+
+        Raises NotFinal when a game of the date was recorded before it was over, and not again afterwards; DataError
+        when two of its players share a lookup.
+        """
+        if day in self._spoilt:
+            raise self._spoilt[day]
+        if awaited := self._awaited.get(day):
+            games = awaited | {str(row["game_id"]) for row in self._boxes if row["game_date"] == day}
+            raise NotFinal(f"recorded games of {day}", games=awaited, of=len(games))
         return [dict(row) for row in self._boxes if row["game_date"] == day]
 
     def updated_at(self, day: date) -> datetime:
@@ -113,6 +125,12 @@ class RecordedSource:
     def shots(self, day: date) -> list[RawRow]:
         """Give the recorded shots of the date."""
         return [dict(row) for row in self._shots if row["game_date"] == day]
+
+    def notices(self, first: date, last: date) -> list[Notice]:
+        """Tell which bodies were refused, whatever their dates, and of players who share a lookup."""
+        kinds = {one.name: _table_of(one) for one in self._recorded}
+        refused = [Notice(kinds[name], (), f"refused: {self._refusals[name]}") for name in sorted(self._refusals)]
+        return between([*refused, *self._namesakes.notices()], first, last)
 
     def _parsed(self, recorded: Recorded, *, parse: Callable[[], list[RawRow]]) -> list[RawRow]:
         try:
@@ -144,6 +162,7 @@ class RecordedSource:
 
     def _read_boxes(self, *, where: str) -> list[RawRow]:
         by_game: dict[object, list[RawRow]] = {}
+        unfinished: dict[str, set[str]] = {}
         summaries = {_game_of(one): one for one in self._recorded if one.kind == "boxscoresummary"}
         for one in sorted(self._recorded, key=lambda one: one.kind):
             rows = self._parsed(one, parse=lambda one=one: self._box(one, summaries=summaries))  # type: ignore[misc]
@@ -152,9 +171,23 @@ class RecordedSource:
                 found.setdefault(row["game_id"], []).append(row)
             for game, lines in found.items():
                 by_game.setdefault(game, lines)
+            if one.name not in self._refusals and (left := _games_of_box(one) - found.keys()):
+                unfinished[one.name] = left
+        self._wait_for(unfinished, known=by_game.keys())
         boxes = [row for lines in by_game.values() for row in lines]
-        check_rows(boxes, where=where)
+        check_games(boxes, where=where)
+        self._namesakes.see(boxes)
+        self._spoilt = shared_lookups(boxes, where=where)
         return sorted(boxes, key=row_order)
+
+    def _wait_for(self, unfinished: Mapping[str, set[str]], *, known: Set[object]) -> None:
+        """Refuse the bodies of games in play, but for games that another body has final."""
+        for name, games in unfinished.items():
+            if left := games - known:
+                self._refusals[name] = NotFinal(name, games=left, of=len(games))
+                for row in self._schedule:
+                    if row["game_id"] in left and not row["postponed"]:
+                        self._awaited.setdefault(_day(row), set()).add(str(row["game_id"]))
 
     def _box(self, one: Recorded, *, summaries: Mapping[str, Recorded]) -> list[RawRow]:
         if one.kind == "boxscore":
@@ -188,10 +221,27 @@ def _day(row: RawRow) -> date:
     return cast("date", row["game_date"])
 
 
+def _table_of(one: Recorded) -> str:
+    """Give the raw table that a body would have filled first of all."""
+    if one.kind == "shotchartdetail":
+        return SHOTS.name
+    players = one.kind == "leaguegamelog" and one.body.get("parameters", {}).get("PlayerOrTeam") == "P"
+    return TABLE if players or one.kind in ("boxscore", "live_boxscore") else SCHEDULE.name
+
+
 def _game_of(one: Recorded) -> str:
     asked = one.body.get("parameters", {}).get("GameID")
     name = "GameSummary" if one.kind == "boxscoresummary" else "PlayerStats"
     return str(asked or next((row["GAME_ID"] for row in result_set(one.body, name, where=one.name)), ""))
+
+
+def _games_of_box(one: Recorded) -> set[str]:
+    """Give the games that a body has lines of players for, final or not."""
+    if one.kind == "leaguegamelog" and one.body["parameters"].get("PlayerOrTeam") == "P":
+        return logged_games(one.body, where=one.name)
+    if one.kind == "live_boxscore":
+        return {str(one.body["game"]["gameId"])}
+    return {_game_of(one)} if one.kind == "boxscore" else set()
 
 
 def _read(folder: Path) -> list[Recorded]:

@@ -1,7 +1,8 @@
 """Box scores of the league's services -> rows of `nba_raw.nbac_gamebook_player_stats`. Pure.
 
 A game that is not final gives no rows, a player who did not play gives none. A box of part of a game (a range of time
-or periods) is refused. The rows of a parser are whole games, checked.
+or periods) is refused. The rows of a parser are whole games, checked but for players who share a lookup: of those a
+source refuses the date, not the body.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 
 from nba_props.errors import DataError
 from nba_props.names import player_lookup
-from nba_props.raw import COLUMNS, RawRow, check_rows
+from nba_props.raw import COLUMNS, RawRow, check_games
 from nba_props.sources import eastern_date, row_order, season_label
 from nba_props.sources.gamelog import SAME_VALUE, TRANSLATED, raw_rows, whole
 from nba_props.sources.shapes import (
@@ -76,6 +77,11 @@ def gamelog_rows(body: Body, *, updated_at: Version, where: str) -> list[RawRow]
         if line["GAME_ID"] not in unfinished and regular_season_game(line["GAME_ID"], where=where)
     ]
     return _checked(raw_rows(final, where=where, updated_at=updated_at), where=where)
+
+
+def logged_games(body: Body, *, where: str) -> set[str]:
+    """Give the ids of all games of a leaguegamelog body, those in play too."""
+    return {str(line["GAME_ID"]) for line in result_set(body, "LeagueGameLog", where=where)}
 
 
 def traditional_rows(box: Body, summary: Body, *, updated_at: Version, where: str) -> list[RawRow]:
@@ -156,7 +162,7 @@ def _row(counts: RawRow, *, shared: RawRow, points: Mapping[str, int]) -> RawRow
 
 
 def _checked(rows: list[RawRow], *, where: str) -> list[RawRow]:
-    check_rows(rows, where=where)
+    check_games(rows, where=where)
     return sorted(rows, key=row_order)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
+from nba_props.notices import Notice
 from nba_props.raw import COLUMNS, RawRow
 from nba_props.raw_tables import PROPS, SCHEDULE, in_order
 from nba_props.sources import morning_after, row_order, season_of_date
@@ -88,6 +89,10 @@ class SyntheticSource:
 
     def shots(self, day: date) -> list[RawRow]:  # noqa: ARG002  no night has shots
         """Give nothing: where invented players shoot from is not invented."""
+        return []
+
+    def notices(self, first: date, last: date) -> list[Notice]:  # noqa: ARG002  all nights are alike
+        """Tell nothing: what is invented has no faults, and no two players of one lookup."""
         return []
 
     def _night(self, day: date) -> tuple[random.Random, list[_Fixture]]:

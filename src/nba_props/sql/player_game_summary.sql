@@ -1,5 +1,6 @@
 -- One player's game of the date, with his share of the team's chances. Key (game_date, player_lookup).
 -- Reads the raw rows, and team_offense_game_summary for the team totals: it must be built before.
+-- Of two players who share a lookup on the date neither has a row: the key would keep one of them.
 --
 -- Formulas: Dean Oliver, "Basketball on Paper" (2004), in the form of the Basketball-Reference glossary.
 --   usage% = 100 (FGA + 0.44 FTA + TOV) (team minutes / 5) / (MIN (tFGA + 0.44 tFTA + tTOV))
@@ -12,7 +13,14 @@
 --   no_team_totals  the team has no row in team_offense_game_summary, or its chances are 0: usage_rate is NULL
 --   over_100        beyond that still over 100: the value is kept, and it is a finding
 --   ok              otherwise
-WITH joined AS (
+WITH namesakes AS (
+    SELECT player_lookup
+    FROM nba_raw.nbac_gamebook_player_stats
+    WHERE game_date = CAST($run_date AS DATE)
+    GROUP BY player_lookup
+    HAVING count(DISTINCT player_id) > 1
+),
+joined AS (
     SELECT
         raw.*,
         raw.field_goals_attempted + CAST(0.44 AS DOUBLE) * raw.free_throws_attempted AS shooting_chances,
@@ -22,6 +30,7 @@ WITH joined AS (
     LEFT JOIN nba_analytics.team_offense_game_summary AS team
         ON team.game_date = raw.game_date AND team.game_id = raw.game_id AND team.team_abbr = raw.team_abbr
     WHERE raw.game_date = CAST($run_date AS DATE)
+        AND raw.player_lookup NOT IN (SELECT player_lookup FROM namesakes)
 ),
 derived AS (
     SELECT

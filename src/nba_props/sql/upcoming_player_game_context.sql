@@ -4,7 +4,8 @@
 -- Expected is who appeared in the 15 days before the date, for the team of his latest appearance: after a trade he is
 -- expected with his new team once he has played for it. Injuries and signings are not known here. An appearance is a
 -- row of player_game_summary; one with 0 minutes (seconds played) counts, as in the league's GP.
--- A player is his player_id, over teams and spellings; two who share a lookup give two rows: the key is refused.
+-- A player is his player_id, over teams and spellings. Of two who share a lookup and are both expected neither has a
+-- row: the key would keep one of them, and what is joined by it might be the other's.
 -- The past is the games of the season of the game, for whichever team, at most 250 days back.
 --
 --   days_rest, back_to_back_flag   the player's own: the date less the date of his latest appearance; whether that is 1
@@ -31,6 +32,9 @@ expected AS (
     JOIN nba_analytics.upcoming_team_game_context AS team
         ON team.team_abbr = latest.team_abbr AND team.season = latest.season
     WHERE latest.games_ago = 1 AND team.game_date = CAST($run_date AS DATE)
+),
+namesakes AS (
+    SELECT player_lookup FROM expected GROUP BY player_lookup HAVING count(DISTINCT player_id) > 1
 ),
 past AS (
     SELECT
@@ -132,3 +136,4 @@ SELECT
 FROM expected
 JOIN form ON form.player_id = expected.player_id AND form.season = expected.season
 LEFT JOIN lines ON lines.player_lookup = expected.player_lookup
+WHERE expected.player_lookup NOT IN (SELECT player_lookup FROM namesakes)
