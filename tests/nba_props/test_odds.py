@@ -1,6 +1,7 @@
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pytest
@@ -9,6 +10,7 @@ from nba_props.errors import DataError
 from nba_props.names import player_lookup
 from nba_props.raw import RawRow
 from nba_props.raw_tables import PROPS, check_table
+from nba_props.sources import EASTERN
 from nba_props.sources.odds import OddsBook, Quote, read_odds
 from nba_props.sources.parquet import ParquetSource
 
@@ -63,6 +65,24 @@ def test_the_newest_line_wins_and_the_moves_are_counted_in_any_order() -> None:
         row = only(*order)
         assert (row["line_first"], row["points_line"], row["line_moves"]) == (20.5, 20.5, 2)
         assert row["captured_at"] == MORNING
+
+
+def test_at_a_moment_only_what_was_captured_by_then_is_known() -> None:
+    days = [MORNING - timedelta(days=ago) for ago in (2, 1, 0)]
+    quotes = [quote for at, line in zip(days, (20.5, 21.5, 22.5), strict=True)
+              for quote in both(OVER, captured=at, line=line)]  # fmt: skip
+    book = OddsBook(quotes, known=KNOWN)
+
+    def known(at: datetime | None) -> list[tuple[object, ...]]:
+        rows = book.rows(DAY, at=at)
+        check_table(PROPS, rows, where="x")
+        return [(row["points_line"], row["line_first"], row["line_moves"], row["captured_at"]) for row in rows]
+
+    newest = [(22.5, 20.5, 2, MORNING)]
+    assert known(None) == known(MORNING) == known(TIP) == newest
+    assert known(MORNING - timedelta(seconds=1)) == [(21.5, 20.5, 1, days[1])]
+    assert known(days[0]) == [(20.5, 20.5, 0, days[0])]
+    assert known(days[0] - timedelta(seconds=1)) == []
 
 
 @pytest.mark.parametrize("sentinel", [-10000, -100000])
@@ -235,6 +255,35 @@ def test_real_lines_that_moved_are_counted_and_sentinels_are_no_price(real: list
         """
     ).fetchall()
     assert rows - without == 3277
+
+
+def test_at_ten_in_the_morning_no_real_line_of_the_evening_is_known(
+    real: list[RawRow], source: ParquetSource, nba_data: Path
+) -> None:
+    days = sorted({cast("date", row["game_date"]) for row in real})
+    tens = {day: datetime.combine(day, time(10), tzinfo=EASTERN) for day in days}
+    early = [row for day in days for row in source.props(day, at=tens[day])]
+    assert all(cast("datetime", row["captured_at"]) <= tens[cast("date", row["game_date"])] for row in early)
+    # 10:00 in New York is 14:00 or 15:00 UTC: the captures of the same UTC date count, those of the next do not
+    counted = duckdb.execute(
+        f"""
+        SELECT count(*), count(*) FILTER (first <= game_date), count(*) FILTER (first <= game_date AND last > game_date)
+        FROM (SELECT min(captured) AS first, max(captured) AS last, game_date
+              FROM (SELECT player, bookmaker, CAST(strptime(source_file, '%m_%d_%Y.csv') AS DATE) AS captured,
+                           CAST(timezone('America/New_York', CAST(commence_time AS TIMESTAMPTZ)) AS DATE) AS game_date
+                    FROM '{nba_data}/odds/*.parquet'
+                    WHERE market = 'player_points' AND NOT regexp_matches(commence_time, ':[0-9][1-9]Z|:[1-9]0Z'))
+              GROUP BY player, bookmaker, game_date)
+        """
+    ).fetchall()
+    assert counted == [(10_664, 8_955, 458)]
+    assert (len(real), len(early)) == (10_664, 8_955)
+    newest = {key_of(row): row["captured_at"] for row in real}
+    assert 0 < sum(newest[key_of(row)] != row["captured_at"] for row in early) <= 458
+
+
+def key_of(row: RawRow) -> tuple[object, ...]:
+    return tuple(row[column] for column in PROPS.key)
 
 
 def test_no_real_line_was_captured_after_the_tip_off(real: list[RawRow], source: ParquetSource) -> None:

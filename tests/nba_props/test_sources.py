@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 
 from nba_props.raw import RawRow, check_rows
 from nba_props.raw_tables import PROPS, SCHEDULE, SHOTS, check_table, in_order
-from nba_props.sources import Source, eastern_date, season_of_date
+from nba_props.sources import EASTERN, Source, eastern_date, season_of_date
 from nba_props.sources.live import LiveSource
 from nba_props.sources.recorded import RecordedSource
 from nba_props.sources.synthetic import SyntheticSource
@@ -96,6 +96,13 @@ def test_spans_are_cut_to_what_was_asked_and_backwards_is_nothing(source: Source
     assert source.coverage(DAY, DAY - timedelta(days=1)) == []
     assert source.schedule(DAY, DAY - timedelta(days=1)) == []
     assert source.dates(DAY, DAY - timedelta(days=1)) == []
+
+
+def test_lines_of_a_moment_are_those_captured_by_then(source: Source) -> None:
+    newest = source.props(DAY)
+    ten = datetime.combine(DAY, time(10), tzinfo=EASTERN)
+    assert source.props(DAY, at=ten) == newest  # nothing of these sources is captured later
+    assert source.props(DAY, at=datetime(2025, 1, 1, tzinfo=UTC)) == []
 
 
 def test_of_whole_games_and_players_apart_there_is_nothing_to_tell(source: Source) -> None:

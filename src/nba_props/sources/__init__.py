@@ -53,8 +53,12 @@ class Source(Protocol):
         """
         ...
 
-    def props(self, day: date) -> list[RawRow]:
-        """Give the rows of `raw_tables.PROPS` for the games of the date, by player and bookmaker."""
+    def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
+        """Give the rows of `raw_tables.PROPS` for the games of the date, by player and bookmaker.
+
+        `at`: an aware moment; only what was captured at it or before is known, first line and moves included. None:
+        all that was captured before the games.
+        """
         ...
 
     def shots(self, day: date) -> list[RawRow]:

@@ -147,7 +147,7 @@ class LiveSource:
         self._left = self._limits.requests_max
         return self._scheduled(first, last)
 
-    def props(self, day: date) -> list[RawRow]:  # noqa: ARG002  the league publishes no lines
+    def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:  # noqa: ARG002  the league publishes no lines
         """Give nothing: the league's services have no lines."""
         return []
 

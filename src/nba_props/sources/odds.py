@@ -1,8 +1,8 @@
 """Points lines of bookmakers, tidied: one row for each player, bookmaker and date.
 
 The files (`odds/*.parquet`) are captures of the-odds-api put below each other: `source_file` names the UTC date of the
-capture and nothing finer. A line is repeated in every capture and side, it moves from one capture to the next, a price
-may be a sentinel, and a few captures fell into a running game.
+capture and nothing finer, so it counts from midnight UTC on. A line is repeated in every capture and side, it moves
+from one capture to the next, a price may be a sentinel, and a few captures fell into a running game.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from nba_props.errors import DataError
 from nba_props.names import Matches, find_collisions, match_names
@@ -25,6 +25,10 @@ from nba_props.sources.parquet_file import query
 MARKET = "player_points"
 PRICE_MAX = 5_000
 """American odds beyond this are no price: one bookmaker writes -10000 and -100000 where it has none."""
+
+
+_Key: TypeAlias = tuple[date, str, str]
+"""Date, lookup and bookmaker of a row."""
 
 
 class Quote(NamedTuple):
@@ -69,15 +73,25 @@ class OddsBook:
         self._offered: dict[str, set[date]] = {}
         for quote in before:
             self._offered.setdefault(quote.player, set()).add(eastern_date(quote.commences))
-        self._rows = self._tidy(before)
+        self._quotes = self._tidy(before)
 
-    def rows(self, day: date) -> list[RawRow]:
-        """Give the rows of `raw_tables.PROPS` for the games of a date, by player and bookmaker."""
-        return [dict(row) for row in self._rows.get(day, [])]
+    def rows(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
+        """Give the rows of `raw_tables.PROPS` for the games of a date, by player and bookmaker.
+
+        `at`: made of the captures at that moment and before; None: of all.
+        """
+        rows = []
+        for key, quotes in self._quotes.get(day, {}).items():
+            seen = [quote for quote in quotes if at is None or quote.captured <= at]
+            if seen:
+                rows.append(_row(seen, key=key))
+        ordered = in_order(PROPS, rows)
+        check_table(PROPS, ordered, where=f"odds of {day}")
+        return ordered
 
     def dates(self) -> list[date]:
         """Give the dates that have rows, ascending."""
-        return sorted(self._rows)
+        return sorted(self._quotes)
 
     def notices(self) -> list[Notice]:
         """Tell which lines were left out, and which names are nobody's."""
@@ -105,21 +119,19 @@ class OddsBook:
     def _dates_of(self, names: Iterable[str]) -> tuple[date, ...]:
         return tuple(sorted(set().union(*(self._offered[name] for name in names))))
 
-    def _tidy(self, quotes: Sequence[Quote]) -> dict[date, list[RawRow]]:
-        groups: dict[tuple[date, str, str], list[Quote]] = {}
+    def _tidy(self, quotes: Sequence[Quote]) -> dict[date, dict[_Key, list[Quote]]]:
+        """Give the quotes of each date by row; those of two games, or of nobody can tell whom, are left out."""
+        groups: dict[_Key, list[Quote]] = {}
         for quote in quotes:
             key = (eastern_date(quote.commences), self.matches.lookups[quote.player], quote.bookmaker)
             if key[1] not in self.namesakes:
                 groups.setdefault(key, []).append(quote)
-        by_date: dict[date, list[RawRow]] = {}
+        by_date: dict[date, dict[_Key, list[Quote]]] = {}
         for key, group in groups.items():
             if len({quote.event for quote in group}) > 1:
                 self.two_events = tuple(sorted({*self.two_events, key}))
             else:
-                by_date.setdefault(key[0], []).append(_row(group, key=key))
-        for day, rows in by_date.items():
-            by_date[day] = in_order(PROPS, rows)
-            check_table(PROPS, by_date[day], where=f"odds of {day}")
+                by_date.setdefault(key[0], {})[key] = group
         return by_date
 
 
@@ -160,7 +172,7 @@ def _in_play(quote: Quote) -> bool:
     return quote.commences < quote.captured or quote.commences.second != 0
 
 
-def _row(quotes: Sequence[Quote], *, key: tuple[date, str, str]) -> RawRow:
+def _row(quotes: Sequence[Quote], *, key: _Key) -> RawRow:
     by_capture: dict[datetime, list[Quote]] = {}
     for quote in quotes:
         by_capture.setdefault(quote.captured, []).append(quote)

@@ -81,9 +81,12 @@ class ParquetSource:
             self._schedule = read_schedule(self._folder, seasons=tuple(self._files))
         return [dict(row) for day, rows in self._schedule.items() if first <= day <= last for row in rows]
 
-    def props(self, day: date) -> list[RawRow]:
-        """Give the points lines of the date's games; none where the folder has no lines for it."""
-        return self.odds(day).rows(day)
+    def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
+        """Give the points lines of the date's games; none where the folder has no lines for it, or none yet `at` then.
+
+        A capture is known by its UTC date only, and counts from its midnight on.
+        """
+        return self.odds(day).rows(day, at=at)
 
     def shots(self, day: date) -> list[RawRow]:  # noqa: ARG002  the folder has no shots of any date
         """Give nothing: the layout has no shots."""

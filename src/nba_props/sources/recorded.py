@@ -118,7 +118,7 @@ class RecordedSource:
         """Give the recorded regular-season games from `first` to `last`."""
         return [dict(row) for row in self._schedule if first <= _day(row) <= last]
 
-    def props(self, day: date) -> list[RawRow]:  # noqa: ARG002  no body holds lines
+    def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:  # noqa: ARG002  no body holds lines
         """Give nothing: the league's services have no lines."""
         return []
 

@@ -80,8 +80,13 @@ class SyntheticSource:
         ]
         return in_order(SCHEDULE, rows)
 
-    def props(self, day: date) -> list[RawRow]:
-        """Give a line for the upper half of each roster that plays on the date, drawn without a look at the games."""
+    def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
+        """Give a line for the upper half of each roster that plays on the date, drawn without a look at the games.
+
+        All are captured at 12:00 UTC, before ten in the morning in New York; none is known `at` a moment before.
+        """
+        if at is not None and at < _captured(day):
+            return []
         rng = random.Random(f"props:{self._seed}:{day.isoformat()}")
         teams = sorted(team for game in self._night(day)[1] for team in game.teams)
         listed = [player for team in teams for player in self._rosters[team][: ROSTER_SIZE // 2]]
@@ -177,6 +182,10 @@ def _schedule_row(rng: random.Random, game: _Fixture, *, day: date) -> RawRow:
     }
 
 
+def _captured(day: date) -> datetime:
+    return datetime.combine(day, time(12), tzinfo=UTC)
+
+
 def _prop_row(rng: random.Random, player: Player, *, day: date) -> RawRow:
     """Draw a line near what a player of this rank scores; one in ten has no prices, one in ten has moved."""
     first = max(20 - 2 * player.rank, 4) + int(rng.random() * 4) + 0.5
@@ -191,5 +200,5 @@ def _prop_row(rng: random.Random, player: Player, *, day: date) -> RawRow:
         "under_price": -105 if priced else None,
         "line_first": first,
         "line_moves": int(moved),
-        "captured_at": datetime.combine(day, time(16), tzinfo=UTC),
+        "captured_at": _captured(day),
     }
