@@ -98,7 +98,7 @@ def test_the_traps_of_the_raw_files_are_in_the_raw_tables_as_often_as_in_the_fil
     [zeros] = runner.pipeline.query(f"SELECT count(*) AS n FROM {box} WHERE minutes = 0")
     assert zeros["n"] == 11, "an appearance of seconds is one"
     [found] = runner.pipeline.query(f"SELECT count(*) AS n, count(*) FILTER (line_moves > 0) AS moved FROM {lines}")
-    counted = duckdb.execute(LINES.format(folder=nba_data, first=FIRST, last=LAST)).fetchone()
+    [counted] = duckdb.execute(LINES.format(folder=nba_data, first=FIRST, last=LAST)).fetchall()
     assert (found["n"], found["moved"]) == counted == (2935, 169)
 
 
