@@ -7,10 +7,11 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import dedup, disturbed, handoff, reconcile, season, simulator
+from benchmarks import dedup, disturbed, handoff, reconcile, season, seasons, simulator
 
 ALL: dict[str, Callable[[list[str]], None]] = {
     "season": season.main,
+    "seasons": seasons.main,
     "disturbed": disturbed.main,
     "handoff": handoff.main,
     "dedup": dedup.main,

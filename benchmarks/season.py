@@ -1,9 +1,11 @@
 """How long a season takes from raw rows to features, in both modes, and where the time goes.
 
 Run: python -m benchmarks season. With NBA_DATA (default ../shared/nba): the season 2024-25, 163 dates, 26,306 player
-rows, whose known numbers are checked; without it, or with --quick, synthetic nights. SQLite with synchronous=FULL,
-DuckDB on disk. --workers: how many at once. --first and --last: other dates of the data. --where: also what each date's
-time was spent on, which is clearest with one worker.
+rows; without it, or with --quick, synthetic nights. SQLite with synchronous=FULL, DuckDB on disk. --workers: how many
+at once. --first and --last: other dates of the data. --where: also what each date's time was spent on, which is
+clearest with one worker.
+
+Exits with 1, and names each, if a number is not what it is known to be, or something is not settled or dead.
 """
 
 import argparse
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+from benchmarks.known import COUNTED, SEASONS, Number, differences, numbers
 from nba_props.runner import Runner
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
@@ -23,16 +26,8 @@ from phasegate.stores.sqlite import SQLiteStore
 from phasegate.warehouses.duckdb import DuckDBWarehouse
 from phasegate.warehouses.duckdb_transaction import DuckDBTransaction
 
-SEASON = (date(2024, 10, 22), date(2025, 4, 13))
+SEASON = (SEASONS[-1].first, SEASONS[-1].last)
 QUICK = (date(2026, 2, 1), date(2026, 2, 3))
-KNOWN = {
-    "SELECT count(*) AS n FROM nba_analytics.player_game_summary": 26_306,
-    "SELECT count(*) AS n FROM nba_analytics.team_offense_game_summary": 2_460,
-    "SELECT count(*) AS n FROM nba_analytics.team_offense_game_summary WHERE team_abbr = 'OKC' AND win_flag": 68,
-    "SELECT sum(points) AS n FROM nba_raw.nbac_gamebook_player_stats WHERE player_id = 1628983": 2_484,
-    "SELECT count(*) AS n FROM nba_precompute.ml_feature_store_v2": 35_282,
-}
-
 # What a date's time is spent on: a label, and the verbs of the adapters that it counts.
 VERBS: dict[str, tuple[type, tuple[str, ...]]] = {
     "SELECTs of the steps, staged": (DuckDBTransaction, ("stage_query",)),
@@ -75,18 +70,28 @@ def show_where(spent: dict[str, list[float]], *, dates: int, seconds: float) -> 
     print(f"{'from begin to end':42}{'':>8}{1000 * seconds / dates:>8.1f}")
 
 
-def replay(source: Source, *, first: date, last: date, workers: int, known: dict[str, int]) -> Replay:
-    with tempfile.TemporaryDirectory() as state:
-        runner = Runner(source, state=Path(state), workers=workers)
-        try:
-            done = runner.run(first, last)
-            for question, answer in known.items():
-                found = runner.pipeline.query(question)[0]["n"]
-                if found != answer:
-                    raise SystemExit(f"{question}: {found}, and it is known to be {answer}")
-            return done
-        finally:
-            runner.close()
+def numbers_of(source: Source, *, first: date, last: date, folder: Path | None) -> list[Number]:
+    """Return the numbers that these dates must leave; of synthetic nights (no folder) just the rows and the games."""
+    if folder is not None:
+        return numbers(folder, first=first, last=last)
+    rows = [row for day in source.dates(first, last) for row in source.batch(day)]
+    games = len({row["game_id"] for row in rows})
+    counts = {"games": games, "player rows": len(rows)}
+    return [Number(name, COUNTED[name][0].sql(first, last), n) for name, n in counts.items()]
+
+
+def problems(runner: Runner, done: Replay, *, known: list[Number]) -> list[str]:
+    """Return what the replay should not have left."""
+    dead = [f"{done.dead_letters} dead letter(s)"] if done.dead_letters else []
+    return [*differences(runner.pipeline.query, known), *done.unsettled, *dead]
+
+
+def give_verdict(wrong: list[str], *, known: int) -> None:
+    """Print what is wrong; exit with 1 if something is."""
+    if wrong:
+        print("\n".join(wrong))
+        raise SystemExit(1)
+    print(f"{'known numbers, each as it is known':32}{known:>8}")
 
 
 def show(name: str, done: Replay, *, workers: int) -> None:
@@ -119,8 +124,15 @@ def main(argv: list[str]) -> None:
     if folder.is_dir() and not given.quick:
         source, first, last = ParquetSource(folder), given.first, given.last
         name = f"{first} to {last}"
-    known = KNOWN if (first, last) == SEASON else {}
-    done = replay(source, first=first, last=last, workers=given.workers, known=known)
+    known = numbers_of(source, first=first, last=last, folder=folder if isinstance(source, ParquetSource) else None)
+    with tempfile.TemporaryDirectory() as state:
+        runner = Runner(source, state=Path(state), workers=given.workers)
+        try:
+            done = runner.run(first, last)
+            wrong = problems(runner, done, known=known)
+        finally:
+            runner.close()
     show(name, done, workers=given.workers)
     if given.where:
         show_where(spent, dates=done.dates, seconds=done.seconds)
+    give_verdict(wrong, known=len(known))

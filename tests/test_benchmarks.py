@@ -1,9 +1,20 @@
-"""Benchmarks run; how fast they are is nobody's test."""
+"""Benchmarks run, and say so when the numbers are not those that are known; how fast they are is nobody's test."""
 
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
 
+import duckdb
 import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.known import SEASONS
+from benchmarks.seasons import firings
+from nba_props.tally import Replay, Tally
+
+Capture: TypeAlias = pytest.CaptureFixture[str]
 
 
 @pytest.mark.slow
@@ -11,9 +22,12 @@ def test_every_benchmark_prints_its_smallest_table() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick"], capture_output=True, text=True, check=False, timeout=300
     )
-    assert done.returncode == 0, done.stderr
-    for name in ("== season", "== disturbed", "== handoff", "== dedup", "== simulator", "== reconcile"):
-        assert name in done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = ("season", "seasons", "disturbed", "handoff", "dedup", "simulator", "reconcile")
+    for name in names:
+        assert f"== {name}\n" in done.stdout
+    [named] = [line.split() for line in done.stdout.splitlines() if line.startswith("runs named")]
+    assert named[-1] == "2", "a quick form in which nothing drifts shows nothing"
 
 
 def test_a_benchmark_takes_its_own_options_and_says_where_the_time_went() -> None:
@@ -25,3 +39,57 @@ def test_a_benchmark_takes_its_own_options_and_says_where_the_time_went() -> Non
     calls = {line[:42].strip(): float(line[42:50]) for line in done.stdout.splitlines() if "of SQLite" in line}
     assert calls.keys() == {"reads of SQLite", "writes of SQLite"}
     assert min(calls.values()) > 50, "a verb that is not counted says nothing of where the time went"
+
+
+def opening_nights(nba_data: Path, folder: Path, *, but: str = "false") -> Path:
+    """Copy the box scores of three opening nights, but for some lines."""
+    folder.mkdir()
+    for name, first, _ in SEASONS:
+        file = f"player_game_{name}.parquet"
+        duckdb.execute(
+            f"""
+            COPY (SELECT * FROM '{nba_data}/nba/{file}' WHERE GAME_DATE = '{first}' AND NOT ({but}))
+            TO '{folder}/{file}' (FORMAT parquet)
+            """
+        )
+    return folder
+
+
+def test_three_seasons_are_played_in_a_row_and_each_leaves_what_its_files_hold(
+    nba_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("NBA_DATA", str(opening_nights(nba_data, tmp_path / "true")))
+    main(["seasons", "--dates", "1"])
+    told = capsys.readouterr().out
+    assert [line.split()[:3] for line in told.splitlines()[1:5]] == [
+        ["2022-23", "1", "2"],
+        ["2023-24", "1", "2"],
+        ["2024-25", "1", "2"],
+        ["in", "all", "3"],
+    ]
+    assert told.endswith("known numbers, each as it is known      30\n")
+
+
+@pytest.mark.parametrize(
+    "command", [["season", "--first", "2024-10-22", "--last", "2024-10-22"], ["seasons", "--dates", "1"]], ids="-".join
+)
+def test_a_number_that_is_not_as_it_is_known_ends_the_benchmark_with_1_and_is_named(
+    command: list[str], nba_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, capsys: Capture
+) -> None:
+    lost = "GAME_DATE = '2024-10-22' AND PLAYER_NAME = 'Anthony Edwards'"
+    monkeypatch.setenv("NBA_DATA", str(opening_nights(nba_data, tmp_path / "lost", but=lost)))
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    told = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert "count(*) of nba_analytics.player_game_summary where true: 41, known to be 42\n" in told
+    assert "where player_lookup = 'anthonyedwards': None, known to be 27\n" in told
+    assert "known numbers, each as it is known" not in told
+
+
+def test_a_gate_that_fires_twice_for_a_run_or_not_at_all_is_a_problem() -> None:
+    done = Replay(dates=3, games=6, tables={}, gates={"scrapes": (3, 3), "raw": (6, 6)}, tally=Tally(), dead_letters=0,
+                  crashes=0, unsettled=(), seconds=0.0)  # fmt: skip
+    assert list(firings(done)) == []
+    assert list(firings(replace(done, gates={"raw": (6, 7)}))) == ["raw: 6 of 6 runs fired, 7 generations"]
+    assert list(firings(replace(done, gates={"scrapes": (2, 2)}))) == ["scrapes: 2 of 3 runs fired, 2 generations"]

@@ -21,10 +21,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 from nba_props.calendar import days
 from nba_props.faults import Faults, misbehaving
@@ -58,6 +59,7 @@ GAMEBOOK = "nbac_gamebook_player_stats"
 LOG = "scraper_execution_log"
 LOG_TABLE = "nba_raw.scraper_execution_log"
 SCHEDULE = "nbac_schedule"
+PROPS = "odds_api_player_points_props"
 HORIZON_S = 12 * 3600.0
 HORIZON_LIVE_S = 60.0
 TRIES_MAX = 200
@@ -108,6 +110,7 @@ class Runner:
         self._games: dict[date, set[object]] = {}
         self._held_back: set[date] = set()
         self._refused: dict[str, None] = {}
+        self._written: dict[tuple[date, str], tuple[str, list[RawRow] | None]] = {}
         self._stop = threading.Event()
         self._crashes, bus = misbehaving(self.faults, rng=random.Random(self.faults.seed))
         self.pipeline: Pipeline = connect(
@@ -187,18 +190,27 @@ class Runner:
     def _fetches(self, day: date, box: Callable[[], list[RawRow]]) -> list[tuple[str, list[Fetch]]]:
         """Return what is fetched in each mode that is played.
 
-        What is known before the games, in each mode before them; in the one after them if there is no other.
+        The schedule comes before the games, and after them only if nobody fetched it then; the lines come in each mode,
+        as they were when its run began: after the games all of them.
         """
         # what is critical comes last: the deadlines of a date long past are over, and gates would fire without the rest
-        before: list[Fetch] = [
-            ("odds_api_player_points_props", lambda: self._source.props(day)),
-            (SCHEDULE, lambda: self._source.schedule(day, day)),
-        ]
+        schedule: Fetch = (SCHEDULE, lambda: self._source.schedule(day, day))
         after: list[Fetch] = [("nbac_shot_chart", lambda: self._source.shots(day)), (GAMEBOOK, box)]
-        return [
-            (mode, [*(before if mode != MODE or self._modes == (MODE,) else ()), *(after if mode == MODE else ())])
-            for mode in self._modes
-        ]
+        found = []
+        for mode in self._modes:
+            lines: Fetch = (PROPS, partial(self._source.props, day, at=self._begins(day, mode)))
+            fetches = [lines, *([schedule] if mode in (self._modes[0], "same_day") else ())]
+            found.append((mode, [*fetches, *after] if mode == MODE else fetches))
+        return found
+
+    def _begins(self, day: date, mode: str) -> datetime | None:
+        """Return when the run of a mode before the games is opened by the clock; None for the one after them."""
+        at = self.pipeline.plan.phases["raw"].modes[mode].start.at
+        if mode == MODE or at is None or at.local is None:
+            return None
+        zone = self.pipeline.plan.timezone
+        moment = at.at(parse_run(f"{day}.{mode}"), timezone=zone, opened_at=0.0)
+        return datetime.fromtimestamp(moment, ZoneInfo(zone))
 
     def _box(self, day: date) -> list[RawRow]:
         """Fetch the box scores of a date; when faults ask for it some games are held back, and come late."""
@@ -256,7 +268,12 @@ class Runner:
             lines.append(fetched.log)
             if step == GAMEBOOK or (step == SCHEDULE and MODE not in self._modes):
                 self._games[day] = {row["game_id"] for row in fetched.rows or () if not row.get("postponed")}
-            self._deliver(Run(day.isoformat(), mode), step, rows=fetched.rows, error=str(fetched.log["error_message"]))
+            # what a scraper has written for another mode it does not write again: that run has heard of it
+            other, written = self._written.get((day, step), (mode, None))
+            if other == mode or written is None or written != fetched.rows:
+                error = str(fetched.log["error_message"])
+                self._deliver(Run(day.isoformat(), mode), step, rows=fetched.rows, error=error)
+            self._written = {(day, step): (mode, fetched.rows)} if step == PROPS else self._written
 
     def _write_log(self, day: date, lines: list[RawRow]) -> None:
         if lines:

@@ -239,6 +239,19 @@ def test_all_347_real_names_find_their_player_39_of_them_spelled_differently(nba
     assert sum(player_lookup(name) != lookup for name, lookup in matches.lookups.items()) == 12
 
 
+def test_of_551_lines_that_moved_452_are_points_and_449_moved_before_the_game_with_both_sides(
+    real: list[RawRow], nba_data: Path
+) -> None:
+    moved = f"""
+        SELECT market = 'player_points' AS points, count(*) FROM (
+            SELECT player, game_id, bookmaker, market FROM '{nba_data}/odds/*.parquet' GROUP BY ALL
+            HAVING count(DISTINCT line) > 1 AND count(DISTINCT source_file) > 1)
+        GROUP BY 1 ORDER BY 1
+    """
+    assert duckdb.execute(moved).fetchall() == [(False, 99), (True, 452)]
+    assert sum(row["line_moves"] != 0 for row in real) == 449
+
+
 def test_real_lines_that_moved_are_counted_and_sentinels_are_no_price(real: list[RawRow], nba_data: Path) -> None:
     assert Counter(row["line_moves"] for row in real) == {0: 10_215, 1: 437, 2: 12}
     for row in real:

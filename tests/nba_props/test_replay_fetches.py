@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -55,9 +55,9 @@ class Failing(SyntheticSource):
         self.fail("batch", day)
         return super().batch(day)
 
-    def props(self, day: date) -> list[RawRow]:
+    def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
         self.fail("props", day)
-        return super().props(day)
+        return super().props(day, at=at)
 
     def schedule(self, first: date, last: date) -> list[RawRow]:
         self.fail("schedule" if first == last else "calendar", NIGHT if first <= NIGHT <= last else first)
@@ -71,15 +71,16 @@ def working() -> set[threading.Thread]:
 
 def test_every_fetch_of_a_replay_has_a_line_of_its_own(tmp_path: Path) -> None:
     played = play(SyntheticSource(), tmp_path)
-    told = [(str(row["workflow"]), str(row["scraper_name"]), str(row["status"])) for row in played.log[:4]]
+    told = [(str(row["workflow"]), str(row["scraper_name"]), str(row["status"])) for row in played.log[:5]]
     assert told == [
         ("same_day", "nbac_schedule", "success"),
         ("same_day", "odds_api_player_points_props", "success"),
         ("overnight", "nbac_gamebook_player_stats", "success"),
         ("overnight", "nbac_shot_chart", "no_data"),
+        ("overnight", "odds_api_player_points_props", "success"),
     ]
-    assert len(played.log) == 3 * 4
-    assert len({row["execution_id"] for row in played.log}) == 3 * 4
+    assert len(played.log) == 3 * 5
+    assert len({row["execution_id"] for row in played.log}) == 3 * 5
     assert {row["source"] for row in played.log} == {"synthetic"}
     assert {row["retry_count"] for row in played.log} == {0}
     (box,) = played.of("nbac_gamebook_player_stats")
@@ -118,8 +119,7 @@ def test_lines_of_the_odds_that_cannot_be_fetched_leave_the_night_without_them_o
     tmp_path: Path,
 ) -> None:
     played = play(Failing("props"), tmp_path)
-    (odds,) = played.of("odds_api_player_points_props")
-    assert odds["status"] == "failed"
+    assert [row["status"] for row in played.of("odds_api_player_points_props")] == ["failed", "failed"]
     assert played.replay.gates["raw"] == (6, 6)
     told = "is degraded: generation 1 went out without odds_api_player_points_props"
     assert played.replay.unsettled == tuple(f"raw of 2026-02-03.{mode} {told}" for mode in ("overnight", "same_day"))
@@ -131,7 +131,7 @@ def test_a_schedule_that_cannot_be_fetched_leaves_a_line_though_nobody_knows_whe
     played = play(Failing("schedule", "calendar"), tmp_path)
     (schedule,) = played.of("nbac_schedule")
     assert (schedule["status"], schedule["error_message"]) == ("failed", "the league does not answer")
-    assert len(played.log) == 3 * 4
+    assert len(played.log) == 3 * 5
     refused = [line for line in played.replay.unsettled if "was refused" in line]
     assert len(refused) == 3 * 4
     assert all("the calendar knows nothing of 2026-02-0" in line for line in refused)
@@ -148,10 +148,10 @@ def test_a_schedule_that_cannot_be_fetched_keeps_its_own_night_back_and_no_other
 
 def test_a_replay_that_is_stopped_leaves_nobody_at_work(tmp_path: Path) -> None:
     class Interrupted(SyntheticSource):
-        def props(self, day: date) -> list[RawRow]:
+        def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
             if day == NIGHT:
                 os.kill(os.getpid(), signal.SIGINT)
-            return super().props(day)
+            return super().props(day, at=at)
 
     before = working()
     runner = Runner(Interrupted(), state=tmp_path, workers=2)
@@ -179,7 +179,13 @@ def test_the_evening_before_is_played_when_it_is_asked_for(tmp_path: Path) -> No
         played = Played(runner)
     finally:
         runner.close()
-    assert played.replay.gates == {"scrapes": (3, 3), "raw": (9, 9), "analytics": (9, 9), "precompute": (9, 9)}
+    # the lines come at eight in the morning: the evening's gate fires without them, and in the morning again with them
+    assert played.replay.gates["raw"] == (9, 15)
+    assert {name: runs for name, (runs, _) in played.replay.gates.items()} == {
+        "scrapes": 3, "raw": 9, "analytics": 9, "precompute": 9
+    }  # fmt: skip
+    lines = [row["record_count"] for row in played.of("odds_api_player_points_props") if row["workflow"] == "tomorrow"]
+    assert lines == [0]
     assert played.replay.unsettled == ()
     assert [row["workflow"] for row in played.of("nbac_schedule")] == ["tomorrow", "same_day"]
 

@@ -40,17 +40,16 @@ def season(source: ParquetSource) -> Iterator[Warehouse]:
     warehouse.db.close()
 
 
-@pytest.mark.parametrize(
-    ("first_year", "dates", "games", "rows"), [(2022, 164, 1230, 25_895), (2023, 160, 1230, 26_401)]
-)
+@pytest.mark.parametrize(("first_year", "dates", "rows", "zeros"), [(2022, 164, 25_895, 77), (2023, 160, 26_401, 118)])
 def test_earlier_seasons_pass_every_check(
-    source: ParquetSource, *, first_year: int, dates: int, games: int, rows: int
+    source: ParquetSource, *, first_year: int, dates: int, rows: int, zeros: int
 ) -> None:
     days = source.dates(date(first_year, 7, 1), date(first_year + 1, 6, 30))
     batches = [source.batch(day) for day in days]
     assert len(days) == dates
-    assert len({row["game_id"] for batch in batches for row in batch}) == games
+    assert len({row["game_id"] for batch in batches for row in batch}) == 1230
     assert sum(map(len, batches)) == rows
+    assert sum(row["minutes"] == 0 for batch in batches for row in batch) == zeros
 
 
 def test_the_season_has_its_known_counts(season: Warehouse, source: ParquetSource) -> None:
@@ -63,6 +62,7 @@ def test_the_season_has_its_known_counts(season: Warehouse, source: ParquetSourc
         "player_game_summary": 26_306,
     }
     assert season.number(f"SELECT count(DISTINCT player_id) FROM {PLAYER}") == 569
+    assert season.number(f"SELECT count(*) FROM {TABLE} WHERE minutes = 0") == 100
 
 
 def test_oklahoma_city_won_68_and_gilgeous_alexander_scored_2484(season: Warehouse) -> None:

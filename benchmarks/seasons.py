@@ -1,0 +1,79 @@
+"""Three seasons in a row through one state: what each takes, and whether each leaves what is known of it.
+
+Run: python -m benchmarks seasons. With NBA_DATA (default ../shared/nba): 2022-23, 2023-24 and 2024-25, both modes, two
+workers; --dates N: only the first N dates of each. Without it, or with --quick, the first of three Februaries of
+synthetic nights.
+
+Exits with 1, and names each, if a number is not what it is known to be, if a gate fired more than once for a run, if a
+season's first forecasts know games of the one before, or if something is not settled or dead.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from benchmarks.known import SEASONS, Number, Season
+from benchmarks.season import give_verdict, numbers_of, problems
+from nba_props.runner import MODES, Runner
+from nba_props.sources import Source
+from nba_props.sources.parquet import ParquetSource
+from nba_props.sources.synthetic import SyntheticSource
+from nba_props.tally import Replay
+
+QUICK = tuple(Season(f"{year - 1}-{year % 100}", date(year, 2, 1), date(year, 2, 1)) for year in (2024, 2025, 2026))
+GAMES_BEFORE = "SELECT max(games_played) AS n FROM nba_analytics.upcoming_team_game_context WHERE game_date = DATE '{}'"
+
+
+def cut(source: Source, season: Season, *, dates_max: int | None) -> Season:
+    """Return the season up to so many of its dates."""
+    days = source.dates(season.first, season.last)
+    return season._replace(last=days[:dates_max][-1])
+
+
+def firings(done: Replay) -> Iterator[str]:
+    """Say which gates fired more or less than once for each run of all dates so far."""
+    for name, (fired, generations) in done.gates.items():
+        runs = done.dates * (1 if name == "scrapes" else len(MODES))
+        if not fired == generations == runs:
+            yield f"{name}: {fired} of {runs} runs fired, {generations} generations"
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks seasons")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--dates", type=int, metavar="N", help="only the first N dates of each season")
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args(argv)
+    folder = Path(os.environ.get("NBA_DATA", "../shared/nba"))
+    real = folder.is_dir() and not given.quick
+    source: Source = ParquetSource(folder) if real else SyntheticSource()
+    seasons = [cut(source, season, dates_max=given.dates) for season in (SEASONS if real else QUICK)]
+    wrong: list[str] = []
+    known: list[Number] = []
+    dates, games, seconds = 0, 0, 0.0
+    print(f"{'season':12}{'dates':>8}{'games':>8}{'seconds':>10}{'ms a date':>12}")
+    with tempfile.TemporaryDirectory() as state:
+        runner = Runner(source, state=Path(state), workers=given.workers)
+        try:
+            for name, first, last in seasons:
+                done = runner.run(first, last)
+                dates, games, seconds = dates + done.dates, games + done.games, seconds + done.seconds
+                show(name, done.dates, games=done.games, seconds=done.seconds)
+                known += numbers_of(source, first=first, last=last, folder=folder if real else None)
+                before = runner.pipeline.query(GAMES_BEFORE.format(first))[0]["n"]
+                wrong += [f"{name}: its first forecasts know of {before} games"] if before else []
+            whole = runner.summary(dates=dates, games=games, seconds=seconds)
+            wrong += [*problems(runner, whole, known=known), *firings(whole)]
+        finally:
+            runner.close()
+    show("in all", dates, games=games, seconds=seconds)
+    for table, (rows, _) in whole.tables.items():
+        print(f"{table:44}{rows:>8}")
+    give_verdict(wrong, known=len(known))
+
+
+def show(name: str, dates: int, *, games: int, seconds: float) -> None:
+    print(f"{name:12}{dates:>8}{games:>8}{seconds:>10.1f}{1000 * seconds / dates:>12.1f}", flush=True)
