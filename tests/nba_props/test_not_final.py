@@ -108,6 +108,18 @@ def test_a_live_run_after_it_completes_the_date(tmp_path: Path) -> None:
     assert done.unsettled == ()
 
 
+def test_the_morning_of_a_date_does_not_wait_for_its_games(tmp_path: Path) -> None:
+    runner = Runner(League(bodies.sets("leaguegamelog", {}, LeagueGameLog=[])).source(), state=tmp_path,
+                    modes=["same_day"])  # fmt: skip
+    try:
+        done = runner.run(DAY, DAY)
+    finally:
+        runner.close()
+    assert done.gates["raw"] == done.gates["analytics"] == done.gates["precompute"] == (1, 1)
+    assert done.tables["nba_analytics.upcoming_team_game_context"][0] == 4
+    assert done.unsettled == ()
+
+
 def test_what_cannot_be_fetched_of_one_date_keeps_no_other_date_back(tmp_path: Path) -> None:
     class Lost(LiveSource):
         def batch(self, day: date) -> list[RawRow]:
