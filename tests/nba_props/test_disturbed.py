@@ -64,7 +64,7 @@ def test_a_late_batch_that_is_the_same_again_builds_and_fires_nothing(found: Fou
 
 
 def test_each_thing_that_is_wrong_is_a_problem(found: Found) -> None:
-    one, other = sorted(found.needed)[:2]
+    one, other = sorted(found.owed)[:2]
     table, *_ = tables = found.after.tables
     wrong: dict[str, Found] = {
         f"{table}: (0, 'x')": replace(found, after=replace(found.after, tables={**tables, table: (0, "x")})),
