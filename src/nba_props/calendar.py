@@ -6,18 +6,15 @@ has no schedule, an empty date must not look like a day without games.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import cast
 
-from nba_props.errors import DataError
 from nba_props.raw import RawRow
 from nba_props.sources import EASTERN, Source
+from nba_props.sources.named import environment, named_source
 from phasegate import CalendarDay
 
-NBA_DATA = "NBA_DATA"
 GAME_LENGTH_S = 2.5 * 3600
 """From tip-off to the final box score; the longest games take about three hours."""
 TIPOFF_UNKNOWN = time(22, 30, tzinfo=EASTERN)
@@ -25,16 +22,11 @@ TIPOFF_UNKNOWN = time(22, 30, tzinfo=EASTERN)
 
 
 def game_dates(first: date, last: date) -> list[CalendarDay]:
-    """Give the days from `first` to `last` of the folder that the environment variable NBA_DATA names.
+    """Give the days from `first` to `last` of the source that the environment variable NBA_DATA names.
 
-    Raises DataError when it is unset or names no folder of box scores.
+    Raises DataError when it is unset or names none.
     """
-    from nba_props.sources.parquet import ParquetSource  # only this calendar needs a folder
-
-    folder = os.environ.get(NBA_DATA)
-    if not folder:
-        raise DataError(NBA_DATA, problem="is not set, so no date is known", mend="set it to the folder of box scores")
-    return days(ParquetSource(Path(folder)), first, last)
+    return days(named_source(environment()), first, last)
 
 
 def days(source: Source, first: date, last: date) -> list[CalendarDay]:

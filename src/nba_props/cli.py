@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from datetime import date
 from pathlib import Path
@@ -13,14 +14,13 @@ import click
 from nba_props.errors import DataError
 from nba_props.faults import FORM, parse_faults
 from nba_props.report import Remarks, remarks
-from nba_props.runner import MODES, USUAL, Runner
+from nba_props.runner import MODES, PLAN, USUAL, Runner
 from nba_props.sources import Source
+from nba_props.sources.named import NBA_DATA, environment, named_source
 from nba_props.sources.parquet import ParquetSource
-from nba_props.sources.synthetic import SyntheticSource
 from nba_props.tally import Replay
 from phasegate import PhasegateError, SystemClock, __version__
 
-NBA_DATA = "NBA_DATA"
 LINES_MAX = 20
 
 
@@ -65,7 +65,7 @@ def run(  # noqa: PLR0913  one parameter for each option
     days = _span(first, last)
     if live and faults:
         raise DataError("--faults", problem="disturbs replays, and --live is none", mend="leave one of them out")
-    source = _source(data, synthetic=synthetic, recorded=recorded, live=live)
+    name, source = _source(data, synthetic=synthetic, recorded=recorded, live=live)
     runner = Runner(
         source,
         state=state,
@@ -88,6 +88,10 @@ def run(  # noqa: PLR0913  one parameter for each option
     if not quiet:
         click.echo(err=True)
     click.echo(json.dumps(_as_json(replay, said), indent=2) if as_json else _as_text(replay, said))
+    if not as_json:
+        given = [] if os.environ.get(NBA_DATA) == name else [f"{NBA_DATA}={name}"]
+        command = ["phasegate", "--plan", str(PLAN), "--state", str(state), "status"]
+        click.echo(f"look at it: {' '.join(map(shlex.quote, [*given, *command]))}")
     sys.exit(0 if replay.dates and not replay.unsettled and not replay.dead_letters else 1)
 
 
@@ -164,22 +168,21 @@ def _date(text: str, option: str) -> date:
         raise DataError(option, problem=f"{text!r} is no date", mend="write YYYY-MM-DD, such as 2026-02-03") from None
 
 
-def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: bool) -> Source:
+def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: bool) -> tuple[str, Source]:
+    """Return the source, and how NBA_DATA names it."""
     given = {"--data": data is not None, "--synthetic": synthetic, "--recorded": recorded is not None, "--live": live}
     named = [option for option, is_given in given.items() if is_given]
     if len(named) > 1:
         raise DataError(named[1], problem=f"{named[0]} is given too", mend="leave one of them out")
-    if synthetic:
-        return SyntheticSource()
+    if data is not None:
+        return str(data), ParquetSource(data)
     if recorded is not None:
-        from nba_props.sources.recorded import RecordedSource
-
-        return RecordedSource(recorded)
-    if live:
-        from nba_props.sources.live import LiveSource
-
-        return LiveSource()
-    return ParquetSource(_folder(data))
+        name = f"recorded:{recorded}"
+    elif synthetic or live:
+        name = "synthetic" if synthetic else "live"
+    else:
+        name = environment(where="--data")
+    return name, named_source(name)
 
 
 def _folder(data: Path | None) -> Path:

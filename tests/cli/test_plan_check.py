@@ -78,6 +78,8 @@ def test_plan_check_as_json(night: Night) -> None:
                 "deadline": "10:00 +1d",
                 "accept": ["success", "empty"],
                 "start": "message",
+                "any_date": False,
+                "await_windows": True,
                 "reports": None,
                 "receivers": {"precompute": "begin"},
             }

@@ -111,7 +111,7 @@ def test_without_a_folder_no_date_is_known_and_that_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("NBA_DATA", raising=False)
-    with pytest.raises(DataError, match="NBA_DATA: is not set, so no date is known; set it to the folder"):
+    with pytest.raises(DataError, match="NBA_DATA: is not set, so no date is known; set NBA_DATA to a folder"):
         game_dates(DAY, DAY)
     monkeypatch.setenv("NBA_DATA", str(tmp_path))
     with pytest.raises(DataError, match=r"holds a file player_game_\*\.parquet"):

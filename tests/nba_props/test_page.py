@@ -9,6 +9,7 @@ import pytest
 from nba_props.cli import _as_json, cli
 from nba_props.faults import Faults
 from nba_props.report import Remarks
+from nba_props.runner import PLAN
 from nba_props.tally import Replay, Tally
 from tests.docs_runner import split
 from tests.real_data import ROOT
@@ -53,3 +54,14 @@ def test_each_field_of_the_summary_is_documented() -> None:
         name for cell in re.findall(r"^\| (`.*`) \|", section("run"), re.MULTILINE) for name in cell.split("`")
     }
     assert set(_as_json(NOTHING, Remarks((), ()))) <= documented
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_what_a_page_shows_of_the_plan_stands_in_it_in_that_order(page: str) -> None:
+    plan = iter(PLAN.read_text().splitlines())
+    (shown,) = [
+        block.text for block in split((ROOT / page).read_text())[0]
+        if block.language == "toml" and "nba_props.calendar:game_dates" in block.text
+    ]  # fmt: skip
+    for line in filter(None, shown.splitlines()):
+        assert line in plan, f"not in the plan, or not there: {line}"

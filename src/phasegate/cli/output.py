@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 import click
 
@@ -15,6 +16,7 @@ COLOURS = {
     "paused": "cyan", "void": "cyan",
 }  # fmt: skip
 GAP = "  "
+LIST_MAX = 44
 
 
 def coloured() -> bool:
@@ -61,12 +63,14 @@ def paint(word: str, /) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], /) -> list[str]:
-    """Return aligned lines; the last column is as long as it is.
+    r"""Return aligned lines; the last column is as long as it is. A cell may have several lines.
 
-    >>> table(["a", "b"], [["1", "x"], ["100", "y"]])
-    ['a    b', '1    x', '100  y']
+    >>> table(["a", "b"], [["1", "x"], ["100", "y\nz"]])
+    ['a    b', '1    x', '100  y', '     z']
     """
-    lines = [list(header), *[list(row) for row in rows]]
+    lines = [list(header)]
+    for row in rows:
+        lines += [list(line) for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")]
     widths = [max(len(click.unstyle(line[column])) for line in lines) for column in range(len(header))]
     return [
         GAP.join(
@@ -83,6 +87,16 @@ def count(number: int, noun: str, /, plural: str = "") -> str:
     ('1 run', '2 runs')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(found: Sequence[str], /) -> str:
+    """Return a whole list for a column: in one line where it is short, else a line each.
+
+    >>> listed(["a", "b"])
+    'a, b'
+    """
+    line = ", ".join(found)
+    return line if len(line) <= LIST_MAX else ",\n".join(found)
 
 
 def names(found: Sequence[str], /, *, shown: int = 2) -> str:

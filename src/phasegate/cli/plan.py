@@ -6,7 +6,7 @@ import click
 
 from phasegate.cli.app import FINE, App, pass_app
 from phasegate.cli.options import example, json_option
-from phasegate.cli.output import count, emit, emit_json, table
+from phasegate.cli.output import count, emit, emit_json, listed, table
 
 if TYPE_CHECKING:
     from phasegate.core.plan import Hours, ModeGate, Moment, Plan, Start, Step
@@ -48,7 +48,7 @@ def check(app: App, /, *, path: str | None, as_json: bool) -> int:
 
 def _lines(plan: "Plan") -> list[str]:
     steps = [
-        (str(number), step.phase, step.name, step.kind, ", ".join(_needs(step)) or "-", _table(step))
+        (str(number), step.phase, step.name, step.kind, listed(_needs(step)) or "-", _table(step))
         for number, step in enumerate(plan.steps.values(), 1)
     ]
     calendar = f", dates from {plan.calendar}" if plan.calendar else ""
@@ -89,7 +89,7 @@ def _has_windows(plan: "Plan") -> bool:
 
 def _expects(gate: "ModeGate") -> str:
     """Return the steps a gate waits for, the critical ones with a star."""
-    return ", ".join(f"{name}*" if name in gate.critical else name for name in gate.expect)
+    return listed([f"{name}*" if name in gate.critical else name for name in gate.expect])
 
 
 def _opens(gate: "ModeGate") -> str:
@@ -97,7 +97,8 @@ def _opens(gate: "ModeGate") -> str:
     starred = " with those marked *" if gate.critical and (gate.at_least is not None or gate.deadline) else ""
     until = f", or at {_moment(gate.deadline)}" if gate.deadline else ""
     accepts = "" if len(gate.accept) > 1 else f"; {gate.accept[0]} only"
-    return f"{need}{until}{starred}{accepts}"
+    beyond = ("" if gate.await_windows else "; awaits no windows") + ("; on any date" if gate.any_date else "")
+    return f"{need}{until}{starred}{accepts}{beyond}"
 
 
 def _moment(moment: "Moment") -> str:
@@ -152,6 +153,8 @@ def _document(plan: "Plan") -> dict[str, object]:
                         "deadline": None if gate.deadline is None else _moment(gate.deadline),
                         "accept": list(gate.accept),
                         "start": _start(gate.start),
+                        "any_date": gate.any_date,
+                        "await_windows": gate.await_windows,
                         "reports": _hours(gate.reports),
                         "receivers": {r.name: r.ack for r in plan.receivers(phase.name, mode=mode)},
                     }

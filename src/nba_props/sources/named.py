@@ -1,0 +1,44 @@
+"""The source that a text names, as the environment variable NBA_DATA does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nba_props.errors import DataError
+from nba_props.sources import Source
+
+NBA_DATA = "NBA_DATA"
+FORMS = "a folder of box scores, synthetic, recorded:DIR or live"
+
+
+def environment(*, where: str = NBA_DATA) -> str:
+    """Return what NBA_DATA holds. Raises DataError, naming `where`, when it is not set."""
+    text = os.environ.get(NBA_DATA, "")
+    if not text:
+        what = "is not set, so no date is known" if where == NBA_DATA else f"is missing and {NBA_DATA} is not set"
+        raise DataError(where, problem=what, mend=f"set {NBA_DATA} to {FORMS}")
+    return text
+
+
+def named_source(text: str) -> Source:
+    """Return the source of a text: one of FORMS. Only the module of that source is loaded.
+
+    Raises DataError for a folder that is none.
+    """
+    if text == "synthetic":
+        from nba_props.sources.synthetic import SyntheticSource
+
+        return SyntheticSource()
+    if text == "live":
+        from nba_props.sources.live import LiveSource
+
+        return LiveSource()
+    word, colon, folder = text.partition(":")
+    if colon and word == "recorded":
+        from nba_props.sources.recorded import RecordedSource
+
+        return RecordedSource(Path(folder))
+    from nba_props.sources.parquet import ParquetSource
+
+    return ParquetSource(Path(text))
