@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.known import SEASONS, Number, Season
 from benchmarks.season import give_verdict, numbers_of, problems
-from nba_props.runner import MODES, Runner
+from nba_props.runner import USUAL, Runner
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
@@ -36,7 +36,7 @@ def cut(source: Source, season: Season, *, dates_max: int | None) -> Season:
 def firings(done: Replay) -> Iterator[str]:
     """Say which gates fired more or less than once for each run of all dates so far."""
     for name, (fired, generations) in done.gates.items():
-        runs = done.dates * (1 if name == "scrapes" else len(MODES))
+        runs = done.dates * (1 if name == "scrapes" else len(USUAL))
         if not fired == generations == runs:
             yield f"{name}: {fired} of {runs} runs fired, {generations} generations"
 

@@ -29,6 +29,7 @@ from zoneinfo import ZoneInfo
 
 from nba_props.calendar import days
 from nba_props.faults import Faults, misbehaving
+from nba_props.processes import Processes
 from nba_props.raw import RawRow
 from nba_props.scrapes import Recorder
 from nba_props.sources import Source
@@ -111,8 +112,8 @@ class Runner:
         self._held_back: set[date] = set()
         self._refused: dict[str, None] = {}
         self._written: dict[tuple[date, str], tuple[str, list[RawRow] | None]] = {}
-        self._stop = threading.Event()
         self._crashes, bus = misbehaving(self.faults, rng=random.Random(self.faults.seed))
+        self._processes = Processes(self._crashes)
         self.pipeline: Pipeline = connect(
             plan or read_plan(PLAN),
             clock=self.clock,
@@ -133,11 +134,11 @@ class Runner:
             if day in self._held_back:
                 late.append((n + self.faults.late_days, day))
             while late and late[0][0] <= n:
-                self._bring_late(late.pop(0)[1])
+                self.come_late(late.pop(0)[1])
             if told is not None:
                 told(day, len(self._games.get(day, ())))
         for _, day in late:
-            self._bring_late(day)
+            self.come_late(day)
         self.work()
         games = sum(len(self._games.get(day, ())) for day in dates)
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
@@ -151,7 +152,7 @@ class Runner:
 
     def _follow(self, day: date, box: Callable[[], list[RawRow]], *, before: date | None) -> None:
         """Bring a date in, mode by mode, while workers are at it and at the date before; return when that has fired."""
-        fetched = threading.Event()
+        fetched, stopping = threading.Event(), self._processes.stopping
 
         def scrape() -> bool:
             try:
@@ -167,14 +168,14 @@ class Runner:
             return True
 
         def work() -> bool:
-            while not (fetched.is_set() or self._stop.is_set()):
+            while not (fetched.is_set() or stopping.is_set()):
                 if not self.pipeline.work_one():
                     fetched.wait(IDLE_S)  # of real time: without a socket the bus would wait by the replay's clock
-            while not (self._stop.is_set() or self._has_fired(before)) and self.pipeline.work_until_idle(units_max=1):
+            while not (stopping.is_set() or self._has_fired(before)) and self.pipeline.work_until_idle(units_max=1):
                 pass
             return True
 
-        self._at_once([scrape, *[work] * self._workers])
+        self._processes.at_once([scrape, *[work] * self._workers])
         if not self._has_fired(before):
             self.work()
 
@@ -244,16 +245,11 @@ class Runner:
             elif mode in self._modes and known is not None and known.void == LEFT_OUT:
                 self.pipeline.gatekeeper.void("raw", run, reason=None)
 
-    def come_late(self, day: date, rows: list[RawRow]) -> None:
-        """Bring the whole box scores of a date in, hours later than some of them."""
-        self._come_late(day, partial(list, rows))
-
-    def _bring_late(self, day: date) -> None:
-        self._come_late(day, partial(self._source.batch, day))
-
-    def _come_late(self, day: date, box: Callable[[], list[RawRow]]) -> None:
+    def come_late(self, day: date, rows: list[RawRow] | None = None) -> None:
+        """Bring the whole box scores of a date in, hours later than some of them; `rows` None: the source has them."""
         self._wait_until(self.clock.now() + LATE_S)
         lines: list[RawRow] = []
+        box = partial(self._source.batch, day) if rows is None else partial(list, rows)
         self._scrape(day, MODE, [(GAMEBOOK, box)], lines=lines)
         self._write_log(day, lines)
         self.work()
@@ -262,7 +258,7 @@ class Runner:
         """Fetch, write and report; add the line of each fetch in the log to `lines`."""
         recorder = Recorder.of(self._source, mode, now=self.clock.now)
         for step, call in fetches:
-            if self._stop.is_set():
+            if self._processes.stopping.is_set():
                 raise Stopped
             fetched = recorder.fetch(step, day, call=call)
             lines.append(fetched.log)
@@ -283,7 +279,7 @@ class Runner:
         """Let workers work until everything is settled, or only the daily look at what is not remains."""
         horizon_s = HORIZON_S if isinstance(self.clock, SkippingClock) else HORIZON_LIVE_S
         for _ in range(ROUNDS_MAX):
-            self._at_once([self._work_until_idle] * self._workers)
+            self._processes.at_once([self._work_until_idle] * self._workers)
             due = self.pipeline.next_due(apart_from="calendar")
             if due is None or due > self.clock.now() + horizon_s:
                 return
@@ -291,7 +287,7 @@ class Runner:
         raise PhasegateError(f"the replay did not settle in {ROUNDS_MAX} rounds; see: phasegate status")
 
     def _work_until_idle(self) -> bool:
-        while not self._stop.is_set() and self.pipeline.work_until_idle(units_max=1):
+        while not self._processes.stopping.is_set() and self.pipeline.work_until_idle(units_max=1):
             pass
         return True
 
@@ -336,7 +332,7 @@ class Runner:
         """
         left = self.faults.concurrent
         for _ in range(TRIES_MAX):
-            left -= sum(self._at_once([lambda: self._report(run, step, rows=rows, error=error)] * left))
+            left -= sum(self._processes.at_once([lambda: self._report(run, step, rows=rows, error=error)] * left))
             if not left:
                 return
             # a run that was killed may have left its lease at a time that it had skipped to
@@ -361,52 +357,3 @@ class Runner:
         except BadInput as e:
             self._refused[f"{step} of {run} was refused: {e}"] = None
         return True
-
-    def _at_once(self, bodies: list[Callable[[], bool]]) -> list[bool]:
-        """Run bodies at the same time, each as a process of its own, and return their answers in any order.
-
-        One that died is started again.
-        """
-        answers: list[bool] = []
-        failures: list[BaseException] = []
-
-        def run(body: Callable[[], bool]) -> None:
-            try:
-                while not self._crashes.live(lambda: answers.append(body())):
-                    pass  # its supervisor starts it again at once
-            except BaseException as e:  # noqa: BLE001  raised again below, in the caller's thread
-                failures.append(e)
-            finally:
-                ended.release()
-
-        ended = threading.Semaphore(0)
-        if len(bodies) == 1:
-            run(bodies[0])
-        else:
-            threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
-            for thread in threads:
-                thread.start()
-            try:
-                self._await(ended, count=len(bodies))
-            finally:
-                for thread in threads:
-                    thread.join()
-        if failures:
-            raise failures[0]
-        return answers
-
-    def _await(self, ended: threading.Semaphore, *, count: int) -> None:
-        """Wait for the end of so many threads. If somebody stops the replay, whoever still writes ends first.
-
-        Not by ``join``: one that is interrupted takes its thread for ended.
-        """
-        left = count
-        try:
-            while left:
-                ended.acquire()
-                left -= 1
-        except BaseException:
-            self._stop.set()
-            for _ in range(left):
-                ended.acquire()
-            raise

@@ -36,6 +36,8 @@ class Shop:
         self.pipeline: Pipeline = connect(
             PLAN, clock=self.clock, observer=self.tally, dates=partial(days, source), state=state
         )
+        # the forecast of the evening before waits for nothing: here nobody wants it
+        self.pipeline.gatekeeper.void("raw", parse_run(f"{SATURDAY}.tomorrow"), reason="not wanted")
 
     def bring(self, on: str, mode: str) -> None:
         """Have the scrapers of a mode write what they found of a date, and the workers work."""
