@@ -82,7 +82,7 @@ def run(  # noqa: PLR0913  one parameter for each option
 
     try:
         replay = runner.run(*days, told=told)
-        said = remarks(runner.pipeline, source, replay, first=days[0], last=days[1])
+        said = runner.apart(lambda: remarks(runner.pipeline, source, replay, first=days[0], last=days[1]))
     finally:
         runner.close()
     if not quiet:

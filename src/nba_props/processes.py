@@ -1,14 +1,18 @@
 """Bodies that run at the same time, each as a process of its own: it may die, and is started again.
 
-Whoever stops the replay stops them all, and none is left at work.
+Whoever stops the replay stops them all, and none is left at work. Nothing runs in the caller's thread: there an
+interrupt would fall into a query, and be taken for its failure.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from phasegate.testing import Crashes
+
+A = TypeVar("A")
 
 
 class Processes:
@@ -18,48 +22,41 @@ class Processes:
         self._crashes = crashes
         self.stopping = threading.Event()
 
-    def at_once(self, bodies: Sequence[Callable[[], bool]]) -> list[bool]:
+    def at_once(self, bodies: Sequence[Callable[[], A]]) -> list[A]:
         """Run bodies at the same time and return their answers in any order; what one raised is raised again."""
-        answers: list[bool] = []
+        answers: list[A] = []
         failures: list[BaseException] = []
-        ended = threading.Semaphore(0)
 
-        def run(body: Callable[[], bool]) -> None:
+        def run(body: Callable[[], A], ended: threading.Event) -> None:
             try:
                 while not self._crashes.live(lambda: answers.append(body())):
                     pass  # its supervisor starts it again at once
             except BaseException as e:  # noqa: BLE001  raised again below, in the caller's thread
                 failures.append(e)
             finally:
-                ended.release()
+                ended.set()
 
-        if len(bodies) == 1:
-            run(bodies[0])
-        else:
-            threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
+        ends = [threading.Event() for _ in bodies]
+        threads = [threading.Thread(target=run, args=pair) for pair in zip(bodies, ends, strict=True)]
+        try:
             for thread in threads:
                 thread.start()
-            try:
-                self._await(ended, count=len(bodies))
-            finally:
-                for thread in threads:
-                    thread.join()
+            for ended in ends:  # not by `join`: one that is interrupted takes its thread for ended
+                ended.wait()
+        except BaseException:  # somebody stops the replay: whoever still writes ends first
+            self.stopping.set()
+            _await(threads, ends)
+            raise
+        for thread in threads:
+            thread.join()
         if failures:
             raise failures[0]
         return answers
 
-    def _await(self, ended: threading.Semaphore, *, count: int) -> None:
-        """Wait for the end of so many threads. If somebody stops the replay, whoever still writes ends first.
 
-        Not by ``join``: one that is interrupted takes its thread for ended.
-        """
-        left = count
-        try:
-            while left:
-                ended.acquire()
-                left -= 1
-        except BaseException:
-            self.stopping.set()
-            for _ in range(left):
-                ended.acquire()
-            raise
+def _await(threads: Sequence[threading.Thread], ends: Sequence[threading.Event]) -> None:
+    """Wait for the threads that were started."""
+    for thread, ended in zip(threads, ends, strict=True):
+        if thread.ident is not None:
+            ended.wait()
+            thread.join()

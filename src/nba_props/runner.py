@@ -18,13 +18,13 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from nba_props.calendar import days
@@ -69,6 +69,7 @@ ROUNDS_MAX = 2_000
 LATE_S = 8 * 3600.0
 IDLE_S = 0.02
 
+A = TypeVar("A")
 Fetch: TypeAlias = tuple[str, Callable[[], list[RawRow]]]
 
 
@@ -111,7 +112,7 @@ class Runner:
         self._games: dict[date, set[object]] = {}
         self._held_back: set[date] = set()
         self._refused: dict[str, None] = {}
-        self._written: dict[tuple[date, str], tuple[str, list[RawRow] | None]] = {}
+        self._written: tuple[date, list[RawRow] | None] | None = None
         self._crashes, bus = misbehaving(self.faults, rng=random.Random(self.faults.seed))
         self._processes = Processes(self._crashes)
         self.pipeline: Pipeline = connect(
@@ -163,6 +164,7 @@ class Runner:
                         self._scrape(day, mode, fetches, lines=lines)
                 finally:
                     self._write_log(day, lines)
+                self._leave_out(day)  # again: the calendar may not have known the date at first
             finally:
                 fetched.set()
             return True
@@ -188,21 +190,27 @@ class Runner:
         phases = [self.pipeline.gatekeeper.read(last, run) for run in runs]
         return all(phase is not None and phase.generation for phase in phases)
 
-    def _fetches(self, day: date, box: Callable[[], list[RawRow]]) -> list[tuple[str, list[Fetch]]]:
-        """Return what is fetched in each mode that is played.
+    def _fetches(self, day: date, box: Callable[[], list[RawRow]]) -> Iterator[tuple[str, list[Fetch]]]:
+        """Give what is fetched in each mode that is played, one after the other.
 
-        The schedule comes before the games, and after them only if nobody fetched it then; the lines come in each mode,
-        as they were when its run began: after the games all of them.
+        The schedule comes before the games, and after them only if nobody has written it then; the lines come in each
+        mode, as they were when its run began: after the games all of them.
         """
         # what is critical comes last: the deadlines of a date long past are over, and gates would fire without the rest
         schedule: Fetch = (SCHEDULE, lambda: self._source.schedule(day, day))
         after: list[Fetch] = [("nbac_shot_chart", lambda: self._source.shots(day)), (GAMEBOOK, box)]
-        found = []
         for mode in self._modes:
-            lines: Fetch = (PROPS, partial(self._source.props, day, at=self._begins(day, mode)))
-            fetches = [lines, *([schedule] if mode in (self._modes[0], "same_day") else ())]
-            found.append((mode, [*fetches, *after] if mode == MODE else fetches))
-        return found
+            fetches: list[Fetch] = [(PROPS, partial(self._source.props, day, at=self._begins(day, mode)))]
+            fetches += [schedule] if mode != MODE or not self._is_written(day, SCHEDULE) else []
+            yield mode, [*fetches, *after] if mode == MODE else fetches
+
+    def _is_written(self, day: date, step: str) -> bool:
+        """Tell whether a run of a mode before the games has a step's result: the run after them hears of it then."""
+        for mode in self._modes:
+            there = self.pipeline.gatekeeper.read("raw", parse_run(f"{day}.{mode}"))
+            if mode != MODE and there is not None and there.void is None and there.result_of(step) is not None:
+                return True
+        return False
 
     def _begins(self, day: date, mode: str) -> datetime | None:
         """Return when the run of a mode before the games is opened by the clock; None for the one after them."""
@@ -264,12 +272,12 @@ class Runner:
             lines.append(fetched.log)
             if step == GAMEBOOK or (step == SCHEDULE and MODE not in self._modes):
                 self._games[day] = {row["game_id"] for row in fetched.rows or () if not row.get("postponed")}
-            # what a scraper has written for another mode it does not write again: that run has heard of it
-            other, written = self._written.get((day, step), (mode, None))
-            if other == mode or written is None or written != fetched.rows:
+            # what a scraper has written for another mode it does not write again: that run hears of it
+            known = step == PROPS and self._written == (day, fetched.rows) and self._is_written(day, step)
+            if not (known and mode == MODE):
                 error = str(fetched.log["error_message"])
                 self._deliver(Run(day.isoformat(), mode), step, rows=fetched.rows, error=error)
-            self._written = {(day, step): (mode, fetched.rows)} if step == PROPS else self._written
+            self._written = (day, fetched.rows) if step == PROPS else self._written
 
     def _write_log(self, day: date, lines: list[RawRow]) -> None:
         if lines:
@@ -295,10 +303,17 @@ class Runner:
         if isinstance(self.clock, SkippingClock):
             self.clock.skip_to(moment)
         else:
-            self.clock.sleep(max(0.0, moment - self.clock.now()))
+            self._processes.stopping.wait(max(0.0, moment - self.clock.now()))
 
     def summary(self, *, dates: int, games: int, seconds: float) -> Replay:
         """Count what is there now."""
+        return self.apart(lambda: self._summary(dates=dates, games=games, seconds=seconds))
+
+    def apart(self, body: Callable[[], A]) -> A:
+        """Run something that reads the tables so that it can be stopped: in a thread of its own."""
+        return self._processes.at_once([body])[0]
+
+    def _summary(self, *, dates: int, games: int, seconds: float) -> Replay:
         gates: dict[str, tuple[int, int]] = dict.fromkeys(self.pipeline.plan.phases, (0, 0))
         unsettled = list(self._refused)
         for view in self.pipeline.overview.phases():
@@ -331,7 +346,9 @@ class Runner:
         Time moves on between the tries only: a clock that ran while somebody writes would take his lease away.
         """
         left = self.faults.concurrent
-        for _ in range(TRIES_MAX):
+        for tries in range(TRIES_MAX):
+            if tries and self._processes.stopping.is_set():
+                raise Stopped
             left -= sum(self._processes.at_once([lambda: self._report(run, step, rows=rows, error=error)] * left))
             if not left:
                 return
@@ -354,6 +371,6 @@ class Runner:
                     begun.complete()
         except (Busy, Contended, LeaseLost, Fenced):
             return False
-        except BadInput as e:
+        except PhasegateError as e:
             self._refused[f"{step} of {run} was refused: {e}"] = None
         return True

@@ -120,7 +120,6 @@ def test_steps_are_built_anew_whatever_they_hold(days: Days) -> None:
     days.play(1, 2)
     document = fill(days, 2, 2, "--steps", "points,form", "--json").json
     assert [(item["run"], item["reasons"]) for item in document["runs"]] == [
-        (f"{day(2)}.same_day", ["built anew: form"]),
         (f"{day(2)}.overnight", ["built anew: points, form"]),
     ]
     (phase,) = days("why", f"{day(2)}.overnight", "--phase", "analytics", "--json").json["phases"]

@@ -191,3 +191,17 @@ def test_a_run_opened_after_its_deadline_fires_nothing_before_it_has_heard_all_t
     assert told is not None
     assert told.generation == 1
     assert told.firings[0].missing == ("team",)
+
+
+def test_a_run_that_cannot_hear_what_was_known_is_not_kept_from_its_deadline_for_ever() -> None:
+    told: Phase | None = None
+    gate = replace(
+        GATE, expect=("team", "odds"), critical=("odds",), settle_s=0.0, deadline=500.0, catch_up_max_s=100.0
+    )
+    told, _ = decisions.open_phase("analytics", key=KEY, gate=gate, now=1_000.0, attempt="open", alone=False)(told)
+    known = Report(member="odds", status="success", order=1.0, stamp=Stamp("f1", 1), built_from={}, relayed=True)
+    told, _ = decisions.report(known, key=KEY, now=1_001.0, attempt="relay")(told)
+    told, answer = decisions.look(key=KEY, now=1_099.0, attempt="early")(told)
+    assert answer.generation == 0
+    told, answer = decisions.look(key=KEY, now=1_100.0, attempt="late")(told)
+    assert answer.generation == 1

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -113,8 +112,7 @@ def test_killed_again_and_again_and_started_again_it_ends_as_if_undisturbed_and_
                 terminal.process.send_signal(signal.SIGKILL)
                 assert terminal.wait() == -signal.SIGKILL
             bars.append(terminal.bars())
-            # what it held nobody can take sooner; until then the command would say "not settled" and exit with 1
-            time.sleep(max((lease.left_s for lease in pipeline.overview.leases()), default=0.0) + 0.1)
+        # what it held nobody can take before its lease runs out: it is waited for
         with on_a_terminal(state) as terminal:
             assert terminal.wait() == 0, terminal.told
         bars.append(terminal.bars())

@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
@@ -158,3 +160,30 @@ def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.Monk
     monkeypatch.setattr(live, "import_module", absent)
     with pytest.raises(DataError, match=r"live data: nba_api is not installed; pip install 'phasegate\[live\]'"):
         stats_request("leaguegamelog", {})
+
+
+def test_two_threads_ask_one_after_the_other_with_the_pause_between_them() -> None:
+    league = League()
+    at: list[float] = []
+    asked, slept = league.request, league.sleep
+
+    def request(endpoint: str, parameters: Mapping[str, str]) -> bodies.Body:
+        at.append(league.at)
+        return asked(endpoint, parameters)
+
+    def sleep(seconds: float) -> None:
+        time.sleep(0.05)  # of real time, in which another thread may come to wait for the same moment
+        slept(seconds)
+        time.sleep(0.05)
+
+    league.request, league.sleep = request, sleep  # type: ignore[method-assign]
+    source = league.source(pause_s=1.0)
+    source.dates(date(2024, 11, 1), date(2024, 11, 2))
+    seasons = ((date(2023, 11, 1), date(2023, 11, 2)), (date(2022, 11, 1), date(2022, 11, 2)))
+    threads = [threading.Thread(target=source.dates, args=season) for season in seasons]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(at) == 3
+    assert at[2] - at[1] >= 1.0

@@ -2,13 +2,17 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from nba_props.raw import RawRow
+from nba_props.raw_tables import SHOTS
 from nba_props.runner import LOG_TABLE, MODES, Runner
 from nba_props.sources import Source
 from nba_props.sources.synthetic import SyntheticSource
@@ -129,24 +133,24 @@ def test_a_schedule_that_cannot_be_fetched_leaves_a_line_though_nobody_knows_whe
     tmp_path: Path,
 ) -> None:
     played = play(Failing("schedule", "calendar"), tmp_path)
-    (schedule,) = played.of("nbac_schedule")
-    assert (schedule["status"], schedule["error_message"]) == ("failed", "the league does not answer")
-    assert len(played.log) == 3 * 5
+    told = [(row["workflow"], row["status"], row["error_message"]) for row in played.of("nbac_schedule")]
+    assert told == [(mode, "failed", "the league does not answer") for mode in ("same_day", "overnight")]
+    assert len(played.log) == 3 * 6, "what nobody could write before the games is fetched again after them"
     refused = [line for line in played.replay.unsettled if "was refused" in line]
-    assert len(refused) == 3 * 4
+    assert len(refused) == 3 * 6
     assert all("the calendar knows nothing of 2026-02-0" in line for line in refused)
 
 
 def test_a_schedule_that_cannot_be_fetched_keeps_its_own_night_back_and_no_other(tmp_path: Path) -> None:
     played = play(Failing("schedule"), tmp_path)
-    (schedule,) = played.of("nbac_schedule")
-    assert schedule["status"] == "failed"
+    assert [row["status"] for row in played.of("nbac_schedule")] == ["failed", "failed"]
     waiting = [line.split(":")[0] for line in played.replay.unsettled]
     assert waiting == [f"raw of 2026-02-03.{mode} is waiting" for mode in ("overnight", "same_day")]
     assert played.replay.gates["precompute"] == (4, 4)
 
 
-def test_a_replay_that_is_stopped_leaves_nobody_at_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_replay_that_is_stopped_leaves_nobody_at_work(workers: int, tmp_path: Path) -> None:
     class Interrupted(SyntheticSource):
         def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
             if day == NIGHT:
@@ -154,7 +158,7 @@ def test_a_replay_that_is_stopped_leaves_nobody_at_work(tmp_path: Path) -> None:
             return super().props(day, at=at)
 
     before = working()
-    runner = Runner(Interrupted(), state=tmp_path, workers=2)
+    runner = Runner(Interrupted(), state=tmp_path, workers=workers)
     try:
         with pytest.raises(KeyboardInterrupt):
             runner.run(FIRST, LAST)
@@ -164,6 +168,49 @@ def test_a_replay_that_is_stopped_leaves_nobody_at_work(tmp_path: Path) -> None:
     finally:
         runner.close()
     assert play(SyntheticSource(), tmp_path, workers=2).replay.unsettled == ()
+
+
+def test_stopped_by_a_person_at_any_moment_it_ends_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nba_props", "run", "--synthetic", "--from", "2026-02-01", "--to", "2026-02-28",
+               "--state", str(tmp_path)]  # fmt: skip
+    for after_s in (1.2, 1.7, 2.2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(after_s)
+        assert process.poll() is None, "it was over before it could be stopped"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert said.splitlines()[-1] == "nba-props: stopped; start it again with the same arguments to go on"
+
+
+def test_lines_and_schedule_that_one_mode_did_not_take_are_given_to_the_next(tmp_path: Path) -> None:
+    runner = Runner(SyntheticSource(), state=tmp_path)
+    try:
+        runner.pipeline.gatekeeper.void("raw", parse_run(f"{NIGHT}.same_day"), reason="nobody wants it")
+        replay = runner.run(NIGHT, NIGHT)
+    finally:
+        runner.close()
+    assert replay.unsettled == ()
+    assert replay.gates == {"scrapes": (1, 1), "raw": (1, 1), "analytics": (1, 1), "precompute": (1, 1)}
+    assert replay.tables["nba_raw.odds_api_player_points_props"][0] == 180
+    assert replay.tables["nba_raw.nbac_schedule"][0] == 10
+
+
+def test_a_write_that_is_refused_ends_no_replay_and_is_told(tmp_path: Path) -> None:
+    class Shrunk(SyntheticSource):
+        def shots(self, day: date) -> list[RawRow]:
+            return shots[:3] if day == NIGHT and self.retries else shots if day == NIGHT else []
+
+    shots = [dict(zip(SHOTS.columns, (str(NIGHT), "1", n, "a", 1, "A", "BOS", "rim", 1, False, True), strict=True))
+             for n in range(10)]  # fmt: skip
+    for row in shots:
+        row["game_date"] = NIGHT
+    source = Shrunk()
+    play(source, tmp_path)
+    source.retries = 1
+    again = play(source, tmp_path).replay
+    assert again.dates == 3
+    assert [line for line in again.unsettled if "nbac_shot_chart of 2026-02-03.overnight was refused" in line]
 
 
 def test_a_state_folder_whose_path_is_too_long_for_a_socket_is_replayed_by_several_workers(tmp_path: Path) -> None:

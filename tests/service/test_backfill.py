@@ -4,7 +4,8 @@ import pytest
 
 from phasegate.core.codec import decode
 from phasegate.core.keys import Run
-from phasegate.service.backfill import Order, Progress
+from phasegate.core.receipt import Part
+from phasegate.service.backfill import HELD_MAX_S, Order, Progress
 from tests.service.given import Shop, settle
 from tests.service.test_windows import PLAN, builds, load, many_days, phase, play
 
@@ -112,3 +113,71 @@ def test_a_date_without_runs_is_opened_in_the_mode_with_the_most_steps() -> None
     assert made.pipeline.gatekeeper.read("out", Run(day(1), "night")) is None
     backfill(made, Order(first=day(1), last=day(1)))
     assert phase(made, 1).generation == 1
+
+
+def idle_work(made: Shop) -> bool:
+    """Do what can be done now; time goes on by nobody's doing but the backfill's."""
+    made.pipeline.work_until_idle()
+    return True
+
+
+def test_a_date_that_somebody_else_is_at_is_waited_for_before_the_next_begins() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4})
+    order, done = Order(first=day(1), last=day(2), steps=("sum",)), list[tuple[str, int]]()
+    items = made.pipeline.backfill.items(order)
+    held = made.pipeline.leases.hold(Part("out.sum", day(1)), purpose="killed")
+    assert held.__enter__() is not None  # and never given back
+    begun = made.clock.at
+    made.pipeline.backfill.carry_out(
+        order,
+        items,
+        work=lambda: idle_work(made),
+        told=lambda number, total, on: done.append((on, builds(made, "sum", number))),  # noqa: ARG005
+    )
+    assert done == [(day(1), 2), (day(2), 2)]
+    assert made.clock.at - begun > 60.0
+    assert progress(made).finished
+
+
+def test_what_nobody_answers_is_not_waited_for_without_end_and_is_done_again_by_the_same_order() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4})
+    order = Order(first=day(1), last=day(2), steps=("sum",))
+    items = made.pipeline.backfill.items(order)
+    begun = made.clock.at
+    # nobody works: what is asked for on both dates stays so
+    made.pipeline.backfill.carry_out(order, items, work=lambda: True, told=lambda *_: None)
+    assert made.clock.at - begun < 4 * HELD_MAX_S + 60.0
+    assert (progress(made).left, progress(made).finished) == ((day(1), day(2)), False)
+    assert {item.run.date for item in made.pipeline.backfill.items(order)} == {day(1), day(2)}
+    assert backfill(made, order) == [day(1), day(2)]
+    assert progress(made).finished
+    assert [builds(made, "sum", n) for n in (1, 2)] == [2, 2]
+
+
+def test_a_step_that_fails_is_not_waited_for() -> None:
+    made = many_days()
+    play(made, {1: 1})
+    made.warehouse.functions.pop("box")
+    begun = made.clock.at
+    order = Order(first=day(1), last=day(1), steps=("sum",))
+    items = made.pipeline.backfill.items(order)
+    made.pipeline.backfill.carry_out(order, items, work=lambda: idle_work(made), told=lambda *_: None)
+    assert made.clock.at - begun < 60.0
+    assert progress(made).left == (day(1),)
+
+
+def test_a_step_that_two_modes_share_is_built_anew_once() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2})
+    load(made, 2, 2, mode="day")
+    settle(made)
+    before = builds(made, "trend", 2)
+    order = Order(first=day(2), last=day(2), steps=("trend",))
+    assert [(str(i.run), i.anew) for i in made.pipeline.backfill.items(order) if i.anew] == [
+        ("2026-02-02.day", ("trend",))
+    ]
+    backfill(made, order)
+    assert builds(made, "trend", 2) == before + 1
+    assert phase(made, 2, mode="night").requests == {}

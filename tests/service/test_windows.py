@@ -76,9 +76,9 @@ def _trend(run: Reading) -> Rows:
     return [{"day": run.game_date, "amount": sum(int(str(r["amount"])) for r in rows)}]
 
 
-def many_days(plan: str = PLAN) -> Shop:
-    warehouse = MemoryWarehouse(functions={"box": _box, "before": _before})
-    return shop({"made:sum": _sum, "made:trend": _trend}, plan=plan, store=MemoryStore(), warehouse=warehouse)
+def many_days(plan: str = PLAN, *, store: MemoryStore | None = None, warehouse: MemoryWarehouse | None = None) -> Shop:
+    warehouse = warehouse or MemoryWarehouse(functions={"box": _box, "before": _before})
+    return shop({"made:sum": _sum, "made:trend": _trend}, plan=plan, store=store or MemoryStore(), warehouse=warehouse)
 
 
 def load(made: Shop, day: int, *amounts: int, mode: str = "night") -> None:
@@ -192,7 +192,9 @@ def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypa
     assert cell(made, "out.trend", 2) == 101
 
 
-def expecting(*, await_windows: bool = True) -> Shop:
+def expecting(
+    *, await_windows: bool = True, store: MemoryStore | None = None, warehouse: MemoryWarehouse | None = None
+) -> Shop:
     """Many days with a calendar and a deadline; it is midnight of the second of them."""
     night = (
         f'modes.night = {{ expect = "*", deadline = "12:00 +1d", await_windows = {str(await_windows).lower()} }}\n\n'
@@ -200,7 +202,7 @@ def expecting(*, await_windows: bool = True) -> Shop:
     plan = PLAN.replace("cascade_days = 2", 'cascade_days = 2\ncalendar = "made:dates"').replace(
         'modes.night = { expect = "*" }\n\n', night
     )
-    made = many_days(plan)
+    made = many_days(plan, store=store, warehouse=warehouse)
     made.clock.at = 1_769_990_400.0  # 2026-02-02 00:00
     return made
 

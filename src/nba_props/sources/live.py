@@ -6,11 +6,13 @@ bounded number of times. An answer that never came, or that cannot be read, is a
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import wraps
 from importlib import import_module
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 from nba_props.errors import DataError, NotFinal
 from nba_props.notices import Namesakes, Notice, between
@@ -22,6 +24,8 @@ from nba_props.sources.shapes_box import gamelog_rows, logged_games
 from nba_props.sources.shapes_schedule import covered_spans, league_schedule_rows, undecided_dates
 from nba_props.sources.shapes_shots import shot_rows
 
+P = ParamSpec("P")
+A = TypeVar("A")
 Request: TypeAlias = Callable[[str, Mapping[str, str]], Body]
 """Ask an endpoint of stats.nba.com with parameters; OSError or ValueError when no JSON came back."""
 
@@ -69,6 +73,17 @@ def stats_request(endpoint: str, parameters: Mapping[str, str]) -> Body:
     return cast("Body", body)
 
 
+def _alone(method: Callable[Concatenate[Any, P], A]) -> Callable[Concatenate[Any, P], A]:
+    """Let one thread ask at a time: the pauses between questions, and what is left of them, are everybody's."""
+
+    @wraps(method)
+    def alone(self: Any, *args: P.args, **kwargs: P.kwargs) -> A:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return cast("Callable[Concatenate[Any, P], A]", alone)
+
+
 class LiveSource:
     """Serve regular-season games as the league publishes them; no prop lines.
 
@@ -88,6 +103,7 @@ class LiveSource:
     ) -> None:
         self._request, self._now, self._sleep = request, now, sleep
         self._limits = limits or Limits()
+        self._lock = threading.RLock()
         self._left = 0
         self._asked_at: float | None = None
         self._schedules: dict[str, _Schedule] = {}
@@ -95,10 +111,12 @@ class LiveSource:
         self._namesakes = Namesakes()
         self.retries = 0
 
+    @_alone
     def dates(self, first: date, last: date) -> list[date]:
         """Give the dates with scheduled games from `first` to `last`, ascending, played or not."""
         return sorted({cast("date", row["game_date"]) for row in self.schedule(first, last) if not row["postponed"]})
 
+    @_alone
     def batch(self, day: date) -> list[RawRow]:
         """Give the raw rows of the date by game, team and player: one request, and one for the season's schedule.
 
@@ -135,6 +153,7 @@ class LiveSource:
         """Give when the date's box scores were last fetched; now, when they were not."""
         return self._versions.get(day) or datetime.fromtimestamp(self._now(), UTC)
 
+    @_alone
     def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
         """Give the parts of the published seasons that lie from `first` to `last`."""
         self._left = self._limits.requests_max
@@ -142,6 +161,7 @@ class LiveSource:
         cut = ((max(begin, first), min(end, last)) for begin, end in spans)
         return [(begin, end) for begin, end in cut if begin <= end]
 
+    @_alone
     def schedule(self, first: date, last: date) -> list[RawRow]:
         """Give the published games from `first` to `last`, a request for each season."""
         self._left = self._limits.requests_max
@@ -151,6 +171,7 @@ class LiveSource:
         """Give nothing: the league's services have no lines."""
         return []
 
+    @_alone
     def shots(self, day: date) -> list[RawRow]:
         """Give the shots of the date's games, a request for each game."""
         self._left = self._limits.requests_max

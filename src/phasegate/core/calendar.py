@@ -47,7 +47,7 @@ class Month(State, frozen=True):
     """What is known of one month.
 
     ``error``: why the last asking failed. ``started``: the runs that the clock opens up to this time are open.
-    ``changed``: dates whose open runs have not heard yet that they take place no longer, or again.
+    ``changed``: dates whose open runs have not heard yet whether they take place.
     """
 
     days: dict[str, Known] = {}
@@ -95,8 +95,8 @@ def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision:
 
 
 def _changes(known: Known | None, day: Day) -> bool:
-    """Tell whether a date's open runs must hear of what was learned; those of a date with games go on as they are."""
-    return day.state != ("games" if known is None else known.day.state)
+    """Tell whether a date's open runs must hear of what was learned: that it is another than was known, if any was."""
+    return known is None or day.state != known.day.state
 
 
 def _taken_over(known: Known | None, day: Day, *, now: float) -> Known:

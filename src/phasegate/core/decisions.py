@@ -71,7 +71,14 @@ READ_AGAIN = "read again"
 
 
 def open_phase(
-    name: str, *, key: str, gate: Gate, now: float, attempt: str, alone: bool = True, heard: float | None = None
+    name: str,
+    *,
+    key: str,
+    gate: Gate,
+    now: float,
+    attempt: str,
+    alone: bool = True,
+    heard: float | None = None,
 ) -> Decision[Answer]:
     """Create the document unless it exists. A gate that is already pinned stays.
 
@@ -83,6 +90,15 @@ def open_phase(
             phase = Phase(name=name, gate=gate, opened_at=now, looked_at=now, caught_up=alone, heard=heard)
             phase = evaluate(phase, key=key, now=now, by=attempt)
         return phase, Answer("open", phase.generation)
+
+    return decide
+
+
+def opened_and(opening: Decision[Answer], command: Decision[Answer]) -> Decision[Answer]:
+    """Return two decisions as one: a document that is created has heard the command when it is first there."""
+
+    def decide(phase: Phase | None) -> tuple[Phase | None, Answer]:
+        return command(opening(phase)[0])
 
     return decide
 
@@ -263,7 +279,8 @@ def command(
                 return phase, Answer(seen.outcome, seen.generation)
         decided, outcome = decide(phase)
         if phase.void is not None and what not in VOIDING:
-            decided, outcome = phase, "void"
+            # a trigger has arrived, whatever becomes of the run: it is kept for when the run is brought back
+            decided, outcome = decided if what == "begin" else phase, "void"
         decided = evaluate(decided, key=key, now=now, by=attempt)
         line = Seen(
             attempt=attempt,

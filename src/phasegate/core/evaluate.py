@@ -149,12 +149,14 @@ def _may_fire(phase: Phase, *, now: float) -> bool:
     With everything expected there: yes. With a part that the policy allows (at_least, or past the deadline):
     the first time at once; later only when nothing missing is still being built, so that a change fires once.
     A run that was opened after its own deadline (a backfill) is not hurried either; and none before it has heard all
-    that its sister runs knew when it was opened.
+    that its sister runs knew when it was opened, unless that cannot be had for ``catch_up_max_s``.
     """
     gate, there = phase.gate, accepted(phase)
     if len(there) == len(gate.expect):
         return True
-    if not phase.caught_up or not all(name in there for name in gate.critical):
+    if not all(name in there for name in gate.critical):
+        return False
+    if not phase.caught_up and now < phase.opened_at + gate.catch_up_max_s:
         return False
     overdue = gate.deadline is not None and now >= gate.deadline
     enough = gate.at_least is not None and len(there) >= gate.at_least

@@ -82,7 +82,7 @@ def _judge(plan: Plan, step: Step, *, run: Run, known: Known, now: float) -> Lat
     """Say whether something is expected at all, and by when; then whether it came."""
     phase = known.phases.get((step.phase, run.mode))
     row = Lateness(run=str(run), phase=step.phase, step=step.name, verdict="unknown", reason="")
-    quiet = _quiet(row, known, run=run)
+    quiet = _quiet(row, known, run=run, asks=known.calendar and plan.asks_calendar(step.phase, mode=run.mode))
     if quiet is not None:
         return quiet
     try:
@@ -107,16 +107,16 @@ def _came(row: Lateness, member: Member, *, run: Run, arrived: float, expected: 
     return replace(row, verdict="late", command=f"phasegate why {run}") if is_late else replace(row, verdict="on time")
 
 
-def _quiet(row: Lateness, known: Known, *, run: Run) -> Lateness | None:
-    """Say that nothing is expected, or that nobody knows; None where something is."""
+def _quiet(row: Lateness, known: Known, *, run: Run, asks: bool) -> Lateness | None:
+    """Say that nothing is expected, or that nobody knows; None where something is. ``asks``: the calendar says so."""
     place = (row.phase, run.mode)
     phase = known.phases.get(place)
     if phase is not None and phase.void is not None:
         return replace(row, verdict="void", reason=phase.void)
-    if known.calendar and known.day is None:
+    if asks and known.day is None:
         told = f"the calendar knows nothing of {run.date}" + (f" ({known.told})" if known.told else "")
         return replace(row, reason=told, command=ask_calendar(run.date, failed=bool(known.told)))
-    if known.calendar and known.day is not None and known.day.state != "games":
+    if asks and known.day is not None and known.day.state != "games":
         verdict: Verdict = "void" if known.day.state == "void" else "no games"
         return replace(row, verdict=verdict, reason=known.day.reason or f"the calendar says {verdict}")
     if place in known.unreadable:

@@ -20,12 +20,18 @@ def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision
 
 
 def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Answer]:
-    """Declare that this run does not take place, with the reason (None: it does after all)."""
+    """Declare that this run does not take place, with the reason (None: it does after all).
+
+    Taken back is what an operator has declared; where nobody has, what the calendar says, until it changes again.
+    """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
-        if reason is None:
-            return replace(phase, void=None), "open"
-        return _voided(phase, reason, by="operator"), "void"
+        claims = dict(phase.voided_by)
+        if reason is not None:
+            claims["operator"] = reason
+            return declared(phase, claims)
+        whose: VoidBy = "operator" if "operator" in claims else "calendar"
+        return declared(phase, {by: why for by, why in claims.items() if by != whose})
 
     return command("void", reason or "not void", key=key, now=now, attempt=attempt, decide=decide)
 
@@ -33,25 +39,30 @@ def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[
 def expect(order: float, *, void: str | None, key: str, now: float, attempt: str) -> Decision[Answer]:
     """Take in a change of the calendar: this run does not take place, for this reason (None: it does after all).
 
-    A change that is older than one it has heard of is refused: whoever brings it was held up. What somebody else has
+    A change that is older than one it has heard of is refused: whoever brings it was held up. What an operator has
     declared void stays so.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         if phase.has_heard(order):
             return phase, "older"
-        phase = replace(phase, heard=order)
-        if phase.void is not None and phase.void_by != "calendar":
-            return phase, "kept"
-        if void is None:
-            return replace(phase, void=None), "open"
-        return _voided(phase, void, by="calendar"), "void"
+        claims: dict[VoidBy, str] = {by: why for by, why in phase.voided_by.items() if by != "calendar"}
+        if void is not None:
+            claims["calendar"] = void
+        return declared(replace(phase, heard=order), claims)
 
     return command("expect", void or "takes place", key=key, now=now, attempt=attempt, decide=decide)
 
 
-def _voided(phase: Phase, reason: str, *, by: VoidBy) -> Phase:
-    return replace(phase, void=reason, void_by=by, waiting={}, requests={})
+def declared(phase: Phase, claims: dict[VoidBy, str]) -> tuple[Phase, str]:
+    """Return a run with these who say that it does not take place, and what it is now.
+
+    One that is brought back looks again at all that others know: what they said meanwhile it did not take in.
+    """
+    reason = claims.get("operator", claims.get("calendar"))
+    caught_up = phase.caught_up and (phase.void is None or reason is not None)
+    phase = replace(phase, void=reason, voids=claims, caught_up=caught_up)
+    return (phase, "open") if reason is None else (replace(phase, requests={}), "void")
 
 
 def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer]:
@@ -65,8 +76,12 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer
         }
         outbox = _readdressed(phase, gate, now=now)
         planned = replace(phase, gate=gate, members=members, outbox=outbox)
-        # a window that the old gate did not have is still to be read
-        caught_up = phase.caught_up and window_needs(planned).keys() <= phase.windows.keys()
+        # a window that the old gate did not have, or waited for otherwise, is still to be read
+        caught_up = (
+            phase.caught_up
+            and window_needs(planned).keys() <= phase.windows.keys()
+            and gate.await_windows == phase.gate.await_windows
+        )
         return replace(planned, caught_up=caught_up), "replanned"
 
     return command("replan", gate.hash, key=key, now=now, attempt=attempt, decide=decide)

@@ -64,7 +64,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """The rule of firing, pinned when the run opens; only ``replan`` changes it.
 
     ``at_least``: how many of ``expect`` suffice
-    (None: all). ``deadline``: epoch seconds, absolute. ``hash`` is of the plan's part that made this gate.
+    (None: all). ``deadline``: epoch seconds, absolute. ``await_windows``: dates of a window that are expected and not
+    there yet are waited for. ``hash`` is of the plan's part that made this gate.
     """
 
     members: dict[str, Spec]
@@ -77,6 +78,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     settle_s: float = 0.0
     settle_max_s: float = 0.0
     catch_up_max_s: float = 600.0
+    await_windows: bool = True
     hash: str = ""
 
 
@@ -228,8 +230,9 @@ class Phase(State, frozen=True):
 
     ``caught_up``: what other runs knew when this one was opened has been read. ``cascade_from``: the oldest date whose
     change made a window of this run change, while the run is rebuilt for it. ``quiet``: foreign receivers are not told.
-    ``void``: why it does not take place, as ``void_by`` declared it. ``heard``: the order of the calendar's last change
-    of its date that it knows of.
+    ``void``: why it does not take place, the operator's reason before the calendar's; ``voids`` holds who says so, and
+    a reason that no name stands beside is the calendar's. ``heard``: the order of the calendar's last change of its
+    date that it knows of.
     """
 
     name: str
@@ -254,8 +257,13 @@ class Phase(State, frozen=True):
     changed_at: float | None = None
     paused: str | None = None
     void: str | None = None
-    void_by: VoidBy = "operator"
+    voids: dict[VoidBy, str] = {}
     heard: float | None = None
+
+    @property
+    def voided_by(self) -> dict[VoidBy, str]:
+        """Return who says that this run does not take place, and why."""
+        return self.voids or ({} if self.void is None else {"calendar": self.void})
 
     def has_heard(self, order: float, /) -> bool:
         """Tell whether it knows of this change of the calendar, or of a later one."""

@@ -198,6 +198,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 wanted |= {need.step for need in step.needs if need.phase == phase and not need.back}
         return {name: step for name, step in self.steps.items() if step.phase == phase and name in wanted}
 
+    def asks_calendar(self, phase: str, *, mode: str) -> bool:
+        """Tell whether the calendar says on which dates a phase has runs in a mode."""
+        return self.calendar is not None and not self.phases[phase].modes[mode].any_date
+
     def sister_modes(self, step: str, *, mode: str) -> tuple[str, ...]:
         """Return the other modes of a step's phase that have the step too: its table is theirs as well."""
         home = self.steps[step]
@@ -243,10 +247,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             settle_s=plan.settle_s,
             settle_max_s=plan.settle_max_s,
             catch_up_max_s=plan.catch_up_max_s,
+            await_windows=mode.await_windows,
         )
         # The rule of the deadline, not the moment: the gate of one plan has one hash on every date.
         rule = None if deadline is None else (deadline, self.timezone)
-        return msgspec.structs.replace(gate, hash=digest((msgspec.structs.replace(gate, deadline=None), rule)))
+        body = msgspec.to_builtins(msgspec.structs.replace(gate, deadline=None))
+        if gate.await_windows:  # a part that says nothing new has the hash that it had before there was such a part
+            del body["await_windows"]
+        return msgspec.structs.replace(gate, hash=digest((body, rule)))
 
     def is_alone(self, phase: str, *, run: Run) -> bool:
         """Tell whether a run of a phase has nothing to hear from others: no windows, no sister runs."""

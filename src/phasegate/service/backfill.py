@@ -27,6 +27,8 @@ from phasegate.service.tables import TableReporter
 from phasegate.transact import transact
 
 DAYS_MAX = 4_000
+HELD_MAX_S = 600.0
+LOOK_EVERY_S = 1.0
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +59,20 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(State, frozen=True):
-    """How far a backfill came: ``upto`` is the last date that was done whole. Its steps are not built anew again."""
+    """How far a backfill came: ``upto`` is the last date that was done. Its steps are not built anew again.
+
+    ``left``: dates until then of which something was asked for and not answered; they are done again.
+    """
 
     order: Order
     started_at: float
     upto: str = ""
     finished: bool = False
+    left: tuple[str, ...] = ()
+
+    def is_done(self, day: str) -> bool:
+        """Tell whether a date was done whole."""
+        return not self.finished and day <= self.upto and day not in self.left
 
 
 class Backfill:
@@ -88,7 +98,7 @@ class Backfill:
         for mode in order.modes:
             if mode not in self._plan.modes:
                 raise NotFound(f"backfill: unknown mode {mode!r}; the plan has {', '.join(self._plan.modes)}")
-        if self._almanac.is_kept:
+        if any(asks for _, _, asks in self._gates(order)):
             unknown = [day for day in self._span(order) if self._almanac.foresee(day) is None]
             if unknown:
                 raise BadInput(f"backfill: the calendar knows nothing of {listed(unknown)}; mend its "
@@ -102,9 +112,12 @@ class Backfill:
         key = self._key(order)
         doc = self._ports.store.read(key)
         known = None if doc is None else decode(Progress, doc.body, key=key)
-        upto = "" if known is None or known.finished else known.upto
         again = replace(order, steps=())
-        return [item for day in self._days(order) for item in self._items(day, again if day <= upto else order)]
+        return [
+            item
+            for day in self._days(order)
+            for item in self._items(day, again if known is not None and known.is_done(day) else order)
+        ]
 
     def carry_out(
         self, order: Order, items: Sequence[Item], *, work: Callable[[], bool], told: Callable[[int, int, str], None]
@@ -122,9 +135,9 @@ class Backfill:
                 self._gatekeeper.loud(phase, run)
             if not goes_on:
                 return
-            self._note(order, upto=day)
+            self._note(order, upto=day, left=self._asked(chosen))
             told(number, len(days), day)
-        self._note(order, upto=order.last, finished=True)
+        self._finish(order)
 
     def _date(self, order: Order, items: Sequence[Item], *, work: Callable[[], bool]) -> bool:
         """Do one date; answer whether to go on. Phases that a trigger would open are opened first, as quiet as all."""
@@ -135,9 +148,32 @@ class Backfill:
             chosen = [item for item in items if item.phase == phase]
             for item in chosen:
                 self._apply(item, order)
-            if chosen and not work():
+            if chosen and not self._worked(items, work=work):
                 return False
-        return work()
+        return self._worked(items, work=work)
+
+    def _worked(self, items: Sequence[Item], *, work: Callable[[], bool]) -> bool:
+        """Let workers work until idle, and go on while somebody else is at it: a process that was killed, say.
+
+        His lease runs out, and the next date is to be built of this one. It is not waited for longer than HELD_MAX_S,
+        nor for a step that has failed.
+        """
+        until = self._ports.clock.now() + HELD_MAX_S
+        while work():
+            if not self._asked(items, unanswered=True) or self._ports.clock.now() >= until:
+                return True
+            self._ports.clock.sleep(LOOK_EVERY_S)
+        return False
+
+    def _asked(self, items: Sequence[Item], *, unanswered: bool = False) -> bool:
+        """Tell whether steps of these runs are still asked for; ``unanswered``: and nobody has said anything of it."""
+        for phase, run in self._phases(items):
+            there = self._gatekeeper.read(phase, run)
+            for name, request in {} if there is None or there.paused is not None else there.requests.items():
+                waits = request.state == "open" and not request.failures and self._plan.steps[name].kind != "external"
+                if waits or not unanswered:
+                    return True
+        return False
 
     def _phases(self, items: Sequence[Item]) -> list[tuple[str, Run]]:
         """Return every phase of the runs that are touched."""
@@ -153,13 +189,24 @@ class Backfill:
 
         transact(self._ports.store, self._key(order), kind=Progress, decide=decide, clock=self._ports.clock)
 
-    def _note(self, order: Order, *, upto: str, finished: bool = False) -> None:
-        """Remember that all dates up to one are done."""
+    def _note(self, order: Order, *, upto: str, left: bool) -> None:
+        """Remember that all dates up to one are done; ``left``: but this one, of which something is asked for."""
         now = self._ports.clock.now()
 
         def decide(known: Progress | None) -> tuple[Progress, None]:
             known = known or Progress(order=order, started_at=now)
-            return replace(known, upto=max(upto, known.upto), finished=finished), None
+            others = tuple(day for day in known.left if day != upto)
+            return replace(known, upto=max(upto, known.upto), left=(*others, upto) if left else others), None
+
+        transact(self._ports.store, self._key(order), kind=Progress, decide=decide, clock=self._ports.clock)
+
+    def _finish(self, order: Order) -> None:
+        """Remember that all dates are done; those that are left are done by the same order again."""
+        now = self._ports.clock.now()
+
+        def decide(known: Progress | None) -> tuple[Progress, None]:
+            known = known or Progress(order=order, started_at=now)
+            return replace(known, upto=order.last, finished=not known.left), None
 
         transact(self._ports.store, self._key(order), kind=Progress, decide=decide, clock=self._ports.clock)
 
@@ -182,30 +229,61 @@ class Backfill:
             self._gatekeeper.redrive(phase, run, step=None)
 
     def _items(self, day: str, order: Order) -> Iterator[Item]:
-        for run in self._runs(day, order):
+        runs, expected = self._runs(day, order), self._is_expected(day)
+        owners = self._owners(runs, order)
+        for run in runs:
             for phase, plan in self._plan.phases.items():
                 if run.mode not in plan.modes:
                     continue
                 there = self._gatekeeper.read(phase, run)
                 if there is not None and there.void is not None:
                     continue
-                if there is None and plan.after:
-                    continue  # a trigger opens it
+                if there is None and (plan.after or not expected):
+                    continue  # a trigger opens it, or nobody expects it
+                if not expected and self._plan.asks_calendar(phase, mode=run.mode):
+                    continue
                 lacking = self._lacking(phase, run, there)
                 external = [s for s in self._plan.members(phase, mode=run.mode).values() if s.kind == "external"]
                 is_empty = there is None and bool(external) and len(lacking) == len(external)
-                reasons = () if is_empty else tuple(self._reasons(phase, run, there, order=order))
+                members = self._plan.members(phase, mode=run.mode)
+                anew = tuple(s for s in order.steps if s in members and owners.get(s, run.mode) == run.mode
+                             and not self._is_asked_anew(s, there))  # fmt: skip
+                reasons = () if is_empty else tuple(self._reasons(phase, run, there, anew=anew, order=order))
                 if reasons or lacking:
-                    anew = tuple(s for s in order.steps if s in self._plan.members(phase, mode=run.mode))
                     yield Item(phase=phase, run=run, reasons=reasons, lacking=lacking, anew=anew)
 
-    def _reasons(self, phase: str, run: Run, there: Phase | None, *, order: Order) -> Iterator[str]:
+    def _owners(self, runs: Sequence[Run], order: Order) -> dict[str, str]:
+        """Return in which mode a step is built anew that several share: one that has built it, and most of the others.
+
+        The table is built once, and the other modes hear of it.
+        """
+        owners: dict[str, str] = {}
+        held = {run.mode: [s for s in order.steps if self._has_built(s, run)] for run in runs if order.steps}
+        for mode in sorted(held, key=lambda mode: -len(held[mode])):
+            owners |= {step: mode for step in held[mode] if step not in owners and self._plan.steps[step].table}
+        return owners
+
+    @staticmethod
+    def _is_asked_anew(step: str, there: Phase | None) -> bool:
+        """Tell whether an order that was stopped has a step built anew already, and it is still to come."""
+        member = None if there is None else there.members.get(step)
+        return member is not None and member.anew
+
+    def _has_built(self, step: str, run: Run) -> bool:
+        phase = self._plan.steps[step].phase
+        if run.mode not in self._plan.phases[phase].modes or step not in self._plan.members(phase, mode=run.mode):
+            return False
+        there = self._gatekeeper.read(phase, run)
+        return there is not None and there.void is None and there.result_of(step) is not None
+
+    def _reasons(
+        self, phase: str, run: Run, there: Phase | None, *, anew: Sequence[str], order: Order
+    ) -> Iterator[str]:
         if there is None:
             yield "not open"
             return
         if there.gate.hash != self._hash(phase, run, there, keep=False):
             yield "the plan has changed"
-        anew = [step for step in order.steps if step in there.gate.members]
         if anew:
             yield f"built anew: {', '.join(anew)}"
         drifted = {day for window in there.windows.values() for day in window.drifted}
@@ -233,7 +311,7 @@ class Backfill:
             return bool(reader.receipts([part_of(step, run)])) or reader.count(step.table, partition=run.date) > 0
 
     def _hash(self, phase: str, run: Run, there: Phase, *, keep: bool) -> str:
-        asks = self._almanac.is_kept and not self._plan.phases[phase].modes[run.mode].any_date
+        asks = self._plan.asks_calendar(phase, mode=run.mode)
         anchors = self._almanac.expected(run.date, keep=keep).day.anchors if asks else None
         return self._plan.gate(phase, run=run, opened_at=there.opened_at, anchors=anchors).hash
 
@@ -249,10 +327,23 @@ class Backfill:
         return known if any(run.mode == main for run in known) else [*known, Run(day, main)]
 
     def _days(self, order: Order) -> Iterator[str]:
+        """Give the dates that may have something to do: those with games, and where runs are that ask no calendar."""
+        free = [(phase, mode) for phase, mode, asks in self._gates(order) if not asks]
         for day in self._span(order):
-            expected = self._almanac.foresee(day) if self._almanac.is_kept else None
-            if expected is None or expected.state == "games":
+            if self._is_expected(day) or any(self._gatekeeper.read(p, Run(day, m)) is not None for p, m in free):
                 yield day
+
+    def _is_expected(self, day: str) -> bool:
+        """Tell whether a date has games; without a calendar every date has."""
+        known = self._almanac.foresee(day) if self._almanac.is_kept else None
+        return not self._almanac.is_kept or (known is not None and known.state == "games")
+
+    def _gates(self, order: Order) -> Iterator[tuple[str, str, bool]]:
+        """Give the phases and modes of an order, and whether the calendar says on which dates they have runs."""
+        for phase, plan in self._plan.phases.items():
+            for mode in order.modes or self._plan.modes:
+                if mode in plan.modes:
+                    yield phase, mode, self._plan.asks_calendar(phase, mode=mode)
 
     @staticmethod
     def _span(order: Order) -> Sequence[str]:

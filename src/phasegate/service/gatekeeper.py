@@ -35,8 +35,8 @@ class Gatekeeper:
         doc = self._ports.store.read(key)
         return None if doc is None else decode(Phase, doc.body, key=key)
 
-    def open(self, phase: str, run: Run, *, by: Opener = "message") -> Answer:
-        """Open a run of a phase unless it is open.
+    def open(self, phase: str, run: Run, *, by: Opener = "message", void: str | None = None) -> Answer:
+        """Open a run of a phase unless it is open; ``void``: as one that does not take place, with the reason.
 
         Raises NotFound for a phase or mode that the plan lacks, BadInput for a date that the calendar does not expect,
         and for a run that only an operator opens (``start = "run"``).
@@ -46,13 +46,16 @@ class Gatekeeper:
             return Answer("open", there.generation)
         gate, heard = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
         now, alone = self._ports.clock.now(), self.plan.is_alone(phase, run=run)
-        answer = self._decide(
-            phase,
-            run,
-            lambda key, attempt: decisions.open_phase(
+
+        def decide(key: str, attempt: str) -> decisions.Decision[Answer]:
+            opening = decisions.open_phase(
                 phase, key=key, gate=gate, now=now, attempt=attempt, alone=alone, heard=heard
-            ),
-        )
+            )
+            if void is None:
+                return opening
+            return decisions.opened_and(opening, orders.void(void, key=key, now=now, attempt=attempt))
+
+        answer = self._decide(phase, run, decide)
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         if not alone and self._herald.catch_up(key):
             self.flush(key)
@@ -67,8 +70,7 @@ class Gatekeeper:
             raise NotFound(f"phase {phase} has no mode {run.mode!r}; it has {', '.join(known.modes)}")
         if by == "message" and known.modes[run.mode].start.by == "run":
             raise BadInput(f"runs of {phase} in mode {run.mode} are opened by hand only; run: phasegate begin {run}")
-        asks = self._almanac.is_kept and not known.modes[run.mode].any_date
-        expected = self._almanac.expected(run.date) if asks else None
+        expected = self._almanac.expected(run.date) if self.plan.asks_calendar(phase, mode=run.mode) else None
         anchors = None if expected is None else expected.day.anchors
         gate = self.plan.gate(phase, run=run, opened_at=opened_at, anchors=anchors)
         return gate, None if expected is None else expected.order
@@ -101,16 +103,27 @@ class Gatekeeper:
     def void(self, phase: str, run: Run, *, reason: str | None) -> Answer:
         """Declare that a run of a phase does not take place, with the reason (None: that it does after all)."""
         now = self._ports.clock.now()
-        return self._opened(phase, run, lambda key, attempt: orders.void(reason, key=key, now=now, attempt=attempt))
+        if reason is not None and self.read(phase, run) is None:
+            return self.open(phase, run, void=reason)
+        answer = self._opened(phase, run, lambda key, attempt: orders.void(reason, key=key, now=now, attempt=attempt))
+        return self._heard_again(phase, run, answer)
 
     def expect(self, phase: str, run: Run, *, order: float, void: str | None) -> Answer:
         """Bring a change of the calendar: that the run does not take place (``void``: why not), or that it does."""
         now = self._ports.clock.now()
-        return self._opened(
+        answer = self._opened(
             phase,
             run,
             lambda key, attempt: orders.expect(order, void=void, key=key, now=now, attempt=attempt),
         )
+        return self._heard_again(phase, run, answer)
+
+    def _heard_again(self, phase: str, run: Run, answer: Answer) -> Answer:
+        """Tell a run that was brought back what others know; a run that was not has nothing to hear."""
+        key = keys.phase_key(self.plan.pipeline, phase, run=run)
+        if answer.outcome == "open" and self._herald.catch_up(key):
+            self.flush(key)
+        return answer
 
     def replan(self, phase: str, run: Run) -> Answer:
         """Pin today's plan to an open run. The deadline counts from when the run was opened."""

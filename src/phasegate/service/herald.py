@@ -170,9 +170,8 @@ class Herald:
     def _refresh(
         self, key: str, phase: Phase, *, origin: str | None, unless: Callable[[Phase], bool] = across.never
     ) -> bool:
-        (_, name, run), now = keys.phase_of(key), self._ports.clock.now()
-        mode = self._plan.phases[name].modes.get(run.mode)  # None: an older plan's run
-        waits = self._almanac.is_kept and (mode is None or mode.await_windows)
+        run, now = keys.phase_of(key)[2], self._ports.clock.now()
+        waits = self._almanac.is_kept and phase.gate.await_windows
         windows = {window: self._window(need, run, waits=waits) for window, need in across.window_needs(phase).items()}
         decide = across.windowed(windows, origin=origin, key=key, now=now, attempt=self._ports.ids(), unless=unless)
         return transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)

@@ -87,10 +87,12 @@ class Timekeeper:
         """Void the open runs of a date that no longer takes place, or bring back those of one that does after all."""
         day = known.day
         why = None if day.state == "games" else day.reason or f"the calendar says {day.state}"
-        for phase, run in self._runs(day.date):
-            there = self._gatekeeper.read(phase, run)
-            if there is not None and not there.has_heard(known.order):
-                self._gatekeeper.expect(phase, run, order=known.order, void=why)
+        asking = set(self._runs(day.date))
+        for phase, run in self._all_runs(day.date):
+            there, asks = self._gatekeeper.read(phase, run), (phase, run) in asking
+            if there is None or there.has_heard(known.order) or not (asks or "calendar" in there.voided_by):
+                continue  # whose mode has come to ask no calendar is brought back
+            self._gatekeeper.expect(phase, run, order=known.order, void=why if asks else None)
         if day.state != "games":
             self._gatekeeper.release(day.date)
 
@@ -120,6 +122,11 @@ class Timekeeper:
 
     def _runs(self, date: str) -> Iterator[tuple[str, Run]]:
         """Give the runs of a date that the calendar speaks of."""
+        for phase, run in self._all_runs(date):
+            if self._plan.asks_calendar(phase, mode=run.mode):
+                yield phase, run
+
+    def _all_runs(self, date: str) -> Iterator[tuple[str, Run]]:
         for phase, plan in self._plan.phases.items():
-            for mode in (name for name, gate in plan.modes.items() if not gate.any_date):
+            for mode in plan.modes:
                 yield phase, Run(keys.parse_date(date), mode)
