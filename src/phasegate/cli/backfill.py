@@ -170,7 +170,7 @@ def _table(items: "list[Item]") -> list[str]:
     rows = [(str(item.run), item.phase, "; ".join(item.reasons) or "-", names(item.lacking) or "-") for item in items]
     lines = table(("run", "phase", "why", "no data from"), rows[:SHOWN])
     if len(rows) > SHOWN:
-        lines.append(f"and {len(rows) - SHOWN} more")
+        lines.append(f"and {len(rows) - SHOWN} more; see --json")
     return [*lines, ""]
 
 
@@ -184,6 +184,8 @@ def _closing(items: "list[Item]", outcome: Outcome, *, dry_run: bool) -> list[st
         lines.append(f"{count(len(lacking), 'run')} without data of a step: have it scraped, and reported by: "
                      "phasegate complete STEP --run RUN")  # fmt: skip
     lines += [f"not settled: {reason}" for _, reason in outcome.unsettled[:SHOWN]]
+    if len(outcome.unsettled) > SHOWN:
+        lines.append(f"not settled: {len(outcome.unsettled) - SHOWN} more; see --json")
     if outcome.held:
         lines.append(f"{count(len(outcome.held), 'trigger')} held back; a run's are sent by: phasegate redrive RUN")
     return lines
