@@ -223,10 +223,8 @@ class Runner:
 
     def _box(self, day: date) -> list[RawRow]:
         """Fetch the box scores of a date; when faults ask for it some games are held back, and come late."""
-        rows, rng = (
-            self._source.batch(day),
-            random.Random(f"{self.faults.seed} {day}"),
-        )  # a replay begun anew cuts alike
+        rows = self._source.batch(day)
+        rng = random.Random(f"{self.faults.seed} {day}")  # of the date: a replay that is begun anew cuts alike
         self._held_back.discard(day)
         if not self.faults.late or rng.random() >= self.faults.late_dates:
             return rows
