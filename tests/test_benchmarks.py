@@ -90,6 +90,10 @@ def test_a_number_that_is_not_as_it_is_known_ends_the_benchmark_with_1_and_is_na
 def test_a_gate_that_fires_twice_for_a_run_or_not_at_all_is_a_problem() -> None:
     done = Replay(dates=3, games=6, tables={}, gates={"scrapes": (3, 3), "raw": (6, 6)}, tally=Tally(), dead_letters=0,
                   crashes=0, unsettled=(), seconds=0.0)  # fmt: skip
-    assert list(firings(done)) == []
-    assert list(firings(replace(done, gates={"raw": (6, 7)}))) == ["raw: 6 of 6 runs fired, 7 generations"]
-    assert list(firings(replace(done, gates={"scrapes": (2, 2)}))) == ["scrapes: 2 of 3 runs fired, 2 generations"]
+    assert list(firings(done, lines_moved=0)) == []
+    twice = replace(done, gates={"raw": (6, 7)})
+    assert list(firings(twice, lines_moved=0)) == ["raw: 6 of 6 runs fired, 7 generations"]
+    assert list(firings(twice, lines_moved=1)) == []
+    assert list(firings(done, lines_moved=1)) == ["raw: 6 of 6 runs fired, 6 generations"]
+    lost = replace(done, gates={"scrapes": (2, 2)})
+    assert list(firings(lost, lines_moved=0)) == ["scrapes: 2 of 3 runs fired, 2 generations"]

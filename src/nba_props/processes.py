@@ -13,6 +13,8 @@ from typing import TypeVar
 from phasegate.testing import Crashes
 
 A = TypeVar("A")
+WAKE_S = 0.1
+"""A signal that comes just before a thread begins to wait does not wake it."""
 
 
 class Processes:
@@ -42,7 +44,8 @@ class Processes:
             for thread in threads:
                 thread.start()
             for ended in ends:  # not by `join`: one that is interrupted takes its thread for ended
-                ended.wait()
+                while not ended.wait(WAKE_S):
+                    pass
         except BaseException:  # somebody stops the replay: whoever still writes ends first
             self.stopping.set()
             _await(threads, ends)

@@ -19,16 +19,16 @@ from nba_props.sources.synthetic import SyntheticSource
 from nba_props.tally import Replay
 from phasegate import SystemClock, parse_run
 
-FIRST, NIGHT, LAST = date(2026, 2, 2), date(2026, 2, 3), date(2026, 2, 4)
+NIGHT, LAST = date(2026, 2, 3), date(2026, 2, 4)
 LOG = f"SELECT * FROM {LOG_TABLE} ORDER BY game_date, workflow DESC, scraper_name"
 
 
 class Played:
-    """A replay of three nights, and its log of fetches."""
+    """A replay of two nights, and its log of fetches."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
-        self.replay: Replay = runner.run(FIRST, LAST)
+        self.replay: Replay = runner.run(NIGHT, LAST)
         self.log = [dict(row) for row in runner.pipeline.query(LOG)]
 
     def of(self, scraper: str, day: date = NIGHT) -> list[dict[str, object]]:
@@ -83,8 +83,8 @@ def test_every_fetch_of_a_replay_has_a_line_of_its_own(tmp_path: Path) -> None:
         ("overnight", "nbac_shot_chart", "no_data"),
         ("overnight", "odds_api_player_points_props", "success"),
     ]
-    assert len(played.log) == 3 * 5
-    assert len({row["execution_id"] for row in played.log}) == 3 * 5
+    assert len(played.log) == 2 * 5
+    assert len({row["execution_id"] for row in played.log}) == 2 * 5
     assert {row["source"] for row in played.log} == {"synthetic"}
     assert {row["retry_count"] for row in played.log} == {0}
     (box,) = played.of("nbac_gamebook_player_stats")
@@ -115,8 +115,8 @@ def test_box_scores_that_cannot_be_fetched_leave_a_line_and_keep_no_other_date_b
     assert (box["status"], box["record_count"], box["retry_count"]) == ("failed", 0, 2)
     assert (box["error_type"], box["error_message"]) == ("ConnectionError", "the league does not answer")
     assert [line.split(":")[0] for line in played.replay.unsettled] == ["raw of 2026-02-03.overnight is waiting"]
-    assert played.replay.gates["precompute"] == (5, 5)
-    assert played.replay.gates["scrapes"] == (3, 3)
+    assert played.replay.gates["precompute"] == (3, 3)
+    assert played.replay.gates["scrapes"] == (2, 2)
 
 
 def test_lines_of_the_odds_that_cannot_be_fetched_leave_the_night_without_them_once_its_deadline_is_over(
@@ -124,7 +124,7 @@ def test_lines_of_the_odds_that_cannot_be_fetched_leave_the_night_without_them_o
 ) -> None:
     played = play(Failing("props"), tmp_path)
     assert [row["status"] for row in played.of("odds_api_player_points_props")] == ["failed", "failed"]
-    assert played.replay.gates["raw"] == (6, 6)
+    assert played.replay.gates["raw"] == (4, 4)
     told = "is degraded: generation 1 went out without odds_api_player_points_props"
     assert played.replay.unsettled == tuple(f"raw of 2026-02-03.{mode} {told}" for mode in ("overnight", "same_day"))
 
@@ -135,9 +135,9 @@ def test_a_schedule_that_cannot_be_fetched_leaves_a_line_though_nobody_knows_whe
     played = play(Failing("schedule", "calendar"), tmp_path)
     told = [(row["workflow"], row["status"], row["error_message"]) for row in played.of("nbac_schedule")]
     assert told == [(mode, "failed", "the league does not answer") for mode in ("same_day", "overnight")]
-    assert len(played.log) == 3 * 6, "what nobody could write before the games is fetched again after them"
+    assert len(played.log) == 2 * 6, "what nobody could write before the games is fetched again after them"
     refused = [line for line in played.replay.unsettled if "was refused" in line]
-    assert len(refused) == 3 * 6
+    assert len(refused) == 2 * 6
     assert all("the calendar knows nothing of 2026-02-0" in line for line in refused)
 
 
@@ -146,7 +146,7 @@ def test_a_schedule_that_cannot_be_fetched_keeps_its_own_night_back_and_no_other
     assert [row["status"] for row in played.of("nbac_schedule")] == ["failed", "failed"]
     waiting = [line.split(":")[0] for line in played.replay.unsettled]
     assert waiting == [f"raw of 2026-02-03.{mode} is waiting" for mode in ("overnight", "same_day")]
-    assert played.replay.gates["precompute"] == (4, 4)
+    assert played.replay.gates["precompute"] == (2, 2)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -161,7 +161,7 @@ def test_a_replay_that_is_stopped_leaves_nobody_at_work(workers: int, tmp_path: 
     runner = Runner(Interrupted(), state=tmp_path, workers=workers)
     try:
         with pytest.raises(KeyboardInterrupt):
-            runner.run(FIRST, LAST)
+            runner.run(NIGHT, LAST)
         assert working() == before
         there = runner.pipeline.gatekeeper.read("raw", parse_run(f"{NIGHT}.overnight"))
         assert there is None or "nbac_gamebook_player_stats" not in there.members
@@ -209,7 +209,7 @@ def test_a_write_that_is_refused_ends_no_replay_and_is_told(tmp_path: Path) -> N
     play(source, tmp_path)
     source.retries = 1
     again = play(source, tmp_path).replay
-    assert again.dates == 3
+    assert again.dates == 2
     assert [line for line in again.unsettled if "nbac_shot_chart of 2026-02-03.overnight was refused" in line]
 
 
@@ -227,9 +227,9 @@ def test_the_evening_before_is_played_when_it_is_asked_for(tmp_path: Path) -> No
     finally:
         runner.close()
     # the lines come at eight in the morning: the evening's gate fires without them, and in the morning again with them
-    assert played.replay.gates["raw"] == (9, 15)
+    assert played.replay.gates["raw"] == (6, 10)
     assert {name: runs for name, (runs, _) in played.replay.gates.items()} == {
-        "scrapes": 3, "raw": 9, "analytics": 9, "precompute": 9
+        "scrapes": 2, "raw": 6, "analytics": 6, "precompute": 6
     }  # fmt: skip
     lines = [row["record_count"] for row in played.of("odds_api_player_points_props") if row["workflow"] == "tomorrow"]
     assert lines == [0]
