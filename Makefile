@@ -12,8 +12,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # More words for the command, for example: make test ARGS="-k lease -x"
 ARGS ?=
-# Processes that share the tests; those of one file stay together.
-JOBS ?= 2
+# Processes that share the tests; those of one file stay together. One more than the cores: some wait for a clock.
+JOBS ?= 3
 
 # The lock file is made with one release of pip-tools, so that it does not change by itself.
 PIP_TOOLS := pip-tools==7.6.2

@@ -1,6 +1,6 @@
 """The reference plan through the hours of real days: the evening before, a dead scraper, a day without games.
 
-Needs the real data. The clock is set by hand to hours of December 2024, and workers look every half hour.
+Needs the real data. The clock is set by hand to hours of December 2024, and workers look every hour.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,8 +35,8 @@ class Days:
         self.clock.at = eastern(at)
         self.pipeline: Pipeline = connect(read_plan(PLAN), clock=self.clock, dates=partial(days, source), state=state)
 
-    def until(self, text: str, *, step_s: float = 1800.0) -> None:
-        """Let time pass, with a worker that looks every half hour."""
+    def until(self, text: str, *, step_s: float = 3600.0) -> None:
+        """Let time pass, with a worker that looks every hour."""
         while self.clock.at < eastern(text):
             self.clock.at = min(self.clock.at + step_s, eastern(text))
             self.pipeline.sweep()
