@@ -197,3 +197,18 @@ def test_real_g_league_bodies_and_a_part_of_a_game_are_refused_by_name(real: Rec
         ("stats_boxscoretraditionalv2_gleague_2021900002.json", league),
         ("stats_scoreboardv2_gleague_2020-02-25.json", league),
     ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"leagueSchedule": None}, {"resource": "leaguegamelog", "resultSets": []},
+     {"resource": "leaguegamelog", "parameters": None}, {"resource": "boxscoresummary", "resultSets": []},
+     {"resource": "boxscore", "parameters": {}, "resultSets": 3}, {"game": {"homeTeam": None}}],
+    ids=str,
+)  # fmt: skip
+def test_a_body_in_no_shape_is_refused_by_its_name_and_the_rest_is_served(body: bodies.Body, tmp_path: Path) -> None:
+    source = record(tmp_path, odd=body, schedule=bodies.league_schedule(bodies.planned()))
+    assert len(source.schedule(*EVER)) == 1
+    (refusal,) = source.refusals
+    assert str(refusal).startswith("odd.json: ")
+    assert [notice.text for notice in source.notices(*EVER)] == [f"refused: {refusal}"]

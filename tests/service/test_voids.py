@@ -1,8 +1,11 @@
 """Runs that do not take place: who says so, who takes it back, and what they hear when they take place after all."""
 
+from contextlib import suppress
+
 from phasegate.core.calendar import Day
 from phasegate.core.keys import Run
 from phasegate.core.phase import Phase
+from phasegate.errors import PhasegateError
 from phasegate.service.backfill import Order
 from tests.service.given import DAY, RUN, Shop, generation, load, settle, shop, state, total
 from tests.service.test_calendar import NOON, WITH_CALENDAR, Source, kept
@@ -56,6 +59,12 @@ def told(made: Shop, source: Source, reason: str | None) -> None:
     source.void = {} if reason is None else {DAY: reason}
     made.clock.at += 5.0
     made.pipeline.timekeeper.ask(DAY[:7])
+
+
+def asked_of(made: Shop) -> Phase:
+    found = made.pipeline.gatekeeper.read("report", Run(DAY, "daily"))
+    assert found is not None
+    return found
 
 
 def awaits(made: Shop) -> bool:
@@ -197,3 +206,44 @@ def test_a_backfill_mends_a_run_of_any_date_on_a_day_without_games() -> None:
     write(made, RUN, "extra")
     items = made.pipeline.backfill.items(Order(first=DAY, last=DAY))
     assert [(item.phase, item.lacking) for item in items] == [("log", ("fetches",))]
+
+
+def test_what_was_asked_for_when_a_run_became_void_is_built_again_when_it_takes_place() -> None:
+    made, source = kept()
+    load(made, 1)
+    settle(made)
+    load(made, 2)
+    made.pipeline.worker.work()  # the trigger: totals is asked for anew
+    told(made, source, "snow storm")
+    settle(made, until_s=60.0)  # the request is served all the same, or not: nobody knows
+    assert asked_of(made).members["totals"].unsure
+    told(made, source, None)
+    settle(made)
+    assert total(made) == 2
+    assert not asked_of(made).members["totals"].unsure
+
+
+def test_a_run_that_became_void_in_a_quiet_backfill_is_loud_when_it_takes_place() -> None:
+    made, source = loaded()
+    made.pipeline.gatekeeper.rebuild("load", Run(DAY, "daily"), steps=(), quiet=True)
+    told(made, source, "snow storm")
+    made.pipeline.gatekeeper.loud("load", Run(DAY, "daily"))
+    told(made, source, None)
+    assert not sister(made, "daily").quiet
+
+
+def test_a_deadline_passes_though_a_sister_cannot_be_read() -> None:
+    made = shop(plan=SISTERS)
+    made.clock.at = NOON - 3 * 3600.0
+    void(made, "left out", mode="b")
+    write(made, f"{DAY}.a", "other")
+    (doc,) = made.store.scan(f"phase:shop:load:{DAY}.a")
+    made.store.write(doc.key, {**doc.body, "_schema": 99}, due=None, expect=doc.version)
+    with suppress(PhasegateError):
+        void(made, None, mode="b")
+    with suppress(PhasegateError):
+        write(made, f"{DAY}.b", "orders")
+    assert (sister(made).void, sister(made).generation) == (None, 0)
+    made.clock.at = NOON + 60.0
+    made.pipeline.work_until_idle()
+    assert sister(made).firings[0].missing == ("other",)

@@ -49,6 +49,9 @@ _PLAYED = ("live_boxscore", "boxscoresummary", "leaguegamelog")
 _WHOLE_DATES = ("scheduleleaguev2", "scoreboardv2", "leaguegamelog")
 
 
+_ODD_SHAPES = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
 class Recorded(NamedTuple):
     """One body: the file's name, which of the known kinds it is ('' for none), and what it holds."""
 
@@ -68,8 +71,8 @@ class RecordedSource:
     retries = 0
 
     def __init__(self, folder: Path) -> None:
-        self._recorded = _read(folder)
         self._refusals: dict[str, DataError] = {}
+        self._recorded = [one for one in _read(folder) if self._has_frame(one)]
         self._spans: list[tuple[date, date]] = []
         self._schedule = self._read_schedule()
         self._awaited: dict[date, set[str]] = {}
@@ -129,7 +132,10 @@ class RecordedSource:
     def notices(self, first: date, last: date) -> list[Notice]:
         """Tell which bodies were refused, whatever their dates, and of players who share a lookup."""
         kinds = {one.name: _table_of(one) for one in self._recorded}
-        refused = [Notice(kinds[name], (), f"refused: {self._refusals[name]}") for name in sorted(self._refusals)]
+        refused = [
+            Notice(kinds.get(name, SCHEDULE.name), (), f"refused: {self._refusals[name]}")
+            for name in sorted(self._refusals)
+        ]
         return between([*refused, *self._namesakes.notices()], first, last)
 
     def _parsed(self, recorded: Recorded, *, parse: Callable[[], list[RawRow]]) -> list[RawRow]:
@@ -137,7 +143,24 @@ class RecordedSource:
             return parse()
         except DataError as error:
             self._refusals.setdefault(recorded.name, error)
-            return []
+        except _ODD_SHAPES as error:
+            self._refusals.setdefault(recorded.name, _odd(recorded, error))
+        return []
+
+    def _has_frame(self, one: Recorded) -> bool:
+        """Tell whether a body has the frame of its kind, in which rows are looked for; one without is refused."""
+        try:
+            _table_of(one)
+            _games_of_box(one)
+            if one.kind == "boxscoresummary":
+                _game_of(one)
+            if one.kind in _WHOLE_DATES:
+                undecided_dates(one.body)
+        except DataError as error:
+            self._refusals[one.name] = error
+        except _ODD_SHAPES as error:
+            self._refusals[one.name] = _odd(one, error)
+        return one.name not in self._refusals
 
     def _read_schedule(self) -> list[RawRow]:
         by_game: dict[object, RawRow] = {}
@@ -215,6 +238,11 @@ class RecordedSource:
         ordered = in_order(SHOTS, rows)
         check_table(SHOTS, ordered, where=where)
         return ordered
+
+
+def _odd(one: Recorded, error: Exception) -> DataError:
+    what = f"it is not in the shape of {one.kind or 'any kind'} ({type(error).__name__}: {error})"
+    return DataError(one.name, problem=what, mend="fetch the body again, or read its new shape")
 
 
 def _day(row: RawRow) -> date:

@@ -62,7 +62,11 @@ def declared(phase: Phase, claims: dict[VoidBy, str]) -> tuple[Phase, str]:
     reason = claims.get("operator", claims.get("calendar"))
     caught_up = phase.caught_up and (phase.void is None or reason is not None)
     phase = replace(phase, void=reason, voids=claims, caught_up=caught_up)
-    return (phase, "open") if reason is None else (replace(phase, requests={}), "void")
+    if reason is None:
+        return phase, "open"
+    # who was asked may serve it all the same, and nobody takes his report: what the table then holds is not known
+    unsure = {name: replace(phase.members.get(name, Member()), unsure=True) for name in phase.requests}
+    return replace(phase, requests={}, members={**phase.members, **unsure}), "void"
 
 
 def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer]:

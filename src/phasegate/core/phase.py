@@ -16,7 +16,7 @@ HISTORY_MAX = 32
 Ack = Literal["begin", "completion", "publish"]
 Status = Literal["success", "empty", "partial", "failed", "transient", "moved", "skipped"]
 VoidBy = Literal["calendar", "operator"]
-VOIDING = ("void", "expect")
+VOIDING = ("void", "expect", "loud")
 """The commands that a void document takes."""
 GOOD: tuple[Status, ...] = ("success", "empty")
 

@@ -128,9 +128,12 @@ class Backfill:
         """
         self._begin(order)
         days = sorted({item.run.date for item in items if item.reasons})
+        until = self._ports.clock.now() + HELD_MAX_S
         for number, day in enumerate(days, start=1):
             chosen = [item for item in items if item.run.date == day and item.reasons]
-            goes_on = self._date(order, chosen, work=work)
+            goes_on = self._date(order, chosen, work=work, until=until)
+            if not self._asked(chosen):
+                until = self._ports.clock.now() + HELD_MAX_S  # dates on which nobody answers share one patience
             for phase, run in self._phases(chosen):
                 self._gatekeeper.loud(phase, run)
             if not goes_on:
@@ -139,7 +142,7 @@ class Backfill:
             told(number, len(days), day)
         self._finish(order)
 
-    def _date(self, order: Order, items: Sequence[Item], *, work: Callable[[], bool]) -> bool:
+    def _date(self, order: Order, items: Sequence[Item], *, work: Callable[[], bool], until: float) -> bool:
         """Do one date; answer whether to go on. Phases that a trigger would open are opened first, as quiet as all."""
         for phase, run in self._phases(items):
             self._gatekeeper.open(phase, run, by="operator")
@@ -148,17 +151,16 @@ class Backfill:
             chosen = [item for item in items if item.phase == phase]
             for item in chosen:
                 self._apply(item, order)
-            if chosen and not self._worked(items, work=work):
+            if chosen and not self._worked(items, work=work, until=until):
                 return False
-        return self._worked(items, work=work)
+        return self._worked(items, work=work, until=until)
 
-    def _worked(self, items: Sequence[Item], *, work: Callable[[], bool]) -> bool:
+    def _worked(self, items: Sequence[Item], *, work: Callable[[], bool], until: float) -> bool:
         """Let workers work until idle, and go on while somebody else is at it: a process that was killed, say.
 
-        His lease runs out, and the next date is to be built of this one. It is not waited for longer than HELD_MAX_S,
+        His lease runs out, and the next date is to be built of this one. It is not waited for longer than ``until``,
         nor for a step that has failed.
         """
-        until = self._ports.clock.now() + HELD_MAX_S
         while work():
             if not self._asked(items, unanswered=True) or self._ports.clock.now() >= until:
                 return True
@@ -178,7 +180,13 @@ class Backfill:
     def _phases(self, items: Sequence[Item]) -> list[tuple[str, Run]]:
         """Return every phase of the runs that are touched."""
         runs = dict.fromkeys(item.run for item in items)
-        return [(name, run) for run in runs for name, plan in self._plan.phases.items() if run.mode in plan.modes]
+        return [
+            (name, run)
+            for run in runs
+            for name, plan in self._plan.phases.items()
+            if run.mode in plan.modes
+            and (self._is_expected(run.date) or not self._plan.asks_calendar(name, mode=run.mode))
+        ]
 
     def _begin(self, order: Order) -> None:
         """Note that this order begins now, or goes on where it was stopped."""

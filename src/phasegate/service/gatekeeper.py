@@ -152,10 +152,16 @@ class Gatekeeper:
 
     def look(self, key: str) -> None:
         """Draw the consequences of time in one document, and send and tell what is due."""
-        self._herald.catch_up(key)
+        failure: PhasegateError | None = None
+        try:
+            self._herald.catch_up(key)
+        except PhasegateError as e:  # a sister that cannot be read keeps no deadline from passing
+            failure = e
         now = self._ports.clock.now()
         self._transact(key, decisions.look(key=key, now=now, attempt=self._ports.ids()))
         self.flush(key)
+        if failure is not None:
+            raise failure
 
     def flush(self, key: str) -> int:
         """Send and tell what a document has due, and what follows from it in others; return how many messages went.
