@@ -175,7 +175,7 @@ def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: 
     if len(named) > 1:
         raise DataError(named[1], problem=f"{named[0]} is given too", mend="leave one of them out")
     if data is not None:
-        return str(data), ParquetSource(data)
+        return str(data.absolute()), ParquetSource(data)  # not a folder's name that is also a word
     if recorded is not None:
         name = f"recorded:{recorded}"
     elif synthetic or live:

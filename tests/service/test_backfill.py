@@ -181,3 +181,13 @@ def test_a_step_that_two_modes_share_is_built_anew_once() -> None:
     backfill(made, order)
     assert builds(made, "trend", 2) == before + 1
     assert phase(made, 2, mode="night").requests == {}
+
+
+def test_a_step_that_modes_share_is_built_anew_in_one_that_is_not_held() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2})
+    load(made, 2, 2, mode="day")
+    settle(made)
+    made.pipeline.gatekeeper.pause("out", Run(day(2), "day"), reason="looking at it")
+    order = Order(first=day(2), last=day(2), steps=("trend",))
+    assert [str(i.run) for i in made.pipeline.backfill.items(order) if "trend" in i.anew] == ["2026-02-02.night"]

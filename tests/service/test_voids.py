@@ -8,7 +8,7 @@ from phasegate.core.phase import Phase
 from phasegate.errors import PhasegateError
 from phasegate.service.backfill import Order
 from tests.service.given import DAY, RUN, Shop, generation, load, settle, shop, state, total
-from tests.service.test_calendar import NOON, WITH_CALENDAR, Source, kept
+from tests.service.test_calendar import NOON, WITH_CALENDAR, Source, held_up, kept
 from tests.service.test_windows import cell, expecting, phase
 from tests.service.test_windows import load as load_day
 
@@ -247,3 +247,10 @@ def test_a_deadline_passes_though_a_sister_cannot_be_read() -> None:
     made.clock.at = NOON + 60.0
     made.pipeline.work_until_idle()
     assert sister(made).firings[0].missing == ("other",)
+
+
+def test_a_run_that_somebody_opened_just_before_it_was_declared_void_is_void() -> None:
+    made, _, store = held_up()
+    store.held = "phase:shop:load", lambda: load(made, 1)
+    void(made, "a bad file")
+    assert state(made, "load") == "void"

@@ -282,7 +282,8 @@ class Backfill:
         if run.mode not in self._plan.phases[phase].modes or step not in self._plan.members(phase, mode=run.mode):
             return False
         there = self._gatekeeper.read(phase, run)
-        return there is not None and there.void is None and there.result_of(step) is not None
+        works = there is not None and there.void is None and there.paused is None
+        return there is not None and works and there.result_of(step) is not None
 
     def _reasons(
         self, phase: str, run: Run, there: Phase | None, *, anew: Sequence[str], order: Order

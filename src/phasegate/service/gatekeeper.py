@@ -104,7 +104,9 @@ class Gatekeeper:
         """Declare that a run of a phase does not take place, with the reason (None: that it does after all)."""
         now = self._ports.clock.now()
         if reason is not None and self.read(phase, run) is None:
-            return self.open(phase, run, void=reason)
+            answer = self.open(phase, run, void=reason)
+            if answer.outcome == "void":
+                return answer  # else somebody has opened it meanwhile
         answer = self._opened(phase, run, lambda key, attempt: orders.void(reason, key=key, now=now, attempt=attempt))
         return self._heard_again(phase, run, answer)
 
