@@ -254,3 +254,35 @@ def test_a_run_that_somebody_opened_just_before_it_was_declared_void_is_void() -
     store.held = "phase:shop:load", lambda: load(made, 1)
     void(made, "a bad file")
     assert state(made, "load") == "void"
+
+
+def test_a_run_that_is_brought_back_after_its_deadline_hears_its_sisters_before_it_fires() -> None:
+    made = shop(plan=SISTERS)
+    made.clock.at = NOON - 3 * 3600.0
+    write(made, f"{DAY}.b", "orders")
+    void(made, "left out", mode="b")
+    write(made, f"{DAY}.a", "other")
+    made.clock.at = NOON + 3600.0
+    void(made, None, mode="b")
+    assert [firing.missing for firing in sister(made).firings] == [()]
+
+
+def test_who_was_slow_to_tell_a_run_what_others_know_does_not_say_that_it_has_heard() -> None:
+    made, _, store = held_up(SISTERS)
+    made.clock.at = NOON - 3 * 3600.0
+    write(made, f"{DAY}.b", "orders")
+    void(made, "left out", mode="b")
+    write(made, f"{DAY}.a", "other")
+
+    def meanwhile() -> None:
+        void(made, "left out again", mode="b")
+        made.clock.at += 1.0
+        store.held = f"phase:shop:load:{DAY}.a", lambda: void(made, "and again", mode="b")
+        void(made, None, mode="b")
+        made.clock.at += 1.0
+
+    store.held = f"phase:shop:load:{DAY}.a", meanwhile
+    void(made, None, mode="b")
+    void(made, None, mode="b")
+    made.pipeline.work_until_idle()
+    assert sister(made).generation == 1

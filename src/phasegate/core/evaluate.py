@@ -156,7 +156,7 @@ def _may_fire(phase: Phase, *, now: float) -> bool:
         return True
     if not all(name in there for name in gate.critical):
         return False
-    if not phase.caught_up and now < phase.opened_at + gate.catch_up_max_s:
+    if not phase.caught_up and now < max(phase.opened_at, phase.lifted_at or 0.0) + gate.catch_up_max_s:
         return False
     overdue = gate.deadline is not None and now >= gate.deadline
     enough = gate.at_least is not None and len(there) >= gate.at_least

@@ -232,7 +232,7 @@ class Phase(State, frozen=True):
     change made a window of this run change, while the run is rebuilt for it. ``quiet``: foreign receivers are not told.
     ``void``: why it does not take place, the operator's reason before the calendar's; ``voids`` holds who says so, and
     a reason that no name stands beside is the calendar's. ``heard``: the order of the calendar's last change of its
-    date that it knows of.
+    date that it knows of. ``lifted_at``: when it was last brought back.
     """
 
     name: str
@@ -259,6 +259,7 @@ class Phase(State, frozen=True):
     void: str | None = None
     voids: dict[VoidBy, str] = {}
     heard: float | None = None
+    lifted_at: float | None = None
 
     @property
     def voided_by(self) -> dict[VoidBy, str]:

@@ -49,7 +49,12 @@ class Herald:
             for member, known in ({} if sister is None else sister.members).items():
                 if member in phase.gate.members and known.result is not None and self._is_table(member):
                     self._relay(member, known.result, key=key, first=phase.result_of(member) is None)
-        self._refresh(key, phase, origin=None, unless=lambda there: there.caught_up)  # who is slow, is too late
+
+        def is_over(there: Phase) -> bool:
+            """Who is slow is too late: it has caught up, or does not take place, or was brought back anew meanwhile."""
+            return there.caught_up or (there.void, there.lifted_at) != (phase.void, phase.lifted_at)
+
+        self._refresh(key, phase, origin=None, unless=is_over)
         return True
 
     def deliver(self, key: str, phase: Phase) -> tuple[Told, list[str]]:
