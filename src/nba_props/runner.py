@@ -157,14 +157,15 @@ class Runner:
 
         def scrape() -> bool:
             try:
-                self._leave_out(day)
+                is_said = self._leave_out(day)
                 lines: list[RawRow] = []
                 try:
                     for mode, fetches in self._fetches(day, box):
                         self._scrape(day, mode, fetches, lines=lines)
                 finally:
                     self._write_log(day, lines)
-                self._leave_out(day)  # again: the calendar may not have known the date at first
+                if not is_said:  # the calendar did not know the date at first
+                    self._leave_out(day)
             finally:
                 fetched.set()
             return True
@@ -233,13 +234,16 @@ class Runner:
             self._held_back.add(day)
         return early
 
-    def _leave_out(self, day: date) -> None:
+    def _leave_out(self, day: date) -> bool:
         """Say of the modes that are not played that nobody need expect them; take it back of those that are.
 
-        Nothing is said of a date that the calendar refuses: the reports are refused too, and tell it.
+        Nothing is said of a date that the calendar refuses: the reports are refused too, and tell it. Answer whether
+        all was said.
         """
         with suppress(BadInput):
             self._void_and_back(day)
+            return True
+        return False
 
     def _void_and_back(self, day: date) -> None:
         for mode in self.pipeline.plan.phases["raw"].modes:

@@ -4,15 +4,15 @@
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, time
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from benchmarks.known import COUNTED, differences, numbers
+from benchmarks.known import COUNTED, Season, differences, numbers
+from benchmarks.seasons import moved
 from nba_props.runner import LOG, PROPS, Runner
-from nba_props.sources import EASTERN
 from nba_props.sources.parquet import ParquetSource
 from nba_props.tally import Replay
 
@@ -71,22 +71,20 @@ def test_players_points_are_their_teams_points_in_every_game(season: Replay, run
 def test_each_gate_fires_one_generation_a_run_and_nothing_is_left_due(
     season: Replay, runner: Runner, nba_data: Path
 ) -> None:
-    source, ten = ParquetSource(nba_data), time(10, tzinfo=EASTERN)
-    moved = [day for day in source.dates(FIRST, LAST)
-             if source.props(day) != source.props(day, at=datetime.combine(day, ten))]  # fmt: skip
-    assert moved, "lines that changed between the morning and the games are what this is about"
+    lines_moved = moved(ParquetSource(nba_data), Season("", FIRST, LAST))
+    assert lines_moved, "lines that changed between the morning and the games are what this is about"
     assert season.gates.pop("scrapes") == (19, 19)
-    assert season.gates.pop("raw") == (38, 38 + len(moved))
+    assert season.gates.pop("raw") == (38, 38 + lines_moved)
     # a worker may have built of the morning's lines before the evening's came
-    assert all(runs == 38 and 38 <= n <= 38 + len(moved) for runs, n in season.gates.values())
+    assert all(runs == 38 and 38 <= n <= 38 + lines_moved for runs, n in season.gates.values())
     assert season.unsettled == ()
     assert season.dead_letters == 0
     builds = dict(season.tally.builds)
     assert builds.pop(LOG) == 19
-    assert builds.pop(PROPS) == 19 + len(moved)
+    assert builds.pop(PROPS) == 19 + lines_moved
     of_lines = {"upcoming_player_game_context", "player_daily_cache", "player_shot_zone_analysis",
                 "player_composite_factors", "ml_feature_store_v2"}  # fmt: skip
-    assert all(19 <= builds.pop(step) <= 19 + len(moved) for step in of_lines)
+    assert all(19 <= builds.pop(step) <= 19 + lines_moved for step in of_lines)
     assert set(builds.values()) == {19}, "what same_day has built overnight finds done"
     assert runner.pipeline.next_due() is None
 

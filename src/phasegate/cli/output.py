@@ -89,10 +89,10 @@ def count(number: int, noun: str, /, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def listed(found: Sequence[str], /) -> str:
+def stacked(found: Sequence[str], /) -> str:
     """Return a whole list for a column: in one line where it is short, else a line each.
 
-    >>> listed(["a", "b"])
+    >>> stacked(["a", "b"])
     'a, b'
     """
     line = ", ".join(found)

@@ -6,7 +6,7 @@ import click
 
 from phasegate.cli.app import FINE, App, pass_app
 from phasegate.cli.options import example, json_option
-from phasegate.cli.output import count, emit, emit_json, listed, table
+from phasegate.cli.output import count, emit, emit_json, stacked, table
 
 if TYPE_CHECKING:
     from phasegate.core.plan import Hours, ModeGate, Moment, Plan, Start, Step
@@ -48,7 +48,7 @@ def check(app: App, /, *, path: str | None, as_json: bool) -> int:
 
 def _lines(plan: "Plan") -> list[str]:
     steps = [
-        (str(number), step.phase, step.name, step.kind, listed(_needs(step)) or "-", _table(step))
+        (str(number), step.phase, step.name, step.kind, stacked(_needs(step)) or "-", _table(step))
         for number, step in enumerate(plan.steps.values(), 1)
     ]
     calendar = f", dates from {plan.calendar}" if plan.calendar else ""
@@ -89,7 +89,7 @@ def _has_windows(plan: "Plan") -> bool:
 
 def _expects(gate: "ModeGate") -> str:
     """Return the steps a gate waits for, the critical ones with a star."""
-    return listed([f"{name}*" if name in gate.critical else name for name in gate.expect])
+    return stacked([f"{name}*" if name in gate.critical else name for name in gate.expect])
 
 
 def _opens(gate: "ModeGate") -> str:

@@ -84,19 +84,15 @@ def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision:
 
     def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
-        changed = {date for date, day in given.items() if _changes(month.days.get(date), day)}
-        known = {**month.days, **{date: _taken_over(month.days.get(date), day, now=now) for date, day in given.items()}}
+        taken = {date: _taken_over(month.days.get(date), day, now=now) for date, day in given.items()}
+        # their open runs must hear of it
+        changed = {d for d, known in taken.items() if d not in month.days or known.order != month.days[d].order}
         # due at once: whoever sweeps next sees whether a run must be opened
         soon = now if month.next_start is None else min(now, month.next_start)
-        return replace(month, days=known, asked_at=max(now, month.asked_at), error="", next_start=soon,
-                       changed=tuple(sorted(changed.union(month.changed)))), None  # fmt: skip
+        return replace(month, days={**month.days, **taken}, changed=tuple(sorted(changed.union(month.changed))),
+                       asked_at=max(now, month.asked_at), error="", next_start=soon), None  # fmt: skip
 
     return decide
-
-
-def _changes(known: Known | None, day: Day) -> bool:
-    """Tell whether a date's open runs must hear of what was learned: that it is another than was known, if any was."""
-    return known is None or day.state != known.day.state
 
 
 def _taken_over(known: Known | None, day: Day, *, now: float) -> Known:

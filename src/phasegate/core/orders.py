@@ -29,9 +29,9 @@ def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[
         claims = dict(phase.voided_by)
         if reason is not None:
             claims["operator"] = reason
-            return declared(phase, claims, now=now)
+            return _declared(phase, claims, now=now)
         whose: VoidBy = "operator" if "operator" in claims else "calendar"
-        return declared(phase, {by: why for by, why in claims.items() if by != whose}, now=now)
+        return _declared(phase, {by: why for by, why in claims.items() if by != whose}, now=now)
 
     return command("void", reason or "not void", key=key, now=now, attempt=attempt, decide=decide)
 
@@ -49,12 +49,12 @@ def expect(order: float, *, void: str | None, key: str, now: float, attempt: str
         claims: dict[VoidBy, str] = {by: why for by, why in phase.voided_by.items() if by != "calendar"}
         if void is not None:
             claims["calendar"] = void
-        return declared(replace(phase, heard=order), claims, now=now)
+        return _declared(replace(phase, heard=order), claims, now=now)
 
     return command("expect", void or "takes place", key=key, now=now, attempt=attempt, decide=decide)
 
 
-def declared(phase: Phase, claims: dict[VoidBy, str], *, now: float) -> tuple[Phase, str]:
+def _declared(phase: Phase, claims: dict[VoidBy, str], *, now: float) -> tuple[Phase, str]:
     """Return a run with these who say that it does not take place, and what it is now.
 
     One that is brought back looks again at all that others know: what they said meanwhile it did not take in.

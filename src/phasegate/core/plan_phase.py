@@ -8,7 +8,7 @@ from typing import cast
 
 from phasegate.core.keys import WORD
 from phasegate.core.phase import GOOD, Ack, Status
-from phasegate.core.plan import MODE_DEFAULT, ModeGate, PhasePlan, Send, Start
+from phasegate.core.plan import MODE_DEFAULT, ModeGate, Moment, PhasePlan, Send, Start
 from phasegate.core.plan_times import read_hours, read_moment, read_start
 from phasegate.core.toml_lines import spell, suggest
 from phasegate.core.toml_read import Section
@@ -90,15 +90,16 @@ def _mode(section: Section, *, steps: Sequence[str], start: Start, calendar: boo
             mend = "; add it there" if name in steps else suggest(name, known=expect)
             raise section.error("critical", f"{told}{mend}")
     start = read_start(section, calendar=calendar) if section.has("start") else start
+    deadline = read_moment(section, "deadline", calendar=calendar)
     return ModeGate(
         expect=expect,
         critical=tuple(name for name in expect if name in critical),
         at_least=_require(section, count=len(expect)),
-        deadline=read_moment(section, "deadline", calendar=calendar),
+        deadline=deadline,
         accept=_accept(section),
         start=start,
         reports=read_hours(section),
-        any_date=_any_date(section, start=start, calendar=calendar),
+        any_date=_any_date(section, deadline=deadline, start=start, calendar=calendar),
         await_windows=_of_the_calendar(section, "await_windows", default=True, calendar=calendar),
     )
 
@@ -110,9 +111,8 @@ def _of_the_calendar(section: Section, key: str, *, default: bool, calendar: boo
     return section.truth(key, default=default)
 
 
-def _any_date(section: Section, *, start: Start, calendar: bool) -> bool:
+def _any_date(section: Section, *, deadline: Moment | None, start: Start, calendar: bool) -> bool:
     any_date = _of_the_calendar(section, "any_date", default=False, calendar=calendar)
-    deadline = read_moment(section, "deadline", calendar=calendar)
     if any_date and deadline is not None and deadline.anchor is not None:
         told = f"asks no calendar, and the deadline counts from its {spell(deadline.anchor)}"
         raise section.error("any_date", f"{told}; remove it, or write a local time")

@@ -30,6 +30,8 @@ DAYS_MAX = 4_000
 HELD_MAX_S = 600.0
 LOOK_EVERY_S = 1.0
 
+Phases = Sequence[tuple[str, Run]]
+
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for. ``steps`` are built anew whatever they hold. ``modes`` (): those open, and the main one.
@@ -115,8 +117,10 @@ class Backfill:
         again = replace(order, steps=())
         return [
             item
-            for day in self._days(order)
-            for item in self._items(day, again if known is not None and known.is_done(day) else order)
+            for day, expected in self._days(order)
+            for item in self._items(
+                day, again if known is not None and known.is_done(day) else order, expected=expected
+            )
         ]
 
     def carry_out(
@@ -131,45 +135,49 @@ class Backfill:
         until = self._ports.clock.now() + HELD_MAX_S
         for number, day in enumerate(days, start=1):
             chosen = [item for item in items if item.run.date == day and item.reasons]
-            goes_on = self._date(order, chosen, work=work, until=until)
-            if not self._asked(chosen):
-                until = self._ports.clock.now() + HELD_MAX_S  # dates on which nobody answers share one patience
-            for phase, run in self._phases(chosen):
+            phases = self._phases(chosen)
+            goes_on = self._date(order, chosen, phases=phases, work=work, until=until)
+            for phase, run in phases:
                 self._gatekeeper.loud(phase, run)
             if not goes_on:
                 return
-            self._note(order, upto=day, left=self._asked(chosen))
+            left = self._asked(phases)
+            if not left:
+                until = self._ports.clock.now() + HELD_MAX_S  # dates on which nobody answers share one patience
+            self._note(order, upto=day, left=left)
             told(number, len(days), day)
         self._finish(order)
 
-    def _date(self, order: Order, items: Sequence[Item], *, work: Callable[[], bool], until: float) -> bool:
+    def _date(
+        self, order: Order, items: Sequence[Item], *, phases: Phases, work: Callable[[], bool], until: float
+    ) -> bool:
         """Do one date; answer whether to go on. Phases that a trigger would open are opened first, as quiet as all."""
-        for phase, run in self._phases(items):
+        for phase, run in phases:
             self._gatekeeper.open(phase, run, by="operator")
             self._gatekeeper.rebuild(phase, run, steps=(), quiet=order.quiet)
         for phase in self._plan.phases:
             chosen = [item for item in items if item.phase == phase]
             for item in chosen:
                 self._apply(item, order)
-            if chosen and not self._worked(items, work=work, until=until):
+            if chosen and not self._worked(phases, work=work, until=until):
                 return False
-        return self._worked(items, work=work, until=until)
+        return self._worked(phases, work=work, until=until)
 
-    def _worked(self, items: Sequence[Item], *, work: Callable[[], bool], until: float) -> bool:
+    def _worked(self, phases: Phases, *, work: Callable[[], bool], until: float) -> bool:
         """Let workers work until idle, and go on while somebody else is at it: a process that was killed, say.
 
         His lease runs out, and the next date is to be built of this one. It is not waited for longer than ``until``,
         nor for a step that has failed.
         """
         while work():
-            if not self._asked(items, unanswered=True) or self._ports.clock.now() >= until:
+            if not self._asked(phases, unanswered=True) or self._ports.clock.now() >= until:
                 return True
             self._ports.clock.sleep(LOOK_EVERY_S)
         return False
 
-    def _asked(self, items: Sequence[Item], *, unanswered: bool = False) -> bool:
+    def _asked(self, phases: Phases, *, unanswered: bool = False) -> bool:
         """Tell whether steps of these runs are still asked for; ``unanswered``: and nobody has said anything of it."""
-        for phase, run in self._phases(items):
+        for phase, run in phases:
             there = self._gatekeeper.read(phase, run)
             for name, request in {} if there is None or there.paused is not None else there.requests.items():
                 waits = request.state == "open" and not request.failures and self._plan.steps[name].kind != "external"
@@ -177,44 +185,40 @@ class Backfill:
                     return True
         return False
 
-    def _phases(self, items: Sequence[Item]) -> list[tuple[str, Run]]:
-        """Return every phase of the runs that are touched."""
-        runs = dict.fromkeys(item.run for item in items)
+    def _phases(self, items: Sequence[Item]) -> Phases:
+        """Return every phase of the runs that are touched, apart from those that the calendar does not expect."""
+        runs = {item.run: self._is_expected(item.run.date) for item in items}
         return [
             (name, run)
-            for run in runs
+            for run, expected in runs.items()
             for name, plan in self._plan.phases.items()
-            if run.mode in plan.modes
-            and (self._is_expected(run.date) or not self._plan.asks_calendar(name, mode=run.mode))
+            if run.mode in plan.modes and (expected or not self._plan.asks_calendar(name, mode=run.mode))
         ]
 
     def _begin(self, order: Order) -> None:
         """Note that this order begins now, or goes on where it was stopped."""
-        now = self._ports.clock.now()
-
-        def decide(known: Progress | None) -> tuple[Progress, None]:
-            return (Progress(order=order, started_at=now) if known is None or known.finished else known), None
-
-        transact(self._ports.store, self._key(order), kind=Progress, decide=decide, clock=self._ports.clock)
+        begun = Progress(order=order, started_at=self._ports.clock.now())
+        self._progress(order, lambda known: begun if known.finished else known)
 
     def _note(self, order: Order, *, upto: str, left: bool) -> None:
         """Remember that all dates up to one are done; ``left``: but this one, of which something is asked for."""
-        now = self._ports.clock.now()
 
-        def decide(known: Progress | None) -> tuple[Progress, None]:
-            known = known or Progress(order=order, started_at=now)
+        def noted(known: Progress) -> Progress:
             others = tuple(day for day in known.left if day != upto)
-            return replace(known, upto=max(upto, known.upto), left=(*others, upto) if left else others), None
+            return replace(known, upto=max(upto, known.upto), left=(*others, upto) if left else others)
 
-        transact(self._ports.store, self._key(order), kind=Progress, decide=decide, clock=self._ports.clock)
+        self._progress(order, noted)
 
     def _finish(self, order: Order) -> None:
         """Remember that all dates are done; those that are left are done by the same order again."""
+        self._progress(order, lambda known: replace(known, upto=order.last, finished=not known.left))
+
+    def _progress(self, order: Order, change: Callable[[Progress], Progress]) -> None:
+        """Change what is known of how far an order came; of a new one nothing is."""
         now = self._ports.clock.now()
 
         def decide(known: Progress | None) -> tuple[Progress, None]:
-            known = known or Progress(order=order, started_at=now)
-            return replace(known, upto=order.last, finished=not known.left), None
+            return change(known or Progress(order=order, started_at=now)), None
 
         transact(self._ports.store, self._key(order), kind=Progress, decide=decide, clock=self._ports.clock)
 
@@ -236,8 +240,8 @@ class Backfill:
         if "dead" in item.reasons:
             self._gatekeeper.redrive(phase, run, step=None)
 
-    def _items(self, day: str, order: Order) -> Iterator[Item]:
-        runs, expected = self._runs(day, order), self._is_expected(day)
+    def _items(self, day: str, order: Order, *, expected: bool) -> Iterator[Item]:
+        runs = self._runs(day, order)
         owners = self._owners(runs, order)
         for run in runs:
             for phase, plan in self._plan.phases.items():
@@ -251,9 +255,9 @@ class Backfill:
                 if not expected and self._plan.asks_calendar(phase, mode=run.mode):
                     continue
                 lacking = self._lacking(phase, run, there)
-                external = [s for s in self._plan.members(phase, mode=run.mode).values() if s.kind == "external"]
-                is_empty = there is None and bool(external) and len(lacking) == len(external)
                 members = self._plan.members(phase, mode=run.mode)
+                external = [s for s in members.values() if s.kind == "external"]
+                is_empty = there is None and bool(external) and len(lacking) == len(external)
                 anew = tuple(s for s in order.steps if s in members and owners.get(s, run.mode) == run.mode
                              and not self._is_asked_anew(s, there))  # fmt: skip
                 reasons = () if is_empty else tuple(self._reasons(phase, run, there, anew=anew, order=order))
@@ -282,8 +286,9 @@ class Backfill:
         if run.mode not in self._plan.phases[phase].modes or step not in self._plan.members(phase, mode=run.mode):
             return False
         there = self._gatekeeper.read(phase, run)
-        works = there is not None and there.void is None and there.paused is None
-        return there is not None and works and there.result_of(step) is not None
+        if there is None or there.void is not None or there.paused is not None:
+            return False
+        return there.result_of(step) is not None
 
     def _reasons(
         self, phase: str, run: Run, there: Phase | None, *, anew: Sequence[str], order: Order
@@ -335,12 +340,13 @@ class Backfill:
         main = self._plan.main_mode
         return known if any(run.mode == main for run in known) else [*known, Run(day, main)]
 
-    def _days(self, order: Order) -> Iterator[str]:
-        """Give the dates that may have something to do: those with games, and where runs are that ask no calendar."""
+    def _days(self, order: Order) -> Iterator[tuple[str, bool]]:
+        """Give the dates that may have something to do, and whether they have games: else runs that ask no calendar."""
         free = [(phase, mode) for phase, mode, asks in self._gates(order) if not asks]
         for day in self._span(order):
-            if self._is_expected(day) or any(self._gatekeeper.read(p, Run(day, m)) is not None for p, m in free):
-                yield day
+            expected = self._is_expected(day)
+            if expected or any(self._gatekeeper.read(p, Run(day, m)) is not None for p, m in free):
+                yield day, expected
 
     def _is_expected(self, day: str) -> bool:
         """Tell whether a date has games; without a calendar every date has."""

@@ -56,9 +56,8 @@ class Gatekeeper:
             return decisions.opened_and(opening, orders.void(void, key=key, now=now, attempt=attempt))
 
         answer = self._decide(phase, run, decide)
-        key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        if not alone and self._herald.catch_up(key):
-            self.flush(key)
+        if not alone:
+            self._catch_up(phase, run)
         return answer
 
     def _gate(self, phase: str, run: Run, *, opened_at: float, by: Opener) -> tuple[Gate, float | None]:
@@ -108,7 +107,7 @@ class Gatekeeper:
             if answer.outcome == "void":
                 return answer  # else somebody has opened it meanwhile
         answer = self._opened(phase, run, lambda key, attempt: orders.void(reason, key=key, now=now, attempt=attempt))
-        return self._heard_again(phase, run, answer)
+        return self._brought_back(phase, run, answer)
 
     def expect(self, phase: str, run: Run, *, order: float, void: str | None) -> Answer:
         """Bring a change of the calendar: that the run does not take place (``void``: why not), or that it does."""
@@ -118,23 +117,25 @@ class Gatekeeper:
             run,
             lambda key, attempt: orders.expect(order, void=void, key=key, now=now, attempt=attempt),
         )
-        return self._heard_again(phase, run, answer)
+        return self._brought_back(phase, run, answer)
 
-    def _heard_again(self, phase: str, run: Run, answer: Answer) -> Answer:
-        """Tell a run that was brought back what others know; a run that was not has nothing to hear."""
-        key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        if answer.outcome == "open" and self._herald.catch_up(key):
-            self.flush(key)
+    def _brought_back(self, phase: str, run: Run, answer: Answer) -> Answer:
+        if answer.outcome == "open":
+            self._catch_up(phase, run)
         return answer
+
+    def _catch_up(self, phase: str, run: Run) -> None:
+        """Tell a run what others know, if it has not heard it yet."""
+        key = keys.phase_key(self.plan.pipeline, phase, run=run)
+        if self._herald.catch_up(key):
+            self.flush(key)
 
     def replan(self, phase: str, run: Run) -> Answer:
         """Pin today's plan to an open run. The deadline counts from when the run was opened."""
         now, open_ = self._ports.clock.now(), self.read(phase, run)
         gate, _ = self._gate(phase, run, opened_at=now if open_ is None else open_.opened_at, by="operator")
         answer = self._opened(phase, run, lambda key, attempt: orders.replan(gate, key=key, now=now, attempt=attempt))
-        key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        if self._herald.catch_up(key):
-            self.flush(key)
+        self._catch_up(phase, run)
         return answer
 
     def redrive(

@@ -87,9 +87,8 @@ class Timekeeper:
         """Void the open runs of a date that no longer takes place, or bring back those of one that does after all."""
         day = known.day
         why = None if day.state == "games" else day.reason or f"the calendar says {day.state}"
-        asking = set(self._runs(day.date))
-        for phase, run in self._all_runs(day.date):
-            there, asks = self._gatekeeper.read(phase, run), (phase, run) in asking
+        for phase, run in self._runs(day.date):
+            there, asks = self._gatekeeper.read(phase, run), self._plan.asks_calendar(phase, mode=run.mode)
             if there is None or there.has_heard(known.order) or not (asks or "calendar" in there.voided_by):
                 continue  # whose mode has come to ask no calendar is brought back
             self._gatekeeper.expect(phase, run, order=known.order, void=why if asks else None)
@@ -121,12 +120,6 @@ class Timekeeper:
                     yield at, phase, run
 
     def _runs(self, date: str) -> Iterator[tuple[str, Run]]:
-        """Give the runs of a date that the calendar speaks of."""
-        for phase, run in self._all_runs(date):
-            if self._plan.asks_calendar(phase, mode=run.mode):
-                yield phase, run
-
-    def _all_runs(self, date: str) -> Iterator[tuple[str, Run]]:
         for phase, plan in self._plan.phases.items():
             for mode in plan.modes:
                 yield phase, Run(keys.parse_date(date), mode)
