@@ -20,3 +20,14 @@ def test_the_folder_named_by_the_environment_is_used(tmp_path: Path) -> None:
     (tmp_path / "nba" / "box.parquet").touch()
     assert real_data_folder({"NBA_DATA": str(tmp_path)}) == tmp_path
     assert real_data_folder({"NBA_DATA": tmp_path.name}, root=tmp_path.parent) == tmp_path
+
+
+@pytest.mark.parametrize("environ", [{}, {"NBA_DATA": ""}])
+def test_where_none_is_named_or_an_empty_one_the_folder_beside_the_repository_is_used(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "box.parquet").touch()  # found nowhere else than beside
+    (tmp_path / "shared" / "nba").mkdir(parents=True)
+    (tmp_path / "shared" / "nba" / "box.parquet").touch()
+    assert real_data_folder(environ, root=tmp_path / "here") == tmp_path / "shared" / "nba"

@@ -188,7 +188,9 @@ def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: 
 def _folder(data: Path | None) -> Path:
     folder = data or (Path(os.environ[NBA_DATA]) if os.environ.get(NBA_DATA) else None)
     if folder is None:
-        raise DataError("--data", problem=f"is missing and {NBA_DATA} is not set", mend="name a folder, or --synthetic")
+        raise DataError(
+            "--data", problem=f"is missing and {NBA_DATA} is not set", mend="name a folder with nba/ and espn/"
+        )
     return folder
 
 

@@ -42,8 +42,9 @@ Witness = Callable[..., Done]
 
 @pytest.fixture
 def witness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Witness:
-    def run(*more: str, first: str = FRIDAY, last: str = MONDAY) -> Done:
-        arguments = ["witness", "--from", first, "--to", last, "--data", str(tmp_path), *more]
+    def run(*more: str, first: str = FRIDAY, last: str = MONDAY, folder: Path | None = tmp_path) -> Done:
+        named = [] if folder is None else ["--data", str(folder)]
+        arguments = ["witness", "--from", first, "--to", last, *named, *more]
         monkeypatch.setattr("sys.argv", ["nba-props", *arguments])
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
@@ -331,3 +332,15 @@ def test_of_two_real_seasons_all_43_known_cells_and_the_113_missing_games_are_pr
         "113 games missing from the second source (14 whole dates)"
     )
     assert done.code == 1
+
+
+def test_the_folder_may_be_that_of_the_environment_and_without_one_the_error_says_what_to_name(
+    witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has(tmp_path)
+    monkeypatch.setenv("NBA_DATA", str(tmp_path))
+    assert witness(folder=None).lines[-1] == "OK"
+    monkeypatch.delenv("NBA_DATA")
+    done = witness(folder=None)
+    assert done.err == "nba-props: --data: is missing and NBA_DATA is not set; name a folder with nba/ and espn/\n"
+    assert (done.code, done.lines) == (2, [])
