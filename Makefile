@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # The targets share one virtual environment, and `check` runs from quick to slow.
 .NOTPARALLEL:
+# The tests start hundreds of processes, and compiling everything anew is half of what a short one does.
+export PYTHONDONTWRITEBYTECODE :=
 
 # The first of these that really runs and is new enough; `make PYTHON=/path/to/python` overrides.
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
