@@ -17,8 +17,9 @@ from phasegate import CalendarDay
 
 GAME_LENGTH_S = 2.5 * 3600
 """From tip-off to the final box score; the longest games take about three hours."""
-TIPOFF_UNKNOWN = time(22, 30, tzinfo=EASTERN)
-"""The latest usual tip-off, taken for a game whose own is unknown: too late is safe, too early is not."""
+EARLIEST, LATEST = time(12, 0, tzinfo=EASTERN), time(22, 30, tzinfo=EASTERN)
+"""The usual tip-offs between which a game begins whose own is unknown: what comes before the games is wanted before the
+first, what comes after them not before the last is over."""
 
 
 def game_dates(first: date, last: date) -> list[CalendarDay]:
@@ -47,8 +48,10 @@ def _day(day: date, games: Sequence[RawRow]) -> CalendarDay:
     playing = [row for row in games if not row["postponed"]]
     postponed = ", ".join(sorted(_name(row) for row in games if row["postponed"]))
     if playing:
-        tips = [_tipoff(row) for row in playing]
-        anchors = {"first_tip": min(tips), "last_game_end": max(tips) + GAME_LENGTH_S}
+        anchors = {
+            "first_tip": min(_tipoff(row, unknown=EARLIEST) for row in playing),
+            "last_game_end": max(_tipoff(row, unknown=LATEST) for row in playing) + GAME_LENGTH_S,
+        }
         reason = f"{len(playing)} game(s)" + (f"; postponed: {postponed}" if postponed else "")
         return CalendarDay(date=day.isoformat(), state="games", anchors=anchors, reason=reason)
     if games:
@@ -62,9 +65,9 @@ def _name(row: RawRow) -> str:
     return f"{row['team_a_abbr']} and {row['team_b_abbr']} ({row['game_id']})"
 
 
-def _tipoff(row: RawRow) -> float:
+def _tipoff(row: RawRow, *, unknown: time) -> float:
     tipoff = row["tipoff_at"]
     if isinstance(tipoff, datetime):
         return tipoff.timestamp()
-    # 22:30 is on no date skipped or repeated: clocks change at 02:00.
-    return datetime.combine(cast("date", row["game_date"]), TIPOFF_UNKNOWN).timestamp()
+    # On no date are these hours skipped or repeated: clocks change at 02:00.
+    return datetime.combine(cast("date", row["game_date"]), unknown).timestamp()

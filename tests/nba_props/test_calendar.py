@@ -62,7 +62,7 @@ def test_anchors_are_the_first_tip_off_and_two_and_a_half_hours_after_the_last()
 
 
 @pytest.mark.parametrize(
-    ("day", "tip"),
+    ("day", "latest"),
     [
         (date(2024, 11, 2), datetime(2024, 11, 3, 2, 30, tzinfo=UTC)),  # summer time: four hours behind
         (date(2024, 11, 3), datetime(2024, 11, 4, 3, 30, tzinfo=UTC)),  # clocks went back this morning: five
@@ -70,9 +70,15 @@ def test_anchors_are_the_first_tip_off_and_two_and_a_half_hours_after_the_last()
         (date(2025, 3, 9), datetime(2025, 3, 10, 2, 30, tzinfo=UTC)),  # clocks went forward this morning
     ],
 )
-def test_a_game_without_a_tip_off_counts_as_the_latest_usual_one_in_new_york(day: date, tip: datetime) -> None:
-    found = one(game(day, tipoff_at=None), day=day)
-    assert found.anchors == {"first_tip": tip.timestamp(), "last_game_end": (tip + timedelta(hours=2.5)).timestamp()}
+def test_a_game_without_a_tip_off_may_begin_at_noon_and_as_late_as_half_past_ten_in_new_york(
+    day: date, latest: datetime
+) -> None:
+    found = one(game(day, tipoff_at=None), game(day, game_id="0022400002"), day=day)
+    noon = latest - timedelta(hours=10.5)
+    assert found.anchors == {
+        "first_tip": noon.timestamp(),
+        "last_game_end": (latest + timedelta(hours=2.5)).timestamp(),
+    }
 
 
 def test_a_date_whose_games_are_all_postponed_is_void_and_says_which() -> None:

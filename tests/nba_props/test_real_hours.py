@@ -15,7 +15,9 @@ from nba_props.calendar import days
 from nba_props.raw import RawRow
 from nba_props.runner import GAMEBOOK, PLAN
 from nba_props.sources.parquet import ParquetSource
-from phasegate import PhaseView, Pipeline, connect, read_plan
+from phasegate import CalendarDay, PhaseView, Pipeline, connect, parse_run, read_plan
+from phasegate.core.keys import Run
+from phasegate.core.plan_times import Moment
 from tests.cli.given import StillClock
 
 SCHEDULE, ODDS, SHOTS = "nbac_schedule", "odds_api_player_points_props", "nbac_shot_chart"
@@ -123,7 +125,7 @@ def test_same_day_waits_for_a_night_that_is_still_to_come_in(opened: Open) -> No
 
 @pytest.mark.parametrize(
     ("mode", "morning", "over"), [("tomorrow", "2024-12-05T17:00", "2024-12-05T23:30"),
-                                  ("same_day", "2024-12-06T09:00", "2024-12-06T17:00"),
+                                  ("same_day", "2024-12-06T09:00", "2024-12-06T19:00"),
                                   ("overnight", "2024-12-06T23:00", "2024-12-07T08:00")])  # fmt: skip
 def test_scrapers_that_are_dead_leave_a_run_that_is_open_overdue_and_found(
     mode: str, morning: str, over: str, opened: Open
@@ -147,11 +149,54 @@ def test_dead_odds_alone_do_not_keep_the_forecast_back_and_are_found(opened: Ope
     days.until("2024-12-06T10:30")
     days.scrape(NIGHT, "same_day", SCHEDULE)
     assert days.state(NIGHT, "same_day", phase="raw") == "waiting"
-    days.until("2024-12-06T17:30")
+    days.until("2024-12-06T18:30")
     view = days.view(NIGHT, "same_day", phase="raw")
     assert view is not None
     assert (view.state, view.missing) == ("degraded", (ODDS,))
     assert days.state(NIGHT, "same_day", phase="precompute") != "absent"
+
+
+def test_on_no_real_date_is_a_run_past_its_deadline_when_the_clock_opens_it(nba_data: Path) -> None:
+    """The earliest games begin at noon, as on Christmas; of 178 dates no tip-off is known."""
+    plan, source = read_plan(PLAN), ParquetSource(nba_data)
+    known = [day for day in days(source, date(2022, 10, 1), date(2025, 6, 1)) if day.state == "games"]
+    assert len(known) == 487
+    hours_left: dict[str, list[float]] = {}
+    for day in known:
+        for name, mode in plan.phases["raw"].modes.items():
+            run = parse_run(f"{day.date}.{name}")
+
+            def at(moment: Moment | None, run: Run = run, day: CalendarDay = day) -> float:
+                assert moment is not None
+                return moment.at(run, timezone=plan.timezone, opened_at=0.0, anchors=day.anchors)
+
+            begins, ends = at(mode.start.at), at(mode.deadline)
+            hours_left.setdefault(name, []).append((ends - begins) / 3600)
+            for step in mode.expect:
+                if wanted := plan.steps[step].expected_by.get(name):
+                    assert begins <= at(wanted) < ends, f"{step} of {run}"
+    assert {name: min(left) for name, left in hours_left.items()} == {
+        "overnight": 6.0,
+        "same_day": 1.0,
+        "tomorrow": 3.0,
+    }
+
+
+def test_on_christmas_the_first_game_begins_at_noon_and_the_lines_of_the_morning_are_in_the_forecast(
+    opened: Open,
+) -> None:
+    hours, on = opened("2024-12-25T09:00"), date(2024, 12, 25)
+    hours.until("2024-12-25T10:20", step_s=600.0)
+    assert hours.state(on, "same_day", phase="raw") == "waiting"
+    found = [str(f) for outcome in hours.pipeline.health.evaluate(str(on)) for f in outcome.findings]
+    assert [text for text in found if "same_day" in text] == [], "twenty minutes after the clock opened the run"
+    overnight(hours, date(2024, 12, 23))
+    hours.scrape(on, "same_day", SCHEDULE)
+    assert hours.state(on, "same_day", phase="raw") == "waiting"
+    hours.scrape(on, "same_day", ODDS)
+    view = hours.view(on, "same_day", phase="raw")
+    assert view is not None
+    assert (view.state, view.generation) == ("complete", 1)
 
 
 def test_a_day_without_games_opens_nothing_and_nobody_is_told_of_anything(opened: Open) -> None:
