@@ -17,7 +17,7 @@ from nba_props.runner import GAMEBOOK, PLAN
 from nba_props.sources.parquet import ParquetSource
 from phasegate import CalendarDay, PhaseView, Pipeline, connect, parse_run, read_plan
 from phasegate.core.keys import Run
-from phasegate.core.plan_times import Moment
+from phasegate.core.plan import Moment
 from tests.cli.given import StillClock
 
 SCHEDULE, ODDS, SHOTS = "nbac_schedule", "odds_api_player_points_props", "nbac_shot_chart"
