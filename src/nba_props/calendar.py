@@ -44,6 +44,13 @@ def days(source: Source, first: date, last: date) -> list[CalendarDay]:
     return [_day(day, games.get(day, [])) for day in sorted(known)]
 
 
+def unknown(source: Source, first: date, last: date) -> list[date]:
+    """Give the dates from `first` to `last`, ascending, of which the source does not know whether they have games."""
+    known = {day.date for day in days(source, first, last)}
+    span = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+    return [day for day in span if day.isoformat() not in known]
+
+
 def _day(day: date, games: Sequence[RawRow]) -> CalendarDay:
     playing = [row for row in games if not row["postponed"]]
     postponed = ", ".join(sorted(_name(row) for row in games if row["postponed"]))

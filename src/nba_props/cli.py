@@ -6,11 +6,13 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import click
 
+from nba_props.calendar import unknown
 from nba_props.errors import DataError
 from nba_props.faults import FORM, parse_faults
 from nba_props.report import Remarks, remarks
@@ -58,7 +60,8 @@ def run(  # noqa: PLR0913  one parameter for each option
 ) -> None:  # fmt: skip
     """Replay dates through all phases, and print what came out.
 
-    Exit code 0: every gate fired and everything is settled. 1: something needs a person. 2: bad input.
+    Exit code 0: every gate fired and everything is settled, or there were no games. 1: something needs a person, or
+    it is not known whether there were games. 2: bad input.
 
     Example: nba-props run --synthetic --from 2026-02-01 --to 2026-02-07 --faults duplicate=3,reorder
     """
@@ -87,12 +90,14 @@ def run(  # noqa: PLR0913  one parameter for each option
         runner.close()
     if not quiet:
         click.echo(err=True)
-    click.echo(json.dumps(_as_json(replay, said), indent=2) if as_json else _as_text(replay, said))
+    # without a date with games nothing was played: that proves something only where it is known that there are none
+    dark = [] if replay.dates else unknown(source, *days)
+    click.echo(json.dumps(_as_json(replay, said, dark), indent=2) if as_json else _as_text(replay, said, dark))
     if not as_json:
         given = [] if os.environ.get(NBA_DATA) == name else [f"{NBA_DATA}={name}"]
         command = ["phasegate", "--plan", str(PLAN), "--state", str(state), "status"]
         click.echo(f"look at it: {' '.join(map(shlex.quote, [*given, *command]))}")
-    sys.exit(0 if replay.dates and not replay.unsettled and not replay.dead_letters else 1)
+    sys.exit(1 if dark or replay.unsettled or replay.dead_letters else 0)
 
 
 @cli.command()
@@ -194,7 +199,7 @@ def _folder(data: Path | None) -> Path:
     return folder
 
 
-def _as_json(replay: Replay, said: Remarks) -> dict[str, object]:
+def _as_json(replay: Replay, said: Remarks, dark: Sequence[date]) -> dict[str, object]:
     tally = replay.tally
     return {
         "dates": replay.dates,
@@ -206,6 +211,7 @@ def _as_json(replay: Replay, said: Remarks) -> dict[str, object]:
         "moved": tally.moved,
         "dead_letters": replay.dead_letters,
         "unsettled": list(replay.unsettled),
+        "unknown_dates": [day.isoformat() for day in dark],
         "not_fetched": list(said.not_fetched),
         "to_look_at": list(said.to_look_at),
         "crashes": replay.crashes,
@@ -215,7 +221,7 @@ def _as_json(replay: Replay, said: Remarks) -> dict[str, object]:
     }
 
 
-def _as_text(replay: Replay, said: Remarks) -> str:
+def _as_text(replay: Replay, said: Remarks, dark: Sequence[date]) -> str:
     lines = [f"{replay.dates} dates, {replay.games} games in {replay.seconds:.1f} s", ""]
     lines += [f"{'table':44}{'rows':>8}  digest"]
     lines += [f"{name:44}{rows:>8}  {digest}" for name, (rows, digest) in replay.tables.items()]
@@ -233,6 +239,9 @@ def _as_text(replay: Replay, said: Remarks) -> str:
     for what, told in (("not fetched", said.not_fetched), ("to look at", said.to_look_at)):
         if len(told) > LINES_MAX:
             lines.append(f"{what}: {len(told) - LINES_MAX} more; see --json")
-    if not replay.dates:
-        lines.append("no games between these dates: nothing was done")
+    if dark:
+        spelled = f"{dark[0]}" if len(dark) == 1 else f"{len(dark)} dates, {dark[0]} to {dark[-1]}"
+        lines.append(f"nothing was done: the schedule does not know whether there are games on {spelled}")
+    elif not replay.dates:
+        lines.append("no games between these dates: nothing was to be done")
     return "\n".join(lines)

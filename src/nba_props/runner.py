@@ -34,6 +34,7 @@ from nba_props.raw import RawRow
 from nba_props.scrapes import Recorder
 from nba_props.sources import Source
 from nba_props.sources.batches import split_late
+from nba_props.spool import Spool
 from nba_props.tally import Replay, Tally
 from phasegate import (
     BadInput,
@@ -58,6 +59,7 @@ USUAL = ("same_day", "overnight")
 LEFT_OUT = "this replay does not play it"
 GAMEBOOK = "nbac_gamebook_player_stats"
 LOG = "scraper_execution_log"
+ASKING = "dates"
 LOG_TABLE = "nba_raw.scraper_execution_log"
 SCHEDULE = "nbac_schedule"
 PROPS = "odds_api_player_points_props"
@@ -112,6 +114,7 @@ class Runner:
         self._games: dict[date, set[object]] = {}
         self._held_back: set[date] = set()
         self._refused: dict[str, None] = {}
+        self._lines = Spool(state / "fetches")
         self._written: tuple[date, list[RawRow] | None] | None = None
         self._crashes, bus = misbehaving(self.faults, rng=random.Random(self.faults.seed))
         self._processes = Processes(self._crashes)
@@ -126,7 +129,7 @@ class Runner:
 
     def run(self, first: date, last: date, *, told: Callable[[date, int], None] | None = None) -> Replay:
         """Replay the dates with games from `first` to `last`; `told` hears of each brought in, and its games."""
-        begun, dates = time.perf_counter(), self._source.dates(first, last)
+        begun, dates = time.perf_counter(), self._dates(first, last)
         late: list[tuple[int, date]] = []  # the number of the date that it comes with
         for n, day in enumerate(dates):
             self._follow(day, partial(self._box, day), before=dates[n - 1] if n and self._overlaps else None)
@@ -144,6 +147,22 @@ class Runner:
         games = sum(len(self._games.get(day, ())) for day in dates)
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
 
+    def _dates(self, first: date, last: date) -> list[date]:
+        """Ask the source which dates have games: a fetch too, whose line comes with the first of them.
+
+        Raises what the source raises, when its line is written.
+        """
+        fetched = self._recorder(ASKING).fetch(SCHEDULE, first, call=lambda: self._source.dates(first, last))
+        self._lines.add(fetched.log | {"game_date": fetched.rows[0] if fetched.rows else first})
+        if not fetched.rows:
+            self._write_log()
+        if fetched.error is not None:
+            raise fetched.error
+        return fetched.rows or []
+
+    def _recorder(self, workflow: str) -> Recorder:
+        return Recorder.of(self._source, workflow, now=self.clock.now)
+
     def play(self, day: date, batches: list[list[RawRow]]) -> None:
         """Bring a date in; its box scores in `batches`, each worked off before the next comes."""
         self._follow(day, partial(list, batches[0]), before=None)
@@ -158,12 +177,11 @@ class Runner:
         def scrape() -> bool:
             try:
                 is_said = self._leave_out(day)
-                lines: list[RawRow] = []
                 try:
                     for mode, fetches in self._fetches(day, box):
-                        self._scrape(day, mode, fetches, lines=lines)
+                        self._scrape(day, mode, fetches)
                 finally:
-                    self._write_log(day, lines)
+                    self._write_log()
                 if not is_said:  # the calendar did not know the date at first
                     self._leave_out(day)
             finally:
@@ -258,20 +276,18 @@ class Runner:
     def come_late(self, day: date, rows: list[RawRow] | None = None) -> None:
         """Bring the whole box scores of a date in, hours later than some of them; `rows` None: the source has them."""
         self._wait_until(self.clock.now() + LATE_S)
-        lines: list[RawRow] = []
         box = partial(self._source.batch, day) if rows is None else partial(list, rows)
-        self._scrape(day, MODE, [(GAMEBOOK, box)], lines=lines)
-        self._write_log(day, lines)
+        self._scrape(day, MODE, [(GAMEBOOK, box)])
+        self._write_log()
         self.work()
 
-    def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch], *, lines: list[RawRow]) -> None:
-        """Fetch, write and report; add the line of each fetch in the log to `lines`."""
-        recorder = Recorder.of(self._source, mode, now=self.clock.now)
+    def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch]) -> None:
+        """Fetch, write and report; keep the line of each fetch for the log."""
+        recorder = self._recorder(mode)
         for step, call in fetches:
-            if self._processes.stopping.is_set():
-                raise Stopped
+            self._go_on()
             fetched = recorder.fetch(step, day, call=call)
-            lines.append(fetched.log)
+            self._lines.add(fetched.log)
             if step == GAMEBOOK or (step == SCHEDULE and MODE not in self._modes):
                 self._games[day] = {row["game_id"] for row in fetched.rows or () if not row.get("postponed")}
             # what a scraper has written for another mode it does not write again: that run hears of it
@@ -281,9 +297,15 @@ class Runner:
                 self._deliver(Run(day.isoformat(), mode), step, rows=fetched.rows, error=error)
             self._written = (day, fetched.rows) if step == PROPS else self._written
 
-    def _write_log(self, day: date, lines: list[RawRow]) -> None:
-        if lines:
+    def _go_on(self) -> None:
+        if self._processes.stopping.is_set():
+            raise Stopped
+
+    def _write_log(self) -> None:
+        """Write the lines of fetches once a date: those that a killed replay has left too."""
+        for day, lines in self._lines.held().items():
             self._deliver(Run(day.isoformat(), "log"), LOG, rows=lines)
+        self._lines.clear()
 
     def work(self) -> None:
         """Let workers work until everything is settled, or only the daily look at what is not remains."""
@@ -349,8 +371,8 @@ class Runner:
         """
         left = self.faults.concurrent
         for tries in range(TRIES_MAX):
-            if tries and self._processes.stopping.is_set():
-                raise Stopped
+            if tries:
+                self._go_on()
             left -= sum(self._processes.at_once([lambda: self._report(run, step, rows=rows, error=error)] * left))
             if not left:
                 return

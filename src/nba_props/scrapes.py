@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from nba_props.notices import Notice
 from nba_props.raw import RawRow
@@ -19,14 +19,16 @@ from nba_props.sources import Source
 
 MESSAGE_CHARS_MAX = 500
 
+A = TypeVar("A")
 Status = Literal["success", "no_data", "failed"]
 
 
-class Fetched(NamedTuple):
-    """The rows of a fetch (None when it failed) and its row of `raw_tables.SCRAPES`."""
+class Fetched(NamedTuple, Generic[A]):
+    """What a fetch gave (None when it failed), its row of `raw_tables.SCRAPES`, and why it failed."""
 
-    rows: list[RawRow] | None
+    rows: list[A] | None
     log: RawRow
+    error: Exception | None
 
 
 class Recorder:
@@ -60,14 +62,14 @@ class Recorder:
             notices=source.notices,
         )
 
-    def fetch(self, scraper_name: str, day: date, *, call: Callable[[], list[RawRow]]) -> Fetched:
+    def fetch(self, scraper_name: str, day: date, *, call: Callable[[], list[A]]) -> Fetched[A]:
         """Call, and give the rows with a log row; an exception becomes status `failed` and no rows.
 
         Never half a batch: the rows are all that the call returned, or None. Only exceptions that stop the process
         (KeyboardInterrupt, SystemExit) pass.
         """
         begun, retries = self._now(), self._retries()
-        rows: list[RawRow] | None = None
+        rows: list[A] | None = None
         error: Exception | None = None
         try:
             rows = call()
@@ -92,13 +94,14 @@ class Recorder:
                 "error_message": told or None,
                 "retry_count": self._retries() - retries,
             },
+            error,
         )
 
     def _told(self, scraper_name: str, day: date) -> str:
         return _one_line("; ".join(one.text for one in self._notices(day, day) if one.scraper == scraper_name))
 
 
-def _status(rows: list[RawRow] | None) -> Status:
+def _status(rows: list[A] | None) -> Status:
     if rows is None:
         return "failed"
     return "success" if rows else "no_data"

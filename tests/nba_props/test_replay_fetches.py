@@ -83,12 +83,74 @@ def test_every_fetch_of_a_replay_has_a_line_of_its_own(tmp_path: Path) -> None:
         ("overnight", "nbac_shot_chart", "no_data"),
         ("overnight", "odds_api_player_points_props", "success"),
     ]
-    assert len(played.log) == 2 * 5
-    assert len({row["execution_id"] for row in played.log}) == 2 * 5
+    (asked,) = (row for row in played.log if row["workflow"] == "dates")
+    assert (asked["scraper_name"], asked["game_date"], asked["record_count"]) == ("nbac_schedule", NIGHT, 2)
+    assert len(played.log) == 1 + 2 * 5
+    assert len({row["execution_id"] for row in played.log}) == 1 + 2 * 5
     assert {row["source"] for row in played.log} == {"synthetic"}
     assert {row["retry_count"] for row in played.log} == {0}
     (box,) = played.of("nbac_gamebook_player_stats")
     assert box["record_count"] == len(SyntheticSource().batch(NIGHT))
+
+
+def test_where_it_cannot_be_told_which_dates_have_games_that_is_a_line_too_with_its_repeats(tmp_path: Path) -> None:
+    class Down(SyntheticSource):
+        def dates(self, first: date, last: date) -> list[date]:
+            self.retries += 2
+            if self.is_down:
+                raise ConnectionError("the league does not answer")
+            return super().dates(first, last)
+
+        is_down = True
+
+    source = Down()
+    runner = Runner(source, state=tmp_path)
+    try:
+        with pytest.raises(ConnectionError):
+            runner.run(NIGHT, LAST)
+        source.is_down = False
+        played = Played(runner)
+    finally:
+        runner.close()
+    told = [(row["status"], row["error_type"], row["error_message"], row["retry_count"]) for row in
+            sorted(played.of("nbac_schedule"), key=lambda row: str(row["completed_at"]))[:2]]  # fmt: skip
+    assert told == [("failed", "ConnectionError", "the league does not answer", 2), ("success", None, None, 2)]
+    assert played.replay.unsettled == ()
+
+
+def test_a_span_without_games_leaves_the_line_of_the_question(tmp_path: Path) -> None:
+    class Off(SyntheticSource):
+        def dates(self, first: date, last: date) -> list[date]:  # noqa: ARG002  the interface's
+            return []
+
+    played = play(Off(), tmp_path)
+    assert [(row["workflow"], row["status"], row["game_date"]) for row in played.log] == [("dates", "no_data", NIGHT)]
+
+
+KILLED = """
+import os, signal, sys
+from datetime import date
+from pathlib import Path
+from nba_props.runner import Runner
+from nba_props.sources.synthetic import SyntheticSource
+
+class Killed(SyntheticSource):
+    def batch(self, day):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Runner(Killed(), state=Path(sys.argv[1])).run(date(2026, 2, 3), date(2026, 2, 4))
+"""
+
+
+def test_the_lines_of_a_replay_that_was_killed_are_written_by_the_next(tmp_path: Path) -> None:
+    for _ in range(2):
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+        assert killed.returncode == -signal.SIGKILL
+    played = play(SyntheticSource(), tmp_path)
+    assert len([row for row in played.log if row["workflow"] == "dates"]) == 3
+    assert len(played.of("odds_api_player_points_props")) == 3 * 2, "both that were killed had fetched them too"
+    assert len({row["execution_id"] for row in played.log}) == len(played.log)
+    assert list((tmp_path / "fetches").iterdir()) == []
 
 
 def test_the_time_that_a_fetch_took_is_in_its_line(tmp_path: Path) -> None:
@@ -134,8 +196,9 @@ def test_a_schedule_that_cannot_be_fetched_leaves_a_line_though_nobody_knows_whe
 ) -> None:
     played = play(Failing("schedule", "calendar"), tmp_path)
     told = [(row["workflow"], row["status"], row["error_message"]) for row in played.of("nbac_schedule")]
-    assert told == [(mode, "failed", "the league does not answer") for mode in ("same_day", "overnight")]
-    assert len(played.log) == 2 * 6, "what nobody could write before the games is fetched again after them"
+    assert told == [*[(mode, "failed", "the league does not answer") for mode in ("same_day", "overnight")],
+                    ("dates", "success", None)]  # fmt: skip
+    assert len(played.log) == 1 + 2 * 6, "what nobody could write before the games is fetched again after them"
     refused = [line for line in played.replay.unsettled if "was refused" in line]
     assert len(refused) == 2 * 6
     assert all("the calendar knows nothing of 2026-02-0" in line for line in refused)
@@ -143,7 +206,7 @@ def test_a_schedule_that_cannot_be_fetched_leaves_a_line_though_nobody_knows_whe
 
 def test_a_schedule_that_cannot_be_fetched_keeps_its_own_night_back_and_no_other(tmp_path: Path) -> None:
     played = play(Failing("schedule"), tmp_path)
-    assert [row["status"] for row in played.of("nbac_schedule")] == ["failed", "failed"]
+    assert [row["status"] for row in played.of("nbac_schedule")] == ["failed", "failed", "success"]
     waiting = [line.split(":")[0] for line in played.replay.unsettled]
     assert waiting == [f"raw of 2026-02-03.{mode} is waiting" for mode in ("overnight", "same_day")]
     assert played.replay.gates["precompute"] == (2, 2)
@@ -234,7 +297,7 @@ def test_the_evening_before_is_played_when_it_is_asked_for(tmp_path: Path) -> No
     lines = [row["record_count"] for row in played.of("odds_api_player_points_props") if row["workflow"] == "tomorrow"]
     assert lines == [0]
     assert played.replay.unsettled == ()
-    assert [row["workflow"] for row in played.of("nbac_schedule")] == ["tomorrow", "same_day"]
+    assert [row["workflow"] for row in played.of("nbac_schedule")] == ["tomorrow", "same_day", "dates"]
 
 
 def test_on_a_clock_that_goes_by_itself_nothing_is_skipped(tmp_path: Path) -> None:

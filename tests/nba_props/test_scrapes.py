@@ -37,7 +37,8 @@ def test_a_fetch_with_rows_is_a_success() -> None:
         clock.at += 2.5
         return [{"a": 1}, {"a": 2}]
 
-    rows, log = recorder(clock).fetch("nbac_gamebook", DAY, call=call)
+    rows, log, error = recorder(clock).fetch("nbac_gamebook", DAY, call=call)
+    assert error is None
     assert rows == [{"a": 1}, {"a": 2}]
     assert log == {
         "execution_id": "id-1",
@@ -58,8 +59,8 @@ def test_a_fetch_with_rows_is_a_success() -> None:
 
 
 def test_a_fetch_without_rows_is_no_success() -> None:
-    rows, log = recorder(Clock()).fetch("nbac_shots", DAY, call=list)
-    assert rows == []
+    rows, log, error = recorder(Clock()).fetch("nbac_shots", DAY, call=list[RawRow])
+    assert (rows, error) == ([], None)
     assert (log["status"], log["record_count"]) == ("no_data", 0)
     check_table(SCRAPES, [log], where="x")
 
@@ -76,8 +77,9 @@ def test_a_fetch_that_raises_is_failed_and_gives_no_rows(error: Exception, kind:
     def call() -> list[RawRow]:
         raise error
 
-    rows, log = recorder(Clock()).fetch("nbac_gamebook", DAY, call=call)
+    rows, log, caught = recorder(Clock()).fetch("nbac_gamebook", DAY, call=call)
     assert rows is None
+    assert caught is error
     assert (log["status"], log["error_type"], log["error_message"]) == ("failed", kind, message)
     assert log["record_count"] == 0
     check_table(SCRAPES, [log], where="x")

@@ -1,0 +1,53 @@
+"""`nba-props run` where nothing was played: a day off is no alarm, a date that nobody knows is one."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from nba_props.cli import main
+from nba_props.sources import synthetic
+
+Run = Callable[..., tuple[int, str]]
+FRIDAY, SATURDAY, SUNDAY = "2025-01-10", "2025-01-11", "2025-01-12"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Nobody plays, and the schedule goes as far as Saturday."""
+    monkeypatch.setattr(synthetic.SyntheticSource, "dates", lambda *_: [])
+    monkeypatch.setattr(synthetic.SyntheticSource, "schedule", lambda *_: [])
+    monkeypatch.setattr(
+        synthetic.SyntheticSource, "coverage", lambda _, first, last: [(first, min(last, date.fromisoformat(SATURDAY)))]
+    )
+
+    def play(first: str, last: str, *more: str) -> tuple[int, str]:
+        arguments = ["--synthetic", "--from", first, "--to", last, "--state", str(tmp_path / "state"), *more]
+        monkeypatch.setattr("sys.argv", ["nba-props", "run", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(str(end.value.code)), capsys.readouterr().out
+
+    return play
+
+
+def test_days_off_that_the_schedule_knows_are_no_alarm(run: Run) -> None:
+    code, out = run(FRIDAY, SATURDAY)
+    assert code == 0
+    assert "no games between these dates: nothing was to be done" in out.splitlines()
+    assert json.loads(run(FRIDAY, SATURDAY, "--json")[1])["unknown_dates"] == []
+
+
+def test_a_date_that_the_schedule_does_not_know_is_one_and_is_named(run: Run) -> None:
+    code, out = run(SATURDAY, SUNDAY)
+    assert code == 1
+    assert f"nothing was done: the schedule does not know whether there are games on {SUNDAY}" in out.splitlines()
+    assert json.loads(run(SATURDAY, SUNDAY, "--json")[1])["unknown_dates"] == [SUNDAY]
+
+
+def test_many_of_them_are_counted(run: Run) -> None:
+    code, out = run(SUNDAY, "2025-01-31")
+    assert code == 1
+    assert "whether there are games on 20 dates, 2025-01-12 to 2025-01-31" in out
