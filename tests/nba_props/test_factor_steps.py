@@ -110,9 +110,16 @@ def test_a_defense_that_allows_what_the_league_allows_is_no_factor() -> None:
     assert star(forecast(met(3)))["defense_factor"] == 1.0
 
 
-def test_a_player_without_threes_needs_no_rate_of_threes() -> None:
-    twos = {"field_goals_made": 5, "field_goals_attempted": 10}
-    assert star(forecast(met(3, shots=twos)))["defense_factor"] == 1.0
+@pytest.mark.parametrize(
+    "shots",
+    [
+        {"field_goals_made": 5, "field_goals_attempted": 10},
+        {f"{shot}_{how}": 4 for shot in ("field_goals", "three_pointers") for how in ("made", "attempted")},
+    ],
+    ids=["no threes", "no twos"],
+)
+def test_a_player_without_threes_or_twos_needs_no_rate_of_them_and_they_weigh_nothing(shots: dict[str, int]) -> None:
+    assert star(forecast(met(3, shots=shots)))["defense_factor"] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,10 @@ def _quotes(path: Path) -> Iterable[Quote]:
 
 
 def _in_play(quote: Quote) -> bool:
-    """Say whether a line was surely seen after the tip-off: a scheduled start is a whole minute, a real one is not."""
+    """Say whether a line was surely seen after the tip-off: a scheduled start is a whole minute, a real one is not.
+
+    A game that begins at the very moment from which a capture counts is not surely in play.
+    """
     return quote.commences < quote.captured or quote.commences.second != 0
 
 
