@@ -24,7 +24,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from nba_props.calendar import days
@@ -129,7 +129,9 @@ class Runner:
 
     def run(self, first: date, last: date, *, told: Callable[[date, int], None] | None = None) -> Replay:
         """Replay the dates with games from `first` to `last`; `told` hears of each brought in, and its games."""
-        begun, dates = time.perf_counter(), self._dates(first, last)
+        begun = time.perf_counter()
+        self._catch_up()
+        dates = self._dates(first, last)
         late: list[tuple[int, date]] = []  # the number of the date that it comes with
         for n, day in enumerate(dates):
             self._follow(day, partial(self._box, day), before=dates[n - 1] if n and self._overlaps else None)
@@ -146,6 +148,12 @@ class Runner:
         self.work()
         games = sum(len(self._games.get(day, ())) for day in dates)
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
+
+    def _catch_up(self) -> None:
+        """Skip to when a replay that was killed had come to: what it has fetched must not lie ahead of the clock."""
+        lines = [line for lines in self._lines.held().values() for line in lines]
+        if lines and isinstance(self.clock, SkippingClock):
+            self.clock.skip_to(max(cast("datetime", line["completed_at"]).timestamp() for line in lines))
 
     def _dates(self, first: date, last: date) -> list[date]:
         """Ask the source which dates have games: a fetch too, whose line comes with the first of them.

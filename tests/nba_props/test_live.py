@@ -117,7 +117,7 @@ def test_an_unanswered_question_is_asked_again_and_counted() -> None:
     league = League(leaguegamelog=[TimeoutError("slow"), ValueError("<html>"), bodies.gamelog()])
     source = league.source(attempts_max=3)
     record = Recorder("overnight", source="live", now=lambda: league.at, retries=lambda: source.retries)
-    rows, log = record.fetch("nbac_gamebook", DAY, call=lambda: source.batch(DAY))
+    rows, log, _ = record.fetch("nbac_gamebook", DAY, call=lambda: source.batch(DAY))
     assert rows is not None
     assert len(rows) == 2
     assert (log["status"], log["retry_count"], len(league.asked)) == ("success", 2, 4)
@@ -128,7 +128,7 @@ def test_a_question_that_stays_unanswered_fails_by_name_after_its_attempts() -> 
     league = League(leaguegamelog=ConnectionError("no route"))
     source = league.source(attempts_max=3)
     record = Recorder("overnight", source="live", now=lambda: league.at, retries=lambda: source.retries)
-    rows, log = record.fetch("nbac_gamebook", DAY, call=lambda: source.batch(DAY))
+    rows, log, _ = record.fetch("nbac_gamebook", DAY, call=lambda: source.batch(DAY))
     assert rows is None
     assert (log["status"], log["retry_count"], len(league.asked)) == ("failed", 2, 3)
     assert log["error_type"] == "DataError"

@@ -135,10 +135,15 @@ from nba_props.runner import Runner
 from nba_props.sources.synthetic import SyntheticSource
 
 class Killed(SyntheticSource):
+    def props(self, day, *, at=None):
+        runner.clock.skip_to(runner.clock.now() + 86_400)
+        return super().props(day, at=at)
+
     def batch(self, day):
         os.kill(os.getpid(), signal.SIGKILL)
 
-Runner(Killed(), state=Path(sys.argv[1])).run(date(2026, 2, 3), date(2026, 2, 4))
+runner = Runner(Killed(), state=Path(sys.argv[1]))
+runner.run(date(2026, 2, 3), date(2026, 2, 4))
 """
 
 
@@ -150,6 +155,7 @@ def test_the_lines_of_a_replay_that_was_killed_are_written_by_the_next(tmp_path:
     assert len([row for row in played.log if row["workflow"] == "dates"]) == 3
     assert len(played.of("odds_api_player_points_props")) == 3 * 2, "both that were killed had fetched them too"
     assert len({row["execution_id"] for row in played.log}) == len(played.log)
+    assert played.replay.unsettled == (), "though their clock was days ahead of this one"
     assert list((tmp_path / "fetches").iterdir()) == []
 
 
