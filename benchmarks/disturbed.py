@@ -27,7 +27,8 @@ from benchmarks import rebuilt
 from benchmarks.rebuilt import Result
 from nba_props.faults import parse_faults
 from nba_props.raw import RawRow
-from nba_props.runner import LOG, PLAN, Runner
+from nba_props.runner import PLAN, Runner
+from nba_props.scrapers import LOG
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource

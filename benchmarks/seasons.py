@@ -17,7 +17,8 @@ from pathlib import Path
 
 from benchmarks.known import SEASONS, Number, Season
 from benchmarks.season import give_verdict, numbers_of, problems
-from nba_props.runner import USUAL, Runner
+from nba_props.runner import Runner
+from nba_props.scrapers import USUAL
 from nba_props.sources import EASTERN, Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource

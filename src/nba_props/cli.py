@@ -16,7 +16,8 @@ from nba_props.calendar import unknown
 from nba_props.errors import DataError
 from nba_props.faults import FORM, parse_faults
 from nba_props.report import Remarks, remarks
-from nba_props.runner import MODES, PLAN, USUAL, Runner
+from nba_props.runner import PLAN, Runner
+from nba_props.scrapers import MODES, USUAL
 from nba_props.sources import Source
 from nba_props.sources.named import NBA_DATA, environment, named_source
 from nba_props.sources.parquet import ParquetSource

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from phasegate import SkippingClock, SystemClock
 from phasegate.testing import Crashes
 
 A = TypeVar("A")
@@ -20,8 +21,8 @@ WAKE_S = 0.1
 class Processes:
     """Threads that play processes. `stopping` is set once somebody stops the replay: bodies end by themselves then."""
 
-    def __init__(self, crashes: Crashes) -> None:
-        self._crashes = crashes
+    def __init__(self, crashes: Crashes, *, clock: SkippingClock | SystemClock) -> None:
+        self._crashes, self.clock = crashes, clock
         self.stopping = threading.Event()
 
     def at_once(self, bodies: Sequence[Callable[[], A]]) -> list[A]:
@@ -55,6 +56,13 @@ class Processes:
         if failures:
             raise failures[0]
         return answers
+
+    def wait_until(self, moment: float) -> None:
+        """Let time pass: at once where the clock skips, else until somebody stops the replay."""
+        if isinstance(self.clock, SkippingClock):
+            self.clock.skip_to(moment)
+        else:
+            self.stopping.wait(max(0.0, moment - self.clock.now()))
 
 
 def _await(threads: Sequence[threading.Thread], ends: Sequence[threading.Event]) -> None:

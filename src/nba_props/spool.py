@@ -57,6 +57,10 @@ class Spool:
             by_date.setdefault(cast("date", line["game_date"]), []).append(line)
         return by_date
 
+    def newest(self) -> float:
+        """Give when the newest of what is kept was written, in epoch seconds; 0 where nothing is."""
+        return max((cast("datetime", line["completed_at"]).timestamp() for line in self._lines), default=0.0)
+
     def clear(self) -> None:
         """Let go of all that is kept."""
         for path in (self._path, *self._left):

@@ -16,7 +16,8 @@ import duckdb
 import pytest
 
 from nba_props.faults import Faults, parse_faults
-from nba_props.runner import GAMEBOOK, LOG, PLAN, Runner
+from nba_props.runner import PLAN, Runner
+from nba_props.scrapers import GAMEBOOK, LOG
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import SyntheticSource
 from nba_props.tally import Replay

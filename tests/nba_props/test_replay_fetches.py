@@ -13,7 +13,8 @@ import pytest
 
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SHOTS
-from nba_props.runner import LOG_TABLE, MODES, Runner
+from nba_props.runner import Runner
+from nba_props.scrapers import LOG_TABLE, MODES
 from nba_props.sources import Source
 from nba_props.sources.synthetic import SyntheticSource
 from nba_props.tally import Replay

@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.known import COUNTED, Season, differences, numbers
 from benchmarks.seasons import moved
-from nba_props.runner import LOG, PROPS, Runner
+from nba_props.runner import Runner
+from nba_props.scrapers import LOG, PROPS
 from nba_props.sources.parquet import ParquetSource
 from nba_props.tally import Replay
 

@@ -48,6 +48,15 @@ def test_what_somebody_left_is_the_next_one_s_as_it_was(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_newest_is_when_the_last_of_them_was_written_whoever_kept_it(tmp_path: Path) -> None:
+    newest = datetime(2025, 1, 12, tzinfo=UTC)
+    assert Spool(tmp_path).newest() == 0.0
+    Spool(tmp_path).add(line("a") | {"completed_at": newest})
+    spool = Spool(tmp_path)
+    spool.add(line("b"))
+    assert spool.newest() == newest.timestamp()
+
+
 def test_a_line_that_was_cut_off_is_left_out_and_no_other(tmp_path: Path) -> None:
     Spool(tmp_path).add(line("a"))
     (path,) = tmp_path.iterdir()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from nba_props.calendar import days
-from nba_props.runner import GAMEBOOK, PLAN
+from nba_props.runner import PLAN
+from nba_props.scrapers import GAMEBOOK
 from nba_props.sources.parquet import ParquetSource
 from nba_props.tally import Tally
 from phasegate import Pipeline, connect, parse_run

@@ -1,0 +1,232 @@
+"""The scrapers of a replay: they fetch, write and report, and keep a line of each fetch for the log.
+
+A date comes in mode by mode: tomorrow and same_day with the schedule and the lines, overnight with the box scores and
+whatever shots were recorded. The modes that a replay leaves out are void: nobody need expect them.
+
+They know what a scraper does and nothing of how a hand-off works: that is Phasegate's.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from functools import partial
+from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from nba_props.faults import Faults
+from nba_props.fetch_log import Recorder
+from nba_props.processes import Processes
+from nba_props.raw import RawRow
+from nba_props.sources import Source
+from nba_props.sources.batches import split_late
+from nba_props.spool import Spool
+from phasegate import BadInput, Busy, Contended, Fenced, LeaseLost, PhasegateError, Pipeline, parse_run
+
+MODE = "overnight"
+MODES = ("tomorrow", "same_day", "overnight")
+USUAL = ("same_day", "overnight")
+LEFT_OUT = "this replay does not play it"
+GAMEBOOK = "nbac_gamebook_player_stats"
+LOG = "scraper_execution_log"
+ASKING = "dates"
+LOG_TABLE = "nba_raw.scraper_execution_log"
+SCHEDULE = "nbac_schedule"
+PROPS = "odds_api_player_points_props"
+TRIES_MAX = 1_000
+RETRY_S = 5.0
+
+Fetch: TypeAlias = tuple[str, Callable[[], list[RawRow]]]
+
+
+class Run(NamedTuple):
+    """A date in a mode, as Phasegate spells it."""
+
+    date: str
+    mode: str
+
+    def __str__(self) -> str:
+        return f"{self.date}.{self.mode}"
+
+
+class Stopped(Exception):
+    """Raised in the threads of a replay that is to end."""
+
+
+class Scrapers:
+    """All scrapers of one source, in the modes that are played; one date at a time.
+
+    `games`: the ids of the games of each date that was brought in. `held_back`: dates of which faults have held box
+    scores back. `refused`: the writes and reports that were refused, and why, each once.
+    """
+
+    def __init__(
+        self, source: Source, *, pipeline: Pipeline, modes: Sequence[str], faults: Faults, processes: Processes,
+        lines: Spool,
+    ) -> None:  # fmt: skip
+        self._source, self._pipeline, self._modes, self._faults = source, pipeline, tuple(modes), faults
+        self._processes, self._lines = processes, lines
+        self.games: dict[date, set[object]] = {}
+        self.held_back: set[date] = set()
+        self.refused: dict[str, None] = {}
+        self._written: tuple[date, list[RawRow] | None] | None = None
+
+    def dates(self, first: date, last: date) -> list[date]:
+        """Ask the source which dates have games: a fetch too, whose line comes with the first of them.
+
+        Raises what the source raises, when its line is written.
+        """
+        fetched = self._recorder(ASKING).fetch(SCHEDULE, first, call=lambda: self._source.dates(first, last))
+        self._lines.add(fetched.log | {"game_date": fetched.rows[0] if fetched.rows else first})
+        if not fetched.rows:
+            self._write_log()
+        if fetched.error is not None:
+            raise fetched.error
+        return fetched.rows or []
+
+    def bring(self, day: date, box: Callable[[], list[RawRow]] | None = None) -> None:
+        """Bring a date in, mode by mode; `box` gives its box scores instead of the source."""
+        is_said = self._leave_out(day)
+        try:
+            for mode, fetches in self._fetches(day, box or partial(self._box, day)):
+                self._scrape(day, mode, fetches)
+        finally:
+            self._write_log()
+        if not is_said:  # the calendar did not know the date at first
+            self._leave_out(day)
+
+    def bring_late(self, day: date, rows: list[RawRow] | None = None) -> None:
+        """Bring the whole box scores of a date in; `rows` None: the source has them."""
+        box = partial(self._source.batch, day) if rows is None else partial(list, rows)
+        self._scrape(day, MODE, [(GAMEBOOK, box)])
+        self._write_log()
+
+    def _recorder(self, workflow: str) -> Recorder:
+        return Recorder.of(self._source, workflow, now=self._processes.clock.now)
+
+    def _fetches(self, day: date, box: Callable[[], list[RawRow]]) -> Iterator[tuple[str, list[Fetch]]]:
+        """Give what is fetched in each mode that is played, one after the other.
+
+        The schedule comes before the games, and after them only if nobody has written it then; the lines come in each
+        mode, as they were when its run began: after the games all of them.
+        """
+        # what is critical comes last: the deadlines of a date long past are over, and gates would fire without the rest
+        schedule: Fetch = (SCHEDULE, lambda: self._source.schedule(day, day))
+        after: list[Fetch] = [("nbac_shot_chart", lambda: self._source.shots(day)), (GAMEBOOK, box)]
+        for mode in self._modes:
+            fetches: list[Fetch] = [(PROPS, partial(self._source.props, day, at=self._begins(day, mode)))]
+            fetches += [schedule] if mode != MODE or not self._is_written(day, SCHEDULE) else []
+            yield mode, [*fetches, *after] if mode == MODE else fetches
+
+    def _is_written(self, day: date, step: str) -> bool:
+        """Tell whether a run of a mode before the games has a step's result: the run after them hears of it then."""
+        for mode in self._modes:
+            there = self._pipeline.gatekeeper.read("raw", parse_run(f"{day}.{mode}"))
+            if mode != MODE and there is not None and there.void is None and there.result_of(step) is not None:
+                return True
+        return False
+
+    def _begins(self, day: date, mode: str) -> datetime | None:
+        """Return when the run of a mode before the games is opened by the clock; None for the one after them."""
+        at = self._pipeline.plan.phases["raw"].modes[mode].start.at
+        if mode == MODE or at is None or at.local is None:
+            return None
+        zone = self._pipeline.plan.timezone
+        moment = at.at(parse_run(f"{day}.{mode}"), timezone=zone, opened_at=0.0)
+        return datetime.fromtimestamp(moment, ZoneInfo(zone))
+
+    def _box(self, day: date) -> list[RawRow]:
+        """Fetch the box scores of a date; when faults ask for it some games are held back, and come late."""
+        rows = self._source.batch(day)
+        rng = random.Random(f"{self._faults.seed} {day}")  # of the date: a replay that is begun anew cuts alike
+        self.held_back.discard(day)
+        if not self._faults.late or rng.random() >= self._faults.late_dates:
+            return rows
+        early, late = split_late(rows, share=self._faults.late, rng=rng)
+        if late:
+            self.held_back.add(day)
+        return early
+
+    def _leave_out(self, day: date) -> bool:
+        """Say of the modes that are not played that nobody need expect them; take it back of those that are.
+
+        Nothing is said of a date that the calendar refuses: the reports are refused too, and tell it. Answer whether
+        all was said.
+        """
+        with suppress(BadInput):
+            self._void_and_back(day)
+            return True
+        return False
+
+    def _void_and_back(self, day: date) -> None:
+        for mode in self._pipeline.plan.phases["raw"].modes:
+            run = parse_run(f"{day}.{mode}")
+            known = self._pipeline.gatekeeper.read("raw", run)
+            # opened and no more: whoever was about to say it was killed
+            if mode not in self._modes and (known is None or not (known.members or known.void)):
+                self._pipeline.gatekeeper.void("raw", run, reason=LEFT_OUT)
+            elif mode in self._modes and known is not None and known.void == LEFT_OUT:
+                self._pipeline.gatekeeper.void("raw", run, reason=None)
+
+    def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch]) -> None:
+        """Fetch, write and report; keep the line of each fetch for the log."""
+        recorder = self._recorder(mode)
+        for step, call in fetches:
+            self._go_on()
+            fetched = recorder.fetch(step, day, call=call)
+            self._lines.add(fetched.log)
+            if step == GAMEBOOK or (step == SCHEDULE and MODE not in self._modes):
+                self.games[day] = {row["game_id"] for row in fetched.rows or () if not row.get("postponed")}
+            # what a scraper has written for another mode it does not write again: that run hears of it
+            known = step == PROPS and self._written == (day, fetched.rows) and self._is_written(day, step)
+            if not (known and mode == MODE):
+                error = str(fetched.log["error_message"])
+                self._deliver(Run(day.isoformat(), mode), step, rows=fetched.rows, error=error)
+            self._written = (day, fetched.rows) if step == PROPS else self._written
+
+    def _write_log(self) -> None:
+        """Write the lines of fetches once a date: those that a killed replay has left too."""
+        for day, lines in self._lines.held().items():
+            self._deliver(Run(day.isoformat(), "log"), LOG, rows=lines)
+        self._lines.clear()
+
+    def _deliver(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str = "") -> None:
+        """Have every instance of a scraper write and report; one that could not tries again a little later.
+
+        Time moves on between the tries only: a clock that ran while somebody writes would take his lease away.
+        """
+        left = self._faults.concurrent
+        for tries in range(TRIES_MAX):
+            if tries:
+                self._go_on()
+            left -= sum(self._processes.at_once([lambda: self._report(run, step, rows=rows, error=error)] * left))
+            if not left:
+                return
+            # a run that was killed may have left its lease at a time that it had skipped to
+            left_s = min((lease.left_s for lease in self._pipeline.overview.leases()), default=0.0)
+            self._processes.wait_until(self._processes.clock.now() + max(RETRY_S, left_s + 1.0))
+        raise PhasegateError(f"{step} of {run} could not be written in {TRIES_MAX} tries; see: phasegate leases")
+
+    def _report(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str) -> bool:
+        """Write rows and report them, or that there are none; tell whether it could: somebody else may be at it.
+
+        A report that is refused, such as of a date of which the calendar knows nothing, is told in the summary.
+        """
+        try:
+            with self._pipeline.begin(str(run), step=step) as begun:
+                if rows is None:
+                    begun.fail(error)
+                else:
+                    begun.write(rows)
+                    begun.complete()
+        except (Busy, Contended, LeaseLost, Fenced):
+            return False
+        except PhasegateError as e:
+            self.refused[f"{step} of {run} was refused: {e}"] = None
+        return True
+
+    def _go_on(self) -> None:
+        if self._processes.stopping.is_set():
+            raise Stopped
