@@ -25,14 +25,15 @@ from typing import Any
 
 from benchmarks import rebuilt
 from benchmarks.rebuilt import Result
-from nba_props.faults import parse_faults
+from nba_props import PLAN
 from nba_props.raw import RawRow
-from nba_props.runner import PLAN, Runner
-from nba_props.scrapers import LOG
+from nba_props.replay.faults import parse_faults
+from nba_props.replay.runner import Runner
+from nba_props.replay.scrapers import LOG
+from nba_props.replay.tally import Replay
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
-from nba_props.tally import Replay
 from phasegate.cli import run as phasegate
 
 FAULTS = "duplicate=3,reorder,late=0.2,late_dates=0.3,late_days=4,crash=0.02,concurrent=2,seed=10"

@@ -17,11 +17,11 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.known import COUNTED, SEASONS, Number, differences, numbers
-from nba_props.runner import Runner
+from nba_props.replay.runner import Runner
+from nba_props.replay.tally import Replay
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
-from nba_props.tally import Replay
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.warehouses.duckdb import DuckDBWarehouse
 from phasegate.warehouses.duckdb_transaction import DuckDBTransaction

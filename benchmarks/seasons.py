@@ -17,12 +17,12 @@ from pathlib import Path
 
 from benchmarks.known import SEASONS, Number, Season
 from benchmarks.season import give_verdict, numbers_of, problems
-from nba_props.runner import Runner
-from nba_props.scrapers import USUAL
+from nba_props.replay.runner import Runner
+from nba_props.replay.scrapers import USUAL
+from nba_props.replay.tally import Replay
 from nba_props.sources import EASTERN, Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
-from nba_props.tally import Replay
 
 QUICK = tuple(Season(f"{year - 1}-{year % 100}", date(year, 2, 1), date(year, 2, 1)) for year in (2024, 2025, 2026))
 GAMES_BEFORE = "SELECT max(games_played) AS n FROM nba_analytics.upcoming_team_game_context WHERE game_date = DATE '{}'"

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.known import SEASONS
 from benchmarks.seasons import firings
-from nba_props.tally import Replay, Tally
+from nba_props.replay.tally import Replay, Tally
 
 Capture: TypeAlias = pytest.CaptureFixture[str]
 

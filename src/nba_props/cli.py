@@ -12,16 +12,17 @@ from pathlib import Path
 
 import click
 
+from nba_props import PLAN
 from nba_props.calendar import unknown
 from nba_props.errors import DataError
-from nba_props.faults import FORM, parse_faults
-from nba_props.report import Remarks, remarks
-from nba_props.runner import PLAN, Runner
-from nba_props.scrapers import MODES, USUAL
+from nba_props.replay.faults import FORM, parse_faults
+from nba_props.replay.report import Remarks, remarks
+from nba_props.replay.runner import Runner
+from nba_props.replay.scrapers import MODES, USUAL
+from nba_props.replay.tally import Replay
 from nba_props.sources import Source
 from nba_props.sources.named import NBA_DATA, environment, named_source
 from nba_props.sources.parquet import ParquetSource
-from nba_props.tally import Replay
 from phasegate import PhasegateError, SystemClock, __version__
 
 LINES_MAX = 20
@@ -109,7 +110,7 @@ def demo(*, state: Path) -> None:
 
     Example: nba-props demo
     """
-    from nba_props.demo import run_demo
+    from nba_props.demo.night import run_demo
 
     sys.exit(0 if run_demo(state, say=click.echo) else 1)
 
@@ -128,9 +129,9 @@ def witness(*, first: str, last: str, data: Path | None, logs: tuple[Path, ...])
 
     Example: nba-props witness --from 2024-10-22 --to 2024-11-05
     """
-    from nba_props.witness import compare
-    from nba_props.witness_files import hold_against, read_known, read_team_log
-    from nba_props.witness_text import exit_code, lines
+    from nba_props.witness.compare import compare
+    from nba_props.witness.files import hold_against, read_known, read_team_log
+    from nba_props.witness.text import exit_code, lines
 
     days, folder = _span(first, last), _folder(data)
     source = ParquetSource(folder)

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from nba_props.raw import RawRow
 from nba_props.sources.gamelog import SAME_VALUE
 from nba_props.sources.parquet_schedule import XREF
-from nba_props.witness import COLUMNS, TOTAL_TURNOVERS
-from nba_props.witness_files import KNOWN
+from nba_props.witness.compare import COLUMNS, TOTAL_TURNOVERS
+from nba_props.witness.files import KNOWN
 from tests.nba_props.bodies import sets
 from tests.nba_props.warehouse import raw_row
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nba_props.runner import PLAN, Runner
+from nba_props import PLAN
+from nba_props.replay.runner import Runner
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate import read_plan
 from tests.docs_runner import split

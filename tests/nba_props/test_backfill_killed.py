@@ -14,10 +14,11 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.rebuilt import builds, contents, stale, writes
-from nba_props.runner import PLAN, Runner
+from nba_props import PLAN
+from nba_props.replay.runner import Runner
+from nba_props.replay.tally import Replay
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import SyntheticSource
-from nba_props.tally import Replay
 from phasegate import Pipeline, connect
 
 FIRST, DRIFTED = date(2026, 2, 1), (date(2026, 2, 4), date(2026, 2, 5))

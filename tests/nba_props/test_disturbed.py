@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.disturbed import Found, disturbed
 from benchmarks.rebuilt import Result, Write, builds, contents, stale
-from nba_props.runner import PLAN
+from nba_props import PLAN
 from nba_props.sources.parquet import ParquetSource
 from phasegate import read_plan
 

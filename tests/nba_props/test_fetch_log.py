@@ -5,10 +5,10 @@ from itertools import count
 import pytest
 
 from nba_props.errors import DataError
-from nba_props.fetch_log import MESSAGE_CHARS_MAX, Recorder
 from nba_props.notices import Notice, between
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SCRAPES, check_table
+from nba_props.replay.fetch_log import MESSAGE_CHARS_MAX, Recorder
 from nba_props.sources.synthetic import SyntheticSource
 
 DAY = date(2025, 1, 10)

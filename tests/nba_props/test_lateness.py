@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from nba_props import PLAN
 from nba_props.calendar import days
 from nba_props.raw import RawRow
-from nba_props.runner import PLAN
-from nba_props.scrapers import GAMEBOOK
+from nba_props.replay.scrapers import GAMEBOOK
 from nba_props.sources.parquet import ParquetSource
 from phasegate import BadInput, CalendarDay, Pipeline, connect, load_plan
 from phasegate.core.lateness import Lateness

@@ -7,7 +7,7 @@ import pytest
 import stamina
 
 from nba_props.errors import DataError
-from nba_props.fetch_log import Recorder
+from nba_props.replay.fetch_log import Recorder
 from nba_props.sources import Source, live
 from nba_props.sources.live import Limits, LiveSource, stats_request
 from tests.nba_props import bodies

@@ -9,7 +9,7 @@ import stamina
 
 from nba_props.errors import DataError, NotFinal
 from nba_props.raw import RawRow
-from nba_props.runner import Runner
+from nba_props.replay.runner import Runner
 from nba_props.sources.live import LiveSource
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.recorded import RecordedSource

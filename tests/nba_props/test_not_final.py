@@ -8,10 +8,10 @@ import pytest
 
 from nba_props.errors import DataError, NotFinal
 from nba_props.raw import RawRow
-from nba_props.runner import Runner
-from nba_props.scrapers import GAMEBOOK, LOG_TABLE
+from nba_props.replay.runner import Runner
+from nba_props.replay.scrapers import GAMEBOOK, LOG_TABLE
+from nba_props.replay.tally import Replay
 from nba_props.sources.live import LiveSource
-from nba_props.tally import Replay
 from tests.nba_props import bodies
 
 DAY = date(2025, 1, 10)

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nba_props.old_handoff import PROCESSORS, OldDocument, replay
-from nba_props.old_table import OldTable, run_instances
+from nba_props.demo.old_handoff import PROCESSORS, OldDocument, replay
+from nba_props.demo.old_table import OldTable, run_instances
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import night_of_2026_02_03
 

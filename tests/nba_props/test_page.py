@@ -6,11 +6,11 @@ from dataclasses import fields
 import click
 import pytest
 
+from nba_props import PLAN
 from nba_props.cli import _as_json, cli
-from nba_props.faults import Faults
-from nba_props.report import Remarks
-from nba_props.runner import PLAN
-from nba_props.tally import Replay, Tally
+from nba_props.replay.faults import Faults
+from nba_props.replay.report import Remarks
+from nba_props.replay.tally import Replay, Tally
 from tests.docs_runner import split
 from tests.real_data import ROOT
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nba_props.runner import Runner
+from nba_props.replay.runner import Runner
 from nba_props.sources.parquet import ParquetSource
 
 Rows = Sequence[dict[str, object]]

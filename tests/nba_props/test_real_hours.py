@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from nba_props import PLAN
 from nba_props.calendar import days
 from nba_props.raw import RawRow
-from nba_props.runner import PLAN
-from nba_props.scrapers import GAMEBOOK
+from nba_props.replay.scrapers import GAMEBOOK
 from nba_props.sources.parquet import ParquetSource
 from phasegate import CalendarDay, PhaseView, Pipeline, connect, parse_run, read_plan
 from phasegate.core.keys import Run

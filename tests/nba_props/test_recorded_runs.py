@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from nba_props.cli import cli
-from nba_props.runner import Runner
+from nba_props.replay.runner import Runner
 from nba_props.sources.recorded import RecordedSource
 from nba_props.teams import TEAM_IDS
 from tests.nba_props import bodies

@@ -15,12 +15,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from nba_props.faults import Faults, parse_faults
-from nba_props.runner import PLAN, Runner
-from nba_props.scrapers import GAMEBOOK, LOG
+from nba_props import PLAN
+from nba_props.replay.faults import Faults, parse_faults
+from nba_props.replay.runner import Runner
+from nba_props.replay.scrapers import GAMEBOOK, LOG
+from nba_props.replay.tally import Replay
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import SyntheticSource
-from nba_props.tally import Replay
 from phasegate import SkippingClock, connect, read_plan
 from phasegate.core.keys import parse_run
 

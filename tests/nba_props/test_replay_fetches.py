@@ -13,11 +13,11 @@ import pytest
 
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SHOTS
-from nba_props.runner import Runner
-from nba_props.scrapers import LOG_TABLE, MODES
+from nba_props.replay.runner import Runner
+from nba_props.replay.scrapers import LOG_TABLE, MODES
+from nba_props.replay.tally import Replay
 from nba_props.sources import Source
 from nba_props.sources.synthetic import SyntheticSource
-from nba_props.tally import Replay
 from phasegate import SystemClock, parse_run
 
 NIGHT, LAST = date(2026, 2, 3), date(2026, 2, 4)
@@ -132,7 +132,7 @@ KILLED = """
 import os, signal, sys
 from datetime import date
 from pathlib import Path
-from nba_props.runner import Runner
+from nba_props.replay.runner import Runner
 from nba_props.sources.synthetic import SyntheticSource
 
 class Killed(SyntheticSource):

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from nba_props.raw import RawRow
-from nba_props.runner import Runner
+from nba_props.replay.runner import Runner
 from nba_props.sources.parquet import ParquetSource
 
 SEASON = (date(2023, 10, 24), date(2024, 4, 14))

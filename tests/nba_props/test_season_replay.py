@@ -12,10 +12,10 @@ import pytest
 
 from benchmarks.known import COUNTED, Season, differences, numbers
 from benchmarks.seasons import moved
-from nba_props.runner import Runner
-from nba_props.scrapers import LOG, PROPS
+from nba_props.replay.runner import Runner
+from nba_props.replay.scrapers import LOG, PROPS
+from nba_props.replay.tally import Replay
 from nba_props.sources.parquet import ParquetSource
-from nba_props.tally import Replay
 
 FIRST, LAST = date(2024, 10, 22), date(2024, 11, 10)
 # Of the points lines with both sides, how many there are, and how many moved. No game begins from 00:00 to 06:00.

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SCRAPES, check_table
-from nba_props.spool import Spool
+from nba_props.replay.spool import Spool
 
 ONE, TWO = date(2025, 1, 10), date(2025, 1, 11)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from nba_props import PLAN
 from nba_props.calendar import days
-from nba_props.runner import PLAN
-from nba_props.scrapers import GAMEBOOK
+from nba_props.replay.scrapers import GAMEBOOK
+from nba_props.replay.tally import Tally
 from nba_props.sources.parquet import ParquetSource
-from nba_props.tally import Tally
 from phasegate import Pipeline, connect, parse_run
 from tests.cli.given import StillClock
 

@@ -9,8 +9,8 @@ from nba_props.errors import DataError
 from nba_props.raw import RawRow
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.parquet_schedule import XREF
-from nba_props.witness import COLUMNS, TOTAL_TURNOVERS, Disagreement, Game, Report, compare
-from nba_props.witness_files import hold_against, read_known, read_team_log
+from nba_props.witness.compare import COLUMNS, TOTAL_TURNOVERS, Disagreement, Game, Report, compare
+from nba_props.witness.files import hold_against, read_known, read_team_log
 from tests.nba_props.folders import box, witness_folder
 from tests.nba_props.warehouse import loser, raw_row
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import duckdb
 
+from nba_props import PLAN
 from nba_props.calendar import days
-from nba_props.runner import PLAN, Runner
+from nba_props.replay.runner import Runner
 from nba_props.sources.parquet import ParquetSource
 from phasegate import Pipeline, Plan, connect, load_plan
 from phasegate.core.findings import Outcome, listed

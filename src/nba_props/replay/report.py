@@ -11,8 +11,8 @@ from typing import NamedTuple
 from nba_props.notices import shared
 from nba_props.raw import TABLE
 from nba_props.raw_tables import SCRAPES
+from nba_props.replay.tally import Replay
 from nba_props.sources import Source
-from nba_props.tally import Replay
 from phasegate import Pipeline
 
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 import msgspec
 
-from nba_props.old_table import OldTable, run_instances
+from nba_props.demo.old_table import OldTable, run_instances
 from nba_props.raw import RawRow
 from nba_props.sources.batches import split_games
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from nba_props.witness import TOTAL_TURNOVERS, Disagreement, Game, Report, Span
-from nba_props.witness_files import Known
+from nba_props.witness.compare import TOTAL_TURNOVERS, Disagreement, Game, Report, Span
+from nba_props.witness.files import Known
 
 FINE, FOUND, UNCHECKED = 0, 1, 2
 TEAMS_OF_A_GAME = 2

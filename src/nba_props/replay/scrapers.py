@@ -16,13 +16,13 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
-from nba_props.faults import Faults
-from nba_props.fetch_log import Recorder
-from nba_props.processes import Processes
 from nba_props.raw import RawRow
+from nba_props.replay.faults import Faults
+from nba_props.replay.fetch_log import Recorder
+from nba_props.replay.processes import Processes
+from nba_props.replay.spool import Spool
 from nba_props.sources import Source
 from nba_props.sources.batches import split_late
-from nba_props.spool import Spool
 from phasegate import BadInput, Busy, Contended, Fenced, LeaseLost, PhasegateError, Pipeline, parse_run
 
 MODE = "overnight"

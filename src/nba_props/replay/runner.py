@@ -23,17 +23,17 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from nba_props import PLAN
 from nba_props.calendar import days
-from nba_props.faults import Faults, misbehaving
-from nba_props.processes import Processes
 from nba_props.raw import RawRow
-from nba_props.scrapers import LOG_TABLE, MODE, USUAL, Scrapers
+from nba_props.replay.faults import Faults, misbehaving
+from nba_props.replay.processes import Processes
+from nba_props.replay.scrapers import LOG_TABLE, MODE, USUAL, Scrapers
+from nba_props.replay.spool import Spool
+from nba_props.replay.tally import Replay, Tally
 from nba_props.sources import Source
-from nba_props.spool import Spool
-from nba_props.tally import Replay, Tally
 from phasegate import PhasegateError, Pipeline, Plan, SkippingClock, SystemClock, connect, parse_run, read_plan
 
-PLAN = Path(__file__).with_name("plan.toml")
 HORIZON_S = 12 * 3600.0
 HORIZON_LIVE_S = 60.0
 ROUNDS_MAX = 2_000

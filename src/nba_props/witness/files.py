@@ -16,7 +16,7 @@ from nba_props.sources.gamelog import whole
 from nba_props.sources.parquet_file import query
 from nba_props.sources.shapes import cell, result_set
 from nba_props.teams import team_of_code
-from nba_props.witness import COLUMNS, TOTAL_TURNOVERS, Disagreement, Report, TeamGame
+from nba_props.witness.compare import COLUMNS, TOTAL_TURNOVERS, Disagreement, Report, TeamGame
 
 KNOWN = "derived/diff_team_nba_vs_espn.parquet"
 _OURS = {theirs: ours for ours, theirs in COLUMNS.items()} | {TOTAL_TURNOVERS: TOTAL_TURNOVERS}
