@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 
+from nba_props.errors import DataError
 from nba_props.raw import RawRow
 from nba_props.sources import EASTERN, Source
 from nba_props.sources.named import environment, named_source
@@ -44,11 +45,27 @@ def days(source: Source, first: date, last: date) -> list[CalendarDay]:
     return [_day(day, games.get(day, [])) for day in sorted(known)]
 
 
-def unknown(source: Source, first: date, last: date) -> list[date]:
-    """Give the dates from `first` to `last`, ascending, of which the source does not know whether they have games."""
-    known = {day.date for day in days(source, first, last)}
+class Gaps(NamedTuple):
+    """Dates that are no days off, ascending: `missing` have games, of `unknown` nobody knows whether they have."""
+
+    missing: tuple[date, ...] = ()
+    unknown: tuple[date, ...] = ()
+
+
+def gaps(source: Source, first: date, last: date) -> Gaps:
+    """Give the dates from `first` to `last` on which something should have been played, or might have been.
+
+    A source that cannot say it now knows of none of them.
+    """
     span = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
-    return [day for day in span if day.isoformat() not in known]
+    try:
+        states = {day.date: day.state for day in days(source, first, last)}
+    except DataError:
+        states = {}
+    return Gaps(
+        missing=tuple(day for day in span if states.get(day.isoformat()) == "games"),
+        unknown=tuple(day for day in span if day.isoformat() not in states),
+    )
 
 
 def _day(day: date, games: Sequence[RawRow]) -> CalendarDay:

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from nba_props import PLAN
-from nba_props.calendar import unknown
+from nba_props.calendar import Gaps, gaps
 from nba_props.errors import DataError
 from nba_props.replay.faults import FORM, parse_faults
 from nba_props.replay.report import Remarks, remarks
@@ -63,7 +63,7 @@ def run(  # noqa: PLR0913  one parameter for each option
     """Replay dates through all phases, and print what came out.
 
     Exit code 0: every gate fired and everything is settled, or there were no games. 1: something needs a person, or
-    it is not known whether there were games. 2: bad input.
+    nothing is there of games, or it is not known whether there were any. 2: bad input.
 
     Example: nba-props run --synthetic --from 2026-02-01 --to 2026-02-07 --faults duplicate=3,reorder
     """
@@ -92,14 +92,14 @@ def run(  # noqa: PLR0913  one parameter for each option
         runner.close()
     if not quiet:
         click.echo(err=True)
-    # without a date with games nothing was played: that proves something only where it is known that there are none
-    dark = [] if replay.dates else unknown(source, *days)
-    click.echo(json.dumps(_as_json(replay, said, dark), indent=2) if as_json else _as_text(replay, said, dark))
+    # where nothing was played, that proves something only of days off
+    off = Gaps() if replay.dates else gaps(source, *days)
+    click.echo(json.dumps(_as_json(replay, said, off), indent=2) if as_json else _as_text(replay, said, off))
     if not as_json:
         given = [] if os.environ.get(NBA_DATA) == name else [f"{NBA_DATA}={name}"]
         command = ["phasegate", "--plan", str(PLAN), "--state", str(state), "status"]
         click.echo(f"look at it: {' '.join(map(shlex.quote, [*given, *command]))}")
-    sys.exit(1 if dark or replay.unsettled or replay.dead_letters else 0)
+    sys.exit(1 if any(off) or replay.unsettled or replay.dead_letters else 0)
 
 
 @cli.command()
@@ -201,7 +201,7 @@ def _folder(data: Path | None) -> Path:
     return folder
 
 
-def _as_json(replay: Replay, said: Remarks, dark: Sequence[date]) -> dict[str, object]:
+def _as_json(replay: Replay, said: Remarks, off: Gaps) -> dict[str, object]:
     tally = replay.tally
     return {
         "dates": replay.dates,
@@ -213,7 +213,8 @@ def _as_json(replay: Replay, said: Remarks, dark: Sequence[date]) -> dict[str, o
         "moved": tally.moved,
         "dead_letters": replay.dead_letters,
         "unsettled": list(replay.unsettled),
-        "unknown_dates": [day.isoformat() for day in dark],
+        "missing_dates": [day.isoformat() for day in off.missing],
+        "unknown_dates": [day.isoformat() for day in off.unknown],
         "not_fetched": list(said.not_fetched),
         "to_look_at": list(said.to_look_at),
         "crashes": replay.crashes,
@@ -223,7 +224,7 @@ def _as_json(replay: Replay, said: Remarks, dark: Sequence[date]) -> dict[str, o
     }
 
 
-def _as_text(replay: Replay, said: Remarks, dark: Sequence[date]) -> str:
+def _as_text(replay: Replay, said: Remarks, off: Gaps) -> str:
     lines = [f"{replay.dates} dates, {replay.games} games in {replay.seconds:.1f} s", ""]
     lines += [f"{'table':44}{'rows':>8}  digest"]
     lines += [f"{name:44}{rows:>8}  {digest}" for name, (rows, digest) in replay.tables.items()]
@@ -241,9 +242,14 @@ def _as_text(replay: Replay, said: Remarks, dark: Sequence[date]) -> str:
     for what, told in (("not fetched", said.not_fetched), ("to look at", said.to_look_at)):
         if len(told) > LINES_MAX:
             lines.append(f"{what}: {len(told) - LINES_MAX} more; see --json")
-    if dark:
-        spelled = f"{dark[0]}" if len(dark) == 1 else f"{len(dark)} dates, {dark[0]} to {dark[-1]}"
-        lines.append(f"nothing was done: the schedule does not know whether there are games on {spelled}")
-    elif not replay.dates:
+    if off.missing:
+        lines.append(f"nothing was done: there are games on {_spelled(off.missing)}, and the source holds none of them")
+    if off.unknown:
+        lines.append(f"nothing was done: the schedule does not know whether there are games on {_spelled(off.unknown)}")
+    if not (replay.dates or any(off)):
         lines.append("no games between these dates: nothing was to be done")
     return "\n".join(lines)
+
+
+def _spelled(days: Sequence[date]) -> str:
+    return f"{days[0]}" if len(days) == 1 else f"{len(days)} dates, {days[0]} to {days[-1]}"

@@ -7,6 +7,7 @@ import click
 import pytest
 
 from nba_props import PLAN
+from nba_props.calendar import Gaps
 from nba_props.cli import _as_json, cli
 from nba_props.replay.faults import Faults
 from nba_props.replay.report import Remarks
@@ -53,7 +54,7 @@ def test_each_field_of_the_summary_is_documented() -> None:
     documented = {
         name for cell in re.findall(r"^\| (`.*`) \|", section("run"), re.MULTILINE) for name in cell.split("`")
     }
-    assert set(_as_json(NOTHING, Remarks((), ()), [])) <= documented
+    assert set(_as_json(NOTHING, Remarks((), ()), Gaps())) <= documented
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])

@@ -6,19 +6,23 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import date, datetime
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SHOTS
+from nba_props.replay.fetch_log import Recorder
+from nba_props.replay.report import remarks
 from nba_props.replay.runner import Runner
 from nba_props.replay.scrapers import LOG_TABLE, MODES
+from nba_props.replay.spool import Spool
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
 from nba_props.sources.synthetic import SyntheticSource
-from phasegate import SystemClock, parse_run
+from phasegate import Pipeline, StepRun, SystemClock, Unavailable, parse_run
 
 NIGHT, LAST = date(2026, 2, 3), date(2026, 2, 4)
 LOG = f"SELECT * FROM {LOG_TABLE} ORDER BY game_date, workflow DESC, scraper_name"
@@ -117,6 +121,69 @@ def test_where_it_cannot_be_told_which_dates_have_games_that_is_a_line_too_with_
             sorted(played.of("nbac_schedule"), key=lambda row: str(row["completed_at"]))[:2]]  # fmt: skip
     assert told == [("failed", "ConnectionError", "the league does not answer", 2), ("success", None, None, 2)]
     assert played.replay.unsettled == ()
+
+
+def test_a_question_that_was_answered_in_the_end_is_nothing_that_was_not_fetched(tmp_path: Path) -> None:
+    class Once(SyntheticSource):
+        def dates(self, first: date, last: date) -> list[date]:
+            self.retries += 1
+            if self.retries == 1:
+                raise ConnectionError("the league does not answer")
+            return super().dates(max(first, NIGHT), last)
+
+    source, first = Once(), date(2026, 2, 2)
+    runner = Runner(source, state=tmp_path)
+    try:
+        with pytest.raises(ConnectionError):
+            runner.run(first, NIGHT)
+        replay = runner.run(first, NIGHT)
+        assert remarks(runner.pipeline, source, replay, first=first, last=NIGHT).not_fetched == ()
+    finally:
+        runner.close()
+
+
+def test_lines_that_the_log_does_not_take_are_kept_and_written_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Pipeline.begin
+
+    def locked(self: Pipeline, run: str, *, step: str | None = None) -> AbstractContextManager[StepRun]:
+        if step == "scraper_execution_log":
+            raise Unavailable("the warehouse is locked")
+        return begin(self, run, step=step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Pipeline, "begin", locked)
+        source, runner = SyntheticSource(), Runner(SyntheticSource(), state=tmp_path)
+        try:
+            replay = runner.run(NIGHT, LAST)
+            said = remarks(runner.pipeline, source, replay, first=NIGHT, last=LAST)
+        finally:
+            runner.close()
+    assert sum("the warehouse is locked" in line for line in replay.unsettled) == 2, "once for each date"
+    assert said.not_fetched == (), "there is no log yet"
+    again = play(SyntheticSource(), tmp_path)
+    assert again.replay.unsettled == ()
+    assert len(again.log) == 2 * (1 + 2 * 5)
+    assert list((tmp_path / "fetches").iterdir()) == []
+
+
+def test_on_a_clock_that_goes_by_itself_lines_of_the_future_wait_and_keep_no_others_back(tmp_path: Path) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=3)
+    recorder = Recorder("overnight", source="synthetic", now=ahead.timestamp)
+    spool = Spool(tmp_path / "fetches")
+    spool.add(recorder.fetch("nbac_schedule", NIGHT, call=list[RawRow]).log)
+    spool.close()
+    runner = Runner(SyntheticSource(), state=tmp_path, clock=SystemClock(), modes=["same_day"])
+    try:
+        replay = runner.run(NIGHT, NIGHT)
+        log = runner.pipeline.query(LOG)
+    finally:
+        runner.close()
+    assert replay.unsettled == ()
+    assert sorted(str(row["workflow"]) for row in log) == ["dates", "same_day", "same_day"]
+    (kept,) = (tmp_path / "fetches").iterdir()
+    assert kept.read_bytes().count(b"\n") == 1
 
 
 def test_a_span_without_games_leaves_the_line_of_the_question(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from nba_props.notices import shared
 from nba_props.raw import TABLE
 from nba_props.raw_tables import SCRAPES
+from nba_props.replay.scrapers import ASKING
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
 from phasegate import Pipeline
@@ -53,14 +54,20 @@ def _shared_in(pipeline: Pipeline) -> list[tuple[str, str]]:
 
 
 def _not_fetched(pipeline: Pipeline, *, first: date, last: date) -> tuple[str, ...]:
+    schema, name = SCRAPES.name.split(".")
+    if not pipeline.query(
+        "SELECT 1 AS there FROM information_schema.tables WHERE table_schema = $schema AND table_name = $name",
+        {"schema": schema, "name": name},
+    ):
+        return ()  # no line was ever accepted
     rows = pipeline.query(
         f"""
         SELECT game_date, workflow, scraper_name, error_message
         FROM (SELECT *, row_number() OVER (PARTITION BY game_date, workflow, scraper_name
                                            ORDER BY completed_at DESC, execution_id) AS place FROM {SCRAPES.name}
-              WHERE game_date BETWEEN CAST($first AS DATE) AND CAST($last AS DATE))
+              WHERE game_date BETWEEN CAST($first AS DATE) AND CAST($last AS DATE) AND workflow <> $asking)
         WHERE place = 1 AND status = 'failed' ORDER BY game_date, workflow, scraper_name
         """,
-        {"first": first.isoformat(), "last": last.isoformat()},
+        {"first": first.isoformat(), "last": last.isoformat(), "asking": ASKING},  # whoever gets here has been answered
     )
     return tuple(f"{row['game_date']} {row['workflow']}, {row['scraper_name']}: {row['error_message']}" for row in rows)

@@ -65,9 +65,9 @@ class Runner:
         # Disturbed dates are played one by one: what a fault does to a date then shows in that date alone.
         self._overlaps = self.faults == Faults() and workers > 1
         self.clock, self.tally = clock or SkippingClock(), Tally()
-        lines = Spool(state / "fetches")
+        self._lines = Spool(state / "fetches")
         if isinstance(self.clock, SkippingClock):  # what a replay that was killed has fetched must not lie ahead of it
-            self.clock.skip_to(lines.newest())
+            self.clock.skip_to(self._lines.newest())
         self._crashes, bus = misbehaving(self.faults, rng=random.Random(self.faults.seed))
         self._processes = Processes(self._crashes, clock=self.clock)
         self.pipeline: Pipeline = connect(
@@ -79,7 +79,7 @@ class Runner:
             state=state,
         )
         self._scrapers = Scrapers(source, pipeline=self.pipeline, modes=self._modes, faults=self.faults,
-                                  processes=self._processes, lines=lines)  # fmt: skip
+                                  processes=self._processes, lines=self._lines)  # fmt: skip
 
     def run(self, first: date, last: date, *, told: Callable[[date, int], None] | None = None) -> Replay:
         """Replay the dates with games from `first` to `last`; `told` hears of each brought in, and its games."""
@@ -195,4 +195,5 @@ class Runner:
 
     def close(self) -> None:
         """Let go of files."""
+        self._lines.close()
         self.pipeline.close()

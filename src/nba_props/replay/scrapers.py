@@ -70,13 +70,16 @@ class Scrapers:
         self._processes, self._lines = processes, lines
         self.games: dict[date, set[object]] = {}
         self.held_back: set[date] = set()
-        self.refused: dict[str, None] = {}
+        self.refused = dict.fromkeys(
+            f"{path} holds lines of fetches that cannot be read; look at them, and remove it"
+            for path in lines.unreadable
+        )
         self._written: tuple[date, list[RawRow] | None] | None = None
 
     def dates(self, first: date, last: date) -> list[date]:
         """Ask the source which dates have games: a fetch too, whose line comes with the first of them.
 
-        Raises what the source raises, when its line is written.
+        Raises what the source raises, when its line is kept.
         """
         fetched = self._recorder(ASKING).fetch(SCHEDULE, first, call=lambda: self._source.dates(first, last))
         self._lines.add(fetched.log | {"game_date": fetched.rows[0] if fetched.rows else first})
@@ -187,30 +190,33 @@ class Scrapers:
             self._written = (day, fetched.rows) if step == PROPS else self._written
 
     def _write_log(self) -> None:
-        """Write the lines of fetches once a date: those that a killed replay has left too."""
-        for day, lines in self._lines.held().items():
-            self._deliver(Run(day.isoformat(), "log"), LOG, rows=lines)
-        self._lines.clear()
+        """Write the lines of fetches once a date: those that a killed replay has left too. What is refused is kept."""
+        for day, lines in self._lines.held(until=self._processes.clock.now()).items():
+            if self._deliver(Run(day.isoformat(), "log"), LOG, rows=lines):
+                self._lines.drop(lines)
 
-    def _deliver(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str = "") -> None:
+    def _deliver(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str = "") -> bool:
         """Have every instance of a scraper write and report; one that could not tries again a little later.
 
+        Tell whether it was accepted, and not refused.
         Time moves on between the tries only: a clock that ran while somebody writes would take his lease away.
         """
-        left = self._faults.concurrent
+        left, told = self._faults.concurrent, list[bool]()
         for tries in range(TRIES_MAX):
             if tries:
                 self._go_on()
-            left -= sum(self._processes.at_once([lambda: self._report(run, step, rows=rows, error=error)] * left))
+            answers = self._processes.at_once([lambda: self._report(run, step, rows=rows, error=error)] * left)
+            told += [answer for answer in answers if answer is not None]
+            left = self._faults.concurrent - len(told)
             if not left:
-                return
+                return any(told)
             # a run that was killed may have left its lease at a time that it had skipped to
             left_s = min((lease.left_s for lease in self._pipeline.overview.leases()), default=0.0)
             self._processes.wait_until(self._processes.clock.now() + max(RETRY_S, left_s + 1.0))
         raise PhasegateError(f"{step} of {run} could not be written in {TRIES_MAX} tries; see: phasegate leases")
 
-    def _report(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str) -> bool:
-        """Write rows and report them, or that there are none; tell whether it could: somebody else may be at it.
+    def _report(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str) -> bool | None:
+        """Write rows and report them, or that there are none; tell whether it was accepted; None: somebody is at it.
 
         A report that is refused, such as of a date of which the calendar knows nothing, is told in the summary.
         """
@@ -222,9 +228,10 @@ class Scrapers:
                     begun.write(rows)
                     begun.complete()
         except (Busy, Contended, LeaseLost, Fenced):
-            return False
+            return None
         except PhasegateError as e:
             self.refused[f"{step} of {run} was refused: {e}"] = None
+            return False
         return True
 
     def _go_on(self) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import BinaryIO, TypedDict, cast
 
 import msgspec
 
+from nba_props.errors import DataError
 from nba_props.raw import RawRow
 
 
@@ -34,47 +37,107 @@ class _Line(TypedDict):
 class Spool:
     """Keeps lines in a folder until they are written elsewhere; one thread at a time, several processes at once.
 
-    A process adds to a file of its own. Each line is there when `add` returns, though the process is killed then; a
-    half-written one is left out. Two processes may both hold what a third has left: a log takes a line once.
+    A process adds to a file of its own, locked while it lives; of the others it takes those that nobody holds. Each
+    line is there when `add` returns, though the process is killed then. What is written elsewhere and not dropped yet
+    is given again: a log takes a line once. `unreadable`: files into which was put what could not be read, but for a
+    last line that was cut off.
+
+    Raises DataError where the folder cannot be read or written.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / f"{uuid.uuid4().hex}.jsonl"
-        self._left = sorted(folder.glob("*.jsonl"))
-        self._lines: list[RawRow] = [line for path in self._left for line in _read(path)]
+        self._folder = folder
+        self._lines: list[RawRow] = []
+        self._own: BinaryIO | None = None
+        self._taken: list[BinaryIO] = []
+        self.unreadable: list[Path] = []
+        with self._on_disk():
+            for path in sorted(folder.glob("*.jsonl")):
+                self._take(path)
 
     def add(self, line: RawRow) -> None:
         """Keep a line."""
         self._lines.append(line)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as file:
-            file.write(msgspec.json.encode(line) + b"\n")
+        self._append(line)
 
-    def held(self) -> dict[date, list[RawRow]]:
-        """Give what is kept, by date: what others have left first."""
+    def held(self, until: float) -> dict[date, list[RawRow]]:
+        """Give what is kept by date, what others have left first; but what was written after `until`, epoch seconds."""
         by_date: dict[date, list[RawRow]] = {}
         for line in self._lines:
-            by_date.setdefault(cast("date", line["game_date"]), []).append(line)
+            if _written_at(line) <= until:
+                by_date.setdefault(cast("date", line["game_date"]), []).append(line)
         return by_date
 
     def newest(self) -> float:
         """Give when the newest of what is kept was written, in epoch seconds; 0 where nothing is."""
-        return max((cast("datetime", line["completed_at"]).timestamp() for line in self._lines), default=0.0)
+        return max(map(_written_at, self._lines), default=0.0)
 
-    def clear(self) -> None:
-        """Let go of all that is kept."""
-        for path in (self._path, *self._left):
-            path.unlink(missing_ok=True)
-        self._lines, self._left = [], []
+    def drop(self, lines: list[RawRow]) -> None:
+        """Let go of lines: they are written elsewhere."""
+        gone = {line["execution_id"] for line in lines}
+        self._lines = [line for line in self._lines if line["execution_id"] not in gone]
+        old = [*self._taken, *([self._own] if self._own is not None else [])]
+        self._own, self._taken = None, []
+        for line in self._lines:
+            self._append(line)
+        with self._on_disk():
+            for file in old:
+                Path(file.name).unlink(missing_ok=True)
+                file.close()
 
+    def close(self) -> None:
+        """Let go of the files; what they hold is the next one's."""
+        for file in (*self._taken, *([self._own] if self._own is not None else [])):
+            file.close()
 
-def _read(path: Path) -> Iterator[RawRow]:
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:  # another process has just written them elsewhere
-        return
-    for line in lines:
+    def _append(self, line: RawRow) -> None:
+        with self._on_disk():
+            while self._own is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._own = _lock(self._folder / f"{uuid.uuid4().hex}.jsonl", mode="ab")
+            self._own.write(msgspec.json.encode(line) + b"\n")
+            self._own.flush()
+
+    def _take(self, path: Path) -> None:
+        """Take over a file that nobody holds: whoever wrote it is dead."""
+        file = _lock(path, mode="rb") if path.is_file() else None
+        if file is None:
+            return
+        *lines, _cut_off = file.read().split(b"\n")
+        bad = []
+        for line in lines:
+            try:
+                self._lines.append(cast("RawRow", msgspec.json.decode(line, type=_Line)))
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                bad.append(line)
+        if bad:
+            self.unreadable.append(path.with_suffix(".unreadable"))
+            self.unreadable[-1].write_bytes(b"\n".join(bad) + b"\n")
+        self._taken.append(file)
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[None]:
         try:
-            yield cast("RawRow", msgspec.json.decode(line, type=_Line))
-        except msgspec.MsgspecError:
-            continue
+            yield
+        except OSError as e:
+            mend = "make room, or mend its rights, and start again"
+            raise DataError(str(self._folder), problem=f"{e.strerror or e}: lines of fetches are kept there",
+                            mend=mend) from None  # fmt: skip
+
+
+def _lock(path: Path, *, mode: str) -> BinaryIO | None:
+    """Open a file for its one user; None where another process holds it, or has just removed it."""
+    try:
+        file = cast("BinaryIO", path.open(mode))
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _written_at(line: RawRow) -> float:
+    return cast("datetime", line["completed_at"]).timestamp()
