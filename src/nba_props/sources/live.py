@@ -6,6 +6,7 @@ bounded number of times. An answer that never came, or that cannot be read, is a
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -71,6 +72,20 @@ def stats_request(endpoint: str, parameters: Mapping[str, str]) -> Body:
     if not (isinstance(body, dict) and _ANSWERS & body.keys()):
         raise ValueError(f"it answered {answer.get_json()[:_SAID_CHARS_MAX]}")
     return cast("Body", body)
+
+
+def tell_repeats() -> None:
+    """Have each repeat of a question told on standard error, in the whole process.
+
+    Otherwise the library that repeats logs it through structlog, whose default is standard output. Raises DataError without the extra.
+    """
+    _extra("stamina.instrumentation").set_on_retry_hooks([_tell])
+
+
+def _tell(details: Any) -> None:
+    said = " ".join(str(details.caused_by).split())[:_SAID_CHARS_MAX]
+    kind = type(details.caused_by).__name__
+    sys.stderr.write(f"stats.nba.com: {kind}: {said}; asked again in {details.wait_for:.1f} s\n")
 
 
 def _alone(method: Callable[Concatenate[Any, P], A]) -> Callable[Concatenate[Any, P], A]:

@@ -24,15 +24,16 @@ def environment(*, where: str = NBA_DATA) -> str:
 def named_source(text: str) -> Source:
     """Return the source of a text: one of FORMS. Only the module of that source is loaded.
 
-    Raises DataError for a folder that is none.
+    Raises DataError for a folder that is none, and for `live` without its extra.
     """
     if text == "synthetic":
         from nba_props.sources.synthetic import SyntheticSource
 
         return SyntheticSource()
     if text == "live":
-        from nba_props.sources.live import LiveSource
+        from nba_props.sources.live import LiveSource, tell_repeats
 
+        tell_repeats()  # whoever names a source by a text is a command, and its output somebody's JSON
         return LiveSource()
     word, colon, folder = text.partition(":")
     if colon and word == "recorded":
