@@ -77,7 +77,8 @@ def stats_request(endpoint: str, parameters: Mapping[str, str]) -> Body:
 def tell_repeats() -> None:
     """Have each repeat of a question told on standard error, in the whole process.
 
-    Otherwise the library that repeats logs it through structlog, whose default is standard output. Raises DataError without the extra.
+    Otherwise the library that repeats logs it through structlog, whose default is standard output. Raises DataError
+    without the extra.
     """
     _extra("stamina.instrumentation").set_on_retry_hooks([_tell])
 
