@@ -1,5 +1,8 @@
+import re
+
 import pytest
 
+from phasegate.core.keys import parse_run
 from tests.cli.days import Days, day
 from tests.cli.given import HOUR, RUN, SQL, Night
 
@@ -147,6 +150,29 @@ def test_why_names_what_there_is_when_it_does_not_know_the_run(
     night("begin", RUN)
     done = night("why", *arguments)
     assert (done.code, done.out, done.err) == (2, "", f"phasegate: {error}\n")
+
+
+def test_of_a_run_that_is_void_it_is_said_why_and_that_nothing_behind_it_begins(days: Days) -> None:
+    with days.night.pipeline() as pipeline:
+        pipeline.gatekeeper.void("raw", parse_run(f"{day(1)}.overnight"), reason="the hall was on fire")
+    head, *lines = days("why", f"{day(1)}.overnight").out.splitlines()
+    assert head.startswith(f"{day(1)}.overnight, seen at")
+    assert lines == [
+        "",
+        "raw: void since 08:12, 0 s",
+        "  the hall was on fire",
+        "",
+        "analytics: not open, since what comes before is void",
+    ]
+
+
+def test_of_a_run_that_became_void_what_had_come_is_shown(days: Days) -> None:
+    days.odds(1, mode="overnight")
+    with days.night.pipeline() as pipeline:
+        pipeline.gatekeeper.void("raw", parse_run(f"{day(1)}.overnight"), reason="the hall was on fire")
+    shown = days("why", f"{day(1)}.overnight").out
+    assert re.search(r"^  odds +fresh ", shown, re.MULTILINE)
+    assert "gamebook" not in shown, "nobody waits for it"
 
 
 def test_a_date_alone_explains_every_mode_that_is_open(days: Days) -> None:

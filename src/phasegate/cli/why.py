@@ -124,10 +124,18 @@ def _lines(plan: "Plan", run: "Run", views: "list[PhaseView]", *, closed: list[s
     lines = [f"{run}, seen at {times.moment(times.now)} {times.timezone}"]
     for view in views:
         lines += ["", *_phase(view, times=times)]
+    void = {view.phase for view in views if view.state == "void"}
+    never: list[str] = []
     for name in closed:
-        after = " or ".join(plan.phases[name].after)
-        begins = f"it begins when {after} fires" if after else f"open it: phasegate begin {run}"
+        after = plan.phases[name].after
+        if after and void.issuperset(after):
+            void.add(name)  # nor does what comes after it begin
+            never.append(name)
+            continue
+        begins = f"it begins when {' or '.join(after)} fires" if after else f"open it: phasegate begin {run}"
         lines += ["", f"{name}: not open; {begins}"]
+    if never:
+        lines += ["", f"{', '.join(never)}: not open, since what comes before is void"]
     return lines
 
 
@@ -157,8 +165,9 @@ def _members(view: "PhaseView", *, times: "Times") -> list[str]:
             _reason(member, times=times),
         )
         for member in view.members
+        if view.state != "void" or member.state != "unreported"  # nobody waits for them
     ]
-    return [f"{GAP}{line}" for line in table(("step", "state", "since", "reason"), rows)]
+    return [f"{GAP}{line}" for line in table(("step", "state", "since", "reason"), rows)] if rows else []
 
 
 def _reason(member: "MemberView", *, times: "Times") -> str:
