@@ -12,17 +12,19 @@ import argparse
 import os
 import tempfile
 from collections.abc import Iterator
-from datetime import date, datetime, time
+from datetime import date
 from pathlib import Path
 
 from benchmarks.known import SEASONS, Number, Season
 from benchmarks.season import give_verdict, numbers_of, problems
+from nba_props import PLAN
 from nba_props.replay.runner import Runner
-from nba_props.replay.scrapers import USUAL
+from nba_props.replay.scrapers import USUAL, begins
 from nba_props.replay.tally import Replay
-from nba_props.sources import EASTERN, Source
+from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
+from phasegate import read_plan
 
 QUICK = tuple(Season(f"{year - 1}-{year % 100}", date(year, 2, 1), date(year, 2, 1)) for year in (2024, 2025, 2026))
 GAMES_BEFORE = "SELECT max(games_played) AS n FROM nba_analytics.upcoming_team_game_context WHERE game_date = DATE '{}'"
@@ -35,9 +37,10 @@ def cut(source: Source, season: Season, *, dates_max: int | None) -> Season:
 
 
 def moved(source: Source, season: Season) -> int:
-    """Count the dates whose lines changed between ten in the morning, when same_day begins, and the games."""
+    """Count the dates whose lines changed between the morning, when same_day begins, and the games."""
+    plan = read_plan(PLAN)
     return sum(
-        source.props(day) != source.props(day, at=datetime.combine(day, time(10), tzinfo=EASTERN))
+        source.props(day) != source.props(day, at=begins(plan, day, "same_day"))
         for day in source.dates(season.first, season.last)
     )
 

@@ -7,12 +7,12 @@ has no schedule, an empty date must not look like a day without games.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import NamedTuple, cast
 
 from nba_props.errors import DataError
 from nba_props.raw import RawRow
-from nba_props.sources import EASTERN, Source
+from nba_props.sources import EASTERN, Source, every_date
 from nba_props.sources.named import environment, named_source
 from phasegate import CalendarDay
 
@@ -41,7 +41,7 @@ def days(source: Source, first: date, last: date) -> list[CalendarDay]:
         games.setdefault(cast("date", row["game_date"]), []).append(row)
     known = set(games)
     for begin, end in source.coverage(first, last):
-        known |= {begin + timedelta(days=ahead) for ahead in range((end - begin).days + 1)}
+        known.update(every_date(begin, end))
     return [_day(day, games.get(day, [])) for day in sorted(known)]
 
 
@@ -57,7 +57,7 @@ def gaps(source: Source, first: date, last: date) -> Gaps:
 
     A source that cannot say it now knows of none of them.
     """
-    span = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+    span = every_date(first, last)
     try:
         states = {day.date: day.state for day in days(source, first, last)}
     except DataError:

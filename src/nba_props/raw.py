@@ -54,9 +54,18 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 )
 """Column name -> DuckDB type, in the order of the table. Every column of every row has a value."""
 
-_PYTHON_TYPES: Mapping[str, type] = MappingProxyType(
-    {"DATE": date, "VARCHAR": str, "BIGINT": int, "INTEGER": int, "BOOLEAN": bool, "TIMESTAMP": datetime}
+PYTHON_TYPES: Mapping[str, type] = MappingProxyType(
+    {
+        "DATE": date,
+        "VARCHAR": str,
+        "BIGINT": int,
+        "INTEGER": int,
+        "DOUBLE": float,
+        "BOOLEAN": bool,
+        "TIMESTAMP": datetime,
+    }
 )
+"""DuckDB type -> the type of a row's value, in every raw table."""
 _MEND = "correct the row at its source and load the batch again"
 
 
@@ -140,7 +149,7 @@ def _shape_problems(row: RawRow) -> Iterator[tuple[str, str]]:
         elif row[column] is None or row[column] == "":
             yield column, "has no value"
         # `type(...) is`, because True is an int and a datetime is a date.
-        elif type(row[column]) is not _PYTHON_TYPES[kind]:
+        elif type(row[column]) is not PYTHON_TYPES[kind]:
             yield column, f"is {row[column]!r}, not {kind}"
     moment = row[VERSION]
     if isinstance(moment, datetime) and moment.utcoffset() is None:

@@ -7,12 +7,12 @@ fit; like `nba_props.raw`, it mends nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from nba_props.errors import DataError
-from nba_props.raw import RawRow
+from nba_props.raw import PYTHON_TYPES, RawRow
 
 
 class RawTable(NamedTuple):
@@ -125,18 +125,6 @@ SCRAPES = RawTable(
 
 TABLES = (SCHEDULE, PROPS, SHOTS, SCRAPES)
 
-_PYTHON_TYPES: Mapping[str, type] = MappingProxyType(
-    {
-        "DATE": date,
-        "VARCHAR": str,
-        "BIGINT": int,
-        "INTEGER": int,
-        "DOUBLE": float,
-        "BOOLEAN": bool,
-        "TIMESTAMP": datetime,
-    }
-)
-
 
 def check_table(table: RawTable, rows: Sequence[RawRow], *, where: str) -> None:
     """Accept rows of a table, or raise DataError naming the first row and column that do not fit.
@@ -183,7 +171,7 @@ def _problems(table: RawTable, row: RawRow) -> Iterator[tuple[str, str]]:
             if column not in table.nullable:
                 yield column, "has no value"
         # `type(...) is`, because True is an int and a datetime is a date.
-        elif type(value) is not _PYTHON_TYPES[kind]:
+        elif type(value) is not PYTHON_TYPES[kind]:
             yield column, f"is {value!r}, not {kind}"
         elif value == "":
             yield column, "has no value"

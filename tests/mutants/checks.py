@@ -14,11 +14,11 @@ from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator import Faults, World
 from phasegate.testing.simulator.scene import table
 from phasegate.testing.store_contract import StoreContract
-from phasegate.testing.warehouse_contract import WarehouseContract
 from phasegate.warehouses.memory import MemoryWarehouse
 from tests.core import test_across, test_properties
 from tests.core.commands import commands, days, hearings, stamps, states
 from tests.service import test_windows
+from tests.warehouses.test_contract import TestMemoryWarehouse
 
 Check = Callable[[], None]
 # No example is kept: one that fails under a mutant must not be tried on the right code for ever.
@@ -121,4 +121,4 @@ def stores_compare_versions() -> None:
 
 def fences_are_changed() -> None:
     """Of two transactions that change a fence, one conflicts."""
-    WarehouseContract().test_of_two_transactions_that_change_a_fence_one_conflicts(MemoryWarehouse(), 1, 1)
+    TestMemoryWarehouse().test_of_two_transactions_that_change_a_fence_one_conflicts(MemoryWarehouse(), 1, 1)

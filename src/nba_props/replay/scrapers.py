@@ -23,7 +23,7 @@ from nba_props.replay.processes import Processes
 from nba_props.replay.spool import Spool
 from nba_props.sources import Source
 from nba_props.sources.batches import split_late
-from phasegate import BadInput, Busy, Contended, Fenced, LeaseLost, PhasegateError, Pipeline, parse_run
+from phasegate import BadInput, Busy, Contended, Fenced, LeaseLost, PhasegateError, Pipeline, Plan, parse_run
 
 MODE = "overnight"
 MODES = ("tomorrow", "same_day", "overnight")
@@ -53,6 +53,15 @@ class Run(NamedTuple):
 
 class Stopped(Exception):
     """Raised in the threads of a replay that is to end."""
+
+
+def begins(plan: Plan, day: date, mode: str) -> datetime | None:
+    """Return when the run of a mode before the games is opened by the clock; None for the one after them."""
+    at = plan.phases["raw"].modes[mode].start.at
+    if mode == MODE or at is None or at.local is None:
+        return None
+    moment = at.at(parse_run(f"{day}.{mode}"), timezone=plan.timezone, opened_at=0.0)
+    return datetime.fromtimestamp(moment, ZoneInfo(plan.timezone))
 
 
 class Scrapers:
@@ -119,7 +128,9 @@ class Scrapers:
         schedule: Fetch = (SCHEDULE, lambda: self._source.schedule(day, day))
         after: list[Fetch] = [("nbac_shot_chart", lambda: self._source.shots(day)), (GAMEBOOK, box)]
         for mode in self._modes:
-            fetches: list[Fetch] = [(PROPS, partial(self._source.props, day, at=self._begins(day, mode)))]
+            fetches: list[Fetch] = [
+                (PROPS, partial(self._source.props, day, at=begins(self._pipeline.plan, day, mode)))
+            ]
             fetches += [schedule] if mode != MODE or not self._is_written(day, SCHEDULE) else []
             yield mode, [*fetches, *after] if mode == MODE else fetches
 
@@ -130,15 +141,6 @@ class Scrapers:
             if mode != MODE and there is not None and there.void is None and there.result_of(step) is not None:
                 return True
         return False
-
-    def _begins(self, day: date, mode: str) -> datetime | None:
-        """Return when the run of a mode before the games is opened by the clock; None for the one after them."""
-        at = self._pipeline.plan.phases["raw"].modes[mode].start.at
-        if mode == MODE or at is None or at.local is None:
-            return None
-        zone = self._pipeline.plan.timezone
-        moment = at.at(parse_run(f"{day}.{mode}"), timezone=zone, opened_at=0.0)
-        return datetime.fromtimestamp(moment, ZoneInfo(zone))
 
     def _box(self, day: date) -> list[RawRow]:
         """Fetch the box scores of a date; when faults ask for it some games are held back, and come late."""
@@ -201,14 +203,14 @@ class Scrapers:
         Tell whether it was accepted, and not refused.
         Time moves on between the tries only: a clock that ran while somebody writes would take his lease away.
         """
-        left, told = self._faults.concurrent, list[bool]()
+        told: list[bool] = []
         for tries in range(TRIES_MAX):
             if tries:
                 self._go_on()
+            left = self._faults.concurrent - len(told)
             answers = self._processes.at_once([lambda: self._report(run, step, rows=rows, error=error)] * left)
             told += [answer for answer in answers if answer is not None]
-            left = self._faults.concurrent - len(told)
-            if not left:
+            if len(told) == self._faults.concurrent:
                 return any(told)
             # a run that was killed may have left its lease at a time that it had skipped to
             left_s = min((lease.left_s for lease in self._pipeline.overview.leases()), default=0.0)

@@ -8,30 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import BinaryIO, TypedDict, cast
+from typing import BinaryIO, cast
 
 import msgspec
+from msgspec.structs import asdict
 
 from nba_props.errors import DataError
-from nba_props.raw import RawRow
+from nba_props.raw import PYTHON_TYPES, RawRow
+from nba_props.raw_tables import SCRAPES
 
-
-class _Line(TypedDict):
-    """A row of `raw_tables.SCRAPES`, as it is read back."""
-
-    execution_id: str
-    scraper_name: str
-    workflow: str
-    game_date: date
-    status: str
-    triggered_at: datetime
-    completed_at: datetime
-    duration_seconds: float
-    source: str
-    record_count: int
-    error_type: str | None
-    error_message: str | None
-    retry_count: int
+_Line = msgspec.defstruct(
+    "_Line",
+    [
+        (name, PYTHON_TYPES[kind] | None if name in SCRAPES.nullable else PYTHON_TYPES[kind])
+        for name, kind in SCRAPES.columns.items()
+    ],
+)
+"""A row of SCRAPES, as it is read back."""
 
 
 class Spool:
@@ -48,8 +41,8 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lines: list[RawRow] = []
+        self._files: list[BinaryIO] = []
         self._own: BinaryIO | None = None
-        self._taken: list[BinaryIO] = []
         self.unreadable: list[Path] = []
         with self._on_disk():
             for path in sorted(folder.glob("*.jsonl")):
@@ -76,8 +69,7 @@ class Spool:
         """Let go of lines: they are written elsewhere."""
         gone = {line["execution_id"] for line in lines}
         self._lines = [line for line in self._lines if line["execution_id"] not in gone]
-        old = [*self._taken, *([self._own] if self._own is not None else [])]
-        self._own, self._taken = None, []
+        old, self._files, self._own = self._files, [], None
         for line in self._lines:
             self._append(line)
         with self._on_disk():
@@ -87,14 +79,16 @@ class Spool:
 
     def close(self) -> None:
         """Let go of the files; what they hold is the next one's."""
-        for file in (*self._taken, *([self._own] if self._own is not None else [])):
+        for file in self._files:
             file.close()
 
     def _append(self, line: RawRow) -> None:
         with self._on_disk():
             while self._own is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._own = _lock(self._folder / f"{uuid.uuid4().hex}.jsonl", mode="ab")
+                if (file := _lock(self._folder / f"{uuid.uuid4().hex}.jsonl", mode="ab")) is not None:
+                    self._own = file
+                    self._files.append(file)
             self._own.write(msgspec.json.encode(line) + b"\n")
             self._own.flush()
 
@@ -107,13 +101,13 @@ class Spool:
         bad = []
         for line in lines:
             try:
-                self._lines.append(cast("RawRow", msgspec.json.decode(line, type=_Line)))
+                self._lines.append(asdict(msgspec.json.decode(line, type=_Line)))
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 bad.append(line)
         if bad:
             self.unreadable.append(path.with_suffix(".unreadable"))
             self.unreadable[-1].write_bytes(b"\n".join(bad) + b"\n")
-        self._taken.append(file)
+        self._files.append(file)
 
     @contextmanager
     def _on_disk(self) -> Iterator[None]:

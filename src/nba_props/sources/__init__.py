@@ -77,6 +77,11 @@ EASTERN = ZoneInfo("America/New_York")
 """The zone of the league's dates."""
 
 
+def every_date(first: date, last: date) -> list[date]:
+    """Give every date from `first` to `last`, both included, ascending; none if `first` is later."""
+    return [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+
+
 def eastern_date(moment: datetime) -> date:
     """Give the league's date of an aware moment: a game at 02:00 UTC belongs to the evening before."""
     return moment.astimezone(EASTERN).date()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from nba_props.notices import Notice
 from nba_props.raw import COLUMNS, RawRow
 from nba_props.raw_tables import PROPS, SCHEDULE, in_order
-from nba_props.sources import morning_after, row_order, season_of_date
+from nba_props.sources import every_date, morning_after, row_order, season_of_date
 from nba_props.sources.boxscore import Line, play
 from nba_props.sources.people import ROSTER_SIZE, Player, rosters
 from nba_props.teams import TEAMS
@@ -49,7 +49,7 @@ class SyntheticSource:
 
     def dates(self, first: date, last: date) -> list[date]:
         """Give every date from `first` to `last`, both included, ascending; none if `first` is later."""
-        return [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+        return every_date(first, last)
 
     def batch(self, day: date) -> list[RawRow]:
         """Give all raw rows of the date by game, team and player: 5 to 10 games, 15 to 18 players a team."""

@@ -11,14 +11,15 @@ ESPN's own team turnovers, and as the sum alone where those are impossible (nega
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, cast
 
 from nba_props.errors import DataError
 from nba_props.raw import RawRow
+from nba_props.sources import every_date
 from nba_props.sources.parquet_file import query
 from nba_props.sources.parquet_schedule import XREF, read_events
 from nba_props.teams import team_of_code
@@ -121,7 +122,7 @@ def compare(
     unknown = _games(
         (boxes[one][0], *one) for one in boxes.keys() - ours.keys() if dates[0] <= boxes[one][0] <= dates[1]
     )
-    covered = {day for span in seasons for day in _every(span)}
+    covered = {day for span in seasons for day in every_date(*span)}
     return Report(
         compared=frozenset(both),
         span=(begin, end),
@@ -134,7 +135,7 @@ def compare(
         not_played=tuple(sorted(covered - set(days.values()) - {game.game_date for game in unknown})),
         put_off=_put_off(folder, dates),
         outside=_games((days[game], game, team) for game, team in ours.keys() - seen),
-        not_covered=tuple(sorted(set(_every(dates)) - covered)),
+        not_covered=tuple(sorted(set(every_date(*dates)) - covered)),
     )
 
 
@@ -143,10 +144,6 @@ def _games(team_games: Iterable[tuple[date, str, str]]) -> tuple[Game, ...]:
     for day, game, team in sorted(team_games):
         teams.setdefault((day, game), []).append(team)
     return tuple(Game(day, game, tuple(names)) for (day, game), names in teams.items())
-
-
-def _every(span: Span) -> Iterator[date]:
-    return (span[0] + timedelta(days=ahead) for ahead in range((span[1] - span[0]).days + 1))
 
 
 def _put_off(folder: Path, dates: Span) -> tuple[Game, ...]:

@@ -110,6 +110,7 @@ def _frame_of(table: Any) -> "pl.DataFrame":
     pl = _polars()
     try:
         return pl.from_arrow(table)  # type: ignore[no-any-return]
+    # The pinned Polars says it with the first and the third; the others keep another release's word from a traceback.
     except (pl.exceptions.PolarsError, NotImplementedError, TypeError, ValueError) as error:
         raise BadInput(f"Polars cannot read this Arrow table: {error}; cast or drop the column it names") from error
 

@@ -5,6 +5,7 @@ The first half of WarehouseContract; subclass that.
 
 import math
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -172,12 +173,12 @@ def changes_of(receipt: Receipt) -> Changes:
     )
 
 
-class RowContract:
+class RowContract(ABC):
     """The promises of ports.Transaction about rows."""
 
+    @abstractmethod
     def select_all(self, table_name: str, /) -> str:
         """Return the ``sql`` that yields all rows of one of CONTRACT_TABLES, with or without lineage columns."""
-        raise NotImplementedError
 
     def read(self, warehouse: Warehouse, table: Table, /, *columns: str) -> list[tuple[object, ...]]:
         """Return these columns of a table's rows, sorted."""
