@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from phasegate.core.dedup import deduplicate
+from phasegate.dedup.deduplicate import deduplicate
 
 SIZES = (348, 26_306, 260_000)
 START = datetime(2024, 10, 22, tzinfo=UTC)

@@ -20,9 +20,10 @@ from typing import Any
 import duckdb
 
 from phasegate import Pipeline, Plan, connect, load_plan
-from phasegate.core.findings import listed
-from phasegate.core.window import shift
-from phasegate.ports import Ports, Reader
+from phasegate.base.dates import shift
+from phasegate.base.findings import listed
+from phasegate.ports import Ports
+from phasegate.warehouse import Reader
 
 FIRST = "2015-01-01"
 DATES = (365, 3650)

@@ -23,8 +23,8 @@ from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate.stores.sqlite import SQLiteStore
-from phasegate.warehouses.duckdb import DuckDBWarehouse
-from phasegate.warehouses.duckdb_transaction import DuckDBTransaction
+from phasegate.warehouses.duckdb.transaction import DuckDBTransaction
+from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 
 SEASON = (SEASONS[-1].first, SEASONS[-1].last)
 QUICK = (date(2026, 2, 1), date(2026, 2, 3))

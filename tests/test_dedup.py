@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phasegate.core.dedup import Deduplicated, deduplicate
-from phasegate.core.duplicates import SAMPLE_MAX, content
+from phasegate.dedup.choose import SAMPLE_MAX, content
+from phasegate.dedup.deduplicate import Deduplicated, deduplicate
 
 Row = dict[str, Any]
 SCHEMA: dict[str, Any] = {

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from phasegate.core.dedup import deduplicate
+from phasegate.dedup.deduplicate import deduplicate
 from phasegate.errors import BadInput
 
 Row = dict[str, Any]

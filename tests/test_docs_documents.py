@@ -5,28 +5,31 @@ import re
 import msgspec
 import pytest
 
+from phasegate import messages
+from phasegate.alerts.delivery import Post
+from phasegate.alerts.evaluations import Watch
+from phasegate.alerts.incident import Incident
+from phasegate.base.findings import Finding
 from phasegate.buses import local
-from phasegate.core import calendar, messages, phase
-from phasegate.core.findings import Finding
-from phasegate.core.incidents import Incident
-from phasegate.core.lease import Lease
-from phasegate.core.posts import Post
-from phasegate.core.watch import Watch
-from phasegate.core.window import Ledger
-from phasegate.service.backfill import Order, Progress
-from phasegate.service.identity import Identity
-from phasegate.service.mirror import Mirrored
-from phasegate.service.quarantine import Quarantined
-from phasegate.service.reconciler import Deed, Reconciliation, Told
+from phasegate.calendar import month as calendar
+from phasegate.check.reconciler import Deed, Reconciliation, Told
+from phasegate.gate import phase
+from phasegate.gate.ledger import Ledger
+from phasegate.gate.mirror import Mirrored
+from phasegate.gate.quarantine import Quarantined
+from phasegate.plan import gate
+from phasegate.work.backfill import Order, Progress
+from phasegate.write.identity import Identity
+from phasegate.write.lease import Lease
 from tests.real_data import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "documents.md"
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     "## Phase": phase.Phase,
-    "### Gate": phase.Gate,
-    "### Spec": phase.Spec,
-    "### Need": phase.Need,
-    "### Receiver": phase.Receiver,
+    "### Gate": gate.Gate,
+    "### Spec": gate.Spec,
+    "### Need": gate.Need,
+    "### Receiver": gate.Receiver,
     "### Input": phase.Input,
     "### Member": phase.Member,
     "### Result": phase.Result,

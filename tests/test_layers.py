@@ -1,19 +1,28 @@
-"""The import contracts of pyproject.toml, each shown to refuse what it is for."""
+"""The import contracts of pyproject.toml, each shown to refuse what it is for, and the modules that are pure."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.real_data import ROOT
 
-MODULES = ("cli", "core", "core.dedup", "errors", "observe", "ports", "service", "stores", "stores.sqlite", "wiring")
+WING_MAX = 12
+LARGE = ["cli/commands"]  # one module for each command
+SOURCE = ROOT / "src" / "phasegate"
+PURE = re.compile(r"\bPure\b")
+TOP = sorted({path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()})
+MODULES = (*(name for name in TOP if not name.startswith("_")), "dedup.deduplicate", "stores.sqlite", "work.pool")
 ALLOWED = {
     "phasegate.cli": "import click\nfrom phasegate import wiring\n",
-    "phasegate.core.dedup": "def frames():\n    import polars\n",
-    "phasegate.service": "from phasegate import core, errors, ports\n",
+    "phasegate.dedup.deduplicate": "def frames():\n    import polars\n",
+    "phasegate.write": "from phasegate import base, errors, gate, ports\n",
+    "phasegate.work.pool": "import threading\n",
     "phasegate.stores.sqlite": "import sqlite3\n",
     "nba_props": "import duckdb\nimport phasegate\n",
 }
@@ -42,19 +51,22 @@ def contracts_answer(
 def test_what_the_design_allows_is_allowed(tmp_path: Path) -> None:
     answer = contracts_answer(tmp_path, ALLOWED)
     assert answer.returncode == 0, answer.stdout
-    assert "4 kept, 0 broken" in answer.stdout
+    assert "5 kept, 0 broken" in answer.stdout
 
 
 @pytest.mark.parametrize(
     ("module", "source", "contract"),
     [
-        ("phasegate.core", "import time\n", "The core is pure"),
-        ("phasegate.core", "from phasegate import ports\n", "Layers"),
-        ("phasegate.service", "from phasegate import stores\n", "Layers"),
+        ("phasegate.base", "import time\n", "No wing does I/O"),
+        ("phasegate.write", "import threading\n", "No wing does I/O"),
+        ("phasegate.base", "from phasegate import plan\n", "Layers"),
+        ("phasegate.gate", "from phasegate import write\n", "Layers"),
+        ("phasegate.check", "def lazily():\n    from phasegate import pipeline\n", "Layers"),
         ("phasegate.stores", "from phasegate import wiring\n", "Layers"),
-        ("phasegate.service", "def lazily():\n    import duckdb\n", "A vendor SDK"),
+        ("phasegate.settings", "from phasegate import gate\n", "An adapter serves no wing"),
+        ("phasegate.write", "def lazily():\n    import duckdb\n", "A vendor SDK"),
         ("phasegate.stores", "import sqlite3\n", "A vendor SDK"),
-        ("nba_props", "from phasegate.core import dedup\n", "The reference pipeline"),
+        ("nba_props", "from phasegate.dedup import deduplicate\n", "The reference pipeline"),
     ],
 )
 def test_each_contract_refuses_what_it_is_for(module: str, source: str, contract: str, tmp_path: Path) -> None:
@@ -69,3 +81,70 @@ def test_a_new_module_must_be_given_its_layer(tmp_path: Path) -> None:
     answer = contracts_answer(tmp_path, ALLOWED, extra=stranger)
     assert answer.returncode == 1, answer.stdout
     assert "elsewhere" in answer.stdout
+
+
+def impure_imports(source: Path) -> list[str]:
+    """List what modules that call themselves pure import of modules that do not."""
+    trees = {path: ast.parse(path.read_text()) for path in source.rglob("*.py")}
+    names = {path: ".".join((source.name, *path.relative_to(source).with_suffix("").parts)) for path in trees}
+    modules = {name.removesuffix(".__init__"): path for path, name in names.items()}
+    pure = {name for name, path in modules.items() if PURE.search(ast.get_docstring(trees[path]) or "")}
+    pure |= {f"{source.name}.errors"}
+    return sorted(
+        f"{name} imports {other}"
+        for name in pure & modules.keys()
+        for other in imported(trees[modules[name]], known=modules.keys())
+        if other not in pure
+    )
+
+
+def imported(tree: ast.Module, *, known: Collection[str]) -> Iterator[str]:
+    """Give the modules that a module imports, at its top or inside a function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name for name in inner if name in known)
+            if node.module in known and not all(name in known for name in inner):
+                yield node.module
+
+
+def test_a_pure_module_imports_only_pure_modules() -> None:
+    assert impure_imports(SOURCE) == []
+
+
+def test_a_pure_module_that_reaches_a_port_is_found(tmp_path: Path) -> None:
+    house = tmp_path / "house"
+    house.mkdir()
+    (house / "__init__.py").touch()
+    (house / "ports.py").write_text('"""The world."""\n')
+    (house / "told.py").write_text('"""A decision. Pure."""\nfrom house import ports\nfrom house.ports import Clock\n')
+    assert set(impure_imports(house)) == {"house.told imports house.ports"}
+
+
+def test_the_modules_that_reach_the_world_do_not_call_themselves_pure() -> None:
+    reaching = [SOURCE / f"{name}.py" for name in ("ports", "transact", "scan", "pipeline", "wiring", "system")]
+    assert [path.name for path in reaching if PURE.search(path.read_text())] == []
+
+
+def crowded(source: Path) -> list[str]:
+    """List the folders that hold fewer than 2 or more than 12 modules."""
+    folders = {path.parent for path in source.rglob("*.py")} - {source}
+    counts = {folder: sum(path.name != "__init__.py" for path in folder.glob("*.py")) for folder in folders}
+    leaves = {folder for folder in folders if not any(child != folder and child.parent == folder for child in folders)}
+    return sorted(
+        str(folder.relative_to(source))
+        for folder, count in counts.items()
+        if count > WING_MAX or (folder in leaves and count < 2)
+    )
+
+
+def test_a_wing_has_two_to_twelve_modules() -> None:
+    assert crowded(SOURCE) == LARGE
+
+
+def test_a_crowded_wing_is_found(tmp_path: Path) -> None:
+    for name, count in (("alone", 1), ("fine", 2), ("crowded", WING_MAX + 1)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            (tmp_path / name / f"m{number}.py").touch()
+    assert crowded(tmp_path) == ["alone", "crowded"]

@@ -3,13 +3,10 @@
 Start with ``connect``; everything else follows from what it returns.
 """
 
-from phasegate.core.calendar import Day as CalendarDay
-from phasegate.core.dedup import Deduplicated, deduplicate
-from phasegate.core.explain import PhaseView
-from phasegate.core.keys import parse_run
-from phasegate.core.plan import Plan
-from phasegate.core.plan_toml import load_plan
-from phasegate.core.receipt import Receipt
+from phasegate.base.keys import parse_run
+from phasegate.base.receipt import Receipt
+from phasegate.calendar.month import Day as CalendarDay
+from phasegate.dedup.deduplicate import Deduplicated, deduplicate
 from phasegate.errors import (
     BadInput,
     Busy,
@@ -24,12 +21,15 @@ from phasegate.errors import (
     Transient,
     Unavailable,
 )
+from phasegate.explain.phase_view import PhaseView
 from phasegate.observe import CountingObserver
-from phasegate.service.pipeline import Pipeline
-from phasegate.service.reading import Reading
-from phasegate.service.stepping import StepRun
+from phasegate.pipeline import Pipeline
+from phasegate.plan.load import load_plan
+from phasegate.plan.model import Plan
 from phasegate.system import SkippingClock, SystemClock
 from phasegate.wiring import connect, read_plan
+from phasegate.work.external import StepRun
+from phasegate.write.reading import Reading
 
 __version__ = "0.1.0"
 

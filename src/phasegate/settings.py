@@ -11,8 +11,8 @@ from typing import Literal, cast
 
 import msgspec
 
-from phasegate.core.toml_lines import Toml, parse, spell, suggest
 from phasegate.errors import BadInput
+from phasegate.plan.toml_lines import Toml, parse, spell, suggest
 
 PREFIX = "PHASEGATE_"
 # What `phasegate begin … -- COMMAND` tells its command, which may well connect itself.

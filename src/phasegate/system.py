@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from phasegate.core.vitals import Disk
+from phasegate.base.disk import Disk
 from phasegate.ports import Observer
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from phasegate.core.backoff import contention_s
-from phasegate.core.codec import State, decode, encode
+from phasegate.base.backoff import contention_s
+from phasegate.base.codec import State, decode, encode
 from phasegate.errors import Ambiguous, Conflict, Contended
-from phasegate.ports import Clock, Store
+from phasegate.ports import Clock
+from phasegate.store import Store
 
 TRIES_MAX = 48
 

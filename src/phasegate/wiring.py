@@ -8,23 +8,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from phasegate.base.exported import Exported, Unread
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import WakeSocket
-from phasegate.core.exported import Exported, Unread
-from phasegate.core.plan import Plan
-from phasegate.core.plan_alerts import PING
-from phasegate.core.plan_toml import load_plan
-from phasegate.core.policy import ChannelRule
+from phasegate.calendar.calendar import Dates
+from phasegate.channel import Channel, Pinger
 from phasegate.errors import BadInput, NotFound
 from phasegate.observe import LogObserver
-from phasegate.ports import Channel, Clock, Observer, Pinger, Ports, Reader
-from phasegate.service.almanac import Dates
-from phasegate.service.builder import PythonStep
-from phasegate.service.pipeline import Pipeline
+from phasegate.pipeline import Pipeline
+from phasegate.plan.alerts import PING
+from phasegate.plan.load import load_plan
+from phasegate.plan.model import Plan
+from phasegate.plan.policy import ChannelRule
+from phasegate.ports import Clock, Observer, Ports
 from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.system import SystemClock, ThreadBackground, disk_of, new_id
-from phasegate.warehouses.duckdb import DuckDBWarehouse, read_only
+from phasegate.warehouse import Reader
+from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse, read_only
+from phasegate.write.builder import PythonStep
 
 SETTINGS_FILE = "phasegate.toml"
 
@@ -114,16 +116,16 @@ def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channe
 
 def _channel(rule: ChannelRule, secret: str) -> Channel:
     # with their HTTP client they take 40 ms to import: only a plan that tells somebody pays for it
-    from phasegate.alerts.http import check_url
-    from phasegate.alerts.missing import Missing
-    from phasegate.alerts.slack import TOKEN_PREFIX, SlackBot, SlackWebhook
-    from phasegate.alerts.webhook import Webhook
+    from phasegate.channels.http import check_url
+    from phasegate.channels.missing import Missing
+    from phasegate.channels.slack import TOKEN_PREFIX, SlackBot, SlackWebhook
+    from phasegate.channels.webhook import Webhook
 
     variable = f"{ALERTS_PREFIX}{rule.name.upper()}"
     if not secret:
         return Missing(f"it has no secret; set {variable}")
     if rule.kind == "apprise":
-        from phasegate.alerts.apprise import Apprise
+        from phasegate.channels.apprise import Apprise
 
         return Apprise(secret)
     if rule.kind == "slack" and secret.startswith(TOKEN_PREFIX):
@@ -139,8 +141,8 @@ def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
     url = alert_secrets(environ).get(PING, "")
     if not url:
         return None
-    from phasegate.alerts.http import check_url
-    from phasegate.alerts.ping import Ping
+    from phasegate.channels.http import check_url
+    from phasegate.channels.ping import Ping
 
     if wrong := check_url(url):
         raise BadInput(f"{ALERTS_PREFIX}{PING.upper()}: {wrong}")
@@ -164,7 +166,7 @@ def open_documents(url: str, /) -> Iterator[Exported | Unread]:
 
 
 def _documents_of(path: Path) -> Iterator[Exported | Unread]:
-    from phasegate.service.doctor import mirrored
+    from phasegate.interop.mirrored import mirrored
 
     with closing(SQLiteStore(path)) as store:
         yield from mirrored(store)

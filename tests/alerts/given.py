@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from phasegate.core.notes import Note
+from phasegate.channel import Note
 
 NOTE = Note(
     id="incident.nba.cause.1.1.opened",

@@ -6,7 +6,7 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from phasegate.alerts.apprise import Apprise
+from phasegate.channels.apprise import Apprise
 from tests.alerts.given import NOTE, Answers, Server
 
 # Some plug-ins of the library use what Python is about to remove.

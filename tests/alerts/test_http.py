@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from phasegate.alerts.http import ANSWER_BYTES_MAX, RETRY_AFTER_MAX_S, check_url, request
+from phasegate.channels.http import ANSWER_BYTES_MAX, RETRY_AFTER_MAX_S, check_url, request
 from tests.alerts.given import Answers, Server
 
 SECRET = "/services/T0/B0/secret"

@@ -5,7 +5,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from phasegate.alerts.slack import SlackBot, SlackWebhook, message_of
+from phasegate.channels.slack import SlackBot, SlackWebhook, message_of
 from tests.alerts.given import NOTE, Answers, Server
 
 OK = {"ok": True, "channel": "C1", "ts": "170.1"}

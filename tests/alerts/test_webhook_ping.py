@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from phasegate.alerts.missing import Missing
-from phasegate.alerts.ping import Ping
-from phasegate.alerts.webhook import Webhook
+from phasegate.channels.missing import Missing
+from phasegate.channels.ping import Ping
+from phasegate.channels.webhook import Webhook
 from tests.alerts.given import NOTE, Answers, Server
 
 

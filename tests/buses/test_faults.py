@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
+from phasegate.bus import Delivery, Message
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake
 from phasegate.errors import BadInput
-from phasegate.ports import Delivery, Message
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.faults import DELAY_S_MAX, FaultyBus
 from tests.buses.given import ManualClock, Recorder

@@ -2,10 +2,11 @@
 
 import pytest
 
+from phasegate.bus import Message
 from phasegate.buses.local import LOOKS_EXTRA_MAX, UNREADABLE_AGAIN_S, LocalBus
 from phasegate.buses.wake import NoWake
 from phasegate.errors import Ambiguous, BadInput, Unavailable
-from phasegate.ports import Body, Message
+from phasegate.store import Body
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.store_model import together
 from tests.buses.given import ManualClock, Recorder

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import phasegate
+from phasegate.bus import Message
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake, WakeSocket
-from phasegate.ports import Message
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.system import SystemClock
 from tests.buses.given import ManualClock, Recorder

@@ -14,8 +14,8 @@ import duckdb
 import pytest
 
 from phasegate import Pipeline, connect
+from phasegate.bus import Message
 from phasegate.cli import run
-from phasegate.ports import Message
 from tests.real_data import ROOT
 
 # 4 February 2026, 08:12 in New York.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from phasegate.core.findings import Finding, Outcome
+from phasegate.base.findings import Finding, Outcome
 from tests.alerts.given import Answers, Server, serving
 from tests.cli.given import HOUR, PLAN, RUN, Night
 from tests.cli.test_help import keys, section

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phasegate.cli import backfill
+from phasegate.cli.commands import backfill
 from tests.cli.days import FORM, PLAN, Days, day
 from tests.cli.given import Done
 
@@ -254,7 +254,7 @@ def test_a_worker_that_dies_ends_the_backfill_and_is_told(days: Days, monkeypatc
         raise LookupError("a fault")
 
     days.play(1)
-    monkeypatch.setattr("phasegate.service.worker.Worker.work", die)
+    monkeypatch.setattr("phasegate.work.worker.Worker.work", die)
     done = fill(days, 1, 1, "--steps", "form", "--json")
     assert done.code == 2
     assert "phasegate: worker 1 died: LookupError: a fault\n" in done.err

@@ -2,12 +2,13 @@
 
 import pytest
 
-from phasegate.core import vitals
-from phasegate.core.findings import CODES, Outcome
-from phasegate.scratch import scratch
-from phasegate.service.selftest import self_test
-from phasegate.service.selftest_plants import ELSEWHERE, PLANTS, Plant
-from phasegate.service.selftest_scene import Scene
+from phasegate.base.disk import Disk
+from phasegate.base.findings import CODES, Outcome
+from phasegate.check import machine as vitals
+from phasegate.selftest.plants import ELSEWHERE, PLANTS, Plant
+from phasegate.selftest.scene import Scene
+from phasegate.selftest.scratch import scratch
+from phasegate.selftest.selftest import self_test
 from tests.cli.given import RUN, Night
 
 DATE = RUN[:10]
@@ -72,7 +73,7 @@ def test_the_self_test_notices_a_check_that_finds_nothing(monkeypatch: pytest.Mo
 
 def test_the_self_test_notices_a_check_that_always_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     full = vitals.disk
-    monkeypatch.setattr(vitals, "disk", lambda there: full(vitals.Disk(path=there.path, free=0, total=there.total)))
+    monkeypatch.setattr(vitals, "disk", lambda there: full(Disk(path=there.path, free=0, total=there.total)))
     proofs = self_test(scratch, plants=some("PG010", "PG024"))
     assert [(proof.code, proof.found) for proof in proofs] == [("PG010", True), ("PG024", False)]
     assert proofs[1].told.startswith("found without the fault too: ")

@@ -6,8 +6,10 @@ import re
 import msgspec
 import pytest
 
-from phasegate.core import keys, messages, outbox
-from phasegate.core.phase import Status
+from phasegate import messages
+from phasegate.base import keys
+from phasegate.gate import outbox
+from phasegate.plan.gate import Status
 from tests.cli.given import RUN, Night
 from tests.docs_runner import split
 from tests.real_data import ROOT

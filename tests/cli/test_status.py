@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from phasegate.core.keys import Run
+from phasegate.base.keys import Run
 from tests.cli.given import HOUR, RUN, Night
 from tests.real_data import ROOT
 

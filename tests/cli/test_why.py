@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from phasegate.core.keys import parse_run
+from phasegate.base.keys import parse_run
 from tests.cli.days import Days, day
 from tests.cli.given import HOUR, RUN, SQL, Night
 

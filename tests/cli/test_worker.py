@@ -3,8 +3,8 @@ import threading
 import pytest
 
 from phasegate import connect
-from phasegate.cli.tally import Tally
-from phasegate.service.crew import Crew
+from phasegate.cli.kit.tally import Tally
+from phasegate.work.pool import Crew
 from tests.cli.given import RUN, Night
 
 
@@ -37,7 +37,7 @@ def test_a_thread_that_dies_ends_the_command_and_is_told(night: Night, monkeypat
     def die(_self: object) -> bool:
         raise LookupError("a fault")
 
-    monkeypatch.setattr("phasegate.service.worker.Worker.work", die)
+    monkeypatch.setattr("phasegate.work.worker.Worker.work", die)
     for arguments in (["worker", "--threads", "2"], ["worker", "--until-idle", "--json"]):
         done = night(*arguments)
         assert done.code == 2

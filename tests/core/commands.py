@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from phasegate.core import across, decisions, keys, orders, outbox
-from phasegate.core.across import Told
-from phasegate.core.decisions import Report
-from phasegate.core.phase import Gate, Input, Need, Phase, Receiver, Spec, Status, Window
-from phasegate.core.receipt import Stamp
+from phasegate.base import keys
+from phasegate.base.receipt import Stamp
+from phasegate.gate import decisions, outbox
+from phasegate.gate import operator as orders
+from phasegate.gate import propagation as across
+from phasegate.gate.decisions import Report
+from phasegate.gate.phase import Input, Phase, Window
+from phasegate.gate.propagation import Told
+from phasegate.plan.gate import Gate, Need, Receiver, Spec, Status
 
 KEY = "phase:nba:analytics:2026-02-03.overnight"
 RAW = Need("raw", "box")

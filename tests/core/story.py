@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from phasegate.core import decisions, outbox
-from phasegate.core.decisions import Answer, Report
-from phasegate.core.freshness import survey
-from phasegate.core.phase import Gate, Input, Need, Phase, Receiver, Spec, Status
-from phasegate.core.receipt import Stamp
+from phasegate.base.receipt import Stamp
+from phasegate.gate import decisions, outbox
+from phasegate.gate.decisions import Answer, Report
+from phasegate.gate.freshness import survey
+from phasegate.gate.phase import Input, Phase
+from phasegate.plan.gate import Gate, Need, Receiver, Spec, Status
 
 KEY = "phase:nba:analytics:2026-02-03.overnight"
 RAW = Need("raw", "box")

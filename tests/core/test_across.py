@@ -4,12 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from phasegate.core import across, decisions, window
-from phasegate.core.across import Told
-from phasegate.core.decisions import Report
-from phasegate.core.phase import Input, Notice, Phase, Window
-from phasegate.core.receipt import Stamp
-from phasegate.core.window import Ledger
+from phasegate.base.receipt import Stamp
+from phasegate.gate import decisions
+from phasegate.gate import ledger as window
+from phasegate.gate import propagation as across
+from phasegate.gate.decisions import Report
+from phasegate.gate.ledger import Ledger
+from phasegate.gate.phase import Input, Notice, Phase, Window
+from phasegate.gate.propagation import Told
 from tests.core.commands import BEFORE, GATE, KEY, Command, commands, days, hearings, readings, stamps, states, times
 
 NAME = str(BEFORE)

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from phasegate.core import decisions
-from phasegate.core.calendar import Day
-from phasegate.core.coverage import COVERS, GAPS, PATIENCE_S, Cell, Cover, Gap, cover, gaps, worst
-from phasegate.core.decisions import Report
-from phasegate.core.keys import Run, phase_key
-from phasegate.core.lateness import Known
-from phasegate.core.phase import Entry, Firing, Phase, Status, Window
-from phasegate.core.plan import Plan, local_time
-from phasegate.core.plan_toml import load_plan
-from phasegate.core.receipt import ABSENT, Stamp
+from phasegate.base.dates import local_time
+from phasegate.base.keys import Run, phase_key
+from phasegate.base.receipt import ABSENT, Stamp
+from phasegate.calendar.month import Day
+from phasegate.explain.coverage import COVERS, GAPS, PATIENCE_S, Cell, Cover, Gap, cover, gaps, worst
+from phasegate.explain.lateness import Known
+from phasegate.gate import decisions
+from phasegate.gate.decisions import Report
+from phasegate.gate.phase import Entry, Firing, Phase, Window
+from phasegate.plan.gate import Status
+from phasegate.plan.load import load_plan
+from phasegate.plan.model import Plan
 
 ON = "2026-02-03"
 HOUR = 3600.0

@@ -3,8 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from phasegate.core import backoff, decisions, orders, outbox
-from phasegate.core.phase import LOOK_BY_S, Gate, Need, Phase, Receiver, Spec
+from phasegate.base import backoff
+from phasegate.gate import decisions, outbox
+from phasegate.gate import operator as orders
+from phasegate.gate.phase import LOOK_BY_S, Phase
+from phasegate.plan.gate import Gate, Need, Receiver, Spec
 from tests.core.story import KEY, NEXT, RAW, Story, gate
 
 

@@ -1,6 +1,6 @@
 """What a check can find, and what its outcome means."""
 
-from phasegate.core.findings import CODES, Finding, Outcome, exit_code, listed
+from phasegate.base.findings import CODES, Finding, Outcome, exit_code, listed
 
 
 def finding(code: str = "PG003", **more: object) -> Finding:

@@ -4,13 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from phasegate.core import incidents, notes, watch
-from phasegate.core.codec import decode, encode
-from phasegate.core.findings import Finding, Outcome
-from phasegate.core.grouping import FINDINGS_MAX, grouped
-from phasegate.core.incidents import Incident, Sight
-from phasegate.core.policy import ChannelRule, Policy
-from phasegate.core.posts import CLAIM_S, RETRY_AFTER_MAX_S
+from phasegate.alerts import evaluations as watch
+from phasegate.alerts import incident as incidents
+from phasegate.alerts import notes
+from phasegate.alerts.delivery import CLAIM_S, RETRY_AFTER_MAX_S
+from phasegate.alerts.grouping import FINDINGS_MAX, grouped
+from phasegate.alerts.incident import Incident, Sight
+from phasegate.base.codec import decode, encode
+from phasegate.base.findings import Finding, Outcome
+from phasegate.plan.policy import ChannelRule, Policy
 
 OPS = ChannelRule(name="ops", kind="webhook")
 PAGER = ChannelRule(name="pager", kind="apprise", escalated=True, digest=False)

@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from phasegate.core.findings import CODES, GRACE_S, Finding
-from phasegate.core.inspect import ANSWER_S, Looked, aged, dead, postponed, stale, unbegun, unfired, unlike, unsent
-from phasegate.core.inspect_tables import Held, Witness, duplicates, expired, fences, identities, reports
-from phasegate.core.keys import Run
-from phasegate.core.lease import Lease
-from phasegate.core.mends import VERBS, Mend, mends_of, plan_of
-from phasegate.core.phase import Entry, Firing, Gate, Member, Need, Phase, Receiver, Request, Result, Spec
-from phasegate.core.plan_toml import load_plan
-from phasegate.core.receipt import Fence, Part, Receipt, Stamp
-from phasegate.core.table import Repeats
+from phasegate.base.findings import CODES, GRACE_S, Finding
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Fence, Part, Receipt, Stamp
+from phasegate.base.table import Repeats
+from phasegate.check.documents import ANSWER_S, Looked, aged, dead, postponed, stale, unbegun, unfired, unlike, unsent
+from phasegate.check.fixes import VERBS, Mend, mends_of, plan_of
+from phasegate.check.tables import Held, Witness, duplicates, expired, fences, identities, reports
+from phasegate.gate.phase import Entry, Firing, Member, Phase, Request, Result
+from phasegate.plan.gate import Gate, Need, Receiver, Spec
+from phasegate.plan.load import load_plan
+from phasegate.write.lease import Lease
 from tests.real_data import ROOT
 
 NOW = 1_770_000_000.0

@@ -5,17 +5,19 @@ import pytest
 from hypothesis import assume, given
 from msgspec.structs import replace
 
-from phasegate.core import decisions
-from phasegate.core.calendar import Day
-from phasegate.core.decisions import Report
-from phasegate.core.findings import exit_code
-from phasegate.core.keys import Run, phase_key
-from phasegate.core.lateness import Known, Lateness, judge, outcome
-from phasegate.core.phase import Member, Phase, Status
-from phasegate.core.plan import Plan, local_time
-from phasegate.core.plan_toml import load_plan
-from phasegate.core.receipt import Stamp
+from phasegate.base.dates import local_time
+from phasegate.base.findings import exit_code
+from phasegate.base.keys import Run, phase_key
+from phasegate.base.receipt import Stamp
+from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
+from phasegate.explain.lateness import Known, Lateness, judge, outcome
+from phasegate.gate import decisions
+from phasegate.gate.decisions import Report
+from phasegate.gate.phase import Member, Phase
+from phasegate.plan.gate import Status
+from phasegate.plan.load import load_plan
+from phasegate.plan.model import Plan
 from tests.core.commands import Command, commands, states
 
 ON = "2026-02-03"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phasegate.core import lease
-from phasegate.core.lease import Lease
+from phasegate.write import lease
+from phasegate.write.lease import Lease
 
 TTL_S = 60.0
 times = st.floats(0.0, 500.0)

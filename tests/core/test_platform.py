@@ -2,8 +2,8 @@
 
 import pytest
 
-from phasegate.core.exported import Exported, Unread, documents
-from phasegate.core.platform import one_name, read_completed, read_moment
+from phasegate.base.exported import Exported, Unread, documents
+from phasegate.interop.platform import one_name, read_completed, read_moment
 
 AT = 1_770_185_520.0  # 2026-02-04 06:12 UTC
 ENTRY = {"completed_at": "2026-02-04T06:12:00Z", "status": "success", "record_count": 348}

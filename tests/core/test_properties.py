@@ -3,10 +3,10 @@
 from hypothesis import assume, given
 from msgspec.structs import replace
 
-from phasegate.core.codec import decode, encode
-from phasegate.core.evaluate import evaluate
-from phasegate.core.freshness import carried, missing, same, settled, survey
-from phasegate.core.phase import LOOK_BY_S, Phase
+from phasegate.base.codec import decode, encode
+from phasegate.gate.evaluate import evaluate
+from phasegate.gate.freshness import carried, missing, same, settled, survey
+from phasegate.gate.phase import LOOK_BY_S, Phase
 from tests.core.commands import KEY, Command, commands, states
 
 

@@ -1,8 +1,9 @@
 """What a pipeline stands on: when a deadline, a clock and a disk are findings."""
 
-from phasegate.core.explain import explain
-from phasegate.core.keys import Run
-from phasegate.core.vitals import Disk, Moment, clock, deadlines, disk
+from phasegate.base.disk import Disk
+from phasegate.base.keys import Run
+from phasegate.check.machine import Moment, clock, deadlines, disk
+from phasegate.explain.phase_view import explain
 from tests.service.given import PLAN, RUN, load, settle, shop
 
 STRICT = PLAN.replace(

@@ -6,15 +6,15 @@ from hypothesis import Phase as Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phasegate.core import lease
-from phasegate.core.lease import Lease
-from phasegate.core.receipt import Part, Receipt
-from phasegate.ports import Row
+from phasegate.base.receipt import Part, Receipt
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator import Faults, World
 from phasegate.testing.simulator.scene import table
 from phasegate.testing.store_contract import StoreContract
-from phasegate.warehouses.memory import MemoryWarehouse
+from phasegate.warehouse import Row
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
+from phasegate.write import lease
+from phasegate.write.lease import Lease
 from tests.core import test_across, test_properties
 from tests.core.commands import commands, days, hearings, stamps, states
 from tests.service import test_windows

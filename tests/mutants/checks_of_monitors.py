@@ -2,9 +2,9 @@
 
 import pytest
 
-from phasegate.core import findings
-from phasegate.core.notes import Note, Reply
-from phasegate.core.posts import CLAIM_S
+from phasegate.alerts.delivery import CLAIM_S
+from phasegate.base import findings
+from phasegate.channel import Note, Reply
 from tests.core import test_lateness
 from tests.service import test_health
 from tests.service.given import PLAN, shop

@@ -6,15 +6,19 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from phasegate.core import decisions, evaluate, freshness, keys, lease, messages, orders, outbox
-from phasegate.core.decisions import Answer, Decision, Report
-from phasegate.core.keys import Run
-from phasegate.core.lease import Lease
-from phasegate.core.messages import Completion
-from phasegate.core.outbox import Outgoing
-from phasegate.core.phase import Entry, Firing, Input, Phase
-from phasegate.core.receipt import ABSENT, Stamp
-from phasegate.service.gatekeeper import Gatekeeper
+from phasegate import messages
+from phasegate.base import keys
+from phasegate.base.keys import Run
+from phasegate.base.receipt import ABSENT, Stamp
+from phasegate.gate import decisions, evaluate, freshness, outbox
+from phasegate.gate import operator as orders
+from phasegate.gate.decisions import Answer, Decision, Report
+from phasegate.gate.gatekeeper import Gatekeeper
+from phasegate.gate.outbox import Outgoing
+from phasegate.gate.phase import Entry, Firing, Input, Phase
+from phasegate.messages import Completion
+from phasegate.write import lease
+from phasegate.write.lease import Lease
 from tests.mutants.swap import swapped
 
 Patch = AbstractContextManager[object]

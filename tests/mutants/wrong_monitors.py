@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
-from phasegate.core import findings, incidents, lateness
-from phasegate.core.calendar import Day
-from phasegate.core.findings import Outcome
-from phasegate.core.incidents import Incident, Sight
-from phasegate.core.keys import Run
-from phasegate.core.lateness import Known, Lateness
-from phasegate.core.plan import Plan, Step
-from phasegate.core.posts import delivered
-from phasegate.service.health import Found, Health
+from phasegate.alerts import incident as incidents
+from phasegate.alerts.delivery import delivered
+from phasegate.alerts.incident import Incident, Sight
+from phasegate.base import findings
+from phasegate.base.findings import Outcome
+from phasegate.base.keys import Run
+from phasegate.calendar.month import Day
+from phasegate.check.health import Found, Health
+from phasegate.explain import lateness
+from phasegate.explain.lateness import Known, Lateness
+from phasegate.plan.model import Plan, Step
 from tests.mutants.swap import swapped
 from tests.mutants.wrong_gates import Patch
 

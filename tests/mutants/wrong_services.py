@@ -6,27 +6,33 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from phasegate.core import backoff, decisions, evaluate, judge, keys, messages, outbox
-from phasegate.core.codec import State, decode, encode
-from phasegate.core.decisions import Answer, Decision, Report
-from phasegate.core.keys import Run
-from phasegate.core.messages import Completion
-from phasegate.core.phase import Entry, Phase, Request, Status
-from phasegate.core.plan import Step
-from phasegate.core.receipt import Part, Receipt, Stamp
+from phasegate import messages
+from phasegate.base import backoff, keys
+from phasegate.base.codec import State, decode, encode
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Part, Receipt, Stamp
+from phasegate.bus import Message
 from phasegate.errors import Ambiguous, Conflict, Contended
-from phasegate.ports import Clock, Message, Ports, Reader, Store, Transaction
-from phasegate.service import gatekeeper
-from phasegate.service.builder import Builder
-from phasegate.service.gatekeeper import Gatekeeper
-from phasegate.service.inputs import part_of
-from phasegate.service.leases import Held, Leases
-from phasegate.service.sweeper import Sweeper
-from phasegate.service.worker import Worker
-from phasegate.service.writer import Work, Writer
+from phasegate.gate import decisions, evaluate, gatekeeper, outbox
+from phasegate.gate.decisions import Answer, Decision, Report
+from phasegate.gate.gatekeeper import Gatekeeper
+from phasegate.gate.phase import Entry, Phase, Request
+from phasegate.messages import Completion
+from phasegate.plan.gate import Status
+from phasegate.plan.model import Step
+from phasegate.ports import Clock, Ports
+from phasegate.store import Store
 from phasegate.stores.memory import MemoryStore
 from phasegate.transact import TRIES_MAX, Decide
-from phasegate.warehouses.memory import MemoryTransaction
+from phasegate.warehouse import Reader, Transaction
+from phasegate.warehouses.memory.warehouse import MemoryTransaction
+from phasegate.work.sweeper import Sweeper
+from phasegate.work.worker import Worker
+from phasegate.write import preconditions as judge
+from phasegate.write.builder import Builder
+from phasegate.write.inputs import part_of
+from phasegate.write.leases import Held, Leases
+from phasegate.write.writer import Work, Writer
 from tests.mutants.swap import swapped
 from tests.mutants.wrong_gates import Patch
 

@@ -5,18 +5,22 @@ from contextlib import ExitStack
 
 from msgspec.structs import replace
 
-from phasegate.core import across, decisions, judge, keys, window
-from phasegate.core.across import News, Told
-from phasegate.core.decisions import Decision
-from phasegate.core.keys import Run
-from phasegate.core.phase import Phase, Request, Result, Window
-from phasegate.core.plan import Step
-from phasegate.core.receipt import Stamp
-from phasegate.core.window import Ledger
-from phasegate.service import herald
-from phasegate.service.corrector import Corrector
-from phasegate.service.herald import Herald
+from phasegate.base import keys
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Stamp
+from phasegate.gate import decisions
+from phasegate.gate import ledger as window
+from phasegate.gate import propagation as across
+from phasegate.gate import propagator as herald
+from phasegate.gate.decisions import Decision
+from phasegate.gate.ledger import Ledger
+from phasegate.gate.phase import Phase, Request, Result, Window
+from phasegate.gate.propagation import News, Told
+from phasegate.gate.propagator import Herald
+from phasegate.plan.model import Step
 from phasegate.transact import transact
+from phasegate.write import preconditions as judge
+from phasegate.write.read_repair import Corrector
 from tests.mutants.swap import swapped
 from tests.mutants.wrong_gates import Patch
 

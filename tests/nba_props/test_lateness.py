@@ -13,7 +13,7 @@ from nba_props.raw import RawRow
 from nba_props.replay.scrapers import GAMEBOOK
 from nba_props.sources.parquet import ParquetSource
 from phasegate import BadInput, CalendarDay, Pipeline, connect, load_plan
-from phasegate.core.lateness import Lateness
+from phasegate.explain.lateness import Lateness
 from tests.cli.given import StillClock
 
 HOUR, MINUTE = 3600.0, 60.0

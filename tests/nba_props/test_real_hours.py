@@ -17,8 +17,8 @@ from nba_props.raw import RawRow
 from nba_props.replay.scrapers import GAMEBOOK
 from nba_props.sources.parquet import ParquetSource
 from phasegate import CalendarDay, PhaseView, Pipeline, connect, parse_run, read_plan
-from phasegate.core.keys import Run
-from phasegate.core.plan import Moment
+from phasegate.base.keys import Run
+from phasegate.plan.model import Moment
 from tests.cli.given import StillClock
 
 SCHEDULE, ODDS, SHOTS = "nbac_schedule", "odds_api_player_points_props", "nbac_shot_chart"

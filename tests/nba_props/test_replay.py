@@ -23,7 +23,7 @@ from nba_props.replay.tally import Replay
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate import SkippingClock, connect, read_plan
-from phasegate.core.keys import parse_run
+from phasegate.base.keys import parse_run
 
 FIRST, LAST = date(2026, 2, 1), date(2026, 2, 7)
 NIGHT = date(2026, 2, 3)

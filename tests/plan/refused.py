@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from phasegate.core.plan_toml import load_plan
 from phasegate.errors import BadInput
+from phasegate.plan.load import load_plan
 
 
 def refusal(plan: str, old: str, new: str, *, files: Mapping[str, str]) -> str:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from phasegate.core.plan_toml import load_plan
-from phasegate.core.policy import ChannelRule, Policy
 from phasegate.errors import BadInput
+from phasegate.plan.load import load_plan
+from phasegate.plan.policy import ChannelRule, Policy
 
 PLAN = """\
 pipeline = "nba"

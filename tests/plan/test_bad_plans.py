@@ -3,8 +3,8 @@
 
 import pytest
 
-from phasegate.core.plan_toml import load_plan
 from phasegate.errors import BadInput
+from phasegate.plan.load import load_plan
 from tests.plan.refused import refusal
 
 PLAN = """\

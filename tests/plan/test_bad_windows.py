@@ -3,7 +3,7 @@
 
 import pytest
 
-from phasegate.core.plan_toml import load_plan
+from phasegate.plan.load import load_plan
 from tests.plan.good import TIMED, TIMED_FILES
 from tests.plan.refused import refusal
 

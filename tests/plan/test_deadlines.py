@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from phasegate.core.keys import Run
-from phasegate.core.plan import Moment
-from phasegate.core.plan_toml import load_plan
+from phasegate.base.keys import Run
+from phasegate.plan.load import load_plan
+from phasegate.plan.model import Moment
 
 NEW_YORK = "America/New_York"
 PLAN = """\

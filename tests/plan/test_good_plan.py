@@ -1,9 +1,9 @@
 from msgspec.structs import replace
 
-from phasegate.core.keys import Run
-from phasegate.core.phase import Need, Receiver, Spec
-from phasegate.core.plan import Moment, Plan
-from phasegate.core.plan_toml import load_plan
+from phasegate.base.keys import Run
+from phasegate.plan.gate import Need, Receiver, Spec
+from phasegate.plan.load import load_plan
+from phasegate.plan.model import Moment, Plan
 from tests.plan.good import FILES, GOOD
 
 OVERNIGHT = Run("2026-02-03", "overnight")

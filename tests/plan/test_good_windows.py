@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from phasegate.core.keys import Run
-from phasegate.core.phase import Need
-from phasegate.core.plan import Hours, Moment, Plan, Start
-from phasegate.core.plan_toml import load_plan
+from phasegate.base.keys import Run
 from phasegate.errors import BadInput
+from phasegate.plan.gate import Need
+from phasegate.plan.load import load_plan
+from phasegate.plan.model import Hours, Moment, Plan, Start
 from tests.plan.good import FILES, GOOD, TIMED, TIMED_FILES
 
 OVERNIGHT = Run("2026-02-03", "overnight")

@@ -2,10 +2,10 @@ import re
 
 import pytest
 
-from phasegate.core.plan_alerts import ALERT_KEYS, CHANNEL_KEYS
-from phasegate.core.plan_phase import MODE_KEYS, PHASE_KEYS, SEND_KEYS
-from phasegate.core.plan_step import COLUMN_TYPES, STEP_KEYS
-from phasegate.core.plan_toml import TOP_KEYS, load_plan
+from phasegate.plan.alerts import ALERT_KEYS, CHANNEL_KEYS
+from phasegate.plan.load import TOP_KEYS, load_plan
+from phasegate.plan.phases import MODE_KEYS, PHASE_KEYS, SEND_KEYS
+from phasegate.plan.steps import COLUMN_TYPES, STEP_KEYS
 from tests.docs_runner import split
 from tests.real_data import ROOT
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phasegate.core.plan_toml import load_plan
-from phasegate.core.toml_lines import Place, parse, spell, suggest
 from phasegate.errors import BadInput
+from phasegate.plan.load import load_plan
+from phasegate.plan.toml_lines import Place, parse, spell, suggest
 from tests.plan.good import FILES, GOOD
 
 TEXT = '''\

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from phasegate import Pipeline, load_plan
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake
+from phasegate.calendar.calendar import Dates
 from phasegate.ports import Ports
-from phasegate.service.almanac import Dates
-from phasegate.service.builder import PythonStep
 from phasegate.stores.memory import MemoryStore
-from phasegate.warehouses.memory import MemoryWarehouse
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
+from phasegate.write.builder import PythonStep
 
 RUN = "2026-02-03.daily"
 DAY = "2026-02-03"

@@ -17,8 +17,8 @@ from nba_props.calendar import days
 from nba_props.replay.runner import Runner
 from nba_props.sources.parquet import ParquetSource
 from phasegate import Pipeline, Plan, connect, load_plan
-from phasegate.core.findings import Outcome, listed
-from phasegate.service.reconciler import Mended
+from phasegate.base.findings import Outcome, listed
+from phasegate.check.reconciler import Mended
 from tests.cli.given import StillClock
 
 FIRST, LAST = "2025-01-01", "2025-01-03"

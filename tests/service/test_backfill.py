@@ -2,10 +2,10 @@
 
 import pytest
 
-from phasegate.core.codec import decode
-from phasegate.core.keys import Run
-from phasegate.core.receipt import Part
-from phasegate.service.backfill import HELD_MAX_S, Order, Progress
+from phasegate.base.codec import decode
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Part
+from phasegate.work.backfill import HELD_MAX_S, Order, Progress
 from tests.service.given import Shop, settle
 from tests.service.test_windows import PLAN, builds, load, many_days, phase, play
 

@@ -5,13 +5,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from phasegate.core.calendar import Day, DayState
-from phasegate.core.keys import Run
+from phasegate.base.keys import Run
+from phasegate.bus import Message
+from phasegate.calendar.month import Day, DayState
 from phasegate.errors import BadInput
-from phasegate.ports import Doc, Message
-from phasegate.service.backfill import Order
+from phasegate.store import Doc
 from phasegate.stores.memory import MemoryStore
-from phasegate.warehouses.memory import MemoryWarehouse
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
+from phasegate.work.backfill import Order
 from tests.service.given import DAY, PLAN, RUN, Shop, load, settle, shop, state
 
 NOON = 1_770_120_000.0  # 2026-02-03 12:00 UTC

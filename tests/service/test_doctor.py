@@ -7,11 +7,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from phasegate.core.exported import Exported, Unread
-from phasegate.core.findings import Finding, exit_code, listed
+from phasegate.base.exported import Exported, Unread
+from phasegate.base.findings import Finding, exit_code, listed
 from phasegate.errors import Unavailable
-from phasegate.service.doctor import Diagnosis, Doctor, mirrored
-from phasegate.warehouses.duckdb import read_only
+from phasegate.interop.doctor import Diagnosis, Doctor
+from phasegate.interop.mirrored import mirrored
+from phasegate.warehouses.duckdb.warehouse import read_only
 from tests.service.given import ManualClock, load, settle, shop
 
 FIVE = (

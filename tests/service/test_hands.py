@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from phasegate.service.hands import Hands
+from phasegate.work.pool import Hands
 from tests.service.given import generation, load, shop, totals
 
 PATIENCE_S = 10.0

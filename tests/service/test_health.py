@@ -2,10 +2,10 @@
 
 import pytest
 
-from phasegate.core.findings import Outcome, exit_code
-from phasegate.core.vitals import Disk
+from phasegate.base.disk import Disk
+from phasegate.base.findings import Outcome, exit_code
+from phasegate.check.health import Health
 from phasegate.errors import Unavailable
-from phasegate.service.health import Health
 from tests.service.given import DAY, PLAN, Shop, load, settle, shop
 
 STRICT = PLAN.replace(

@@ -1,8 +1,8 @@
 """What is told of tables that somebody else writes: nobody can order two reads, and a message may be lost."""
 
-from phasegate.core.keys import Run
-from phasegate.core.receipt import Stamp
-from phasegate.ports import Message
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Stamp
+from phasegate.bus import Message
 from tests.service.given import Shop, settle
 from tests.service.test_windows import PLAN, builds, cell, many_days, phase
 

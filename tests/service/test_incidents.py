@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from phasegate import CalendarDay, connect, load_plan
-from phasegate.alerts.ping import Ping
-from phasegate.alerts.webhook import Webhook
-from phasegate.core.findings import Finding, Outcome
-from phasegate.core.incidents import KEEP_S
-from phasegate.core.notes import Note, Reply
-from phasegate.core.posts import CLAIM_S
-from phasegate.service.incidents import Incidents
+from phasegate.alerts.delivery import CLAIM_S
+from phasegate.alerts.incident import KEEP_S
+from phasegate.alerts.incidents import Incidents
+from phasegate.base.findings import Finding, Outcome
+from phasegate.channel import Note, Reply
+from phasegate.channels.ping import Ping
+from phasegate.channels.webhook import Webhook
 from phasegate.stores.memory import MemoryStore
 from tests.alerts.given import Answers, Server, serving
 from tests.real_data import ROOT
@@ -128,7 +128,7 @@ def test_a_process_killed_between_claim_and_sending_leaves_the_message_to_the_ne
 import os, signal, sys
 from contextlib import closing
 from phasegate import connect, load_plan
-from phasegate.core.findings import Finding, Outcome
+from phasegate.base.findings import Finding, Outcome
 
 class Dies:
     def send(self, note, /, *, ref):

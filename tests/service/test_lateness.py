@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from phasegate.core.keys import Run
+from phasegate.base.keys import Run
 from phasegate.errors import BadDocument, BadInput, Unavailable
-from phasegate.ports import Doc
-from phasegate.service.coverage import Coverage
-from phasegate.service.daybook import DAYS_MAX
-from phasegate.service.lateness import Lateness
+from phasegate.explain.documents import DAYS_MAX
+from phasegate.explain.late_results import Coverage, Lateness
+from phasegate.store import Doc
 from phasegate.stores.memory import MemoryStore
 from tests.service.given import DAY, PLAN, RUN, Shop, load, settle, shop
 from tests.service.test_calendar import LAST_END, NOON, WITH_CALENDAR, Source

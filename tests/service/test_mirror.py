@@ -2,11 +2,11 @@
 
 import contextlib
 
-from phasegate.core.exported import Exported, documents
-from phasegate.core.findings import listed
-from phasegate.core.keys import Run
-from phasegate.ports import Doc
-from phasegate.service.doctor import Doctor
+from phasegate.base.exported import Exported, documents
+from phasegate.base.findings import listed
+from phasegate.base.keys import Run
+from phasegate.interop.doctor import Doctor
+from phasegate.store import Doc
 from phasegate.stores.memory import MemoryStore
 from tests.service.given import DAY, PLAN, Shop, load, settle, shop
 

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from phasegate.core.keys import Run, parse_run
+from phasegate.base.keys import Run, parse_run
+from phasegate.bus import Message
 from phasegate.errors import BadInput, Busy, ForeignStore, Partial, Unavailable
-from phasegate.ports import Message
 from phasegate.stores.memory import MemoryStore
-from phasegate.warehouses.memory import MemoryTransaction, MemoryWarehouse
+from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
 from tests.service.given import DAY, PLAN, RUN, Shop, generation, load, orders, settle, shop, state, total, totals
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from nba_props.sources.parquet import ParquetSource
-from phasegate.core.codec import decode
-from phasegate.core.findings import GRACE_S, Finding, exit_code, listed
-from phasegate.core.keys import parse_run
-from phasegate.core.phase import Phase
-from phasegate.service.coverage import Coverage
+from phasegate.base.codec import decode
+from phasegate.base.findings import GRACE_S, Finding, exit_code, listed
+from phasegate.base.keys import parse_run
+from phasegate.explain.late_results import Coverage
+from phasegate.gate.phase import Phase
 from tests.real_data import ROOT
 from tests.service.planted import (
     CACHE,

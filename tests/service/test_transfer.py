@@ -6,10 +6,10 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from phasegate.core.exported import Exported
-from phasegate.core.keys import parse_run
+from phasegate.base.exported import Exported
+from phasegate.base.keys import parse_run
 from phasegate.errors import BadInput, NotFound
-from phasegate.service.transfer import Imported, Source, Transfer, send_arrivals
+from phasegate.interop.transfer import Imported, Source, Transfer, send_arrivals
 from phasegate.stores.memory import MemoryStore
 from tests.service.given import DAY, RUN, Shop, generation, load, settle, shop, state, total
 

@@ -2,11 +2,11 @@
 
 from contextlib import suppress
 
-from phasegate.core.calendar import Day
-from phasegate.core.keys import Run
-from phasegate.core.phase import Phase
+from phasegate.base.keys import Run
+from phasegate.calendar.month import Day
 from phasegate.errors import PhasegateError
-from phasegate.service.backfill import Order
+from phasegate.gate.phase import Phase
+from phasegate.work.backfill import Order
 from tests.service.given import DAY, RUN, Shop, generation, load, settle, shop, state, total
 from tests.service.test_calendar import NOON, WITH_CALENDAR, Source, held_up, kept
 from tests.service.test_windows import cell, expecting, phase

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from phasegate.core.across import News
-from phasegate.core.calendar import Day
-from phasegate.core.keys import Run
-from phasegate.core.phase import Phase
-from phasegate.core.receipt import Stamp
-from phasegate.service.reading import Reading
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Stamp
+from phasegate.calendar.month import Day
+from phasegate.gate.phase import Phase
+from phasegate.gate.propagation import News
 from phasegate.stores.memory import MemoryStore
-from phasegate.warehouses.memory import MemoryWarehouse
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
+from phasegate.write.reading import Reading
 from tests.service.given import Shop, settle, shop
 
 PLAN = """

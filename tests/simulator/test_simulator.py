@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from phasegate.core import evaluate
+from phasegate.gate import evaluate
 from phasegate.testing.simulator import Faults, Outcome, World, simulate
 from phasegate.testing.simulator.__main__ import main
 from tests.mutants.mutant import BROKEN, CRASHES, STALLS

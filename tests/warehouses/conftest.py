@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from phasegate.warehouses.duckdb import DuckDBWarehouse
+from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from phasegate.core.receipt import Part
+from phasegate.base.receipt import Part
 from phasegate.testing.warehouse_rows import DAY, GAMES
-from phasegate.warehouses.duckdb import DuckDBWarehouse
+from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 
 PART = Part(GAMES.name, DAY)
 # What every process of these tests starts with: it takes the path, counts up, tells where it is and waits for a line.
@@ -17,8 +17,8 @@ PRELUDE = """
 import sys
 from phasegate.errors import Conflict, PhasegateError
 from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
-from phasegate.warehouses.duckdb import DuckDBWarehouse
-from phasegate.core.receipt import Part
+from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+from phasegate.base.receipt import Part
 path = sys.argv[1]
 warehouse = DuckDBWarehouse(path, lock_timeout_s=60)
 PART = Part(GAMES.name, DAY)

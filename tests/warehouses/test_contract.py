@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from phasegate.core.receipt import Part
-from phasegate.core.table import Table
+from phasegate.base.receipt import Part
+from phasegate.base.table import Table
 from phasegate.errors import BadInput, Conflict
-from phasegate.ports import Params
 from phasegate.testing.warehouse_contract import CONTRACT_TABLES, WarehouseContract
 from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
-from phasegate.warehouses.duckdb import DuckDBWarehouse
-from phasegate.warehouses.memory import MemoryWarehouse
+from phasegate.warehouse import Params
+from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 
 Cells = dict[str, object]
 

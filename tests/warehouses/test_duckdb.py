@@ -8,11 +8,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from phasegate.core.receipt import Changes, Fence, Part
-from phasegate.core.table import Table
+from phasegate.base.receipt import Changes, Fence, Part
+from phasegate.base.table import Table
 from phasegate.errors import BadInput, Unavailable
 from phasegate.testing.warehouse_rows import DAY, GAMES, NEXT_DAY, STORE, game, rows_of, write
-from phasegate.warehouses.duckdb import DuckDBWarehouse
+from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 from tests.warehouses.processes import points, process
 
 # Files

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from phasegate.core.receipt import Fence
+from phasegate.base.receipt import Fence
 from phasegate.errors import Conflict, Unavailable
 from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
-from phasegate.warehouses.duckdb import DuckDBWarehouse
+from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 from tests.warehouses.processes import PART, PRELUDE, points, process
 
 

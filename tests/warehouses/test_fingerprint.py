@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from phasegate.core import fingerprint as prints
-from phasegate.core.receipt import Part
-from phasegate.core.table import Table
+from phasegate.base import fingerprint as prints
+from phasegate.base.receipt import Part
+from phasegate.base.table import Table
 from phasegate.errors import BadInput
-from phasegate.warehouses.duckdb import DuckDBWarehouse
+from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 
 TABLE = Table(
     name="t",

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from phasegate.base.keys import WORD
+from phasegate.bus import Delivery, Message
 from phasegate.buses.wake import Wake
-from phasegate.core.keys import WORD
 from phasegate.errors import Ambiguous, BadInput, Conflict
-from phasegate.ports import Body, Clock, Delivery, Doc, Message, Observer, Store
+from phasegate.ports import Clock, Observer
+from phasegate.store import Body, Doc, Store
 
 VISIBILITY_S = 60.0
 UNREADABLE_AGAIN_S = 3600.0

@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.cli.adopt import adopt
-from phasegate.cli.alerts import alerts
-from phasegate.cli.app import FAILED, App
-from phasegate.cli.backfill import backfill
-from phasegate.cli.begin import begin
-from phasegate.cli.calendar import calendar
-from phasegate.cli.complete import complete
-from phasegate.cli.dead import dead
-from phasegate.cli.doctor import doctor
-from phasegate.cli.health import health
-from phasegate.cli.late import late
-from phasegate.cli.leases import leases
-from phasegate.cli.options import EXIT_CODES, GLOBAL, VALUED
-from phasegate.cli.output import emit, one_line, talk
-from phasegate.cli.pause import pause
-from phasegate.cli.plan import plan
-from phasegate.cli.reconcile import reconcile
-from phasegate.cli.redrive import redrive
-from phasegate.cli.replan import replan
-from phasegate.cli.status import status
-from phasegate.cli.sweep import sweep
-from phasegate.cli.transfer import export, import_
-from phasegate.cli.why import why
-from phasegate.cli.worker import worker
+from phasegate.cli.commands.adopt import adopt
+from phasegate.cli.commands.alerts import alerts
+from phasegate.cli.commands.backfill import backfill
+from phasegate.cli.commands.begin import begin
+from phasegate.cli.commands.calendar import calendar
+from phasegate.cli.commands.complete import complete
+from phasegate.cli.commands.dead import dead
+from phasegate.cli.commands.doctor import doctor
+from phasegate.cli.commands.health import health
+from phasegate.cli.commands.late import late
+from phasegate.cli.commands.leases import leases
+from phasegate.cli.commands.pause import pause
+from phasegate.cli.commands.plan import plan
+from phasegate.cli.commands.reconcile import reconcile
+from phasegate.cli.commands.redrive import redrive
+from phasegate.cli.commands.replan import replan
+from phasegate.cli.commands.status import status
+from phasegate.cli.commands.sweep import sweep
+from phasegate.cli.commands.transfer import export, import_
+from phasegate.cli.commands.why import why
+from phasegate.cli.commands.worker import worker
+from phasegate.cli.kit.app import FAILED, App
+from phasegate.cli.kit.options import EXIT_CODES, GLOBAL, VALUED
+from phasegate.cli.kit.output import emit, one_line, talk
 from phasegate.errors import PhasegateError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from phasegate.core.exported import Exported, Unread, documents
+from phasegate.base.exported import Exported, Unread, documents
 from phasegate.errors import BadInput, NotFound
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")

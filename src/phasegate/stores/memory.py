@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from phasegate.errors import Conflict
-from phasegate.ports import Body, Doc
+from phasegate.store import Body, Doc
 from phasegate.stores.rules import check_key, check_limit, checked_due, decode, encode
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError, Unavailable
-from phasegate.ports import Body, Doc
+from phasegate.store import Body, Doc
 from phasegate.stores.rules import check_key, check_limit, checked_due, decode, encode, prefix_end
 
 APPLICATION_ID = 0x50474154  # "PGAT", in the file's header: how a foreign file is told from ours

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from phasegate.ports import Body, Bus, Clock, Delivery, Message
+from phasegate.bus import Bus, Delivery, Message
+from phasegate.ports import Clock
+from phasegate.store import Body
 from phasegate.testing.store_model import THREADS, together
 
 LOOKS_MAX = 200

@@ -11,7 +11,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
-from phasegate.ports import Bus, Ports, Store, Warehouse
+from phasegate.bus import Bus
+from phasegate.ports import Ports
+from phasegate.store import Store
+from phasegate.warehouse import Warehouse
 
 DEADLY = ("write", "delete", "publish", "receive", "ack", "postpone", "prepare")
 

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Sequence
 
+from phasegate.bus import Bus, Delivery, Message
 from phasegate.errors import BadInput
-from phasegate.ports import Bus, Delivery, Message
 
 DELAY_S_MAX = 2.0
 REORDERED = 0.5

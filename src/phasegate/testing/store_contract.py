@@ -15,7 +15,7 @@ from functools import partial
 import pytest
 
 from phasegate.errors import BadInput, Conflict
-from phasegate.ports import Body, Doc, Store
+from phasegate.store import Body, Doc, Store
 from phasegate.testing.store_model import BODIES, NOT_JSON, THREADS, StoreModel, together
 
 INCREMENTS = 25

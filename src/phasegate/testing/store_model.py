@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from phasegate.ports import Body, Doc
+from phasegate.store import Body, Doc
 
 T = TypeVar("T")
 THREADS = 8

@@ -9,10 +9,9 @@ class TestMyWarehouse(WarehouseContract):
 
 import pytest
 
-from phasegate.core.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.core.table import Repeats, Table
+from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
+from phasegate.base.table import Repeats, Table
 from phasegate.errors import Conflict, Unavailable
-from phasegate.ports import Warehouse
 from phasegate.testing.warehouse_rows import (
     CONTRACT_TABLES,
     DAY,
@@ -28,6 +27,7 @@ from phasegate.testing.warehouse_rows import (
     rows_of,
     write,
 )
+from phasegate.warehouse import Warehouse
 
 __all__ = ["CONTRACT_TABLES", "WarehouseContract"]
 

@@ -12,11 +12,11 @@ from decimal import Decimal
 
 import pytest
 
-from phasegate.core import fingerprint as prints
-from phasegate.core.receipt import Changes, Part, Receipt, Staged
-from phasegate.core.table import Table
+from phasegate.base import fingerprint as prints
+from phasegate.base.receipt import Changes, Part, Receipt, Staged
+from phasegate.base.table import Table
 from phasegate.errors import BadInput
-from phasegate.ports import Row, Transaction, Warehouse
+from phasegate.warehouse import Row, Transaction, Warehouse
 
 DAY, NEXT_DAY = "2026-02-03", "2026-02-04"
 STORE = "store-1"

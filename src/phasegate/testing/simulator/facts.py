@@ -8,8 +8,8 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 
-from phasegate.core.phase import Need
-from phasegate.ports import Row
+from phasegate.plan.gate import Need
+from phasegate.warehouse import Row
 
 FACT = re.compile(r"\d\d(?:r\d+|w[0-9a-f]{8})")
 KIND = 3

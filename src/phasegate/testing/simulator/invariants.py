@@ -3,15 +3,17 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 
-from phasegate.core.codec import decode
-from phasegate.core.keys import phase_of
-from phasegate.core.lease import Lease
-from phasegate.core.phase import Need, Phase, Result
-from phasegate.core.receipt import Part, Receipt, Stamp
-from phasegate.core.window import Ledger
-from phasegate.ports import Body, Row
+from phasegate.base.codec import decode
+from phasegate.base.keys import phase_of
+from phasegate.base.receipt import Part, Receipt, Stamp
+from phasegate.gate.ledger import Ledger
+from phasegate.gate.phase import Phase, Result
+from phasegate.plan.gate import Need
+from phasegate.store import Body
 from phasegate.testing.simulator.facts import mixed, versions
 from phasegate.testing.simulator.lookback import Content, Lookback
+from phasegate.warehouse import Row
+from phasegate.write.lease import Lease
 
 
 class Violation(AssertionError):

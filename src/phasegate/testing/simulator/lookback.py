@@ -4,12 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from phasegate.core.keys import phase_of
-from phasegate.core.phase import Need, Phase
-from phasegate.core.receipt import Stamp
-from phasegate.core.window import bounds, distance, fold
-from phasegate.ports import Row
+from phasegate.base.dates import bounds, distance
+from phasegate.base.keys import phase_of
+from phasegate.base.receipt import Stamp
+from phasegate.gate.ledger import fold
+from phasegate.gate.phase import Phase
+from phasegate.plan.gate import Need
 from phasegate.testing.simulator.facts import facts
+from phasegate.warehouse import Row
 
 Dates = Mapping[str, frozenset[str]]
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from phasegate.core.keys import Run, parse_run
+from phasegate.base.keys import Run, parse_run
+from phasegate.bus import Message
 from phasegate.errors import PhasegateError
-from phasegate.ports import Message, Row
 from phasegate.testing.simulator.scene import MODE, table
+from phasegate.warehouse import Row
 
 if TYPE_CHECKING:
     from phasegate.testing.simulator.world import World

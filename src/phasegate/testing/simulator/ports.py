@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from phasegate.core.receipt import Part, Receipt, Stamp
-from phasegate.core.table import Table
+from phasegate.base.receipt import Part, Receipt, Stamp
+from phasegate.base.table import Table
+from phasegate.bus import Delivery, Message
 from phasegate.errors import Ambiguous, Unavailable
-from phasegate.ports import Body, Delivery, Doc, Message, Params, Reader, Row, Transaction
+from phasegate.store import Body, Doc
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator.invariants import Witness
 from phasegate.testing.simulator.scheduler import Scheduler
-from phasegate.warehouses.memory import Function, MemoryWarehouse
+from phasegate.warehouse import Params, Reader, Row, Transaction
+from phasegate.warehouses.memory.warehouse import Function, MemoryWarehouse
 
 VISIBILITY_S = 60.0
 DELAYS_S = (0.0, 0.0, 0.5, 5.0, 40.0, 200.0)

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from phasegate.core.across import window_needs
-from phasegate.core.keys import phase_of
-from phasegate.core.phase import Need, Phase
-from phasegate.core.receipt import Part, Stamp
-from phasegate.core.window import distance
-from phasegate.ports import Message
+from phasegate.base.dates import distance
+from phasegate.base.keys import phase_of
+from phasegate.base.receipt import Part, Stamp
+from phasegate.bus import Message
+from phasegate.gate.phase import Phase
+from phasegate.gate.propagation import window_needs
+from phasegate.plan.gate import Need
 from phasegate.testing.simulator.invariants import Violation
 from phasegate.testing.simulator.scene import document
 

@@ -7,19 +7,19 @@ row, whose trend looks back at the dates before, and a second mode that shares t
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from phasegate.core.keys import Run, phase_key
-from phasegate.core.phase import Need
-from phasegate.core.plan import ModeGate, PhasePlan, Plan, Send, Step
-from phasegate.core.table import Table
-from phasegate.core.window import bounds
+from phasegate.base.dates import bounds
+from phasegate.base.keys import Run, phase_key
+from phasegate.base.table import Table
 from phasegate.errors import Partial
-from phasegate.ports import Row
-from phasegate.service.builder import PythonStep
-from phasegate.service.reading import Reading
+from phasegate.plan.gate import Need
+from phasegate.plan.model import ModeGate, PhasePlan, Plan, Send, Step
 from phasegate.testing.simulator.facts import facts
 from phasegate.testing.simulator.invariants import Witness
 from phasegate.testing.simulator.scheduler import Scheduler
-from phasegate.warehouses.memory import Function
+from phasegate.warehouse import Row
+from phasegate.warehouses.memory.warehouse import Function
+from phasegate.write.builder import PythonStep
+from phasegate.write.reading import Reading
 
 MODE, EARLY = "daily", "early"
 PHASES = ("raw", "analytics", "precompute")

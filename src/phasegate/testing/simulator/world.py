@@ -5,10 +5,10 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from phasegate.core.keys import parse_run
+from phasegate.base.keys import parse_run
 from phasegate.errors import PhasegateError
+from phasegate.pipeline import Pipeline
 from phasegate.ports import Ports
-from phasegate.service.pipeline import Pipeline
 from phasegate.testing.simulator.invariants import Violation, Witness
 from phasegate.testing.simulator.outside import Outside
 from phasegate.testing.simulator.ports import SimBackground, SimBus, SimClock, SimObserver, SimStore, SimWarehouse

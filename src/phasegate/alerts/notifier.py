@@ -1,0 +1,26 @@
+"""Hands messages to channels, and says what became of them. It never raises, and shows no secret."""
+
+from collections.abc import Mapping
+
+from phasegate.channel import Channel, Note, Reply
+from phasegate.ports import Observer
+
+
+class Teller:
+    """The channels by the names that the plan gives them."""
+
+    def __init__(self, channels: Mapping[str, Channel], *, observer: Observer) -> None:
+        self._channels, self._observer = channels, observer
+
+    def tell(self, channel: str, note: Note, *, ref: str = "") -> Reply:
+        """Send one message. What a channel raises is shown by its kind only: the text may hold a secret."""
+        adapter = self._channels.get(channel)
+        try:
+            reply = Reply(error="it is not connected") if adapter is None else adapter.send(note, ref=ref)
+        except Exception as e:  # noqa: BLE001  an adapter's library may raise anything; it is told, and tried again
+            reply = Reply(error=f"failed with {type(e).__name__}")
+        if reply.error:
+            self._observer.event("alert not sent", id=note.id, channel=channel, error=reply.error)
+        else:
+            self._observer.event("alert sent", id=note.id, channel=channel)
+        return reply

@@ -1,0 +1,70 @@
+"""Between a document's JSON body and its meaning. Pure.
+
+A body has one spelling; unknown fields survive; newer schemas are refused.
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from phasegate.errors import BadDocument
+
+SCHEMA = 1
+SCHEMA_FIELD = "_schema"
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What a document means. Equal meanings have equal bodies."""
+
+    @property
+    def due(self) -> float | None:
+        """When somebody must look at this document again (epoch seconds); None once it is settled."""
+        return None
+
+
+S = TypeVar("S", bound=State)
+
+
+def decode(kind: type[S], body: Mapping[str, object], *, key: str) -> S:
+    """Read a body. Raises BadDocument naming key, field and what was expected."""
+    schema = body.get(SCHEMA_FIELD, SCHEMA)
+    if not isinstance(schema, int) or schema > SCHEMA:
+        raise BadDocument(key, f"has schema {schema!r}, this build knows up to {SCHEMA}: upgrade phasegate")
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as e:
+        raise BadDocument(key, f"cannot be read: {e}") from None
+
+
+def encode(state: State, *, over: Mapping[str, object] | None = None) -> dict[str, object]:
+    """Spell a state as a body; fields of ``over`` (the body read before) that this build does not know are kept."""
+    body = _spelled(state)
+    if over is not None:
+        known = _spelled(msgspec.convert(over, type(state)))
+        if known != over:
+            _keep_unknown(over, known, body)
+    return body
+
+
+def _spelled(state: State) -> dict[str, object]:
+    # by way of JSON, so that a tuple is the list that a store gives back
+    body: dict[str, object] = msgspec.json.decode(msgspec.json.encode(state, order="sorted"))
+    body[SCHEMA_FIELD] = SCHEMA
+    return body
+
+
+def _keep_unknown(old: Mapping[str, object], known: Mapping[str, object], new: dict[str, object]) -> None:
+    """Carry over what ``old`` says and ``known`` (what this build understood of it) does not."""
+    for name, value in old.items():
+        if name == SCHEMA_FIELD:
+            continue
+        if name not in known:
+            new.setdefault(name, value)
+            continue
+        inner, target = known[name], new.get(name)
+        if isinstance(value, Mapping) and isinstance(inner, Mapping) and isinstance(target, dict):
+            _keep_unknown(value, inner, target)
+
+
+FAILURES_FIELD = "_failures"

@@ -1,0 +1,11 @@
+"""The file system that holds the state: how full it is. Pure."""
+
+import msgspec
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
+    """A file system: ``free`` and ``total`` in bytes."""
+
+    path: str
+    free: int
+    total: int

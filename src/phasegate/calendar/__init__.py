@@ -1,0 +1,1 @@
+"""Which dates have work."""

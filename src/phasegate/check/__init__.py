@@ -1,0 +1,1 @@
+"""What is wrong, and the commands that mend it."""

@@ -1,0 +1,223 @@
+"""What is wrong with the documents of a pipeline, judged from the documents alone. Pure; others fetch them.
+
+A document is wrong where looking at it now would change it, and nobody has looked; where what it handed on did not
+arrive; and where it waits for a person. It refuses to call work under way a finding: see ``aged``.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from phasegate.base.findings import CODES, Finding
+from phasegate.base.keys import Run
+from phasegate.base.wording import listed, times
+from phasegate.explain.phase_view import explain
+from phasegate.gate.evaluate import evaluate
+from phasegate.gate.freshness import settle_at, settled, survey
+from phasegate.gate.phase import Entry, Phase
+
+# Who works outside may take his time: a consumer with its completion, an external step with its next report.
+ANSWER_S = 1800.0
+LISTED_MAX = 5
+# What is so at any age. Of all else the evidence must outlive a grace period.
+AGELESS = frozenset({"PG008", "PG010", "PG011", "PG013", "PG014", "PG015", "PG016", "PG017", "PG019"})
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """One phase of one run as it is stored. ``due`` is the store's; ``failures``: how often handling it has raised."""
+
+    key: str
+    run: Run
+    phase: Phase
+    due: float | None = None
+    failures: int = 0
+
+
+def aged(findings: Iterable[Finding], *, now: float, grace_s: float) -> tuple[Finding, ...]:
+    """Return the findings whose evidence is older than the grace period, and those that are so at any age."""
+    return tuple(f for f in findings if f.code in AGELESS or f.since is None or now - f.since >= grace_s)
+
+
+def fix_of(*dates: str) -> str:
+    """Return the command that has dates mended."""
+    return f"phasegate reconcile --from {min(dates)} --to {max(dates)} --fix"
+
+
+def found(code: str, one: Looked, text: str, *, since: float | None, step: str = "", command: str = "",
+          **evidence: str) -> Finding:  # fmt: skip
+    """Return a finding about a run of a phase, or one step of it."""
+    assert code in CODES, code
+    name = one.phase.name
+    subject = f"{one.run} {name}.{step}" if step else f"{name} of {one.run}"
+    told = {"phase": name, "run": str(one.run), "step": step, **evidence}
+    return Finding(code=code, subject=subject, text=text, command=command or fix_of(one.run.date), since=since,
+                   cause=f"{name}:{one.run}", evidence={n: value for n, value in told.items() if value})  # fmt: skip
+
+
+def unfired(one: Looked, *, now: float) -> Iterator[Finding]:
+    """Find a phase that would fire if anybody looked (PG002). One that is paused is held by order."""
+    phase = one.phase
+    if settled(phase) or phase.paused is not None or phase.void is not None:
+        return
+    looked = _looked_at(one, now=now)
+    if looked.generation == phase.generation:
+        return
+    without = looked.firings[-1].missing
+    moments = [m.result.at for n, m in phase.members.items() if n in phase.gate.expect and m.result is not None]
+    moments += [at for at in (settle_at(phase), phase.gate.deadline if without else None) if at is not None]
+    there = len(phase.gate.expect) - len(without)
+    lacking = f" (without {listed(without, most=LISTED_MAX)})" if without else ""
+    told = f"{there} of {len(phase.gate.expect)} expected members are fresh{lacking}, and it has not fired"
+    if phase.firings:
+        told += f" since generation {phase.generation}"
+    yield found("PG002", one, told, since=max((at for at in moments if at <= now), default=phase.opened_at),
+                members=", ".join(phase.gate.expect), missing=", ".join(without))  # fmt: skip
+
+
+def unsent(one: Looked) -> Iterator[Finding]:
+    """Find triggers that nobody has put on the bus (PG003)."""
+    for entry in _open_entries(one.phase):
+        if entry.state == "unsent":
+            told = f"generation {entry.generation} was fired, and its trigger for {entry.receiver} was not sent"
+            yield found("PG003", one, told, since=entry.at, receiver=entry.receiver, topic=entry.topic,
+                        generation=str(entry.generation))  # fmt: skip
+
+
+def unbegun(one: Looked, *, after: Mapping[str, Phase | None], now: float) -> Iterator[Finding]:
+    """Find triggers that were sent and not heard of again (PG004), and those whose effect is gone.
+
+    ``after``: the downstream phases of the same run, None where it is not open; unreadable ones are left out.
+    """
+    for entry in _open_entries(one.phase):
+        firing = next((f for f in one.phase.firings if f.generation == entry.generation), None)
+        since = entry.at if firing is None else firing.at
+        if entry.state != "sent" or (entry.ack == "completion" and now - since < ANSWER_S):
+            continue
+        verb = "begun" if entry.ack == "begin" else "reported a completion"
+        sends = times(entry.sends)
+        told = f"the trigger of generation {entry.generation} was sent {sends}, and {entry.receiver} has not {verb}"
+        yield _unbegun(one, entry, told, since=since)
+    if one.phase.void is None:
+        yield from _forgotten(one, after=after)
+
+
+def _forgotten(one: Looked, *, after: Mapping[str, Phase | None]) -> Iterator[Finding]:
+    """Find acknowledged triggers of which the receiving phase knows nothing: its document was lost, or put back."""
+    for entry in one.phase.outbox:
+        if entry.state != "acked" or entry.generation != one.phase.generation or entry.receiver not in after:
+            continue
+        there = after[entry.receiver]
+        if there is not None and there.void is not None:
+            continue
+        begun = None if there is None else there.waiting.get(one.phase.name) or there.inputs.get(one.phase.name)
+        if begun is None or begun.generation < entry.generation:
+            state = "is not open" if there is None else "knows nothing of it"
+            told = f"generation {entry.generation} was acknowledged, and {entry.receiver} of this run {state}"
+            yield _unbegun(one, entry, told, since=entry.at)
+
+
+def _unbegun(one: Looked, entry: Entry, told: str, *, since: float) -> Finding:
+    return found("PG004", one, told, since=since, receiver=entry.receiver, topic=entry.topic, ack=entry.ack,
+                 generation=str(entry.generation), sends=str(entry.sends))  # fmt: skip
+
+
+def _open_entries(phase: Phase) -> Sequence[Entry]:
+    return () if phase.paused is not None or phase.void is not None else phase.outbox
+
+
+def stale(one: Looked, *, busy: Collection[str], now: float) -> Iterator[Finding]:
+    """Find results that are not of their present inputs (PG012), and requests that nobody answers (PG004).
+
+    ``busy``: steps whose partition somebody holds now. What waits for another step is left to that one, and what is
+    dead to ``dead``.
+    """
+    if settled(one.phase) or one.phase.paused is not None or one.phase.void is not None:
+        return
+    looked = _looked_at(one, now=now)
+    fresh = survey(looked)
+    views = {view.name: view for view in explain(looked, run=one.run, now=now).members}
+    for name, spec in looked.gate.members.items():
+        view, request, stands = views[name], looked.requests.get(name), one.phase.requests.get(name)
+        if name in fresh or name in busy or view.state in ("dead", "blocked"):
+            continue
+        result = looked.result_of(name)
+        ages = [begun.begun_at for begun in looked.inputs.values()] + ([] if result is None else [result.at])
+        since = max(ages, default=one.phase.opened_at) if stands is None else stands.opened_at
+        if result is None:
+            if request is not None:
+                told = "nobody was asked for it" if stands is None else (
+                    f"asked for {times(request.sends)}, and nobody has built it"
+                )  # fmt: skip
+                yield found("PG004", one, told, since=since, step=name, reason=request.reason)
+            continue
+        if not spec.asks and now - since < ANSWER_S:
+            continue
+        against = listed(view.stale_against, most=LISTED_MAX) or "inputs"
+        command = "" if spec.asks else f"phasegate complete {name} --run {one.run}"
+        yield found("PG012", one, f"its result is not of the present {against}: {view.reason}", since=since, step=name,
+                    command=command, stale_against=", ".join(view.stale_against),
+                    asks="yes" if spec.asks else "no")  # fmt: skip
+
+
+def drifted(one: Looked) -> Iterator[Finding]:
+    """Find windows that changed longer ago than a run is built anew for by itself (PG013)."""
+    if one.phase.void is not None:
+        return
+    days = sorted({day for window in one.phase.windows.values() for day in window.drifted})
+    if days:
+        told = f"built before {listed(days, most=LISTED_MAX)} changed"
+        span = f"--from {one.run.date} --to {one.run.date} --mode {one.run.mode}"
+        yield found("PG013", one, told, since=None, dates=", ".join(days),
+                    command=f"phasegate backfill {span} --cascade")  # fmt: skip
+
+
+def replanned(one: Looked, *, pinned_now: str) -> Iterator[Finding]:
+    """Find an open run that follows another gate than the plan has now (PG014); what is done stays as it was done."""
+    phase = one.phase
+    if phase.gate.hash != pinned_now and phase.void is None and not settled(phase):
+        told = "it follows the plan as it was when it opened, and the plan has changed since"
+        yield found("PG014", one, told, since=phase.opened_at, pinned=phase.gate.hash, plan=pinned_now,
+                    command=f"phasegate replan {one.run} --phase {phase.name}")  # fmt: skip
+
+
+def dead(one: Looked, *, now: float) -> Iterator[Finding]:
+    """Find requests and triggers that are tried no more (PG015)."""
+    phase = one.phase
+    if phase.void is not None:
+        return
+    for name in [name for name, request in phase.requests.items() if request.state == "dead"]:
+        (view,) = (v for v in explain(phase, run=one.run, now=now).members if v.name == name)
+        yield found("PG015", one, f"given up: {phase.requests[name].reason or view.reason}", since=view.since,
+                    step=name, command=f"phasegate redrive {one.run} --step {name}")  # fmt: skip
+    for entry in phase.outbox:
+        if entry.state == "dead":
+            told = f"the trigger of generation {entry.generation} for {entry.receiver} was never acknowledged"
+            yield found("PG015", one, told, since=entry.at, receiver=entry.receiver, sends=str(entry.sends),
+                        command=f"phasegate redrive {one.run} --step {entry.receiver}")  # fmt: skip
+
+
+def postponed(one: Looked) -> Iterator[Finding]:
+    """Find a document whose handling raises: the store's time to look is later than its own (PG019)."""
+    due = one.phase.due
+    if one.failures and due is not None and one.due is not None and one.due > due:
+        told = f"looking at it has failed {times(one.failures)}, and is put off"
+        yield found("PG019", one, told, since=due, failures=str(one.failures), key=one.key)
+
+
+def unlike(one: Looked, *, path: str, derived: Mapping[str, object], stored: Mapping[str, object]) -> Iterator[Finding]:
+    """Find an old reader's document that does not say what its phase says (PG001): its count above all."""
+    names = sorted(n for n in {*derived, *stored} if derived.get(n) != stored.get(n))
+    if names:
+        shown = names[0] if "_completed_count" not in names else "_completed_count"
+        told = f"{path} says {shown} = {stored.get(shown)!r}, and the phase says {derived.get(shown)!r}"
+        times = [m.result.at for m in one.phase.members.values() if m.result is not None]
+        times += [firing.at for firing in one.phase.firings]
+        yield found("PG001", one, told, since=max(times, default=one.phase.opened_at), path=path,
+                    differs=", ".join(names))  # fmt: skip
+
+
+def _looked_at(one: Looked, *, now: float) -> Phase:
+    """Return the document as it would be if somebody looked at it now."""
+    seen = replace(one.phase, looked_at=max(one.phase.looked_at, now))
+    return evaluate(seen, key=one.key, now=now, by="inspection")

@@ -1,0 +1,81 @@
+"""Asks the warehouse what an inspection must know, in as many queries for ten years as for one date.
+
+Four for each table and one for the fences. A query that raises is remembered with the check that needed it; the others
+go on in a snapshot of their own. It changes nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TypeVar
+
+from phasegate.base.receipt import Fence, Part
+from phasegate.base.table import Repeats
+from phasegate.check.tables import Held
+from phasegate.errors import words
+from phasegate.plan.model import Step
+from phasegate.warehouse import Reader, Warehouse
+
+A = TypeVar("A")
+
+
+class Evidence:
+    """What the tables of some steps hold from date ``first`` to ``last``; ``errors``: check -> why it has no answer.
+
+    ``held``, ``repeats`` and ``identities`` are by step; a step whose query raised is not in them.
+    """
+
+    def __init__(self, warehouse: Warehouse, steps: Sequence[Step], *, first: str, last: str) -> None:
+        self._warehouse, self._stack = warehouse, ExitStack()
+        self._reader: Reader | None = None
+        self._closed = ""
+        self.errors: dict[str, list[str]] = {}
+        self.held: dict[str, Held] = {}
+        self.repeats: dict[str, Mapping[str, Repeats]] = {}
+        self.identities: dict[str, Mapping[str, Repeats]] = {}
+        with self._stack:
+            for step in steps:
+                self._look_at(step, first=first, last=last)
+            fences = self._ask("fences", lambda reader: reader.fences(first=first, last=last))
+        self.fences: dict[Part, Fence] = fences or {}
+
+    def _look_at(self, step: Step, *, first: str, last: str) -> None:
+        table = step.table
+        if table is None:
+            return
+        held = self._ask("receipts", lambda reader: Held(
+            receipts=reader.receipts_between(table.name, first=first, last=last),
+            prints=reader.fingerprints(table, first=first, last=last)))  # fmt: skip
+        repeats = self._ask("duplicates", lambda reader: reader.repeats(table, first=first, last=last))
+        identities: Mapping[str, Repeats] | None = {}
+        if step.identity:
+            columns = tuple(dict.fromkeys((table.partition, *step.identity)))
+            identities = self._ask(
+                "identities", lambda reader: reader.repeats(table, first=first, last=last, key=columns)
+            )
+        if held is not None:
+            self.held[step.name] = held
+        if repeats is not None:
+            self.repeats[step.name] = repeats
+        if identities is not None:
+            self.identities[step.name] = identities
+
+    def _ask(self, check: str, query: Callable[[Reader], A]) -> A | None:
+        """Return the answer; None for none, with the reason in ``errors``. A warehouse that is shut is asked once."""
+        error = self._closed
+        if not error:
+            try:
+                if self._reader is None:
+                    self._reader = self._stack.enter_context(self._warehouse.snapshot())
+            except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
+                error = self._closed = words(e)
+        if not error:
+            assert self._reader is not None
+            try:
+                return query(self._reader)
+            except Exception as e:  # noqa: BLE001  one table that cannot be asked must not hide the others
+                error, self._reader = words(e), None  # a snapshot answers nothing after an error
+                self._stack.close()
+        reasons = self.errors.setdefault(check, [])
+        if error not in reasons:
+            reasons.append(error)
+        return None

@@ -1,0 +1,112 @@
+"""Answers whether a date is as it should be: every check has its outcome, and none stands for another.
+
+A check that raises could not be evaluated; the others go on. It changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from phasegate.base.dates import local_date, shift
+from phasegate.base.disk import Disk
+from phasegate.base.findings import PAST, Finding, Outcome
+from phasegate.check import machine as vitals
+from phasegate.check.machine import Moment
+from phasegate.errors import BadDocument, words
+from phasegate.explain.overview import Overview
+from phasegate.plan.model import Plan
+from phasegate.ports import Ports
+from phasegate.write.identity import store_id
+
+Found = Callable[[], tuple[Sequence[Finding], int]]
+
+
+class Spans(Protocol):
+    """A part that checks a span of dates."""
+
+    def __call__(self, first: str, last: str, /) -> Sequence[Outcome]:
+        """Return the outcome of each of its checks."""
+        ...
+
+
+class Health:
+    """The checks of one pipeline. ``spans``: those of other parts; ``disk``: the state's file system, if it has one."""
+
+    def __init__(
+        self, plan: Plan, ports: Ports, *, overview: Overview, spans: Sequence[tuple[str, Spans]],
+        disk: Callable[[], Disk] | None,
+    ) -> None:  # fmt: skip
+        self._plan, self._ports, self._overview = plan, ports, overview
+        self._spans, self._disk = spans, disk
+
+    def yesterday(self) -> str:
+        """Return yesterday's date in the pipeline's zone."""
+        return shift(local_date(self._ports.clock.now(), timezone=self._plan.timezone), -1)
+
+    def evaluate(self, on: str) -> tuple[Outcome, ...]:
+        """Return the outcome of every check for a date."""
+        outcomes = [
+            self._checked("store", self._store),
+            self._checked("warehouse", self._warehouse),
+            *self._moments(on),
+        ]
+        if self._disk is not None:
+            outcomes.append(self._checked("disk", self._room))
+        return (*outcomes, *self._parts(on))
+
+    def again(self, dates: Iterable[str]) -> list[tuple[Outcome, ...]]:
+        """Return for each of some dates what there is to mend; of the machine nothing is asked again."""
+        return [
+            tuple(replace(one, findings=tuple(f for f in one.findings if f.code not in PAST)) for one in outcomes)
+            for on in sorted(dates)
+            for outcomes in [(*self._moments(on), *self._parts(on))]
+        ]
+
+    def _moments(self, on: str) -> list[Outcome]:
+        return [
+            self._checked("deadlines", lambda: self._deadlines(on)),
+            self._checked("clock", lambda: self._clock(on)),
+        ]
+
+    def _parts(self, on: str) -> list[Outcome]:
+        """Return the outcomes of the checks of other parts."""
+        outcomes: list[Outcome] = []
+        for name, check in self._spans:
+            try:
+                outcomes += check(on, on)
+            except Exception as e:  # noqa: BLE001  one part that fails must not hide what the others found
+                outcomes.append(Outcome(check=name, error=words(e)))
+        return outcomes
+
+    def _checked(self, name: str, found: Found) -> Outcome:
+        try:
+            findings, evaluated = found()
+        except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
+            return Outcome(check=name, error=words(e))
+        return Outcome(check=name, findings=tuple(findings), evaluated=evaluated)
+
+    def _store(self) -> tuple[Sequence[Finding], int]:
+        store_id(self._ports)
+        return (), 1
+
+    def _warehouse(self) -> tuple[Sequence[Finding], int]:
+        step = next((step for step in self._plan.steps.values() if step.table is not None), None)
+        with self._ports.warehouse.snapshot() as reader:
+            if step is not None and step.table is not None:
+                reader.count(step.table, partition=None)
+        return (), 1
+
+    def _deadlines(self, on: str) -> tuple[Sequence[Finding], int]:
+        views = self._overview.phases(first=on, last=on)
+        return vitals.deadlines(views), len(views)
+
+    def _clock(self, on: str) -> tuple[Sequence[Finding], int]:
+        broken: list[BadDocument] = []  # the store's other checks tell of these
+        moments = [*vitals.moments_of(self._overview.phases(first=on, broken=broken))]
+        moments += [Moment(at=lease.since, where=lease.key) for lease in self._overview.leases(broken=broken)]
+        return vitals.clock(moments, now=self._ports.clock.now()), len(moments)
+
+    def _room(self) -> tuple[Sequence[Finding], int]:
+        assert self._disk is not None
+        return vitals.disk(self._disk()), 1

@@ -1,0 +1,88 @@
+"""Judges what a pipeline stands on: deadlines, the clock, the disk. Pure; others fetch the facts."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+
+from phasegate.base.disk import Disk
+from phasegate.base.findings import GRACE_S, Finding
+from phasegate.explain.phase_view import PhaseView
+
+# A write of a big night takes some 10 MB; a database that finds its disk full stops at once.
+DISK_MIN_BYTES = 1_000_000_000
+DISK_MIN_SHARE = 0.05
+GB = 1e9
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """A time (epoch seconds) that somebody's clock wrote down, and where."""
+
+    at: float
+    where: str
+
+
+def deadlines(views: Iterable[PhaseView]) -> tuple[Finding, ...]:
+    """Return PG022 for each phase that is past its deadline and has never fired."""
+    return tuple(
+        Finding(
+            code="PG022",
+            subject=f"{view.phase} of {view.run}",
+            text=f"past its deadline: {view.reason}",
+            cause=f"{view.phase}:{view.run}",
+            since=view.since,
+            command=view.mends[0] if view.mends else f"phasegate why {view.run}",
+            evidence={"missing": ", ".join(view.missing), "state": view.state},
+        )
+        for view in views
+        if view.overdue
+    )
+
+
+def clock(moments: Iterable[Moment], *, now: float) -> tuple[Finding, ...]:
+    """Return PG023 when something was written down more than the grace period after what this clock calls now."""
+    newest = max(moments, key=lambda moment: moment.at, default=None)
+    if newest is None or newest.at <= now + GRACE_S:
+        return ()
+    return (
+        Finding(
+            code="PG023",
+            subject="clock",
+            text=f"{newest.where} is from {newest.at - now:.0f} s ahead of this machine's clock",
+            cause="clock",
+            since=None,
+            command="timedatectl status",
+            evidence={"written": _iso(newest.at), "now": _iso(now), "where": newest.where},
+        ),
+    )
+
+
+def disk(there: Disk) -> tuple[Finding, ...]:
+    """Return PG024 when less than 1 GB or 5 % of the file system is free, whichever is less."""
+    enough = min(DISK_MIN_BYTES, there.total * DISK_MIN_SHARE)
+    if there.free >= enough:
+        return ()
+    return (
+        Finding(
+            code="PG024",
+            subject=there.path,
+            text=f"{there.free / GB:.2f} GB are free of {there.total / GB:.2f} GB",
+            cause="disk",
+            command=f"df -h {there.path}",
+            evidence={"free_bytes": str(there.free), "total_bytes": str(there.total)},
+        ),
+    )
+
+
+def moments_of(views: Iterable[PhaseView]) -> Iterable[Moment]:
+    """Give the times that phases were written down at."""
+    for view in views:
+        yield Moment(at=view.opened_at, where=f"the opening of {view.phase} of {view.run}")
+        if view.last_at is not None:
+            yield Moment(at=view.last_at, where=f"what {view.phase} of {view.run} was last told")
+        for generation in view.generations:
+            yield Moment(at=generation.at, where=f"generation {generation.number} of {view.phase} of {view.run}")
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

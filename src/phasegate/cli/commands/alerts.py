@@ -1,0 +1,227 @@
+"""``phasegate alerts``: what is wrong, who was told of it, and whether telling works."""
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
+from phasegate.cli.kit.found import talk_unsent
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import GAP, count, emit, emit_json, table, talk
+
+if TYPE_CHECKING:
+    from phasegate.alerts.delivery import Post
+    from phasegate.alerts.evaluations import Watch
+    from phasegate.alerts.incident import Incident
+    from phasegate.channel import Reply
+    from phasegate.cli.kit.times import Times
+    from phasegate.errors import BadDocument
+    from phasegate.plan.model import Plan
+
+HEADER = ("channel", "kind", "hears of", "test")
+
+
+@click.group(
+    epilog=example("phasegate alerts", "phasegate alerts test"),
+    short_help="List open incidents, close one, and test the channels that are told.",
+    invoke_without_command=True,
+)
+@json_option
+@click.pass_context
+def alerts(ctx: click.Context, /, *, as_json: bool) -> int:
+    """List the open incidents, as ``alerts list`` does; close one, or test the channels."""
+    return int(ctx.invoke(listing, as_json=as_json)) if ctx.invoked_subcommand is None else FINE
+
+
+@alerts.command(
+    "list",
+    epilog=example("phasegate alerts list", "phasegate alerts list --json"),
+    short_help="List the open incidents, and what each channel was told.",
+)
+@json_option
+@pass_app
+def listing(app: App, /, *, as_json: bool) -> int:
+    """List the open incidents, the worst first: since when, how often found, who was told, what to type.
+
+    Reads documents only. Exits with 1 if there are any.
+    """
+    from phasegate.alerts.incidents import Incidents
+    from phasegate.calendar.calendar import Almanac
+
+    plan, ports = app.reading()
+    service = Incidents(plan, ports, almanac=Almanac(plan, ports, dates=None))
+    broken: list[BadDocument] = []
+    found, watched, times = service.listed(broken=broken), service.watched(), app.times(plan)
+    if as_json:
+        emit_json({
+            "now": times.iso(times.now),
+            "evaluated_at": times.iso(watched.taken_at or None),
+            "incidents": [_document(key, one, times=times) for key, one in found],
+            "errors": [str(error) for error in broken],
+        })  # fmt: skip
+    else:
+        emit(_lines(found, watched=watched, times=times))
+    for error in broken:
+        talk(str(error))
+    return FAILED if broken else FINDINGS if found else FINE
+
+
+@alerts.command(
+    epilog=example("phasegate alerts test", "phasegate alerts test ops"),
+    short_help="Send a test message to each channel, and say what happened.",
+)
+@click.argument("channel", required=False)
+@json_option
+@pass_app
+def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
+    """Send a test message to CHANNEL (default: each channel of the plan), and say what happened.
+
+    Exits with 1 if one did not take it, with 2 if there is none.
+    """
+    from phasegate.alerts.notes import of_test
+    from phasegate.alerts.notifier import Teller
+    from phasegate.errors import NotFound
+    from phasegate.observe import CountingObserver
+    from phasegate.system import new_id
+    from phasegate.wiring import open_channels
+
+    plan = app.plan()
+    known = _known(plan)
+    if channel is not None and channel not in known:
+        raise NotFound(f"channel {channel!r}: the plan has {', '.join(known)}")
+    teller = Teller(open_channels(plan, os.environ), observer=CountingObserver())
+    number, now = new_id(), app.clock.now()
+    replies = {
+        name: teller.tell(name, of_test(name, pipeline=plan.pipeline, timezone=plan.timezone, number=number, now=now))
+        for name in ([channel] if channel is not None else known)
+    }
+    if as_json:
+        emit_json({"channels": [{"name": name, "kind": known[name][0], "sent": not reply.error, "error": reply.error}
+                                for name, reply in replies.items()]})  # fmt: skip
+    else:
+        rows = [(name, *known[name], _outcome(reply)) for name, reply in replies.items()]
+        emit(table(HEADER, rows))
+    return FINDINGS if any(reply.error for reply in replies.values()) else FINE
+
+
+@alerts.command(
+    epilog=example("phasegate alerts close 3f9c2a71"),
+    short_help="Declare an incident over that no evaluation will resolve.",
+)
+@click.argument("incident")
+@json_option
+@pass_app
+def close(app: App, /, *, incident: str, as_json: bool) -> int:
+    """Declare INCIDENT over: its id as listed, or the beginning of it; and tell whoever was told of it.
+
+    For what no evaluation will resolve, as when its check is gone. One that still finds it opens it anew.
+    """
+    from phasegate.alerts.notes import title
+
+    app.reading()  # a state that is not there is named, not made
+    with app.pipeline() as pipeline:
+        closed = pipeline.incidents.close(incident)
+        failed = pipeline.incidents.send().failed
+    if as_json:
+        emit_json({"cause": closed.cause, "state": closed.state, "title": title(closed)})
+    else:
+        emit([f"closed: {title(closed)}", "An evaluation that still finds it opens it anew."])
+    return FAILED if talk_unsent(failed) else FINE
+
+
+def _known(plan: "Plan") -> dict[str, tuple[str, str]]:
+    """Return kind and interest of each channel. Raises BadInput without any, and for the secret of none of them."""
+    from phasegate.errors import BadInput
+    from phasegate.plan.alerts import PING
+    from phasegate.settings import ALERTS_PREFIX, alert_secrets
+
+    known: dict[str, tuple[str, str]] = {}
+    for rule in plan.alerts.channels:
+        worse = "" if rule.severity == "error" else " and worse"
+        known[rule.name] = (rule.kind, f"{rule.severity}{worse}" + (", escalated" if rule.escalated else ""))
+    if not known:
+        raise BadInput('alerts test: the plan has no channel; add [alerts.channel.ops] with kind = "slack"')
+    for name in alert_secrets(os.environ):
+        if name not in known and name != PING:
+            raise BadInput(f"{ALERTS_PREFIX}{name.upper()}: the plan has no channel {name}; it has {', '.join(known)}")
+    return known
+
+
+def _outcome(reply: "Reply") -> str:
+    return f"not sent: {reply.error}" if reply.error else "sent"
+
+
+def _document(key: str, incident: "Incident", *, times: "Times") -> dict[str, object]:
+    from phasegate.alerts.notes import commands, title
+
+    return {
+        "key": key,
+        "cause": incident.cause,
+        "state": incident.state,
+        "severity": incident.severity,
+        "title": title(incident),
+        "since": times.iso(incident.since),
+        "first_seen": times.iso(incident.first_at),
+        "last_seen": times.iso(incident.last_at),
+        "count": incident.count,
+        "escalated_at": times.iso(incident.escalated_at),
+        "findings": [
+            {"code": one.code, "subject": one.subject, "text": one.text, "command": one.command}
+            for one in incident.findings
+        ],
+        "checks": sorted(incident.seen),
+        "next": list(commands(incident.findings)),
+        "channels": [
+            {"name": name, "told": post.told, "at": times.iso(post.at), "pending": post.pending,
+             "due": times.iso(post.due), "tries": post.tries, "error": post.error}
+            for name, post in incident.posts.items()
+        ],
+    }  # fmt: skip
+
+
+def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Times") -> list[str]:
+    from phasegate.alerts.notes import commands, title
+
+    if not watched.taken_at:
+        return ["Nothing was ever evaluated: phasegate health"]
+    evaluated = f"Evaluated: {times.since(watched.taken_at)}. Times: {times.timezone}."
+    if not found:
+        return [f"No incident is open. {evaluated}"]
+    lines = []
+    for key, incident in found:
+        over = "resolved " if incident.state == "resolved" else ""
+        escalated = ", escalated" if incident.escalated_at is not None else ""
+        lines += [
+            f"{over}{incident.severity}: {title(incident)}",
+            f"{GAP}since {times.since(incident.since)}; found {count(incident.count, 'time')}, "
+            f"last {times.since(incident.last_at)}{escalated}",
+            *(f"{GAP}{one.code} {one.subject}: {one.text}" for one in incident.findings),
+            *(f"{GAP}{name}: {_told(post, times=times)}" for name, post in incident.posts.items()),
+            *(f"{GAP}next: {command}" for command in commands(incident.findings)),
+            f"{GAP}id: {key.rpartition(':')[2]}{_neglected(incident, watched=watched, times=times)}",
+            "",
+        ]
+    return [*lines, f"{count(len(found), 'incident')}. {evaluated}"]
+
+
+def _neglected(incident: "Incident", *, watched: "Watch", times: "Times") -> str:
+    """Say which of its checks took no part in the newest evaluations: nothing else resolves it then."""
+    from phasegate.alerts.evaluations import neglected
+
+    gone = neglected(watched, incident.seen)
+    if incident.state != "open" or not gone:
+        return ""
+    since = times.since(min(gone.values()))
+    return f"; {', '.join(gone)} was not evaluated since {since}: if it is gone, phasegate alerts close"
+
+
+def _told(post: "Post", *, times: "Times") -> str:
+    """Return what a channel knows, and what it must still be told."""
+    known = f"told {post.told} at {times.moment(post.at)}" if post.told and post.at is not None else "not told"
+    if not post.pending:
+        return known
+    due = times.now if post.due is None else post.due
+    turn = f"next at {times.moment(due)}" if due > times.now else "its turn is now"
+    why = f"{count(post.tries, 'try', 'tries')}: {post.error or 'no answer yet'}, " if post.tries else ""
+    return f"{known}; {post.pending} is still to be sent ({why}{turn})"

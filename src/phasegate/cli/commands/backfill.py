@@ -1,0 +1,191 @@
+"""``phasegate backfill``: bring a span of dates up to date."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.commands.worker import THREADS_MAX, told_to_stop
+from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import count, emit, emit_json, names, table, talk
+from phasegate.cli.kit.views import held_back
+
+if TYPE_CHECKING:
+    from phasegate.pipeline import Pipeline
+    from phasegate.work.backfill import Item, Order
+
+BAR = 24
+SHOWN = 40
+AGAIN = "start it again with the same arguments to go on"
+
+
+@dataclass
+class Outcome:
+    """What came of a backfill.
+
+    ``unsettled``: (run, reason). ``drifted``: runs whose windows changed and were not read anew. ``held``: (run,
+    receiver) of triggers that are not sent by themselves.
+    """
+
+    unsettled: list[tuple[str, str]] = field(default_factory=list)
+    drifted: list[str] = field(default_factory=list)
+    held: list[tuple[str, str]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@click.command(
+    epilog=example(
+        "phasegate backfill --from 2026-02-01 --to 2026-02-07 --dry-run",
+        "phasegate backfill --from 2026-02-01 --to 2026-02-07 --cascade",
+        "phasegate backfill --from 2026-02-01 --to 2026-02-07 --steps player_game",
+    ),
+    short_help="Bring a span of dates up to date, oldest first.",
+)
+@click.option("--from", "first", required=True, metavar="DATE", help="First date.")
+@click.option("--to", "last", required=True, metavar="DATE", help="Last date.")
+@click.option("--steps", metavar="A,B", help="Build these steps anew, whatever they hold.")
+@click.option("--mode", "modes", multiple=True, metavar="MODE",
+              help="Only this mode; repeatable. Default: those of a date's runs, and the one with the most steps.",
+              )  # fmt: skip
+@click.option("--cascade/--no-cascade", default=False, show_default=True,
+              help="Build in what changed on earlier dates of a window, however long ago.")  # fmt: skip
+@click.option("--retrigger/--quiet", default=False, show_default=True,
+              help="Tell receivers outside the plan of what fires again, or hold it back.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--workers", type=click.IntRange(1, THREADS_MAX), default=1, show_default=True, metavar="N",
+              help=f"How many units to work on at once, 1 to {THREADS_MAX}.")  # fmt: skip
+@json_option
+@pass_app
+def backfill(  # noqa: PLR0913  one parameter for each option
+    app: App, /, *, first: str, last: str, steps: str | None, modes: tuple[str, ...], cascade: bool, retrigger: bool,
+    dry_run: bool, workers: int, as_json: bool,
+) -> int:  # fmt: skip
+    """Open what is not open, take over what tables hold, and build what is missing, stale, dead or of an older plan.
+
+    Dates are done one after the other, so that each is built of finished ones. Started again with the same arguments
+    it goes on where it was stopped. Phases of this plan always follow; receivers outside it hear nothing, unless
+    --retrigger: what is held back is sent by `phasegate redrive RUN`.
+    """
+    from phasegate.base.keys import parse_date
+    from phasegate.cli.kit.tally import Tally
+    from phasegate.work.backfill import Order
+
+    order = Order(
+        first=parse_date(first), last=parse_date(last), modes=modes, cascade=cascade, quiet=not retrigger,
+        steps=tuple(name.strip() for name in (steps or "").split(",") if name.strip()),
+    )  # fmt: skip
+    settings = app.settings()
+    tally = Tally(level=settings.log_level, form=settings.log_format)
+    with app.pipeline(tally) as pipeline:
+        pipeline.backfill.check(order)
+        items = pipeline.backfill.items(order)
+        outcome = Outcome() if dry_run else _work(pipeline, order, items, workers=workers)
+        _look(pipeline, order, [] if dry_run else items, outcome=outcome)
+    outcome.errors += tally.errors
+    if as_json:
+        emit_json(_document(items, outcome, dry_run=dry_run))
+    else:
+        emit(_lines(items, outcome, dry_run=dry_run))
+    for error in outcome.errors:
+        talk(error)
+    if outcome.stopped:
+        talk(f"stopped before the end; {AGAIN}")
+    if outcome.errors:
+        return FAILED
+    return FINDINGS if outcome.stopped or outcome.unsettled or any(item.lacking for item in items) else FINE
+
+
+def _work(pipeline: "Pipeline", order: "Order", items: "list[Item]", *, workers: int) -> Outcome:
+    """Do date by date; return what came of it."""
+    from phasegate.work.pool import Crew
+
+    outcome = Outcome()
+    crews = [Crew(pipeline, threads=workers)]
+
+    def stop(name: str) -> None:
+        outcome.stopped.append(name)
+        crews[0].stop()
+
+    def work() -> bool:
+        crews[0] = Crew(pipeline, threads=workers)
+        if not outcome.stopped:
+            outcome.errors += crews[0].work(until_idle=True)
+        return not outcome.stopped and not outcome.errors
+
+    with told_to_stop(stop, say=f"finishing the unit in hand; {AGAIN}"):
+        pipeline.backfill.carry_out(order, items, work=work, told=_bar)
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    return outcome
+
+
+def _look(pipeline: "Pipeline", order: "Order", items: "list[Item]", *, outcome: Outcome) -> None:
+    """Note where the span stands now, above all the runs that were touched."""
+    from phasegate.errors import BadDocument
+
+    broken: list[BadDocument] = []
+    touched = {str(item.run) for item in items if item.reasons}
+    for view in pipeline.overview.phases(first=order.first, last=order.last, broken=broken):
+        outcome.drifted += [view.run] if view.drifted and not order.cascade else []
+        if view.run in touched:
+            if view.state not in ("complete", "void", "paused"):
+                outcome.unsettled.append((view.run, f"{view.phase} of {view.run} is {view.state}: {view.reason}"))
+            outcome.held += [(view.run, receiver) for _, receiver in held_back(view)]
+    outcome.errors += [str(error) for error in broken]
+
+
+def _bar(number: int, total: int, day: str) -> None:
+    if sys.stderr.isatty():
+        done = BAR * number // total
+        click.echo(f"\r[{'#' * done}{'.' * (BAR - done)}] {number} of {total} dates, {day}", err=True, nl=False)
+
+
+def _document(items: "list[Item]", outcome: Outcome, *, dry_run: bool) -> dict[str, object]:
+    return {
+        "dry_run": dry_run,
+        "runs": [{"run": str(item.run), "phase": item.phase, "reasons": list(item.reasons),
+                  "lacking": list(item.lacking)} for item in items],
+        "unsettled": [reason for _, reason in outcome.unsettled],
+        "drifted": outcome.drifted,
+        "held": [{"run": run, "receiver": receiver} for run, receiver in outcome.held],
+        "stopped_by": outcome.stopped[0] if outcome.stopped else None,
+        "errors": outcome.errors,
+    }  # fmt: skip
+
+
+def _lines(items: "list[Item]", outcome: Outcome, *, dry_run: bool) -> list[str]:
+    lines: list[str] = []
+    if outcome.drifted:
+        lines.append(f"{count(len(outcome.drifted), 'phase')} built before earlier dates changed, and left so: "
+                     "--cascade builds them anew")  # fmt: skip
+    if not items:
+        return lines or ["Every date is up to date; nothing to do."]
+    return [*_table(items), *_closing(items, outcome, dry_run=dry_run), *lines]
+
+
+def _table(items: "list[Item]") -> list[str]:
+    rows = [(str(item.run), item.phase, "; ".join(item.reasons) or "-", names(item.lacking) or "-") for item in items]
+    lines = table(("run", "phase", "why", "no data from"), rows[:SHOWN])
+    if len(rows) > SHOWN:
+        lines.append(f"and {len(rows) - SHOWN} more; see --json")
+    return [*lines, ""]
+
+
+def _closing(items: "list[Item]", outcome: Outcome, *, dry_run: bool) -> list[str]:
+    lines: list[str] = []
+    runs, lacking = {str(item.run) for item in items}, {str(item.run) for item in items if item.lacking}
+    done = runs - lacking - {run for run, _ in outcome.unsettled}
+    if not outcome.stopped:
+        lines += [f"{count(len(done), 'run')} {'to be ' if dry_run else ''}brought up to date."]
+    if lacking:
+        lines.append(f"{count(len(lacking), 'run')} without data of a step: have it scraped, and reported by: "
+                     "phasegate complete STEP --run RUN")  # fmt: skip
+    lines += [f"not settled: {reason}" for _, reason in outcome.unsettled[:SHOWN]]
+    if len(outcome.unsettled) > SHOWN:
+        lines.append(f"not settled: {len(outcome.unsettled) - SHOWN} more; see --json")
+    if outcome.held:
+        lines.append(f"{count(len(outcome.held), 'trigger')} held back; a run's are sent by: phasegate redrive RUN")
+    return lines

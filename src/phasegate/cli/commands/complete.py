@@ -1,0 +1,142 @@
+"""``phasegate complete``: report what became of an external step."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import FINDINGS, App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.outcomes import Reported
+from phasegate.cli.kit.output import emit, emit_json, talk
+
+if TYPE_CHECKING:
+    from phasegate.pipeline import Pipeline
+
+STATUSES = ("success", "empty", "partial", "failed", "transient", "skipped")
+MESSAGE_BYTES_MAX = 1_000_000
+WHERE = "complete"
+
+
+@click.command(
+    epilog=example(
+        "phasegate complete gamebook --run 2026-02-03.overnight --rows 348",
+        "phasegate complete gamebook --run 2026-02-03.overnight --status failed --error 'source is down'",
+        "phasegate complete --message completion.json",
+    ),
+    short_help="Report that an external step is done, or has failed.",
+)
+@click.argument("step", required=False)
+@click.option("--run", metavar="RUN", help="The run: DATE.MODE.")
+@click.option("--rows", type=click.IntRange(min=0), metavar="N", help="How many rows there are; 0 means empty.")
+@click.option("--execution-id", metavar="ID", help="What stands for the content of a step without a table.")
+@click.option("--sequence", type=int, metavar="N", help="Says which of two reports is newer.")
+@click.option("--completed-at", metavar="TIME", help="The same, as a time: ISO 8601 with its zone, or epoch seconds.")
+@click.option("--status", type=click.Choice(STATUSES), metavar="STATUS", help=f"One of {', '.join(STATUSES)}.")
+@click.option("--trigger-id", metavar="ID", help="The trigger that the work was begun by.")
+@click.option("--error", metavar="TEXT", help="What went wrong.")
+@click.option("--message", metavar="FILE", help="Read a JSON completion message instead; - is standard input.")
+@json_option
+@pass_app
+def complete(app: App, /, *, step: str | None, message: str | None, as_json: bool, **fields: str | int | None) -> int:
+    """Report STEP of a run: that it is done, by default, or what else became of it.
+
+    For a step with a table its content is read, and counts; without one, each report without --execution-id counts
+    as new content. With --trigger-id alone that trigger is acknowledged, and nothing else. Exits with 1 if the
+    report was refused, because a newer one was accepted or the run is void.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    body = _read(message, step, given) if message is not None else _spelled(step, given)
+    with app.pipeline() as pipeline:
+        body = _filled(app, pipeline, body)
+        answer = pipeline.complete(body, where=WHERE)
+        reported = _reported(pipeline, body, outcome=answer.outcome)
+    rows = body.get("rows")
+    differs = reported.differs(rows if isinstance(rows, int) else None)
+    if as_json:
+        emit_json(reported.document())
+    else:
+        emit(reported.lines())
+    if differs:
+        talk(differs)
+    return FINDINGS if differs else reported.exit_code
+
+
+def _spelled(step: str | None, given: Mapping[str, str | int]) -> dict[str, object]:
+    """Return the message that the options spell."""
+    from phasegate.errors import BadInput
+
+    if step is None and given.keys() == {"trigger_id"}:
+        return dict(given)
+    if step is None:
+        raise BadInput("complete: name the STEP, or give --message FILE")
+    if "run" not in given:
+        raise BadInput(f"complete: name the run: phasegate complete {step} --run RUN")
+    body: dict[str, object] = {**given, "step": step}
+    at = given.get("completed_at")
+    if at is not None:
+        try:
+            body["completed_at"] = float(at)
+        except ValueError:
+            body["completed_at"] = at
+    return body
+
+
+def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dict[str, object]:
+    """Return the message that a file holds. Raises BadInput in one line."""
+    from phasegate.errors import BadInput
+
+    if step is not None or given:
+        raise BadInput("complete: --message says everything; leave out STEP and the other options")
+    name = "standard input" if message == "-" else message
+    try:
+        raw = sys.stdin.buffer.read(MESSAGE_BYTES_MAX + 1) if message == "-" else Path(message).read_bytes()
+    except OSError as e:
+        raise BadInput(f"complete: {name}: {e.strerror}; name a file that can be read, or - for standard input") from e
+    if len(raw) > MESSAGE_BYTES_MAX:
+        raise BadInput(f"complete: {name}: more than {MESSAGE_BYTES_MAX:,} bytes; a completion message is small")
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as e:
+        raise BadInput(f"complete: {name}: not JSON: {e}") from None
+    if not isinstance(body, dict):
+        raise BadInput(f"complete: {name}: a JSON {type(body).__name__}; a completion message is an object")
+    if body.get("kind", "completion") != "completion":
+        raise BadInput(f"complete: {name}: kind is {body['kind']!r}; it must be completion")
+    return body
+
+
+def _filled(app: App, pipeline: "Pipeline", body: dict[str, object]) -> dict[str, object]:
+    """Return the message with what its sender may leave to us: the run's mode, ``empty``, an execution id."""
+    from phasegate.errors import BadInput
+
+    step = pipeline.plan.steps.get(str(body.get("step")))
+    if step is not None and step.kind != "external":
+        raise BadInput(f"complete: {step.name} is built by Phasegate, which asks for it itself; see phasegate why RUN")
+    if isinstance(rows := body.get("rows"), int) and rows < 0:
+        raise BadInput(f"complete: rows is {rows}; it must be 0 or more")
+    filled = dict(body)
+    if isinstance(run := body.get("run"), str) and run and "." not in run:
+        filled["run"] = str(app.run(pipeline.plan, run))
+    if body.get("rows") == 0 and "status" not in body:
+        filled["status"] = "empty"
+    if step is not None and step.table is None and not body.get("execution_id"):
+        filled["execution_id"] = pipeline.ports.ids()
+    return filled
+
+
+def _reported(pipeline: "Pipeline", body: Mapping[str, object], *, outcome: str) -> Reported:
+    """Return where the phase stands now: that of the step, or the one whose trigger was acknowledged."""
+    from phasegate import messages
+    from phasegate.base import keys
+
+    said = messages.parse({"kind": "completion", **body}, where=WHERE)
+    assert isinstance(said, messages.Completion)
+    if not said.step:
+        _, phase, run, _, _ = keys.parse_trigger(said.trigger_id)
+        return Reported(pipeline, run, phase=phase, step=None, outcome=outcome)
+    run = messages.completion_run(said, modes=pipeline.plan.modes, where=WHERE)
+    return Reported(pipeline, run, phase=pipeline.plan.steps[said.step].phase, step=said.step, outcome=outcome)

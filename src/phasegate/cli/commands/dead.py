@@ -1,0 +1,80 @@
+"""``phasegate dead``: what is not tried again by itself."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import GAP, count, emit, emit_json, paint
+from phasegate.cli.kit.views import exit_code
+
+if TYPE_CHECKING:
+    from phasegate.cli.kit.times import Times
+    from phasegate.errors import BadDocument
+    from phasegate.explain.overview import DeadLetter
+
+
+@click.command(
+    epilog=example("phasegate dead", "phasegate dead --json"),
+    short_help="List what is not tried again by itself, and how to bring it back.",
+)
+@click.option("--discard", metavar="KEY", help="Show this message in quarantine no more, unless it comes again.")
+@json_option
+@pass_app
+def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
+    """List dead requests, dead triggers and messages in quarantine: why, since when, and how to bring each back.
+
+    Exits with 1 if there are any.
+    """
+    if discard is not None:
+        with app.pipeline() as pipeline:
+            pipeline.quarantine.discard(discard)
+    plan, overview = app.overview()
+    broken: list[BadDocument] = []
+    letters = overview.dead(broken=broken)
+    times = app.times(plan)
+    if as_json:
+        emit_json({
+            "now": times.iso(times.now),
+            "dead": [_document(letter, times=times) for letter in letters],
+            "errors": [str(error) for error in broken],
+        })  # fmt: skip
+    else:
+        emit(_lines(letters, times=times))
+    return exit_code((), broken=broken, found=len(letters))
+
+
+def discarding(letter: "DeadLetter") -> str:
+    """Return the other thing to do with a message in quarantine."""
+    return f", or: phasegate dead --discard {letter.subject}" if letter.kind == "message" else ""
+
+
+def _document(letter: "DeadLetter", *, times: "Times") -> dict[str, object]:
+    return {
+        "kind": letter.kind,
+        "subject": letter.subject,
+        "run": letter.run,
+        "reason": letter.reason,
+        "at": times.iso(letter.at),
+        "next": letter.mend,
+    }
+
+
+def _lines(letters: "list[DeadLetter]", *, times: "Times") -> list[str]:
+    if not letters:
+        return ["Nothing is dead."]
+    lines = []
+    for letter in letters:
+        run = f" of {letter.run}" if letter.run else ""
+        # The key of a message stands in its command, and says nothing more than that.
+        subject = "" if letter.kind == "message" else f" {letter.subject}"
+        lines += [
+            f"{paint('dead') if letter.kind != 'message' else 'quarantined'} {letter.kind}{subject}{run}, "
+            f"since {times.since(letter.at)}",
+            f"{GAP}{letter.reason}",
+            f"{GAP}next: {letter.mend}{discarding(letter)}",
+            "",
+        ]
+    return [*lines, f"{count(len(letters), 'dead letter')}; all at once: phasegate redrive --all. "
+            f"Times: {times.timezone}."]  # fmt: skip

@@ -1,0 +1,104 @@
+"""``phasegate health``: whether a date is as it should be, and whether every check can tell."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import FAILED, App, pass_app
+from phasegate.cli.kit.found import check_lines, finding_json, finding_lines, outcome_json, talk_unsent
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import emit, emit_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phasegate.base.findings import Outcome
+    from phasegate.cli.kit.times import Times
+    from phasegate.pipeline import Pipeline
+
+
+@click.command(
+    epilog=example("phasegate health", "phasegate health --date 2026-02-03 --verbose", "phasegate health --self-test"),
+    short_help="Check a date: what is wrong, and what to type.",
+)
+@click.option("--date", "on", metavar="DATE", help="Default: yesterday in the pipeline's zone.")
+@click.option("--verbose", is_flag=True, help="Show the evidence of each finding.")
+@click.option("--self-test", "self_test", is_flag=True,
+              help="Plant every fault in a scratch pipeline, and see that its check finds it.")  # fmt: skip
+@click.option("--alert", is_flag=True, help="Keep what is found as incidents, and tell the plan's channels.")
+@json_option
+@pass_app
+def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert: bool, as_json: bool) -> int:
+    """Run every check on a date. OK: nothing found. FINDING: something is wrong. NOT EVALUATED: nobody can tell.
+
+    Exits with 0, 1 and 2; a check that could not be evaluated is never fine, nor is an alert that was not sent.
+    Changes nothing, except with --alert, and then incidents only.
+    """
+    from phasegate.base.findings import exit_code
+    from phasegate.base.keys import parse_date
+
+    if self_test:
+        return _self_test(as_json=as_json)
+    app.reading()  # a state that is not there is named, not made
+    with app.pipeline() as pipeline:
+        on = parse_date(on) if on is not None else pipeline.health.yesterday()
+        started = pipeline.incidents.start() if alert else 0.0
+        outcomes = pipeline.health.evaluate(on)
+        unsent = _alert(pipeline, outcomes, on=on, started=started) if alert else {}
+        times = app.times(pipeline.plan)
+    if as_json:
+        emit_json(_document(pipeline.plan.pipeline, on, outcomes, times=times))
+    else:
+        emit(_lines(pipeline.plan.pipeline, on, outcomes, times=times, verbose=verbose))
+    return FAILED if talk_unsent(unsent) else exit_code(outcomes)
+
+
+def _alert(pipeline: "Pipeline", outcomes: "Sequence[Outcome]", *, on: str, started: float) -> dict[str, str]:
+    """Take the findings in as incidents and tell who must be told; return the channels that could not be.
+
+    The dates of open incidents are looked at again: that another date is fine says nothing of them.
+    """
+    from phasegate.base.findings import merged
+
+    again = pipeline.health.again(pipeline.incidents.open_dates() - {on})
+    pipeline.incidents.take(merged([outcomes, *again]), started=started)
+    return dict(pipeline.incidents.send().failed)
+
+
+def _document(pipeline: str, on: str, outcomes: "Sequence[Outcome]", *, times: "Times") -> dict[str, object]:
+    from phasegate.base.findings import listed
+
+    return {
+        "pipeline": pipeline,
+        "date": on,
+        "now": times.iso(times.now),
+        "checks": [outcome_json(outcome) for outcome in outcomes],
+        "findings": [finding_json(finding, times=times) for finding in listed(outcomes)],
+    }
+
+
+def _lines(
+    pipeline: str, on: str, outcomes: "Sequence[Outcome]", *, times: "Times", verbose: bool
+) -> list[str]:  # fmt: skip
+    from phasegate.base.findings import listed
+
+    found = listed(outcomes)
+    lines = [f"{pipeline}, {on}", "", *check_lines(outcomes)]
+    return [*lines, "", *finding_lines(found, times=times, verbose=verbose)] if found else lines
+
+
+def _self_test(*, as_json: bool) -> int:
+    """Plant each fault and look; return 0 when every check found its own."""
+    from phasegate.selftest.scratch import scratch
+    from phasegate.selftest.selftest import self_test
+
+    proofs = self_test(scratch)
+    failed = [proof for proof in proofs if not proof.found]
+    if as_json:
+        emit_json({"proofs": [{"fault": p.fault, "code": p.code, "found": p.found, "told": p.told} for p in proofs]})
+    else:
+        from phasegate.cli.kit.output import table
+
+        rows = [(p.code, "found" if p.found else "NOT FOUND", p.fault, p.told) for p in proofs]
+        emit(table(("code", "proof", "planted", "told"), rows))
+    return 2 if failed else 0

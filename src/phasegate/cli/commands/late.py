@@ -1,0 +1,143 @@
+"""``phasegate late``: which expected results came late, or never."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import count, emit, emit_json, paint, table, talk
+
+if TYPE_CHECKING:
+    from phasegate.cli.kit.times import Times
+    from phasegate.explain.lateness import Lateness
+    from phasegate.plan.model import Plan
+
+HEADER = ("run", "step", "verdict", "expected", "came", "late by", "reason", "next")
+QUIET = ("on time", "no games", "void")
+
+
+@click.command(
+    epilog=example("phasegate late", "phasegate late --date 2026-02-03", "phasegate late --from 2026-02-01 --json"),
+    short_help="Show which results came late, or never.",
+)
+@click.option("--date", "on", metavar="DATE", help="One date. Default: yesterday in the pipeline's zone.")
+@click.option("--from", "first", metavar="DATE", help="First date of a span.")
+@click.option("--to", "last", metavar="DATE", help="Last date of the span. Default: yesterday.")
+@json_option
+@pass_app
+def late(app: App, /, *, on: str | None, first: str | None, last: str | None, as_json: bool) -> int:
+    """Show what the plan's steps were expected by (``expected_by``), and when their rows came.
+
+    Of one date everything is shown; of a span only what was late, never came, is awaited, or is not known.
+    Reads documents only; the warehouse stays closed.
+    """
+    from phasegate.base.findings import Outcome
+    from phasegate.base.findings import exit_code as code_of
+    from phasegate.errors import BadDocument
+    from phasegate.explain.late_results import Lateness as Judge
+    from phasegate.explain.lateness import CHECK, outcome
+
+    plan, ports = app.reading()
+    times = app.times(plan)
+    first, last = dates(times, on=on, first=first, last=last)
+    judge, broken = Judge(plan, ports), list[BadDocument]()
+    rows = judge.rows(first, last, broken=broken)
+    found = outcome(rows, unreadable=[str(error) for error in broken])
+    if not judge.expects:
+        found = Outcome(check=CHECK, error='no step of the plan has expected_by; add it, such as "07:00 +1d"')
+    if as_json:
+        emit_json(_document(plan, rows, times=times, first=first, last=last, error=found.error))
+    else:
+        emit(_lines(rows, times=times, whole=first == last))
+    if found.error:
+        talk(f"not evaluated: {found.error}")
+    return code_of([found])
+
+
+def dates(times: "Times", *, on: str | None, first: str | None, last: str | None) -> tuple[str, str]:
+    """Return the first and last date that somebody asked for; without any, yesterday in the pipeline's zone."""
+    from phasegate.base.dates import local_date, shift
+    from phasegate.base.keys import parse_date
+    from phasegate.errors import BadInput
+
+    yesterday = shift(local_date(times.now, timezone=times.timezone), -1)
+    if on is not None and (first is not None or last is not None):
+        raise BadInput("late: --date is one date, --from and --to a span; give one of the two")
+    if on is not None:
+        return parse_date(on), parse_date(on)
+    if first is None and last is not None:
+        raise BadInput(f"late: --to {last} needs --from; give the first date too")
+    if first is None:
+        return yesterday, yesterday
+    first, last = parse_date(first), yesterday if last is None else parse_date(last)
+    if first > last:
+        raise BadInput(f"late: --from {first} lies after --to {last}; swap them")
+    return first, last
+
+
+def _document(
+    plan: "Plan", rows: "Sequence[Lateness]", *, times: "Times", first: str, last: str, error: str
+) -> dict[str, object]:
+    return {
+        "pipeline": plan.pipeline,
+        "timezone": plan.timezone,
+        "now": times.iso(times.now),
+        "from": first,
+        "to": last,
+        "expectations": [_row_json(row, times=times) for row in rows],
+        "counts": dict(Counter(row.verdict for row in rows)),
+        "error": error,
+    }
+
+
+def _row_json(row: "Lateness", /, *, times: "Times") -> dict[str, object]:
+    return {
+        "run": row.run,
+        "phase": row.phase,
+        "step": row.step,
+        "verdict": row.verdict,
+        "reason": row.reason,
+        "expected_at": times.iso(row.expected_at),
+        "late_at": times.iso(row.late_at),
+        "arrived_at": times.iso(row.arrived_at),
+        "late_s": None if row.late_s is None else round(row.late_s),
+        "rows": row.rows,
+        "last": row.last,
+        "last_at": times.iso(row.last_at),
+        "next": row.command,
+    }
+
+
+def _lines(rows: "Sequence[Lateness]", *, times: "Times", whole: bool) -> list[str]:
+    """Return the table and the line below it. ``whole``: with what came in time, too."""
+    shown = [row for row in rows if whole or row.verdict not in QUIET]
+    lines = [_cells(row, times=times) for row in shown]
+    return [*((*table(HEADER, lines), "") if lines else ()), _closing(rows, times=times)]
+
+
+def _cells(row: "Lateness", /, *, times: "Times") -> tuple[str, ...]:
+    from phasegate.explain.lateness import hours
+
+    late_s = "" if row.late_s is None or row.late_s < 60 else hours(row.late_s)
+    until = f"; late from {times.moment(row.late_at)}" if row.verdict == "awaited" and row.late_at is not None else ""
+    return (
+        row.run,
+        row.step,
+        paint(row.verdict),
+        "" if row.expected_at is None else times.moment(row.expected_at),
+        "" if row.arrived_at is None else times.moment(row.arrived_at),
+        late_s,
+        row.reason + until,
+        row.command,
+    )
+
+
+def _closing(rows: "Sequence[Lateness]", *, times: "Times") -> str:
+    from phasegate.explain.lateness import VERDICTS
+
+    counts = Counter(row.verdict for row in rows)
+    told = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS if counts[verdict])
+    return f"{count(len(rows), 'expectation')}{': ' if told else ''}{told}. Times: {times.timezone}."

@@ -1,0 +1,82 @@
+"""``phasegate leases``: who writes what now."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import count, emit, emit_json, table
+from phasegate.cli.kit.times import age
+from phasegate.cli.kit.views import exit_code
+
+if TYPE_CHECKING:
+    from phasegate.cli.kit.times import Times
+    from phasegate.errors import BadDocument
+    from phasegate.explain.overview import LeaseView
+
+
+@click.command(
+    epilog=example("phasegate leases", "phasegate leases --all --json"),
+    short_help="Show who writes which partition now.",
+)
+@click.option("--all", "free", is_flag=True, help="Free ones too: every partition that was ever written.")
+@json_option
+@pass_app
+def leases(app: App, /, *, free: bool, as_json: bool) -> int:
+    """Show the leases that are held: the partition, the token, what for, since when, and how long they last.
+
+    A lease that has run out is taken by whoever comes next; nothing need be done. Reads documents only.
+    """
+    plan, overview = app.overview()
+    broken: list[BadDocument] = []
+    views = overview.leases(free=free, broken=broken)
+    times = app.times(plan)
+    if as_json:
+        emit_json({
+            "now": times.iso(times.now),
+            "leases": [_document(view, times=times) for view in views],
+            "errors": [str(error) for error in broken],
+        })  # fmt: skip
+    else:
+        emit(_lines(views, times=times, free=free))
+    return exit_code((), broken=broken)
+
+
+def _document(view: "LeaseView", *, times: "Times") -> dict[str, object]:
+    _, warehouse, table_name, partition = view.key.split(":", 3)
+    return {
+        "key": view.key,
+        "warehouse": warehouse,
+        "table": table_name,
+        "partition": partition,
+        "token": view.token,
+        "held": view.holder is not None,
+        "purpose": view.purpose,
+        "since": times.iso(view.since) if view.token else None,
+        "left_s": round(view.left_s, 1),
+    }
+
+
+def _lines(views: "list[LeaseView]", *, times: "Times", free: bool) -> list[str]:
+    if not views:
+        return ["No partition was ever written." if free else "Nobody holds a lease."]
+    rows = [
+        (
+            "/".join(view.key.split(":", 3)[2:]),
+            str(view.token),
+            times.since(view.since) if view.since else "",
+            _left(view),
+            view.purpose,
+        )
+        for view in views
+    ]
+    held = sum(view.holder is not None for view in views)
+    closing = f"{count(held, 'lease')} held" + (f", {len(views) - held} free" if free else "")
+    return [*table(("partition", "token", "since", "left", "for"), rows), "", f"{closing}. Times: {times.timezone}."]
+
+
+def _left(view: "LeaseView") -> str:
+    if view.holder is None:
+        return "free"
+    return age(view.left_s) if view.left_s > 0 else f"ran out {age(-view.left_s)} ago"

@@ -1,0 +1,177 @@
+"""``phasegate plan check``: read a plan as the others would, and show what it says."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import FINE, App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import count, emit, emit_json, stacked, table
+
+if TYPE_CHECKING:
+    from phasegate.plan.model import Hours, ModeGate, Moment, Plan, Start, Step
+
+
+@click.group(epilog=example("phasegate plan check"), short_help="Check a plan.", invoke_without_command=True)
+@click.pass_context
+def plan(ctx: click.Context) -> int:
+    """Check a plan."""
+    if ctx.invoked_subcommand is None:
+        emit([ctx.get_help()])
+    return FINE
+
+
+@plan.command(
+    epilog=example("phasegate plan check", "phasegate plan check plans/nba.toml --json"),
+    short_help="Check a plan, and show its phases, steps, order and gates.",
+)
+@click.argument("path", required=False)
+@json_option
+@pass_app
+def check(app: App, /, *, path: str | None, as_json: bool) -> int:
+    """Check the plan PATH (default: the one that all commands use), and show its phases, steps, order and gates.
+
+    A plan that is refused is named with its line and its mend, and the exit code is 2.
+    """
+    from phasegate.wiring import dates_of, functions_of
+
+    loaded = app.plan(path)
+    app.find_modules()
+    functions_of(loaded)
+    dates_of(loaded)
+    if as_json:
+        emit_json(_document(loaded))
+    else:
+        emit(_lines(loaded))
+    return FINE
+
+
+def _lines(plan: "Plan") -> list[str]:
+    steps = [
+        (str(number), step.phase, step.name, step.kind, stacked(_needs(step)) or "-", _table(step))
+        for number, step in enumerate(plan.steps.values(), 1)
+    ]
+    calendar = f", dates from {plan.calendar}" if plan.calendar else ""
+    days = count(plan.cascade_days, "day")
+    return [
+        f"{plan.pipeline}: {count(len(plan.phases), 'phase')}, {count(len(plan.steps), 'step')}, "
+        f"{count(len(plan.modes), 'mode')} ({', '.join(plan.modes)}), times in {plan.timezone}{calendar}",
+        *([f"a change rebuilds windows up to {days} after its date"] if _has_windows(plan) else []),
+        "",
+        *_gates(plan),
+        "",
+        *table(("order", "phase", "step", "kind", "needs", "table"), steps),
+    ]
+
+
+def _gates(plan: "Plan") -> list[str]:
+    """Return the table of the gates: one line a phase and mode. Columns that would say nothing are left out."""
+    gates = [(phase, mode, gate) for phase in plan.phases.values() for mode, gate in phase.modes.items()]
+    columns = {
+        "phase": [phase.name for phase, _, _ in gates],
+        "after": [", ".join(phase.after) or "-" for phase, _, _ in gates],
+        "mode": [mode for _, mode, _ in gates],
+        "starts by": [_start(gate.start) for _, _, gate in gates],
+        "reports": [_hours(gate.reports) or "-" for _, _, gate in gates],
+        "waits for": [_expects(gate) for _, _, gate in gates],
+        "opens": [_opens(gate) for _, _, gate in gates],
+        "tells": [_sends(plan, phase.name, mode) for phase, mode, _ in gates],
+    }
+    for name, idle in (("starts by", "message"), ("reports", "-")):
+        if set(columns[name]) == {idle}:
+            del columns[name]
+    return table(tuple(columns), list(zip(*columns.values(), strict=True)))
+
+
+def _has_windows(plan: "Plan") -> bool:
+    return any(need.back for step in plan.steps.values() for need in step.needs)
+
+
+def _expects(gate: "ModeGate") -> str:
+    """Return the steps a gate waits for, the critical ones with a star."""
+    return stacked([f"{name}*" if name in gate.critical else name for name in gate.expect])
+
+
+def _opens(gate: "ModeGate") -> str:
+    need = "when all are fresh" if gate.at_least is None else f"when {gate.at_least} of {len(gate.expect)} are fresh"
+    starred = " with those marked *" if gate.critical and (gate.at_least is not None or gate.deadline) else ""
+    until = f", or at {_moment(gate.deadline)}" if gate.deadline else ""
+    accepts = "" if len(gate.accept) > 1 else f"; {gate.accept[0]} only"
+    beyond = ("" if gate.await_windows else "; awaits no windows") + ("; on any date" if gate.any_date else "")
+    return f"{need}{until}{starred}{accepts}{beyond}"
+
+
+def _moment(moment: "Moment") -> str:
+    """Return a time as the plan may write it."""
+    if moment.local is not None:
+        return moment.local + (f" {moment.days:+d}d" if moment.days else "")
+    base = moment.anchor or "open"
+    if not moment.after_s:
+        return base
+    size, unit = (3600, "h") if moment.after_s % 3600 == 0 else (60, "m")
+    return f"{base} {'-' if moment.after_s < 0 else '+'} {abs(moment.after_s) / size:g} {unit}"
+
+
+def _start(start: "Start") -> str:
+    return start.by if start.at is None else f"{start.by} {_moment(start.at)}"
+
+
+def _hours(hours: "Hours | None") -> str | None:
+    return None if hours is None else f"{_moment(hours.first)} .. {_moment(hours.last)}"
+
+
+def _sends(plan: "Plan", phase: str, mode: str) -> str:
+    return ", ".join(f"{r.name} (by {r.ack})" for r in plan.receivers(phase, mode=mode)) or "-"
+
+
+def _needs(step: "Step") -> list[str]:
+    return [str(need).removeprefix(f"{step.phase}.") for need in step.needs]
+
+
+def _table(step: "Step") -> str:
+    return "-" if step.table is None else f"{step.table.name} ({step.table.write})"
+
+
+def _document(plan: "Plan") -> dict[str, object]:
+    return {
+        "pipeline": plan.pipeline,
+        "timezone": plan.timezone,
+        "calendar": plan.calendar,
+        "cascade_days": plan.cascade_days,
+        "hash": plan.hash,
+        "modes": list(plan.modes),
+        "phases": [
+            {
+                "name": phase.name,
+                "after": list(phase.after),
+                "settle_s": phase.settle_s,
+                "modes": {
+                    mode: {
+                        "expect": list(gate.expect),
+                        "critical": list(gate.critical),
+                        "at_least": gate.at_least,
+                        "deadline": None if gate.deadline is None else _moment(gate.deadline),
+                        "accept": list(gate.accept),
+                        "start": _start(gate.start),
+                        "any_date": gate.any_date,
+                        "await_windows": gate.await_windows,
+                        "reports": _hours(gate.reports),
+                        "receivers": {r.name: r.ack for r in plan.receivers(phase.name, mode=mode)},
+                    }
+                    for mode, gate in phase.modes.items()
+                },
+            }
+            for phase in plan.phases.values()
+        ],
+        "steps": [
+            {
+                "name": step.name,
+                "phase": step.phase,
+                "kind": step.kind,
+                "needs": [str(need) for need in step.needs],
+                "table": None if step.table is None else step.table.name,
+                "write": None if step.table is None else step.table.write,
+            }
+            for step in plan.steps.values()
+        ],
+    }

@@ -1,0 +1,126 @@
+"""``phasegate redrive``: bring dead letters back."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import FINE, App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import count, emit, emit_json
+from phasegate.cli.kit.views import held_back
+
+if TYPE_CHECKING:
+    from phasegate.base.keys import Run
+    from phasegate.explain.overview import DeadLetter
+    from phasegate.explain.phase_view import PhaseView
+    from phasegate.pipeline import Pipeline
+
+KEY = "quarantine:"
+KINDS = {"held": "held trigger"}
+
+
+@click.command(
+    epilog=example(
+        "phasegate redrive 2026-02-03.overnight --step player_game",
+        "phasegate redrive quarantine:nba:nba.completions:0123456789abcdef",
+        "phasegate redrive --all",
+    ),
+    short_help="Bring dead letters back: of a run, of a step, one message, or all.",
+)
+@click.argument("what", metavar="[RUN|KEY]", required=False)
+@click.option("--step", metavar="STEP", help="Of this step, or receiver of triggers, only.")
+@click.option("--force", is_flag=True, help="Let the rebuilt partition lose more rows than shrink_max; on record.")
+@click.option("--all", "everything", is_flag=True, help="All dead letters there are.")
+@json_option
+@pass_app
+def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, everything: bool, as_json: bool) -> int:
+    """Ask again for what is dead in RUN, or send the quarantined message KEY again; `phasegate dead` names both.
+
+    Triggers that a quiet backfill held back are sent too, if RUN is named, and not by --all. A worker then serves it
+    all; what is refused again comes back to where it was.
+    """
+    _check(what, step, force=force, everything=everything)
+    with app.pipeline() as pipeline:
+        letters = _letters(app, pipeline, what, step)
+        for letter in letters:
+            if letter.kind == "message":
+                pipeline.quarantine.redrive(letter.subject)
+        for run in dict.fromkeys(app.run(pipeline.plan, letter.run) for letter in letters if letter.kind != "message"):
+            for phase in pipeline.plan.phases:
+                pipeline.gatekeeper.redrive(phase, run, step=step, force=force, held=not everything)
+    if as_json:
+        emit_json({"redriven": [_document(letter) for letter in letters]})
+    else:
+        emit(_lines(letters, what, step))
+    return FINE
+
+
+def _check(what: str | None, step: str | None, *, force: bool, everything: bool) -> None:
+    """Refuse combinations that say two things, or nothing."""
+    from phasegate.errors import BadInput
+
+    if everything == (what is not None):
+        raise BadInput("redrive: name a RUN, the KEY of a quarantined message, or --all: exactly one of them")
+    if what is None and step is not None:
+        raise BadInput("redrive: --step needs a RUN")
+    if what is not None and what.startswith(KEY) and (step is not None or force):
+        raise BadInput("redrive: --step and --force belong to a RUN, not to a message")
+
+
+def _letters(app: App, pipeline: "Pipeline", what: str | None, step: str | None) -> "list[DeadLetter]":
+    """Return the dead letters that are meant. Raises NotFound, naming what there is."""
+    from phasegate.errors import NotFound
+
+    letters = pipeline.overview.dead()
+    if what is None:
+        return letters
+    if what.startswith(KEY):
+        found = [letter for letter in letters if letter.subject == what]
+        if not found:
+            raise NotFound(f"{what}: no such message in quarantine; see phasegate dead")
+        return found
+    run = app.run(pipeline.plan, what)
+    views = pipeline.overview.why(run)
+    _check_step(views, run, step)
+    of_run = [letter for letter in letters if letter.kind != "message" and letter.run == str(run)]
+    return [letter for letter in of_run + _held(views) if step in (None, letter.subject)]
+
+
+def _held(views: "list[PhaseView]") -> "list[DeadLetter]":
+    """Return the triggers of a run that a quiet backfill held back."""
+    from phasegate.explain.overview import DeadLetter
+
+    return [
+        DeadLetter(kind="held", subject=receiver, run=view.run, reason=f"held back by {view.phase}", at=generation.at,
+                   mend=f"phasegate redrive {view.run} --step {receiver}")
+        for view in views
+        for generation, receiver in held_back(view)
+    ]  # fmt: skip
+
+
+def _check_step(views: "list[PhaseView]", run: "Run", step: str | None) -> None:
+    from phasegate.errors import NotFound
+
+    known = []
+    for view in views:
+        known += [member.name for member in view.members]
+        known += [name for generation in view.generations for name in generation.receivers]
+    if step is not None and step not in known:
+        raise NotFound(f"unknown step {step!r} in run {run}; it has {', '.join(dict.fromkeys(known))}")
+
+
+def _document(letter: "DeadLetter") -> dict[str, object]:
+    return {"kind": letter.kind, "subject": letter.subject, "run": letter.run}
+
+
+def _lines(letters: "list[DeadLetter]", what: str | None, step: str | None) -> list[str]:
+    if not letters:
+        where = f" in {what}" if what else ""
+        return [f"Nothing is dead{where}{f' of step {step}' if step else ''}; nothing to bring back."]
+    lines = [f"{KINDS.get(letter.kind, letter.kind)} {letter.subject}" + (f" of {letter.run}" if letter.run else "")
+             for letter in letters]  # fmt: skip
+    held = sum(letter.kind == "held" for letter in letters)
+    if held < len(letters):
+        back = f"{count(len(letters) - held, 'dead letter')} brought back"
+        lines.append(f"{back}; a worker serves them: phasegate worker --until-idle")
+    return [*lines, f"{count(held, 'trigger')} no longer held back."] if held else lines

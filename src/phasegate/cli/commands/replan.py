@@ -1,0 +1,43 @@
+"""``phasegate replan``: pin today's plan to a run that is open."""
+
+import click
+
+from phasegate.cli.commands.pause import phases_of
+from phasegate.cli.kit.app import FINE, App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import emit, emit_json
+
+
+@click.command(
+    epilog=example("phasegate replan 2026-02-03.overnight", "phasegate replan 2026-02-03.overnight --phase analytics"),
+    short_help="Pin today's plan to a run that is open.",
+)
+@click.argument("run")
+@click.option("--phase", metavar="PHASE", help="This phase only.")
+@json_option
+@pass_app
+def replan(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
+    """Have RUN follow the plan as it is now: members, deadline, receivers, and the code of its steps.
+
+    Results of a step whose code has changed are stale by that, and built again.
+    """
+    from phasegate.errors import NotFound
+
+    with app.pipeline() as pipeline:
+        chosen = app.run(pipeline.plan, run)
+        known = {name: pipeline.gatekeeper.read(name, chosen)
+                 for name in phases_of(pipeline.plan, chosen, phase, command="replan")}  # fmt: skip
+        before = {name: there.gate.hash for name, there in known.items() if there is not None}
+        if not before:
+            raise NotFound(f"replan: {chosen} is not open, so it will follow the plan as it is when it opens")
+        for name in before:
+            pipeline.gatekeeper.replan(name, chosen)
+        after = {name: there.gate.hash for name in before if (there := pipeline.gatekeeper.read(name, chosen))}
+    changed = {name: after[name] != before[name] for name in before}
+    if as_json:
+        emit_json({"run": str(chosen), "phases": [{"phase": n, "changed": c} for n, c in changed.items()]})
+    else:
+        lines = [f"{name} of {chosen}: {'follows the present plan now' if new else 'followed it already'}."
+                 for name, new in changed.items()]  # fmt: skip
+        emit([*lines, *(["next: phasegate worker --until-idle"] if any(changed.values()) else [])])
+    return FINE

@@ -1,0 +1,193 @@
+"""``phasegate why RUN``: what a run waits for, or what made it fire."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import App, pass_app
+from phasegate.cli.kit.found import tables_json, tables_lines
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import GAP, emit, emit_json, paint, table
+from phasegate.cli.kit.times import age
+from phasegate.cli.kit.views import exit_code, phase_json_full
+
+if TYPE_CHECKING:
+    from phasegate.base.findings import Outcome
+    from phasegate.base.keys import Run
+    from phasegate.cli.kit.times import Times
+    from phasegate.errors import BadDocument
+    from phasegate.explain.member_view import MemberView
+    from phasegate.explain.overview import Overview
+    from phasegate.explain.phase_view import GenerationView, PhaseView
+    from phasegate.plan.model import Plan
+
+RECEIVERS = {
+    "unsent": "not sent to {} yet",
+    "sent": "sent to {}, not acknowledged yet",
+    "acked": "acknowledged by {}",
+    "dead": "never acknowledged by {}",
+    "superseded": "superseded for {} by a newer one",
+    "held": "held back for {} by a quiet backfill",
+}
+
+
+@click.command(
+    epilog=example("phasegate why 2026-02-03.overnight", "phasegate why 2026-02-03.overnight --phase analytics"),
+    short_help="Explain one run: what it waits for, or what made it fire.",
+)
+@click.argument("run")
+@click.option("--phase", metavar="PHASE", help="This phase only.")
+@click.option("--tables", is_flag=True, help="Look into the tables too, and say what only they show.")
+@json_option
+@pass_app
+def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool) -> int:
+    """Explain every phase of RUN: what is missing, stale against which input, since when; what made it fire.
+
+    RUN is DATE.MODE, or a DATE for all its modes. Reads documents only, unless --tables is given.
+    """
+    from phasegate.base.findings import exit_code as checked
+    from phasegate.errors import NotFound
+
+    plan, overview = app.overview()
+    broken: list[BadDocument] = []
+    if phase is not None and phase not in plan.phases:
+        raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(plan.phases)}")
+    found = {}
+    for chosen in _runs(app, plan, overview, run):
+        found[chosen] = [view for view in overview.why(chosen, broken=broken) if phase in (None, view.phase)]
+    views = [view for views in found.values() for view in views]
+    times = app.times(plan)
+    closed = {r: [] if broken else _not_open(plan, r, views=views, phase=phase) for r, views in found.items()}
+    documents = [_document(r, views, closed=closed[r], times=times, broken=broken) for r, views in found.items()]
+    shown = _tables(app, list(found)) if tables else {}
+    for document, chosen in zip(documents, found, strict=True):
+        if tables:
+            document["tables"] = tables_json(shown[chosen], times=times)
+    if as_json:
+        emit_json(documents[0] if _is_one(plan, run) else {"runs": documents})
+    else:
+        texts = [
+            _lines(plan, r, views, closed=closed[r], times=times) + tables_lines(shown.get(r), times=times)
+            for r, views in found.items()
+        ]
+        emit(line for number, lines in enumerate(texts) for line in ([""] if number else []) + lines)
+    worst = max((checked(outcomes) for outcomes in shown.values()), default=0)
+    return max(exit_code(views, broken=broken), worst)
+
+
+def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[Outcome, ...]]":
+    """Return what the tables alone show of each run; all are of one date."""
+    with app.pipeline() as pipeline:
+        return pipeline.inspector.tables(runs[0].date, runs)
+
+
+def _runs(app: App, plan: "Plan", overview: "Overview", text: str) -> "list[Run]":
+    """Return the run that was named; for a date alone, where the plan has several modes, all that are open."""
+    from phasegate.base.keys import parse_date, parse_run
+    from phasegate.errors import NotFound
+
+    if _is_one(plan, text):
+        return [app.run(plan, text)]
+    day = parse_date(text)
+    open_runs = {parse_run(view.run) for view in overview.phases(first=day, last=day, broken=[])}
+    if not open_runs:
+        raise NotFound(f"no run of {day} is open in any mode ({', '.join(plan.modes)}); see phasegate status")
+    return sorted(open_runs, key=lambda run: plan.modes.index(run.mode) if run.mode in plan.modes else len(plan.modes))
+
+
+def _is_one(plan: "Plan", text: str) -> bool:
+    """Tell whether a text names one run: with its mode, or in a plan with one."""
+    return "." in text or len(plan.modes) == 1
+
+
+def _not_open(plan: "Plan", run: "Run", *, views: "list[PhaseView]", phase: str | None) -> list[str]:
+    """Return the phases of the plan that nothing has reached yet."""
+    there = {view.phase for view in views}
+    wanted = [name for name, p in plan.phases.items() if run.mode in p.modes and phase in (None, name)]
+    return [name for name in wanted if name not in there]
+
+
+def _document(
+    run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times", broken: "list[BadDocument]"
+) -> dict[str, object]:
+    return {
+        "run": str(run),
+        "timezone": times.timezone,
+        "now": times.iso(times.now),
+        "phases": [phase_json_full(view, times=times) for view in views],
+        "not_open": closed,
+        "errors": [str(error) for error in broken],
+    }
+
+
+def _lines(plan: "Plan", run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times") -> list[str]:
+    lines = [f"{run}, seen at {times.moment(times.now)} {times.timezone}"]
+    for view in views:
+        lines += ["", *_phase(view, times=times)]
+    void = {view.phase for view in views if view.state == "void"}
+    never: list[str] = []
+    for name in closed:
+        after = plan.phases[name].after
+        if after and void.issuperset(after):
+            void.add(name)  # nor does what comes after it begin
+            never.append(name)
+            continue
+        begins = f"it begins when {' or '.join(after)} fires" if after else f"open it: phasegate begin {run}"
+        lines += ["", f"{name}: not open; {begins}"]
+    if never:
+        lines += ["", f"{', '.join(never)}: not open, since what comes before is void"]
+    return lines
+
+
+def _phase(view: "PhaseView", *, times: "Times") -> list[str]:
+    word = paint("overdue" if view.overdue else view.state)
+    # What is dead says so in its own row, at length.
+    reason = "something is not tried again by itself" if view.state == "dead" else view.reason
+    lines = [f"{view.phase}: {word} since {times.since(view.since)}", f"{GAP}{reason}"]
+    if view.inputs:
+        inputs = ", ".join(f"{name} generation {number}" for name, number in view.inputs.items())
+        waiting = ", ".join(f"{name} generation {number}" for name, number in view.waiting.items())
+        lines.append(f"{GAP}works on {inputs}" + (f"; {waiting} waits until that is done" if waiting else ""))
+    lines += _members(view, times=times)
+    for generation in view.generations:
+        lines += [f"{GAP}{line}" for line in _generation(generation, times=times)]
+    if view.due is not None and view.state not in ("paused", "void"):
+        lines.append(f"{GAP}looked at again {_ahead(view.due, times=times)}, or when something is reported")
+    return lines + [f"{GAP}next: {mend}" for mend in view.mends]
+
+
+def _members(view: "PhaseView", *, times: "Times") -> list[str]:
+    rows = [
+        (
+            member.name,
+            paint(member.state),
+            times.since(member.since),
+            _reason(member, times=times),
+        )
+        for member in view.members
+        if view.state != "void" or member.state != "unreported"  # nobody waits for them
+    ]
+    return [f"{GAP}{line}" for line in table(("step", "state", "since", "reason"), rows)] if rows else []
+
+
+def _reason(member: "MemberView", *, times: "Times") -> str:
+    """Return the reason, with what it is stale against, and the last report where the reason is not that report."""
+    stale = f"stale against {', '.join(member.stale_against)}"
+    reason = member.reason if not member.stale_against or stale in member.reason else f"{stale}; {member.reason}"
+    if member.last_at is None or member.last_at == member.since:
+        return reason
+    return f"{reason}; last report {times.moment(member.last_at)}: {member.last}"
+
+
+def _generation(generation: "GenerationView", *, times: "Times") -> list[str]:
+    made = ", ".join(generation.made_by)
+    lines = [f"generation {generation.number}, {times.since(generation.at)} ago: {made}"]
+    if generation.missing:
+        lines.append(f"{GAP}went out without {', '.join(generation.missing)}")
+    receivers = [RECEIVERS[state].format(name) for name, state in generation.receivers.items()]
+    lines += [f"{GAP}{'; '.join(receivers)}"] if receivers else []
+    return lines
+
+
+def _ahead(at: float, *, times: "Times") -> str:
+    return "now" if at <= times.now else f"at {times.moment(at)}, in {age(at - times.now)}"

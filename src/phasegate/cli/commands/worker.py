@@ -1,0 +1,105 @@
+"""``phasegate worker``: serve messages and sweep, in one process."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import count, emit, emit_json, talk
+
+if TYPE_CHECKING:
+    from phasegate.cli.kit.tally import Tally
+    from phasegate.cli.kit.times import Times
+
+THREADS_MAX = 64
+
+
+@click.command(
+    epilog=example("phasegate worker --threads 2", "phasegate worker --until-idle"),
+    short_help="Build what is asked for, hand on what is fresh, until told to stop.",
+)
+@click.option("--threads", type=click.IntRange(1, THREADS_MAX), default=1, show_default=True, metavar="N",
+              help=f"How many units to work on at once, 1 to {THREADS_MAX}.")  # fmt: skip
+@click.option("--until-idle", is_flag=True, help="Stop when nothing can be done now.")
+@json_option
+@pass_app
+def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int:
+    """Serve messages, build steps and sweep, until SIGTERM or Ctrl-C: the unit in hand is finished, leases given back.
+
+    A second signal ends the process at once; what it held comes back by itself. More processes are more commands.
+    """
+    from phasegate.cli.kit.tally import Tally
+    from phasegate.work.pool import Crew
+
+    settings = app.settings()
+    tally = Tally(level=settings.log_level, form=settings.log_format)
+    stopped_by: list[str] = []
+    with app.pipeline(tally) as pipeline:
+        crew = Crew(pipeline, threads=threads)
+
+        def stop(name: str) -> None:
+            stopped_by.append(name)
+            crew.stop()
+
+        with told_to_stop(stop, say="finishing the unit in hand; a second signal ends at once"):
+            if not until_idle:
+                talk(f"worker of {pipeline.plan.pipeline}: {count(threads, 'thread')}; Ctrl-C or SIGTERM stops it")
+            if until_idle:
+                pipeline.timekeeper.keep_up()
+            deaths = crew.work(until_idle=until_idle)
+        due, times = pipeline.next_due(), app.times(pipeline.plan)
+    by = stopped_by[0] if stopped_by else None
+    document = {"served": tally.counts.get("served", 0), "quarantined": tally.counts.get("quarantined", 0),
+                "dead": tally.counts.get("dead", 0), "stopped_by": by, "next_due": times.iso(due),
+                "errors": [*deaths, *tally.errors]}  # fmt: skip
+    if as_json:
+        emit_json(document)
+    else:
+        emit([_line(tally, by=by, due=due, times=times)])
+    for error in (*deaths, *tally.errors):
+        talk(error)
+    return _exit_code(tally, deaths=deaths, by=by)
+
+
+def _line(tally: "Tally", *, by: str | None, due: float | None, times: "Times") -> str:
+    parts = [f"Served {count(tally.counts.get('served', 0), 'message')}"]
+    if tally.counts.get("quarantined"):
+        parts.append(f"{tally.counts['quarantined']} quarantined")
+    if tally.counts.get("dead"):
+        parts.append(f"{count(tally.counts['dead'], 'request')} dead: phasegate dead")
+    parts.append(f"stopped by {by}" if by else "nothing to do now")
+    parts.append("nothing is due" if due is None else f"next due at {times.moment(due)}")
+    return "; ".join(parts) + "."
+
+
+def _exit_code(tally: "Tally", *, deaths: tuple[str, ...], by: str | None) -> int:
+    if deaths or (tally.errors and not by):
+        return FAILED
+    found = tally.counts.get("quarantined", 0) + tally.counts.get("dead", 0)
+    return FINDINGS if found and not by else FINE
+
+
+@contextmanager
+def told_to_stop(stop: Callable[[str], None], *, say: str) -> Iterator[None]:
+    """Call ``stop`` at the first SIGTERM or Ctrl-C during the block; the second ends the process by default."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        for one in numbers:
+            signal.signal(one, signal.SIG_DFL)
+        # Not through sys.stderr: a handler may interrupt a write to it.
+        os.write(2, f"phasegate: {signal.Signals(number).name}: {say}\n".encode())
+        stop(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

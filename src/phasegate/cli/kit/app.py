@@ -1,0 +1,125 @@
+"""What every command is given: the plan, and the pipeline or only the documents, opened when first asked for."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.errors import NotFound
+
+if TYPE_CHECKING:
+    from phasegate.base.keys import Run
+    from phasegate.cli.kit.times import Times
+    from phasegate.explain.overview import Overview
+    from phasegate.pipeline import Pipeline
+    from phasegate.plan.model import Plan
+    from phasegate.ports import Clock, Observer, Ports
+    from phasegate.settings import Settings
+
+FINE, FINDINGS, FAILED = 0, 1, 2
+TOLD = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
+
+
+class App:
+    """One invocation: the global options, and what they lead to."""
+
+    def __init__(self, clock: "Clock | None" = None) -> None:
+        self.plan_file: str | None = None
+        self.state: str | None = None
+        self._clock = clock
+
+    @property
+    def clock(self) -> "Clock":
+        """Return the clock: the machine's, or a test's."""
+        from phasegate.system import SystemClock
+
+        return self._clock or SystemClock()
+
+    def settings(self) -> "Settings":
+        """Return the settings, the options above all. Raises BadInput."""
+        from phasegate.settings import load_settings
+        from phasegate.wiring import SETTINGS_FILE
+
+        overrides = {"plan": self.plan_file, "state": self.state}
+        # What ``begin`` tells its command is no setting: the command may be one of these again.
+        environ = {name: value for name, value in os.environ.items() if name not in TOLD}
+        return load_settings(environ, file=Path(SETTINGS_FILE), overrides=overrides)
+
+    def plan(self, path: str | None = None) -> "Plan":
+        """Return the plan, from ``path`` if one is given. Raises BadInput."""
+        from phasegate.wiring import read_plan
+
+        return read_plan(Path(path) if path is not None else self.settings().plan)
+
+    def times(self, plan: "Plan") -> "Times":
+        """Return how times are told: in the pipeline's zone, from now."""
+        from phasegate.cli.kit.times import Times
+
+        return Times(plan.timezone, now=self.clock.now())
+
+    def run(self, plan: "Plan", text: str, /) -> "Run":
+        """Return the run that somebody named. The mode may be left out where the plan has one. Raises BadInput."""
+        from phasegate.base.keys import parse_run
+        from phasegate.errors import BadInput
+
+        if "." not in text:
+            if len(plan.modes) != 1:
+                raise BadInput(f"run {text!r}: add the mode, such as {text}.{plan.modes[0]}; the plan has "
+                               f"{', '.join(plan.modes)}")  # fmt: skip
+            text = f"{text}.{plan.modes[0]}"
+        run = parse_run(text)
+        if run.mode not in plan.modes:
+            raise BadInput(f"run {text!r}: unknown mode {run.mode!r}; the plan has {', '.join(plan.modes)}")
+        return run
+
+    def overview(self) -> "tuple[Plan, Overview]":
+        """Return the plan and a view of its documents, as ``reading`` does."""
+        from phasegate.explain.overview import Overview
+
+        plan, ports = self.reading()
+        return plan, Overview(plan, ports)
+
+    def reading(self) -> "tuple[Plan, Ports]":
+        """Return the plan and the ports to read its documents by; nothing is created, the warehouse stays closed.
+
+        Raises NotFound when there is no state yet.
+        """
+        from phasegate.observe import CountingObserver
+        from phasegate.wiring import open_ports
+
+        settings = self.settings()
+        plan = self.plan()
+        if not settings.store_path.exists():
+            raise NotFound(f"there is no state at {settings.store_path}; name its directory with --state, "
+                           "or open a run: phasegate begin RUN")  # fmt: skip
+        ports = open_ports(settings, pipeline=plan.pipeline, clock=self._clock, observer=CountingObserver())
+        return plan, ports
+
+    @staticmethod
+    def find_modules() -> None:
+        """Have the working directory searched for the modules of Python steps, as ``python -m`` does."""
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.insert(0, here)
+
+    @contextmanager
+    def pipeline(self, observer: "Observer | None" = None) -> "Iterator[Pipeline]":
+        """Open the pipeline for the block."""
+        from phasegate.cli.kit.tally import Tally
+        from phasegate.wiring import connect
+
+        settings = self.settings()
+        self.find_modules()
+        observer = observer or Tally(level=settings.log_level, form=settings.log_format)
+        pipeline = connect(settings=settings, clock=self._clock, observer=observer)
+        try:
+            yield pipeline
+        finally:
+            pipeline.close()
+
+
+pass_app = click.make_pass_decorator(App)

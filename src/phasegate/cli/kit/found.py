@@ -1,0 +1,89 @@
+"""How outcomes of checks and their findings are shown: one table for people, one shape for programs."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from phasegate.cli.kit.output import count, paint, table, talk
+
+if TYPE_CHECKING:
+    from phasegate.base.findings import Finding, Outcome
+    from phasegate.cli.kit.times import Times
+
+WORDS = {"ok": "OK", "finding": "FINDING", "not evaluated": "NOT EVALUATED"}
+
+
+def outcome_json(outcome: "Outcome", /) -> dict[str, object]:
+    """Return one check for programs; its findings are listed apart."""
+    return {
+        "check": outcome.check,
+        "verdict": outcome.verdict,
+        "evaluated": outcome.evaluated,
+        "findings": len(outcome.findings),
+        "error": outcome.error,
+    }
+
+
+def finding_json(finding: "Finding", /, *, times: "Times") -> dict[str, object]:
+    """Return one finding for programs."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "subject": finding.subject,
+        "text": finding.text,
+        "since": times.iso(finding.since),
+        "evidence": dict(finding.evidence),
+        "command": finding.command,
+    }
+
+
+def check_lines(outcomes: "Sequence[Outcome]", /) -> list[str]:
+    """Return one line for each check: what it looked at, and what it found."""
+    rows = [(o.check, paint(WORDS[o.verdict]), f"{o.evaluated:,}", _detail(o)) for o in outcomes]
+    return table(("check", "verdict", "looked at", "found"), rows)
+
+
+def finding_lines(findings: "Sequence[Finding]", /, *, times: "Times", verbose: bool) -> list[str]:
+    """Return each finding with the command that mends it; ``verbose``: with its evidence."""
+    lines: list[str] = []
+    for finding in findings:
+        since = f", since {times.since(finding.since)}" if finding.since is not None else ""
+        first, *evidence = bare_lines(finding, verbose=verbose)
+        lines += [f"{first}{since}", *evidence, f"    next: {finding.command}"]
+    return lines
+
+
+def bare_lines(finding: "Finding", /, *, verbose: bool) -> list[str]:
+    """Return what was found; ``verbose``: with its evidence. Neither since when, nor what mends it."""
+    lines = [f"{finding.code} {finding.severity}: {finding.subject}: {finding.text}"]
+    return [*lines, *(f"    {name}: {value}" for name, value in finding.evidence.items() if value and verbose)]
+
+
+def talk_unsent(failed: Mapping[str, str], /) -> int:
+    """Say which channels could not be told, and why; return how many. Their messages are kept."""
+    for channel, error in failed.items():
+        talk(f"alerts to {channel} are kept and tried again: {error}")
+    return len(failed)
+
+
+def tables_json(outcomes: "Sequence[Outcome]", /, *, times: "Times") -> dict[str, object]:
+    """Return for programs what the tables of a run show."""
+    return {
+        "checks": [outcome_json(outcome) for outcome in outcomes],
+        "findings": [finding_json(f, times=times) for outcome in outcomes for f in outcome.findings],
+    }
+
+
+def tables_lines(outcomes: "Sequence[Outcome] | None", /, *, times: "Times") -> list[str]:
+    """Return what the tables of a run show; nothing where nobody asked."""
+    if outcomes is None:
+        return []
+    errors = dict.fromkeys(outcome.error for outcome in outcomes if outcome.error)
+    findings = [finding for outcome in outcomes for finding in outcome.findings]
+    lines = [f"tables: {paint('NOT EVALUATED')}: {error}" for error in errors]
+    lines += finding_lines(findings, times=times, verbose=False)
+    return ["", *(lines or ["tables: they hold what was reported"])]
+
+
+def _detail(outcome: "Outcome") -> str:
+    found = count(len(outcome.findings), "finding") if outcome.findings else ""
+    return "; ".join(part for part in (outcome.error, found) if part)

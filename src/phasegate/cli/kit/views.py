@@ -1,0 +1,89 @@
+"""What several commands say of a phase: as JSON, and whether it needs a person."""
+
+from typing import TYPE_CHECKING
+
+from phasegate.cli.kit.app import FAILED, FINDINGS, FINE
+from phasegate.cli.kit.output import talk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from phasegate.cli.kit.times import Times
+    from phasegate.errors import BadDocument
+    from phasegate.explain.member_view import MemberView
+    from phasegate.explain.phase_view import GenerationView, PhaseView
+
+
+def needs_a_person(view: "PhaseView", /) -> bool:
+    """Tell whether a phase does not come right by itself."""
+    return view.state in ("dead", "degraded") or view.overdue or bool(view.drifted)
+
+
+def held_back(view: "PhaseView", /) -> "list[tuple[GenerationView, str]]":
+    """Return the generations and receivers whose triggers a quiet backfill held back."""
+    return [(generation, receiver) for generation in view.generations
+            for receiver, state in generation.receivers.items() if state == "held"]  # fmt: skip
+
+
+def exit_code(views: "Iterable[PhaseView]", /, *, broken: "Sequence[BadDocument]", found: int = 0) -> int:
+    """Return the exit code of what was read, and say on standard error what could not be. That wins."""
+    for error in broken:
+        talk(str(error))
+    if broken:
+        return FAILED
+    return FINDINGS if found or any(needs_a_person(view) for view in views) else FINE
+
+
+def phase_json(view: "PhaseView", /, *, times: "Times") -> dict[str, object]:
+    """Return one phase for programs: what status shows."""
+    return {
+        "run": view.run,
+        "phase": view.phase,
+        "state": view.state,
+        "overdue": view.overdue,
+        "generation": view.generation,
+        "missing": list(view.missing),
+        "drifted": list(view.drifted),
+        "since": times.iso(view.since),
+        "reason": view.reason,
+        "next": list(view.mends),
+    }
+
+
+def phase_json_full(view: "PhaseView", /, *, times: "Times") -> dict[str, object]:
+    """Return one phase for programs: what why shows."""
+    return {
+        **phase_json(view, times=times),
+        "opened_at": times.iso(view.opened_at),
+        "due": times.iso(view.due),
+        "inputs": dict(view.inputs),
+        "waiting": dict(view.waiting),
+        "last": view.last,
+        "last_at": times.iso(view.last_at),
+        "members": [_member_json(member, times=times) for member in view.members],
+        "generations": [_generation_json(generation, times=times) for generation in view.generations],
+    }
+
+
+def _member_json(member: "MemberView", /, *, times: "Times") -> dict[str, object]:
+    return {
+        "name": member.name,
+        "state": member.state,
+        "reason": member.reason,
+        "since": times.iso(member.since),
+        "rows": member.rows,
+        "token": member.token,
+        "stale_against": list(member.stale_against),
+        "last": member.last,
+        "last_at": times.iso(member.last_at),
+    }
+
+
+def _generation_json(generation: "GenerationView", /, *, times: "Times") -> dict[str, object]:
+    return {
+        "number": generation.number,
+        "at": times.iso(generation.at),
+        "made_by": list(generation.made_by),
+        "missing": list(generation.missing),
+        "receivers": dict(generation.receivers),
+    }

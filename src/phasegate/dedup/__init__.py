@@ -1,0 +1,1 @@
+"""One row per key, for lists of dicts, Polars frames and Arrow tables."""

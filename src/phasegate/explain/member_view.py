@@ -1,0 +1,120 @@
+"""What one member of a phase means to the person who asks: where it stands, since when, and why. Pure."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from phasegate.base.receipt import ABSENT, Stamp
+from phasegate.base.wording import listed, times
+from phasegate.gate.freshness import same, survey, wanted
+from phasegate.gate.phase import Phase, Request
+from phasegate.plan.gate import Need, Spec
+
+MemberState = Literal["fresh", "asked", "parked", "dead", "blocked", "unreported"]
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """One step: where it stands, since when (epoch seconds), and the reason in words.
+
+    ``last`` is what became of the last delivery about it that the document remembers.
+    """
+
+    name: str
+    state: MemberState
+    reason: str
+    since: float | None
+    rows: int | None
+    token: int | None
+    stale_against: tuple[str, ...]
+    last: str
+    last_at: float | None
+
+
+def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
+    """Return everything there is to say about a member."""
+    fresh, member, request = survey(phase), phase.members.get(name), phase.requests.get(name)
+    result = phase.result_of(name)
+    stale = _stale_against(phase, name, spec)
+    state: MemberState
+    since: float | None
+    if name in fresh:
+        assert result is not None
+        weaker = "" if result.attested else "; what it was built from is not attested"
+        rows = "rows not counted" if result.rows is None else f"{result.rows} rows"
+        state, reason, since = "fresh", f"{result.status}, {rows}{weaker}", result.at
+    elif request is not None:
+        state, reason, since = _requested(request, stale)
+        if state == "dead" and member is not None and member.attempt is not None:
+            since = max(since, member.attempt.at)
+    else:
+        since = _could_since(phase, spec, fresh=fresh)
+        lacking = [str(n) for n in spec.needs if not n.back and n.phase == phase.name and n.step not in fresh]
+        lacking += [n.phase for n in spec.needs if not n.back and n.phase != phase.name and n.phase not in phase.inputs]
+        lacking += [_awaited(phase, n) for n in spec.needs if n.back and _awaited(phase, n)]
+        state = "blocked" if lacking else "unreported"
+        waits = f"waits for {', '.join(dict.fromkeys(lacking))}" if lacking else "nobody has reported it yet"
+        reason = waits if result is None or lacking else f"stale against {', '.join(stale)}; not reported again yet"
+    attempt = None if member is None else member.attempt
+    if attempt is not None and attempt.error and state != "fresh" and attempt.error not in reason:
+        reason += f"; last try: {attempt.error}"
+    told = next((seen for seen in reversed(phase.seen) if seen.what == "report" and seen.subject == name), None)
+    return MemberView(
+        name=name,
+        state=state,
+        reason=reason,
+        since=since,
+        rows=None if result is None else result.rows,
+        token=None if result is None else result.stamp.token,
+        stale_against=stale,
+        last="" if told is None else told.outcome,
+        last_at=None if told is None else told.at,
+    )
+
+
+def _awaited(phase: Phase, need: Need) -> str:
+    """Return which dates of a window are waited for, in words; "" for none."""
+    window = phase.windows.get(str(need))
+    if window is None:
+        return f"{need}, which is not read yet"
+    days = sorted(window.awaited)
+    return f"{need.phase}.{need.step} of {listed(days)}" if days else ""
+
+
+def _could_since(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> float:
+    """Return since when a member could have been reported, for all that is known."""
+    moments = [phase.opened_at]
+    for need in spec.needs:
+        if need.back:
+            continue
+        if need.phase != phase.name and need.phase in phase.inputs:
+            moments.append(phase.inputs[need.phase].begun_at)
+        elif need.step in fresh and (result := phase.members[need.step].result) is not None:
+            moments.append(result.at)
+    return max(moments)
+
+
+def _requested(request: Request, stale: tuple[str, ...]) -> tuple[MemberState, str, float]:
+    against = f"stale against {', '.join(stale)}; " if stale else ""
+    if request.state == "dead":
+        return "dead", request.reason, request.opened_at
+    if request.state == "parked":
+        return "parked", f"{against}{request.reason}", request.opened_at
+    tries = f", failed {times(request.failures)}: {request.reason}" if request.failures else ""
+    return "asked", f"{against}asked for {times(request.sends)}{tries}", request.opened_at
+
+
+def _stale_against(phase: Phase, name: str, spec: Spec) -> tuple[str, ...]:
+    """Return the needs whose present content is not what the result was built from, and the code if it changed."""
+    result = phase.result_of(name)
+    if result is None:
+        return ()
+    fresh, built = survey(phase), result.built_from
+    if name in fresh:
+        return ()
+    found = ["its code"] if result.outdated else []
+    for need in spec.needs:
+        now = wanted(phase, Spec(needs=(need,)), fresh=fresh)
+        if now is None or not same(now, {str(need): built.get(str(need), ABSENT)}):
+            found.append(str(need))
+    return tuple(found)

@@ -1,0 +1,156 @@
+"""The one read service behind the command line, a web page and others. It never opens the warehouse.
+
+A document that cannot be understood raises BadDocument; where the caller gives a list ``broken``, it is put there
+and the rest is read.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from phasegate.base.codec import State, decode
+from phasegate.base.keys import Run, parse_run, phase_of
+from phasegate.errors import BadDocument, NotFound
+from phasegate.explain.phase_view import PhaseView, explain
+from phasegate.gate.phase import Phase
+from phasegate.gate.quarantine import Quarantined
+from phasegate.plan.model import Plan
+from phasegate.ports import Ports
+from phasegate.scan import scanned
+from phasegate.store import Doc
+from phasegate.write.lease import Lease
+
+LAST = "9999-99-99"
+DATE_LENGTH = len("2026-02-03")
+# Days: most stores hold years, and the newest dates lie near today. None: everything.
+LOOK_BACK = (30, 365, None)
+
+S = TypeVar("S", bound=State)
+Broken: TypeAlias = list[BadDocument] | None
+
+
+class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease that is held, or was: ``left_s`` is negative once it has run out."""
+
+    key: str
+    token: int
+    holder: str | None
+    purpose: str
+    since: float
+    left_s: float
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is not tried again by itself, why, and the command that brings it back."""
+
+    kind: str
+    subject: str
+    run: str
+    reason: str
+    at: float
+    mend: str
+
+
+class Overview:
+    """Reads documents and explains them."""
+
+    def __init__(self, plan: Plan, ports: Ports) -> None:
+        self._plan, self._ports = plan, ports
+
+    def phases(self, *, first: str = "", last: str = LAST, broken: Broken = None) -> list[PhaseView]:
+        """Return all phases of the runs from date ``first`` to ``last``, by run, then in the plan's order."""
+        now = self._ports.clock.now()
+        views = []
+        for name in self._plan.phases:
+            prefix = f"phase:{self._plan.pipeline}:{name}:"
+            for doc in scanned(self._ports.store, prefix, after=prefix + first, until=f"{prefix}{last}~"):
+                phase = self._read(Phase, doc, broken)
+                if phase is not None:
+                    views.append(explain(phase, run=phase_of(doc.key)[2], now=now))
+        order = {name: number for number, name in enumerate(self._plan.phases)}
+        return sorted(views, key=lambda view: (view.run, order[view.phase]))
+
+    def recent(self, *, dates: int, last: str = LAST, broken: Broken = None) -> list[PhaseView]:
+        """Return the phases of the newest ``dates`` dates that have any, up to ``last``."""
+        today = datetime.fromtimestamp(self._ports.clock.now(), UTC).date()
+        views: list[PhaseView] = []
+        newest: list[str] = []
+        found: list[BadDocument] = []
+        for back in LOOK_BACK:
+            found.clear()
+            first = "" if back is None else (today - timedelta(days=back)).isoformat()
+            views = self.phases(first=first, last=last, broken=found)
+            newest = sorted({view.run[:DATE_LENGTH] for view in views})[-dates:]
+            if len(newest) == dates:
+                break
+        if found and broken is None:
+            raise found[0]
+        if broken is not None:
+            broken += found
+        return [view for view in views if view.run[:DATE_LENGTH] in newest]
+
+    def why(self, run: Run | str, *, broken: Broken = None) -> list[PhaseView]:
+        """Explain every phase of one run. Raises NotFound when none has been opened for it, BadInput for nonsense."""
+        run = parse_run(run) if isinstance(run, str) else run
+        views = [view for view in self.phases(first=run.date, last=run.date, broken=broken) if view.run == str(run)]
+        if not views and not broken:
+            raise NotFound(
+                f"run {run} is not open: nothing was reported for it and no trigger came; see phasegate status"
+            )
+        return views
+
+    def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:
+        """Return the leases that are held; with ``free`` all there ever were."""
+        now, views = self._ports.clock.now(), []
+        for doc in scanned(self._ports.store, "lease:"):
+            lease = self._read(Lease, doc, broken)
+            if lease is not None and (lease.holder is not None or free):
+                left = lease.until - now if lease.holder is not None else 0.0
+                views.append(LeaseView(key=doc.key, token=lease.token, holder=lease.holder, purpose=lease.purpose,
+                                       since=lease.since, left_s=left))  # fmt: skip
+        return views
+
+    def dead(self, *, broken: Broken = None) -> list[DeadLetter]:
+        """Return dead requests, dead triggers and quarantined messages."""
+        found = [letter for view in self.phases(broken=broken) for letter in _dead_of(view)]
+        return found + self.quarantined(broken=broken)
+
+    def quarantined(self, *, broken: Broken = None) -> list[DeadLetter]:
+        """Return the quarantined messages alone."""
+        found = []
+        for doc in scanned(self._ports.store, f"quarantine:{self._plan.pipeline}:"):
+            kept = self._read(Quarantined, doc, broken)
+            if kept is None or kept.discarded:
+                continue
+            run, mend = str(kept.body.get("run", "")), f"phasegate redrive {doc.key}"
+            letter = DeadLetter(
+                kind="message", subject=doc.key, run=run, reason=kept.reason, at=kept.last_at, mend=mend
+            )
+            found.append(letter)
+        return found
+
+    @staticmethod
+    def _read(kind: type[S], doc: Doc, broken: Broken) -> S | None:
+        try:
+            return decode(kind, doc.body, key=doc.key)
+        except BadDocument as e:
+            if broken is None:
+                raise
+            broken.append(e)
+            return None
+
+
+def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:
+    """Give the dead requests and triggers of one phase."""
+    for member in view.members:
+        if member.state == "dead":
+            mend = f"phasegate redrive {view.run} --step {member.name}"
+            at = member.since or 0.0
+            yield DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason, at=at, mend=mend)
+    for generation in view.generations:
+        for receiver, state in generation.receivers.items():
+            if state == "dead":
+                yield DeadLetter(kind="trigger", subject=receiver, run=view.run, reason="never acknowledged",
+                                 at=generation.at, mend=f"phasegate redrive {view.run} --step {receiver}")  # fmt: skip

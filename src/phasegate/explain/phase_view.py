@@ -1,0 +1,217 @@
+"""What a phase's document means to the person who asks: where it stands, what it waits for, what to type. Pure."""
+
+from typing import Literal, assert_never
+
+import msgspec
+
+from phasegate.base.keys import Run
+from phasegate.base.receipt import ABSENT
+from phasegate.base.wording import listed
+from phasegate.explain.member_view import MemberView, member_view
+from phasegate.gate.freshness import fired_as_is, missing, settle_at
+from phasegate.gate.phase import VOIDING, Firing, Phase
+
+State = Literal["void", "paused", "dead", "complete", "degraded", "sending", "settling", "building", "waiting"]
+
+
+class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
+    """One firing: what made it fire, what it went without, and who has it. Receiver -> state of its trigger."""
+
+    number: int
+    at: float
+    made_by: tuple[str, ...]
+    missing: tuple[str, ...]
+    receivers: dict[str, str]
+
+
+class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """One phase of one run. ``mends`` are the commands that bring it on, ``last`` is the last thing it was told.
+
+    ``since`` is when it came into its state. ``overdue``: past its deadline, and it has never fired. ``drifted``: dates
+    of its windows that changed too long ago to be built into it without being asked.
+    """
+
+    phase: str
+    run: str
+    state: State
+    reason: str
+    since: float
+    generation: int
+    overdue: bool
+    opened_at: float
+    missing: tuple[str, ...]
+    members: tuple[MemberView, ...]
+    generations: tuple[GenerationView, ...]
+    inputs: dict[str, int]
+    waiting: dict[str, int]
+    last: str
+    last_at: float | None
+    due: float | None
+    mends: tuple[str, ...]
+    drifted: tuple[str, ...] = ()
+
+
+def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
+    """Return everything there is to say about a phase at ``now``."""
+    members = tuple(member_view(phase, name, spec) for name, spec in phase.gate.members.items())
+    state, reason = _state(phase, members, now=now)
+    last = phase.seen[-1] if phase.seen else None
+    overdue = state in ("settling", "building", "waiting") and _overdue(phase, now=now)
+    drifted = tuple(sorted({day for window in phase.windows.values() for day in window.drifted}))
+    if drifted and state != "void":
+        reason += f"; built before {listed(drifted)} changed"
+    if phase.quiet:
+        reason += "; a backfill has not ended, so receivers outside the plan are not told"
+    return PhaseView(
+        phase=phase.name,
+        run=str(run),
+        state=state,
+        reason=f"{reason}; {_shut_by(phase)}" if overdue else reason,
+        since=_since(phase, members, state=state),
+        generation=phase.generation,
+        overdue=overdue,
+        opened_at=phase.opened_at,
+        missing=missing(phase),
+        members=members,
+        generations=_generations(phase),
+        inputs={name: begun.generation for name, begun in phase.inputs.items()},
+        waiting={name: begun.generation for name, begun in phase.waiting.items()},
+        last="" if last is None else f"{last.what} of {last.subject}: {last.outcome}",
+        last_at=None if last is None else last.at,
+        due=phase.due,
+        mends=_mends(phase, members, run=run),
+        drifted=drifted,
+    )
+
+
+def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[State, str]:
+    """Return the one word for a phase, the worst first, and the reason for it."""
+    if phase.void is not None:
+        return "void", phase.void
+    if phase.paused is not None:
+        return "paused", phase.paused
+    dead = [f"{m.name}: {m.reason}" for m in members if m.state == "dead"]
+    dead += [f"the trigger for {e.receiver} was never acknowledged" for e in phase.outbox if e.state == "dead"]
+    if dead:
+        return "dead", "; ".join(dead)
+    # A stale member is still carried with its last stamp: the firing is as it is, and something is due all the same.
+    if fired_as_is(phase) and (phase.firings[-1].missing or not missing(phase)):
+        return _fired(phase)
+    return _unfired(phase, members, now=now)
+
+
+def _fired(phase: Phase) -> tuple[State, str]:
+    """Return the word for a phase whose last firing carried what is there."""
+    unsent = [e.receiver for e in phase.outbox if e.waiting]
+    if unsent:
+        return "sending", f"generation {phase.generation} is not acknowledged by {', '.join(unsent)} yet"
+    if phase.waiting:
+        newer = ", ".join(f"{name} generation {begun.generation}" for name, begun in phase.waiting.items())
+        return "waiting", f"{newer} came, and is not taken over yet"
+    if missing(phase):
+        return "degraded", f"generation {phase.generation} went out without {', '.join(missing(phase))}"
+    return "complete", f"generation {phase.generation} is fresh and handed on"
+
+
+def _unfired(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[State, str]:
+    """Return the word for a phase that has something to fire, or waits for it."""
+    at = settle_at(phase)
+    if not missing(phase) and at is not None:
+        return "settling", f"everything is there; waiting {max(0.0, at - now):.0f} s for further changes"
+    asked = [m.name for m in members if m.state in ("asked", "parked")]
+    if asked:
+        return "building", f"{', '.join(asked)} asked for"
+    if phase.gate.members and not phase.inputs and any(spec.needs for spec in phase.gate.members.values()):
+        return "waiting", "no trigger from upstream yet"
+    if not missing(phase):
+        return "waiting", "everything expected is there, and it has not fired: nobody has looked at it since"
+    return "waiting", f"waiting for {', '.join(missing(phase))}"
+
+
+def _overdue(phase: Phase, *, now: float) -> bool:
+    return not phase.firings and phase.gate.deadline is not None and now >= phase.gate.deadline
+
+
+def _shut_by(phase: Phase) -> str:
+    """Return why a phase past its deadline has not fired."""
+    shut = [name for name in missing(phase) if name in phase.gate.critical]
+    return f"past its deadline, kept shut by {', '.join(shut)}" if shut else "past its deadline"
+
+
+def _since(phase: Phase, members: tuple[MemberView, ...], *, state: State) -> float:
+    """Return when the phase came into its state, as well as the document tells."""
+    fired = phase.firings[-1].at if phase.firings else phase.opened_at
+    match state:
+        case "void" | "paused":
+            by = VOIDING if state == "void" else ("pause",)
+            told = [seen.at for seen in phase.seen if seen.what in by and seen.outcome == state]
+            return told[-1] if told else phase.opened_at
+        case "dead":
+            died = [m.since for m in members if m.state == "dead" and m.since is not None]
+            return min([*died, *(e.at for e in phase.outbox if e.state == "dead")])
+        case "complete" | "degraded" | "sending":
+            return fired
+        case "settling":
+            return phase.opened_at if phase.changed_at is None else phase.changed_at
+        case "building":
+            return min(r.opened_at for r in phase.requests.values() if r.state != "dead")
+        case "waiting":
+            changed = [i.begun_at for i in (*phase.inputs.values(), *phase.waiting.values())]
+            changed += [] if phase.changing_since is None else [phase.changing_since]
+            return min((at for at in changed if at > fired), default=fired)
+        case _:
+            assert_never(state)
+
+
+def _generations(phase: Phase) -> tuple[GenerationView, ...]:
+    views, before = [], None
+    for firing in phase.firings:
+        receivers = {e.receiver: e.state for e in phase.outbox if e.generation == firing.generation}
+        views.append(
+            GenerationView(
+                number=firing.generation,
+                at=firing.at,
+                made_by=_made_by(firing, before),
+                missing=firing.missing,
+                receivers=dict(receivers),
+            )
+        )
+        before = firing
+    return tuple(views)
+
+
+def _made_by(firing: Firing, before: Firing | None) -> tuple[str, ...]:
+    """Return, in words, what made a generation fire."""
+    if before is None:
+        if firing.generation > 1:
+            return ("the generation before it is no longer remembered",)
+        return (
+            ("the deadline, or enough of what is expected",) if firing.missing else ("everything expected was fresh",)
+        )
+    found = []
+    for name, stamp in firing.stamps.items():
+        old = before.stamps.get(name, ABSENT)
+        if old.fingerprint != stamp.fingerprint:
+            found.append(f"{name} came" if old == ABSENT else f"{name} changed")
+    return tuple(found) or ("another set of members is expected",)
+
+
+def _mends(phase: Phase, members: tuple[MemberView, ...], *, run: Run) -> tuple[str, ...]:
+    if phase.void is not None:
+        return ()
+    if phase.paused is not None:
+        return (f"phasegate pause {run} --resume",)
+    found = [f"phasegate redrive {run} --step {m.name}" for m in members if m.state == "dead"]
+    found += [f"phasegate redrive {run} --step {e.receiver}" for e in phase.outbox if e.state == "dead"]
+    found += [
+        f"phasegate complete {m.name} --run {run}"
+        for m in members
+        if m.state == "unreported" and not phase.gate.members[m.name].asks
+    ]
+    if not phase.firings and not missing(phase) and settle_at(phase) is None:
+        found.append(f"phasegate reconcile --from {run.date} --to {run.date} --fix")
+    if any(m.state in ("asked", "parked") for m in members) or any(e.waiting for e in phase.outbox):
+        found.append("phasegate worker --until-idle")
+    if any(window.drifted for window in phase.windows.values()):
+        found.append(f"phasegate backfill --from {run.date} --to {run.date} --mode {run.mode} --cascade")
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,119 @@
+"""Keeps the platform's document of a run up to date, for old readers who know nothing else. Never read back.
+
+It is derived whole from the phase's document, after each change of that. Of a write that was lost the mirror itself
+knows when to look again: its document is due until two weeks after the run was opened. It refuses to decide anything.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from phasegate.base import keys
+from phasegate.base.codec import State, decode
+from phasegate.base.keys import Run
+from phasegate.base.platform import COUNT, MODE, TRIGGERED, TRIGGERED_AT
+from phasegate.gate.phase import Phase
+from phasegate.plan.model import Plan
+from phasegate.ports import Ports
+from phasegate.transact import transact
+
+LOOK_OPEN_S = 3600.0
+LOOK_FIRED_S = 24 * 3600.0
+KEPT_UP_S = 14 * 24 * 3600.0
+
+
+class Mirrored(State, frozen=True):
+    """The platform's document: its ``path`` there, and its body as ``data``. ``of``: the key of the phase's document.
+
+    ``look_at``: when it is compared with the phase again, though nothing was heard.
+    """
+
+    path: str
+    of: str
+    data: dict[str, Any]
+    look_at: float | None = None
+
+    @property
+    def due(self) -> float | None:
+        """When somebody must look again."""
+        return self.look_at
+
+
+class Mirror:
+    """Writes documents ``mirror:PIPELINE:COLLECTION:ID`` for the phases whose plan names one."""
+
+    def __init__(self, plan: Plan, ports: Ports) -> None:
+        self._plan, self._ports = plan, ports
+
+    def keep(self, key: str) -> None:
+        """Bring the mirror of a phase's document up to date, if it has one; the same again writes nothing."""
+        _, name, run = keys.phase_of(key)
+        path = self.path_of(name, run)
+        if path is None or self._ports.store.read(key) is None:
+            return
+        now = self._ports.clock.now()
+
+        def decide(old: Mirrored | None) -> tuple[Mirrored | None, None]:
+            # Read after the mirror: who read an older phase meets a newer mirror, and decides again.
+            doc = self._ports.store.read(key)
+            if doc is None:
+                return old, None
+            phase = decode(Phase, doc.body, key=key)
+            data = platform_body(phase, run=run)
+            waits = old is not None and old.look_at is not None and old.look_at > now
+            if old is not None and old.data == data and (waits or old.look_at is None):
+                return old, None
+            return Mirrored(path=path, of=key, data=data, look_at=_look_at(phase, now=now)), None
+
+        there = keys.mirror_key(self._plan.pipeline, path)
+        transact(self._ports.store, there, kind=Mirrored, decide=decide, clock=self._ports.clock)
+
+    def look(self, there: str) -> None:
+        """Compare a mirror that is due with its phase."""
+        doc = self._ports.store.read(there)
+        if doc is not None:
+            self.keep(decode(Mirrored, doc.body, key=there).of)
+
+    def path_of(self, name: str, run: Run) -> str | None:
+        """Return where the document of a run stands; None where the plan has none, or it is another mode's."""
+        phase = self._plan.phases.get(name)
+        if phase is None or not phase.mirror or run.mode not in phase.modes:
+            return None
+        if "{mode}" not in phase.mirror and run.mode != next(iter(phase.modes)):
+            return None
+        return phase.mirror.replace("{game_date}", run.date).replace("{mode}", run.mode)
+
+
+def _look_at(phase: Phase, *, now: float) -> float | None:
+    if now > phase.opened_at + KEPT_UP_S or phase.void is not None:
+        return None
+    return now + (LOOK_FIRED_S if phase.firings else LOOK_OPEN_S)
+
+
+def platform_body(phase: Phase, *, run: Run) -> dict[str, object]:
+    """Return the completion document of a run of a phase."""
+    entries: dict[str, object] = {}
+    for name in phase.gate.expect:
+        result = phase.result_of(name)
+        if result is None:
+            continue
+        entries[name] = {
+            "completed_at": iso(result.at), "status": result.status, "rows": result.rows,
+            "execution_id": result.write_id or result.stamp.fingerprint,
+        }  # fmt: skip
+    fired = phase.firings[-1] if phase.firings else None
+    return {
+        **entries,
+        COUNT: len(entries),
+        TRIGGERED: fired is not None,
+        TRIGGERED_AT: None if fired is None else iso(fired.at),
+        MODE: run.mode,
+    }
+
+
+def iso(at: float, /) -> str:
+    """Return a moment as the platform spells it.
+
+    >>> iso(1770185520.5)
+    '2026-02-04T06:12:00.500000+00:00'
+    """
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,87 @@
+"""Keeps what could not be understood, with the reason: nothing is lost, nothing is guessed."""
+
+import hashlib
+
+import msgspec
+from msgspec.structs import replace
+
+from phasegate.base.codec import State, decode
+from phasegate.bus import Message
+from phasegate.errors import NotFound
+from phasegate.ports import Ports
+from phasegate.store import Body
+from phasegate.transact import transact
+
+REASON_MAX = 2_000
+BODY_MAX = 100_000
+
+
+class Quarantined(State, frozen=True):
+    """One message that was refused: what it said, why, and how often it came.
+
+    ``discarded``: somebody has seen it and wants nothing more of it; if it comes again it is shown again.
+    """
+
+    topic: str
+    reason: str
+    body: dict[str, object]
+    first_at: float
+    last_at: float
+    count: int = 1
+    last_by: str = ""
+    discarded: bool = False
+
+
+class Quarantine:
+    """The refused messages of one pipeline: documents ``quarantine:PIPELINE:TOPIC:HASH``."""
+
+    def __init__(self, pipeline: str, ports: Ports) -> None:
+        self._pipeline, self._ports = pipeline, ports
+
+    def put(self, topic: str, body: Body, *, reason: str) -> str:
+        """Keep a refused message; return its key. The same message again is counted, not kept twice."""
+        text = msgspec.json.encode(dict(body), order="sorted")
+        key = f"quarantine:{self._pipeline}:{topic}:{hashlib.sha256(text).hexdigest()[:16]}"
+        kept, reason = dict(body), reason[:REASON_MAX]
+        if len(text) > BODY_MAX:
+            kept = {"cut": text[:BODY_MAX].decode(errors="replace")}
+        now, attempt = self._ports.clock.now(), self._ports.ids()
+
+        def decide(old: Quarantined | None) -> tuple[Quarantined, None]:
+            if old is None:
+                return Quarantined(
+                    topic=topic, reason=reason, body=kept, first_at=now, last_at=now, last_by=attempt
+                ), None
+            if old.last_by == attempt:
+                return old, None
+            return replace(old, reason=reason, last_at=now, count=old.count + 1, last_by=attempt, discarded=False), None
+
+        transact(self._ports.store, key, kind=Quarantined, decide=decide, clock=self._ports.clock)
+        self._ports.observer.event("quarantined", key=key, reason=reason)
+        return key
+
+    def discard(self, key: str) -> None:
+        """Show a quarantined message no more; it stays stored. Raises NotFound."""
+        self._read(key)
+
+        def decide(old: Quarantined | None) -> tuple[Quarantined | None, None]:
+            return (None if old is None else replace(old, discarded=True)), None
+
+        transact(self._ports.store, key, kind=Quarantined, decide=decide, clock=self._ports.clock)
+
+    def _read(self, key: str) -> tuple[Quarantined, str]:
+        """Return a quarantined message and its version. Raises NotFound."""
+        doc = self._ports.store.read(key) if key.startswith(f"quarantine:{self._pipeline}:") else None
+        if doc is None:
+            raise NotFound(f"{key}: no such message in quarantine; see phasegate dead")
+        return decode(Quarantined, doc.body, key=key), doc.version
+
+    def redrive(self, key: str) -> None:
+        """Send a quarantined message again, under an id of its own, and forget it here once the bus has it.
+
+        Raises NotFound. If it is refused again, it comes back.
+        """
+        kept, version = self._read(key)
+        number = f"redriven.{key.rpartition(':')[2]}.{kept.count}"
+        self._ports.bus.publish(Message(number, kept.topic, kept.body))
+        self._ports.store.delete(key, expect=version)

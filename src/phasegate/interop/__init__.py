@@ -1,0 +1,1 @@
+"""Documents of other systems, and of other stores."""

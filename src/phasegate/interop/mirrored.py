@@ -1,0 +1,27 @@
+"""Reads the mirrors that a store keeps for older readers."""
+
+from collections.abc import Iterator
+
+from phasegate.base.codec import decode
+from phasegate.base.exported import Exported, Unread
+from phasegate.base.keys import phase_of
+from phasegate.errors import PhasegateError
+from phasegate.gate.mirror import platform_body
+from phasegate.gate.phase import Phase
+from phasegate.interop.doctor import PAGE
+from phasegate.scan import scanned
+from phasegate.store import Store
+
+
+def mirrored(store: Store, /) -> Iterator[Exported | Unread]:
+    """Give every run of a Phasegate store as the platform would have written it; void and paused runs apart."""
+    for doc in scanned(store, "phase:", page=PAGE):
+        try:
+            phase = decode(Phase, doc.body, key=doc.key)
+        except PhasegateError as e:
+            yield Unread(place=doc.key, why=str(e))
+            continue
+        run = phase_of(doc.key)[2]
+        if phase.void is None and phase.paused is None:
+            body = platform_body(phase, run=run)
+            yield Exported(place=doc.key, collection=phase.name, id=str(run), body=body)

@@ -1,0 +1,225 @@
+"""What the NBA platform's completion documents say: one document per date, one entry per processor. Pure.
+
+Its own fields begin with ``_``: ``_completed_count``, ``_triggered``, ``_triggered_at``, ``_mode``. An entry holds
+``completed_at``, ``status`` and a number of rows, under names that changed over time. Reading is lenient: these are
+somebody else's documents, and what cannot be understood is told. It refuses to judge: interop.diagnosis does.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Literal, cast
+
+import msgspec
+
+from phasegate.base.exported import Exported, is_entry
+from phasegate.base.platform import COUNT, MODE, TRIGGERED, TRIGGERED_AT
+
+INSIDE = ("processors", "entries", "completions")
+ROWS = ("rows", "record_count", "row_count", "records", "rows_processed", "rows_written")
+GOOD = frozenset({"success", "succeeded", "ok", "complete", "completed", "done", "empty", "no_data"})
+
+Form = Literal[
+    "none", "ISO with zone", "ISO without zone", "seconds and nanoseconds", "epoch seconds", "epoch milliseconds",
+    "as the console shows it", "unresolved server timestamp", "unreadable",
+]  # fmt: skip
+BAD_FORMS: tuple[Form, ...] = ("ISO without zone", "unresolved server timestamp", "unreadable")
+_DATE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d)")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CONSOLE = re.compile(r"(\w+ \d{1,2}, \d{4}) at (\d{1,2}:\d{2}:\d{2}(?:\.\d+)? [AP]M) UTC([+-]\d{1,2})?(?::(\d{2}))?")
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+           "December")  # fmt: skip
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """A time in Unix seconds, None where nobody can tell, and the form that it was spelled in."""
+
+    at: float | None
+    form: Form
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The entry of one processor. ``spelled`` as in the document, ``name`` in the one spelling."""
+
+    spelled: str
+    name: str
+    status: str
+    rows: int | None
+    completed: Moment
+    mode: str = ""
+    execution_id: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Tell whether the processor says that it is done."""
+        return self.status in GOOD
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
+    """One completion document. ``count`` is what it says, not what it holds; ``date`` "" where it names none."""
+
+    place: str
+    collection: str
+    id: str
+    date: str
+    mode: str
+    reports: tuple[Report, ...]
+    count: int | None
+    triggered: bool
+    triggered_at: Moment
+
+    @property
+    def subject(self) -> str:
+        """Return how people name the document."""
+        return f"{self.collection}/{self.id}" if self.collection else self.id
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the processors that have an entry."""
+        return frozenset(report.name for report in self.reports)
+
+    @property
+    def last_at(self) -> float | None:
+        """Return the newest time in it that can be read."""
+        times = [report.completed.at for report in self.reports] + [self.triggered_at.at]
+        return max((at for at in times if at is not None), default=None)
+
+
+def read_completed(exported: Exported, /) -> Completed:
+    """Return what a document says. It never fails: what is missing or odd is left empty."""
+    body = exported.body
+    mode = body.get(MODE) or body.get("mode")
+    count = body.get(COUNT)
+    dated = _DATE.search(exported.id) or _DATE.search(str(body.get("game_date", "")))
+    day = _real(dated[1]) if dated else ""
+    return Completed(
+        place=exported.place,
+        collection=exported.collection,
+        id=exported.id or exported.place,
+        date=day,
+        mode=mode if isinstance(mode, str) else _mode_in(exported.id),
+        reports=tuple(sorted(_reports(body), key=lambda report: (report.name, report.spelled))),
+        count=count if isinstance(count, int) and not isinstance(count, bool) else None,
+        triggered=body.get(TRIGGERED) in (True, "true", "True", 1),
+        triggered_at=read_moment(body.get(TRIGGERED_AT)),
+    )
+
+
+def _reports(body: Mapping[str, object]) -> Iterator[Report]:
+    for field, value in body.items():
+        if field.startswith("_") or not isinstance(value, dict):
+            continue
+        if field in INSIDE and value and all(isinstance(inner, dict) for inner in value.values()):
+            yield from (_report(name, inner) for name, inner in value.items())
+        elif is_entry(value) or "timestamp" in value or any(name in value for name in ROWS):
+            yield _report(field, cast("dict[str, object]", value))
+
+
+def _report(spelled: str, body: Mapping[str, object]) -> Report:
+    mode, status = body.get("mode", ""), body.get("status", "")
+    rows = next((body[name] for name in ROWS if _is_count(body.get(name))), None)
+    execution = body.get("execution_id") or body.get("correlation_id") or ""
+    return Report(
+        spelled=spelled,
+        name=one_name(spelled),
+        status=str(status).lower() if status else "success",
+        rows=cast("int | None", rows),
+        completed=read_moment(body.get("completed_at", body.get("timestamp"))),
+        mode=mode if isinstance(mode, str) else "",
+        execution_id=str(execution),
+    )
+
+
+def one_name(spelled: str, /) -> str:
+    """Return a processor's name in one spelling: of one processor the same, however a writer spelled it.
+
+    >>> one_name("PlayerGameSummaryProcessor"), one_name("player_game_summary"), one_name("MLFeatureStoreV2Processor")
+    ('player_game_summary', 'player_game_summary', 'ml_feature_store_v2')
+    """
+    words = re.sub(r"[^A-Za-z0-9]+", "_", _HUMP.sub("_", spelled)).strip("_").lower()
+    return words.removesuffix("_processor") or words
+
+
+def read_moment(value: object, /) -> Moment:
+    """Read a time in any form that exports have; one without a zone is no moment, whatever the machine's zone.
+
+    >>> read_moment({"_seconds": 1770185520, "_nanoseconds": 0})
+    Moment(at=1770185520.0, form='seconds and nanoseconds')
+    >>> read_moment("2026-02-04T06:12:00").at is None
+    True
+    """
+    match value:
+        case None | "":
+            return Moment(None, "none")
+        case int() | float() if not isinstance(value, bool):
+            return _of_number(float(value))
+        case str():
+            return _of_text(value)
+        case dict():
+            return _of_parts(value)
+        case _:
+            return Moment(None, "unreadable")
+
+
+def _of_parts(value: Mapping[str, object]) -> Moment:
+    whole = next((value[key] for key in ("_seconds", "seconds") if key in value), None)
+    part = next((value[key] for key in ("_nanoseconds", "nanoseconds", "nanos") if key in value), 0)
+    try:
+        return Moment(float(cast("str", whole)) + float(cast("str", part)) / 1e9, "seconds and nanoseconds")
+    except (TypeError, ValueError):
+        return Moment(None, "unreadable")
+
+
+def _of_number(value: float) -> Moment:
+    if 1e8 <= value < 1e11:
+        return Moment(value, "epoch seconds")
+    return Moment(value / 1000, "epoch milliseconds") if 1e11 <= value < 1e14 else Moment(None, "unreadable")
+
+
+def _of_text(value: str) -> Moment:
+    text = " ".join(value.split())  # the console writes narrow blanks
+    if "SERVER_TIMESTAMP" in text or "Sentinel" in text:
+        return Moment(None, "unresolved server timestamp")
+    if found := _CONSOLE.fullmatch(text):
+        return _of_console(found)
+    # what Firestore spells with nanoseconds
+    trimmed = re.sub(r"(\.\d{6})\d+", r"\1", text.removesuffix(" UTC") + ("Z" if text.endswith(" UTC") else ""))
+    try:
+        moment = datetime.fromisoformat(trimmed)
+    except ValueError:
+        return Moment(None, "unreadable")
+    if moment.tzinfo is None:
+        return Moment(None, "ISO without zone")
+    return Moment(moment.timestamp(), "ISO with zone")
+
+
+def _of_console(found: re.Match[str]) -> Moment:
+    try:
+        month, day, year = found[1].replace(",", "").split()
+        number = _MONTHS.index(month) + 1
+        hours, minutes = int(found[3] or 0), int(found[4] or 0)
+        zone = timezone(timedelta(hours=hours, minutes=minutes if hours >= 0 else -minutes))
+        clock = datetime.strptime(found[2].partition(".")[0].split()[0], "%H:%M:%S").time()  # noqa: DTZ007  zoned below
+        afternoon = found[2].endswith("PM")
+        moment = datetime.combine(date(int(year), number, int(day)), clock, tzinfo=zone)
+        moment += timedelta(hours=12 * afternoon - 12 * (clock.hour == 12))
+    except ValueError:
+        return Moment(None, "unreadable")
+    return Moment(moment.astimezone(UTC).timestamp(), "as the console shows it")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _real(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        return ""
+
+
+def _mode_in(name: str) -> str:
+    """Return the mode that an id such as ``2026-02-03_overnight`` ends in."""
+    found = re.search(r"\d{4}-\d{2}-\d{2}[._-]([a-z][a-z0-9_]*)$", name)
+    return found[1] if found else ""

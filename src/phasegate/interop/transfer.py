@@ -1,0 +1,225 @@
+"""Moves Phasegate's own documents between stores, and the platform's into completion messages.
+
+Nothing that is there is overwritten: an import only adds, and lifts the tokens of leases. A file is checked whole
+before its first document is written. Leases are written first: no document is ever there before the token it knows of.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import IO, Literal, NamedTuple
+
+import msgspec
+
+from phasegate.base.codec import State, decode
+from phasegate.base.exported import Exported, Unread
+from phasegate.bus import Bus, Message
+from phasegate.errors import BadDocument, BadInput, Conflict, NotFound
+from phasegate.gate import quarantine
+from phasegate.interop import parcels as transfer
+from phasegate.interop.arrivals import Arrival, arrivals
+from phasegate.interop.parcels import Head, Parcel
+from phasegate.interop.platform import read_completed
+from phasegate.plan.model import Plan
+from phasegate.ports import Clock
+from phasegate.scan import scanned
+from phasegate.store import Store
+from phasegate.transact import transact
+from phasegate.work import backfill
+from phasegate.write import lease
+from phasegate.write.lease import Lease
+
+PAGE = 200
+LINE_MAX = 4_000_000
+BAD_MAX = 20
+TRIES_MAX = 8
+MEANINGS: dict[str, type[State]] = {"backfill": backfill.Progress, "quarantine": quarantine.Quarantined}
+
+Fate = Literal["created", "unchanged", "raised", "kept"]
+Open = Callable[[], IO[bytes]]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A document of a file that the store has otherwise: the store's was kept."""
+
+    line: int
+    key: str
+    why: str
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the documents of a file. ``store_id``: of the store that they come from."""
+
+    documents: int
+    created: int
+    unchanged: int
+    raised: int
+    kept: tuple[Kept, ...]
+    store_id: str
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the entries of the platform's documents."""
+
+    documents: int
+    arrivals: tuple[Arrival, ...]
+    unread: tuple[Unread, ...]
+
+
+class Source(NamedTuple):
+    """What a file is called, and how it is opened; more than once, so it cannot be a pipe."""
+
+    name: str
+    open: Open
+
+
+class Transfer:
+    """Exports and imports the documents of one plan. ``store`` None: an empty one, for a dry run."""
+
+    def __init__(self, plan: Plan, store: Store | None, clock: Clock, *, warehouse: str) -> None:
+        self._plan, self._store, self._clock, self._warehouse = plan, store, clock, warehouse
+
+    def export(self, *, store_id: str, first: str = "", last: str = "", phase: str | None = None) -> Iterator[str]:
+        """Give the lines of a file: the whole pipeline's, or of some dates, or of one phase.
+
+        The documents are of different moments where somebody works meanwhile; a lease is never older than a document
+        that knows its token. Raises NotFound for an unknown phase.
+        """
+        if phase is not None and phase not in self._plan.phases:
+            raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(self._plan.phases)}")
+        yield transfer.spell_head(Head(self._plan.pipeline, store_id, self._clock.now()))
+        documents = 0
+        for kind in transfer.KINDS:
+            scope = self._warehouse if kind == "lease" else self._plan.pipeline
+            for key, body, due in self._scan(f"{kind}:{scope}:"):
+                if transfer.is_wanted(key, self._plan, first=first, last=last, phase=phase):
+                    documents += 1
+                    yield transfer.spell(key, body, due)
+        yield transfer.spell_end(documents)
+
+    def _scan(self, prefix: str) -> Iterator[tuple[str, dict[str, object], float | None]]:
+        if self._store is not None:
+            yield from ((doc.key, dict(doc.body), doc.due) for doc in scanned(self._store, prefix, page=PAGE))
+
+    def check(self, source: Source) -> Head:
+        """Read a whole file. Raises BadInput, naming every line that is wrong, up to BAD_MAX."""
+        bad, seen, promised = list[str](), dict[str, int](), None
+        with closing(source.open()) as file:
+            try:
+                head = transfer.read_head(_first(file), pipeline=self._plan.pipeline)
+            except BadInput as e:
+                raise BadInput(f"{source.name}: nothing was imported: {e}") from None
+            for number, text in _lines(file):
+                if promised is not None:
+                    bad.append(f"line {number}: there is more after the last line")
+                    break
+                promised = transfer.read_end(text)
+                try:
+                    if promised is None:
+                        self._note(self._read(text, number), seen)
+                except BadInput as e:
+                    bad.append(str(e))
+        if promised is None and not bad:
+            bad.append("it has no last line: it was cut off")
+        elif promised is not None and promised != len(seen) and not bad:
+            bad.append(f"the last line promises {promised} documents, {len(seen)} are there")
+        if bad:
+            more = f"; and {len(bad) - BAD_MAX} more" if len(bad) > BAD_MAX else ""
+            raise BadInput(f"{source.name}: nothing was imported: {'; '.join(bad[:BAD_MAX])}{more}")
+        return head
+
+    @staticmethod
+    def _note(parcel: Parcel, seen: dict[str, int]) -> None:
+        if parcel.key in seen:
+            raise BadInput(f"line {parcel.line}: {parcel.key} is in line {seen[parcel.key]} already")
+        seen[parcel.key] = parcel.line
+
+    def _read(self, text: bytes, number: int) -> Parcel:
+        return transfer.read_line(text, line=number, plan=self._plan, warehouse=self._warehouse, meanings=MEANINGS)
+
+    def bring_in(self, source: Source, *, dry_run: bool = False) -> Imported:
+        """Import a file; again is nothing new. ``dry_run`` only tells. Raises BadInput, and then nothing was written.
+
+        Killed on the way it leaves some documents out, none in half; the same import again completes it.
+        """
+        head = self.check(source)
+        fates: dict[Fate, int] = dict.fromkeys(("created", "unchanged", "raised", "kept"), 0)
+        kept = []
+        for leases in (True, False):
+            for parcel in self._parcels(source):
+                if (parcel.kind == "lease") is not leases:
+                    continue
+                fate, why = self._bring(parcel, dry_run=dry_run)
+                fates[fate] += 1
+                if fate == "kept":
+                    kept.append(Kept(parcel.line, parcel.key, why))
+        return Imported(
+            documents=sum(fates.values()), created=fates["created"], unchanged=fates["unchanged"],
+            raised=fates["raised"], kept=tuple(kept), store_id=head.store_id,
+        )  # fmt: skip
+
+    def _parcels(self, source: Source) -> Iterator[Parcel]:
+        with closing(source.open()) as file:
+            _first(file)
+            for number, text in _lines(file):
+                if transfer.read_end(text) is None:
+                    yield self._read(text, number)
+
+    def _bring(self, parcel: Parcel, *, dry_run: bool) -> tuple[Fate, str]:
+        """Write one document where there is none; return what became of it, and why it was not written."""
+        for _ in range(TRIES_MAX):
+            doc = None if self._store is None else self._store.read(parcel.key)
+            if doc is not None:
+                return self._beside(parcel, dict(doc.body), dry_run=dry_run)
+            if dry_run or self._store is None:
+                return "created", ""
+            try:
+                self._store.write(parcel.key, parcel.body, due=parcel.due, expect=None)
+            except Conflict:
+                continue
+            return "created", ""
+        return "kept", "others write it all the time; import again"
+
+    def _beside(self, parcel: Parcel, here: dict[str, object], *, dry_run: bool) -> tuple[Fate, str]:
+        """Compare a document with the one that the store has."""
+        if here == parcel.body:
+            return "unchanged", ""
+        if parcel.kind != "lease":
+            return "kept", transfer.compare(parcel.key, here, parcel.body)
+        token = decode(Lease, parcel.body, key=parcel.key).token
+        try:
+            if decode(Lease, here, key=parcel.key).token >= token:
+                return "unchanged", ""
+        except BadDocument as e:
+            return "kept", str(e)
+        if not dry_run:
+            assert self._store is not None
+            transact(self._store, parcel.key, kind=Lease, decide=lease.raise_to(token), clock=self._clock)
+        return "raised", ""
+
+
+def send_arrivals(found: Iterable[Exported | Unread], plan: Plan, bus: Bus | None) -> Sent:
+    """Publish what the platform's documents say as completion messages; ``bus`` None: only tell. Again is no change."""
+    documents, unread, sent = 0, list[Unread](), list[Arrival]()
+    for one in found:
+        if isinstance(one, Unread):
+            unread.append(one)
+            continue
+        documents += 1
+        for arrival in arrivals(read_completed(one), plan):
+            if arrival.sent and bus is not None:
+                bus.publish(Message(arrival.id, arrival.topic, arrival.body))
+            sent.append(arrival)
+    return Sent(documents=documents, arrivals=tuple(sent), unread=tuple(unread))
+
+
+def _first(file: IO[bytes]) -> bytes:
+    return file.readline(LINE_MAX).strip()
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Give the lines from the second on that are not empty, with their numbers; a longer one comes in pieces."""
+    number = 1
+    while text := file.readline(LINE_MAX):
+        number += 1
+        if stripped := text.strip():
+            yield number, stripped

@@ -1,0 +1,1 @@
+"""The plan: what a pipeline consists of, read from TOML and checked."""

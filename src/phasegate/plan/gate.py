@@ -1,0 +1,74 @@
+"""The rule of firing: what a run pins when it opens. Pure."""
+
+from typing import Literal
+
+import msgspec
+
+Ack = Literal["begin", "completion", "publish"]
+
+
+Status = Literal["success", "empty", "partial", "failed", "transient", "moved", "skipped"]
+
+
+GOOD: tuple[Status, ...] = ("success", "empty")
+
+
+class Need(msgspec.Struct, frozen=True, order=True):
+    """A step that must be fresh first, and the phase it belongs to.
+
+    ``back`` 0: its result of the run's own date. Else its results of the ``back`` days before that date: a window.
+    """
+
+    phase: str
+    step: str
+    back: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.phase}.{self.step}" + (f"@{self.back}d" if self.back else "")
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate must know of one member.
+
+    ``asks``: Phasegate sends requests for it, to ``topic``. ``code`` is the hash of what it ran when this was pinned.
+    ``attested`` False: it reads past Phasegate, so nobody knows what it was really built from.
+    ``shared``: runs of other modes, or of later dates, must hear of its results.
+    """
+
+    needs: tuple[Need, ...] = ()
+    asks: bool = True
+    topic: str = ""
+    code: str = ""
+    attested: bool = True
+    shared: bool = False
+    attempts_max: int = 5
+
+
+class Receiver(msgspec.Struct, frozen=True):
+    """Who gets a trigger, over which topic, and how its arrival is known."""
+
+    name: str
+    topic: str
+    ack: Ack
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule of firing, pinned when the run opens; only ``replan`` changes it.
+
+    ``at_least``: how many of ``expect`` suffice
+    (None: all). ``deadline``: epoch seconds, absolute. ``await_windows``: dates of a window that are expected and not
+    there yet are waited for. ``hash`` is of the plan's part that made this gate.
+    """
+
+    members: dict[str, Spec]
+    expect: tuple[str, ...]
+    critical: tuple[str, ...] = ()
+    at_least: int | None = None
+    deadline: float | None = None
+    accept: tuple[Status, ...] = GOOD
+    receivers: tuple[Receiver, ...] = ()
+    settle_s: float = 0.0
+    settle_max_s: float = 0.0
+    catch_up_max_s: float = 600.0
+    await_windows: bool = True
+    hash: str = ""

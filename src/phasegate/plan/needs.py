@@ -1,0 +1,60 @@
+"""Reads the needs of a step: other steps on the run's own date, or a window of the days before it. Pure."""
+
+import re
+from typing import cast
+
+from msgspec.structs import replace
+
+from phasegate.base.dates import BACK_MAX
+from phasegate.plan.gate import Need
+from phasegate.plan.toml_lines import spell, suggest
+from phasegate.plan.toml_read import Section
+
+_BACK = re.compile(r"([1-9]\d{0,3})d", re.ASCII)
+_WANTED = 'a list of steps such as ["raw.gamebook", { step = "team_game", back = "20d" }]'
+_DAYS = f'a number of days such as "20d", at most "{BACK_MAX}d"'
+
+
+def read_needs(section: Section, *, home: dict[str, str], after: dict[str, tuple[str, ...]]) -> tuple[Need, ...]:
+    """Return a step's needs, each known and within reach. ``home``: step -> phase; ``after``: phase -> upstream."""
+    listed = section.body.get("needs", [])
+    if not isinstance(listed, list):
+        raise section.unwanted("needs", wanted=_WANTED)
+    mine = home[str(section.place[-1])]
+    found: list[Need] = []
+    for i, item in enumerate(cast("list[object]", listed)):
+        need = _need(section, i, item, home=home)
+        if any(other.step == need.step and bool(other.back) == bool(need.back) for other in found):
+            name = spell(f"{need.phase}.{need.step}")
+            twice = f"holds two windows of {name}; keep the longer" if need.back else f"holds {name} twice; remove one"
+            raise section.error("needs", twice)
+        if not need.back and need.phase not in (mine, *after[mine]):
+            told = f"{spell(str(need))} would never arrive: phase {spell(mine)} does not come after"
+            raise section.error("needs", f'{told} {spell(need.phase)}; write after = "{need.phase}" in [phase.{mine}]')
+        found.append(need)
+    return tuple(found)
+
+
+def _need(section: Section, i: int, item: object, /, *, home: dict[str, str]) -> Need:
+    """Return one need: a step, or a table that says how many days back its window goes."""
+    if isinstance(item, str):
+        return _known(section, item, home=home)
+    if not isinstance(item, dict):
+        raise section.error("needs", f"holds {spell(item)}, wanted {_WANTED}")
+    inner = Section(section.toml, (*section.place, "needs", i), cast("dict[str, object]", item))
+    inner.only(("step", "back"))
+    need = _known(section, inner.text("step", wanted='the name of a step, such as "raw.gamebook"'), home=home)
+    back = _BACK.fullmatch(inner.text("back", wanted=_DAYS))
+    if back is None or int(back[1]) > BACK_MAX:
+        raise inner.unwanted("back", wanted=_DAYS)
+    return replace(need, back=int(back[1]))
+
+
+def _known(section: Section, text: str, *, home: dict[str, str]) -> Need:
+    phase, _, name = text.rpartition(".")
+    if name not in home:
+        raise section.error("needs", f"unknown step {spell(text)}{suggest(name, known=home)}")
+    if phase and phase != home[name]:
+        right = f"{home[name]}.{name}"
+        raise section.error("needs", f"{spell(name)} is no step of {spell(phase)}; write {spell(right)}")
+    return Need(home[name], name)

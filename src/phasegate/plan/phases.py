@@ -1,0 +1,214 @@
+"""Reads one ``[phase.NAME]`` of a plan: modes, deadlines, sends. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from math import ceil
+from typing import cast
+
+from phasegate.base.keys import WORD
+from phasegate.plan.gate import GOOD, Ack, Status
+from phasegate.plan.model import MODE_DEFAULT, ModeGate, Moment, PhasePlan, Send, Start
+from phasegate.plan.times import read_hours, read_moment, read_start
+from phasegate.plan.toml_lines import spell, suggest
+from phasegate.plan.toml_read import Section
+
+PHASE_KEYS = ("after", "modes", "sends", "settle_s", "settle_max_s", "catch_up_max_s", "start", "mirror")
+MODE_KEYS = ("expect", "critical", "require", "deadline", "accept", "start", "reports", "any_date",
+             "await_windows")  # fmt: skip
+SEND_KEYS = ("topic", "ack", "phase")
+ACKS = ("begin", "completion", "publish")
+
+MIRROR_LIKE = "phase3_completion/{game_date}"
+MIRROR = re.compile(r"[a-z0-9][a-z0-9._-]*/(?=[^/]*\{game_date\})(?:[a-z0-9._-]|\{game_date\}|\{mode\})+")
+
+SECONDS_MAX = 7 * 24 * 3600.0
+CATCH_UP_MAX_S = 600.0
+
+Modes = dict[str, ModeGate]
+
+
+def read_phase(section: Section, *, modes: Modes, graph: Mapping[str, tuple[str, ...]]) -> PhasePlan:
+    """Return the phase; ``graph`` says which phases come after which."""
+    name = str(section.place[-1])
+    settle_s = section.number("settle_s", low=0, high=SECONDS_MAX, default=0.0)
+    settle_max_s = section.number("settle_max_s", low=0, high=SECONDS_MAX, default=0.0)
+    if section.has("settle_max_s") and settle_max_s < settle_s:
+        raise section.unwanted("settle_max_s", wanted=f"at least settle_s, which is {settle_s:g}")
+    return PhasePlan(
+        name=name,
+        after=graph[name],
+        modes=modes,
+        sends=_sends(section, downstream=[p for p, before in graph.items() if name in before]),
+        settle_s=settle_s,
+        settle_max_s=settle_max_s,
+        catch_up_max_s=section.number("catch_up_max_s", low=0, high=SECONDS_MAX, default=CATCH_UP_MAX_S),
+        mirror=section.text("mirror", wanted=f"a path such as {spell(MIRROR_LIKE)}", form=MIRROR)
+        if section.has("mirror")
+        else "",
+    )
+
+
+def read_modes(section: Section, *, steps: Sequence[str], calendar: bool) -> Modes | None:
+    """Return the modes that a phase declares; None when it declares none. ``steps``: its own, in order.
+
+    ``calendar``: the plan has one, whose anchors its times may name.
+    """
+    if not section.has("modes"):
+        return None
+    start = read_start(section, calendar=calendar)
+    modes = section.named("modes", wanted='modes such as modes.daily = { expect = "*" }')
+    if section.has("start") and all(inner.has("start") for inner in modes.values()):
+        raise section.error("start", "does nothing: each mode has a start of its own; remove it")
+    return {mode: _mode(inner, steps=steps, start=start, calendar=calendar) for mode, inner in modes.items()}
+
+
+def declared_modes(modes: Iterable[Modes | None], /) -> tuple[str, ...]:
+    """Return every mode that some phase declares; ``daily`` when none does."""
+    return tuple(dict.fromkeys(mode for known in modes for mode in known or {})) or (MODE_DEFAULT,)
+
+
+def inherited_modes(
+    section: Section, *, declared: Sequence[str], upstream: Sequence[Modes], expect: tuple[str, ...], calendar: bool
+) -> Modes:
+    """Return the modes of a phase that declares none: all that can reach it, expecting every step."""
+    gate = ModeGate(expect=expect, start=read_start(section, calendar=calendar))
+    found = {mode: gate for mode in declared if all(mode in known for known in upstream)}
+    if not found:
+        told = "the phases that this one comes after have no mode in common, so it would never begin"
+        raise section.error("after", f"{told}; give them a common mode")
+    return found
+
+
+def _mode(section: Section, *, steps: Sequence[str], start: Start, calendar: bool) -> ModeGate:
+    section.only(MODE_KEYS)
+    expect = _expect(section, steps=steps)
+    critical = section.texts("critical", wanted=f"a list of steps such as [{spell(expect[0])}]")
+    for name in critical:
+        if name not in expect:
+            told = f"{spell(name)} is not in expect, so the gate would never look at it"
+            mend = "; add it there" if name in steps else suggest(name, known=expect)
+            raise section.error("critical", f"{told}{mend}")
+    start = read_start(section, calendar=calendar) if section.has("start") else start
+    deadline = read_moment(section, "deadline", calendar=calendar)
+    return ModeGate(
+        expect=expect,
+        critical=tuple(name for name in expect if name in critical),
+        at_least=_require(section, count=len(expect)),
+        deadline=deadline,
+        accept=_accept(section),
+        start=start,
+        reports=read_hours(section),
+        any_date=_any_date(section, deadline=deadline, start=start, calendar=calendar),
+        await_windows=_of_the_calendar(section, "await_windows", default=True, calendar=calendar),
+    )
+
+
+def _of_the_calendar(section: Section, key: str, *, default: bool, calendar: bool) -> bool:
+    """Return a word of yes or no that means something only where there is a calendar."""
+    if section.has(key) and not calendar:
+        raise section.error(key, "does nothing: the plan has no calendar; remove it")
+    return section.truth(key, default=default)
+
+
+def _any_date(section: Section, *, deadline: Moment | None, start: Start, calendar: bool) -> bool:
+    any_date = _of_the_calendar(section, "any_date", default=False, calendar=calendar)
+    if any_date and deadline is not None and deadline.anchor is not None:
+        told = f"asks no calendar, and the deadline counts from its {spell(deadline.anchor)}"
+        raise section.error("any_date", f"{told}; remove it, or write a local time")
+    if any_date and start.by == "schedule":
+        told = "asks no calendar, which says on which dates the clock opens runs"
+        raise section.error("any_date", f"{told}; remove it, or the schedule")
+    return any_date
+
+
+def _expect(section: Section, *, steps: Sequence[str]) -> tuple[str, ...]:
+    """Return the expected steps in the plan's order."""
+    wanted = f'"*" or a list of this phase\'s steps such as [{spell(steps[0])}]'
+    if section.body.get("expect") == "*":
+        return tuple(steps)
+    listed = section.texts("expect", wanted=wanted)
+    if not listed:
+        raise (
+            section.unwanted("expect", wanted=wanted)
+            if not section.has("expect")
+            else section.error("expect", f"is empty, wanted {wanted}")
+        )
+    for name in listed:
+        if name not in steps:
+            told = f"{spell(name)} is no step of phase {spell(str(section.place[1]))}"
+            raise section.error("expect", f"{told}{suggest(name, known=steps)}")
+    return tuple(name for name in steps if name in listed)
+
+
+def _require(section: Section, *, count: int) -> int | None:
+    """Return how many expected steps suffice; None: all."""
+    wanted = '"all", { share = 0.9 } or { count = 3 }'
+    if section.body.get("require", "all") == "all":
+        return None
+    require = section.section("require", wanted=wanted)
+    require.only(("share", "count"))
+    if len(require.body) != 1:
+        raise section.error("require", f"has {'no key' if not require.body else 'two keys'}, wanted {wanted}")
+    if require.has("count"):
+        return require.whole("count", low=1, high=count)
+    share = require.number("share", low=0, high=1, default=1.0)
+    if share == 0:
+        raise require.unwanted("share", wanted="a number above 0, at most 1")
+    # Exact: 0.07 of 100 is 7, but 0.07 * 100 is above 7 in floating point.
+    return ceil(Fraction(repr(share)) * count)
+
+
+def _accept(section: Section) -> tuple[Status, ...]:
+    if not section.has("accept"):
+        return GOOD
+    wanted = 'a list of "success" and "empty"'
+    listed = section.texts("accept", wanted=wanted)
+    for status in listed:
+        if status not in GOOD:
+            raise section.error("accept", f"holds {spell(status)}, wanted {wanted}")
+    if not listed:
+        raise section.error("accept", f"is empty, wanted {wanted}")
+    return tuple(status for status in GOOD if status in listed)
+
+
+def _sends(section: Section, *, downstream: Sequence[str]) -> tuple[Send, ...]:
+    wanted = 'a list such as [{ topic = "next", ack = "begin" }]'
+    listed = section.body.get("sends", [])
+    if not isinstance(listed, list):
+        raise section.unwanted("sends", wanted=wanted)
+    found: list[Send] = []
+    for i, item in enumerate(cast("list[object]", listed)):
+        if not isinstance(item, dict):
+            raise section.error("sends", f"holds {spell(item)}, wanted {wanted}")
+        inner = Section(section.toml, (*section.place, "sends", i), cast("dict[str, object]", item))
+        send = _send(inner, downstream=downstream)
+        for other in found:
+            if other.topic == send.topic:
+                raise inner.error("topic", f"{spell(send.topic)} is already sent to; remove one")
+            if send.phase is not None and other.phase == send.phase:
+                raise inner.error("phase", f"{spell(send.phase)} already begins by {spell(other.topic)}; remove one")
+        found.append(send)
+    return tuple(found)
+
+
+def _send(section: Section, *, downstream: Sequence[str]) -> Send:
+    section.only(SEND_KEYS)
+    topic = section.text("topic", wanted="a topic of a-z, 0-9, '.', '_' and '-'", form=WORD)
+    if not section.has("ack"):
+        raise section.unwanted("ack", wanted=" or ".join(map(spell, ACKS)))
+    ack = cast(Ack, section.choice("ack", known=ACKS, default=""))
+    phase = section.text("phase", wanted="the name of a phase") if section.has("phase") else None
+    mine = spell(str(section.place[1]))
+    if ack != "begin":
+        if phase is not None:
+            raise section.error("phase", f'goes with ack = "begin" only, and this is {spell(ack)}; remove it')
+        return Send(topic=topic, ack=ack)
+    if not downstream:
+        raise section.error("ack", f'no phase comes after {mine}, so nobody begins; use "completion" or "publish"')
+    if phase is None and len(downstream) > 1:
+        told = f"is missing: {len(downstream)} phases come after {mine}"
+        raise section.error("phase", f"{told}; write phase = {' or '.join(map(spell, downstream))}")
+    if phase is not None and phase not in downstream:
+        raise section.error("phase", f"{spell(phase)} does not come after {mine}{suggest(phase, known=downstream)}")
+    return Send(topic=topic, ack=ack, phase=phase or downstream[0])

@@ -1,0 +1,41 @@
+"""Who is told of what is wrong, and when: the ``[alerts]`` of a plan. Pure.
+
+It holds no secret: addresses and tokens come from the environment.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from phasegate.base.findings import SEVERITIES, Severity
+
+ChannelKind = Literal["slack", "webhook", "apprise"]
+KINDS: tuple[ChannelKind, ...] = ("slack", "webhook", "apprise")
+
+
+class ChannelRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel, and what it hears of.
+
+    ``severity``: the mildest that it hears of. ``escalated``: it hears of an incident only once that is escalated.
+    ``to``: the Slack channel that a bot's token writes to.
+    """
+
+    name: str
+    kind: ChannelKind
+    severity: Severity = "warning"
+    escalated: bool = False
+    digest: bool = True
+    to: str = ""
+
+    def hears(self, severity: Severity, /) -> bool:
+        """Tell whether something this bad is for this channel."""
+        return SEVERITIES.index(severity) <= SEVERITIES.index(self.severity)
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of one pipeline. ``quiet``: two local times "HH:MM", the second the end; ``digest``: a local time."""
+
+    channels: tuple[ChannelRule, ...] = ()
+    quiet: tuple[str, str] | None = None
+    digest: str | None = None
+    escalate_after_s: float | None = None

@@ -1,0 +1,54 @@
+"""Places for pipelines that are thrown away: SQLite and DuckDB in a folder of their own, at a time of one's choice."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from phasegate.base.disk import Disk
+from phasegate.calendar.month import Day
+from phasegate.observe import CountingObserver
+from phasegate.pipeline import Pipeline
+from phasegate.plan.model import Plan
+from phasegate.selftest.scene import DATE, EARLIER
+from phasegate.settings import load_settings
+from phasegate.system import SkippingClock
+from phasegate.wiring import SETTINGS_FILE, open_ports
+
+
+class ScratchFolder:
+    """One such place; its pipelines keep nothing that another folder sees."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def open(self, plan: Plan, /, *, at: float, disk: Disk | None = None) -> Iterator[Pipeline]:
+        """Open the pipeline of this place at a time (epoch seconds), on a disk of one's choice."""
+        settings = load_settings({}, file=self.folder / SETTINGS_FILE, overrides={"state": self.folder})
+        ports = open_ports(settings, pipeline=plan.pipeline, clock=SkippingClock(at), observer=CountingObserver())
+        room = disk or Disk(path=str(self.folder), free=10**12, total=10**12)
+        with closing(Pipeline(plan, ports, dates=_dates, disk=lambda: room)) as pipeline:
+            yield pipeline
+
+    def sql(self, text: str, /, *params: object) -> None:
+        """Change the warehouse behind everybody's back."""
+        import duckdb  # takes its time; who only reads help does not wait for it
+
+        with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as db:
+            db.execute(text, params)
+
+
+def _dates(first: date, last: date) -> Iterator[Day]:
+    """Give the dates that have work, and the others of the span as days off."""
+    for ordinal in range(first.toordinal(), last.toordinal() + 1):
+        on = date.fromordinal(ordinal).isoformat()
+        yield Day(date=on, state="games" if on in (EARLIER, DATE) else "none")
+
+
+@contextmanager
+def scratch() -> Iterator[ScratchFolder]:
+    """Give a place, and throw it away after the block."""
+    with TemporaryDirectory(prefix="phasegate-") as folder:
+        yield ScratchFolder(Path(folder))

@@ -1,0 +1,152 @@
+"""What the memory warehouse does with rows: round, count, deduplicate, match by key. Pure.
+
+The same rules as the SQL of the other adapters; the contract in phasegate.testing holds them together.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from phasegate.base import fingerprint as prints
+from phasegate.base.receipt import Changes, Staged
+from phasegate.base.table import Repeats, Table
+
+Cells = dict[str, object]
+Action = Literal["insert", "update", "touch", "keep", "refuse", "delete", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """One version of one row; never changed in place."""
+
+    cells: Mapping[str, object]
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A staged row, the ids of the stored rows that have its key, and what is to be done."""
+
+    cells: Cells
+    hits: tuple[int, ...]
+    action: Action
+
+
+def round_floats(table: Table, rows: Sequence[Cells]) -> None:
+    """Round every float to its column's scale, in place; NaN and infinity stay."""
+    for cells in rows:
+        for column, cell in cells.items():
+            if isinstance(cell, float):
+                cells[column] = prints.rounded(cell, scale=table.scale(column))
+
+
+def epoch_s(version: object) -> float:
+    """Return a version as epoch seconds: numbers as they are, naive timestamps as UTC, dates as their midnight."""
+    if isinstance(version, datetime):
+        return (version if version.tzinfo else version.replace(tzinfo=UTC)).timestamp()
+    if isinstance(version, date):
+        return datetime(version.year, version.month, version.day, tzinfo=UTC).timestamp()
+    assert isinstance(version, (int, float, Decimal)), f"version {version!r}"
+    return float(version)
+
+
+def inspect(table: Table, rows: Sequence[Cells], *, partition: str, version_max: float, present: int) -> Staged:
+    """Count what the writer must judge."""
+    versions = [cells[table.version] for cells in rows] if table.version else []
+    scale = table.scale(table.partition)
+    return Staged(
+        rows=len(rows),
+        outside=sum(prints.text(cells[table.partition], scale=scale) != partition for cells in rows),
+        null_keys=sum(any(cells[column] is None for column in table.key) for cells in rows),
+        null_versions=sum(version is None for version in versions),
+        future_versions=sum(version is not None and epoch_s(version) > version_max for version in versions),
+        not_finite=sum(isinstance(cell, float) and not math.isfinite(cell) for row in rows for cell in row.values()),
+        present=present,
+    )
+
+
+def repeats(table: Table, rows: Iterable[StoredRow], *, key: Sequence[str]) -> Repeats:
+    """Count rows, keys and different contents."""
+    cells = [row.cells for row in rows]
+    texts = {prints.row_text(one, table=table, columns=table.fingerprinted(tuple(one))) for one in cells}
+    keys = {tuple(one[name] for name in key) for one in cells}
+    return Repeats(rows=len(cells), keys=len(keys), contents=len(texts))
+
+
+def tombstoned(table: Table, cells: Mapping[str, object]) -> bool:
+    """Tell whether a staged row asks for deletion."""
+    return table.tombstone is not None and cells.get(table.tombstone) is True
+
+
+def newest(table: Table, rows: Iterable[Cells]) -> list[Cells]:
+    """Return one row per key, in order of first appearance: the newest version; then deletion; then by content."""
+    groups: dict[tuple[object, ...], list[Cells]] = {}
+    for cells in rows:
+        groups.setdefault(_key(table, cells), []).append(cells)
+    return [group[0] if len(group) == 1 else max(group, key=lambda row: _rank(table, row)) for group in groups.values()]
+
+
+def matched(
+    table: Table, staged: Iterable[Cells], present: Mapping[int, StoredRow]
+) -> list[tuple[Cells, dict[int, StoredRow]]]:
+    """Pair each staged row with the stored rows of its key."""
+    by_key: dict[tuple[object, ...], dict[int, StoredRow]] = {}
+    for row, kept in present.items():
+        by_key.setdefault(_key(table, kept.cells), {})[row] = kept
+    return [(cells, by_key.get(_key(table, cells), {})) for cells in staged]
+
+
+def judge(table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None) -> Judged:
+    """Decide what a staged row does. ``token`` None: a replacement, where versions do not count."""
+    content = table.fingerprinted(tuple(cells))
+    plain = [name for name in cells if name != table.tombstone]
+    same = all(cells[name] == row.cells[name] for row in hits.values() for name in content)
+    identical = len(hits) == 1 and all(cells[name] == row.cells[name] for row in hits.values() for name in plain)
+    action: Action
+    if token is not None and not all(_not_older(table, cells, stored=row, token=token) for row in hits.values()):
+        action = "refuse"
+    elif tombstoned(table, cells):
+        action = "delete" if hits else "none"
+    elif not hits:
+        action = "insert"
+    elif identical:
+        action = "keep"
+    else:
+        action = "touch" if same else "update"
+    return Judged(cells, tuple(hits), action)
+
+
+def tally(plan: Iterable[Judged], *, deleted: int) -> Changes:
+    """Count the actions."""
+    actions = [one.action for one in plan]
+    return Changes(
+        inserted=actions.count("insert"),
+        updated=actions.count("update"),
+        deleted=deleted,
+        unchanged=actions.count("keep") + actions.count("touch") + actions.count("none"),
+        refused=actions.count("refuse"),
+    )
+
+
+def _key(table: Table, cells: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(cells[column] for column in table.key)
+
+
+def _rank(table: Table, cells: Cells) -> tuple[bool, object, bool, str]:
+    version = cells[table.version] if table.version else None
+    content = prints.row_text(cells, table=table, columns=table.fingerprinted(tuple(cells)))
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return (version is not None, version if version is not None else 0, tombstoned(table, cells), digest)
+
+
+def _not_older(table: Table, cells: Cells, *, stored: StoredRow, token: int) -> bool:
+    if table.version is None:
+        return token >= stored.token
+    ours, theirs = cells[table.version], stored.cells[table.version]
+    if ours is None or theirs is None or ours == theirs:
+        return (ours == theirs and token >= stored.token) or (theirs is None and ours is not None)
+    return bool(ours > theirs)  # type: ignore[operator]  # versions of one column compare

@@ -1,0 +1,62 @@
+"""The SQL of Phasegate's own tables in a DuckDB file: fences and receipts. Values are bound."""
+
+import msgspec
+
+from phasegate.base.receipt import Receipt
+
+SCHEMA = "phasegate"
+FENCE = f"{SCHEMA}.fence"
+RECEIPTS = f"{SCHEMA}.receipts"
+
+# ``changes`` orders the receipts of one token: it is the fence row's count of writes.
+SYSTEM = (
+    f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+    f"""CREATE TABLE IF NOT EXISTS {FENCE} (
+        table_name VARCHAR NOT NULL, partition VARCHAR NOT NULL, store_id VARCHAR NOT NULL, token BIGINT NOT NULL,
+        changes BIGINT NOT NULL, PRIMARY KEY (table_name, partition))""",
+    f"""CREATE TABLE IF NOT EXISTS {RECEIPTS} (
+        write_id VARCHAR NOT NULL, table_name VARCHAR NOT NULL, partition VARCHAR NOT NULL, run VARCHAR, step VARCHAR,
+        token BIGINT NOT NULL, fingerprint VARCHAR NOT NULL, built_from VARCHAR NOT NULL, code VARCHAR, build VARCHAR,
+        committed_at DOUBLE, rows_in BIGINT, rows BIGINT, duplicates BIGINT, inserted BIGINT, updated BIGINT,
+        deleted BIGINT, unchanged BIGINT, refused BIGINT, forced BOOLEAN, changes BIGINT NOT NULL)""",
+)
+# Always a real change of the row, also for an equal token: two transactions that did this conflict.
+CHANGE_FENCE = f"""UPDATE {FENCE} SET token = $token, changes = changes + 1
+    WHERE table_name = $table AND partition = $partition AND token <= $token AND store_id = $store RETURNING changes"""
+READ_FENCE = f"SELECT token, store_id FROM {FENCE} WHERE table_name = $table AND partition = $partition"
+FENCES = f"SELECT table_name, partition, token, store_id FROM {FENCE} WHERE partition BETWEEN $first AND $last"
+READ_CHANGES = f"SELECT changes FROM {FENCE} WHERE table_name = $table AND partition = $partition"
+FENCED = f"SELECT table_name FROM {FENCE} WHERE partition = $partition"
+ADD_FENCES = f"INSERT INTO {FENCE} SELECT unnest($tables::VARCHAR[]), $partition, $store, 0, 0"
+ADOPT_ALL = f"UPDATE {FENCE} SET store_id = $store, changes = changes + 1 RETURNING table_name, partition, token"
+_PAIRS = "(table_name, partition) IN (SELECT unnest($tables::VARCHAR[]), unnest($partitions::VARCHAR[]))"
+ADOPT = f"""UPDATE {FENCE} SET store_id = $store, changes = changes + 1 WHERE {_PAIRS}
+    RETURNING table_name, partition, token"""
+
+RECEIPT_FIELDS = tuple(field.name for field in msgspec.structs.fields(Receipt))
+_RECEIPT_COLUMNS = tuple("table_name" if name == "table" else name for name in RECEIPT_FIELDS)
+PUT_RECEIPT = f"INSERT INTO {RECEIPTS} VALUES ({', '.join(f'${name}' for name in RECEIPT_FIELDS)}, $changes)"
+_RECEIPT = f"SELECT {', '.join(_RECEIPT_COLUMNS)} FROM {RECEIPTS}"
+_RECEIPT_CHANGES = f"SELECT {', '.join(_RECEIPT_COLUMNS)}, changes FROM {RECEIPTS}"
+FIND_WRITE = f"{_RECEIPT} WHERE write_id = $write_id LIMIT 1"
+# By rowid: of 48,000 receipts, the newest of 396 partitions in 5 ms; a window over all columns took 10 (measured).
+RECEIPTS_BETWEEN = f"""{_RECEIPT} WHERE rowid IN (SELECT arg_max(rowid, (token, changes)) FROM {RECEIPTS}
+    WHERE table_name = $table AND partition BETWEEN $first AND $last GROUP BY partition)"""
+# Less than half the time of the above: 0.7 ms against 1.6 for 96 partitions (measured).
+STAMPS_BETWEEN = f"""SELECT partition, max((token, changes, fingerprint)) FROM {RECEIPTS}
+    WHERE table_name = $table AND partition BETWEEN $first AND $last GROUP BY partition"""
+FENCE_TABLE, RECEIPTS_TABLE = (SCHEMA, "fence"), (SCHEMA, "receipts")
+PIN = f"SELECT 1 FROM {SCHEMA}.fence LIMIT 0"
+TABLES = """SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()
+    UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = current_database()
+    AND NOT internal"""
+
+
+def receipts(*, tables: int, partitions: int) -> str:
+    """Return the SELECT of all receipts of so many tables and partitions, each with its count of changes.
+
+    A partition has few receipts; picking the newest here, by a window, takes three times as long (measured).
+    """
+    names = ", ".join(f"$table{n}" for n in range(tables))
+    parts = ", ".join(f"$partition{n}" for n in range(partitions))
+    return f"{_RECEIPT_CHANGES} WHERE partition IN ({parts}) AND table_name IN ({names})"

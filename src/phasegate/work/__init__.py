@@ -1,0 +1,1 @@
+"""Who does the work: workers, the sweeper, the scheduler, backfills."""

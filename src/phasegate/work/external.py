@@ -1,0 +1,190 @@
+"""The Python way in: somebody else's code builds a step, between ``begin`` and ``complete``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from msgspec.structs import replace
+
+from phasegate import messages
+from phasegate.base import keys
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Receipt, Stamp
+from phasegate.errors import BadInput, Busy, NotFound, words
+from phasegate.gate.decisions import Answer, Report
+from phasegate.gate.freshness import present_inputs, survey
+from phasegate.gate.gatekeeper import Gatekeeper
+from phasegate.gate.phase import Phase
+from phasegate.plan.model import Plan, Step
+from phasegate.warehouse import Row
+from phasegate.work.worker import Worker
+from phasegate.write.inputs import part_of
+from phasegate.write.leases import Held, Leases
+from phasegate.write.reports import report_of
+from phasegate.write.writer import Work, Writer
+
+
+class StepRun:
+    """One step of one run, in the hands of the caller."""
+
+    def __init__(
+        self, step: Step, run: Run, *, phase: Phase, held: Held | None, writer: Writer, worker: Worker
+    ) -> None:
+        self._step, self._run, self._held = step, run, held
+        self._phase, self._writer, self._worker = phase, writer, worker
+        self._receipt: Receipt | None = None
+        self.answer: Answer | None = None
+
+    @property
+    def game_date(self) -> str:
+        """Return the run's date, ISO."""
+        return self._run.date
+
+    @property
+    def mode(self) -> str:
+        """Return the run's mode."""
+        return self._run.mode
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is something to do: False when a result of the present inputs is known already.
+
+        Always True for a step without needs: only its source knows whether it has news.
+        """
+        return not self._step.needs or self._step.name not in survey(self._phase)
+
+    @property
+    def inputs(self) -> dict[str, Stamp]:
+        """Return the inputs that the result will be of."""
+        if self._step.name not in self._phase.gate.members:
+            return {}
+        return present_inputs(self._phase, self._step.name)
+
+    def write(self, rows: Sequence[Row]) -> Receipt:
+        """Write the step's rows in one fenced transaction and return the receipt; see ``Writer.write`` for errors.
+
+        Not after ``complete``: begin the step again for further rows.
+        """
+        if self.answer is not None:
+            raise BadInput(f"step {self._step.name}: complete() was called; begin the step again to write more")
+        if self._step.table is None or self._held is None:
+            raise BadInput(f"step {self._step.name} has no table; give it one in the plan, or write elsewhere")
+        work = Work(self._step, self._run, self.inputs, rows=rows)
+        self._receipt = self._writer.write(work, held=self._held)
+        return self._receipt
+
+    def complete(
+        self, *, rows: int | None = None, execution_id: str = "", sequence: int | None = None, status: str = ""
+    ) -> Answer:
+        """Report that the step is done: of what ``write`` wrote, else of its table's content, else ``execution_id``.
+
+        ``rows`` is checked against the receipt where there is one. Returns what became of the report.
+        """
+        if self._receipt is not None:
+            if rows is not None and rows != self._receipt.rows:
+                raise BadInput(
+                    f"step {self._step.name}: complete(rows={rows}) but the partition holds {self._receipt.rows}; "
+                    "leave rows out, or look for rows that were not written"
+                )
+            said = report_of(self._step.name, self._receipt, request=self._request)
+            self.answer = self._worker.tell(self._step, self._run, said)
+            assert self._held is not None
+            self._held.owes = False
+            return self.answer
+        body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows,
+                "execution_id": execution_id, "status": status or ("empty" if rows == 0 else "success"),
+                "trigger_id": self._trigger_id()}  # fmt: skip
+        if sequence is not None:
+            body["sequence"] = sequence
+        told = messages.parse(body, where=f"complete of {self._step.name}")
+        assert isinstance(told, messages.Completion)
+        self.answer = self._worker.complete(told, where=f"complete of {self._step.name}")
+        return self.answer
+
+    def fail(self, error: str, *, final: bool = False) -> Answer:
+        """Report that the step failed: ``final`` for good, else it may be tried again."""
+        said = Report(member=self._step.name, status="failed" if final else "transient", error=error,
+                      request=self._request)  # fmt: skip
+        self.answer = self._worker.tell(self._step, self._run, said)
+        return self.answer
+
+    @property
+    def _request(self) -> str:
+        """The id of the request that stood when the step was begun."""
+        request = self._phase.requests.get(self._step.name)
+        return "" if request is None else request.id
+
+    def _trigger_id(self) -> str:
+        needed = {need.phase for need in self._step.needs}
+        return next((i.trigger for name, i in self._phase.inputs.items() if name in needed), "")
+
+
+class Stepping:
+    """Opens steps for callers: by a trigger, a request, or the name of a run."""
+
+    def __init__(self, plan: Plan, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker) -> None:
+        self._plan, self._gatekeeper, self._leases = plan, gatekeeper, leases
+        self._writer, self._worker = writer, worker
+
+    @contextmanager
+    def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> Iterator[StepRun]:
+        """Hold a step of a run during the block; report ``transient`` when it raises, or ends without a word.
+
+        ``trigger``: the body of a trigger or request message, or a run such as ``2026-02-03.overnight``.
+        ``step`` may be left out where the phase has one external step only.
+
+        Raises Busy while somebody else holds the step's partition (let the message be delivered again), BadInput,
+        NotFound.
+        """
+        chosen, run = self._resolve(trigger, step)
+        document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
+        with ExitStack() as stack:
+            held = None
+            if chosen.table is not None:
+                held = stack.enter_context(
+                    self._leases.hold(part_of(chosen, run), purpose=f"begin {chosen.name}", owner=document)
+                )
+                if held is None:
+                    raise Busy(f"{chosen.name} of {run} is being written by somebody else; let it be delivered again")
+            phase = self._gatekeeper.read(chosen.phase, run)
+            if phase is None:
+                raise NotFound(
+                    f"begin: {chosen.phase} of {run} is not open; a trigger opens it, or phasegate begin {run}"
+                )
+            # what waits for a build to end is what an external step is asked to work on
+            phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
+            handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker)
+            try:
+                yield handle
+            except Exception as e:
+                if handle.answer is None:
+                    handle.fail(words(e))
+                raise
+            if handle.answer is None:
+                handle.fail("the block ended without complete() or fail()")
+
+    def _resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
+        if isinstance(trigger, str):
+            run = keys.parse_run(trigger)
+            chosen = self._step(step, phase=None)
+            self._gatekeeper.open(chosen.phase, run)
+            return chosen, run
+        said = messages.parse(trigger, where="begin")
+        match said:
+            case messages.Trigger():
+                self._worker.begin(said)
+                return self._step(step, phase=said.receiver), keys.parse_run(said.run)
+            case messages.Request():
+                return self._step(said.step, phase=said.phase), keys.parse_run(said.run)
+            case messages.Completion():
+                raise BadInput("begin: this is a completion message; begin takes a trigger, a request, or a run")
+
+    def _step(self, name: str | None, *, phase: str | None) -> Step:
+        external = [s for s in self._plan.steps.values() if s.kind == "external" and phase in (None, s.phase)]
+        if name is None:
+            if len(external) == 1:
+                return external[0]
+            raise BadInput(f"begin: name the step; choose one of {', '.join(s.name for s in external) or 'none'}")
+        for candidate in external:
+            if candidate.name == name:
+                return candidate
+        raise NotFound(f"begin: {name!r} is no external step here; choose one of {', '.join(s.name for s in external)}")

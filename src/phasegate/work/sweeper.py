@@ -1,0 +1,57 @@
+"""The only recovery path: looks at every document whose time has come, and does what follows. Any number may run."""
+
+from collections.abc import Callable, Mapping
+
+from phasegate.base.backoff import postpone_s
+from phasegate.base.codec import FAILURES_FIELD
+from phasegate.errors import Conflict, PhasegateError
+from phasegate.ports import Ports
+from phasegate.scan import due
+from phasegate.store import Doc
+
+PAGE = 100
+
+
+class Sweeper:
+    """Calls the handler of each kind of document that is due. One that raises is put off, counted, and told of."""
+
+    def __init__(self, ports: Ports, *, handlers: Mapping[str, Callable[[str], object]]) -> None:
+        self._ports, self._handlers = ports, handlers
+
+    def sweep(self) -> int:
+        """Look at all that is due now, page by page; return how many documents were looked at."""
+        now, looked = self._ports.clock.now(), 0
+        for kind, handle in self._handlers.items():
+            for doc in due(self._ports.store, now, prefix=f"{kind}:", page=PAGE):
+                self._look(doc, handle)
+                looked += 1
+        return looked
+
+    def next_due(self, *, apart_from: str = "") -> float | None:
+        """Return when a document must be looked at next (epoch seconds), or None. ``apart_from``: a kind left out."""
+        kinds = [kind for kind in self._handlers if kind.partition(":")[0] != apart_from]
+        times = [self._ports.store.next_due(prefix=f"{kind}:") for kind in kinds]
+        return min((at for at in times if at is not None), default=None)
+
+    def _look(self, doc: Doc, handle: Callable[[str], object]) -> None:
+        try:
+            handle(doc.key)
+        except Exception as e:  # noqa: BLE001  one bad document must not stop the others; it is told and put off
+            self._ports.observer.event("sweep failed", key=doc.key, error=f"{type(e).__name__}: {e}")
+            self._postpone(doc)
+
+    def _postpone(self, doc: Doc) -> None:
+        """Put a document off whose handling raised, without touching what it means."""
+        current = self._ports.store.read(doc.key)
+        if current is None or current.due is None or current.due > self._ports.clock.now():
+            return  # gone, settled or moved on meanwhile
+        failures = current.body.get(FAILURES_FIELD, 0)
+        count = (failures if isinstance(failures, int) else 0) + 1
+        due = self._ports.clock.now() + postpone_s(doc.key, count)
+        body = {**current.body, FAILURES_FIELD: count}
+        try:
+            self._ports.store.write(doc.key, body, due=due, expect=current.version)
+        except Conflict:
+            return
+        except PhasegateError as e:
+            self._ports.observer.event("postpone failed", key=doc.key, error=str(e))

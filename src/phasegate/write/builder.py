@@ -1,0 +1,136 @@
+"""Serves one request: builds a step of exactly the inputs asked for, and reports what became of it.
+
+Fixed order: warehouse commit, then the report, then the lease is given back. No outcome is called success that
+is none: a lease held by somebody else, inputs that moved and a stale token leave the request standing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from phasegate.base import keys
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Receipt, Stamp
+from phasegate.errors import BadInput, Contended, Fenced, ForeignStore, LeaseLost, Moved, Partial, Unavailable, words
+from phasegate.gate.decisions import Report
+from phasegate.gate.freshness import same
+from phasegate.gate.gatekeeper import Gatekeeper
+from phasegate.gate.phase import Request
+from phasegate.plan.gate import Status
+from phasegate.plan.model import Plan, Step
+from phasegate.ports import Ports
+from phasegate.warehouse import Reader, Row
+from phasegate.write import preconditions as judge
+from phasegate.write.inputs import part_of, stamps_now
+from phasegate.write.leases import Held, Leases
+from phasegate.write.read_repair import Corrector
+from phasegate.write.reading import Reading
+from phasegate.write.reports import report_of
+from phasegate.write.writer import Work, Writer
+
+PythonStep = Callable[[Reading], Sequence[Row]]
+
+
+class Builder:
+    """Builds ``sql`` and ``python`` steps on request."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ports: Ports,
+        *,
+        gatekeeper: Gatekeeper,
+        leases: Leases,
+        writer: Writer,
+        corrector: Corrector,
+        functions: Mapping[str, PythonStep],
+    ) -> None:
+        self._plan, self._ports, self._gatekeeper, self._corrector = plan, ports, gatekeeper, corrector
+        self._leases, self._writer, self._functions = leases, writer, functions
+
+    def serve(self, step: Step, run: Run, *, request_id: str) -> str:
+        """Serve the phase's standing request for a step; return what happened, in a word.
+
+        ``request_id`` names the request that a message asked for: one that no longer stands is ``not asked for``.
+        """
+        if step.kind == "external":
+            raise BadInput(f"request {request_id}: step {step.name} is external; a worker has nothing to build")
+        document = keys.phase_key(self._plan.pipeline, step.phase, run=run)
+        with self._leases.hold(part_of(step, run), purpose=request_id, owner=document) as held:
+            if held is None:
+                return "busy"
+            phase = self._gatekeeper.read(step.phase, run)
+            request = None if phase is None else phase.requests.get(step.name)
+            if request is None or request.id != request_id or request.state == "dead":
+                return "not asked for"
+            return self._serve(step, run, request=request, held=held)
+
+    def _serve(self, step: Step, run: Run, *, request: Request, held: Held) -> str:
+        said: Report | None
+        try:
+            said = report_of(step.name, self._build(step, run, request=request, held=held), request=request.id)
+        except Moved as e:
+            self._corrector.tell_owners(request, step, run=run)
+            said = self._failure(step, request, status="moved", error=e)
+        except (Fenced, LeaseLost) as e:
+            self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
+            return "stale"
+        except (Unavailable, Contended):
+            raise
+        except Partial as e:
+            said = self._failure(step, request, status="partial", error=e)
+        except (BadInput, ForeignStore) as e:
+            said = self._failure(step, request, status="failed", error=e)
+        except Exception as e:  # noqa: BLE001  a step may raise anything; it is reported, counted and bounded
+            said = self._failure(step, request, status="transient", error=e)
+        outcome = self._gatekeeper.report(step.phase, run, said).outcome
+        held.owes = held.owes and said.write_id == ""  # a failure says nothing of what may have been committed
+        return outcome
+
+    def _failure(self, step: Step, request: Request, *, status: Status, error: Exception) -> Report:
+        text = words(error)
+        self._ports.observer.event("step not done", step=step.name, status=status, error=text)
+        return Report(member=step.name, status=status, error=text, request=request.id)
+
+    def _build(self, step: Step, run: Run, *, request: Request, held: Held) -> Receipt:
+        """Return the receipt of these inputs and this code: the newest there is, or that of a write now."""
+        part = part_of(step, run)
+        with self._ports.warehouse.snapshot() as reader:
+            newest = reader.receipts([part]).get(part)
+            if (
+                newest is not None
+                and not request.anew
+                and newest.code == step.code
+                and same(newest.built_from, request.inputs)
+            ):
+                self._check_reads(reader, step, run, asked=request.inputs)
+                return newest
+        self._writer.create_inputs(step, run)
+        work = Work(step, run, request.inputs, forced=request.forced)
+        if step.kind == "python":
+            work = self._prepared(work, held=held)
+        return self._writer.write(work, held=held)
+
+    def _check_reads(self, reader: Reader, step: Step, run: Run, *, asked: Mapping[str, Stamp]) -> None:
+        """Raise Moved if a table that somebody else writes does not hold what was asked for.
+
+        Nobody can order two reads of it: an older one may be told last, and a receipt that fits it would settle it.
+        """
+        reads = {name: stamp for name, stamp in asked.items() if not stamp.token}
+        gone = judge.moved(reads, stamps_now(self._plan, reader, asked=reads, run=run)) if reads else ()
+        if gone:
+            raise Moved(f"{step.name}: {', '.join(gone)} changed since this was asked for; it is not confirmed")
+
+    def _prepared(self, work: Work, *, held: Held) -> Work:
+        """Run a Python step: stamps first, then its reads, then its rows."""
+        step = work.step
+        function = self._functions.get(step.python)
+        if function is None:
+            raise BadInput(f"step {step.name}: {step.python} is not to be found; check module and function")
+        reading = Reading(self._plan, self._ports.warehouse, asked=work.inputs, run=work.run, check=held.check)
+        gone = judge.moved(work.inputs, reading.before)
+        if gone:
+            raise Moved(f"{step.name}: {', '.join(gone)} changed since this was asked for; it was not run")
+        rows = function(reading)
+        before = reading.before if step.reads == "attested" else {}
+        if not isinstance(rows, Sequence):
+            raise BadInput(f"step {step.name}: {step.python} returned {type(rows).__name__}; return a list of dicts")
+        return Work(step, work.run, work.inputs, rows=rows, before=before, forced=work.forced)

@@ -1,0 +1,62 @@
+"""Which partitions a step reads, and what they hold now."""
+
+from collections.abc import Mapping
+
+from phasegate.base.dates import bounds
+from phasegate.base.keys import Run
+from phasegate.base.receipt import ABSENT, Part, Stamp
+from phasegate.gate.ledger import fold
+from phasegate.plan.gate import Need
+from phasegate.plan.model import Plan, Step
+from phasegate.warehouse import Reader
+
+
+def part_of(step: Step, run: Run) -> Part:
+    """Return the partition that a step writes for a run."""
+    assert step.table is not None, f"step {step.name} has no table"
+    return Part(step.table.name, run.date)
+
+
+def stamps_now(plan: Plan, reader: Reader, *, asked: Mapping[str, Stamp], run: Run) -> dict[str, Stamp]:
+    """Return what the inputs hold in this snapshot.
+
+    A partition that Phasegate writes: the stamp of its newest receipt, ``absent`` without one.
+    A foreign table: the fingerprint of the partition's rows. An input without a table: as asked, there is nothing
+    to read. A window: its dates folded into one stamp (gate.ledger).
+    """
+    sources = {name: owner(plan, name) for name in asked}
+    parts = [part_of(plan.steps[need.step], run) for need in sources.values()
+             if not need.back and plan.steps[need.step].table is not None]  # fmt: skip
+    receipts = reader.receipts(parts)
+    found = {}
+    for name, need in sources.items():
+        step = plan.steps[need.step]
+        if need.back:
+            found[name] = fold(window_now(plan, reader, need=need, run=run))
+        elif step.table is None:
+            found[name] = asked[name]
+        elif (receipt := receipts.get(part_of(step, run))) is not None:
+            found[name] = receipt.stamp
+        elif step.kind == "external":
+            found[name] = Stamp(reader.fingerprint(step.table, partition=run.date))
+        else:
+            found[name] = ABSENT
+    return found
+
+
+def window_now(plan: Plan, reader: Reader, *, need: Need, run: Run) -> dict[str, Stamp]:
+    """Return what each date of a window holds in this snapshot: receipts, and the rows of a foreign table."""
+    step, (first, last) = plan.steps[need.step], bounds(run.date, need.back)
+    assert step.table is not None, f"window of {need}, which has no table"
+    stamps = reader.stamps_between(step.table.name, first=first, last=last)
+    if step.kind == "external":
+        read = reader.fingerprints(step.table, first=first, last=last)
+        stamps = {day: Stamp(fingerprint) for day, fingerprint in read.items()} | stamps
+    return stamps
+
+
+def owner(plan: Plan, name: str) -> Need:
+    """Return the phase and step that an input's name speaks of, and the days of its window."""
+    text, _, back = name.partition("@")
+    step = plan.steps[text.rpartition(".")[2]]
+    return Need(step.phase, step.name, int(back.removesuffix("d") or 0))

@@ -1,0 +1,97 @@
+"""Takes, keeps alive and gives back leases on partitions. A lease spares work; the fence keeps the data right."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from phasegate.base import keys
+from phasegate.base.codec import decode
+from phasegate.base.receipt import Part
+from phasegate.errors import LeaseLost, PhasegateError
+from phasegate.ports import Ports
+from phasegate.transact import transact
+from phasegate.write import lease
+from phasegate.write.lease import Lease
+
+A = TypeVar("A")
+
+
+class Held:
+    """A lease that is held: its token, and whether it still is. Judged by the monotonic clock.
+
+    ``owes``: something was committed and is not reported yet. Such a lease is not given back: it runs out, and
+    whoever sweeps then makes good for the report.
+    """
+
+    def __init__(self, key: str, *, holder: str, token: int, until: float, ports: Ports, ttl_s: float) -> None:
+        self.key, self.holder, self.token = key, holder, token
+        self._until, self._ports, self._ttl_s = until, ports, ttl_s
+        self._lost = False
+        self.owes = False
+        self.on_lost: Callable[[], None] | None = None
+
+    def check(self) -> None:
+        """Raise LeaseLost when the lease is no longer ours, or was not renewed in time."""
+        if self._lost or self._ports.clock.monotonic() >= self._until:
+            raise LeaseLost(self.key, self.token)
+
+    def beat(self) -> bool:
+        """Renew once; answer whether to go on. An error is no answer: the next beat tries again."""
+        start = self._ports.clock.monotonic()
+        decide = lease.renew(self.holder, token=self.token, ttl_s=self._ttl_s, now=self._ports.clock.now())
+        try:
+            ours = transact(self._ports.store, self.key, kind=Lease, decide=decide, clock=self._ports.clock)
+        except PhasegateError as e:
+            self._ports.observer.event("heartbeat failed", key=self.key, token=self.token, error=str(e))
+            return start < self._until
+        if ours:
+            self._until = start + self._ttl_s
+        else:
+            self._lost = True
+            self._ports.observer.event("lease lost", key=self.key, token=self.token)
+            if self.on_lost is not None:
+                self.on_lost()
+        return ours
+
+
+class Leases:
+    """The leases of one warehouse's partitions."""
+
+    def __init__(self, ports: Ports, *, warehouse: str, ttl_s: float, heartbeat_s: float) -> None:
+        self._ports, self._warehouse, self._ttl_s, self._heartbeat_s = ports, warehouse, ttl_s, heartbeat_s
+
+    @contextmanager
+    def hold(self, part: Part, *, purpose: str, owner: str = "") -> Iterator[Held | None]:
+        """Hold the lease of a partition during the block, renewing it in the background; None: somebody else has it.
+
+        The holder is drawn per acquisition, so two threads never share a token.
+        """
+        key, holder = keys.lease_key(self._warehouse, part), self._ports.ids()
+        until = self._ports.clock.monotonic() + self._ttl_s
+        token = self._do(
+            key,
+            lease.acquire(holder, ttl_s=self._ttl_s, now=self._ports.clock.now(), purpose=purpose, owner=owner),
+        )
+        if token is None:
+            yield None
+            return
+        held = Held(key, holder=holder, token=token, until=until, ports=self._ports, ttl_s=self._ttl_s)
+        stop = self._ports.background.every(self._heartbeat_s, held.beat)
+        try:
+            yield held
+        finally:
+            stop()
+            if not held.owes:
+                self._do(key, lease.release(holder, token=token))
+
+    def read(self, key: str) -> Lease | None:
+        """Return a lease as it is stored."""
+        doc = self._ports.store.read(key)
+        return None if doc is None else decode(Lease, doc.body, key=key)
+
+    def raise_to(self, part: Part, *, token: int) -> int:
+        """Lift the token of a partition's lease to at least ``token``; return the token now."""
+        return self._do(keys.lease_key(self._warehouse, part), lease.raise_to(token))
+
+    def _do(self, key: str, decide: lease.Decision[A]) -> A:
+        return transact(self._ports.store, key, kind=Lease, decide=decide, clock=self._ports.clock)

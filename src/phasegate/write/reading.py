@@ -1,0 +1,43 @@
+"""What a Python step sees: the run, and reads that are attested by the stamps taken before the first of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Stamp
+from phasegate.plan.model import Plan
+from phasegate.warehouse import Params, Warehouse
+from phasegate.write.inputs import stamps_now
+
+
+class Reading:
+    """Given to a Python step's function, which returns its rows."""
+
+    def __init__(
+        self, plan: Plan, warehouse: Warehouse, *, asked: Mapping[str, Stamp], run: Run, check: Callable[[], None]
+    ) -> None:
+        self._warehouse, self._run, self._check = warehouse, run, check
+        with warehouse.snapshot() as reader:
+            self.before = stamps_now(plan, reader, asked=asked, run=run)
+
+    @property
+    def game_date(self) -> str:
+        """Return the run's date, ISO."""
+        return self._run.date
+
+    @property
+    def mode(self) -> str:
+        """Return the run's mode."""
+        return self._run.mode
+
+    def read(self, sql: str, params: Params | None = None) -> Sequence[dict[str, object]]:
+        """Return the rows of a SELECT; ``$run_date`` is bound where the text names it.
+
+        The write that follows commits only if no input was written since the step began.
+        Raises LeaseLost once somebody else may be at work on the step's partition: let it pass.
+        """
+        self._check()
+        bound = dict(params or {})
+        if "$run_date" in sql:
+            bound.setdefault("run_date", self._run.date)
+        with self._warehouse.snapshot() as reader:
+            return reader.query(sql, bound)

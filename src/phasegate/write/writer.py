@@ -1,0 +1,186 @@
+"""Writes one partition: one fenced transaction, retried whole. There is no second path.
+
+Order inside: change the fence, compare the inputs, stage, judge, deduplicate, write, receipt, commit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from phasegate.base.backoff import contention_s
+from phasegate.base.fingerprint import rows_of
+from phasegate.base.keys import Run
+from phasegate.base.receipt import ABSENT, Changes, Part, Receipt, Staged, Stamp
+from phasegate.base.table import Table
+from phasegate.errors import Ambiguous, Conflict, Contended, Fenced, ForeignStore, Moved
+from phasegate.plan.model import Plan, Step
+from phasegate.ports import Ports
+from phasegate.warehouse import Params, Row, Transaction
+from phasegate.write import preconditions as judge
+from phasegate.write.inputs import part_of, stamps_now
+from phasegate.write.leases import Held
+
+TRIES_MAX = 16
+
+
+@dataclass(frozen=True)
+class Work:
+    """What to write. ``sql`` with its parameters, or ``rows`` that a Python step made.
+
+    ``inputs`` are the stamps the request asks for; ``before`` those taken before a Python step's first read.
+    """
+
+    step: Step
+    run: Run
+    inputs: Mapping[str, Stamp]
+    rows: Sequence[Row] | None = None
+    before: Mapping[str, Stamp] = field(default_factory=dict)
+    forced: bool = False
+    build: str = ""
+
+    @property
+    def table(self) -> Table:
+        """Return the table that is written."""
+        assert self.step.table is not None
+        return self.step.table
+
+    @property
+    def part(self) -> Part:
+        """Return the partition that is written."""
+        return part_of(self.step, self.run)
+
+    @property
+    def params(self) -> Params:
+        """Return the parameters of the step's SELECT."""
+        return {"run_date": self.run.date}
+
+
+class Writer:
+    """Fenced writes into one warehouse, on behalf of one store."""
+
+    def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
+        self._plan, self._ports, self.store_id = plan, ports, store_id
+        self._created: set[str] = set()
+
+    def create_inputs(self, step: Step, run: Run) -> None:
+        """Create the tables that a step reads and that nobody has written yet, where the plan tells their shape.
+
+        On the first day of a pipeline there is nothing before it: a window is empty, not an error.
+        """
+        for need in step.needs:
+            read = self._plan.steps[need.step]
+            if read.table is None or read.table.name in self._created or read.name == step.name:
+                continue
+            self._created.add(read.table.name)
+            if read.sql or read.table.columns:
+                self.create_inputs(read, run)
+                self._ports.warehouse.create(read.table, sql=read.sql or None, params={"run_date": run.date})
+
+    def write(self, work: Work, *, held: Held) -> Receipt:
+        """Write and return the receipt.
+
+        Raises Moved (inputs changed, nothing written), Fenced (a newer holder), ForeignStore, Partial (would lose
+        rows), BadInput (rows that must not be written), LeaseLost, Contended after TRIES_MAX conflicts.
+        """
+        warehouse, write_id = self._ports.warehouse, self._ports.ids()
+        self._ports.observer.event("writing", step=work.step.name, run=str(work.run), token=held.token)
+        sql = work.step.sql if work.rows is None else None
+        warehouse.prepare(
+            work.table, partition=work.run.date, store_id=self.store_id, sql=sql or None, params=work.params
+        )
+        for attempt in range(TRIES_MAX):
+            held.check()
+            try:
+                return self._told(self._transaction(work, held=held, write_id=write_id))
+            except Fenced as e:
+                if not held.beat():
+                    raise
+                # The lease is ours and the fence is ahead of it: the store was restored from an older copy.
+                ahead = f"is fenced with token {e.newest}, ahead of our lease with token {e.token}"
+                raise ForeignStore(e.resource, found=ahead) from e
+            except Conflict:
+                held.owes = False
+                self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
+            except Ambiguous:
+                found = warehouse.find_write(write_id)
+                if found is not None:
+                    return self._told(found)
+            self._ports.clock.sleep(contention_s(write_id, attempt))
+        raise Contended(f"{work.part.table}/{work.part.partition}", TRIES_MAX)
+
+    def _told(self, receipt: Receipt) -> Receipt:
+        self._ports.observer.event(
+            "written", step=receipt.step, run=receipt.run, token=receipt.token, rows=receipt.rows,
+            duplicates=receipt.duplicates, refused=receipt.refused, fingerprint=receipt.fingerprint,
+        )  # fmt: skip
+        return receipt
+
+    def _transaction(self, work: Work, *, held: Held, write_id: str) -> Receipt:
+        with self._ports.warehouse.transaction() as tx:
+            held.on_lost = tx.interrupt
+            try:
+                inputs = self._enter(tx, work, token=held.token)
+                staged = self._stage(tx, work)
+                receipt = self._fill(tx, work, staged=staged, inputs=inputs, token=held.token, write_id=write_id)
+                tx.put_receipt(receipt)
+                held.check()
+                held.owes = True
+            finally:
+                held.on_lost = None
+        return receipt
+
+    def _enter(self, tx: Transaction, work: Work, *, token: int) -> dict[str, Stamp]:
+        """Pass the fence, make sure that the inputs are still those asked for, and return what they hold."""
+        if not tx.change_fence(work.part, token=token, store_id=self.store_id):
+            raise judge.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
+        now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
+        gone = judge.moved(work.inputs, now) or judge.reread(work.before, now)
+        if gone:
+            raise Moved(f"{work.step.name}: {', '.join(gone)} changed since this was asked for; nothing was written")
+        return {name: asked if asked == ABSENT else now[name] for name, asked in work.inputs.items()}
+
+    def _stage(self, tx: Transaction, work: Work) -> Staged:
+        if work.rows is None:
+            tx.stage_query(work.table, work.step.sql, work.params)
+        else:
+            tx.stage_rows(work.table, work.rows)
+        ahead = self._ports.clock.now() + judge.VERSION_AHEAD_MAX_S
+        staged = tx.inspect(work.table, partition=work.run.date, version_max=ahead)
+        judge.check_staged(staged, table=work.table, part=work.part)
+        return staged
+
+    def _fill(
+        self, tx: Transaction, work: Work, *, staged: Staged, inputs: Mapping[str, Stamp], token: int, write_id: str
+    ) -> Receipt:
+        duplicates = tx.deduplicate(work.table)
+        changes = self._change(tx, work, staged=staged, kept=staged.rows - duplicates, token=token)
+        fingerprint = tx.fingerprint(work.table, partition=work.run.date)
+        return Receipt(
+            write_id=write_id,
+            table=work.part.table,
+            partition=work.part.partition,
+            run=str(work.run),
+            step=work.step.name,
+            token=token,
+            fingerprint=fingerprint,
+            built_from=dict(inputs),
+            code=work.step.code,
+            build=work.build,
+            committed_at=self._ports.clock.now(),
+            rows_in=staged.rows,
+            rows=rows_of(fingerprint),
+            duplicates=duplicates,
+            inserted=changes.inserted,
+            updated=changes.updated,
+            deleted=changes.deleted,
+            unchanged=changes.unchanged,
+            refused=changes.refused,
+            forced=work.forced,
+        )
+
+    @staticmethod
+    def _change(tx: Transaction, work: Work, *, staged: Staged, kept: int, token: int) -> Changes:
+        if work.table.write == "merge":
+            return tx.merge(work.table, partition=work.run.date, token=token)
+        if not work.forced:
+            judge.check_shrink(rows=kept, present=staged.present, part=work.part, shrink_max=work.step.shrink_max)
+        return tx.replace(work.table, partition=work.run.date, token=token)
