@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.real_data import real_data_folder
+from tests.support.real_data import real_data_folder
 
 # CI repeats the same examples, so that a red run is red again; home looks for new ones.
 # How fast examples are drawn depends on what else the machine does: that is no finding.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from phasegate import BadInput
-from tests.cli.given import RUN, Night
+from tests.support.commands import RUN, Night
 
 DATE = "2026-02-03"
 NAN = float("nan")

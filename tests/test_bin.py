@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_data import ROOT
+from tests.support.real_data import ROOT
 
 
 @pytest.mark.parametrize(

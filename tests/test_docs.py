@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs_runner import broken_links, run_console, run_page, split
-from tests.real_data import ROOT
+from tests.support.docs_runner import broken_links, run_console, run_page, split
+from tests.support.real_data import ROOT
 
 RUN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINKED = [*sorted(ROOT.glob("*.md")), *RUN[1:]]

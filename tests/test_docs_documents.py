@@ -21,7 +21,7 @@ from phasegate.plan import gate
 from phasegate.work.backfill import Order, Progress
 from phasegate.write.identity import Identity
 from phasegate.write.lease import Lease
-from tests.real_data import ROOT
+from tests.support.real_data import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "documents.md"
 STRUCTS: dict[str, type[msgspec.Struct]] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from phasegate.observe import QUIET
-from tests.real_data import ROOT
+from tests.support.real_data import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "events.md"
 SOURCE = ROOT / "src" / "phasegate"

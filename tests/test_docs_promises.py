@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs_runner import split
-from tests.real_data import ROOT
+from tests.support.docs_runner import split
+from tests.support.real_data import ROOT
 
 PAGE = (ROOT / "README.md").read_text()
 GUARANTEES = (ROOT / "docs" / "explanation" / "guarantees.md").read_text()

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.real_data import ROOT
+from tests.support.real_data import ROOT
 
 LINES_MAX = 400
 # Put together here, so that this file does not find itself.

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_data import ROOT
+from tests.support.real_data import ROOT
 
 WING_MAX = 12
 LARGE = ["cli/commands"]  # one module for each command
 SOURCE = ROOT / "src" / "phasegate"
+BORROWED = re.compile(r"^\s*from tests[\w.]*(\.test_\w+ import| import .*\btest_)", re.MULTILINE)
 PURE = re.compile(r"\bPure\b")
 TOP = sorted({path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()})
 MODULES = (*(name for name in TOP if not name.startswith("_")), "dedup.deduplicate", "stores.sqlite", "work.pool")
@@ -148,3 +149,28 @@ def test_a_crowded_wing_is_found(tmp_path: Path) -> None:
         for number in range(count):
             (tmp_path / name / f"m{number}.py").touch()
     assert crowded(tmp_path) == ["alone", "crowded"]
+
+
+def borrowing(tests: Path) -> list[str]:
+    """List the tests that import from another test's file; what several share belongs into tests/support.
+
+    The mutants' checks are left out: what must catch a mutant *is* a test.
+    """
+    return sorted(
+        str(path.relative_to(tests))
+        for path in tests.rglob("*.py")
+        if path.parent.name != "mutants" and BORROWED.search(path.read_text())
+    )
+
+
+def test_no_test_imports_from_another_tests_file(tmp_path: Path) -> None:
+    assert borrowing(ROOT / "tests") == []
+    (tmp_path / "test_one.py").write_text("from tests.gate.test_voids import shop\n")
+    (tmp_path / "test_two.py").write_text("from tests.gate import test_voids\n")
+    (tmp_path / "test_three.py").write_text("from tests.support.windows import phase\n")
+    assert borrowing(tmp_path) == ["test_one.py", "test_two.py"]
+
+
+def test_the_tests_have_the_wings_of_the_source() -> None:
+    folders = {path.name for path in (ROOT / "tests").iterdir() if (path.is_dir() and any(path.glob("*.py")))}
+    assert folders - {"mutants", "nba_props", "support"} <= set(TOP)

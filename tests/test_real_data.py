@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_data import real_data_folder
+from tests.support.real_data import real_data_folder
 
 
 def test_missing_real_data_skips_at_home_and_says_what_to_set(tmp_path: Path) -> None:

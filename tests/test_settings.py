@@ -6,7 +6,7 @@ import pytest
 
 from phasegate.errors import BadInput
 from phasegate.settings import SETTINGS, Setting, Settings, load_settings, path_of
-from tests.real_data import ROOT
+from tests.support.real_data import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "settings.md"
 

@@ -5,7 +5,7 @@ import pytest
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake
 from phasegate.stores.memory import MemoryStore
-from tests.buses.given import ManualClock, Recorder
+from tests.support.bus_ports import ManualClock, Recorder
 
 
 @pytest.fixture

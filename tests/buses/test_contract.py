@@ -12,7 +12,7 @@ from phasegate.stores.memory import MemoryStore
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.testing.bus_contract import BusContract
 from phasegate.testing.faults import FaultyBus
-from tests.buses.given import ManualClock, Recorder
+from tests.support.bus_ports import ManualClock, Recorder
 
 
 class TestLocalBusInMemory(BusContract):

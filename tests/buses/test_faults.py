@@ -11,7 +11,7 @@ from phasegate.buses.wake import NoWake
 from phasegate.errors import BadInput
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.faults import DELAY_S_MAX, FaultyBus
-from tests.buses.given import ManualClock, Recorder
+from tests.support.bus_ports import ManualClock, Recorder
 
 MESSAGES = [f"m{n:02}" for n in range(40)]
 

@@ -9,7 +9,7 @@ from phasegate.errors import Ambiguous, BadInput, Unavailable
 from phasegate.store import Body
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.store_model import together
-from tests.buses.given import ManualClock, Recorder
+from tests.support.bus_ports import ManualClock, Recorder
 
 
 class UnansweringStore(MemoryStore):

@@ -18,7 +18,7 @@ from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake, WakeSocket
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.system import SystemClock
-from tests.buses.given import ManualClock, Recorder
+from tests.support.bus_ports import ManualClock, Recorder
 
 # Far beyond what a test takes: whoever is woken before was woken by a poke.
 LONG_S = 60.0

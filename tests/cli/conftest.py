@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.days import Days
-from tests.cli.given import Night
+from tests.support.command_days import Days
+from tests.support.commands import Night
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from phasegate.base.findings import Finding, Outcome
-from tests.alerts.given import Answers, Server, serving
-from tests.cli.given import HOUR, PLAN, RUN, Night
-from tests.cli.test_help import keys, section
+from tests.support.cli_page import keys, section
+from tests.support.commands import HOUR, PLAN, RUN, Night
+from tests.support.http_server import Answers, Server, serving
 
 LATE = 'table = "nba_raw.gamebook"\nexpected_by = "00:30"\nlate_after_s = 60'
 CHANNELS = """

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from phasegate.cli.commands import backfill
-from tests.cli.days import FORM, PLAN, Days, day
-from tests.cli.given import Done
+from tests.support.command_days import FORM, PLAN, Days, day
+from tests.support.commands import Done
 
 BOTH = [f"{day(4)}.overnight analytics", f"{day(4)}.same_day analytics"]
 

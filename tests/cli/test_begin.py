@@ -1,6 +1,6 @@
 import sys
 
-from tests.cli.given import RUN, Night
+from tests.support.commands import RUN, Night
 
 SHOW = "import os; print(*(os.environ[f'PHASEGATE_{n}'] for n in ('RUN', 'STEP', 'DATE')), sep='|')"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.cli.days import Days, day
-from tests.cli.given import HOUR, MORNING, RUN, Night
-from tests.cli.test_help import keys, section
+from tests.support.cli_page import keys, section
+from tests.support.command_days import Days, day
+from tests.support.commands import HOUR, MORNING, RUN, Night
 
 DAY_S = 24 * HOUR
 SEASON = """

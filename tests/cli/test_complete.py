@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.cli.given import RUN, Night
+from tests.support.commands import RUN, Night
 
 
 def test_complete_says_what_became_of_the_report_and_what_to_type_next(night: Night) -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.cli.given import RUN, SQL, Night
+from tests.support.commands import RUN, SQL, Night
 
 KEY = "quarantine:nba:nba.completions:"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.cli.given import Night
-from tests.cli.test_help import keys, section
+from tests.support.cli_page import keys, section
+from tests.support.commands import Night
 
 FIVE = (
     "player_game_summary", "team_defense_game_summary", "team_offense_game_summary", "upcoming_player_game_context",

@@ -9,7 +9,7 @@ from phasegate.selftest.plants import ELSEWHERE, PLANTS, Plant
 from phasegate.selftest.scene import Scene
 from phasegate.selftest.scratch import scratch
 from phasegate.selftest.selftest import self_test
-from tests.cli.given import RUN, Night
+from tests.support.commands import RUN, Night
 
 DATE = RUN[:10]
 
@@ -54,7 +54,7 @@ def test_the_self_test_plants_each_fault_and_finds_it(night: Night) -> None:
     assert done.code == 0, done.out
     proofs = done.json["proofs"]
     assert all(proof["found"] for proof in proofs)
-    # What only a stranger's documents can have is doctor's to find, and proven in tests/service/test_doctor.py.
+    # What only a stranger's documents can have is doctor's to find, and proven in tests/interop/test_doctor.py.
     assert [*(proof["code"] for proof in proofs), *ELSEWHERE] == list(CODES)
 
 

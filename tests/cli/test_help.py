@@ -11,12 +11,12 @@ import pytest
 
 from phasegate import __version__
 from phasegate.cli.entry import phasegate
-from tests.cli.days import Days, day
-from tests.cli.given import RUN, Night
-from tests.docs_runner import split
-from tests.real_data import ROOT
+from tests.support.cli_page import PAGE, keys, section
+from tests.support.command_days import Days, day
+from tests.support.commands import RUN, Night
+from tests.support.docs_runner import split
+from tests.support.real_data import ROOT
 
-PAGE = (ROOT / "docs" / "reference" / "cli.md").read_text()
 IMPORT_CPU_MAX_S = 1.0
 
 
@@ -35,13 +35,6 @@ COMMANDS = dict(commands())
 def options(command: click.Command) -> set[str]:
     found = {name for one in command.params if isinstance(one, click.Option) for name in one.opts}
     return {name for name in found if name.startswith("--") and name != "--help"}
-
-
-def section(path: str) -> str:
-    """Return the part of the page that is about a command."""
-    heading = "## Global options" if path == "phasegate" else f"## `{path}`"
-    assert f"\n{heading}\n" in PAGE, heading
-    return PAGE.partition(f"\n{heading}\n")[2].partition("\n## ")[0]
 
 
 @pytest.mark.parametrize("path", COMMANDS)
@@ -68,18 +61,6 @@ def test_the_reference_page_documents_the_global_options() -> None:
 def test_the_reference_page_documents_no_command_that_does_not_exist() -> None:
     documented = set(re.findall(r"^## `(phasegate [a-z ]+)`$", PAGE, re.MULTILINE))
     assert documented == {path for path, command in COMMANDS.items() if not isinstance(command, click.Group)}
-
-
-def keys(value: object) -> Iterator[str]:
-    """Give every field of a JSON document; of tables keyed by names, the fields inside only."""
-    if isinstance(value, list):
-        for one in value:
-            yield from keys(one)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if key not in {"raw", "analytics", "precompute", "overnight", "complete", "audit"}:
-                yield key
-            yield from keys(inner)
 
 
 def test_the_reference_page_documents_every_field_of_the_json_documents(night: Night) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.cli.given import HOUR, MORNING, PLAN, RUN, Night
-from tests.cli.test_help import keys, section
+from tests.support.cli_page import keys, section
+from tests.support.commands import HOUR, MORNING, PLAN, RUN, Night
 
 # 09:00 in New York on the morning after 3 February; it is 08:12 then.
 EXPECTED = 'version = "updated"\nexpected_by = "03:00 +1d"'

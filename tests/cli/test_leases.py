@@ -1,4 +1,4 @@
-from tests.cli.given import RUN, Night
+from tests.support.commands import RUN, Night
 
 
 def test_leases_shows_who_writes_what_and_how_long_they_may(night: Night) -> None:

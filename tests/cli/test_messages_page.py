@@ -10,9 +10,9 @@ from phasegate import messages
 from phasegate.base import keys
 from phasegate.gate import outbox
 from phasegate.plan.gate import Status
-from tests.cli.given import RUN, Night
-from tests.docs_runner import split
-from tests.real_data import ROOT
+from tests.support.commands import RUN, Night
+from tests.support.docs_runner import split
+from tests.support.real_data import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "messages.md").read_text()
 KINDS: dict[str, type[msgspec.Struct]] = {

@@ -1,7 +1,7 @@
 import pytest
 
-from tests.cli.days import Days, day
-from tests.cli.given import RUN, Night
+from tests.support.command_days import Days, day
+from tests.support.commands import RUN, Night
 
 
 def test_a_paused_run_records_what_comes_and_fires_when_it_is_resumed(night: Night) -> None:

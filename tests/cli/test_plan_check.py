@@ -1,4 +1,4 @@
-from tests.cli.given import Night
+from tests.support.commands import Night
 
 TIMED = """\
 pipeline = "nba"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.given import HOUR, RUN, SQL, Night
+from tests.support.commands import HOUR, RUN, SQL, Night
 
 DATE = RUN[:10]
 SPAN = ("--from", DATE, "--to", DATE)

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.cli.given import RUN, SQL, Night
+from tests.support.commands import RUN, SQL, Night
 
 
 def test_code_that_has_changed_makes_results_stale_and_they_are_built_again(night: Night) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.given import RUN, Night
+from tests.support.commands import RUN, Night
 
 STEP = """
 [step.slow]

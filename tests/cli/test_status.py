@@ -3,8 +3,8 @@ import subprocess
 import sys
 
 from phasegate.base.keys import Run
-from tests.cli.given import HOUR, RUN, Night
-from tests.real_data import ROOT
+from tests.support.commands import HOUR, RUN, Night
+from tests.support.real_data import ROOT
 
 
 def test_status_shows_where_each_phase_stands_since_when_and_what_to_type(night: Night) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.given import RUN, Night
-from tests.cli.test_help import keys, section
+from tests.support.cli_page import keys, section
+from tests.support.commands import RUN, Night
 
 
 def moved(night: Night, *options: str) -> Path:

@@ -3,8 +3,8 @@ import re
 import pytest
 
 from phasegate.base.keys import parse_run
-from tests.cli.days import Days, day
-from tests.cli.given import HOUR, RUN, SQL, Night
+from tests.support.command_days import Days, day
+from tests.support.commands import HOUR, RUN, SQL, Night
 
 
 def test_why_tells_what_each_phase_waits_for_and_what_made_it_fire(night: Night) -> None:

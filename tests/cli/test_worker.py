@@ -5,7 +5,7 @@ import pytest
 from phasegate import connect
 from phasegate.cli.kit.tally import Tally
 from phasegate.work.pool import Crew
-from tests.cli.given import RUN, Night
+from tests.support.commands import RUN, Night
 
 
 def test_worker_until_idle_builds_what_is_asked_for_and_says_what_it_did(night: Night) -> None:

@@ -15,9 +15,9 @@ from phasegate.warehouse import Row
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write import lease
 from phasegate.write.lease import Lease
-from tests.core import test_across, test_properties
-from tests.core.commands import commands, days, hearings, stamps, states
-from tests.service import test_windows
+from tests.gate import test_propagation as test_across
+from tests.gate import test_properties, test_windows
+from tests.support.phase_commands import commands, days, hearings, stamps, states
 from tests.warehouses.test_contract import TestMemoryWarehouse
 
 Check = Callable[[], None]

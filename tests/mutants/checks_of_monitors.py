@@ -5,10 +5,10 @@ import pytest
 from phasegate.alerts.delivery import CLAIM_S
 from phasegate.base import findings
 from phasegate.channel import Note, Reply
-from tests.core import test_lateness
-from tests.service import test_health
-from tests.service.given import PLAN, shop
-from tests.service.test_incidents import CHANNEL, Killed, found
+from tests.check import test_health
+from tests.explain import test_lateness
+from tests.support.alert_scenes import CHANNEL, Killed, found
+from tests.support.pipelines import PLAN, shop
 
 
 def what_raises_is_not_evaluated() -> None:

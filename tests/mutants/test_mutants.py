@@ -10,7 +10,7 @@ from benchmarks.simulator import Caught, table
 from phasegate.testing.simulator import Faults, simulate
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.mutant import Mutant
-from tests.real_data import ROOT
+from tests.support.real_data import ROOT
 
 PAGE = ROOT / "docs" / "explanation" / "mutants.md"
 WANTED = {

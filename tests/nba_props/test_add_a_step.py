@@ -11,8 +11,8 @@ from nba_props import PLAN
 from nba_props.replay.runner import Runner
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate import read_plan
-from tests.docs_runner import split
-from tests.real_data import ROOT
+from tests.support.docs_runner import split
+from tests.support.real_data import ROOT
 
 NIGHTS = (date(2026, 2, 2), date(2026, 2, 3))
 TABLE = "nba_analytics.team_top_scorers"

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from nba_props.raw import RawRow
 from nba_props.sources.synthetic import SyntheticSource
-from tests.nba_props.warehouse import DAY, SCHEDULE, Warehouse, line, schedule_of, upcoming
+from tests.support.step_warehouse import DAY, SCHEDULE, Warehouse, line, schedule_of, upcoming
 
 STAR, RIVAL = "Blorabbix Fneeyvvik", "Qued Zwetommuz"
 

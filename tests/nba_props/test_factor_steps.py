@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from nba_props.raw import RawRow
-from tests.nba_props.warehouse import DAY, FORECASTS, SCHEDULE, Warehouse, line, upcoming
+from tests.support.step_warehouse import DAY, FORECASTS, SCHEDULE, Warehouse, line, upcoming
 
 STEP = "player_composite_factors"
 STAR, RIVAL = "Blorabbix Fneeyvvik", "Qued Zwetommuz"

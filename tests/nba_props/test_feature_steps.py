@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from nba_props.raw import RawRow
-from tests.nba_props.warehouse import DAY, FORECASTS, PROPS, SCHEDULE, Warehouse, line, upcoming
+from tests.support.step_warehouse import DAY, FORECASTS, PROPS, SCHEDULE, Warehouse, line, upcoming
 
 STEP = "ml_feature_store_v2"
 STAR, RIVAL, LOOKUP = "Blorabbix Fneeyvvik", "Qued Zwetommuz", "blorabbixfneeyvvik"

@@ -14,7 +14,7 @@ from nba_props.replay.scrapers import GAMEBOOK
 from nba_props.sources.parquet import ParquetSource
 from phasegate import BadInput, CalendarDay, Pipeline, connect, load_plan
 from phasegate.explain.lateness import Lateness
-from tests.cli.given import StillClock
+from tests.support.commands import StillClock
 
 HOUR, MINUTE = 3600.0, 60.0
 EXPECTED = 'expected_by.overnight = "last_game_end + 2h"'

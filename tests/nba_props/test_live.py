@@ -10,7 +10,7 @@ from nba_props.errors import DataError
 from nba_props.replay.fetch_log import Recorder
 from nba_props.sources import Source, live
 from nba_props.sources.live import Limits, LiveSource, stats_request
-from tests.nba_props import bodies
+from tests.support import league_bodies as bodies
 
 DAY = date(2025, 1, 10)
 

@@ -13,7 +13,7 @@ from nba_props.replay.runner import Runner
 from nba_props.sources.live import LiveSource
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.recorded import RecordedSource
-from tests.nba_props.stats_api import StatsApi
+from tests.support.stats_api import StatsApi
 
 SHOT_DATES = (date(2016, 11, 30), date(2022, 1, 26))
 OPENING = date(2023, 10, 24)

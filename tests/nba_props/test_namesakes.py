@@ -17,9 +17,9 @@ from nba_props.sources import Source
 from nba_props.sources.live import LiveSource
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.recorded import RecordedSource
-from tests.nba_props import bodies
-from tests.nba_props.test_parquet import LINE, OTHER
-from tests.nba_props.warehouse import DAY, SCHEDULE, Warehouse, line, raw_row, upcoming
+from tests.support import league_bodies as bodies
+from tests.support.player_lines import LINE, OTHER
+from tests.support.step_warehouse import DAY, SCHEDULE, Warehouse, line, raw_row, upcoming
 
 FIRST, NEXT, BOTH, LATER = date(2025, 1, 10), date(2025, 1, 12), date(2025, 1, 14), date(2025, 1, 16)
 EVER = date(2000, 1, 1), date(2030, 1, 1)

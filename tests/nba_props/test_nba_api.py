@@ -11,7 +11,7 @@ from nba_api.stats.library.http import NBAStatsHTTP
 
 from nba_props.errors import DataError
 from nba_props.sources.live import Limits, LiveSource, stats_request
-from tests.nba_props.stats_api import Loopback, StatsApi, serving
+from tests.support.stats_api import Loopback, StatsApi, serving
 
 DAY = date(2022, 1, 26)
 PATIENT = Limits(pause_s=0.0, attempts_max=3)

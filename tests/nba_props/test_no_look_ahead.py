@@ -10,7 +10,7 @@ import pytest
 from nba_props.raw import TABLE, RawRow
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
-from tests.nba_props.warehouse import (
+from tests.support.step_warehouse import (
     FORECASTS,
     KEYS,
     OTHER_RAW,

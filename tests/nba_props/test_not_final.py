@@ -12,7 +12,7 @@ from nba_props.replay.runner import Runner
 from nba_props.replay.scrapers import GAMEBOOK, LOG_TABLE
 from nba_props.replay.tally import Replay
 from nba_props.sources.live import LiveSource
-from tests.nba_props import bodies
+from tests.support import league_bodies as bodies
 
 DAY = date(2025, 1, 10)
 OVER, IN_PLAY = bodies.GAME, "0022400002"

@@ -12,8 +12,8 @@ from nba_props.cli import _as_json, cli
 from nba_props.replay.faults import Faults
 from nba_props.replay.report import Remarks
 from nba_props.replay.tally import Replay, Tally
-from tests.docs_runner import split
-from tests.real_data import ROOT
+from tests.support.docs_runner import split
+from tests.support.real_data import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "nba-props.md").read_text()
 NOTHING = Replay(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nba_props.errors import DataError
 from nba_props.raw import COLUMNS, KEY, VERSION, RawRow, check_rows
 from nba_props.sources.synthetic import SyntheticSource, night_of_2026_02_03
-from tests.nba_props.warehouse import loser, raw_row
+from tests.support.step_warehouse import loser, raw_row
 
 MADE = {"field_goals_made": 4, "field_goals_attempted": 9, "three_pointers_made": 1, "three_pointers_attempted": 3}
 

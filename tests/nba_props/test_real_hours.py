@@ -19,7 +19,7 @@ from nba_props.sources.parquet import ParquetSource
 from phasegate import CalendarDay, PhaseView, Pipeline, connect, parse_run, read_plan
 from phasegate.base.keys import Run
 from phasegate.plan.model import Moment
-from tests.cli.given import StillClock
+from tests.support.commands import StillClock
 
 SCHEDULE, ODDS, SHOTS = "nbac_schedule", "odds_api_player_points_props", "nbac_shot_chart"
 BEFORE, NIGHT, NEXT = date(2024, 12, 5), date(2024, 12, 6), date(2024, 12, 7)

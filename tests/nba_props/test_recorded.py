@@ -9,7 +9,7 @@ import pytest
 from nba_props.errors import DataError, NotFinal
 from nba_props.sources import Source
 from nba_props.sources.recorded import RecordedSource
-from tests.nba_props import bodies
+from tests.support import league_bodies as bodies
 
 DAY = date(2025, 1, 10)
 EVER = (date(2000, 1, 1), date(2030, 1, 1))

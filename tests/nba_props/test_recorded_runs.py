@@ -13,7 +13,7 @@ from nba_props.cli import cli
 from nba_props.replay.runner import Runner
 from nba_props.sources.recorded import RecordedSource
 from nba_props.teams import TEAM_IDS
-from tests.nba_props import bodies
+from tests.support import league_bodies as bodies
 
 Shot = dict[str, object]
 AREAS = {

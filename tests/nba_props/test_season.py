@@ -8,7 +8,7 @@ import pytest
 
 from nba_props.raw import TABLE
 from nba_props.sources.parquet import ParquetSource
-from tests.nba_props.warehouse import SCHEDULE, SUMMARIES, TABLES, Warehouse, schedule_of
+from tests.support.step_warehouse import SCHEDULE, SUMMARIES, TABLES, Warehouse, schedule_of
 
 OFFENSE, DEFENSE, PLAYER = SUMMARIES.values()
 CACHE = TABLES["player_daily_cache"]

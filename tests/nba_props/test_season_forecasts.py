@@ -9,8 +9,8 @@ import pytest
 
 from nba_props.raw import RawRow
 from nba_props.sources.parquet import ParquetSource
-from tests.nba_props.oracle import Season
-from tests.nba_props.warehouse import FORECASTS, KEYS, PROPS, TABLES, Warehouse, schedule_of
+from tests.support.forecast_oracle import Season
+from tests.support.step_warehouse import FORECASTS, KEYS, PROPS, TABLES, Warehouse, schedule_of
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from nba_props.sources.shapes_schedule import (
     undecided_dates,
 )
 from nba_props.sources.shapes_shots import shot_rows
-from tests.nba_props import bodies
+from tests.support import league_bodies as bodies
 
 DAY = date(2025, 1, 10)
 VERSION = datetime(2025, 1, 11, 6, tzinfo=UTC)

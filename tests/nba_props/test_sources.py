@@ -13,7 +13,7 @@ from nba_props.sources import EASTERN, Source, eastern_date, season_of_date
 from nba_props.sources.live import LiveSource
 from nba_props.sources.recorded import RecordedSource
 from nba_props.sources.synthetic import SyntheticSource
-from tests.nba_props import bodies
+from tests.support import league_bodies as bodies
 
 DAY = date(2025, 1, 10)
 WEEK = (DAY - timedelta(days=3), DAY + timedelta(days=3))

@@ -9,7 +9,7 @@ import pytest
 from nba_props.raw import RawRow
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import SyntheticSource, night_of_2026_02_03
-from tests.nba_props.warehouse import (
+from tests.support.step_warehouse import (
     DAY,
     FORECASTS,
     KEYS,

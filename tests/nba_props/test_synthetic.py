@@ -19,7 +19,7 @@ from nba_props.sources.boxscore import play
 from nba_props.sources.people import FIRST_PLAYER_ID, rosters
 from nba_props.sources.synthetic import SyntheticSource, night_of_2026_02_03
 from nba_props.teams import TEAMS
-from tests.real_data import ROOT
+from tests.support.real_data import ROOT
 
 DAY = date(2025, 1, 10)
 SEEDS = st.integers(0, 10**9)

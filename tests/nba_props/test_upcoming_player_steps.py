@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from nba_props.raw import RawRow
-from tests.nba_props.warehouse import DAY, PROPS, SCHEDULE, Warehouse, line, upcoming
+from tests.support.step_warehouse import DAY, PROPS, SCHEDULE, Warehouse, line, upcoming
 
 STEP = "upcoming_player_game_context"
 STAR, MATE, RIVAL = "Blorabbix Fneeyvvik", "Mrul Glaxommuz", "Qued Zwetommuz"

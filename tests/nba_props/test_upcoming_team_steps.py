@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from nba_props.raw import RawRow
-from tests.nba_props.warehouse import DAY, SCHEDULE, Warehouse, line, upcoming
+from tests.support.step_warehouse import DAY, SCHEDULE, Warehouse, line, upcoming
 
 STEP = "upcoming_team_game_context"
 HOME, AWAY = "Blorabbix Fneeyvvik", "Qued Zwetommuz"

@@ -16,7 +16,7 @@ from nba_props.replay.scrapers import GAMEBOOK
 from nba_props.replay.tally import Tally
 from nba_props.sources.parquet import ParquetSource
 from phasegate import Pipeline, connect, parse_run
-from tests.cli.given import StillClock
+from tests.support.commands import StillClock
 
 FRIDAY, SATURDAY = "2024-10-25", "2024-10-26"
 NIGHT = datetime(2024, 10, 26, 6, tzinfo=UTC).timestamp()

@@ -11,8 +11,8 @@ from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.parquet_schedule import XREF
 from nba_props.witness.compare import COLUMNS, TOTAL_TURNOVERS, Disagreement, Game, Report, compare
 from nba_props.witness.files import hold_against, read_known, read_team_log
-from tests.nba_props.folders import box, witness_folder
-from tests.nba_props.warehouse import loser, raw_row
+from tests.support.data_folders import box, witness_folder
+from tests.support.step_warehouse import loser, raw_row
 
 DAY = date(2025, 1, 10)
 ESPN_OF = {**COLUMNS, TOTAL_TURNOVERS: TOTAL_TURNOVERS}

@@ -8,7 +8,7 @@ import pytest
 
 from nba_props.cli import main
 from nba_props.raw import RawRow
-from tests.nba_props.folders import (
+from tests.support.data_folders import (
     boxes_of,
     event,
     played,

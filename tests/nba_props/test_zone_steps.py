@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from nba_props.raw import RawRow
-from tests.nba_props.warehouse import DAY, SCHEDULE, SHOTS, Warehouse, line, upcoming
+from tests.support.step_warehouse import DAY, SCHEDULE, SHOTS, Warehouse, line, upcoming
 
 TEAM, PLAYER = "team_defense_zone_analysis", "player_shot_zone_analysis"
 STEPS = ("upcoming_team_game_context", TEAM, "upcoming_player_game_context", PLAYER)

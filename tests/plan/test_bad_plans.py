@@ -5,7 +5,7 @@ import pytest
 
 from phasegate.errors import BadInput
 from phasegate.plan.load import load_plan
-from tests.plan.refused import refusal
+from tests.support.bad_plans import refusal
 
 PLAN = """\
 pipeline = "nba"

@@ -3,8 +3,8 @@
 
 import pytest
 
-from tests.plan.good import TIMED, TIMED_FILES
-from tests.plan.refused import refusal
+from tests.support.bad_plans import refusal
+from tests.support.good_plans import TIMED, TIMED_FILES
 
 START = 'start = "schedule 10:00"'
 LATE = 'deadline = "last_game_end + 8h"'

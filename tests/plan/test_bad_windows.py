@@ -4,8 +4,8 @@
 import pytest
 
 from phasegate.plan.load import load_plan
-from tests.plan.good import TIMED, TIMED_FILES
-from tests.plan.refused import refusal
+from tests.support.bad_plans import refusal
+from tests.support.good_plans import TIMED, TIMED_FILES
 
 CALENDAR = 'calendar = "nba.calendar:dates"\n'
 WINDOW = '{ step = "team_game", back = "20d" }'

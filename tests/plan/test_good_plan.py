@@ -4,7 +4,7 @@ from phasegate.base.keys import Run
 from phasegate.plan.gate import Need, Receiver, Spec
 from phasegate.plan.load import load_plan
 from phasegate.plan.model import Moment, Plan
-from tests.plan.good import FILES, GOOD
+from tests.support.good_plans import FILES, GOOD
 
 OVERNIGHT = Run("2026-02-03", "overnight")
 SAME_DAY = Run("2026-02-03", "same_day")

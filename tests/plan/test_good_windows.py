@@ -10,7 +10,7 @@ from phasegate.errors import BadInput
 from phasegate.plan.gate import Need
 from phasegate.plan.load import load_plan
 from phasegate.plan.model import Hours, Moment, Plan, Start
-from tests.plan.good import FILES, GOOD, TIMED, TIMED_FILES
+from tests.support.good_plans import FILES, GOOD, TIMED, TIMED_FILES
 
 OVERNIGHT = Run("2026-02-03", "overnight")
 SAME_DAY = Run("2026-02-03", "same_day")

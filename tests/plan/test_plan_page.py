@@ -6,8 +6,8 @@ from phasegate.plan.alerts import ALERT_KEYS, CHANNEL_KEYS
 from phasegate.plan.load import TOP_KEYS, load_plan
 from phasegate.plan.phases import MODE_KEYS, PHASE_KEYS, SEND_KEYS
 from phasegate.plan.steps import COLUMN_TYPES, STEP_KEYS
-from tests.docs_runner import split
-from tests.real_data import ROOT
+from tests.support.docs_runner import split
+from tests.support.real_data import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "plan.md").read_text()
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from phasegate.errors import BadInput
 from phasegate.plan.load import load_plan
 from phasegate.plan.toml_lines import Place, parse, spell, suggest
-from tests.plan.good import FILES, GOOD
+from tests.support.good_plans import FILES, GOOD
 
 TEXT = '''\
 top = """

@@ -17,7 +17,7 @@ import phasegate
 from phasegate.errors import Ambiguous, Conflict, Unavailable
 from phasegate.stores import sqlite
 from phasegate.stores.sqlite import SQLiteStore
-from tests.stores.sqlite_files import integrity, says
+from tests.support.sqlite_files import integrity, says
 
 INCREMENT = """
 import sys

@@ -10,7 +10,7 @@ import pytest
 
 from phasegate.errors import BadDocument, BadInput, Unavailable
 from phasegate.stores.sqlite import SQLiteStore
-from tests.stores.sqlite_files import change, says
+from tests.support.sqlite_files import change, says
 
 NOBODY = 65534
 

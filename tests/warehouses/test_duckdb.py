@@ -13,7 +13,7 @@ from phasegate.base.table import Table
 from phasegate.errors import BadInput, Unavailable
 from phasegate.testing.warehouse_rows import DAY, GAMES, NEXT_DAY, STORE, game, rows_of, write
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
-from tests.warehouses.processes import points, process
+from tests.support.processes import points, process
 
 # Files
 

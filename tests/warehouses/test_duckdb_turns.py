@@ -17,7 +17,7 @@ from phasegate.base.receipt import Fence
 from phasegate.errors import Conflict, Unavailable
 from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
-from tests.warehouses.processes import PART, PRELUDE, points, process
+from tests.support.processes import PART, PRELUDE, points, process
 
 
 def test_processes_take_turns_and_lose_nothing(path: Path, warehouse: DuckDBWarehouse) -> None:

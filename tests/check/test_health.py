@@ -1,0 +1,72 @@
+"""The checks of a date: each has an outcome of its own, and one that raises is never fine."""
+
+import pytest
+
+from phasegate.base.disk import Disk
+from phasegate.base.findings import Outcome, exit_code
+from phasegate.check.health import Health
+from phasegate.errors import Unavailable
+from tests.support.pipelines import DAY, PLAN, Shop, load, settle, shop
+
+STRICT = PLAN.replace(
+    "[phase.load]", '[phase.load]\nmodes.daily = { expect = "*", critical = ["orders"], deadline = "12:00" }'
+)
+
+
+def verdicts(made: Shop, on: str = DAY) -> dict[str, str]:
+    return {outcome.check: outcome.verdict for outcome in made.pipeline.health.evaluate(on)}
+
+
+def test_a_date_that_is_done_is_fine() -> None:
+    made = shop()
+    load(made, 1, 2)
+    settle(made)
+    for delivery in made.pipeline.ports.bus.receive(["mailer"]):
+        made.pipeline.complete({"trigger_id": delivery.message.id, "status": "success"})
+    assert set(verdicts(made).values()) == {"ok"}
+    assert {"store", "warehouse", "deadlines", "clock"} <= verdicts(made).keys()
+
+
+def test_yesterday_is_of_the_pipelines_zone() -> None:
+    made = shop(plan=PLAN.replace('timezone = "UTC"', 'timezone = "America/New_York"'))
+    made.clock.at = 1_770_170_400.0  # 2026-02-04 02:00 UTC, still the 3rd in New York
+    assert made.pipeline.health.yesterday() == "2026-02-02"
+
+
+def test_a_missed_deadline_and_a_clock_from_the_past_are_findings() -> None:
+    made = shop(plan=STRICT)
+    with made.pipeline.begin(f"{DAY}.daily", step="orders") as run:
+        run.fail("down")
+    made.clock.at += 3 * 86400.0
+    made.pipeline.work_until_idle()
+    assert verdicts(made)["deadlines"] == "finding"
+    made.clock.at -= 4 * 86400.0
+    assert verdicts(made)["clock"] == "finding"
+
+
+def test_what_cannot_be_reached_is_not_evaluated_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = shop(plan=STRICT)
+    load(made, 1)
+
+    def gone() -> None:
+        raise Unavailable("warehouse.duckdb is in use by process 7")
+
+    monkeypatch.setattr(made.warehouse, "snapshot", gone)
+    outcomes = {outcome.check: outcome for outcome in made.pipeline.health.evaluate(DAY)}
+    assert outcomes["warehouse"].verdict == "not evaluated"
+    assert "in use by process 7" in outcomes["warehouse"].error
+    assert outcomes["deadlines"].verdict == "ok"
+    assert exit_code(outcomes.values()) == 2
+
+
+def test_a_part_that_raises_is_not_evaluated_and_a_full_disk_is_a_finding() -> None:
+    made = shop()
+
+    def broken(first: str, last: str, /) -> list[Outcome]:
+        raise RuntimeError(f"no such table in {first} to {last}")
+
+    made_by = Health(made.pipeline.plan, made.pipeline.ports, overview=made.pipeline.overview,
+                     spans=[("reconcile", broken)], disk=lambda: Disk(path="/d", free=1, total=10**12))  # fmt: skip
+    outcomes = {outcome.check: outcome for outcome in made_by.evaluate(DAY)}
+    assert outcomes["reconcile"].error == "RuntimeError: no such table in 2026-02-03 to 2026-02-03"
+    assert [f.code for f in outcomes["disk"].findings] == ["PG024"]

@@ -1,0 +1,221 @@
+"""What runs tell each other: readings only grow newer, drift is forgotten by what shows it, notices by who heard."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from phasegate.base.receipt import Stamp
+from phasegate.gate import decisions
+from phasegate.gate import ledger as window
+from phasegate.gate import propagation as across
+from phasegate.gate.decisions import Report
+from phasegate.gate.ledger import Ledger
+from phasegate.gate.phase import Input, Notice, Phase, Window
+from phasegate.gate.propagation import Told
+from tests.support.phase_commands import (
+    BEFORE,
+    GATE,
+    KEY,
+    Command,
+    commands,
+    days,
+    hearings,
+    readings,
+    stamps,
+    states,
+    times,
+)
+
+NAME = str(BEFORE)
+writes = st.lists(st.tuples(days, stamps), max_size=8)
+reads = st.sampled_from(["f1", "f2"]).map(Stamp)
+
+
+@st.composite
+def told_states(draw: st.DrawFn) -> Phase:
+    """Draw a run that has read its window, may have heard of drift, and has news for others."""
+    state = draw(states())
+    assert state is not None
+    told: Phase | None = replace(state, gate=GATE)
+    news = Report(member="team", status="success", order=9.0, stamp=draw(stamps), built_from={}, write_id="w9")
+    told, _ = decisions.report(news, key=KEY, now=3_000.0, attempt="news")(told)
+    reading = draw(readings)
+    told, _ = across.windowed({NAME: reading}, origin=None, key=KEY, now=3_000.0, attempt="read")(told)
+    for day, seen in draw(st.lists(st.tuples(days, readings), max_size=2)):
+        told, _ = across.drifted(NAME, days=[day], seen=seen)(told)
+    assert told is not None
+    return told
+
+
+def reading_of(state: Phase | None) -> Window | None:
+    return None if state is None else state.windows.get(NAME)
+
+
+def ledger_of(told: list[tuple[str, Stamp]]) -> Ledger | None:
+    ledger: Ledger | None = None
+    for day, stamp in told:
+        ledger, _ = window.recorded(day, stamp=stamp)(ledger)
+    return ledger
+
+
+@given(told_states(), hearings | commands)
+def test_a_reading_of_a_window_never_gives_way_to_an_older_one(state: Phase, command: Command) -> None:
+    before = reading_of(state)
+    assert before is not None
+    after = reading_of(command.decide("a1")(state)[0])
+    assert after is not None
+    assert after.order >= before.order
+    assert after.order > before.order or after.stamp == before.stamp
+
+
+@given(told_states(), hearings | commands)
+def test_drift_is_forgotten_only_by_a_reading_that_shows_it(state: Phase, command: Command) -> None:
+    before = reading_of(state)
+    assert before is not None
+    after = reading_of(command.decide("a1")(state)[0])
+    assert after is not None
+    assert set(before.drifted) <= set(after.drifted) or after.order >= before.drift_order
+
+
+@given(told_states(), readings, days)
+def test_a_run_has_drifted_or_holds_what_it_is_told(state: Phase, seen: Window, day: str) -> None:
+    before = reading_of(state)
+    assert before is not None
+    after = reading_of(across.drifted(NAME, days=[day], seen=seen)(state)[0])
+    assert after is not None
+    assert day in after.drifted or after.order >= seen.order
+    assert not after.drifted or after.drift_order > after.order
+    assert after.stamp.fingerprint == before.stamp.fingerprint
+
+
+@given(told_states(), readings, st.none() | days, times)
+def test_readings_may_come_in_any_order(state: Phase, one: Window, origin: str | None, now: float) -> None:
+    other = Window(stamp=Stamp("f9", 9), order=9)
+
+    def after(first: Window, second: Window) -> Window | None:
+        told: Phase | None = state
+        for number, reading in enumerate((first, second)):
+            decide = across.windowed({NAME: reading}, origin=origin, key=KEY, now=now, attempt=f"a{number}")
+            told, _ = decide(told)
+        return reading_of(told)
+
+    assert after(one, other) == after(other, one) == other
+
+
+@given(told_states(), st.data())
+def test_only_a_notice_that_was_heard_is_forgotten_and_a_newer_one_stays(state: Phase, data: st.DataObject) -> None:
+    assert state.notices
+    told = Told({}, {}, {})
+    for name, notice in state.notices.items():
+        now = data.draw(st.sampled_from([notice, Notice(order=0.0, origin=notice.origin, at=notice.at)]))
+        told[data.draw(st.integers(0, 2))][name] = now
+    after, _ = across.delivered(told, until=5_000.0)(state)
+    assert after is not None
+    for name, notice in state.notices.items():
+        assert (name in after.notices) == (told.heard.get(name) != notice)
+        left = after.notices.get(name, notice)
+        assert (left.order, left.origin) == (notice.order, notice.origin)
+        assert left.at == (5_000.0 if told.left.get(name) == notice else notice.at)
+
+
+@given(writes, days, st.one_of(stamps, reads))
+def test_recording_is_pure_and_recording_again_answers_the_same(
+    told: list[tuple[str, Stamp]], day: str, stamp: Stamp
+) -> None:
+    ledger, decide = ledger_of(told), window.recorded(day, stamp=stamp)
+    assert decide(ledger) == decide(ledger)
+    once, answer = decide(ledger)
+    assert decide(once) == (once, answer)
+
+
+@given(writes, days, st.one_of(stamps, reads))
+def test_a_ledger_never_goes_back_to_an_older_write_and_counts_each_change(
+    told: list[tuple[str, Stamp]], day: str, stamp: Stamp
+) -> None:
+    before = ledger_of(told) or Ledger()
+    after, number = window.recorded(day, stamp=stamp)(before)
+    old, new = before.stamps.get(day), after.stamps[day]
+    assert old is None or new.token >= old.token
+    assert after.changes == before.changes + (new != old)
+    assert bool(number) == (new == stamp)
+    assert number in (0, after.numbers[day])
+    assert after.numbers[day] <= after.changes
+    assert {**after.stamps, day: stamp} == {**before.stamps, day: stamp}
+
+
+def opened() -> Phase:
+    """Return a run whose team and trend are asked for, of a window that was read once."""
+    told: Phase | None = None
+    decide = decisions.open_phase("analytics", key=KEY, gate=GATE, now=1_000.0, attempt="open", alone=False)
+    told, _ = decide(told)
+    begun = Input(generation=1, stamps={"box": Stamp("f1", 1)}, begun_at=0.0, begun_by="")
+    told, _ = decisions.begin("raw", given=begun, key=KEY, now=1_000.0, attempt="begin")(told)
+    first = Window(stamp=Stamp("f1", 1), order=1)
+    told, _ = across.windowed({NAME: first}, origin=None, key=KEY, now=1_000.0, attempt="first")(told)
+    assert told is not None
+    return told
+
+
+def answered(phase: Phase, member: str) -> Phase:
+    request = phase.requests[member]
+    said = Report(member=member, status="success", order=1.0, stamp=Stamp(f"{member}1", 1), built_from=request.inputs,
+                  request=request.id, write_id=f"w-{member}")  # fmt: skip
+    told, answer = decisions.report(said, key=KEY, now=1_001.0, attempt=f"a-{member}")(phase)
+    assert told is not None
+    assert answer.outcome == "accepted"
+    return told
+
+
+def test_only_what_looks_back_passes_on_where_an_earlier_change_began() -> None:
+    second = Window(stamp=Stamp("f2", 2), order=2)
+    told, _ = across.windowed({NAME: second}, origin="2026-02-01", key=KEY, now=1_000.0, attempt="second")(opened())
+    assert told is not None
+    told = answered(answered(told, "team"), "trend")
+    assert told.notices["trend"].origin == "2026-02-01"
+    assert told.notices["team"].origin == "2026-02-03"
+
+
+def test_a_reading_from_before_a_change_does_not_end_the_drift() -> None:
+    told, is_news = across.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f3", 3), order=3))(opened())
+    assert is_news
+    for order, drifted in ((2, ("2026-02-01",)), (3, ())):
+        reading = Window(stamp=Stamp(f"f{order}", order), order=order)
+        told, _ = across.windowed({NAME: reading}, origin=None, key=KEY, now=1_002.0, attempt=f"r{order}")(told)
+        assert told is not None
+        assert told.windows[NAME].drifted == drifted
+
+
+def test_the_same_content_written_again_is_no_drift_and_ends_one() -> None:
+    told, _ = across.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f3", 3), order=3))(opened())
+    told, is_news = across.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f1", 4), order=4))(told)
+    assert told is not None
+    assert not is_news
+    assert told.windows[NAME].drifted == ()
+
+
+def test_a_run_opened_after_its_deadline_fires_nothing_before_it_has_heard_all_that_was_known() -> None:
+    told: Phase | None = None
+    gate = replace(GATE, expect=("team", "odds"), critical=("odds",), settle_s=0.0, deadline=500.0)
+    told, _ = decisions.open_phase("analytics", key=KEY, gate=gate, now=1_000.0, attempt="open", alone=False)(told)
+    known = Report(member="odds", status="success", order=1.0, stamp=Stamp("f1", 1), built_from={}, relayed=True)
+    told, answer = decisions.report(known, key=KEY, now=1_001.0, attempt="relay")(told)
+    assert answer.generation == 0, "its sister may know of the team too"
+    first = Window(stamp=Stamp("f1", 1), order=1)
+    told, _ = across.windowed({NAME: first}, origin=None, key=KEY, now=1_002.0, attempt="first")(told)
+    assert told is not None
+    assert told.generation == 1
+    assert told.firings[0].missing == ("team",)
+
+
+def test_a_run_that_cannot_hear_what_was_known_is_not_kept_from_its_deadline_for_ever() -> None:
+    told: Phase | None = None
+    gate = replace(
+        GATE, expect=("team", "odds"), critical=("odds",), settle_s=0.0, deadline=500.0, catch_up_max_s=100.0
+    )
+    told, _ = decisions.open_phase("analytics", key=KEY, gate=gate, now=1_000.0, attempt="open", alone=False)(told)
+    known = Report(member="odds", status="success", order=1.0, stamp=Stamp("f1", 1), built_from={}, relayed=True)
+    told, _ = decisions.report(known, key=KEY, now=1_001.0, attempt="relay")(told)
+    told, answer = decisions.look(key=KEY, now=1_099.0, attempt="early")(told)
+    assert answer.generation == 0
+    told, answer = decisions.look(key=KEY, now=1_100.0, attempt="late")(told)
+    assert answer.generation == 1

@@ -1,0 +1,90 @@
+"""What is told of tables that somebody else writes: nobody can order two reads, and a message may be lost."""
+
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Stamp
+from phasegate.bus import Message
+from tests.support.pipelines import Shop, settle
+from tests.support.windows import PLAN, builds, cell, many_days, phase
+
+FOREIGN = PLAN.replace('{ step = "sum", back = "5d" }', '{ step = "raw.box", back = "5d" }')
+
+
+def scrape(made: Shop, day: int, amount: int) -> None:
+    """Fill a day of the foreign table, as somebody who knows nothing of receipts."""
+    date, table = f"2026-02-{day:02d}", made.pipeline.plan.steps["box"].table
+    assert table is not None
+    made.warehouse.prepare(table, partition=date, store_id="nobody")
+    with made.warehouse.transaction() as tx:
+        tx.stage_rows(table, [{"day": date, "id": 0, "amount": amount}])
+        tx.replace(table, partition=date, token=0)
+
+
+def tell(made: Shop, day: int, mode: str) -> None:
+    made.pipeline.complete({"step": "box", "run": f"2026-02-{day:02d}.{mode}", "status": "success"})
+
+
+def published(made: Shop, *, losing: bool) -> list[Message]:
+    """Write down what is published from now on; the relays among it are lost while ``losing``."""
+    told: list[Message] = []
+    publish = made.pipeline.ports.bus.publish
+
+    def note(message: Message, /) -> None:
+        told.append(message)
+        if not (losing and message.id.startswith("relay.") and sum(m.id == message.id for m in told) == 1):
+            publish(message)
+
+    made.pipeline.ports.bus.publish = note  # type: ignore[method-assign]  # a wire that loses
+    return told
+
+
+def test_a_lost_message_to_the_sister_run_is_sent_again_until_she_holds_the_content() -> None:
+    made = many_days()
+    for mode in ("day", "night"):
+        scrape(made, 1, 1)
+        tell(made, 1, mode)
+    settle(made)
+    told = published(made, losing=True)
+    scrape(made, 1, 2)
+    tell(made, 1, "night")
+    assert sum(message.id.startswith("relay.") for message in told) == 1
+    made.clock.at += 60.0
+    made.pipeline.sweeper.sweep()
+    assert sum(message.id.startswith("relay.") for message in told) == 2
+    settle(made)
+    one, other = (phase(made, 1, name="raw", mode=mode).members["box"].result for mode in ("day", "night"))
+    assert one is not None
+    assert other is not None
+    assert one.stamp == other.stamp
+    assert made.pipeline.next_due() is None
+
+
+def test_a_run_that_is_opened_late_takes_over_what_its_sister_read_without_a_message() -> None:
+    made = many_days()
+    scrape(made, 1, 1)
+    tell(made, 1, "night")
+    settle(made)
+    told = published(made, losing=True)
+    made.pipeline.gatekeeper.open("raw", Run("2026-02-01", "day"))
+    result = phase(made, 1, name="raw", mode="day").members["box"].result
+    assert result is not None
+    assert [message.id for message in told if message.id.startswith("relay.")] == []
+
+
+def test_a_ledger_that_holds_an_older_read_is_put_right_by_whoever_meets_it() -> None:
+    made = many_days(FOREIGN)
+    scrape(made, 1, 1)
+    tell(made, 1, "night")
+    settle(made)
+    first = phase(made, 1, name="raw").members["box"].result
+    scrape(made, 1, 2)
+    tell(made, 1, "night")
+    settle(made)
+    assert first is not None
+    herald = made.pipeline.gatekeeper._herald
+    herald.record("box", "2026-02-01", stamp=Stamp(first.stamp.fingerprint))  # told late, by who read before
+    scrape(made, 2, 4)
+    tell(made, 2, "night")
+    settle(made)
+    assert cell(made, "out.trend", 2) == 2
+    assert builds(made, "trend", 2) == 1
+    assert made.pipeline.next_due() is None

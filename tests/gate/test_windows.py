@@ -1,0 +1,168 @@
+"""Windows over earlier dates, and modes that share tables: what later runs and sister runs hear, and when."""
+
+import pytest
+
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Stamp
+from phasegate.calendar.month import Day
+from phasegate.gate.propagation import News
+from tests.support.pipelines import settle, shop
+from tests.support.windows import PLAN, STEPS, builds, cell, expecting, load, many_days, phase, play
+
+
+def test_a_step_is_built_of_the_days_before_its_date() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4, 4: 8})
+    assert [cell(made, "out.trend", day) for day in (1, 2, 3, 4)] == [0, 1, 3, 7]
+    assert [builds(made, "trend", day) for day in (1, 2, 3, 4)] == [1, 1, 1, 1]
+
+
+def test_a_changed_day_is_built_into_the_next_two_and_drifts_from_the_others() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4, 4: 8, 5: 16})
+    load(made, 1, 101)
+    settle(made)
+    assert [cell(made, "out.trend", day) for day in (2, 3, 4, 5)] == [101, 103, 7, 15]
+    assert phase(made, 4).windows["out.sum@5d"].drifted == ("2026-02-01",)
+    assert phase(made, 3).windows["out.sum@5d"].drifted == ()
+    assert made.pipeline.next_due() is None
+
+
+def test_a_refresh_builds_what_has_drifted_once() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4, 4: 8, 5: 16})
+    load(made, 1, 101)
+    settle(made)
+    assert made.pipeline.gatekeeper.refresh("out", Run("2026-02-05", "night"))
+    settle(made)
+    assert cell(made, "out.trend", 5) == 115
+    assert builds(made, "trend", 5) == 2
+    assert phase(made, 5).windows["out.sum@5d"].drifted == ()
+
+
+def test_what_is_built_anew_for_another_reason_takes_a_drifted_window_along() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4, 4: 8})
+    load(made, 1, 101)
+    settle(made)
+    load(made, 4, 9)
+    settle(made)
+    assert cell(made, "out.trend", 4) == 107
+    assert made.pipeline.next_due() is None
+
+
+def test_the_same_data_again_builds_nothing_later() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4})
+    load(made, 1, 1)
+    settle(made)
+    assert [builds(made, "trend", day) for day in (2, 3)] == [1, 1]
+
+
+def test_both_modes_hear_of_a_table_that_one_of_them_wrote() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2})
+    made.pipeline.gatekeeper.open("raw", Run("2026-02-02", "day"))
+    settle(made)
+    assert phase(made, 2, mode="day").generation == 1
+    assert builds(made, "trend", 2) == 1
+    load(made, 2, 3)
+    settle(made)
+    for mode in ("day", "night"):
+        one = phase(made, 2, mode=mode).members["trend"].result
+        assert one is not None
+        assert one.stamp.token == 2
+    assert builds(made, "trend", 2) == 2
+    assert made.pipeline.next_due() is None
+
+
+def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4})
+    herald = made.pipeline.gatekeeper._herald
+
+    def dies(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(herald, "deliver", dies)
+        with pytest.raises(RuntimeError):
+            load(made, 1, 101)
+    settle(made, until_s=7200.0)
+    assert cell(made, "out.trend", 2) == 101
+
+
+def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> None:
+    made = expecting()
+    days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
+    made.pipeline.timekeeper.put(days)
+    load(made, 2, 2)
+    settle(made)
+    assert "trend" not in phase(made, 2).requests
+    assert phase(made, 2).windows["out.sum@5d"].awaited.keys() == {"2026-02-01"}
+    load(made, 1, 1)
+    settle(made)
+    assert cell(made, "out.trend", 2) == 1
+    assert builds(made, "trend", 2) == 1
+
+
+def test_a_mode_that_awaits_no_windows_is_built_at_once_and_again_when_the_day_comes() -> None:
+    made = expecting(await_windows=False)
+    days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
+    made.pipeline.timekeeper.put(days)
+    load(made, 2, 2)
+    settle(made)
+    assert cell(made, "out.trend", 2) == 0
+    assert phase(made, 2).generation == 1
+    load(made, 1, 1)
+    settle(made)
+    assert cell(made, "out.trend", 2) == 1
+    assert phase(made, 2).generation == 2
+
+
+def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> None:
+    made = expecting()
+    made.pipeline.timekeeper.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
+    load(made, 2, 2)
+    settle(made, until_s=13 * 3600.0)
+    assert cell(made, "out.trend", 2) == 0
+
+
+def test_a_day_that_is_cancelled_is_waited_for_no_longer() -> None:
+    made = expecting()
+    made.pipeline.timekeeper.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
+    load(made, 2, 2)
+    settle(made, until_s=60.0)
+    assert phase(made, 2).windows["out.sum@5d"].awaited.keys() == {"2026-02-01"}
+    made.pipeline.timekeeper.put([Day(date="2026-02-01", state="void", reason="snow storm")])
+    settle(made, until_s=60.0)
+    assert cell(made, "out.trend", 2) == 0
+
+
+def test_a_window_that_the_plan_gains_later_knows_the_days_before_it() -> None:
+    old = PLAN.replace('{ step = "sum", back = "5d" }, ', "").replace("cascade_days = 2\n", "")
+    made = many_days(old)
+    play(made, {1: 1, 2: 2})
+    grown = shop(STEPS, plan=PLAN, store=made.store, warehouse=made.warehouse)
+    grown.pipeline.gatekeeper.replan("out", Run("2026-02-02", "night"))
+    load(grown, 3, 4)
+    settle(grown)
+    assert [cell(grown, "out.trend", day) for day in (2, 3)] == [1, 3]
+    assert grown.pipeline.next_due() is None
+
+
+def test_old_news_that_are_told_late_change_nothing_for_a_run_that_holds_them() -> None:
+    made = many_days()
+    play(made, {1: 1, 2: 2, 3: 4})
+    herald = made.pipeline.gatekeeper._herald
+    held = made.store.read("ledger:shop:sum:2026-02")
+    assert held is not None
+    number = held.body["numbers"]["2026-02-02"]  # type: ignore[index]
+    assert number, "the ledger counts its changes"
+    # somebody has noted a newer write, and is still to tell of it
+    newer = herald.record("sum", "2026-02-02", stamp=Stamp("1-9", 99))
+    before = phase(made, 3)
+    assert herald.tell_later("sum", News("2026-02-02", int(str(number)), origin="2026-02-02")) == []
+    assert phase(made, 3) == before
+    assert herald.tell_later("sum", News("2026-02-02", newer, origin="2026-02-02"))
+    assert set(phase(made, 3).requests) == {"trend"}
