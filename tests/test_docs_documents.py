@@ -6,19 +6,19 @@ import msgspec
 import pytest
 
 from phasegate import messages
-from phasegate.alerts.delivery import Post
+from phasegate.alerts.delivery import Notification
 from phasegate.alerts.evaluations import Watch
 from phasegate.alerts.incident import Incident
 from phasegate.base.findings import Finding
 from phasegate.buses import local
 from phasegate.calendar import month as calendar
-from phasegate.check.reconciler import Deed, Reconciliation, Told
-from phasegate.gate import phase
+from phasegate.check.reconciler import Applied, Reconciliation, RecordedFinding
+from phasegate.gate import phase, records
 from phasegate.gate.ledger import Ledger
 from phasegate.gate.mirror import Mirrored
 from phasegate.gate.quarantine import Quarantined
 from phasegate.plan import gate
-from phasegate.work.backfill import Order, Progress
+from phasegate.work.backfill import BackfillJob, Progress
 from phasegate.write.identity import Identity
 from phasegate.write.lease import Lease
 from tests.support.real_data import ROOT
@@ -30,37 +30,37 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "### Spec": gate.Spec,
     "### Need": gate.Need,
     "### Receiver": gate.Receiver,
-    "### Input": phase.Input,
-    "### Member": phase.Member,
-    "### Result": phase.Result,
-    "### Attempt": phase.Attempt,
-    "### Request": phase.Request,
-    "### Firing": phase.Firing,
-    "### Entry": phase.Entry,
-    "### Window": phase.Window,
-    "### Notice": phase.Notice,
-    "### Seen": phase.Seen,
+    "### Input": records.Input,
+    "### Member": records.Member,
+    "### Result": records.Result,
+    "### Attempt": records.Attempt,
+    "### Request": records.Request,
+    "### Firing": records.Firing,
+    "### Entry": records.Entry,
+    "### Window": records.Window,
+    "### Notice": records.Notice,
+    "### Seen": records.Seen,
     "## Lease": Lease,
     "## Ledger": Ledger,
     "## Calendar": calendar.Month,
-    "### Known": calendar.Known,
+    "### Learned": calendar.Learned,
     "### Day": calendar.Day,
     "## Backfill": Progress,
-    "### Order": Order,
+    "### BackfillJob": BackfillJob,
     "## Reconciliation": Reconciliation,
-    "### Told": Told,
-    "### Deed": Deed,
+    "### RecordedFinding": RecordedFinding,
+    "### Applied": Applied,
     "## Mirror": Mirrored,
     "## Message": local._Envelope,
     "## Quarantine": Quarantined,
     "## Identity": Identity,
     "## Incident": Incident,
     "### Finding": Finding,
-    "### Post": Post,
+    "### Notification": Notification,
     "## Watch": Watch,
-    "### `trigger`": messages.Trigger,
-    "### `request`": messages.Request,
-    "### `completion`": messages.Completion,
+    "### `trigger`": messages.TriggerMessage,
+    "### `request`": messages.RequestMessage,
+    "### `completion`": messages.CompletionMessage,
 }
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from phasegate.base.findings import Severity
 
-Kind = Literal["opened", "escalated", "resolved", "digest", "test"]
+NoteKind = Literal["opened", "escalated", "resolved", "digest", "test"]
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +17,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    kind: Kind
+    kind: NoteKind
     pipeline: str
     timezone: str
     title: str

@@ -83,7 +83,7 @@ class Busy(PhasegateError):
     """Somebody else holds it: not a success and not a failure; let the message be delivered again."""
 
 
-class Moved(PhasegateError):
+class InputsChanged(PhasegateError):
     """The inputs are no longer those of the request: nothing was written; the document will ask again."""
 
 

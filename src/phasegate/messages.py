@@ -21,7 +21,7 @@ TIME_MAX = 1e11
 CLOCK_SKEW_MAX_S = 300.0
 
 
-class Trigger(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trigger"):
+class TriggerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trigger"):
     """A phase fired generation ``generation``; ``receiver`` is asked to begin with these stamps of its members."""
 
     id: str
@@ -34,7 +34,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     missing: tuple[str, ...] = ()
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="request"):
+class RequestMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="request"):
     """A phase asks for a step to be built of exactly these inputs."""
 
     id: str
@@ -46,7 +46,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     forced: bool = False
 
 
-class Completion(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="completion"):
+class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="completion"):
     """Somebody outside finished, or failed to finish, an external step.
 
     ``sequence`` (declared) or else ``completed_at`` says which of two completions is newer.
@@ -68,13 +68,13 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     error: str = ""
 
 
-Body = Trigger | Request | Completion
+Body = TriggerMessage | RequestMessage | CompletionMessage
 
 
 def parse(body: Mapping[str, object], *, where: str) -> Body:
     """Read a message's body. Raises BadInput: one line that names the message, the field and what it should be."""
     kind = body.get("kind")
-    kinds = {"trigger": Trigger, "request": Request, "completion": Completion}
+    kinds = {"trigger": TriggerMessage, "request": RequestMessage, "completion": CompletionMessage}
     if not isinstance(kind, str) or kind not in kinds:
         raise BadInput(f"{where}: kind is {kind!r}; it must be one of trigger, request, completion")
     try:
@@ -83,7 +83,7 @@ def parse(body: Mapping[str, object], *, where: str) -> Body:
         raise BadInput(f"{where}: {kind} message: {e}") from None
 
 
-def completion_order(said: Completion, *, where: str, now: float) -> float:
+def completion_order(said: CompletionMessage, *, where: str, now: float) -> float:
     """Return what orders two completions of one step: a sequence as it is, a time no later than now + 5 min.
 
     Raises BadInput for a time without a zone, or nonsense.
@@ -109,7 +109,11 @@ def completion_order(said: Completion, *, where: str, now: float) -> float:
 
 
 def completion_run(
-    said: Completion, *, modes: tuple[str, ...], where: str, mode_at: Callable[[str, float], str | None] | None = None
+    said: CompletionMessage,
+    *,
+    modes: tuple[str, ...],
+    where: str,
+    mode_at: Callable[[str, float], str | None] | None = None,
 ) -> keys.Run:
     """Return the run a completion speaks of.
 

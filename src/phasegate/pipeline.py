@@ -9,31 +9,31 @@ from phasegate.alerts.incidents import Incidents
 from phasegate.base.backoff import held_up_s
 from phasegate.base.disk import Disk
 from phasegate.base.receipt import Part
-from phasegate.calendar.calendar import Almanac, Dates
+from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
 from phasegate.check.reconciler import Reconciler
 from phasegate.errors import BadInput, PhasegateError
-from phasegate.explain.late_results import Lateness
+from phasegate.explain.late_results import LateResults
 from phasegate.explain.overview import Overview
 from phasegate.gate.decisions import Answer
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.propagator import Herald
+from phasegate.gate.propagator import Propagator
 from phasegate.gate.quarantine import Quarantine
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.warehouse import Params
 from phasegate.work.backfill import Backfill
-from phasegate.work.external import Stepping, StepRun
-from phasegate.work.pool import Hands
-from phasegate.work.scheduler import Timekeeper
+from phasegate.work.external import ExternalSteps, StepRun
+from phasegate.work.pool import WorkerPool
+from phasegate.work.scheduler import Scheduler
 from phasegate.work.sweeper import Sweeper
 from phasegate.work.worker import Worker
 from phasegate.write.builder import Builder, PythonStep
 from phasegate.write.deduplicator import Deduplicator
 from phasegate.write.identity import store_id
 from phasegate.write.leases import Leases
-from phasegate.write.read_repair import Corrector
+from phasegate.write.read_repair import ReadRepair
 from phasegate.write.reports import TableReporter
 from phasegate.write.rescuer import Rescuer
 from phasegate.write.writer import Writer
@@ -65,41 +65,41 @@ class Pipeline:
         disk: Callable[[], Disk] | None = None,
     ) -> None:
         self.plan, self.ports = plan, ports
-        self._hands = Hands()
+        self.pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
         self.store_id = store_id(ports)
-        self.almanac = Almanac(plan, ports, dates=dates)
-        self.incidents = Incidents(plan, ports, almanac=self.almanac)
-        herald = Herald(plan, ports, almanac=self.almanac)
-        self.gatekeeper = Gatekeeper(plan, ports, almanac=self.almanac, herald=herald)
-        self.timekeeper = Timekeeper(plan, ports, gatekeeper=self.gatekeeper, almanac=self.almanac)
+        self.calendar = Calendar(plan, ports, dates=dates)
+        self.incidents = Incidents(plan, ports, calendar=self.calendar)
+        propagator = Propagator(plan, ports, calendar=self.calendar)
+        self.gatekeeper = Gatekeeper(plan, ports, calendar=self.calendar, propagator=propagator)
+        self.scheduler = Scheduler(plan, ports, gatekeeper=self.gatekeeper, calendar=self.calendar)
         self.leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
         self.quarantine = Quarantine(plan.pipeline, ports)
         self.overview = Overview(plan, ports)
-        self.lateness = Lateness(plan, ports)
+        self.lateness = LateResults(plan, ports)
         self.inspector = Inspector(plan, ports, warehouse_name=warehouse_name, store_id=self.store_id)
         self.health = Health(plan, ports, overview=self.overview, disk=disk, spans=self._spans())
         writer = Writer(plan, ports, store_id=self.store_id)
         tables = TableReporter(ports, gatekeeper=self.gatekeeper)
-        corrector = Corrector(plan, ports, gatekeeper=self.gatekeeper, tables=tables, herald=herald)
+        read_repair = ReadRepair(plan, ports, gatekeeper=self.gatekeeper, tables=tables, propagator=propagator)
         builder = Builder(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
-                          corrector=corrector, functions=functions or {})  # fmt: skip
+                          read_repair=read_repair, functions=functions or {})  # fmt: skip
         self.worker = Worker(
             plan, ports, gatekeeper=self.gatekeeper, builder=builder, tables=tables, quarantine=self.quarantine
         )
-        self.backfill = Backfill(plan, ports, gatekeeper=self.gatekeeper, tables=tables, almanac=self.almanac)
-        self._stepping = Stepping(plan, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
+        self.backfill = Backfill(plan, ports, gatekeeper=self.gatekeeper, tables=tables, calendar=self.calendar)
+        self._external_steps = ExternalSteps(plan, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
                                   worker=self.worker)  # fmt: skip
         rescuer = Rescuer(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, store_id=self.store_id)
         deduplicator = Deduplicator(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer)
         self.reconciler = Reconciler(
             plan, ports, inspector=self.inspector, gatekeeper=self.gatekeeper, tables=tables, worker=self.worker,
-            rescuer=rescuer, timekeeper=self.timekeeper, quarantine=self.quarantine, deduplicator=deduplicator,
+            rescuer=rescuer, scheduler=self.scheduler, quarantine=self.quarantine, deduplicator=deduplicator,
             adopt=self.adopt,
         )  # fmt: skip
         self.sweeper = Sweeper(
             ports,
             handlers={
-                f"calendar:{plan.pipeline}": self.timekeeper.look,
+                f"calendar:{plan.pipeline}": self.scheduler.look,
                 f"phase:{plan.pipeline}": self.gatekeeper.look,
                 f"mirror:{plan.pipeline}": self.gatekeeper.mirror.look,
                 f"lease:{warehouse_name}": rescuer.rescue,
@@ -107,31 +107,19 @@ class Pipeline:
         )
 
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:
-        """Hold an external step of a run during the block; see ``Stepping.begin``."""
-        return self._stepping.begin(trigger, step=step)
+        """Hold an external step of a run during the block; see ``ExternalSteps.begin``."""
+        return self._external_steps.begin(trigger, step=step)
 
     def complete(self, body: Mapping[str, object], *, where: str = "complete") -> Answer:
         """Take in a completion message as somebody outside spells it. Raises BadInput, NotFound."""
         said = messages.parse({"kind": "completion", **body}, where=where)
-        if not isinstance(said, messages.Completion):
+        if not isinstance(said, messages.CompletionMessage):
             raise BadInput(f"{where}: is a {body['kind']} message; only completions can be reported")
         return self.worker.complete(said, where=where)
 
     def work_until_idle(self, *, units_max: int = 1_000_000) -> int:
-        """Work and sweep until nothing can be done now; return how many units were done.
-
-        Of several threads that do so each stays until the others have nothing in hand: it may lead to more.
-        """
-        done = 0
-        while done < units_max:
-            seen = self._hands.finished
-            with self._hands.unit() as unit:
-                unit.done = self.work_one()
-            if unit.done:
-                done += 1
-            elif not self._hands.wait(seen):
-                break
-        return done
+        """Work and sweep until nothing can be done now; return how many units were done. See ``WorkerPool``."""
+        return self.pool.until_idle(units_max=units_max)
 
     def work_one(self) -> bool:
         """Handle one message, or look at what is due; return whether there was anything."""
@@ -165,7 +153,7 @@ class Pipeline:
 
         A replay of other dates, or a backfill, uses the sweeper alone: it opens no run of today.
         """
-        self.timekeeper.keep_up()
+        self.scheduler.keep_up()
         return self.sweeper.sweep()
 
     def _wait(self) -> None:

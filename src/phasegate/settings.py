@@ -110,7 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return path_of(self.warehouse)
 
 
-class Given(msgspec.Struct, frozen=True):
+class SettingValue(msgspec.Struct, frozen=True):
     """A value, and where it comes from: a variable, an argument, or ``file:line: key`` of a TOML file."""
 
     value: object
@@ -172,7 +172,7 @@ def path_of(url: str, /) -> Path:
     return Path(url.partition(":///")[2])
 
 
-def _from_file(file: Path | None) -> dict[str, Given]:
+def _from_file(file: Path | None) -> dict[str, SettingValue]:
     """Return what the file says; nothing if there is none."""
     if file is None:
         return {}
@@ -195,7 +195,7 @@ def _from_file(file: Path | None) -> dict[str, Given]:
         line = toml.line((TABLE, name))
         if name not in _BY_NAME:
             raise BadInput(f"{file.name}:{line}: unknown setting {spell(name)}{suggest(name, known=_BY_NAME)}")
-        found[name] = Given(value, f"{file.name}:{line}: {name}", in_file=True)
+        found[name] = SettingValue(value, f"{file.name}:{line}: {name}", in_file=True)
     return found
 
 
@@ -203,7 +203,7 @@ def _kind(toml: Toml, key: str) -> str:
     return "table" if isinstance(toml.body[key], dict) else "key"
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
+def _from_environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
     """Return what the variables say; the value of an unknown one is not shown."""
     known = {setting.variable: setting for setting in SETTINGS}
     found = {}
@@ -214,19 +214,19 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
             continue
         if variable not in known:
             raise BadInput(f"{variable}: unknown variable{suggest(variable, known=known)}")
-        found[known[variable].name] = Given(value, variable)
+        found[known[variable].name] = SettingValue(value, variable)
     return found
 
 
-def _from_arguments(overrides: Mapping[str, object]) -> dict[str, Given]:
+def _from_arguments(overrides: Mapping[str, object]) -> dict[str, SettingValue]:
     """Return what the caller says."""
     for name in overrides:
         if name not in _BY_NAME:
             raise BadInput(f"argument {name}: unknown setting{suggest(name, known=_BY_NAME)}")
-    return {name: Given(value, f"argument {name}") for name, value in overrides.items() if value is not None}
+    return {name: SettingValue(value, f"argument {name}") for name, value in overrides.items() if value is not None}
 
 
-def _value(setting: Setting, given: Given) -> object:
+def _value(setting: Setting, given: SettingValue) -> object:
     """Return the value in its type."""
     if setting.type in ("seconds", "milliseconds"):
         return _number(setting, given)
@@ -245,7 +245,7 @@ def _value(setting: Setting, given: Given) -> object:
     return value
 
 
-def _number(setting: Setting, given: Given) -> float:
+def _number(setting: Setting, given: SettingValue) -> float:
     wanted = f"wanted a number of {setting.type} from {setting.low:g} to {setting.high:g}"
     value = given.value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -261,7 +261,7 @@ def _number(setting: Setting, given: Given) -> float:
     return number
 
 
-def _check_url(setting: Setting, given: Given, *, url: str) -> None:
+def _check_url(setting: Setting, given: SettingValue, *, url: str) -> None:
     """Refuse what no adapter of this version understands."""
     found = _URL.fullmatch(url)
     scheme = setting.form.partition(":")[0]

@@ -1,10 +1,9 @@
 """The only retry loop over a store in this package."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from phasegate.base.backoff import contention_s
-from phasegate.base.codec import State, decode, encode
+from phasegate.base.codec import Decision, State, decode, encode
 from phasegate.errors import Ambiguous, Conflict, Contended
 from phasegate.ports import Clock
 from phasegate.store import Store
@@ -13,10 +12,21 @@ TRIES_MAX = 48
 
 S = TypeVar("S", bound=State)
 A = TypeVar("A")
-Decide = Callable[[S | None], tuple[S | None, A]]
 
 
-def transact(store: Store, key: str, *, kind: type[S], decide: Decide[S, A], clock: Clock) -> A:
+class Documented(Protocol):
+    """The two ports that a decision needs: where documents are, and the clock that waits between tries."""
+
+    @property
+    def store(self) -> Store:  # noqa: D102
+        ...
+
+    @property
+    def clock(self) -> Clock:  # noqa: D102
+        ...
+
+
+def transact(ports: Documented, key: str, *, kind: type[S], decide: Decision[S, A]) -> A:
     """Apply a pure decision to one document, exactly once in effect; return its answer.
 
     ``decide`` may run several times, so it must be pure, and deciding again on its own result must change
@@ -27,16 +37,16 @@ def transact(store: Store, key: str, *, kind: type[S], decide: Decide[S, A], clo
     overwritten), and whatever the decision raises.
     """
     for attempt in range(TRIES_MAX):
-        doc = store.read(key)
+        doc = ports.store.read(key)
         old = None if doc is None else decode(kind, doc.body, key=key)
         new, answer = decide(old)
         if new is None or new == old:
             return answer
         body = encode(new, over=None if doc is None else doc.body)
         try:
-            store.write(key, body, due=new.due, expect=None if doc is None else doc.version)
+            ports.store.write(key, body, due=new.due, expect=None if doc is None else doc.version)
         except (Conflict, Ambiguous):
-            clock.sleep(contention_s(key, attempt))
+            ports.clock.sleep(contention_s(key, attempt))
         else:
             return answer
     raise Contended(key, TRIES_MAX)

@@ -4,14 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from phasegate.alerts import evaluations as watch
+from phasegate.alerts import evaluations, notes
 from phasegate.alerts import incident as incidents
-from phasegate.alerts import notes
 from phasegate.alerts.delivery import CLAIM_S, RETRY_AFTER_MAX_S
 from phasegate.alerts.grouping import FINDINGS_MAX, grouped
-from phasegate.alerts.incident import Incident, Sight
-from phasegate.base.codec import decode, encode
-from phasegate.base.findings import Finding, Outcome
+from phasegate.alerts.incident import Context, Incident
+from phasegate.base.codec import Decision, decode, encode
+from phasegate.base.findings import CheckResult, Finding
 from phasegate.plan.policy import ChannelRule, Policy
 
 OPS = ChannelRule(name="ops", kind="webhook")
@@ -24,8 +23,8 @@ def finding(code: str = "PG003", subject: str = "raw of 2026-02-03", *, cause: s
     return Finding(**{"code": code, "subject": subject, "text": "t", "command": "do it", "cause": cause, **more})  # type: ignore[arg-type]
 
 
-def seen(*findings: Finding, check: str = "a", error: str = "") -> Outcome:
-    return Outcome(check=check, findings=findings, error=error, evaluated=1)
+def seen(*findings: Finding, check: str = "a", error: str = "") -> CheckResult:
+    return CheckResult(check=check, findings=findings, error=error, evaluated=1)
 
 
 class Story:
@@ -36,10 +35,10 @@ class Story:
         self.told: list[tuple[str, str]] = []
         self.incident: Incident | None = None
 
-    def sight(self, now: float, held_until: float | None = None) -> Sight:
-        return Sight(checks=self.checks, policy=self.policy, now=now, held_until=held_until)
+    def sight(self, now: float, held_until: float | None = None) -> Context:
+        return Context(checks=self.checks, policy=self.policy, now=now, held_until=held_until)
 
-    def evaluate(self, *outcomes: Outcome, at: float, now: float | None = None, held: float | None = None) -> str:
+    def evaluate(self, *outcomes: CheckResult, at: float, now: float | None = None, held: float | None = None) -> str:
         now, answer = at if now is None else now, ""
         current = [o for o in outcomes if not incidents.is_late(o.check, started=at, checks=self.checks)]
         for group in grouped(current):
@@ -308,7 +307,7 @@ subjects = st.sampled_from(["x", "y"])
 findings = st.builds(lambda code, subject, cause: finding(code, subject, cause=cause),
                      st.sampled_from(["PG003", "PG012", "PG014"]), subjects, st.just("c"))  # fmt: skip
 outcomes = st.builds(
-    lambda check, found, error: Outcome(check=check, findings=tuple(found), error=error),
+    lambda check, found, error: CheckResult(check=check, findings=tuple(found), error=error),
     st.sampled_from(["a", "b"]), st.lists(findings, max_size=2), st.sampled_from(["", "", "no"]),
 )  # fmt: skip
 times = st.integers(1, 40).map(lambda n: n * 50.0)
@@ -333,12 +332,12 @@ def stories(draw: st.DrawFn) -> Story:
 
 
 @st.composite
-def decisions(draw: st.DrawFn, story: Story) -> incidents.Decision:
+def decisions(draw: st.DrawFn, story: Story) -> Decision[Incident, str]:
     now = draw(times)
     sight = story.sight(now, draw(st.sampled_from([None, now + 75.0])))
     match draw(st.sampled_from(["found", "looked", "claim", "answered"])):
         case "found":
-            group = grouped([Outcome(check="a", findings=(draw(findings),))])[0]
+            group = grouped([CheckResult(check="a", findings=(draw(findings),))])[0]
             return incidents.found(group, started=draw(times), sight=sight)
         case "looked":
             return incidents.looked(sight)
@@ -388,9 +387,9 @@ def test_what_is_told_alternates_beginning_and_end(story: Story) -> None:
 
 @given(stories(), times, outcomes)
 def test_an_evaluation_older_than_all_of_its_checks_changes_no_incident(
-    story: Story, at: float, given: Outcome
+    story: Story, at: float, given: CheckResult
 ) -> None:
-    newer = Outcome(check=given.check)
+    newer = CheckResult(check=given.check)
     story.checks = incidents.evaluated([newer], started=at + 1.0, over=story.checks)
     now = 3_000.0
     story.incident, _ = incidents.looked(story.sight(now))(story.incident)
@@ -406,7 +405,7 @@ def test_an_evaluation_older_than_all_of_its_checks_changes_no_incident(
 @given(stories(), st.integers(2, 4))
 def test_two_clean_evaluations_of_all_checks_resolve_and_leave_nothing_to_do(story: Story, times: int) -> None:
     for n in range(times):
-        story.evaluate(Outcome(check="a"), Outcome(check="b"), at=10_000.0 + n, now=10_000.0 + CLAIM_S * n)
+        story.evaluate(CheckResult(check="a"), CheckResult(check="b"), at=10_000.0 + n, now=10_000.0 + CLAIM_S * n)
     story.tell(20_000.0)
     if story.incident is not None:
         assert (the(story).state, the(story).due, the(story).is_untold) == ("resolved", None, False)
@@ -418,41 +417,44 @@ def test_two_clean_evaluations_of_all_checks_resolve_and_leave_nothing_to_do(sto
 def test_quiet_hours_and_days_without_work_hold_until_they_are_over() -> None:
     night = Policy(quiet=("22:00", "07:00"))
     noon, late = 12 * HOUR, 23 * HOUR
-    assert watch.held_until(night, timezone="UTC", now=late, idle=False) == 31 * HOUR
-    assert watch.held_until(night, timezone="UTC", now=31 * HOUR, idle=False) is None
-    assert watch.held_until(night, timezone="UTC", now=2 * HOUR, idle=False) == 7 * HOUR
-    assert watch.held_until(night, timezone="UTC", now=noon, idle=True) == 24 * HOUR
-    assert watch.held_until(Policy(quiet=("12:00", "13:00")), timezone="UTC", now=noon, idle=False) == 13 * HOUR
-    assert watch.held_until(Policy(), timezone="UTC", now=noon, idle=False) is None
+    assert evaluations.held_until(night, timezone="UTC", now=late, idle=False) == 31 * HOUR
+    assert evaluations.held_until(night, timezone="UTC", now=31 * HOUR, idle=False) is None
+    assert evaluations.held_until(night, timezone="UTC", now=2 * HOUR, idle=False) == 7 * HOUR
+    assert evaluations.held_until(night, timezone="UTC", now=noon, idle=True) == 24 * HOUR
+    assert evaluations.held_until(Policy(quiet=("12:00", "13:00")), timezone="UTC", now=noon, idle=False) == 13 * HOUR
+    assert evaluations.held_until(Policy(), timezone="UTC", now=noon, idle=False) is None
 
 
 def test_quiet_hours_follow_the_clocks_of_the_zone() -> None:
     # 8 March 2026, 01:00 in New York: the clocks go forward at 02:00, so 07:00 is five hours away
     now = 1_772_949_600.0
-    held = watch.held_until(Policy(quiet=("22:00", "07:00")), timezone="America/New_York", now=now, idle=False)
+    held = evaluations.held_until(Policy(quiet=("22:00", "07:00")), timezone="America/New_York", now=now, idle=False)
     assert held == now + 5 * HOUR
 
 
 def test_a_digest_is_due_once_a_day_from_its_time_on_and_not_on_a_day_without_work() -> None:
     policy = Policy(channels=(OPS,), digest="08:00")
-    assert watch.digest_due(policy, timezone="UTC", now=7.9 * HOUR, idle=False) == ""
-    assert watch.digest_due(policy, timezone="UTC", now=8 * HOUR, idle=False) == "1970-01-01"
-    assert watch.digest_due(policy, timezone="UTC", now=9 * HOUR, idle=True) == ""
-    state, what = watch.claim_digest("ops", date="1970-01-01", attempt="one", now=8 * HOUR)(None)
-    assert watch.claim_digest("ops", date="1970-01-01", attempt="one", now=8 * HOUR)(state) == (state, what)
+    assert evaluations.digest_due(policy, timezone="UTC", now=7.9 * HOUR, idle=False) == ""
+    assert evaluations.digest_due(policy, timezone="UTC", now=8 * HOUR, idle=False) == "1970-01-01"
+    assert evaluations.digest_due(policy, timezone="UTC", now=9 * HOUR, idle=True) == ""
+    state, what = evaluations.claim_digest("ops", date="1970-01-01", attempt="one", now=8 * HOUR)(None)
+    assert evaluations.claim_digest("ops", date="1970-01-01", attempt="one", now=8 * HOUR)(state) == (state, what)
     assert what == "1970-01-01"
-    state, _ = watch.answer_digest("ops", what, attempt="one", now=8 * HOUR)(state)
-    assert watch.answer_digest("ops", what, attempt="one", now=8 * HOUR)(state) == (state, "")
-    _, again = watch.claim_digest("ops", date="1970-01-01", attempt="two", now=9 * HOUR)(state)
-    _, following = watch.claim_digest("ops", date="1970-01-02", attempt="two", now=33 * HOUR)(state)
+    state, _ = evaluations.answer_digest("ops", what, attempt="one", now=8 * HOUR)(state)
+    assert evaluations.answer_digest("ops", what, attempt="one", now=8 * HOUR)(state) == (state, "")
+    _, again = evaluations.claim_digest("ops", date="1970-01-01", attempt="two", now=9 * HOUR)(state)
+    _, following = evaluations.claim_digest("ops", date="1970-01-02", attempt="two", now=33 * HOUR)(state)
     assert (again, following) == ("", "1970-01-02")
 
 
 def test_an_evaluation_is_full_if_every_check_of_it_was_evaluated() -> None:
-    state, _ = watch.taken([seen(finding())], started=5.0)(None)
+    state, _ = evaluations.taken([seen(finding())], started=5.0)(None)
+    assert state is not None
     assert (state.taken_at, state.full_at) == (5.0, 5.0)
-    state, _ = watch.taken([seen(), seen(check="b", error="no")], started=6.0)(state)
+    state, _ = evaluations.taken([seen(), seen(check="b", error="no")], started=6.0)(state)
+    assert state is not None
     assert (state.taken_at, state.full_at) == (6.0, 5.0)
-    state, _ = watch.taken([], started=7.0)(state)
+    state, _ = evaluations.taken([], started=7.0)(state)
+    assert state is not None
     assert state.full_at == 5.0
-    assert watch.taken([], started=7.0)(state) == (state, "")
+    assert evaluations.taken([], started=7.0)(state) == (state, "")

@@ -15,7 +15,7 @@ from phasegate import CalendarDay, connect, load_plan
 from phasegate.alerts.delivery import CLAIM_S
 from phasegate.alerts.incident import KEEP_S
 from phasegate.alerts.incidents import Incidents
-from phasegate.base.findings import Outcome
+from phasegate.base.findings import CheckResult
 from phasegate.channel import Note, Reply
 from phasegate.channels.ping import Ping
 from phasegate.channels.webhook import Webhook
@@ -48,7 +48,7 @@ def reach(told: Incidents, server: Server) -> None:
     told.reach({"ops": channel}, pinger=Ping(f"{server.url}/ping", timeout_s=0.2, total_s=1.0))
 
 
-def evaluate(made: Shop, *outcomes: Outcome, after_s: float = HOUR) -> None:
+def evaluate(made: Shop, *outcomes: CheckResult, after_s: float = HOUR) -> None:
     made.clock.at += after_s
     made.pipeline.incidents.take(outcomes, started=made.clock.at)
     made.pipeline.incidents.send()
@@ -116,7 +116,7 @@ def test_a_process_killed_between_claim_and_sending_leaves_the_message_to_the_ne
 import os, signal, sys
 from contextlib import closing
 from phasegate import connect, load_plan
-from phasegate.base.findings import Finding, Outcome
+from phasegate.base.findings import CheckResult, Finding
 
 class Dies:
     def send(self, note, /, *, ref):
@@ -125,7 +125,7 @@ class Dies:
 with closing(connect(load_plan(sys.argv[1]), state=sys.argv[2])) as pg:
     pg.incidents.reach({"ops": Dies()})
     wrong = Finding(code="PG003", subject="report", text="not sent", command="phasegate sweep", cause="a")
-    pg.incidents.take([Outcome(check="unsent", findings=(wrong,))], started=pg.incidents.start())
+    pg.incidents.take([CheckResult(check="unsent", findings=(wrong,))], started=pg.incidents.start())
     pg.incidents.send()
 """
     plan = (
@@ -241,7 +241,7 @@ def test_a_ping_that_fails_is_told_and_repeated(server: Server) -> None:
 def test_what_is_no_error_waits_through_quiet_hours_and_errors_do_not(server: Server) -> None:
     # the clock stands at 02:40 UTC
     made = shop_with(server, '\n[alerts]\nquiet = "22:00 .. 07:00"\n' + CHANNEL)
-    mild = Outcome(check="stale", findings=(finding("mild", "PG012"),))
+    mild = CheckResult(check="stale", findings=(finding("mild", "PG012"),))
     evaluate(made, mild, found("grave"))
     assert heard(server) == [("opened", "report of grave")]
     evaluate(made, mild, found("grave"), after_s=4.5 * HOUR)
@@ -260,14 +260,14 @@ def test_a_day_without_games_is_silent_but_for_errors(server: Server) -> None:
     plan = '\n[alerts]\ndigest = "00:00"\n' + CHANNEL
     made = shop(plan='calendar = "x:y"\n' + PLAN + plan, dates=games("2026-02-02", "2026-02-03"))  # type: ignore[arg-type]
     reach(made.pipeline.incidents, server)
-    made.pipeline.almanac.refresh("2026-02")
-    mild = Outcome(check="stale", findings=(finding("mild", "PG012"),))
+    made.pipeline.calendar.refresh("2026-02")
+    mild = CheckResult(check="stale", findings=(finding("mild", "PG012"),))
     for _ in range(20):
-        made.pipeline.almanac.refresh("2026-02")
+        made.pipeline.calendar.refresh("2026-02")
         evaluate(made, mild, found("grave"), after_s=HOUR)
     assert heard(server) == [("opened", "report of grave")]
     for _ in range(30):
-        made.pipeline.almanac.refresh("2026-02")
+        made.pipeline.calendar.refresh("2026-02")
         evaluate(made, mild, found("grave"), after_s=HOUR)
     assert sorted(heard(server)[1:]) == [("digest", "2026-02-04"), ("opened", "report of mild")]
 
@@ -331,7 +331,7 @@ def test_two_senders_at_once_send_each_message_once(server: Server) -> None:
         """Has another sender at work while a message is on its way."""
 
         def send(self, note: Note, /, *, ref: str) -> Reply:
-            other = Incidents(made.pipeline.plan, made.pipeline.ports, almanac=made.pipeline.almanac)
+            other = Incidents(made.pipeline.plan, made.pipeline.ports, calendar=made.pipeline.calendar)
             other.reach({"ops": Webhook(server.url)})
             other.send()
             return Webhook(server.url).send(note, ref=ref)

@@ -8,7 +8,7 @@ from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
-from phasegate.work.backfill import Order
+from phasegate.work.backfill import BackfillJob
 from tests.support.calendars import LAST_END, NOON, WITH_CALENDAR, Source, held_up, kept
 from tests.support.pipelines import DAY, PLAN, RUN, load, settle, shop, state
 
@@ -52,21 +52,21 @@ def test_a_source_that_fails_is_unknown_says_why_and_is_asked_again() -> None:
 
 def test_what_was_learned_grows_old_but_not_of_a_day_that_was_over() -> None:
     made, source = kept()
-    assert made.pipeline.almanac.day(DAY) is not None
+    assert made.pipeline.calendar.day(DAY) is not None
     source.fails = True
     made.clock.at += 37 * 3600.0
-    assert made.pipeline.almanac.day("2026-02-10") is None
+    assert made.pipeline.calendar.day("2026-02-10") is None
     made, source = kept()
     made.clock.at += 10 * 86400.0
-    assert made.pipeline.almanac.day(DAY) is not None
+    assert made.pipeline.calendar.day(DAY) is not None
     source.fails = True
     made.clock.at += 400 * 86400.0
-    assert made.pipeline.almanac.day(DAY) is not None
+    assert made.pipeline.calendar.day(DAY) is not None
 
 
 def test_a_dead_scraper_leaves_a_run_that_is_open_and_overdue() -> None:
     made, _ = kept(STARTED)
-    made.pipeline.almanac.day(DAY)
+    made.pipeline.calendar.day(DAY)
     settle(made, until_s=2 * 3600.0)
     assert state(made, "load") == "waiting"
     made.clock.at = LAST_END + 2 * 3600.0 + 1
@@ -79,7 +79,7 @@ def test_a_dead_scraper_leaves_a_run_that_is_open_and_overdue() -> None:
 def test_a_day_without_games_opens_nothing_and_says_nothing() -> None:
     made, source = kept(STARTED)
     source.none = {f"2026-02-{n:02d}" for n in range(1, 29)}
-    made.pipeline.almanac.day(DAY)
+    made.pipeline.calendar.day(DAY)
     settle(made, until_s=86400.0)
     assert made.pipeline.overview.phases() == []
     assert made.pipeline.overview.dead() == []
@@ -87,14 +87,14 @@ def test_a_day_without_games_opens_nothing_and_says_nothing() -> None:
 
 def test_runs_of_days_before_the_calendar_was_first_read_are_not_opened_by_the_clock() -> None:
     made, _ = kept(STARTED)
-    made.pipeline.almanac.day("2025-01-15")
+    made.pipeline.calendar.day("2025-01-15")
     settle(made, until_s=3600.0)
     assert made.pipeline.overview.phases(last="2025-12-31") == []
 
 
 def test_a_start_that_was_missed_while_nobody_swept_is_made_good() -> None:
     made, _ = kept(STARTED)
-    made.pipeline.almanac.day(DAY)
+    made.pipeline.calendar.day(DAY)
     made.pipeline.sweeper.sweep()
     made.clock.at += 3 * 86400.0
     made.pipeline.work_until_idle()
@@ -107,11 +107,11 @@ def test_a_game_put_off_makes_its_open_run_void_and_back_again() -> None:
     with made.pipeline.begin(RUN, step="orders"):
         pass
     source.void[DAY] = "postponed: GSW at DAL"
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
     assert state(made, "load") == "void"
     assert made.pipeline.overview.why(RUN)[0].reason == "postponed: GSW at DAL"
     source.void.clear()
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
     load(made, 1)
     settle(made)
     assert state(made, "load") == "complete"
@@ -180,7 +180,7 @@ def test_a_cancelled_date_is_void_though_whoever_learned_of_it_was_killed() -> N
     made, _ = kept()
     load(made, 1)
     settle(made)
-    made.pipeline.almanac.put([Day(date=DAY, state="void", reason="snow storm")])  # and no more than this
+    made.pipeline.calendar.put([Day(date=DAY, state="void", reason="snow storm")])  # and no more than this
     assert state(made, "load") == "complete"
     made.pipeline.sweeper.sweep()
     assert state(made, "load") == "void"
@@ -190,10 +190,10 @@ def test_a_date_that_takes_place_after_all_is_brought_back_though_whoever_learne
     made, _ = kept()
     load(made, 1)
     settle(made)
-    made.pipeline.timekeeper.put([Day(date=DAY, state="void", reason="snow storm")])
+    made.pipeline.scheduler.put([Day(date=DAY, state="void", reason="snow storm")])
     assert state(made, "load") == "void"
-    made.pipeline.almanac.put([Day(date=DAY, state="games")])  # and no more than this
-    made.pipeline.almanac.put([Day(date="2026-02-09", state="games")])  # nor does a later answer hide it
+    made.pipeline.calendar.put([Day(date=DAY, state="games")])  # and no more than this
+    made.pipeline.calendar.put([Day(date="2026-02-09", state="games")])  # nor does a later answer hide it
     made.pipeline.sweeper.sweep()
     assert state(made, "load") == "complete"
     due = made.pipeline.sweeper.next_due()
@@ -207,12 +207,12 @@ def test_what_is_learned_of_a_date_while_another_is_asked_for_reaches_its_open_r
     settle(made)
     source.none.add(DAY)
     made.clock.at += 37 * 3600.0
-    assert made.pipeline.almanac.day("2026-02-10") is not None
+    assert made.pipeline.calendar.day("2026-02-10") is not None
     made.pipeline.sweeper.sweep()
     assert state(made, "load") == "void"
     source.none.clear()
     made.clock.at += 37 * 3600.0
-    assert made.pipeline.almanac.day("2026-02-10") is not None
+    assert made.pipeline.calendar.day("2026-02-10") is not None
     made.pipeline.sweeper.sweep()
     assert state(made, "load") == "complete"
 
@@ -223,14 +223,14 @@ def test_a_run_that_somebody_has_declared_void_stays_so_when_the_calendar_first_
     before.pipeline.gatekeeper.void("load", Run(DAY, "daily"), reason="a bad file")
     made = shop(plan=WITH_CALENDAR, store=before.store, warehouse=before.warehouse, dates=Source())
     made.clock.at = NOON
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
     made.pipeline.sweeper.sweep()
     assert state(made, "load") == "void"
 
 
 def test_a_backfill_that_only_looks_keeps_nothing_and_asks_for_each_month_once() -> None:
     made, source = kept()
-    order = Order(first="2026-01-20", last="2026-02-20", modes=("daily",))
+    order = BackfillJob(first="2026-01-20", last="2026-02-20", modes=("daily",))
     before = list(made.store.scan(""))
     made.pipeline.backfill.check(order)
     assert len({item.run.date for item in made.pipeline.backfill.items(order)}) == 32
@@ -250,21 +250,21 @@ def test_a_backfill_that_only_looks_keeps_nothing_and_asks_for_each_month_once()
 
 def test_a_run_that_cannot_be_read_keeps_no_other_date_from_hearing_nor_from_being_opened() -> None:
     made, source = kept(STARTED)
-    made.pipeline.almanac.day(DAY)
+    made.pipeline.calendar.day(DAY)
     for day in (DAY, "2026-02-09"):
         made.pipeline.gatekeeper.open("load", Run(day, "daily"))
     doc = made.store.read(f"phase:shop:load:{RUN}")
     assert doc is not None
     made.store.write(doc.key, {**doc.body, "_schema": 99}, due=None, expect=doc.version)
     source.none = {DAY, "2026-02-09"}
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
     other = made.pipeline.gatekeeper.read("load", Run("2026-02-09", "daily"))
     assert other is not None
     assert other.void == "the calendar says none"
     made.clock.at += 2 * 86400.0
     made.pipeline.sweeper.sweep()
     assert made.pipeline.gatekeeper.read("load", Run("2026-02-05", "daily")) is not None
-    month = made.pipeline.almanac.read(DAY[:7])
+    month = made.pipeline.calendar.read(DAY[:7])
     assert month is not None
     assert month.changed == (DAY,), "it is told when it can be read again"
     due = made.pipeline.sweeper.next_due()
@@ -274,18 +274,18 @@ def test_a_run_that_cannot_be_read_keeps_no_other_date_from_hearing_nor_from_bei
 
 def test_what_was_foreseen_outlives_a_later_asking_that_fails() -> None:
     made, source = kept()
-    assert made.pipeline.almanac.foresee(DAY) is not None
+    assert made.pipeline.calendar.foresee(DAY) is not None
     source.fails = True
     made.clock.at += 1_000.0
-    assert made.pipeline.almanac.foresee(DAY) is not None
+    assert made.pipeline.calendar.foresee(DAY) is not None
 
 
 def test_a_sweeper_that_was_held_up_voids_no_run_of_a_date_that_takes_place_after_all() -> None:
     made, _, store = held_up()
     load(made, 1)
     settle(made)
-    made.pipeline.almanac.put([Day(date=DAY, state="void", reason="snow storm")])
-    store.held = "phase:shop:load", lambda: made.pipeline.timekeeper.put([Day(date=DAY, state="games")])
+    made.pipeline.calendar.put([Day(date=DAY, state="void", reason="snow storm")])
+    store.held = "phase:shop:load", lambda: made.pipeline.scheduler.put([Day(date=DAY, state="games")])
     made.pipeline.sweeper.sweep()
     assert state(made, "load") == "complete"
 
@@ -294,9 +294,9 @@ def test_a_sweeper_that_was_held_up_brings_no_run_back_that_is_void_again() -> N
     made, _, store = held_up()
     load(made, 1)
     settle(made)
-    made.pipeline.timekeeper.put([Day(date=DAY, state="void", reason="snow storm")])
-    made.pipeline.almanac.put([Day(date=DAY, state="games")])
-    store.held = "phase:shop:load", lambda: made.pipeline.timekeeper.put([Day(date=DAY, state="void", reason="again")])
+    made.pipeline.scheduler.put([Day(date=DAY, state="void", reason="snow storm")])
+    made.pipeline.calendar.put([Day(date=DAY, state="games")])
+    store.held = "phase:shop:load", lambda: made.pipeline.scheduler.put([Day(date=DAY, state="void", reason="again")])
     made.pipeline.sweeper.sweep()
     assert made.pipeline.overview.why(RUN)[0].reason == "again"
 
@@ -306,10 +306,10 @@ def test_a_run_opened_while_a_sweeper_was_held_up_hears_nothing_older_of_it() ->
     with made.pipeline.begin("2026-02-02.daily", step="orders"):
         pass
     settle(made)
-    made.pipeline.almanac.put([Day(date=day, state="void", reason="snow storm") for day in ("2026-02-02", DAY)])
+    made.pipeline.calendar.put([Day(date=day, state="void", reason="snow storm") for day in ("2026-02-02", DAY)])
 
     def meanwhile() -> None:
-        made.pipeline.timekeeper.put([Day(date=DAY, state="games")])
+        made.pipeline.scheduler.put([Day(date=DAY, state="games")])
         load(made, 1)
 
     store.held = "phase:shop:load:2026-02-02", meanwhile
@@ -324,9 +324,9 @@ def test_what_an_operator_has_declared_void_the_calendar_does_not_bring_back() -
     settle(made)
     made.pipeline.gatekeeper.void("load", Run(DAY, "daily"), reason="a bad file")
     source.void[DAY] = "snow storm"
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
     source.void.clear()
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
     assert made.pipeline.overview.why(RUN)[0].reason == "a bad file"
     made.pipeline.gatekeeper.void("load", Run(DAY, "daily"), reason=None)
     assert state(made, "load") == "complete"
@@ -337,9 +337,9 @@ def test_an_operator_brings_back_what_the_calendar_has_declared_void_until_it_ch
     load(made, 1)
     settle(made)
     source.void[DAY] = "snow storm"
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
     made.pipeline.gatekeeper.void("load", Run(DAY, "daily"), reason=None)
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
     made.pipeline.sweeper.sweep()
     assert state(made, "load") == "complete"
 
@@ -347,10 +347,10 @@ def test_an_operator_brings_back_what_the_calendar_has_declared_void_until_it_ch
 def test_a_date_learned_while_a_sweeper_opened_others_is_opened_too() -> None:
     made, source, store = held_up(STARTED)
     source.left_out = {"2026-02-04"}
-    made.pipeline.almanac.day(DAY)
+    made.pipeline.calendar.day(DAY)
     made.pipeline.sweeper.sweep()
     made.clock.at = NOON + 2 * 86400.0
-    store.held = "phase:shop:load", lambda: made.pipeline.timekeeper.put([LATE])
+    store.held = "phase:shop:load", lambda: made.pipeline.scheduler.put([LATE])
     made.pipeline.sweeper.sweep()
     made.pipeline.sweeper.sweep()
     assert made.pipeline.gatekeeper.read("load", Run("2026-02-04", "daily")) is not None
@@ -374,10 +374,10 @@ def test_a_backfill_that_is_carried_out_keeps_what_the_calendar_answers_for_the_
     settle(made)
     made.clock.at += 37 * 3600.0  # what was known of the date has grown old
     asked = source.asked
-    order = Order(first=DAY, last=DAY, modes=("daily",), steps=("totals",))
+    order = BackfillJob(first=DAY, last=DAY, modes=("daily",), steps=("totals",))
     items, now = made.pipeline.backfill.items(order), made.clock.at
     made.pipeline.backfill.carry_out(order, items, work=lambda: False, told=lambda *_: None)
-    month = made.pipeline.almanac.read(DAY[:7])
+    month = made.pipeline.calendar.read(DAY[:7])
     assert month is not None
     assert month.days[DAY].at == now
     assert source.asked == asked + 2, "once to look, once to do"
@@ -387,7 +387,7 @@ def test_a_date_foreseen_as_unknown_is_refused_with_what_its_source_said() -> No
     made, source = kept()
     source.fails = True
     with pytest.raises(BadInput, match=r"knows nothing of 2026-02-03 \(ConnectionError: the source does not answer\)"):
-        made.pipeline.almanac.expected(DAY, keep=False)
+        made.pipeline.calendar.expected(DAY, keep=False)
 
 
 def test_a_mode_of_any_date_is_taken_on_days_without_games_and_on_unknown_ones_and_made_void_by_neither() -> None:
@@ -404,7 +404,7 @@ def test_a_mode_of_any_date_is_taken_on_days_without_games_and_on_unknown_ones_a
         with made.pipeline.begin(f"{day}.daily", step="fetches") as run:
             run.write([{"day": day, "id": 1}])
             run.complete()
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
     settle(made)
     for day in (DAY, "2026-02-04"):
         (view,) = made.pipeline.overview.why(f"{day}.daily")

@@ -10,10 +10,22 @@ from phasegate.base.findings import CODES, GRACE_S, Finding
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
 from phasegate.base.table import Repeats
-from phasegate.check.documents import ANSWER_S, Looked, aged, dead, postponed, stale, unbegun, unfired, unlike, unsent
-from phasegate.check.fixes import VERBS, Mend, mends_of, plan_of
-from phasegate.check.tables import Held, Witness, duplicates, expired, fences, identities, reports
-from phasegate.gate.phase import Entry, Firing, Member, Phase, Request, Result
+from phasegate.check.documents import (
+    ANSWER_S,
+    StoredPhase,
+    aged,
+    dead,
+    postponed,
+    stale,
+    unbegun,
+    unfired,
+    unlike,
+    unsent,
+)
+from phasegate.check.fixes import VERBS, Fix, mends_of, plan_of
+from phasegate.check.tables import DocumentFacts, TableContent, duplicates, expired, fences, identities, reports
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Entry, Firing, Member, Request, Result
 from phasegate.plan.gate import Gate, Need, Receiver, Spec
 from phasegate.plan.load import load_plan
 from phasegate.write.lease import Lease
@@ -44,7 +56,7 @@ key = ["day"]
 partition = "day"
 """, files={"t.sql": "SELECT 1"}.__getitem__)  # fmt: skip
 ORDERS, TOTALS = PLAN.steps["orders"], PLAN.steps["totals"]
-EMPTY_HELD = Held()
+EMPTY_HELD = TableContent()
 
 
 def result(stamp: Stamp = A, *, order: float = 1.0, write_id: str = "w", **fields: Any) -> Result:
@@ -52,17 +64,17 @@ def result(stamp: Stamp = A, *, order: float = 1.0, write_id: str = "w", **field
                   at=NOW - 3600, write_id=write_id, **fields)  # fmt: skip
 
 
-def looked(**fields: Any) -> Looked:
+def looked(**fields: Any) -> StoredPhase:
     gate = Gate(
         members={"orders": Spec(asks=False), "totals": Spec(needs=(Need("load", "orders"),))},
         expect=("orders", "totals"), receivers=(Receiver("report", "t", "begin"),),
     )  # fmt: skip
     members = {"orders": Member(result=result()), "totals": Member(result=result(B, built_from={"load.orders": A}))}
     phase = Phase(name="load", gate=gate, opened_at=NOW - 7200, looked_at=NOW - 3600, members=members)
-    return Looked(key=KEY, run=RUN, phase=replace(phase, **fields))
+    return StoredPhase(key=KEY, run=RUN, phase=replace(phase, **fields))
 
 
-def fired(state: str, *, ack: str = "begin", at: float = NOW - 1200) -> Looked:
+def fired(state: str, *, ack: str = "begin", at: float = NOW - 1200) -> StoredPhase:
     firing = Firing(generation=1, stamps={"orders": A, "totals": B}, at=at, by="x")
     entry = Entry(generation=1, receiver="report", topic="t", ack=ack, state=state, due=NOW, sends=2, at=at)  # type: ignore[arg-type]
     return looked(firings=(firing,), outbox=(entry,))
@@ -85,10 +97,10 @@ def test_a_gate_past_its_deadline_would_fire_without_the_rest() -> None:
     one = looked()
     gate = replace(one.phase.gate, deadline=NOW - 1000, critical=("orders",))
     members = {"orders": one.phase.members["orders"]}
-    (finding,) = unfired(Looked(key=KEY, run=RUN, phase=replace(one.phase, gate=gate, members=members)), now=NOW)
+    (finding,) = unfired(StoredPhase(key=KEY, run=RUN, phase=replace(one.phase, gate=gate, members=members)), now=NOW)
     assert (finding.since, finding.evidence["missing"]) == (NOW - 1000, "totals")
     early = replace(gate, deadline=NOW + 1000)
-    one = Looked(key=KEY, run=RUN, phase=replace(one.phase, gate=early, members=members))
+    one = StoredPhase(key=KEY, run=RUN, phase=replace(one.phase, gate=early, members=members))
     assert list(unfired(one, now=NOW)) == []
 
 
@@ -135,9 +147,9 @@ def test_a_document_is_put_off_only_while_the_stores_time_is_later_than_its_own(
     one = looked()
     due = one.phase.due
     assert due is not None
-    put_off = Looked(key=KEY, run=RUN, phase=one.phase, due=due + 60, failures=2)
+    put_off = StoredPhase(key=KEY, run=RUN, phase=one.phase, due=due + 60, failures=2)
     assert codes(postponed(put_off)) == ["PG019"]
-    assert codes(postponed(Looked(key=KEY, run=RUN, phase=one.phase, due=due, failures=2))) == []
+    assert codes(postponed(StoredPhase(key=KEY, run=RUN, phase=one.phase, due=due, failures=2))) == []
 
 
 def test_the_old_readers_count_is_compared_with_the_derived_one() -> None:
@@ -162,9 +174,9 @@ def receipt(step: str, *, token: int = 1, fingerprint: str = "a", rows: int = 3)
                    fingerprint=fingerprint, built_from={}, committed_at=NOW - 1000)  # fmt: skip
 
 
-def witness(**members: Member) -> Witness:
+def witness(**members: Member) -> DocumentFacts:
     phase = replace(looked().phase, members=members)
-    return Witness(plan=PLAN, phases={RUN.date: {("load", "daily"): phase}})
+    return DocumentFacts(plan=PLAN, phases={RUN.date: {("load", "daily"): phase}})
 
 
 PRINT = "3-" + "0" * 32
@@ -172,19 +184,19 @@ OTHER = "4-" + "1" * 32
 
 
 def test_a_table_that_is_as_it_was_reported_is_fine() -> None:
-    held = Held(receipts={RUN.date: receipt("totals", fingerprint=PRINT)}, prints={RUN.date: PRINT})
+    held = TableContent(receipts={RUN.date: receipt("totals", fingerprint=PRINT)}, prints={RUN.date: PRINT})
     assert list(reports(TOTALS, held, witness(totals=Member(result=result(Stamp(PRINT, 1)))))) == []
 
 
 def test_a_newer_receipt_is_unreported_also_where_its_run_is_not_open() -> None:
-    held = Held(receipts={RUN.date: receipt("totals", token=2, fingerprint=PRINT)}, prints={RUN.date: PRINT})
+    held = TableContent(receipts={RUN.date: receipt("totals", token=2, fingerprint=PRINT)}, prints={RUN.date: PRINT})
     assert codes(reports(TOTALS, held, witness(totals=Member(result=result(Stamp(PRINT, 1)))))) == ["PG005"]
     assert codes(reports(TOTALS, held, witness())) == ["PG005"]
-    (finding,) = reports(TOTALS, held, Witness(plan=PLAN, phases={}))
+    (finding,) = reports(TOTALS, held, DocumentFacts(plan=PLAN, phases={}))
     assert "the run is not open" in finding.text
-    busy = Witness(plan=PLAN, phases={}, busy={Part("out.totals", RUN.date)})
+    busy = DocumentFacts(plan=PLAN, phases={}, busy={Part("out.totals", RUN.date)})
     assert list(reports(TOTALS, held, busy)) == [], "whoever holds it may be about to report"
-    unread = Witness(plan=PLAN, phases={}, unreadable={RUN.date: {("load", "daily")}})
+    unread = DocumentFacts(plan=PLAN, phases={}, unreadable={RUN.date: {("load", "daily")}})
     assert list(reports(TOTALS, held, unread)) == []
 
 
@@ -192,18 +204,18 @@ def test_a_newer_receipt_is_unreported_also_where_its_run_is_not_open() -> None:
     ("held", "said"),
     [
         (EMPTY_HELD, "the warehouse has no receipt"),
-        (Held(receipts={RUN.date: receipt("totals", fingerprint=PRINT)}), "the table holds 0"),
-        (Held(receipts={RUN.date: receipt("totals", fingerprint=PRINT)}, prints={RUN.date: OTHER}), "holds 4"),
+        (TableContent(receipts={RUN.date: receipt("totals", fingerprint=PRINT)}), "the table holds 0"),
+        (TableContent(receipts={RUN.date: receipt("totals", fingerprint=PRINT)}, prints={RUN.date: OTHER}), "holds 4"),
     ],
 )
-def test_a_report_that_the_warehouse_does_not_bear_out_is_found(held: Held, said: str) -> None:
+def test_a_report_that_the_warehouse_does_not_bear_out_is_found(held: TableContent, said: str) -> None:
     (finding,) = reports(TOTALS, held, witness(totals=Member(result=result(Stamp(PRINT, 1)))))
     assert finding.code == "PG006"
     assert said in finding.text
 
 
 def test_a_report_of_a_newer_token_or_other_rows_than_the_receipt_says_is_found() -> None:
-    held = Held(receipts={RUN.date: receipt("totals", fingerprint=PRINT)}, prints={RUN.date: PRINT})
+    held = TableContent(receipts={RUN.date: receipt("totals", fingerprint=PRINT)}, prints={RUN.date: PRINT})
     newer = witness(totals=Member(result=result(Stamp(PRINT, 5), order=5.0)))
     assert [f.text for f in reports(TOTALS, held, newer)] == [
         "token 5 was reported, and the newest receipt is of token 1"
@@ -213,7 +225,7 @@ def test_a_report_of_a_newer_token_or_other_rows_than_the_receipt_says_is_found(
 
 
 def test_rows_of_a_foreign_table_are_compared_with_what_was_read() -> None:
-    held = Held(prints={RUN.date: PRINT})
+    held = TableContent(prints={RUN.date: PRINT})
     assert codes(reports(ORDERS, held, witness())) == ["PG005"]
     same = witness(orders=Member(result=result(Stamp(PRINT), write_id="")))
     assert codes(reports(ORDERS, held, same)) == []
@@ -321,7 +333,7 @@ def test_a_plan_gives_each_command_once_the_oldest_date_first() -> None:
         ("2026-02-01", "look", "report"), (RUN.date, "look", "load"),
     ]  # fmt: skip
     assert {mend.verb for mend in plan} <= set(VERBS)
-    assert Mend(date="", verb="adopt") == plan[0]
+    assert Fix(date="", verb="adopt") == plan[0]
 
 
 def test_the_reference_page_has_a_section_for_every_code_and_no_other() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from phasegate.base.disk import Disk
-from phasegate.base.findings import Outcome, exit_code
+from phasegate.base.findings import CheckResult, exit_code
 from phasegate.check.health import Health
 from phasegate.errors import Unavailable
 from tests.support.pipelines import DAY, PLAN, Shop, load, settle, shop
@@ -62,7 +62,7 @@ def test_what_cannot_be_reached_is_not_evaluated_and_the_others_go_on(monkeypatc
 def test_a_part_that_raises_is_not_evaluated_and_a_full_disk_is_a_finding() -> None:
     made = shop()
 
-    def broken(first: str, last: str, /) -> list[Outcome]:
+    def broken(first: str, last: str, /) -> list[CheckResult]:
         raise RuntimeError(f"no such table in {first} to {last}")
 
     made_by = Health(made.pipeline.plan, made.pipeline.ports, overview=made.pipeline.overview,

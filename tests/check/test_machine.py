@@ -2,7 +2,7 @@
 
 from phasegate.base.disk import Disk
 from phasegate.base.keys import Run
-from phasegate.check.machine import Moment, clock, deadlines, disk
+from phasegate.check.machine import RecordedTime, clock, deadlines, disk
 from phasegate.explain.phase_view import explain
 from tests.support.pipelines import PLAN, RUN, load, settle, shop
 
@@ -38,8 +38,8 @@ def test_a_phase_that_is_not_due_yet_is_no_finding() -> None:
 
 def test_a_time_from_the_future_says_that_a_clock_is_off_and_a_little_ahead_does_not() -> None:
     assert clock([], now=NOW) == ()
-    assert clock([Moment(at=NOW + 299, where="a lease"), Moment(at=NOW - 1, where="b")], now=NOW) == ()
-    (found,) = clock([Moment(at=NOW + 301, where="lease x"), Moment(at=NOW, where="b")], now=NOW)
+    assert clock([RecordedTime(at=NOW + 299, where="a lease"), RecordedTime(at=NOW - 1, where="b")], now=NOW) == ()
+    (found,) = clock([RecordedTime(at=NOW + 301, where="lease x"), RecordedTime(at=NOW, where="b")], now=NOW)
     assert found.code == "PG023"
     assert "lease x" in found.text
     assert "301 s" in found.text

@@ -3,10 +3,10 @@
 import pytest
 
 from phasegate.base.disk import Disk
-from phasegate.base.findings import CODES, Outcome
-from phasegate.check import machine as vitals
+from phasegate.base.findings import CODES, CheckResult
+from phasegate.check import machine
 from phasegate.selftest.plants import ELSEWHERE, PLANTS, Plant
-from phasegate.selftest.scene import Scene
+from phasegate.selftest.scene import ScratchPipeline
 from phasegate.selftest.scratch import scratch
 from phasegate.selftest.selftest import self_test
 from tests.support.commands import RUN, Night
@@ -63,7 +63,7 @@ def some(*codes: str) -> list[Plant]:
 
 
 def test_the_self_test_notices_a_check_that_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vitals, "deadlines", lambda _: ())
+    monkeypatch.setattr(machine, "deadlines", lambda _: ())
     proofs = self_test(scratch, plants=some("PG010", "PG022"))
     assert [(proof.code, proof.found, proof.told) for proof in proofs] == [
         ("PG010", True, "2 of 4 rows repeat a key (day, id)"),
@@ -72,15 +72,15 @@ def test_the_self_test_notices_a_check_that_finds_nothing(monkeypatch: pytest.Mo
 
 
 def test_the_self_test_notices_a_check_that_always_finds(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = vitals.disk
-    monkeypatch.setattr(vitals, "disk", lambda there: full(Disk(path=there.path, free=0, total=there.total)))
+    full = machine.disk
+    monkeypatch.setattr(machine, "disk", lambda there: full(Disk(path=there.path, free=0, total=there.total)))
     proofs = self_test(scratch, plants=some("PG010", "PG024"))
     assert [(proof.code, proof.found) for proof in proofs] == [("PG010", True), ("PG024", False)]
     assert proofs[1].told.startswith("found without the fault too: ")
 
 
 def test_a_fault_that_cannot_be_planted_is_not_found_and_the_others_go_on() -> None:
-    def broken(_: Scene) -> tuple[Outcome, ...]:
+    def broken(_: ScratchPipeline) -> tuple[CheckResult, ...]:
         raise RuntimeError("no such table")
 
     proofs = self_test(scratch, plants=[Plant("PG010", "rows twice", broken), *some("PG020")])

@@ -16,9 +16,9 @@ from tests.support.real_data import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "messages.md").read_text()
 KINDS: dict[str, type[msgspec.Struct]] = {
-    "Trigger": messages.Trigger,
-    "Request": messages.Request,
-    "Completion": messages.Completion,
+    "Trigger": messages.TriggerMessage,
+    "Request": messages.RequestMessage,
+    "Completion": messages.CompletionMessage,
 }
 
 

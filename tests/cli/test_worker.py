@@ -4,7 +4,6 @@ import pytest
 
 from phasegate import connect
 from phasegate.cli.kit.tally import Tally
-from phasegate.work.pool import Crew
 from tests.support.commands import RUN, Night
 
 
@@ -47,13 +46,13 @@ def test_a_thread_that_dies_ends_the_command_and_is_told(night: Night, monkeypat
             assert done.json["errors"] == ["worker 1 died: LookupError: a fault"]
 
 
-def test_a_crew_that_is_told_to_stop_ends_all_its_threads(night: Night) -> None:
+def test_a_pool_that_is_stopped_ends_all_its_threads(night: Night) -> None:
     tally = Tally(level="none")
     pipeline = connect(night.folder / "plan.toml", clock=night.clock, observer=tally)
-    crew = Crew(pipeline, threads=3)
-    working = threading.Thread(target=crew.work)
+    stop = threading.Event()
+    working = threading.Thread(target=lambda: pipeline.pool.run(threads=3, stop=stop.is_set))
     working.start()
-    crew.stop()
+    stop.set()
     working.join(30)
     assert not working.is_alive()
     pipeline.close()

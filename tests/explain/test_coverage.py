@@ -10,10 +10,11 @@ from phasegate.base.keys import Run, phase_key
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.calendar.month import Day
 from phasegate.explain.coverage import COVERS, GAPS, PATIENCE_S, Cell, Cover, Gap, cover, gaps, worst
-from phasegate.explain.lateness import Known
+from phasegate.explain.lateness import DateFacts
 from phasegate.gate import decisions
 from phasegate.gate.decisions import Report
-from phasegate.gate.phase import Entry, Firing, Phase, Window
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Entry, Firing, Window
 from phasegate.plan.gate import Status
 from phasegate.plan.load import load_plan
 from phasegate.plan.model import Plan
@@ -70,7 +71,7 @@ def cells(
     *phases: Phase, now: float, mode: str = "night", day: Day | None = GAMES, plan: Plan = WHOLE, told: str = "",
     inside: bool = True,
 ) -> dict[str, Cell]:  # fmt: skip
-    known = Known(
+    known = DateFacts(
         day=day, calendar=plan.calendar is not None, phases={(one.name, mode): one for one in phases}, told=told
     )
     found = cover(plan, on=ON, known=known, now=now, modes=[mode], inside=inside)
@@ -177,7 +178,7 @@ def test_an_anchor_that_is_not_there_is_unknown() -> None:
 
 
 def test_a_document_that_cannot_be_read_is_unknown() -> None:
-    known = Known(day=GAMES, calendar=True, unreadable=frozenset({("raw", "night")}))
+    known = DateFacts(day=GAMES, calendar=True, unreadable=frozenset({("raw", "night")}))
     found = cover(WHOLE, on=ON, known=known, now=OVER, modes=["night"])
     assert (found[0].state, found[0].command) == ("UNKNOWN", f"phasegate why {ON}.night")
 

@@ -7,7 +7,7 @@ import pytest
 from phasegate.base.keys import Run
 from phasegate.errors import BadDocument, BadInput, Unavailable
 from phasegate.explain.documents import DAYS_MAX
-from phasegate.explain.late_results import Coverage, Lateness
+from phasegate.explain.late_results import Coverage, LateResults
 from phasegate.store import Doc
 from phasegate.stores.memory import MemoryStore
 from tests.support.calendars import LAST_END, NOON, WITH_CALENDAR, Source
@@ -39,8 +39,8 @@ def made(plan: str = TIMED, *, source: Source | None = None) -> tuple[Shop, Coun
     store = Counting()
     opened = shop(plan=plan, store=store, dates=source or Source() if "calendar" in plan else None)
     opened.clock.at = NOON
-    if opened.pipeline.almanac.is_kept:
-        opened.pipeline.almanac.refresh(DAY[:7])
+    if opened.pipeline.calendar.is_kept:
+        opened.pipeline.calendar.refresh(DAY[:7])
     return opened, store
 
 
@@ -124,9 +124,9 @@ def test_a_store_that_cannot_be_read_is_an_error_and_not_a_quiet_day() -> None:
         opened.pipeline.lateness.evaluate(DAY, DAY)
 
 
-def services(opened: Shop) -> tuple[Lateness, Coverage]:
+def services(opened: Shop) -> tuple[LateResults, Coverage]:
     plan, ports = opened.pipeline.plan, opened.pipeline.ports
-    return Lateness(plan, ports), Coverage(plan, ports)
+    return LateResults(plan, ports), Coverage(plan, ports)
 
 
 @pytest.mark.parametrize("plan", [TIMED, PLAIN])

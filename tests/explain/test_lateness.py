@@ -11,10 +11,11 @@ from phasegate.base.keys import Run, phase_key
 from phasegate.base.receipt import Stamp
 from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
-from phasegate.explain.lateness import Known, Lateness, judge, outcome
+from phasegate.explain.lateness import DateFacts, Lateness, judge, outcome
 from phasegate.gate import decisions
 from phasegate.gate.decisions import Report
-from phasegate.gate.phase import Member, Phase
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Member
 from phasegate.plan.gate import Status
 from phasegate.plan.load import load_plan
 from phasegate.plan.model import Plan
@@ -72,7 +73,7 @@ def told(phase: Phase | None, plan: Plan, mode: str, *reports: tuple[str, Status
 def said_of(
     plan: Plan, mode: str, phases: dict[str, Phase], *, step: str = "box", now: float = END + 24 * HOUR
 ) -> Lateness:
-    known = Known(day=GAMES, calendar=True, phases={("raw", of): phase for of, phase in phases.items()})
+    known = DateFacts(day=GAMES, calendar=True, phases={("raw", of): phase for of, phase in phases.items()})
     [row] = [row for row in judge(plan, on=ON, known=known, now=now) if (row.step, row.run) == (step, f"{ON}.{mode}")]
     return row
 
@@ -127,7 +128,7 @@ def test_two_modes_have_one_table_so_the_earlier_of_them_counts_once_a_run_has_i
 
 def test_without_a_calendar_every_date_is_expected() -> None:
     plain = load_plan(PLAN.replace('calendar = "made:dates"\n', "").replace(BOX, 'expected_by.overnight = "07:00 +1d"'))
-    rows = judge(plain, on=ON, known=Known(day=None, calendar=False), now=END + 24 * HOUR)
+    rows = judge(plain, on=ON, known=DateFacts(day=None, calendar=False), now=END + 24 * HOUR)
     assert [row.verdict for row in rows] == ["never"] * 3
 
 
@@ -137,7 +138,7 @@ def test_what_the_calendar_does_not_know_is_not_evaluated_and_names_what_has_it_
         ("", f"phasegate reconcile --from {ON} --to {ON} --fix"),
         ("down", "phasegate sweep"),
     ):
-        rows = judge(plan, on=ON, known=Known(day=None, calendar=True, told=source_error), now=END + 24 * HOUR)
+        rows = judge(plan, on=ON, known=DateFacts(day=None, calendar=True, told=source_error), now=END + 24 * HOUR)
         assert {row.verdict for row in rows} == {"unknown"}
         assert {row.command for row in rows} == {command}
         found = outcome(rows)
@@ -145,7 +146,7 @@ def test_what_the_calendar_does_not_know_is_not_evaluated_and_names_what_has_it_
 
 
 def test_an_anchor_that_the_calendar_does_not_give_is_not_evaluated() -> None:
-    known = Known(day=Day(date=ON, state="games"), calendar=True)
+    known = DateFacts(day=Day(date=ON, state="games"), calendar=True)
     rows = judge(plan_with(), on=ON, known=known, now=END)
     assert {row.step: row.verdict for row in rows} == {"box": "unknown", "odds": "never"}
     found = outcome(rows)
@@ -154,7 +155,7 @@ def test_an_anchor_that_the_calendar_does_not_give_is_not_evaluated() -> None:
 
 
 def test_a_document_that_cannot_be_read_is_not_evaluated() -> None:
-    known = Known(day=GAMES, calendar=True, unreadable=frozenset({("raw", "overnight")}))
+    known = DateFacts(day=GAMES, calendar=True, unreadable=frozenset({("raw", "overnight")}))
     rows = judge(plan_with(), on=ON, known=known, now=END + 24 * HOUR)
     assert [row.verdict for row in rows] == ["unknown", "unknown", "never"]
 
@@ -162,7 +163,7 @@ def test_a_document_that_cannot_be_read_is_not_evaluated() -> None:
 def test_findings_name_the_run_the_step_and_what_to_type() -> None:
     plan = plan_with()
     phase = told(None, plan, "overnight", ("box", "success", END + 7 * HOUR))
-    known = Known(day=GAMES, calendar=True, phases={("raw", "overnight"): phase})
+    known = DateFacts(day=GAMES, calendar=True, phases={("raw", "overnight"): phase})
     found = outcome(judge(plan, on=ON, known=known, now=END + 24 * HOUR))
     box, odds = found.findings[0], found.findings[1]
     assert (box.code, box.subject, box.text) == (

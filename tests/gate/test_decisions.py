@@ -4,8 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from phasegate.base import backoff
-from phasegate.gate import decisions, outbox
-from phasegate.gate import operator as orders
+from phasegate.gate import decisions, operator, outbox
 from phasegate.gate.phase import LOOK_BY_S, Phase
 from phasegate.plan.gate import Gate, Need, Receiver, Spec
 from tests.support.story import KEY, NEXT, RAW, Story, gate
@@ -139,7 +138,7 @@ def test_redrive_brings_a_dead_request_back() -> None:
     story = fired()
     story.begin("raw-v2", generation=2)
     story.failure("team", "failed")
-    back = story.do(lambda a: orders.redrive("team", key=KEY, now=story.now, attempt=a, force=True))
+    back = story.do(lambda a: operator.redrive("team", key=KEY, now=story.now, attempt=a, force=True))
     assert back == "team"
     assert (story.phase.requests["team"].state, story.phase.requests["team"].forced) == ("open", True)
 
@@ -255,18 +254,18 @@ def test_reports_that_keep_changing_settle_into_one_firing() -> None:
 def test_a_paused_gate_records_and_fires_when_it_is_let_go() -> None:
     story = Story(gate())
     story.begin("raw-v1", generation=1)
-    story.do(lambda a: orders.pause("hands off", key=KEY, now=story.now, attempt=a))
+    story.do(lambda a: operator.pause("hands off", key=KEY, now=story.now, attempt=a))
     assert story.send() == []
     story.build_all("v1", order=1)
     assert story.generation == 0
-    story.do(lambda a: orders.pause(None, key=KEY, now=story.now, attempt=a))
+    story.do(lambda a: operator.pause(None, key=KEY, now=story.now, attempt=a))
     assert story.generation == 1
 
 
 def test_a_void_run_asks_for_nothing_fires_nothing_and_is_settled() -> None:
     story = Story(gate())
     story.begin("raw-v1", generation=1)
-    story.do(lambda a: orders.void("postponed", key=KEY, now=story.now, attempt=a))
+    story.do(lambda a: operator.void("postponed", key=KEY, now=story.now, attempt=a))
     assert story.report("lines", "lines-v1", order=1) == "void"
     assert (story.phase.requests, story.phase.due, story.generation) == ({}, None, 0)
 
@@ -275,7 +274,7 @@ def test_replan_makes_results_of_another_code_stale_and_only_those() -> None:
     story = fired()
     pinned = gate()
     other = replace(pinned, members={**pinned.members, "player": replace(pinned.members["player"], code="p2")})
-    story.do(lambda a: orders.replan(other, key=KEY, now=story.now, attempt=a))
+    story.do(lambda a: operator.replan(other, key=KEY, now=story.now, attempt=a))
     assert story.fresh == {"team", "lines"}
     assert set(story.phase.requests) == {"player"}
     story.report("player", "player-v2", order=2)
@@ -400,7 +399,7 @@ def test_after_replan_a_result_of_the_old_code_stays_outdated() -> None:
     story = fired()
     pinned = gate()
     other = replace(pinned, members={**pinned.members, "player": replace(pinned.members["player"], code="p2")})
-    story.do(lambda a: orders.replan(other, key=KEY, now=story.now, attempt=a))
+    story.do(lambda a: operator.replan(other, key=KEY, now=story.now, attempt=a))
     story.report("player", "player-old", order=2, code="p1")
     assert "player" not in story.fresh
     story.report("player", "player-new", order=3, code="p2")
@@ -410,7 +409,7 @@ def test_after_replan_a_result_of_the_old_code_stays_outdated() -> None:
 def test_replan_tells_a_new_receiver_of_the_last_generation_and_a_lost_one_nothing_more() -> None:
     story = fired()
     new = Receiver("publish", "nba.publish.begin", "begin")
-    story.do(lambda a: orders.replan(gate(receivers=(new,)), key=KEY, now=story.now, attempt=a))
+    story.do(lambda a: operator.replan(gate(receivers=(new,)), key=KEY, now=story.now, attempt=a))
     assert [(e.receiver, e.generation, e.state) for e in story.phase.outbox] == [
         ("precompute", 1, "superseded"),
         ("publish", 1, "unsent"),
@@ -430,7 +429,7 @@ def test_a_retried_command_answers_the_generation_that_it_answered_first() -> No
 
 def test_a_result_that_is_doubted_is_asked_for_again() -> None:
     story = fired()
-    story.do(lambda a: orders.doubt("team", key=KEY, now=story.now, attempt=a))
+    story.do(lambda a: operator.doubt("team", key=KEY, now=story.now, attempt=a))
     assert set(story.phase.requests) == {"team"}
 
 
@@ -450,7 +449,7 @@ def test_what_a_quiet_backfill_held_back_is_brought_back_only_by_name() -> None:
     story = fired()
     entry = replace(story.phase.outbox[0], state="held")
     story.phase = replace(story.phase, outbox=(entry, replace(entry, receiver="other", state="dead")))
-    assert story.do(lambda a: orders.redrive(None, key=KEY, now=story.now, attempt=a, held=False)) == "other"
+    assert story.do(lambda a: operator.redrive(None, key=KEY, now=story.now, attempt=a, held=False)) == "other"
     assert [e.state for e in story.phase.outbox] == ["held", "unsent"]
-    assert story.do(lambda a: orders.redrive(None, key=KEY, now=story.now, attempt=a)) == NEXT.name
+    assert story.do(lambda a: operator.redrive(None, key=KEY, now=story.now, attempt=a)) == NEXT.name
     assert [e.state for e in story.phase.outbox] == ["unsent", "unsent"]

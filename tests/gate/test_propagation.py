@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from phasegate.base.receipt import Stamp
-from phasegate.gate import decisions
-from phasegate.gate import ledger as window
-from phasegate.gate import propagation as across
+from phasegate.gate import decisions, propagation
+from phasegate.gate import ledger as ledgers
 from phasegate.gate.decisions import Report
 from phasegate.gate.ledger import Ledger
-from phasegate.gate.phase import Input, Notice, Phase, Window
-from phasegate.gate.propagation import Told
+from phasegate.gate.phase import Phase
+from phasegate.gate.propagation import Propagated
+from phasegate.gate.records import Input, Notice, Window
 from tests.support.phase_commands import (
     BEFORE,
     GATE,
@@ -40,9 +40,9 @@ def told_states(draw: st.DrawFn) -> Phase:
     news = Report(member="team", status="success", order=9.0, stamp=draw(stamps), built_from={}, write_id="w9")
     told, _ = decisions.report(news, key=KEY, now=3_000.0, attempt="news")(told)
     reading = draw(readings)
-    told, _ = across.windowed({NAME: reading}, origin=None, key=KEY, now=3_000.0, attempt="read")(told)
+    told, _ = propagation.windowed({NAME: reading}, origin=None, key=KEY, now=3_000.0, attempt="read")(told)
     for day, seen in draw(st.lists(st.tuples(days, readings), max_size=2)):
-        told, _ = across.drifted(NAME, days=[day], seen=seen)(told)
+        told, _ = propagation.drifted(NAME, days=[day], seen=seen)(told)
     assert told is not None
     return told
 
@@ -54,7 +54,7 @@ def reading_of(state: Phase | None) -> Window | None:
 def ledger_of(told: list[tuple[str, Stamp]]) -> Ledger | None:
     ledger: Ledger | None = None
     for day, stamp in told:
-        ledger, _ = window.recorded(day, stamp=stamp)(ledger)
+        ledger, _ = ledgers.recorded(day, stamp=stamp)(ledger)
     return ledger
 
 
@@ -81,7 +81,7 @@ def test_drift_is_forgotten_only_by_a_reading_that_shows_it(state: Phase, comman
 def test_a_run_has_drifted_or_holds_what_it_is_told(state: Phase, seen: Window, day: str) -> None:
     before = reading_of(state)
     assert before is not None
-    after = reading_of(across.drifted(NAME, days=[day], seen=seen)(state)[0])
+    after = reading_of(propagation.drifted(NAME, days=[day], seen=seen)(state)[0])
     assert after is not None
     assert day in after.drifted or after.order >= seen.order
     assert not after.drifted or after.drift_order > after.order
@@ -95,7 +95,7 @@ def test_readings_may_come_in_any_order(state: Phase, one: Window, origin: str |
     def after(first: Window, second: Window) -> Window | None:
         told: Phase | None = state
         for number, reading in enumerate((first, second)):
-            decide = across.windowed({NAME: reading}, origin=origin, key=KEY, now=now, attempt=f"a{number}")
+            decide = propagation.windowed({NAME: reading}, origin=origin, key=KEY, now=now, attempt=f"a{number}")
             told, _ = decide(told)
         return reading_of(told)
 
@@ -105,11 +105,11 @@ def test_readings_may_come_in_any_order(state: Phase, one: Window, origin: str |
 @given(told_states(), st.data())
 def test_only_a_notice_that_was_heard_is_forgotten_and_a_newer_one_stays(state: Phase, data: st.DataObject) -> None:
     assert state.notices
-    told = Told({}, {}, {})
+    told = Propagated({}, {}, {})
     for name, notice in state.notices.items():
         now = data.draw(st.sampled_from([notice, Notice(order=0.0, origin=notice.origin, at=notice.at)]))
         told[data.draw(st.integers(0, 2))][name] = now
-    after, _ = across.delivered(told, until=5_000.0)(state)
+    after, _ = propagation.delivered(told, until=5_000.0)(state)
     assert after is not None
     for name, notice in state.notices.items():
         assert (name in after.notices) == (told.heard.get(name) != notice)
@@ -122,7 +122,7 @@ def test_only_a_notice_that_was_heard_is_forgotten_and_a_newer_one_stays(state: 
 def test_recording_is_pure_and_recording_again_answers_the_same(
     told: list[tuple[str, Stamp]], day: str, stamp: Stamp
 ) -> None:
-    ledger, decide = ledger_of(told), window.recorded(day, stamp=stamp)
+    ledger, decide = ledger_of(told), ledgers.recorded(day, stamp=stamp)
     assert decide(ledger) == decide(ledger)
     once, answer = decide(ledger)
     assert decide(once) == (once, answer)
@@ -133,7 +133,7 @@ def test_a_ledger_never_goes_back_to_an_older_write_and_counts_each_change(
     told: list[tuple[str, Stamp]], day: str, stamp: Stamp
 ) -> None:
     before = ledger_of(told) or Ledger()
-    after, number = window.recorded(day, stamp=stamp)(before)
+    after, number = ledgers.recorded(day, stamp=stamp)(before)
     old, new = before.stamps.get(day), after.stamps[day]
     assert old is None or new.token >= old.token
     assert after.changes == before.changes + (new != old)
@@ -151,7 +151,7 @@ def opened() -> Phase:
     begun = Input(generation=1, stamps={"box": Stamp("f1", 1)}, begun_at=0.0, begun_by="")
     told, _ = decisions.begin("raw", given=begun, key=KEY, now=1_000.0, attempt="begin")(told)
     first = Window(stamp=Stamp("f1", 1), order=1)
-    told, _ = across.windowed({NAME: first}, origin=None, key=KEY, now=1_000.0, attempt="first")(told)
+    told, _ = propagation.windowed({NAME: first}, origin=None, key=KEY, now=1_000.0, attempt="first")(told)
     assert told is not None
     return told
 
@@ -168,7 +168,9 @@ def answered(phase: Phase, member: str) -> Phase:
 
 def test_only_what_looks_back_passes_on_where_an_earlier_change_began() -> None:
     second = Window(stamp=Stamp("f2", 2), order=2)
-    told, _ = across.windowed({NAME: second}, origin="2026-02-01", key=KEY, now=1_000.0, attempt="second")(opened())
+    told, _ = propagation.windowed({NAME: second}, origin="2026-02-01", key=KEY, now=1_000.0, attempt="second")(
+        opened()
+    )
     assert told is not None
     told = answered(answered(told, "team"), "trend")
     assert told.notices["trend"].origin == "2026-02-01"
@@ -176,18 +178,18 @@ def test_only_what_looks_back_passes_on_where_an_earlier_change_began() -> None:
 
 
 def test_a_reading_from_before_a_change_does_not_end_the_drift() -> None:
-    told, is_news = across.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f3", 3), order=3))(opened())
+    told, is_news = propagation.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f3", 3), order=3))(opened())
     assert is_news
     for order, drifted in ((2, ("2026-02-01",)), (3, ())):
         reading = Window(stamp=Stamp(f"f{order}", order), order=order)
-        told, _ = across.windowed({NAME: reading}, origin=None, key=KEY, now=1_002.0, attempt=f"r{order}")(told)
+        told, _ = propagation.windowed({NAME: reading}, origin=None, key=KEY, now=1_002.0, attempt=f"r{order}")(told)
         assert told is not None
         assert told.windows[NAME].drifted == drifted
 
 
 def test_the_same_content_written_again_is_no_drift_and_ends_one() -> None:
-    told, _ = across.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f3", 3), order=3))(opened())
-    told, is_news = across.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f1", 4), order=4))(told)
+    told, _ = propagation.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f3", 3), order=3))(opened())
+    told, is_news = propagation.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f1", 4), order=4))(told)
     assert told is not None
     assert not is_news
     assert told.windows[NAME].drifted == ()
@@ -201,7 +203,7 @@ def test_a_run_opened_after_its_deadline_fires_nothing_before_it_has_heard_all_t
     told, answer = decisions.report(known, key=KEY, now=1_001.0, attempt="relay")(told)
     assert answer.generation == 0, "its sister may know of the team too"
     first = Window(stamp=Stamp("f1", 1), order=1)
-    told, _ = across.windowed({NAME: first}, origin=None, key=KEY, now=1_002.0, attempt="first")(told)
+    told, _ = propagation.windowed({NAME: first}, origin=None, key=KEY, now=1_002.0, attempt="first")(told)
     assert told is not None
     assert told.generation == 1
     assert told.firings[0].missing == ("team",)

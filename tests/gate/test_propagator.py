@@ -80,8 +80,8 @@ def test_a_ledger_that_holds_an_older_read_is_put_right_by_whoever_meets_it() ->
     tell(made, 1, "night")
     settle(made)
     assert first is not None
-    herald = made.pipeline.gatekeeper._herald
-    herald.record("box", "2026-02-01", stamp=Stamp(first.stamp.fingerprint))  # told late, by who read before
+    propagator = made.pipeline.gatekeeper._propagator
+    propagator.record("box", "2026-02-01", stamp=Stamp(first.stamp.fingerprint))  # told late, by who read before
     scrape(made, 2, 4)
     tell(made, 2, "night")
     settle(made)

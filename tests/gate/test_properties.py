@@ -5,8 +5,7 @@ from msgspec.structs import replace
 
 from phasegate.base.codec import decode, encode
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.freshness import carried, missing, same, settled, survey
-from phasegate.gate.phase import LOOK_BY_S, Phase
+from phasegate.gate.phase import LOOK_BY_S, Phase, carried, missing, same, settled, survey
 from tests.support.phase_commands import KEY, Command, commands, states
 
 

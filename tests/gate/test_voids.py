@@ -6,7 +6,7 @@ from phasegate.base.keys import Run
 from phasegate.calendar.month import Day
 from phasegate.errors import PhasegateError
 from phasegate.gate.phase import Phase
-from phasegate.work.backfill import Order
+from phasegate.work.backfill import BackfillJob
 from tests.support.calendars import NOON, WITH_CALENDAR, Source, held_up, kept
 from tests.support.pipelines import DAY, RUN, Shop, generation, load, settle, shop, state, total
 from tests.support.windows import cell, expecting, phase
@@ -58,7 +58,7 @@ def told(made: Shop, source: Source, reason: str | None) -> None:
     """Have the calendar say that the day does not take place, or does, and everybody hear it."""
     source.void = {} if reason is None else {DAY: reason}
     made.clock.at += 5.0
-    made.pipeline.timekeeper.ask(DAY[:7])
+    made.pipeline.scheduler.ask(DAY[:7])
 
 
 def asked_of(made: Shop) -> Phase:
@@ -111,19 +111,19 @@ def test_a_month_that_was_lost_is_told_to_runs_that_it_had_made_void() -> None:
 
 def test_a_window_that_changed_while_a_run_was_void_is_built_in_when_it_takes_place() -> None:
     made = expecting(await_windows=False)
-    made.pipeline.timekeeper.put(
+    made.pipeline.scheduler.put(
         [Day(date=f"2026-02-{n:02d}", state="games" if n < 4 else "none") for n in range(1, 29)]
     )
     for day in (1, 2):
         load_day(made, day, day)
         settle(made)
     made.clock.at += 10.0
-    made.pipeline.timekeeper.put([Day(date="2026-02-02", state="void", reason="snow storm")])
+    made.pipeline.scheduler.put([Day(date="2026-02-02", state="void", reason="snow storm")])
     load_day(made, 1, 50)
     settle(made, until_s=60.0)
     assert cell(made, "out.trend", 2) == 1
     made.clock.at += 10.0
-    made.pipeline.timekeeper.put([Day(date="2026-02-02", state="games")])
+    made.pipeline.scheduler.put([Day(date="2026-02-02", state="games")])
     settle(made)
     assert cell(made, "out.trend", 2) == 50
 
@@ -163,7 +163,7 @@ def test_a_trigger_that_met_a_void_run_is_worked_on_when_it_takes_place() -> Non
 def test_whether_windows_are_waited_for_is_pinned_and_changed_by_replan() -> None:
     made = expecting()
     days = [Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in range(1, 29)]
-    made.pipeline.timekeeper.put(days)
+    made.pipeline.scheduler.put(days)
     load_day(made, 2, 2)
     settle(made, until_s=60.0)
     assert awaits(made)
@@ -204,7 +204,7 @@ def test_a_backfill_mends_a_run_of_any_date_on_a_day_without_games() -> None:
     made, source = kept(ANY_DATE)
     source.none.add(DAY)
     write(made, RUN, "extra")
-    items = made.pipeline.backfill.items(Order(first=DAY, last=DAY))
+    items = made.pipeline.backfill.items(BackfillJob(first=DAY, last=DAY))
     assert [(item.phase, item.lacking) for item in items] == [("log", ("fetches",))]
 
 

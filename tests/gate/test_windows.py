@@ -5,7 +5,7 @@ import pytest
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
 from phasegate.calendar.month import Day
-from phasegate.gate.propagation import News
+from phasegate.gate.propagation import DateChange
 from tests.support.pipelines import settle, shop
 from tests.support.windows import PLAN, STEPS, builds, cell, expecting, load, many_days, phase, play
 
@@ -79,13 +79,13 @@ def test_both_modes_hear_of_a_table_that_one_of_them_wrote() -> None:
 def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
-    herald = made.pipeline.gatekeeper._herald
+    propagator = made.pipeline.gatekeeper._propagator
 
     def dies(*_: object) -> None:
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patched:
-        patched.setattr(herald, "deliver", dies)
+        patched.setattr(propagator, "deliver", dies)
         with pytest.raises(RuntimeError):
             load(made, 1, 101)
     settle(made, until_s=7200.0)
@@ -95,7 +95,7 @@ def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypa
 def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> None:
     made = expecting()
     days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
-    made.pipeline.timekeeper.put(days)
+    made.pipeline.scheduler.put(days)
     load(made, 2, 2)
     settle(made)
     assert "trend" not in phase(made, 2).requests
@@ -109,7 +109,7 @@ def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> N
 def test_a_mode_that_awaits_no_windows_is_built_at_once_and_again_when_the_day_comes() -> None:
     made = expecting(await_windows=False)
     days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
-    made.pipeline.timekeeper.put(days)
+    made.pipeline.scheduler.put(days)
     load(made, 2, 2)
     settle(made)
     assert cell(made, "out.trend", 2) == 0
@@ -122,7 +122,7 @@ def test_a_mode_that_awaits_no_windows_is_built_at_once_and_again_when_the_day_c
 
 def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> None:
     made = expecting()
-    made.pipeline.timekeeper.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
+    made.pipeline.scheduler.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
     load(made, 2, 2)
     settle(made, until_s=13 * 3600.0)
     assert cell(made, "out.trend", 2) == 0
@@ -130,11 +130,11 @@ def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> N
 
 def test_a_day_that_is_cancelled_is_waited_for_no_longer() -> None:
     made = expecting()
-    made.pipeline.timekeeper.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
+    made.pipeline.scheduler.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
     load(made, 2, 2)
     settle(made, until_s=60.0)
     assert phase(made, 2).windows["out.sum@5d"].awaited.keys() == {"2026-02-01"}
-    made.pipeline.timekeeper.put([Day(date="2026-02-01", state="void", reason="snow storm")])
+    made.pipeline.scheduler.put([Day(date="2026-02-01", state="void", reason="snow storm")])
     settle(made, until_s=60.0)
     assert cell(made, "out.trend", 2) == 0
 
@@ -154,15 +154,15 @@ def test_a_window_that_the_plan_gains_later_knows_the_days_before_it() -> None:
 def test_old_news_that_are_told_late_change_nothing_for_a_run_that_holds_them() -> None:
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
-    herald = made.pipeline.gatekeeper._herald
+    propagator = made.pipeline.gatekeeper._propagator
     held = made.store.read("ledger:shop:sum:2026-02")
     assert held is not None
     number = held.body["numbers"]["2026-02-02"]  # type: ignore[index]
     assert number, "the ledger counts its changes"
     # somebody has noted a newer write, and is still to tell of it
-    newer = herald.record("sum", "2026-02-02", stamp=Stamp("1-9", 99))
+    newer = propagator.record("sum", "2026-02-02", stamp=Stamp("1-9", 99))
     before = phase(made, 3)
-    assert herald.tell_later("sum", News("2026-02-02", int(str(number)), origin="2026-02-02")) == []
+    assert propagator.tell_later("sum", DateChange("2026-02-02", int(str(number)), origin="2026-02-02")) == []
     assert phase(made, 3) == before
-    assert herald.tell_later("sum", News("2026-02-02", newer, origin="2026-02-02"))
+    assert propagator.tell_later("sum", DateChange("2026-02-02", newer, origin="2026-02-02"))
     assert set(phase(made, 3).requests) == {"trend"}

@@ -6,6 +6,7 @@ from hypothesis import Phase as Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from phasegate.base.codec import Decision
 from phasegate.base.receipt import Part, Receipt
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator import Faults, World
@@ -22,7 +23,7 @@ from tests.warehouses.test_contract import TestMemoryWarehouse
 
 Check = Callable[[], None]
 # No example is kept: one that fails under a mutant must not be tried on the right code for ever.
-QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=250, phases=[Stage.generate])
+QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=500, phases=[Stage.generate])
 
 QUIET = Faults(crash=0.0, unanswered=0.0, pause=0.0, stall=0.0, lose=0.0, duplicate=0.0, broken=0.0, skew_s=(0.0,))
 
@@ -84,7 +85,7 @@ def leases_repeat_their_answer() -> None:
 
     @QUICK
     @given(st.lists(lease_decisions, max_size=6), lease_decisions)
-    def repeat(before: list[lease.Decision[object]], decide: lease.Decision[object]) -> None:
+    def repeat(before: list[Decision[Lease, object]], decide: Decision[Lease, object]) -> None:
         held: Lease | None = None
         for one in before:
             held, _ = one(held)

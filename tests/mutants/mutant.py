@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from phasegate.testing.simulator import Faults, Outcome, simulate
+from phasegate.testing.simulator import Faults, ScheduleResult, simulate
 from tests.mutants import checks
 from tests.mutants.wrong_gates import Patch
 
@@ -51,7 +51,7 @@ class Mutant:
         patch = self.patch
         return str((patch.func if isinstance(patch, partial) else patch).__name__)
 
-    def play(self, seed: int) -> Outcome:
+    def play(self, seed: int) -> ScheduleResult:
         """Play one seed under the mutant."""
         with self.patch():
             return simulate(seed, faults=self.played)
@@ -67,7 +67,7 @@ class Mutant:
             return True
         return False
 
-    def first_failing(self) -> Outcome | None:
+    def first_failing(self) -> ScheduleResult | None:
         """Return the first outcome with an objection, None if there is none within ``seeds_max``."""
         outcomes = (self.play(seed) for seed in range(self.seeds_max))
         return next((outcome for outcome in outcomes if outcome.violation), None)

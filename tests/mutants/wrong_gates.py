@@ -8,15 +8,17 @@ from msgspec.structs import replace
 
 from phasegate import messages
 from phasegate.base import keys
+from phasegate.base.codec import Decision
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Stamp
-from phasegate.gate import decisions, evaluate, freshness, outbox
-from phasegate.gate import operator as orders
-from phasegate.gate.decisions import Answer, Decision, Report
+from phasegate.gate import decisions, evaluate, operator, outbox
+from phasegate.gate import phase as phases
+from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.outbox import Outgoing
-from phasegate.gate.phase import Entry, Firing, Input, Phase
-from phasegate.messages import Completion
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Entry, Firing, Input
+from phasegate.messages import CompletionMessage
 from phasegate.write import lease
 from phasegate.write.lease import Lease
 from tests.mutants.swap import swapped
@@ -51,7 +53,7 @@ def keeps_no_date() -> Patch:
 
 
 def takes_no_mode_for_a_mode() -> Patch:
-    def completion_run(said: Completion, *, modes: tuple[str, ...], where: str, mode_at: object = None) -> Run:
+    def completion_run(said: CompletionMessage, *, modes: tuple[str, ...], where: str, mode_at: object = None) -> Run:
         del mode_at
         run = right(said, modes=modes, where=where)
         return run if said.run or said.mode else run._replace(mode="none")
@@ -71,7 +73,7 @@ def takes_no_mode_for_a_mode() -> Patch:
 
 
 def ignores_begin_while_building() -> Patch:
-    def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) -> Decision[Answer]:
+    def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
         decide = right(upstream, given=given, key=key, now=now, attempt=attempt)
 
         def wrong(phase: Phase | None) -> tuple[Phase | None, Answer]:
@@ -88,9 +90,9 @@ def ignores_begin_while_building() -> Patch:
 def latches_a_refusal() -> Patch:
     def fire(phase: Phase, *, now: float, by: str) -> Phase:
         fired = right(phase, now=now, by=by)
-        if fired.generation > phase.generation or freshness.fired_as_is(phase) or not phase.members:
+        if fired.generation > phase.generation or phases.fired_as_is(phase) or not phase.members:
             return fired
-        flag = Firing(generation=phase.generation + 1, stamps=freshness.carried(phase), at=now, by=by)
+        flag = Firing(generation=phase.generation + 1, stamps=phases.carried(phase), at=now, by=by)
         return replace(phase, firings=(*phase.firings, flag))
 
     right = evaluate.fire
@@ -98,7 +100,9 @@ def latches_a_refusal() -> Patch:
 
 
 def redrives_by_flag_only() -> Patch:
-    def redrive(step: str | None, *, key: str, now: float, attempt: str, force: bool = False) -> Decision[Answer]:
+    def redrive(
+        step: str | None, *, key: str, now: float, attempt: str, force: bool = False
+    ) -> Decision[Phase, Answer]:
         decide = right(step, key=key, now=now, attempt=attempt, force=force)
 
         def wrong(phase: Phase | None) -> tuple[Phase | None, Answer]:
@@ -114,18 +118,18 @@ def redrives_by_flag_only() -> Patch:
 
         return wrong
 
-    right = orders.redrive
-    return swapped(orders, "redrive", redrive)
+    right = operator.redrive
+    return swapped(operator, "redrive", redrive)
 
 
 def starts_before_its_needs() -> Patch:
     def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
-        fresh = freshness.survey(phase)
+        fresh = phases.survey(phase)
         known = {name: m.result.stamp for name, m in phase.members.items() if m.result is not None}
         there = {**dict.fromkeys(phase.gate.members, ABSENT), **known, **fresh}
         found = {}
         for name, spec in phase.gate.members.items():
-            inputs = freshness.wanted(phase, spec, fresh=there) if spec.asks and name not in fresh else None
+            inputs = phases.wanted(phase, spec, fresh=there) if spec.asks and name not in fresh else None
             if inputs is not None:
                 found[name] = inputs
         return found
@@ -154,7 +158,7 @@ def draws_the_attempt_inside() -> Patch:
     """The memory of attempts is of no use: whoever decides again is somebody else."""
     numbers = count()
 
-    def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) -> Decision[Answer]:
+    def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
         def wrong(phase: Phase | None) -> tuple[Phase | None, Answer]:
             return right(upstream, given=given, key=key, now=now, attempt=f"{attempt}.{next(numbers)}")(phase)
 
@@ -165,10 +169,10 @@ def draws_the_attempt_inside() -> Patch:
 
 
 def forgets_who_released() -> Patch:
-    def release(holder: str, *, token: int) -> lease.Decision[bool]:
+    def release(holder: str, *, token: int) -> Decision[Lease, bool]:
         decide = right(holder, token=token)
 
-        def wrong(held: Lease | None) -> tuple[Lease, bool]:
+        def wrong(held: Lease | None) -> tuple[Lease | None, bool]:
             new, _ = decide(held)
             return new, held is not None and held.holder == holder and held.token == token
 
@@ -179,7 +183,7 @@ def forgets_who_released() -> Patch:
 
 
 def releases_for_anyone() -> Patch:
-    def release(holder: str, *, token: int) -> lease.Decision[bool]:
+    def release(holder: str, *, token: int) -> Decision[Lease, bool]:
         def wrong(held: Lease | None) -> tuple[Lease, bool]:
             return replace(held or Lease(token=token), holder=None, until=0.0, released=holder), True
 
@@ -215,7 +219,7 @@ def counts_moved_as_an_attempt() -> Patch:
 
 
 def counts_sending_as_an_attempt() -> Patch:
-    def sent(published: list[Outgoing], *, key: str, now: float) -> outbox.Decision[None]:
+    def sent(published: list[Outgoing], *, key: str, now: float) -> Decision[Phase, None]:
         decide = right(published, key=key, now=now)
 
         def wrong(phase: Phase | None) -> tuple[Phase | None, None]:

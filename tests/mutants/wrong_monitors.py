@@ -6,21 +6,21 @@ from msgspec.structs import replace
 
 from phasegate.alerts import incident as incidents
 from phasegate.alerts.delivery import delivered
-from phasegate.alerts.incident import Incident, Sight
+from phasegate.alerts.incident import Context, Incident
 from phasegate.base import findings
-from phasegate.base.findings import Outcome
+from phasegate.base.findings import CheckResult
 from phasegate.base.keys import Run
 from phasegate.calendar.month import Day
 from phasegate.check.health import Found, Health
 from phasegate.explain import lateness
-from phasegate.explain.lateness import Known, Lateness
+from phasegate.explain.lateness import DateFacts, Lateness
 from phasegate.plan.model import Plan, Step
 from tests.mutants.swap import swapped
 from tests.mutants.wrong_gates import Patch
 
 
 def takes_what_raises_for_passed() -> Patch:
-    def checked(self: Health, name: str, found: Found) -> Outcome:
+    def checked(self: Health, name: str, found: Found) -> CheckResult:
         return replace(right(self, name, found), error="")
 
     right = Health._checked
@@ -28,7 +28,7 @@ def takes_what_raises_for_passed() -> Patch:
 
 
 def takes_nothing_looked_at_for_passed() -> Patch:
-    def exit_code(outcomes: Iterable[Outcome]) -> int:
+    def exit_code(outcomes: Iterable[CheckResult]) -> int:
         looked = list(outcomes)
         return right(looked) if looked else findings.FINE
 
@@ -45,7 +45,7 @@ def judges_in_utc() -> Patch:
 
 
 def takes_never_for_on_time() -> Patch:
-    def judged(plan: Plan, step: Step, *, run: Run, known: Known, now: float) -> Lateness:
+    def judged(plan: Plan, step: Step, *, run: Run, known: DateFacts, now: float) -> Lateness:
         row = right(plan, step, run=run, known=known, now=now)
         return replace(row, verdict="on time") if row.verdict == "never" else row
 
@@ -55,7 +55,7 @@ def takes_never_for_on_time() -> Patch:
 
 def takes_claimed_for_told() -> Patch:
     def claim(
-        channel: str, *, attempt: str, sight: Sight
+        channel: str, *, attempt: str, sight: Context
     ) -> Callable[[Incident | None], tuple[Incident | None, str]]:  # fmt: skip
         def decide(old: Incident | None) -> tuple[Incident | None, str]:
             new, what = right(channel, attempt=attempt, sight=sight)(old)

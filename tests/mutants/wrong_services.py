@@ -8,31 +8,31 @@ from msgspec.structs import replace
 
 from phasegate import messages
 from phasegate.base import backoff, keys
-from phasegate.base.codec import State, decode, encode
+from phasegate.base.codec import Decision, State, decode, encode
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.bus import Message
 from phasegate.errors import Ambiguous, Conflict, Contended
 from phasegate.gate import decisions, evaluate, gatekeeper, outbox
-from phasegate.gate.decisions import Answer, Decision, Report
+from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Entry, Phase, Request
-from phasegate.messages import Completion
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Entry, Request
+from phasegate.messages import CompletionMessage
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Step
 from phasegate.ports import Clock, Ports
-from phasegate.store import Store
 from phasegate.stores.memory import MemoryStore
-from phasegate.transact import TRIES_MAX, Decide
+from phasegate.transact import TRIES_MAX
 from phasegate.warehouse import Reader, Transaction
 from phasegate.warehouses.memory.warehouse import MemoryTransaction
 from phasegate.work.sweeper import Sweeper
 from phasegate.work.worker import Worker
-from phasegate.write import preconditions as judge
+from phasegate.write import preconditions
 from phasegate.write.builder import Builder
 from phasegate.write.inputs import part_of
-from phasegate.write.leases import Held, Leases
-from phasegate.write.writer import Work, Writer
+from phasegate.write.leases import HeldLease, Leases
+from phasegate.write.writer import WriteJob, Writer
 from tests.mutants.swap import swapped
 from tests.mutants.wrong_gates import Patch
 
@@ -47,7 +47,7 @@ def publishes_after_deciding() -> Patch:
         fired = right_fire(phase, now=now, by=by)
         return fired if fired is phase else replace(fired, outbox=phase.outbox)
 
-    def transacted(self: Gatekeeper, key: str, decide: Decision[A]) -> A:
+    def transacted(self: Gatekeeper, key: str, decide: Decision[Phase, A]) -> A:
         before = _generation(self, key)
         answer = right_transact(self, key, decide)
         doc = self._ports.store.read(key)
@@ -90,17 +90,17 @@ def forgets_what_it_failed_to_send() -> Patch:
 
 
 def writes_over_what_it_did_not_read() -> Patch:
-    def transact(store: Store, key: str, *, kind: type[S], decide: Decide[S, A], clock: Clock) -> A:
+    def transact(ports: Ports, key: str, *, kind: type[S], decide: Decision[S, A]) -> A:
         for attempt in range(TRIES_MAX):
-            doc = store.read(key)
+            doc = ports.store.read(key)
             new, answer = decide(None if doc is None else decode(kind, doc.body, key=key))
             if new is None:
                 return answer
-            newest = store.read(key)
+            newest = ports.store.read(key)
             try:
-                store.write(key, encode(new), due=new.due, expect=None if newest is None else newest.version)
+                ports.store.write(key, encode(new), due=new.due, expect=None if newest is None else newest.version)
             except (Conflict, Ambiguous):
-                clock.sleep(backoff.contention_s(key, attempt))
+                ports.clock.sleep(backoff.contention_s(key, attempt))
             else:
                 return answer
         raise Contended(key, TRIES_MAX)
@@ -207,7 +207,7 @@ def reads_the_fence_only() -> Patch:
 
 
 def reads_the_fingerprint_again() -> Patch:
-    def build(self: Builder, step: Step, run: Run, *, request: Request, held: Held) -> Receipt:
+    def build(self: Builder, step: Step, run: Run, *, request: Request, held: HeldLease) -> Receipt:
         receipt = right(self, step, run, request=request, held=held)
         with self._ports.warehouse.snapshot() as reader:
             assert step.table is not None
@@ -230,17 +230,17 @@ class _Torn:
 def compares_in_another_snapshot() -> Patch:
     """The inputs' stamps are those from before the transaction in which their rows are read."""
 
-    def build(self: Builder, step: Step, run: Run, *, request: Request, held: Held) -> Receipt:
+    def build(self: Builder, step: Step, run: Run, *, request: Request, held: HeldLease) -> Receipt:
         with self._ports.warehouse.snapshot() as reader:
             early[held.key, held.token] = reader
             return right_build(self, step, run, request=request, held=held)
 
-    def transaction(self: Writer, work: Work, *, held: Held, write_id: str) -> Receipt:
+    def transaction(self: Writer, work: WriteJob, *, held: HeldLease, write_id: str) -> Receipt:
         if (held.key, held.token) in early:
             torn[id(work)] = early[held.key, held.token]
         return right_transaction(self, work, held=held, write_id=write_id)
 
-    def enter(self: Writer, tx: Transaction, work: Work, *, token: int) -> object:
+    def enter(self: Writer, tx: Transaction, work: WriteJob, *, token: int) -> object:
         return right_enter(self, _Torn(tx, torn[id(work)]) if id(work) in torn else tx, work, token=token)  # type: ignore[arg-type]
 
     early: dict[tuple[str, int], Reader] = {}
@@ -255,13 +255,13 @@ def compares_in_another_snapshot() -> Patch:
 
 def compares_no_inputs() -> Patch:
     stack = ExitStack()
-    stack.enter_context(swapped(judge, "moved", lambda *_: ()))
-    stack.enter_context(swapped(judge, "reread", lambda *_: ()))
+    stack.enter_context(swapped(preconditions, "moved", lambda *_: ()))
+    stack.enter_context(swapped(preconditions, "reread", lambda *_: ()))
     return stack
 
 
 def stamps_by_execution() -> Patch:
-    def complete(self: Worker, said: Completion, *, where: str) -> Answer:
+    def complete(self: Worker, said: CompletionMessage, *, where: str) -> Answer:
         step = self._step(said.step, where=where)
         run = messages.completion_run(said, modes=self._plan.modes, where=where)
         order = messages.completion_order(said, where=where, now=self._ports.clock.now())

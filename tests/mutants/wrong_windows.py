@@ -6,21 +6,19 @@ from contextlib import ExitStack
 from msgspec.structs import replace
 
 from phasegate.base import keys
+from phasegate.base.codec import Decision
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
-from phasegate.gate import decisions
-from phasegate.gate import ledger as window
-from phasegate.gate import propagation as across
-from phasegate.gate import propagator as herald
-from phasegate.gate.decisions import Decision
+from phasegate.gate import decisions, ledger, propagation, propagator
 from phasegate.gate.ledger import Ledger
-from phasegate.gate.phase import Phase, Request, Result, Window
-from phasegate.gate.propagation import News, Told
-from phasegate.gate.propagator import Herald
+from phasegate.gate.phase import Phase
+from phasegate.gate.propagation import DateChange, Propagated
+from phasegate.gate.propagator import Propagator
+from phasegate.gate.records import Request, Result, Window
 from phasegate.plan.model import Step
 from phasegate.transact import transact
-from phasegate.write import preconditions as judge
-from phasegate.write.read_repair import Corrector
+from phasegate.write import preconditions
+from phasegate.write.read_repair import ReadRepair
 from tests.mutants.swap import swapped
 from tests.mutants.wrong_gates import Patch
 
@@ -28,30 +26,30 @@ Recorded = Callable[[Ledger | None], tuple[Ledger, int]]
 
 
 def tells_no_later_run() -> Patch:
-    return swapped(Herald, "tell_later", lambda *_, **__: [])
+    return swapped(Propagator, "tell_later", lambda *_, **__: [])
 
 
 def remembers_no_drift() -> Patch:
-    def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[bool]:
+    def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[Phase, bool]:
         del need, days, seen
         return lambda phase: (phase, False)
 
-    return swapped(across, "drifted", drifted)
+    return swapped(propagation, "drifted", drifted)
 
 
 def drops_drift_at_any_reading() -> Patch:
-    return swapped(across, "_with_drift", lambda window, *_: window)
+    return swapped(propagation, "_with_drift", lambda window, *_: window)
 
 
 def takes_older_readings() -> Patch:
     stack = ExitStack()
-    stack.enter_context(swapped(across, "_is_newer", lambda *_: True))
+    stack.enter_context(swapped(propagation, "_is_newer", lambda *_: True))
     stack.enter_context(drops_drift_at_any_reading())
     return stack
 
 
 def cascades_without_limit() -> Patch:
-    return swapped(across, "must_rebuild", lambda *_, **__: True)
+    return swapped(propagation, "must_rebuild", lambda *_, **__: True)
 
 
 def forgets_where_a_change_began() -> Patch:
@@ -69,44 +67,44 @@ def takes_every_change_for_an_old_one() -> Patch:
 def leaves_drift_behind() -> Patch:
     """Who finds the window of its request changed tells nobody, so the request never names another."""
 
-    def tell_owners(self: Corrector, request: Request, step: Step, *, run: Run) -> None:
+    def tell_owners(self: ReadRepair, request: Request, step: Step, *, run: Run) -> None:
         inputs = {name: stamp for name, stamp in request.inputs.items() if "@" not in name}
         right(self, replace(request, inputs=inputs), step, run=run)
 
-    right = Corrector.tell_owners
-    return swapped(Corrector, "tell_owners", tell_owners)
+    right = ReadRepair.tell_owners
+    return swapped(ReadRepair, "tell_owners", tell_owners)
 
 
 def tells_no_sister() -> Patch:
-    return swapped(Herald, "_tell_sisters", lambda *_, **__: True)
+    return swapped(Propagator, "_tell_sisters", lambda *_, **__: True)
 
 
 def takes_a_relay_for_heard() -> Patch:
-    def tell_sisters(self: Herald, member: str, result: Result, *, key: str, changed: list[str]) -> bool:
+    def tell_sisters(self: Propagator, member: str, result: Result, *, key: str, changed: list[str]) -> bool:
         right(self, member, result, key=key, changed=changed)
         return True
 
-    right = Herald._tell_sisters
-    return swapped(Herald, "_tell_sisters", tell_sisters)
+    right = Propagator._tell_sisters
+    return swapped(Propagator, "_tell_sisters", tell_sisters)
 
 
 def opens_without_asking() -> Patch:
-    def catch_up(self: Herald, key: str) -> bool:
-        decide = across.windowed({}, origin=None, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
-        return transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
+    def catch_up(self: Propagator, key: str) -> bool:
+        decide = propagation.windowed({}, origin=None, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
+        return transact(self._ports, key, kind=Phase, decide=decide)
 
-    return swapped(Herald, "catch_up", catch_up)
+    return swapped(Propagator, "catch_up", catch_up)
 
 
 def forgets_before_telling() -> Patch:
-    def deliver(self: Herald, key: str, phase: Phase) -> tuple[Told, list[str]]:
-        all_of_them = Told(dict(phase.notices), {}, {})
-        decide = across.delivered(all_of_them, until=0.0)
-        transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
+    def deliver(self: Propagator, key: str, phase: Phase) -> tuple[Propagated, list[str]]:
+        all_of_them = Propagated(dict(phase.notices), {}, {})
+        decide = propagation.delivered(all_of_them, until=0.0)
+        transact(self._ports, key, kind=Phase, decide=decide)
         return all_of_them, right(self, key, phase)[1]
 
-    right = Herald.deliver
-    return swapped(Herald, "deliver", deliver)
+    right = Propagator.deliver
+    return swapped(Propagator, "deliver", deliver)
 
 
 def lets_any_token_into_the_ledger() -> Patch:
@@ -122,13 +120,13 @@ def lets_any_token_into_the_ledger() -> Patch:
         return decide
 
     stack = ExitStack()
-    stack.enter_context(swapped(window, "recorded", recorded))
-    stack.enter_context(swapped(herald, "recorded", recorded))
+    stack.enter_context(swapped(ledger, "recorded", recorded))
+    stack.enter_context(swapped(propagator, "recorded", recorded))
     return stack
 
 
 def tells_what_is_held() -> Patch:
-    return swapped(News, "is_held", lambda *_: False)
+    return swapped(DateChange, "is_held", lambda *_: False)
 
 
 def compares_no_windows() -> Patch:
@@ -138,8 +136,8 @@ def compares_no_windows() -> Patch:
     def reread(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
         return tuple(name for name in right_reread(before, now) if "@" not in name)
 
-    right_moved, right_reread = judge.moved, judge.reread
+    right_moved, right_reread = preconditions.moved, preconditions.reread
     stack = ExitStack()
-    stack.enter_context(swapped(judge, "moved", moved))
-    stack.enter_context(swapped(judge, "reread", reread))
+    stack.enter_context(swapped(preconditions, "moved", moved))
+    stack.enter_context(swapped(preconditions, "reread", reread))
     return stack

@@ -42,14 +42,14 @@ class Played:
                 run.complete()
 
     def last_game_end(self, on: str) -> float:
-        day = self.pipeline.almanac.day(on)
+        day = self.pipeline.calendar.day(on)
         assert day is not None
         return day.anchors["last_game_end"]
 
     def gamebook(self, on: str, *, at: float | None = None) -> Lateness:
         """Return what is said of the box scores of a date; ``at``: when it is asked, else now."""
         self.clock.at = self.clock.at if at is None else at
-        self.pipeline.almanac.day(on)
+        self.pipeline.calendar.day(on)
         rows = self.pipeline.lateness.rows(on, on)
         [found] = [row for row in rows if row.step == GAMEBOOK and row.run == f"{on}.overnight"]
         return found
@@ -243,5 +243,5 @@ def test_a_dead_scraper_is_found_on_every_date_with_games_and_on_no_other(mornin
 def test_a_date_that_was_voided_by_hand_expects_nothing(morning: Morning) -> None:
     played = morning()
     played.clock.at = utc("2025-01-05T12:00:00")
-    played.pipeline.timekeeper.put([CalendarDay(date="2025-01-03", state="void", reason="snow")])
+    played.pipeline.scheduler.put([CalendarDay(date="2025-01-03", state="void", reason="snow")])
     assert played.gamebook("2025-01-03").verdict == "void"

@@ -51,7 +51,7 @@ def test_the_days_of_the_all_star_break_open_no_run_and_raise_no_alarm(play: Pla
     opened = {view.run[:10] for view in runner.pipeline.overview.phases()}
     assert opened == {"2025-02-12", "2025-02-13", "2025-02-19", "2025-02-20"}
     for day in ("2025-02-14", "2025-02-16", "2025-02-18"):
-        known = runner.pipeline.almanac.day(day)
+        known = runner.pipeline.calendar.day(day)
         assert known is not None
         assert known.state == "none"
     rested = runner.pipeline.query(f"SELECT DISTINCT days_rest AS n FROM {TEAMS} WHERE game_date = DATE '2025-02-20'")

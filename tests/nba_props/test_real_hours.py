@@ -18,7 +18,7 @@ from nba_props.replay.scrapers import GAMEBOOK
 from nba_props.sources.parquet import ParquetSource
 from phasegate import CalendarDay, PhaseView, Pipeline, connect, parse_run, read_plan
 from phasegate.base.keys import Run
-from phasegate.plan.model import Moment
+from phasegate.plan.model import TimeRule
 from tests.support.commands import StillClock
 
 SCHEDULE, ODDS, SHOTS = "nbac_schedule", "odds_api_player_points_props", "nbac_shot_chart"
@@ -167,7 +167,7 @@ def test_on_no_real_date_is_a_run_past_its_deadline_when_the_clock_opens_it(nba_
         for name, mode in plan.phases["raw"].modes.items():
             run = parse_run(f"{day.date}.{name}")
 
-            def at(moment: Moment | None, run: Run = run, day: CalendarDay = day) -> float:
+            def at(moment: TimeRule | None, run: Run = run, day: CalendarDay = day) -> float:
                 assert moment is not None
                 return moment.at(run, timezone=plan.timezone, opened_at=0.0, anchors=day.anchors)
 

@@ -73,7 +73,7 @@ def forecast(source: ParquetSource, first: date, last: date, *, state: Path) -> 
     """Forecast dates by a schedule: in the morning, before any game, when its calendar was asked."""
     runner = Runner(source, state=state, modes=("same_day",))
     try:
-        runner.pipeline.timekeeper.ask(str(last)[:7])  # as workers do in the month itself
+        runner.pipeline.scheduler.ask(str(last)[:7])  # as workers do in the month itself
         done = runner.run(first, last)
         assert (done.unsettled, done.dead_letters) == ((), 0)
         builds = runner.pipeline.query(
@@ -81,7 +81,7 @@ def forecast(source: ParquetSource, first: date, last: date, *, state: Path) -> 
         )
         rows = runner.pipeline.query(f"SELECT DISTINCT game_date, game_id, tipoff_at FROM {TEAMS}")
         days = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
-        known = {day: runner.pipeline.almanac.day(day) for day in days}
+        known = {day: runner.pipeline.calendar.day(day) for day in days}
     finally:
         runner.close()
     return Forecasts(

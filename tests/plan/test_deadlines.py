@@ -4,7 +4,7 @@ import pytest
 
 from phasegate.base.keys import Run
 from phasegate.plan.load import load_plan
-from phasegate.plan.model import Moment
+from phasegate.plan.model import TimeRule
 
 NEW_YORK = "America/New_York"
 PLAN = """\
@@ -65,7 +65,7 @@ def test_a_deadline_after_opening_counts_time_that_passes(text: str, utc: str) -
 
 
 def test_a_later_run_never_has_an_earlier_deadline() -> None:
-    deadline = Moment(local="01:30", days=1)
+    deadline = TimeRule(local="01:30", days=1)
     days = [f"2026-{month:02}-{day:02}" for month in (3, 11) for day in range(1, 29)]
     moments = [deadline.at(Run(day, "daily"), timezone=NEW_YORK, opened_at=0.0) for day in days]
     assert moments == sorted(moments)

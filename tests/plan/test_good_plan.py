@@ -3,7 +3,7 @@ from msgspec.structs import replace
 from phasegate.base.keys import Run
 from phasegate.plan.gate import Need, Receiver, Spec
 from phasegate.plan.load import load_plan
-from phasegate.plan.model import Moment, Plan
+from phasegate.plan.model import Plan, TimeRule
 from tests.support.good_plans import FILES, GOOD
 
 OVERNIGHT = Run("2026-02-03", "overnight")
@@ -49,10 +49,10 @@ def test_modes_are_read_whole() -> None:
     assert overnight.expect == ("team_game", "player_game", "upcoming")
     assert overnight.critical == ("player_game",)
     assert overnight.at_least == 2  # half of three, rounded up
-    assert overnight.deadline == Moment(local="10:00", days=1)
+    assert overnight.deadline == TimeRule(local="10:00", days=1)
     assert overnight.accept == ("success", "empty")
     assert same_day.expect == ("upcoming",)
-    assert same_day.deadline == Moment(opening=True, after_s=8 * 3600.0)
+    assert same_day.deadline == TimeRule(opening=True, after_s=8 * 3600.0)
     assert same_day.accept == ("success",)
     assert same_day.at_least is None
 

@@ -9,7 +9,7 @@ from phasegate.base.keys import Run
 from phasegate.errors import BadInput
 from phasegate.plan.gate import Need
 from phasegate.plan.load import load_plan
-from phasegate.plan.model import Hours, Moment, Plan, Start
+from phasegate.plan.model import Hours, Plan, Start, TimeRule
 from tests.support.good_plans import FILES, GOOD, TIMED, TIMED_FILES
 
 OVERNIGHT = Run("2026-02-03", "overnight")
@@ -139,12 +139,12 @@ def test_a_run_is_alone_when_it_reads_no_window_and_shares_no_table() -> None:
     [
         ("message", Start()),
         ("run", Start(by="run")),
-        ("schedule 10:00", Start(by="schedule", at=Moment(local="10:00"))),
-        ("schedule 22:00 -1d", Start(by="schedule", at=Moment(local="22:00", days=-1))),
-        ("schedule  06:30+1d", Start(by="schedule", at=Moment(local="06:30", days=1))),
-        ("schedule last_game_end", Start(by="schedule", at=Moment(anchor="last_game_end"))),
-        ("schedule last_game_end + 1h", Start(by="schedule", at=Moment(anchor="last_game_end", after_s=3600.0))),
-        ("schedule first_tip - 90m", Start(by="schedule", at=Moment(anchor="first_tip", after_s=-5400.0))),
+        ("schedule 10:00", Start(by="schedule", at=TimeRule(local="10:00"))),
+        ("schedule 22:00 -1d", Start(by="schedule", at=TimeRule(local="22:00", days=-1))),
+        ("schedule  06:30+1d", Start(by="schedule", at=TimeRule(local="06:30", days=1))),
+        ("schedule last_game_end", Start(by="schedule", at=TimeRule(anchor="last_game_end"))),
+        ("schedule last_game_end + 1h", Start(by="schedule", at=TimeRule(anchor="last_game_end", after_s=3600.0))),
+        ("schedule first_tip - 90m", Start(by="schedule", at=TimeRule(anchor="first_tip", after_s=-5400.0))),
     ],
 )
 def test_a_start_is_of_a_phase_unless_a_mode_has_its_own(text: str, start: Start) -> None:
@@ -162,7 +162,7 @@ def test_a_start_is_of_every_mode_that_a_phase_takes_over() -> None:
 
 def test_a_later_phase_may_be_opened_by_the_clock_before_its_deadline() -> None:
     plan = load(TIMED.replace('deadline = "18:00"', 'deadline = "18:00", start = "schedule 17:59"'))
-    assert start_of(plan, "analytics", "same_day").at == Moment(local="17:59")
+    assert start_of(plan, "analytics", "same_day").at == TimeRule(local="17:59")
 
 
 def test_a_deadline_after_an_anchor_is_pinned_when_the_run_opens() -> None:
@@ -201,8 +201,8 @@ def test_a_gate_without_anchors_needs_none() -> None:
 
 def test_hours_of_reports_are_read() -> None:
     modes = load().phases["analytics"].modes
-    assert modes["overnight"].reports == Hours(first=Moment(local="18:00"), last=Moment(local="12:00", days=1))
-    assert modes["same_day"].reports == Hours(first=Moment(local="12:00"), last=Moment(local="18:00"))
+    assert modes["overnight"].reports == Hours(first=TimeRule(local="18:00"), last=TimeRule(local="12:00", days=1))
+    assert modes["same_day"].reports == Hours(first=TimeRule(local="12:00"), last=TimeRule(local="18:00"))
     assert load().phases["raw"].modes["overnight"].reports is None
 
 

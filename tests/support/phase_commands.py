@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 
 from phasegate.base import keys
 from phasegate.base.receipt import Stamp
-from phasegate.gate import decisions, outbox
-from phasegate.gate import operator as orders
-from phasegate.gate import propagation as across
+from phasegate.gate import decisions, operator, outbox, propagation
 from phasegate.gate.decisions import Report
-from phasegate.gate.phase import Input, Phase, Window
-from phasegate.gate.propagation import Told
+from phasegate.gate.phase import Phase
+from phasegate.gate.propagation import Propagated
+from phasegate.gate.records import Input, Window
 from phasegate.plan.gate import Gate, Need, Receiver, Spec, Status
 
 KEY = "phase:nba:analytics:2026-02-03.overnight"
@@ -140,12 +139,12 @@ def _windowed(now: float, reading: Window, origin: str | None) -> Command:
     return Command(
         "windowed",
         now,
-        lambda a, n: across.windowed({str(BEFORE): reading}, origin=origin, key=KEY, now=n, attempt=a),
+        lambda a, n: propagation.windowed({str(BEFORE): reading}, origin=origin, key=KEY, now=n, attempt=a),
     )
 
 
 def _drifted(now: float, reading: Window, day: str) -> Command:
-    return Command("drifted", now, lambda _, __: across.drifted(str(BEFORE), days=[day], seen=reading))
+    return Command("drifted", now, lambda _, __: propagation.drifted(str(BEFORE), days=[day], seen=reading))
 
 
 def _delivered(now: float, outcome: int) -> Command:
@@ -153,9 +152,9 @@ def _delivered(now: float, outcome: int) -> Command:
 
     def make(_: str, n: float) -> Decide:
         def decide(phase: Phase | None) -> tuple[Phase | None, object]:
-            told = Told({}, {}, {})
+            told = Propagated({}, {}, {})
             told[outcome].update({} if phase is None else phase.notices)
-            return across.delivered(told, until=n + 15.0)(phase)
+            return propagation.delivered(told, until=n + 15.0)(phase)
 
         return decide
 
@@ -178,24 +177,24 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(_delivered, times, st.integers(0, 2)),
     st.builds(
         lambda now, steps: Command(
-            "rebuild", now, lambda a, n: orders.rebuild(steps, quiet=True, key=KEY, now=n, attempt=a)
+            "rebuild", now, lambda a, n: operator.rebuild(steps, quiet=True, key=KEY, now=n, attempt=a)
         ),
         times,
         st.sampled_from([("team",), ("trend", "stranger"), ()]),
     ),
-    st.builds(lambda now: Command("loud", now, lambda a, n: orders.loud(key=KEY, now=n, attempt=a)), times),
+    st.builds(lambda now: Command("loud", now, lambda a, n: operator.loud(key=KEY, now=n, attempt=a)), times),
     st.builds(
-        lambda now, why: Command("pause", now, lambda a, n: orders.pause(why, key=KEY, now=n, attempt=a)),
+        lambda now, why: Command("pause", now, lambda a, n: operator.pause(why, key=KEY, now=n, attempt=a)),
         times,
         st.sampled_from(["look at it", None, None]),
     ),
     st.builds(
-        lambda now, step: Command("redrive", now, lambda a, n: orders.redrive(step, key=KEY, now=n, attempt=a)),
+        lambda now, step: Command("redrive", now, lambda a, n: operator.redrive(step, key=KEY, now=n, attempt=a)),
         times,
         st.sampled_from([None, "team", "player"]),
     ),
     st.builds(
-        lambda now, gate: Command("replan", now, lambda a, n: orders.replan(gate, key=KEY, now=n, attempt=a)),
+        lambda now, gate: Command("replan", now, lambda a, n: operator.replan(gate, key=KEY, now=n, attempt=a)),
         times,
         st.sampled_from([GATE, GATE, OTHER_GATE]),
     ),

@@ -17,8 +17,8 @@ from nba_props.calendar import days
 from nba_props.replay.runner import Runner
 from nba_props.sources.parquet import ParquetSource
 from phasegate import Pipeline, Plan, connect, load_plan
-from phasegate.base.findings import Outcome, listed
-from phasegate.check.reconciler import Mended
+from phasegate.base.findings import CheckResult, listed
+from phasegate.check.reconciler import Fixed
 from tests.support.commands import StillClock
 
 FIRST, LAST = "2025-01-01", "2025-01-03"
@@ -54,7 +54,7 @@ def play(source: ParquetSource, folder: Path) -> float:
     return at
 
 
-def codes(outcomes: tuple[Outcome, ...]) -> set[str]:
+def codes(outcomes: tuple[CheckResult, ...]) -> set[str]:
     return {finding.code for finding in listed(outcomes)}
 
 
@@ -76,11 +76,11 @@ class State:
         with closing(connect(plan(), state=self.folder, clock=self.clock, dates=dates, log_level="none")) as opened:
             yield opened
 
-    def inspect(self, first: str = FIRST, last: str = LAST) -> tuple[Outcome, ...]:
+    def inspect(self, first: str = FIRST, last: str = LAST) -> tuple[CheckResult, ...]:
         with self.pipeline() as pipeline:
             return pipeline.inspector.inspect(first, last)
 
-    def fix(self) -> Mended:
+    def fix(self) -> Fixed:
         with self.pipeline() as pipeline:
             outcomes = pipeline.inspector.inspect(FIRST, LAST)
             return pipeline.reconciler.mend(outcomes, first=FIRST, last=LAST, work=pipeline.work_until_idle)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from phasegate.base.codec import Decision
 from phasegate.base.receipt import Stamp
 from phasegate.gate import decisions, outbox
 from phasegate.gate.decisions import Answer, Report
-from phasegate.gate.freshness import survey
-from phasegate.gate.phase import Input, Phase
+from phasegate.gate.phase import Phase, survey
+from phasegate.gate.records import Input
 from phasegate.plan.gate import Gate, Need, Receiver, Spec, Status
 
 KEY = "phase:nba:analytics:2026-02-03.overnight"
@@ -37,7 +38,7 @@ class Story:
         self.phase = Phase(name="analytics", gate=pinned, opened_at=now, looked_at=now)
         self.do(lambda a: decisions.look(key=KEY, now=now, attempt=a))
 
-    def do(self, command: Callable[[str], decisions.Decision[Answer]]) -> str:
+    def do(self, command: Callable[[str], Decision[Phase, Answer]]) -> str:
         """Apply a command under an attempt id of its own; return its outcome."""
         self.number += 1
         phase, answer = command(f"a{self.number}")(self.phase)

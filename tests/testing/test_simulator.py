@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from phasegate.gate import evaluate
-from phasegate.testing.simulator import Faults, Outcome, World, simulate
+from phasegate.testing.simulator import Faults, ScheduleResult, World, simulate
 from phasegate.testing.simulator.__main__ import main
 from tests.mutants.mutant import BROKEN, CRASHES, STALLS
 from tests.mutants.swap import swapped
@@ -16,7 +16,7 @@ from tests.mutants.swap import swapped
 SEEDS, HARD_SEEDS = 60, 8
 
 
-def objections(outcomes: list[Outcome]) -> list[str]:
+def objections(outcomes: list[ScheduleResult]) -> list[str]:
     return [f"{outcome.replay}: {outcome.violation}" for outcome in outcomes if outcome.violation]
 
 

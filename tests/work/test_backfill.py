@@ -5,7 +5,7 @@ import pytest
 from phasegate.base.codec import decode
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
-from phasegate.work.backfill import HELD_MAX_S, Order, Progress
+from phasegate.work.backfill import HELD_MAX_S, BackfillJob, Progress
 from tests.support.pipelines import Shop, settle
 from tests.support.windows import PLAN, builds, load, many_days, phase, play
 
@@ -22,7 +22,7 @@ def day(number: int) -> str:
     return f"2026-02-{number:02d}"
 
 
-def backfill(made: Shop, order: Order, *, dies_after: int | None = None, dies_at_work: bool = False) -> list[str]:
+def backfill(made: Shop, order: BackfillJob, *, dies_after: int | None = None, dies_at_work: bool = False) -> list[str]:
     """Carry an order out, or die of it; return the dates done."""
     done: list[str] = []
 
@@ -57,7 +57,7 @@ def test_killed_before_it_was_loud_again_it_is_loud_when_it_goes_on() -> None:
     play(made, {1: 1, 2: 2, 3: 4, 4: 8})
     load(made, 1, 101)
     settle(made)
-    order = Order(first=day(4), last=day(4), cascade=True)
+    order = BackfillJob(first=day(4), last=day(4), cascade=True)
     backfill(made, order, dies_at_work=True)
     assert phase(made, 4).quiet
     assert {item.reasons for item in made.pipeline.backfill.items(order)} >= {
@@ -73,7 +73,7 @@ def test_started_again_it_looks_anew_at_the_dates_that_it_did_before() -> None:
     play(made, {1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 6: 32})
     load(made, 1, 101)
     settle(made)
-    order = Order(first=day(4), last=day(6), cascade=True)
+    order = BackfillJob(first=day(4), last=day(6), cascade=True)
     assert backfill(made, order, dies_after=1) == [day(4)]
     load(made, 1, 201)  # it changes once more before the backfill goes on
     settle(made)
@@ -84,7 +84,7 @@ def test_started_again_it_looks_anew_at_the_dates_that_it_did_before() -> None:
 def test_started_again_it_does_not_build_its_steps_a_second_time_on_the_dates_that_it_did() -> None:
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
-    order = Order(first=day(1), last=day(3), steps=("sum",))
+    order = BackfillJob(first=day(1), last=day(3), steps=("sum",))
     assert backfill(made, order, dies_after=2) == [day(1), day(2)]
     assert not progress(made).finished
     assert backfill(made, order) == [day(3)]
@@ -98,7 +98,7 @@ def test_what_was_stopped_and_has_nothing_left_to_do_is_finished() -> None:
     play(made, {1: 1, 2: 2, 3: 4, 4: 8})
     load(made, 1, 101)
     settle(made)
-    order = Order(first=day(4), last=day(4), cascade=True)
+    order = BackfillJob(first=day(4), last=day(4), cascade=True)
     backfill(made, order, dies_after=1)
     assert not progress(made).finished
     assert backfill(made, order) == []
@@ -111,7 +111,7 @@ def test_a_date_without_runs_is_opened_in_the_mode_with_the_most_steps() -> None
     load(made, 1, 1, mode="day")
     settle(made)
     assert made.pipeline.gatekeeper.read("out", Run(day(1), "night")) is None
-    backfill(made, Order(first=day(1), last=day(1)))
+    backfill(made, BackfillJob(first=day(1), last=day(1)))
     assert phase(made, 1).generation == 1
 
 
@@ -124,7 +124,7 @@ def idle_work(made: Shop) -> bool:
 def test_a_date_that_somebody_else_is_at_is_waited_for_before_the_next_begins() -> None:
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
-    order, done = Order(first=day(1), last=day(2), steps=("sum",)), list[tuple[str, int]]()
+    order, done = BackfillJob(first=day(1), last=day(2), steps=("sum",)), list[tuple[str, int]]()
     items = made.pipeline.backfill.items(order)
     held = made.pipeline.leases.hold(Part("out.sum", day(1)), purpose="killed")
     assert held.__enter__() is not None  # and never given back
@@ -143,7 +143,7 @@ def test_a_date_that_somebody_else_is_at_is_waited_for_before_the_next_begins() 
 def test_what_nobody_answers_is_not_waited_for_without_end_and_is_done_again_by_the_same_order() -> None:
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
-    order = Order(first=day(1), last=day(2), steps=("sum",))
+    order = BackfillJob(first=day(1), last=day(2), steps=("sum",))
     items = made.pipeline.backfill.items(order)
     begun = made.clock.at
     # nobody works: what is asked for on both dates stays so
@@ -161,7 +161,7 @@ def test_a_step_that_fails_is_not_waited_for() -> None:
     play(made, {1: 1})
     made.warehouse.functions.pop("box")
     begun = made.clock.at
-    order = Order(first=day(1), last=day(1), steps=("sum",))
+    order = BackfillJob(first=day(1), last=day(1), steps=("sum",))
     items = made.pipeline.backfill.items(order)
     made.pipeline.backfill.carry_out(order, items, work=lambda: idle_work(made), told=lambda *_: None)
     assert made.clock.at - begun < 60.0
@@ -174,7 +174,7 @@ def test_a_step_that_two_modes_share_is_built_anew_once() -> None:
     load(made, 2, 2, mode="day")
     settle(made)
     before = builds(made, "trend", 2)
-    order = Order(first=day(2), last=day(2), steps=("trend",))
+    order = BackfillJob(first=day(2), last=day(2), steps=("trend",))
     assert [(str(i.run), i.anew) for i in made.pipeline.backfill.items(order) if i.anew] == [
         ("2026-02-02.day", ("trend",))
     ]
@@ -189,5 +189,5 @@ def test_a_step_that_modes_share_is_built_anew_in_one_that_is_not_held() -> None
     load(made, 2, 2, mode="day")
     settle(made)
     made.pipeline.gatekeeper.pause("out", Run(day(2), "day"), reason="looking at it")
-    order = Order(first=day(2), last=day(2), steps=("trend",))
+    order = BackfillJob(first=day(2), last=day(2), steps=("trend",))
     assert [str(i.run) for i in made.pipeline.backfill.items(order) if "trend" in i.anew] == ["2026-02-02.night"]

@@ -4,10 +4,15 @@ import threading
 
 import pytest
 
-from phasegate.work.pool import Hands
+from phasegate.observe import CountingObserver
+from phasegate.work.pool import WorkerPool
 from tests.support.pipelines import generation, load, shop, totals
 
 PATIENCE_S = 10.0
+
+
+def idle_pool() -> WorkerPool:
+    return WorkerPool(work_one=lambda: False, work=lambda _: None, observer=CountingObserver())
 
 
 def test_a_thread_stays_while_another_has_a_unit_in_hand_for_it_may_lead_to_more() -> None:
@@ -34,21 +39,21 @@ def test_a_thread_stays_while_another_has_a_unit_in_hand_for_it_may_lead_to_more
     assert generation(made, "report") == 1
 
 
-def test_waiting_ends_when_nobody_is_at_work_or_something_was_done() -> None:
-    hands = Hands()
-    seen = hands.finished
-    assert not hands.wait(seen)
-    with hands.unit() as unit:
+def test_waiting_ends_when_no_unit_is_in_hand_or_one_did_something() -> None:
+    pool = idle_pool()
+    seen = pool.finished
+    assert not pool.wait(seen)
+    with pool.unit() as unit:
         unit.done = False
-    assert not hands.wait(seen)
-    with hands.unit():
+    assert not pool.wait(seen)
+    with pool.unit():
         pass
-    assert hands.wait(seen)
+    assert pool.wait(seen)
 
 
 def test_a_look_that_ends_in_an_error_counts_as_done_and_is_no_longer_in_hand() -> None:
-    hands = Hands()
-    with pytest.raises(RuntimeError), hands.unit():
+    pool = idle_pool()
+    with pytest.raises(RuntimeError), pool.unit():
         raise RuntimeError
-    assert hands.finished == 1
-    assert not hands.wait(hands.finished)
+    assert pool.finished == 1
+    assert not pool.wait(pool.finished)

@@ -17,7 +17,7 @@ RETRY_AFTER_MAX_S = 3600.0
 ERROR_CHARS_MAX = 300
 
 
-class Post(msgspec.Struct, frozen=True, kw_only=True):
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """``told``: what the channel was told last, ``pending`` what it must be told (empty: nothing), from ``due`` on.
 
     ``by``: the attempt that sends it now. ``ref``: the channel's own name for the message. ``tries`` and ``error`` are
@@ -38,7 +38,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.pending) and (self.tries > 0 or (self.due is not None and self.due <= now))
 
 
-def wanting(post: Post, what: str, /, *, held_until: float | None, now: float) -> Post:
+def wanting(post: Notification, what: str, /, *, held_until: float | None, now: float) -> Notification:
     """Have a channel told ``what`` (empty: nothing), not before ``held_until``. What is being tried keeps its turn.
 
     Who sends something just now may still say that it arrived.
@@ -51,7 +51,7 @@ def wanting(post: Post, what: str, /, *, held_until: float | None, now: float) -
     return replace(post, pending=what, due=due)
 
 
-def claimed(post: Post, /, *, attempt: str, now: float) -> tuple[Post, str]:
+def claimed(post: Notification, /, *, attempt: str, now: float) -> tuple[Notification, str]:
     """Take a post to send it; answer what to say, empty if it is not due or somebody else sends it."""
     if attempt == post.by:
         return post, post.pending
@@ -60,7 +60,7 @@ def claimed(post: Post, /, *, attempt: str, now: float) -> tuple[Post, str]:
     return replace(post, by=attempt, due=now + CLAIM_S, tries=post.tries + 1), post.pending
 
 
-def delivered(post: Post, what: str, /, *, attempt: str, ref: str, now: float) -> Post:
+def delivered(post: Notification, what: str, /, *, attempt: str, ref: str, now: float) -> Notification:
     """Note that the channel has it. A claim that somebody else took over meanwhile is theirs to end."""
     if post.by != attempt:
         return post
@@ -68,7 +68,9 @@ def delivered(post: Post, what: str, /, *, attempt: str, ref: str, now: float) -
     return replace(done, due=now) if post.pending != what else replace(done, pending="", due=None)
 
 
-def refused(post: Post, error: str, /, *, attempt: str, key: str, now: float, retry_after_s: float = 0.0) -> Post:
+def refused(
+    post: Notification, error: str, /, *, attempt: str, key: str, now: float, retry_after_s: float = 0.0
+) -> Notification:
     """Note that the channel did not take it, and when to try again: backing off, or as late as the channel asks."""
     if post.by != attempt:
         return post

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from phasegate.alerts import evaluations as watch
+from phasegate.alerts import evaluations, notes
 from phasegate.alerts import incident as incidents
-from phasegate.alerts import notes
-from phasegate.alerts.delivery import Post
+from phasegate.alerts.delivery import Notification
 from phasegate.alerts.incident import Incident
-from phasegate.alerts.incident_store import Casebook
-from phasegate.alerts.notifier import Teller
+from phasegate.alerts.incident_store import IncidentStore
+from phasegate.alerts.notifier import Notifier
 from phasegate.channel import Channel, Note, Ping, Pinger, Reply
 from phasegate.errors import BadDocument
 
@@ -26,7 +25,7 @@ TOGETHER_MAX = 200
 DAY_S = 24 * 3600.0
 
 
-class Sending(msgspec.Struct, frozen=True, kw_only=True):
+class Dispatched(msgspec.Struct, frozen=True, kw_only=True):
     """What was sent. ``failed``: channel -> why. ``stuck``: messages that should have arrived by now.
 
     ``pinged``: what the dead-man switch was told, empty for nothing.
@@ -38,19 +37,19 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     pinged: str = ""
 
 
-class Postman:
+class Dispatcher:
     """The channels of a plan, by the names that it gives them, and the dead-man switch."""
 
-    def __init__(self, book: Casebook, channels: Mapping[str, Channel], *, pinger: Pinger | None) -> None:
+    def __init__(self, book: IncidentStore, channels: Mapping[str, Channel], *, pinger: Pinger | None) -> None:
         self._book, self._plan, self._ports, self._pinger = book, book.plan, book.ports, pinger
-        self._teller = Teller(channels, observer=book.ports.observer)
+        self._notifier = Notifier(channels, observer=book.ports.observer)
 
     def start(self) -> None:
         """Tell the dead-man switch that an evaluation begins."""
         if self._pinger is not None:
             self._heard(self._pinger, "start")
 
-    def send(self) -> Sending:
+    def send(self) -> Dispatched:
         """Tell every channel what it must be told now, then the dead-man switch.
 
         A channel that fails is left alone until its next turn; the others go on. It takes SENDING_MAX_S at most, and
@@ -71,7 +70,7 @@ class Postman:
             elif reply is not None:
                 sent += 1
         stuck = self._stuck()
-        return Sending(sent=sent, failed=failed, stuck=stuck, pinged=self._ping(stuck))
+        return Dispatched(sent=sent, failed=failed, stuck=stuck, pinged=self._ping(stuck))
 
     def _messages(self, channel: str, due: Sequence[tuple[str, Incident]]) -> list[tuple[str, ...]]:
         """Return the incidents that a channel may have to be told of, those together that one message tells of.
@@ -82,7 +81,7 @@ class Postman:
         alike: dict[str, list[str]] = {}
         apart: list[tuple[str, ...]] = []
         for key, incident in due:
-            post = incident.posts.get(channel, Post())
+            post = incident.posts.get(channel, Notification())
             edits = post.pending == "resolved" and bool(post.ref)
             if not post.pending or edits or post.due is None or post.due > now:
                 apart.append((key,))  # nothing yet, but perhaps since it was written there is something to say
@@ -106,7 +105,7 @@ class Postman:
         replies = []
         for what, cases in claimed.items():
             note, ref = self._note(channel, what, cases)
-            reply = self._teller.tell(channel, note, ref=ref)
+            reply = self._notifier.tell(channel, note, ref=ref)
             own = reply.ref if len(cases) == 1 else ""  # a message about several is nobody's to edit
             decide = incidents.answered(channel, what, attempt=attempt, sight=self._book.sight(), ref=own,
                                         error=reply.error, retry_after_s=reply.retry_after_s)  # fmt: skip
@@ -128,8 +127,8 @@ class Postman:
     def _digest(self, channel: str) -> Reply | None:
         """Tell a channel the day's digest, if it is time."""
         now, attempt = self._ports.clock.now(), self._ports.ids()
-        date = watch.digest_due(self._plan.alerts, timezone=self._plan.timezone, now=now, idle=self._book.idle())
-        if not date or not self._book.watch(watch.claim_digest(channel, date=date, attempt=attempt, now=now)):
+        date = evaluations.digest_due(self._plan.alerts, timezone=self._plan.timezone, now=now, idle=self._book.idle())
+        if not date or not self._book.watch(evaluations.claim_digest(channel, date=date, attempt=attempt, now=now)):
             return None
         known = [incident for _, incident in self._book.all([])]
         note = notes.of_digest(
@@ -139,9 +138,11 @@ class Postman:
             pipeline=self._plan.pipeline,
             timezone=self._plan.timezone,
         )
-        reply = self._teller.tell(channel, note)
-        decide = watch.answer_digest(channel, date, attempt=attempt, now=self._ports.clock.now(), error=reply.error,
-                                     retry_after_s=reply.retry_after_s)  # fmt: skip
+        reply = self._notifier.tell(channel, note)
+        now, after_s = self._ports.clock.now(), reply.retry_after_s
+        decide = evaluations.answer_digest(
+            channel, date, attempt=attempt, now=now, error=reply.error, retry_after_s=after_s
+        )
         self._book.watch(decide)
         return reply
 
@@ -153,7 +154,7 @@ class Postman:
         what: Ping = "success" if known.full_at == known.taken_at and not stuck else "fail"
         if not self._heard(self._pinger, what):
             return ""
-        self._book.watch(watch.pinged(known.taken_at))
+        self._book.watch(evaluations.pinged(known.taken_at))
         return what
 
     def _heard(self, pinger: Pinger, what: Ping) -> bool:

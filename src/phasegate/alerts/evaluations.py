@@ -3,17 +3,17 @@
 One document per pipeline. Quiet hours, and dates without work, hold back what is no error.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from phasegate.alerts.delivery import Post, claimed, delivered, refused, wanting
+from phasegate.alerts.delivery import Notification, claimed, delivered, refused, wanting
 from phasegate.alerts.incident import evaluated
-from phasegate.base.codec import State
+from phasegate.base.codec import Decision, State
 from phasegate.base.dates import local_time, shift
-from phasegate.base.findings import Outcome
+from phasegate.base.findings import CheckResult
 from phasegate.plan.policy import Policy
 
 NEGLECTED_S = 24 * 3600.0
@@ -29,10 +29,7 @@ class Watch(State, frozen=True):
     taken_at: float = 0.0
     full_at: float = 0.0
     pinged_at: float = 0.0
-    digests: dict[str, Post] = {}
-
-
-Decision = Callable[[Watch | None], tuple[Watch, str]]
+    digests: dict[str, Notification] = {}
 
 
 def key_of(pipeline: str, /) -> str:
@@ -40,7 +37,7 @@ def key_of(pipeline: str, /) -> str:
     return f"watch:{pipeline}:alerts:all"
 
 
-def taken(outcomes: Sequence[Outcome], *, started: float) -> Decision:
+def taken(outcomes: Sequence[CheckResult], *, started: float) -> Decision[Watch, str]:
     """Note an evaluation. It is full if there was a check, and each could be evaluated."""
     full = bool(outcomes) and not any(outcome.error for outcome in outcomes)
 
@@ -62,7 +59,7 @@ def neglected(watch: Watch, checks: Iterable[str], /) -> dict[str, float]:
     return {check: at for check, at in last.items() if at < watch.taken_at - NEGLECTED_S}
 
 
-def pinged(started: float, /) -> Decision:
+def pinged(started: float, /) -> Decision[Watch, str]:
     """Note that the dead-man switch was told of an evaluation."""
 
     def decide(old: Watch | None) -> tuple[Watch, str]:
@@ -80,12 +77,12 @@ def digest_due(policy: Policy, /, *, timezone: str, now: float, idle: bool) -> s
     return today
 
 
-def claim_digest(channel: str, *, date: str, attempt: str, now: float) -> Decision:
+def claim_digest(channel: str, *, date: str, attempt: str, now: float) -> Decision[Watch, str]:
     """Take a date's digest to send it to a channel; answer the date, empty where it is told or not due."""
 
     def decide(old: Watch | None) -> tuple[Watch, str]:
         watch = old or Watch()
-        post = watch.digests.get(channel, Post())
+        post = watch.digests.get(channel, Notification())
         post = wanting(post, date if date > post.told else "", held_until=None, now=now)
         post, what = claimed(post, attempt=attempt, now=now)
         return replace(watch, digests={**watch.digests, channel: post}), what
@@ -95,12 +92,12 @@ def claim_digest(channel: str, *, date: str, attempt: str, now: float) -> Decisi
 
 def answer_digest(
     channel: str, date: str, *, attempt: str, now: float, error: str = "", retry_after_s: float = 0.0
-) -> Decision:
+) -> Decision[Watch, str]:
     """Take in what became of the sending of a digest."""
 
     def decide(old: Watch | None) -> tuple[Watch, str]:
         watch = old or Watch()
-        post = watch.digests.get(channel, Post())
+        post = watch.digests.get(channel, Notification())
         if error:
             post = refused(post, error, attempt=attempt, key=f"digest/{channel}", now=now, retry_after_s=retry_after_s)
         else:

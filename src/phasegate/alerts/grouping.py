@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.base.findings import SEVERITIES, Finding, Outcome, Severity, not_evaluated
+from phasegate.base.findings import SEVERITIES, CheckResult, Finding, Severity, not_evaluated
 
 FINDINGS_MAX = 10
 TEXT_MAX = 500
@@ -30,7 +30,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         return min([started, *(one.since for one in self.findings if one.since is not None)])
 
 
-def grouped(outcomes: Iterable[Outcome], /) -> list[Group]:
+def grouped(outcomes: Iterable[CheckResult], /) -> list[Group]:
     """Return what the checks found, by cause; a check that could not be evaluated is a cause of its own."""
     found: dict[str, list[Finding]] = {}
     checks: dict[str, dict[str, None]] = {}

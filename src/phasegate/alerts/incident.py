@@ -13,10 +13,10 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.alerts.delivery import Post, claimed, delivered, refused, wanting
+from phasegate.alerts.delivery import Notification, claimed, delivered, refused, wanting
 from phasegate.alerts.grouping import FINDINGS_MAX, Group, distinct
-from phasegate.base.codec import State
-from phasegate.base.findings import PAST, SEVERITIES, Finding, Outcome, Severity
+from phasegate.base.codec import Decision, State
+from phasegate.base.findings import PAST, SEVERITIES, CheckResult, Finding, Severity
 from phasegate.base.keys import is_date
 from phasegate.plan.policy import ChannelRule, Policy
 
@@ -52,7 +52,7 @@ class Incident(State, frozen=True):
     escalate_at: float | None = None
     resolved_at: float | None = None
     resolved_by: float = 0.0
-    posts: dict[str, Post] = {}
+    posts: dict[str, Notification] = {}
 
     @property
     def due(self) -> float | None:
@@ -68,7 +68,7 @@ class Incident(State, frozen=True):
         return any(post.pending for post in self.posts.values())
 
 
-class Sight(msgspec.Struct, frozen=True, kw_only=True):
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision must know beside the incident: the checks' evaluations, the rules, the time.
 
     ``held_until``: what is no error is not told before; None: nothing is held.
@@ -80,15 +80,12 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     held_until: float | None = None
 
 
-Decision = Callable[[Incident | None], tuple[Incident | None, str]]
-
-
 def key_of(pipeline: str, cause: str, /) -> str:
     """Return the key of a cause's document; causes are free text, so it holds their hash."""
     return f"incident:{pipeline}:cause:{hashlib.sha256(cause.encode()).hexdigest()[:20]}"
 
 
-def evaluated(outcomes: Iterable[Outcome], *, started: float, over: Evaluations) -> dict[str, tuple[float, ...]]:
+def evaluated(outcomes: Iterable[CheckResult], *, started: float, over: Evaluations) -> dict[str, tuple[float, ...]]:
     """Return the last evaluations of each check; those that could not be evaluated, or are older, are left as known."""
     checks = dict(over)
     for outcome in outcomes:
@@ -103,7 +100,7 @@ def is_late(check: str, /, *, started: float, checks: Evaluations) -> bool:
     return bool(checks.get(check)) and checks[check][-1] > started
 
 
-def found(group: Group, *, started: float, sight: Sight) -> Decision:
+def found(group: Group, *, started: float, sight: Context) -> Decision[Incident, str]:
     """Take in that an evaluation found a cause; answer ``opened``, ``found``, or ``older`` where nothing changes."""
 
     def decide(old: Incident | None) -> tuple[Incident | None, str]:
@@ -120,7 +117,7 @@ def found(group: Group, *, started: float, sight: Sight) -> Decision:
     return decide
 
 
-def looked(sight: Sight, /) -> Decision:
+def looked(sight: Context, /) -> Decision[Incident, str]:
     """Draw the consequences of what is known now: resolve, escalate, say what must be told; answer the state."""
 
     def decide(old: Incident | None) -> tuple[Incident | None, str]:
@@ -132,7 +129,7 @@ def looked(sight: Sight, /) -> Decision:
     return decide
 
 
-def closed(sight: Sight, /) -> Decision:
+def closed(sight: Context, /) -> Decision[Incident, str]:
     """Declare an incident over, whatever evaluations say; answer the state. Only a later evaluation opens it again."""
 
     def decide(old: Incident | None) -> tuple[Incident | None, str]:
@@ -144,7 +141,7 @@ def closed(sight: Sight, /) -> Decision:
     return decide
 
 
-def claim(channel: str, *, attempt: str, sight: Sight) -> Callable[[Incident | None], tuple[Incident | None, str]]:
+def claim(channel: str, *, attempt: str, sight: Context) -> Callable[[Incident | None], tuple[Incident | None, str]]:
     """Take what a channel must be told now, in order to send it; answer what, empty for nothing."""
 
     def decide(old: Incident | None) -> tuple[Incident | None, str]:
@@ -162,8 +159,8 @@ def claim(channel: str, *, attempt: str, sight: Sight) -> Callable[[Incident | N
 
 
 def answered(
-    channel: str, what: str, *, attempt: str, sight: Sight, ref: str = "", error: str = "", retry_after_s: float = 0.0
-) -> Decision:
+    channel: str, what: str, *, attempt: str, sight: Context, ref: str = "", error: str = "", retry_after_s: float = 0.0
+) -> Decision[Incident, str]:
     """Take in what became of a sending: with an ``error`` it is tried again later. Answer the incident's state."""
 
     def decide(old: Incident | None) -> tuple[Incident | None, str]:
@@ -197,7 +194,7 @@ def clean(incident: Incident, /, *, checks: Evaluations) -> tuple[float, ...]:
     return min(since, key=len, default=())
 
 
-def settled(incident: Incident, /, *, sight: Sight) -> Incident:
+def settled(incident: Incident, /, *, sight: Context) -> Incident:
     """Return the incident with all that follows: whether it is over, is escalated, and what channels must be told."""
     clear = clean(incident, checks=sight.checks)
     if incident.state == "open" and len(clear) >= CLEAN:
@@ -211,7 +208,7 @@ def settled(incident: Incident, /, *, sight: Sight) -> Incident:
     held_until = None if incident.severity == "error" else sight.held_until
     posts = {}
     for rule in sight.policy.channels:
-        post = incident.posts.get(rule.name, Post())
+        post = incident.posts.get(rule.name, Notification())
         what = _wanted(incident, post, rule, sighted=not clear)
         posts[rule.name] = wanting(post, what, held_until=held_until, now=sight.now)
     told = incident.told_severity
@@ -228,7 +225,7 @@ def _escalates(incident: Incident, escalate_at: float | None, /, *, now: float) 
     return told is not None and SEVERITIES.index(incident.severity) < SEVERITIES.index(told)
 
 
-def _wanted(incident: Incident, post: Post, rule: ChannelRule, /, *, sighted: bool) -> str:
+def _wanted(incident: Incident, post: Notification, rule: ChannelRule, /, *, sighted: bool) -> str:
     """Return what a channel must be told next. ``sighted``: the newest evaluations do find it."""
     knows = post.told in KNOWING
     if incident.state == "resolved":

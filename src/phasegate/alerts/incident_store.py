@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from phasegate import scan as pages
-from phasegate.alerts import evaluations as watch
-from phasegate.alerts import incident as incidents
+from phasegate import scan
+from phasegate.alerts import evaluations
 from phasegate.alerts.evaluations import Watch
-from phasegate.alerts.incident import Incident, Sight
-from phasegate.base.codec import decode
-from phasegate.calendar.calendar import Almanac
+from phasegate.alerts.incident import Context, Incident
+from phasegate.base.codec import Decision, decode
+from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, Conflict, PhasegateError
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
@@ -18,30 +17,30 @@ from phasegate.transact import transact
 PAGE = 100
 
 
-class Casebook:
+class IncidentStore:
     """Reads and changes them. An incident that nobody can read is left as it is, and keeps no other back."""
 
-    def __init__(self, plan: Plan, ports: Ports, *, almanac: Almanac) -> None:
-        self.plan, self.ports, self._almanac = plan, ports, almanac
+    def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar) -> None:
+        self.plan, self.ports, self._calendar = plan, ports, calendar
         self._prefix = f"incident:{plan.pipeline}:"
 
     def all(self, broken: list[BadDocument] | None) -> Iterator[tuple[Doc, Incident]]:
         """Give every incident; what cannot be read is put into ``broken``, and raised without it."""
-        yield from self._read(pages.scanned(self.ports.store, self._prefix, page=PAGE), broken)
+        yield from self._read(scan.scanned(self.ports.store, self._prefix, page=PAGE), broken)
 
     def due(self) -> Iterator[tuple[Doc, Incident]]:
         """Give the incidents that may have to be told of, or escalated, now: that which is due longest first."""
-        yield from self._read(pages.due(self.ports.store, self.ports.clock.now(), prefix=self._prefix, page=PAGE), [])
+        yield from self._read(scan.due(self.ports.store, self.ports.clock.now(), prefix=self._prefix, page=PAGE), [])
 
     def read(self, key: str) -> Incident | None:
         """Return an incident. Raises BadDocument."""
         doc = self.ports.store.read(key)
         return None if doc is None else decode(Incident, doc.body, key=key)
 
-    def decide(self, key: str, decide: incidents.Decision) -> str:
+    def decide(self, key: str, decide: Decision[Incident, str]) -> str:
         """Apply a decision. What cannot be read is left as it is, and answers nothing: the others go on."""
         try:
-            return transact(self.ports.store, key, kind=Incident, decide=decide, clock=self.ports.clock)
+            return transact(self.ports, key, kind=Incident, decide=decide)
         except BadDocument:
             return ""
 
@@ -54,28 +53,28 @@ class Casebook:
 
     def watched(self) -> Watch:
         """Return what is known of the evaluations."""
-        key = watch.key_of(self.plan.pipeline)
+        key = evaluations.key_of(self.plan.pipeline)
         doc = self.ports.store.read(key)
         return Watch() if doc is None else decode(Watch, doc.body, key=key)
 
-    def watch(self, decide: watch.Decision) -> str:
+    def watch(self, decide: Decision[Watch, str]) -> str:
         """Apply a decision to what is known of the evaluations."""
-        key = watch.key_of(self.plan.pipeline)
-        return transact(self.ports.store, key, kind=Watch, decide=decide, clock=self.ports.clock)
+        key = evaluations.key_of(self.plan.pipeline)
+        return transact(self.ports, key, kind=Watch, decide=decide)
 
-    def sight(self) -> Sight:
+    def sight(self) -> Context:
         """Return what a decision must know beside the incident."""
         now, policy = self.ports.clock.now(), self.plan.alerts
-        held = watch.held_until(policy, timezone=self.plan.timezone, now=now, idle=self.idle())
-        return Sight(checks=self.watched().checks, policy=policy, now=now, held_until=held)
+        held = evaluations.held_until(policy, timezone=self.plan.timezone, now=now, idle=self.idle())
+        return Context(checks=self.watched().checks, policy=policy, now=now, held_until=held)
 
     def idle(self) -> bool:
         """Tell whether the calendar knows that today has no work. What it does not know is no day off."""
-        if not self._almanac.is_kept:
+        if not self._calendar.is_kept:
             return False
-        today = watch.local_date(self.ports.clock.now(), timezone=self.plan.timezone)
+        today = evaluations.local_date(self.ports.clock.now(), timezone=self.plan.timezone)
         try:
-            day = self._almanac.day(today, ask=False)
+            day = self._calendar.day(today, ask=False)
         except PhasegateError as e:
             self.ports.observer.event("calendar failed", month=today[:7], error=str(e))
             return False

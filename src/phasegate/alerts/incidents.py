@@ -7,23 +7,22 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from phasegate.alerts import evaluations as watch
+from phasegate.alerts import evaluations, notes
 from phasegate.alerts import incident as incidents
-from phasegate.alerts import notes
-from phasegate.alerts.dispatcher import Postman, Sending
+from phasegate.alerts.dispatcher import Dispatched, Dispatcher
 from phasegate.alerts.evaluations import Watch
 from phasegate.alerts.grouping import grouped
 from phasegate.alerts.incident import Incident
-from phasegate.alerts.incident_store import Casebook
-from phasegate.base.findings import Outcome
-from phasegate.calendar.calendar import Almanac
+from phasegate.alerts.incident_store import IncidentStore
+from phasegate.base.findings import CheckResult
+from phasegate.calendar.calendar import Calendar
 from phasegate.channel import Channel, Pinger
 from phasegate.errors import BadDocument, NotFound
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 
 
-class Taken(msgspec.Struct, frozen=True, kw_only=True):
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     """What an evaluation changed: keys of incidents. ``late``: checks of which a newer evaluation was known."""
 
     opened: tuple[str, ...] = ()
@@ -35,21 +34,21 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class Incidents:
     """The incidents of one pipeline. Nobody is told before ``reach`` has said how."""
 
-    def __init__(self, plan: Plan, ports: Ports, *, almanac: Almanac) -> None:
+    def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar) -> None:
         self._plan, self._ports = plan, ports
-        self._book = Casebook(plan, ports, almanac=almanac)
-        self._postman = Postman(self._book, {}, pinger=None)
+        self._book = IncidentStore(plan, ports, calendar=calendar)
+        self._dispatcher = Dispatcher(self._book, {}, pinger=None)
 
     def reach(self, channels: Mapping[str, Channel], /, *, pinger: Pinger | None = None) -> None:
         """Take over how to reach each channel, by the names that the plan gives them, and the dead-man switch."""
-        self._postman = Postman(self._book, channels, pinger=pinger)
+        self._dispatcher = Dispatcher(self._book, channels, pinger=pinger)
 
     def start(self) -> float:
         """Tell the dead-man switch that an evaluation begins; return the moment that names the evaluation."""
-        self._postman.start()
+        self._dispatcher.start()
         return self._ports.clock.now()
 
-    def take(self, outcomes: Sequence[Outcome], *, started: float) -> Taken:
+    def take(self, outcomes: Sequence[CheckResult], *, started: float) -> Evaluated:
         """Take in what the checks of one evaluation found; ``started`` is when it began (epoch seconds).
 
         Of a check whose newer evaluation is known, nothing is taken. An evaluation may be taken in again.
@@ -62,16 +61,16 @@ class Incidents:
             key = incidents.key_of(self._plan.pipeline, group.cause)
             answers[self._book.decide(key, incidents.found(group, started=started, sight=sight)) or "older"].append(key)
         if outcomes:
-            self._book.watch(watch.taken(outcomes, started=started))
+            self._book.watch(evaluations.taken(outcomes, started=started))
         resolved = self._look()
-        taken = Taken(opened=tuple(answers["opened"]), found=tuple(answers["found"]), resolved=resolved, late=late)
+        taken = Evaluated(opened=tuple(answers["opened"]), found=tuple(answers["found"]), resolved=resolved, late=late)
         self._ports.observer.event("evaluation taken", checks=len(outcomes), late=len(late), opened=len(taken.opened),
                                    found=len(taken.found), resolved=len(resolved))  # fmt: skip
         return taken
 
-    def send(self) -> Sending:
-        """Tell the channels what they must be told now, then the dead-man switch; see ``Postman.send``."""
-        return self._postman.send()
+    def send(self) -> Dispatched:
+        """Tell the channels what they must be told now, then the dead-man switch; see ``Dispatcher.send``."""
+        return self._dispatcher.send()
 
     def close(self, name: str) -> Incident:
         """Declare an incident over, by its key or the end of it, and have the channels told so when it is their turn.

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from phasegate.alerts.incident import Incident
 from phasegate.base.findings import CODES, SEVERITIES, Finding
 from phasegate.base.wording import times
-from phasegate.channel import Kind, Note
+from phasegate.channel import Note, NoteKind
 
-_KINDS: Mapping[str, Kind] = {"opened": "opened", "escalated": "escalated", "resolved": "resolved"}
+_KINDS: Mapping[str, NoteKind] = {"opened": "opened", "escalated": "escalated", "resolved": "resolved"}
 LINES_MAX = 30
 COMMANDS_MAX = 5
 

@@ -6,7 +6,7 @@ from phasegate.channel import Channel, Note, Reply
 from phasegate.ports import Observer
 
 
-class Teller:
+class Notifier:
     """The channels by the names that the plan gives them."""
 
     def __init__(self, channels: Mapping[str, Channel], *, observer: Observer) -> None:

@@ -3,7 +3,7 @@
 A body has one spelling; unknown fields survive; newer schemas are refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -24,6 +24,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 S = TypeVar("S", bound=State)
+A = TypeVar("A")
+
+Decision = Callable[[S | None], tuple[S | None, A]]
+"""A pure function from a document (None: missing) to what it becomes and an answer; ``transact`` applies it."""
 
 
 def decode(kind: type[S], body: Mapping[str, object], *, key: str) -> S:

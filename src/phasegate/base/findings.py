@@ -79,7 +79,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return CODES[self.code].severity
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one check. ``error``: why it could not be evaluated; its findings may be there all the same."""
 
     check: str
@@ -95,7 +95,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return "finding" if self.findings else "ok"
 
 
-def exit_code(outcomes: Iterable[Outcome]) -> int:
+def exit_code(outcomes: Iterable[CheckResult]) -> int:
     """Return 0 fine, 1 something found, 2 something not evaluated (which wins). No check at all proves nothing: 2."""
     verdicts = {outcome.verdict for outcome in outcomes}
     if not verdicts or "not evaluated" in verdicts:
@@ -103,9 +103,9 @@ def exit_code(outcomes: Iterable[Outcome]) -> int:
     return FOUND if "finding" in verdicts else FINE
 
 
-def merged(evaluations: Iterable[Iterable[Outcome]]) -> tuple[Outcome, ...]:
+def merged(evaluations: Iterable[Iterable[CheckResult]]) -> tuple[CheckResult, ...]:
     """Return one outcome for each check of several evaluations: all findings, all errors, everything looked at."""
-    checks: dict[str, Outcome] = {}
+    checks: dict[str, CheckResult] = {}
     for outcome in [outcome for outcomes in evaluations for outcome in outcomes]:
         known = checks.get(outcome.check)
         checks[outcome.check] = outcome if known is None else replace(
@@ -115,14 +115,14 @@ def merged(evaluations: Iterable[Iterable[Outcome]]) -> tuple[Outcome, ...]:
     return tuple(checks.values())
 
 
-def listed(outcomes: Sequence[Outcome]) -> list[Finding]:
+def listed(outcomes: Sequence[CheckResult]) -> list[Finding]:
     """Return all findings, the worst first, then the oldest, then by code and subject; a failed check is PG018."""
     found = [finding for outcome in outcomes for finding in outcome.findings]
     found += [not_evaluated(outcome) for outcome in outcomes if outcome.error]
     return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.since or 0.0, f.code, f.subject))
 
 
-def not_evaluated(outcome: Outcome) -> Finding:
+def not_evaluated(outcome: CheckResult) -> Finding:
     """Return the finding that stands for a check that could not be evaluated."""
     return Finding(
         code="PG018", subject=f"check {outcome.check}", text=f"not evaluated: {outcome.error}", cause=outcome.check,

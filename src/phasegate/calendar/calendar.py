@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 from phasegate.base import keys
-from phasegate.base.codec import decode
+from phasegate.base.codec import Decision, decode
 from phasegate.base.dates import local_time, shift
 from phasegate.calendar import month as calendar
-from phasegate.calendar.month import Day, Known, Month
+from phasegate.calendar.month import Day, Learned, Month
 from phasegate.errors import BadInput, words
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
@@ -16,7 +16,7 @@ from phasegate.transact import transact
 Dates = Callable[[date, date], Iterable[Day]]
 
 
-class Almanac:
+class Calendar:
     """The calendar documents of one pipeline. ``dates`` is the plan's function; None: the plan has no calendar."""
 
     def __init__(self, plan: Plan, ports: Ports, *, dates: Dates | None) -> None:
@@ -29,7 +29,7 @@ class Almanac:
         known = self._day(on, ask=ask)
         return None if known is None else known.day
 
-    def _day(self, on: str, *, ask: bool) -> Known | None:
+    def _day(self, on: str, *, ask: bool) -> Learned | None:
         month = self.read(on[:7])
         known = self._known(month, on)
         if known is None and ask and self._may_ask(month):
@@ -42,16 +42,18 @@ class Almanac:
         known = self._foresee(on)
         return None if known is None else known.day
 
-    def _foresee(self, on: str) -> Known | None:
+    def _foresee(self, on: str) -> Learned | None:
         month = on[:7]
         kept, foreseen = self.read(month), self._foreseen.get(month)
         known = self._known(kept, on) or self._known(foreseen, on)
         if known is None and self._may_ask(kept) and self._may_ask(foreseen):
-            self._foreseen[month], _ = self._ask(month)(foreseen or kept)
-            known = self._known(self._foreseen[month], on)
+            answered, _ = self._ask(month)(foreseen or kept)
+            assert answered is not None, "an answer always makes a month"
+            self._foreseen[month] = answered
+            known = self._known(answered, on)
         return known
 
-    def expected(self, on: str, *, keep: bool = True) -> Known:
+    def expected(self, on: str, *, keep: bool = True) -> Learned:
         """Return what is known of a date that has work; ``keep``: what the source answers is kept.
 
         Raises BadInput for one without, and for one that nothing is known of.
@@ -103,7 +105,7 @@ class Almanac:
     def _may_ask(self, month: Month | None) -> bool:
         return month is None or self._ports.clock.now() - month.asked_at >= calendar.RETRY_S
 
-    def _ask(self, month: str) -> calendar.Decision:
+    def _ask(self, month: str) -> Decision[Month, None]:
         """Ask the source about a month; return the decision that takes its answer over."""
         first, last = calendar.month_bounds(month)
         now, ends_at = self._ports.clock.now(), self.ends_at(last)
@@ -117,9 +119,9 @@ class Almanac:
             self._ports.observer.event("calendar failed", month=month, error=error)
             return calendar.failed(error, now=now, ends_at=ends_at)
 
-    def _known(self, month: Month | None, on: str) -> Known | None:
+    def _known(self, month: Month | None, on: str) -> Learned | None:
         return calendar.known_of(month, on, now=self._ports.clock.now(), day_ends_at=self.ends_at(on))
 
-    def _decide(self, month: str, decide: calendar.Decision) -> None:
+    def _decide(self, month: str, decide: Decision[Month, None]) -> None:
         key = keys.calendar_key(self._plan.pipeline, month)
-        transact(self._ports.store, key, kind=Month, decide=decide, clock=self._ports.clock)
+        transact(self._ports, key, kind=Month, decide=decide)

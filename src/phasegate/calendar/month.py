@@ -4,13 +4,13 @@ Unknown is an answer of its own: a source that failed, or an answer too old, mus
 One document per month, which is due when it must be asked for anew, or when a run must be opened by the clock.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.base.codec import State
+from phasegate.base.codec import Decision, State
 from phasegate.base.dates import shift
 
 DayState = Literal["games", "none", "void"]
@@ -32,7 +32,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class Learned(msgspec.Struct, frozen=True, kw_only=True):
     """What was learned of a date, and when.
 
     ``order`` is that of the last change of its state: when it was learned, and later than the change before it.
@@ -50,7 +50,7 @@ class Month(State, frozen=True):
     ``changed``: dates whose open runs have not heard yet whether they take place.
     """
 
-    days: dict[str, Known] = {}
+    days: dict[str, Learned] = {}
     asked_at: float = 0.0
     error: str = ""
     started: float = 0.0
@@ -72,10 +72,7 @@ class Month(State, frozen=True):
         return min((at for at in (self.ask_at, self.next_start, hears_at) if at is not None), default=None)
 
 
-Decision = Callable[[Month | None], tuple[Month, None]]
-
-
-def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision:
+def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision[Month, None]:
     """Take over what a source says of dates of this month.
 
     Dates that it says nothing of keep what was known, and grow old.
@@ -95,14 +92,14 @@ def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision:
     return decide
 
 
-def _taken_over(known: Known | None, day: Day, *, now: float) -> Known:
+def _taken_over(known: Learned | None, day: Day, *, now: float) -> Learned:
     if known is None:
-        return Known(day=day, at=now, order=now)
+        return Learned(day=day, at=now, order=now)
     order = known.order if known.day.state == day.state else max(now, known.order + TICK_S)
-    return Known(day=day, at=now, order=order)
+    return Learned(day=day, at=now, order=order)
 
 
-def heard(told: Mapping[str, float]) -> Decision:
+def heard(told: Mapping[str, float]) -> Decision[Month, None]:
     """Note of which change the open runs of each date have heard: date -> its order.
 
     A date that has changed since, or whose runs were told too late of an older change, is still to be told.
@@ -116,7 +113,7 @@ def heard(told: Mapping[str, float]) -> Decision:
     return decide
 
 
-def failed(error: str, *, now: float, ends_at: float) -> Decision:
+def failed(error: str, *, now: float, ends_at: float) -> Decision[Month, None]:
     """Note that the source could not be asked: what was known grows old, and is unknown in the end."""
 
     def decide(month: Month | None) -> tuple[Month, None]:
@@ -126,7 +123,7 @@ def failed(error: str, *, now: float, ends_at: float) -> Decision:
     return decide
 
 
-def started(until: float, *, upcoming: float | None, seen: Month) -> Decision:
+def started(until: float, *, upcoming: float | None, seen: Month) -> Decision[Month, None]:
     """Note that all runs to be opened by ``until`` are open, and when the next one is to be.
 
     ``seen`` is what that was read from. It says nothing where something else was learned since: it stays due.
@@ -141,7 +138,7 @@ def started(until: float, *, upcoming: float | None, seen: Month) -> Decision:
     return decide
 
 
-def known_of(month: Month | None, date: str, *, now: float, day_ends_at: float) -> Known | None:
+def known_of(month: Month | None, date: str, *, now: float, day_ends_at: float) -> Learned | None:
     """Return what is known of a date; None when nothing is, or when it is too old to be believed.
 
     What was learned after a date was over stays true.

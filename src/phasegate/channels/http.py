@@ -25,7 +25,7 @@ SCHEMES = ("http", "https")
 AGENT = "phasegate"
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A status and a body, or the ``error`` that came instead (status 0: nothing was answered)."""
 
     status: int = 0
@@ -47,10 +47,10 @@ def request(
     headers: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
     total_s: float = TOTAL_S,
-) -> Answer:
+) -> Response:
     """GET, or POST a JSON body, and return what was answered within ``total_s``."""
     answer = within(total_s, lambda: _asked(url, body=body, headers=headers or {}, timeout_s=timeout_s))
-    return Answer(error=f"{host_of(url)} did not answer within {total_s:g} s") if answer is None else answer
+    return Response(error=f"{host_of(url)} did not answer within {total_s:g} s") if answer is None else answer
 
 
 def host_of(url: str, /) -> str:
@@ -82,26 +82,26 @@ def check_url(url: str, /) -> str:
     return ""
 
 
-def _asked(url: str, *, body: Mapping[str, object] | None, headers: Mapping[str, str], timeout_s: float) -> Answer:
+def _asked(url: str, *, body: Mapping[str, object] | None, headers: Mapping[str, str], timeout_s: float) -> Response:
     host, data = host_of(url), None if body is None else json.dumps(body, ensure_ascii=False).encode()
     sent = {"User-Agent": AGENT, **({} if data is None else {"Content-Type": "application/json; charset=utf-8"})}
     opener = urllib.request.build_opener(_NoRedirect)
     try:
         made = urllib.request.Request(url, data=data, headers={**sent, **headers})  # noqa: S310  checked by check_url
         with opener.open(made, timeout=timeout_s) as answer:
-            return Answer(status=answer.status, body=answer.read(ANSWER_BYTES_MAX))
+            return Response(status=answer.status, body=answer.read(ANSWER_BYTES_MAX))
     except urllib.error.HTTPError as e:
         with e:
             return _refusal(e, host=host)
     except (OSError, HTTPException, ValueError) as e:
         reason = e.reason if isinstance(e, urllib.error.URLError) and isinstance(e.reason, OSError) else e
         if isinstance(reason, TimeoutError):
-            return Answer(error=f"{host} did not answer within {timeout_s:g} s")
+            return Response(error=f"{host} did not answer within {timeout_s:g} s")
         told = (reason.strerror if isinstance(reason, OSError) else None) or type(reason).__name__
-        return Answer(error=f"{host} cannot be reached: {told}")
+        return Response(error=f"{host} cannot be reached: {told}")
 
 
-def _refusal(error: urllib.error.HTTPError, *, host: str) -> Answer:
+def _refusal(error: urllib.error.HTTPError, *, host: str) -> Response:
     """Return the answer of a status that is no success."""
     try:
         body = error.read(ANSWER_BYTES_MAX)
@@ -109,7 +109,7 @@ def _refusal(error: urllib.error.HTTPError, *, host: str) -> Answer:
         body = b""
     wait = retry_after(error.headers.get("Retry-After"), now=datetime.now(UTC)) if error.headers else 0.0
     more = "; it sends elsewhere, and redirects are not followed: name the final address" if error.code < 400 else ""
-    return Answer(error.code, body, f"{host} answered {error.code}{more}", wait)
+    return Response(error.code, body, f"{host} answered {error.code}{more}", wait)
 
 
 def retry_after(value: str | None, /, *, now: datetime) -> float:

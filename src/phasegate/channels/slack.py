@@ -10,7 +10,7 @@ from typing import Any
 
 from phasegate.alerts.notes import facts, headline
 from phasegate.channel import Note, Reply
-from phasegate.channels.http import TIMEOUT_S, TOTAL_S, Answer, request
+from phasegate.channels.http import TIMEOUT_S, TOTAL_S, Response, request
 
 API = "https://slack.com/api"
 TOKEN_PREFIX = "xox"
@@ -74,7 +74,7 @@ class SlackBot:
         return _understood(answer, ref=ref)
 
 
-def _understood(answer: Answer, *, ref: str) -> Reply:
+def _understood(answer: Response, *, ref: str) -> Reply:
     """Read Slack's answer: 200 means nothing without ``ok``."""
     try:
         said = json.loads(answer.body)

@@ -14,8 +14,8 @@ from phasegate.base.keys import Run
 from phasegate.base.wording import listed, times
 from phasegate.explain.phase_view import explain
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.freshness import settle_at, settled, survey
-from phasegate.gate.phase import Entry, Phase
+from phasegate.gate.phase import Phase, settle_at, settled, survey
+from phasegate.gate.records import Entry
 
 # Who works outside may take his time: a consumer with its completion, an external step with its next report.
 ANSWER_S = 1800.0
@@ -24,7 +24,7 @@ LISTED_MAX = 5
 AGELESS = frozenset({"PG008", "PG010", "PG011", "PG013", "PG014", "PG015", "PG016", "PG017", "PG019"})
 
 
-class Looked(msgspec.Struct, frozen=True, kw_only=True):
+class StoredPhase(msgspec.Struct, frozen=True, kw_only=True):
     """One phase of one run as it is stored. ``due`` is the store's; ``failures``: how often handling it has raised."""
 
     key: str
@@ -44,7 +44,7 @@ def fix_of(*dates: str) -> str:
     return f"phasegate reconcile --from {min(dates)} --to {max(dates)} --fix"
 
 
-def found(code: str, one: Looked, text: str, *, since: float | None, step: str = "", command: str = "",
+def found(code: str, one: StoredPhase, text: str, *, since: float | None, step: str = "", command: str = "",
           **evidence: str) -> Finding:  # fmt: skip
     """Return a finding about a run of a phase, or one step of it."""
     assert code in CODES, code
@@ -55,7 +55,7 @@ def found(code: str, one: Looked, text: str, *, since: float | None, step: str =
                    cause=f"{name}:{one.run}", evidence={n: value for n, value in told.items() if value})  # fmt: skip
 
 
-def unfired(one: Looked, *, now: float) -> Iterator[Finding]:
+def unfired(one: StoredPhase, *, now: float) -> Iterator[Finding]:
     """Find a phase that would fire if anybody looked (PG002). One that is paused is held by order."""
     phase = one.phase
     if settled(phase) or phase.paused is not None or phase.void is not None:
@@ -75,7 +75,7 @@ def unfired(one: Looked, *, now: float) -> Iterator[Finding]:
                 members=", ".join(phase.gate.expect), missing=", ".join(without))  # fmt: skip
 
 
-def unsent(one: Looked) -> Iterator[Finding]:
+def unsent(one: StoredPhase) -> Iterator[Finding]:
     """Find triggers that nobody has put on the bus (PG003)."""
     for entry in _open_entries(one.phase):
         if entry.state == "unsent":
@@ -84,7 +84,7 @@ def unsent(one: Looked) -> Iterator[Finding]:
                         generation=str(entry.generation))  # fmt: skip
 
 
-def unbegun(one: Looked, *, after: Mapping[str, Phase | None], now: float) -> Iterator[Finding]:
+def unbegun(one: StoredPhase, *, after: Mapping[str, Phase | None], now: float) -> Iterator[Finding]:
     """Find triggers that were sent and not heard of again (PG004), and those whose effect is gone.
 
     ``after``: the downstream phases of the same run, None where it is not open; unreadable ones are left out.
@@ -102,7 +102,7 @@ def unbegun(one: Looked, *, after: Mapping[str, Phase | None], now: float) -> It
         yield from _forgotten(one, after=after)
 
 
-def _forgotten(one: Looked, *, after: Mapping[str, Phase | None]) -> Iterator[Finding]:
+def _forgotten(one: StoredPhase, *, after: Mapping[str, Phase | None]) -> Iterator[Finding]:
     """Find acknowledged triggers of which the receiving phase knows nothing: its document was lost, or put back."""
     for entry in one.phase.outbox:
         if entry.state != "acked" or entry.generation != one.phase.generation or entry.receiver not in after:
@@ -117,7 +117,7 @@ def _forgotten(one: Looked, *, after: Mapping[str, Phase | None]) -> Iterator[Fi
             yield _unbegun(one, entry, told, since=entry.at)
 
 
-def _unbegun(one: Looked, entry: Entry, told: str, *, since: float) -> Finding:
+def _unbegun(one: StoredPhase, entry: Entry, told: str, *, since: float) -> Finding:
     return found("PG004", one, told, since=since, receiver=entry.receiver, topic=entry.topic, ack=entry.ack,
                  generation=str(entry.generation), sends=str(entry.sends))  # fmt: skip
 
@@ -126,7 +126,7 @@ def _open_entries(phase: Phase) -> Sequence[Entry]:
     return () if phase.paused is not None or phase.void is not None else phase.outbox
 
 
-def stale(one: Looked, *, busy: Collection[str], now: float) -> Iterator[Finding]:
+def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Finding]:
     """Find results that are not of their present inputs (PG012), and requests that nobody answers (PG004).
 
     ``busy``: steps whose partition somebody holds now. What waits for another step is left to that one, and what is
@@ -160,7 +160,7 @@ def stale(one: Looked, *, busy: Collection[str], now: float) -> Iterator[Finding
                     asks="yes" if spec.asks else "no")  # fmt: skip
 
 
-def drifted(one: Looked) -> Iterator[Finding]:
+def drifted(one: StoredPhase) -> Iterator[Finding]:
     """Find windows that changed longer ago than a run is built anew for by itself (PG013)."""
     if one.phase.void is not None:
         return
@@ -172,7 +172,7 @@ def drifted(one: Looked) -> Iterator[Finding]:
                     command=f"phasegate backfill {span} --cascade")  # fmt: skip
 
 
-def replanned(one: Looked, *, pinned_now: str) -> Iterator[Finding]:
+def replanned(one: StoredPhase, *, pinned_now: str) -> Iterator[Finding]:
     """Find an open run that follows another gate than the plan has now (PG014); what is done stays as it was done."""
     phase = one.phase
     if phase.gate.hash != pinned_now and phase.void is None and not settled(phase):
@@ -181,7 +181,7 @@ def replanned(one: Looked, *, pinned_now: str) -> Iterator[Finding]:
                     command=f"phasegate replan {one.run} --phase {phase.name}")  # fmt: skip
 
 
-def dead(one: Looked, *, now: float) -> Iterator[Finding]:
+def dead(one: StoredPhase, *, now: float) -> Iterator[Finding]:
     """Find requests and triggers that are tried no more (PG015)."""
     phase = one.phase
     if phase.void is not None:
@@ -197,7 +197,7 @@ def dead(one: Looked, *, now: float) -> Iterator[Finding]:
                         command=f"phasegate redrive {one.run} --step {entry.receiver}")  # fmt: skip
 
 
-def postponed(one: Looked) -> Iterator[Finding]:
+def postponed(one: StoredPhase) -> Iterator[Finding]:
     """Find a document whose handling raises: the store's time to look is later than its own (PG019)."""
     due = one.phase.due
     if one.failures and due is not None and one.due is not None and one.due > due:
@@ -205,7 +205,9 @@ def postponed(one: Looked) -> Iterator[Finding]:
         yield found("PG019", one, told, since=due, failures=str(one.failures), key=one.key)
 
 
-def unlike(one: Looked, *, path: str, derived: Mapping[str, object], stored: Mapping[str, object]) -> Iterator[Finding]:
+def unlike(
+    one: StoredPhase, *, path: str, derived: Mapping[str, object], stored: Mapping[str, object]
+) -> Iterator[Finding]:
     """Find an old reader's document that does not say what its phase says (PG001): its count above all."""
     names = sorted(n for n in {*derived, *stored} if derived.get(n) != stored.get(n))
     if names:
@@ -217,7 +219,7 @@ def unlike(one: Looked, *, path: str, derived: Mapping[str, object], stored: Map
                     differs=", ".join(names))  # fmt: skip
 
 
-def _looked_at(one: Looked, *, now: float) -> Phase:
+def _looked_at(one: StoredPhase, *, now: float) -> Phase:
     """Return the document as it would be if somebody looked at it now."""
     seen = replace(one.phase, looked_at=max(one.phase.looked_at, now))
     return evaluate(seen, key=one.key, now=now, by="inspection")

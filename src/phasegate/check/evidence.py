@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from phasegate.base.receipt import Fence, Part
 from phasegate.base.table import Repeats
-from phasegate.check.tables import Held
+from phasegate.check.tables import TableContent
 from phasegate.errors import words
 from phasegate.plan.model import Step
 from phasegate.warehouse import Reader, Warehouse
@@ -29,7 +29,7 @@ class Evidence:
         self._reader: Reader | None = None
         self._closed = ""
         self.errors: dict[str, list[str]] = {}
-        self.held: dict[str, Held] = {}
+        self.held: dict[str, TableContent] = {}
         self.repeats: dict[str, Mapping[str, Repeats]] = {}
         self.identities: dict[str, Mapping[str, Repeats]] = {}
         with self._stack:
@@ -42,7 +42,7 @@ class Evidence:
         table = step.table
         if table is None:
             return
-        held = self._ask("receipts", lambda reader: Held(
+        held = self._ask("receipts", lambda reader: TableContent(
             receipts=reader.receipts_between(table.name, first=first, last=last),
             prints=reader.fingerprints(table, first=first, last=last)))  # fmt: skip
         repeats = self._ask("duplicates", lambda reader: reader.repeats(table, first=first, last=last))

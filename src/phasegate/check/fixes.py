@@ -35,7 +35,7 @@ WORDS: dict[Verb, str] = {
 }
 
 
-class Mend(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class Fix(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """One command. ``date`` "" where it is of no single date. ``key``: of a document, or the name of a receiver."""
 
     date: str
@@ -57,22 +57,22 @@ class Mend(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 Told: TypeAlias = Mapping[str, str]
-_Mends: TypeAlias = Callable[[Mend, Told], Iterable[Mend]]
+_Mends: TypeAlias = Callable[[Fix, Told], Iterable[Fix]]
 
 
-def mends_of(finding: Finding) -> tuple[Mend, ...]:
+def mends_of(finding: Finding) -> tuple[Fix, ...]:
     """Return the commands that mend a finding, () where a person must."""
     known = _OF.get(finding.code)
     told = finding.evidence
     run = told.get("run", "")
-    mend = Mend(
+    mend = Fix(
         date=run.partition(".")[0] or told.get("partition", ""), verb="look", phase=told.get("phase", ""), run=run,
         step=told.get("step", ""),
     )  # fmt: skip
     return () if known is None else tuple(known(mend, told))
 
 
-def plan_of(findings: Iterable[Finding], *, phases: Sequence[str]) -> list[Mend]:
+def plan_of(findings: Iterable[Finding], *, phases: Sequence[str]) -> list[Fix]:
     """Return what mends these findings, each command once.
 
     What is of no date first, then the oldest date; there by verb, then in the plan's order of ``phases``.
@@ -87,10 +87,10 @@ def _run(verb: Verb) -> _Mends:
 
 
 def _key(verb: Verb) -> _Mends:
-    return lambda _mend, told: [Mend(date="", verb=verb, key=told["key"])]
+    return lambda _mend, told: [Fix(date="", verb=verb, key=told["key"])]
 
 
-def _unbegun(mend: Mend, told: Told) -> Iterator[Mend]:
+def _unbegun(mend: Fix, told: Told) -> Iterator[Fix]:
     """Begin a phase by the trigger itself; send it again to who is outside, and a request to a builder."""
     if told.get("ack") == "begin":
         yield replace(mend, verb="begin", step="", key=told["receiver"], generation=int(told["generation"]))
@@ -98,18 +98,18 @@ def _unbegun(mend: Mend, told: Told) -> Iterator[Mend]:
         yield replace(mend, step="")
 
 
-def _other_rows(mend: Mend, told: Told) -> Iterator[Mend]:
+def _other_rows(mend: Fix, told: Told) -> Iterator[Fix]:
     """Build our own again, read foreign ones again; what somebody wrote through the fence he must write again."""
     if "guarded" not in told:
         yield replace(mend, verb="rebuild" if told.keys() & {"write_id", "receipt"} else "report")
 
 
-def _absent(mend: Mend, told: Told) -> Iterator[Mend]:
+def _absent(mend: Fix, told: Told) -> Iterator[Fix]:
     if "rows" in told:  # a run of no data would wait for ever, and say that somebody had opened it
         yield replace(mend, verb="report", step="")
 
 
-def _duplicates(mend: Mend, told: Told) -> Iterator[Mend]:
+def _duplicates(mend: Fix, told: Told) -> Iterator[Fix]:
     """Remove the surplus first, so that the rebuilt partition does not seem to lose more than it may."""
     if told["mend"]:
         yield replace(mend, verb="deduplicate")
@@ -117,12 +117,12 @@ def _duplicates(mend: Mend, told: Told) -> Iterator[Mend]:
         yield replace(mend, verb="rebuild")
 
 
-def _stale(mend: Mend, told: Told) -> Iterator[Mend]:
+def _stale(mend: Fix, told: Told) -> Iterator[Fix]:
     if told["asks"] == "yes":
         yield replace(mend, step="")
 
 
-def _unhandled(mend: Mend, told: Told) -> Iterator[Mend]:
+def _unhandled(mend: Fix, told: Told) -> Iterator[Fix]:
     if "failures" in told:
         yield mend
 
@@ -142,7 +142,7 @@ _OF: Mapping[str, _Mends] = {
     "PG013": _run("refresh"),
     "PG014": _run("replan"),
     "PG015": lambda mend, told: [replace(mend, verb="redrive", step="", key=told.get("step") or told["receiver"])],
-    "PG016": lambda _mend, _told: [Mend(date="", verb="adopt")],
-    "PG017": lambda _mend, told: [Mend(date="", verb="ask", key=month) for month in told["months"].split(", ")],
+    "PG016": lambda _mend, _told: [Fix(date="", verb="adopt")],
+    "PG017": lambda _mend, told: [Fix(date="", verb="ask", key=month) for month in told["months"].split(", ")],
     "PG019": _unhandled,
 }

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from phasegate.base.dates import local_date, shift
 from phasegate.base.disk import Disk
-from phasegate.base.findings import PAST, Finding, Outcome
-from phasegate.check import machine as vitals
-from phasegate.check.machine import Moment
+from phasegate.base.findings import PAST, CheckResult, Finding
+from phasegate.check import machine
+from phasegate.check.machine import RecordedTime
 from phasegate.errors import BadDocument, words
 from phasegate.explain.overview import Overview
 from phasegate.plan.model import Plan
@@ -25,7 +25,7 @@ Found = Callable[[], tuple[Sequence[Finding], int]]
 class Spans(Protocol):
     """A part that checks a span of dates."""
 
-    def __call__(self, first: str, last: str, /) -> Sequence[Outcome]:
+    def __call__(self, first: str, last: str, /) -> Sequence[CheckResult]:
         """Return the outcome of each of its checks."""
         ...
 
@@ -44,7 +44,7 @@ class Health:
         """Return yesterday's date in the pipeline's zone."""
         return shift(local_date(self._ports.clock.now(), timezone=self._plan.timezone), -1)
 
-    def evaluate(self, on: str) -> tuple[Outcome, ...]:
+    def evaluate(self, on: str) -> tuple[CheckResult, ...]:
         """Return the outcome of every check for a date."""
         outcomes = [
             self._checked("store", self._store),
@@ -55,7 +55,7 @@ class Health:
             outcomes.append(self._checked("disk", self._room))
         return (*outcomes, *self._parts(on))
 
-    def again(self, dates: Iterable[str]) -> list[tuple[Outcome, ...]]:
+    def again(self, dates: Iterable[str]) -> list[tuple[CheckResult, ...]]:
         """Return for each of some dates what there is to mend; of the machine nothing is asked again."""
         return [
             tuple(replace(one, findings=tuple(f for f in one.findings if f.code not in PAST)) for one in outcomes)
@@ -63,28 +63,28 @@ class Health:
             for outcomes in [(*self._moments(on), *self._parts(on))]
         ]
 
-    def _moments(self, on: str) -> list[Outcome]:
+    def _moments(self, on: str) -> list[CheckResult]:
         return [
             self._checked("deadlines", lambda: self._deadlines(on)),
             self._checked("clock", lambda: self._clock(on)),
         ]
 
-    def _parts(self, on: str) -> list[Outcome]:
+    def _parts(self, on: str) -> list[CheckResult]:
         """Return the outcomes of the checks of other parts."""
-        outcomes: list[Outcome] = []
+        outcomes: list[CheckResult] = []
         for name, check in self._spans:
             try:
                 outcomes += check(on, on)
             except Exception as e:  # noqa: BLE001  one part that fails must not hide what the others found
-                outcomes.append(Outcome(check=name, error=words(e)))
+                outcomes.append(CheckResult(check=name, error=words(e)))
         return outcomes
 
-    def _checked(self, name: str, found: Found) -> Outcome:
+    def _checked(self, name: str, found: Found) -> CheckResult:
         try:
             findings, evaluated = found()
         except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
-            return Outcome(check=name, error=words(e))
-        return Outcome(check=name, findings=tuple(findings), evaluated=evaluated)
+            return CheckResult(check=name, error=words(e))
+        return CheckResult(check=name, findings=tuple(findings), evaluated=evaluated)
 
     def _store(self) -> tuple[Sequence[Finding], int]:
         store_id(self._ports)
@@ -99,14 +99,14 @@ class Health:
 
     def _deadlines(self, on: str) -> tuple[Sequence[Finding], int]:
         views = self._overview.phases(first=on, last=on)
-        return vitals.deadlines(views), len(views)
+        return machine.deadlines(views), len(views)
 
     def _clock(self, on: str) -> tuple[Sequence[Finding], int]:
         broken: list[BadDocument] = []  # the store's other checks tell of these
-        moments = [*vitals.moments_of(self._overview.phases(first=on, broken=broken))]
-        moments += [Moment(at=lease.since, where=lease.key) for lease in self._overview.leases(broken=broken)]
-        return vitals.clock(moments, now=self._ports.clock.now()), len(moments)
+        moments = [*machine.moments_of(self._overview.phases(first=on, broken=broken))]
+        moments += [RecordedTime(at=lease.since, where=lease.key) for lease in self._overview.leases(broken=broken)]
+        return machine.clock(moments, now=self._ports.clock.now()), len(moments)
 
     def _room(self) -> tuple[Sequence[Finding], int]:
         assert self._disk is not None
-        return vitals.disk(self._disk()), 1
+        return machine.disk(self._disk()), 1

@@ -12,21 +12,20 @@ from msgspec.structs import replace
 from phasegate.base import keys
 from phasegate.base.codec import decode
 from phasegate.base.dates import local_date, shift
-from phasegate.base.findings import GRACE_S, Finding, Outcome
+from phasegate.base.findings import GRACE_S, CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
-from phasegate.check import documents as inspect
-from phasegate.check import tables as inspect_tables
-from phasegate.check.documents import Looked
+from phasegate.check import documents, tables
+from phasegate.check.documents import StoredPhase
 from phasegate.check.evidence import Evidence
-from phasegate.check.tables import Witness
+from phasegate.check.tables import DocumentFacts
 from phasegate.errors import BadDocument, BadInput, NotFound, words
 from phasegate.explain.coverage import absent
-from phasegate.explain.documents import Daybook, span
+from phasegate.explain.documents import Documents, span
 from phasegate.explain.late_results import known_of
 from phasegate.explain.overview import Overview
-from phasegate.gate.freshness import settled
 from phasegate.gate.mirror import Mirror, Mirrored, platform_body
+from phasegate.gate.phase import settled
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.scan import scanned
@@ -47,7 +46,7 @@ class Inspector:
 
     def inspect(
         self, first: str, last: str, *, phase: str | None = None, grace_s: float = GRACE_S
-    ) -> tuple[Outcome, ...]:  # fmt: skip
+    ) -> tuple[CheckResult, ...]:  # fmt: skip
         """Return the outcome of every check on the dates from ``first`` to ``last``, of one phase or of all.
 
         Raises BadInput for a wrong span, NotFound for a phase that the plan lacks.
@@ -56,13 +55,15 @@ class Inspector:
             raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(self._plan.phases)}")
         span(first, last)
         try:
-            look = _Look(self._plan, self._ports, first=first, last=last, phase=phase, warehouse=self._warehouse_name)
+            look = _Inspection(
+                self._plan, self._ports, first=first, last=last, phase=phase, warehouse=self._warehouse_name
+            )
             look.read_leases()
         except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
-            return (Outcome(check="documents", error=words(e)),)
+            return (CheckResult(check="documents", error=words(e)),)
         return tuple(self._outcomes(look, grace_s=grace_s))
 
-    def tables(self, on: str, runs: Iterable[Run]) -> dict[Run, tuple[Outcome, ...]]:
+    def tables(self, on: str, runs: Iterable[Run]) -> dict[Run, tuple[CheckResult, ...]]:
         """Return what the tables alone show of some runs of a date: of OF_TABLES each, or why nobody can tell."""
         known = self.inspect(on, on)
         found = [one for one in known if one.check in OF_TABLES or (one.check == "documents" and one.error)]
@@ -74,10 +75,10 @@ class Inspector:
             for run in runs
         }
 
-    def _outcomes(self, look: "_Look", *, grace_s: float) -> Iterator[Outcome]:
+    def _outcomes(self, look: "_Inspection", *, grace_s: float) -> Iterator[CheckResult]:
         runs, steps = len(look.looked), len(look.steps)
 
-        def checked(check: str, found: Callable[[], Found], *, of: int, errors: Sequence[str] = ()) -> Outcome:
+        def checked(check: str, found: Callable[[], Found], *, of: int, errors: Sequence[str] = ()) -> CheckResult:
             findings: list[Finding] = []
             reasons = list(errors)
             try:
@@ -85,14 +86,14 @@ class Inspector:
                     findings.append(finding)  # noqa: PERF402  what was found before it raised is kept
             except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
                 reasons.append(words(e))
-            kept = inspect.aged(findings, now=look.now, grace_s=grace_s)
-            return Outcome(check=check, findings=kept, error="; ".join(reasons), evaluated=of)
+            kept = documents.aged(findings, now=look.now, grace_s=grace_s)
+            return CheckResult(check=check, findings=kept, error="; ".join(reasons), evaluated=of)
 
         yield checked("quarantine", look.quarantined, of=runs)
         yield checked("firing", look.firing, of=runs)
         yield checked("triggers", look.triggers, of=runs)
         yield checked("freshness", look.freshness, of=runs)
-        yield checked("windows", lambda: _each(look, inspect.drifted), of=runs)
+        yield checked("windows", lambda: _each(look, documents.drifted), of=runs)
         yield checked("plan", look.replanned, of=runs)
         yield checked("dead letters", look.dead, of=runs)
         yield checked("mirrors", look.mirrors, of=runs)
@@ -112,13 +113,13 @@ class Inspector:
         yield checked("documents", look.documents, of=runs)
 
 
-class _Look:
+class _Inspection:
     """The facts of one inspection, and the checks on them."""
 
     def __init__(self, plan: Plan, ports: Ports, *, first: str, last: str, phase: str | None, warehouse: str) -> None:
         self._plan, self._ports, self.first, self.last = plan, ports, first, last
         self._warehouse = warehouse
-        self._book = Daybook(plan, ports, first=first, last=last)
+        self._book = Documents(plan, ports, first=first, last=last)
         self.now, self.dates = self._book.now, self._book.dates
         self._overview, self._mirror = Overview(plan, ports), Mirror(plan, ports)
         self._names = tuple(plan.phases) if phase is None else (phase,)
@@ -126,7 +127,7 @@ class _Look:
         self.broken: list[BadDocument] = list(self._book.broken)
         self.leases: dict[str, tuple[Part, Lease]] = {}
         self.looked = [
-            Looked(key=key, run=Run(on, mode), phase=phase, due=put_off.due if put_off else None,
+            StoredPhase(key=key, run=Run(on, mode), phase=phase, due=put_off.due if put_off else None,
                    failures=put_off.failures if put_off else 0)
             for on in self.dates
             for (name, mode), phase in self._book.phases.get(on, {}).items()
@@ -153,7 +154,7 @@ class _Look:
     def firing(self) -> Found:
         """Find what is complete and has not fired."""
         for one in self._unsettled:
-            yield from inspect.unfired(one, now=self.now)
+            yield from documents.unfired(one, now=self.now)
 
     def triggers(self) -> Found:
         """Find triggers that were not sent, or not followed."""
@@ -162,15 +163,15 @@ class _Look:
             unreadable = self._book.unreadable.get(one.run.date, ())
             after = {name: place.get((name, one.run.mode)) for name in self._plan.downstream(one.phase.name)
                      if (name, one.run.mode) not in unreadable}  # fmt: skip
-            yield from inspect.unsent(one)
-            yield from inspect.unbegun(one, after=after, now=self.now)
+            yield from documents.unsent(one)
+            yield from documents.unbegun(one, after=after, now=self.now)
 
     def freshness(self) -> Found:
         """Find what is stale, and requests that nobody answers."""
         busy = self._busy()
         for one in self._unsettled:
             steps = [name for name in one.phase.gate.members if self._part(name, one.run) in busy]
-            yield from inspect.stale(one, busy=steps, now=self.now)
+            yield from documents.stale(one, busy=steps, now=self.now)
 
     def replanned(self) -> Found:
         """Find open runs of an older plan. Raises BadInput for those whose gate cannot be told today."""
@@ -185,21 +186,21 @@ class _Look:
             except BadInput as e:
                 failed = failed or e
             else:
-                yield from inspect.replanned(one, pinned_now=gate.hash)
+                yield from documents.replanned(one, pinned_now=gate.hash)
         if failed is not None:
             raise failed
 
     def dead(self) -> Found:
         """Find dead letters."""
         for one in self.looked:
-            yield from inspect.dead(one, now=self.now)
+            yield from documents.dead(one, now=self.now)
 
     def documents(self) -> Found:
         """Find documents that cannot be read, or not be handled."""
         for error in dict.fromkeys(map(str, self.broken)):
             yield Finding(code="PG019", subject="store", text=error, cause=error,
                           command="upgrade phasegate, or put the document back from a backup")  # fmt: skip
-        yield from _each(self, inspect.postponed)
+        yield from _each(self, documents.postponed)
 
     def quarantined(self) -> Found:
         """Find messages that nobody could understand, of these dates or of no known one."""
@@ -224,12 +225,12 @@ class _Look:
                 there = stored.get(keys.mirror_key(self._plan.pipeline, paths[one.key]))
                 derived = platform_body(one.phase, run=one.run)
                 said: Mapping[str, object] = {} if there is None else there.data
-                yield from inspect.unlike(one, path=paths[one.key], derived=derived, stored=said)
+                yield from documents.unlike(one, path=paths[one.key], derived=derived, stored=said)
 
     def expired(self) -> Found:
         """Find leases that ran out."""
         for key, (_, lease) in self.leases.items():
-            yield from inspect_tables.expired(key, lease, now=self.now)
+            yield from tables.expired(key, lease, now=self.now)
 
     def absences(self, evidence: Evidence) -> Found:
         """Find runs that should be open and are not, with the rows that their tables hold all the same."""
@@ -242,7 +243,7 @@ class _Look:
                 where = {"phase": cell.phase, "run": cell.run} | ({"rows": rows} if rows else {})
                 yield Finding(code="PG007", subject=f"{cell.phase} of {cell.run}", text=told, evidence=where,
                               cause=f"{cell.phase}:{cell.run}",
-                              command=inspect.fix_of(on) if rows else cell.command)  # fmt: skip
+                              command=documents.fix_of(on) if rows else cell.command)  # fmt: skip
 
     def _rows_of(self, phase: str, on: str, *, mode: str, evidence: Evidence) -> str:
         """Return the external tables of a run that hold rows, in words."""
@@ -265,25 +266,25 @@ class _Look:
             why = f": {told}" if told else ""
             yield Finding(code="PG017", subject=f"calendar {dates[0]} to {dates[-1]}", cause="calendar",
                           text=f"nobody knows whether {len(dates)} dates have work{why}",
-                          command=inspect.fix_of(*dates), evidence={"months": months})  # fmt: skip
+                          command=documents.fix_of(*dates), evidence={"months": months})  # fmt: skip
 
     def reports(self, evidence: Evidence) -> Found:
         """Compare tables with reports."""
-        witness = Witness(plan=self._plan, phases=self._book.phases, busy=self._busy(),
+        witness = DocumentFacts(plan=self._plan, phases=self._book.phases, busy=self._busy(),
                           unreadable=self._book.unreadable)  # fmt: skip
         for step, held in self._by_step(evidence.held):
-            yield from inspect_tables.reports(step, held, witness)
+            yield from tables.reports(step, held, witness)
 
     def duplicates(self, evidence: Evidence) -> Found:
         """Find repeated keys."""
         for step, found in self._by_step(evidence.repeats):
             receipts = evidence.held[step.name].receipts if step.name in evidence.held else {}
-            yield from inspect_tables.duplicates(step, found, receipts=receipts)
+            yield from tables.duplicates(step, found, receipts=receipts)
 
     def identities(self, evidence: Evidence) -> Found:
         """Find one thing under two keys."""
         for step, found in self._by_step(evidence.identities):
-            yield from inspect_tables.identities(step, found, evidence.repeats.get(step.name, {}))
+            yield from tables.identities(step, found, evidence.repeats.get(step.name, {}))
 
     def fences(self, evidence: Evidence, *, store_id: str) -> Found:
         """Find fences that do not obey this store."""
@@ -291,7 +292,7 @@ class _Look:
         mine = {part: fence for part, fence in evidence.fences.items() if part.table in names}
         self.read_leases()  # anew: who wrote since they were read has a token that they do not show
         tokens = {part: lease.token for part, lease in self.leases.values()}
-        yield from inspect_tables.fences(mine, store_id=store_id, tokens=tokens)
+        yield from tables.fences(mine, store_id=store_id, tokens=tokens)
 
     def _by_step(self, found: Mapping[str, A]) -> Iterator[tuple[Step, A]]:
         for step in self.steps:
@@ -312,6 +313,6 @@ class _Look:
         return None if known is None or known.table is None else Part(known.table.name, run.date)
 
 
-def _each(look: _Look, judge: Callable[[Looked], Found]) -> Found:
+def _each(look: _Inspection, judge: Callable[[StoredPhase], Found]) -> Found:
     for one in look.looked:
         yield from judge(one)

@@ -15,7 +15,7 @@ DISK_MIN_SHARE = 0.05
 GB = 1e9
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedTime(msgspec.Struct, frozen=True, kw_only=True):
     """A time (epoch seconds) that somebody's clock wrote down, and where."""
 
     at: float
@@ -39,7 +39,7 @@ def deadlines(views: Iterable[PhaseView]) -> tuple[Finding, ...]:
     )
 
 
-def clock(moments: Iterable[Moment], *, now: float) -> tuple[Finding, ...]:
+def clock(moments: Iterable[RecordedTime], *, now: float) -> tuple[Finding, ...]:
     """Return PG023 when something was written down more than the grace period after what this clock calls now."""
     newest = max(moments, key=lambda moment: moment.at, default=None)
     if newest is None or newest.at <= now + GRACE_S:
@@ -74,14 +74,14 @@ def disk(there: Disk) -> tuple[Finding, ...]:
     )
 
 
-def moments_of(views: Iterable[PhaseView]) -> Iterable[Moment]:
+def moments_of(views: Iterable[PhaseView]) -> Iterable[RecordedTime]:
     """Give the times that phases were written down at."""
     for view in views:
-        yield Moment(at=view.opened_at, where=f"the opening of {view.phase} of {view.run}")
+        yield RecordedTime(at=view.opened_at, where=f"the opening of {view.phase} of {view.run}")
         if view.last_at is not None:
-            yield Moment(at=view.last_at, where=f"what {view.phase} of {view.run} was last told")
+            yield RecordedTime(at=view.last_at, where=f"what {view.phase} of {view.run} was last told")
         for generation in view.generations:
-            yield Moment(at=generation.at, where=f"generation {generation.number} of {view.phase} of {view.run}")
+            yield RecordedTime(at=generation.at, where=f"generation {generation.number} of {view.phase} of {view.run}")
 
 
 def _iso(at: float) -> str:

@@ -15,7 +15,8 @@ from phasegate.base.receipt import Fence, Part, Receipt
 from phasegate.base.table import Repeats, Table
 from phasegate.check.documents import fix_of
 from phasegate.gate.ledger import has_rows
-from phasegate.gate.phase import Phase, Result
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Result
 from phasegate.plan.model import Plan, Step
 from phasegate.write.lease import Lease
 
@@ -24,14 +25,14 @@ SHOWN_MAX = 5
 Phases = Mapping[str, Mapping[tuple[str, str], Phase]]
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class TableContent(msgspec.Struct, frozen=True, kw_only=True):
     """What the warehouse holds of one step's table: receipts and fingerprints by date."""
 
     receipts: Mapping[str, Receipt] = {}
     prints: Mapping[str, str] = {}
 
 
-class Witness(msgspec.Struct, frozen=True, kw_only=True):
+class DocumentFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the documents say. ``busy``: partitions that somebody holds. ``unreadable``: date -> (phase, mode)."""
 
     plan: Plan
@@ -40,7 +41,7 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: Mapping[str, Collection[tuple[str, str]]] = {}
 
 
-def reports(step: Step, held: Held, witness: Witness) -> Iterator[Finding]:
+def reports(step: Step, held: TableContent, witness: DocumentFacts) -> Iterator[Finding]:
     """Compare a table with what was reported of it: PG005 written and not reported, PG006 reported and not there."""
     assert step.table is not None
     for date in sorted({*held.receipts, *held.prints, *_reported(step, witness)}):
@@ -66,14 +67,14 @@ def _was_read(result: Result) -> bool:
     return has_rows(result.stamp) or result.stamp.fingerprint == EMPTY
 
 
-def _reported(step: Step, witness: Witness) -> Iterator[str]:
+def _reported(step: Step, witness: DocumentFacts) -> Iterator[str]:
     """Give the dates of which a result of the step is known."""
     for date, phases in witness.phases.items():
         if any(name == step.phase and step.name in phase.members for (name, _), phase in phases.items()):
             yield date
 
 
-def _results(step: Step, date: str, witness: Witness) -> dict[Run, Result | None]:
+def _results(step: Step, date: str, witness: DocumentFacts) -> dict[Run, Result | None]:
     """Return what each open run of a date has of a step; of results of one write the first run's only."""
     found: dict[Run, Result | None] = {}
     writes: set[str] = set()
@@ -88,7 +89,7 @@ def _results(step: Step, date: str, witness: Witness) -> dict[Run, Result | None
     return found
 
 
-def _unreported(step: Step, receipt: Receipt, witness: Witness) -> Iterator[Finding]:
+def _unreported(step: Step, receipt: Receipt, witness: DocumentFacts) -> Iterator[Finding]:
     """Find a write that its own run has not heard of."""
     run = parse_run(receipt.run)
     place = (step.phase, run.mode)
@@ -134,7 +135,7 @@ def _without_receipt(step: Step, run: Run, result: Result, receipt: Receipt | No
     yield _rewritten(step, run, told, since=result.at, write_id=result.write_id)
 
 
-def _foreign_rows(step: Step, run: Run, print_: str, witness: Witness) -> Iterator[Finding]:
+def _foreign_rows(step: Step, run: Run, print_: str, witness: DocumentFacts) -> Iterator[Finding]:
     """Find rows of an external step that nobody reported."""
     rows = rows_of(print_)
     if step.kind == "external" and rows:

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from phasegate.base.dates import local_time, shift
 from phasegate.base.keys import Run
 from phasegate.errors import BadInput
-from phasegate.explain.lateness import Known, arrived_at, ask_calendar, late_at
+from phasegate.explain.lateness import DateFacts, arrived_at, ask_calendar, late_at
 from phasegate.explain.phase_view import PhaseView, explain
-from phasegate.gate.phase import Member, Phase
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Member
 from phasegate.plan.model import Plan
 
 # The worst first.
@@ -77,7 +78,7 @@ def worst(states: Iterable[Cover]) -> Cover:
 
 
 def cover(
-    plan: Plan, *, on: str, known: Known, now: float, modes: Sequence[str] = (), inside: bool = True
+    plan: Plan, *, on: str, known: DateFacts, now: float, modes: Sequence[str] = (), inside: bool = True
 ) -> list[Cell]:
     """Return the phases and runs of one date that are open or should be, in the plan's order; none for what is ahead.
 
@@ -92,7 +93,7 @@ def cover(
     return cells
 
 
-def absent(plan: Plan, *, on: str, known: Known, now: float) -> list[Cell]:
+def absent(plan: Plan, *, on: str, known: DateFacts, now: float) -> list[Cell]:
     """Return the runs of one date that should be open by now and are not: of phases that no trigger opens."""
     cells = []
     for phase in plan.phases.values():
@@ -104,7 +105,7 @@ def absent(plan: Plan, *, on: str, known: Known, now: float) -> list[Cell]:
     return cells
 
 
-def _cell(plan: Plan, name: str, *, run: Run, known: Known, now: float, inside: bool) -> Cell | None:
+def _cell(plan: Plan, name: str, *, run: Run, known: DateFacts, now: float, inside: bool) -> Cell | None:
     cell = Cell(run=str(run), phase=name, state="UNKNOWN", command=f"phasegate why {run}")
     if (name, run.mode) in known.unreadable:
         return replace(cell, reason="its document cannot be read")
@@ -117,7 +118,7 @@ def _cell(plan: Plan, name: str, *, run: Run, known: Known, now: float, inside: 
         return replace(cell, reason=str(e))
 
 
-def _open(plan: Plan, cell: Cell, phase: Phase, *, run: Run, known: Known, now: float) -> Cell:
+def _open(plan: Plan, cell: Cell, phase: Phase, *, run: Run, known: DateFacts, now: float) -> Cell:
     """Say where an open run stands."""
     view = explain(phase, run=run, now=now)
     cell = replace(cell, reason=view.reason, command=view.mends[0] if len(view.mends) == 1 else cell.command)
@@ -132,14 +133,14 @@ def _open(plan: Plan, cell: Cell, phase: Phase, *, run: Run, known: Known, now: 
     return replace(cell, state="RUNNING", command="")
 
 
-def _patience(plan: Plan, view: PhaseView, phase: Phase, *, run: Run, known: Known) -> float:
+def _patience(plan: Plan, view: PhaseView, phase: Phase, *, run: Run, known: DateFacts) -> float:
     """Return up to when a run that is not complete is on its way: one that has fired, counted from its last change."""
     if view.generation:
         return view.since + PATIENCE_S
     return _due(plan, phase.name, run=run, known=known, deadline=phase.gate.deadline)
 
 
-def _absent(plan: Plan, cell: Cell, *, run: Run, known: Known, now: float, inside: bool) -> Cell | None:
+def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, inside: bool) -> Cell | None:
     """Say of a run that is not open whether it should be; None when nobody expects it, or not yet."""
     opens = _opens_at(plan, cell.phase, run=run, known=known)
     if opens is None:
@@ -160,7 +161,7 @@ def _absent(plan: Plan, cell: Cell, *, run: Run, known: Known, now: float, insid
     return _awaited(plan, cell, run=run, known=known, is_late=is_late)
 
 
-def _quiet(plan: Plan, cell: Cell, *, run: Run, known: Known) -> Cell | None:
+def _quiet(plan: Plan, cell: Cell, *, run: Run, known: DateFacts) -> Cell | None:
     """Say of a date on which nothing is expected, or of which nobody knows; None where something is."""
     void = [phase.void for up in _roots(plan, cell.phase) if (phase := known.phases.get((up, run.mode)))]
     if any(void):
@@ -173,7 +174,7 @@ def _quiet(plan: Plan, cell: Cell, *, run: Run, known: Known) -> Cell | None:
     return replace(cell, state="VOID" if known.day.state == "void" else "EMPTY_OK", reason=known.day.reason, command="")
 
 
-def _awaited(plan: Plan, cell: Cell, *, run: Run, known: Known, is_late: bool) -> Cell:
+def _awaited(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, is_late: bool) -> Cell:
     """Say of a run that should be open whether it waits for phases before it, and whether that is too long."""
     before = plan.phases[cell.phase].after
     waits_for = _waits_for(plan, cell.phase, known=known, mode=run.mode)
@@ -190,7 +191,7 @@ def _awaited(plan: Plan, cell: Cell, *, run: Run, known: Known, is_late: bool) -
     return replace(cell, state="MISSED", reason=NOT_OPENED, command=command)
 
 
-def _due(plan: Plan, name: str, *, run: Run, known: Known, deadline: float | None) -> float:
+def _due(plan: Plan, name: str, *, run: Run, known: DateFacts, deadline: float | None) -> float:
     """Return when a phase is late: its deadline, or when the first of its results that are not there is late."""
     times = [] if deadline is None else [deadline]
     phase = known.phases.get((name, run.mode))
@@ -204,7 +205,7 @@ def _due(plan: Plan, name: str, *, run: Run, known: Known, deadline: float | Non
     return min(times, default=over + PATIENCE_S)
 
 
-def _opens_at(plan: Plan, name: str, *, run: Run, known: Known) -> float | None:
+def _opens_at(plan: Plan, name: str, *, run: Run, known: DateFacts) -> float | None:
     """Return when a run should be open: when the first phases of it are. None: only an operator opens it."""
     times = []
     for root in _roots(plan, name):
@@ -228,7 +229,7 @@ def _roots(plan: Plan, name: str) -> set[str]:
     return {root for up in before for root in _roots(plan, up)} if before else {name}
 
 
-def _is_expected(plan: Plan, name: str, *, run: Run, known: Known) -> bool:
+def _is_expected(plan: Plan, name: str, *, run: Run, known: DateFacts) -> bool:
     """Tell, without a calendar, whether a run should be open: another phase of it is, or a step is expected by a time.
 
     A phase whose upstream phases are expected is expected too.
@@ -239,7 +240,7 @@ def _is_expected(plan: Plan, name: str, *, run: Run, known: Known) -> bool:
     return own or any(_is_expected(plan, up, run=run, known=known) for up in plan.phases[name].after)
 
 
-def _waits_for(plan: Plan, name: str, *, known: Known, mode: str) -> list[str]:
+def _waits_for(plan: Plan, name: str, *, known: DateFacts, mode: str) -> list[str]:
     """Return the phases before one that are open and have not fired, however far before."""
     found: dict[str, None] = {}
     for up in plan.phases[name].after:

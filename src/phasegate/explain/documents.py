@@ -20,14 +20,14 @@ from phasegate.scan import scanned
 DAYS_MAX = 3_700
 
 
-class PutOff(NamedTuple):
+class Postponed(NamedTuple):
     """When a document is looked at again by the store's word, and how often handling it has raised."""
 
     due: float | None
     failures: int
 
 
-class Daybook:
+class Documents:
     """The documents of one span: the phases of each date, and what the calendar said of it.
 
     ``phases``: date -> (phase, mode) -> its document. ``unreadable``: date -> those that cannot be understood;
@@ -40,7 +40,7 @@ class Daybook:
         self.broken: list[BadDocument] = []
         self.phases: dict[str, dict[tuple[str, str], Phase]] = {}
         self.unreadable: dict[str, set[tuple[str, str]]] = {}
-        self.put_off: dict[str, PutOff] = {}
+        self.put_off: dict[str, Postponed] = {}
         self._months: dict[str, Month] = {}
         self._read_months(ports)
         for name in plan.phases:
@@ -71,7 +71,7 @@ class Daybook:
         for doc in scanned(ports.store, prefix, after=prefix + self.first, until=f"{prefix}{self.last}~"):
             run = keys.phase_of(doc.key)[2]
             if isinstance(failures := doc.body.get(FAILURES_FIELD), int):
-                self.put_off[doc.key] = PutOff(doc.due, failures)
+                self.put_off[doc.key] = Postponed(doc.due, failures)
             try:
                 self.phases.setdefault(run.date, {})[name, run.mode] = decode(Phase, doc.body, key=doc.key)
             except BadDocument as e:
@@ -79,12 +79,12 @@ class Daybook:
                 self.unreadable.setdefault(run.date, set()).add((name, run.mode))
 
 
-def read(plan: Plan, ports: Ports, *, first: str, last: str, broken: list[BadDocument] | None) -> Daybook:
+def read(plan: Plan, ports: Ports, *, first: str, last: str, broken: list[BadDocument] | None) -> Documents:
     """Return the daybook of a span.
 
     Raises BadDocument for a document that cannot be understood, unless ``broken`` takes it; BadInput for a wrong span.
     """
-    book = Daybook(plan, ports, first=first, last=last)
+    book = Documents(plan, ports, first=first, last=last)
     if book.broken and broken is None:
         raise book.broken[0]
     if broken is not None:

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 
-from phasegate.base.findings import Outcome
+from phasegate.base.findings import CheckResult
 from phasegate.errors import BadDocument
-from phasegate.explain import documents as daybook
+from phasegate.explain import documents
 from phasegate.explain.coverage import Cell, cover
-from phasegate.explain.documents import Daybook
-from phasegate.explain.lateness import Known, judge, outcome
-from phasegate.explain.lateness import Lateness as Row
+from phasegate.explain.documents import Documents
+from phasegate.explain.lateness import DateFacts, Lateness, judge, outcome
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 
 
-class Lateness:
+class LateResults:
     """Compares what was accepted with what the plan's steps say of ``expected_by``."""
 
     def __init__(self, plan: Plan, ports: Ports) -> None:
@@ -24,28 +23,28 @@ class Lateness:
         """Tell whether any step of the plan is expected by a time."""
         return any(step.expected_by for step in self._plan.steps.values())
 
-    def rows(self, first: str, last: str, *, broken: list[BadDocument] | None = None) -> list[Row]:
+    def rows(self, first: str, last: str, *, broken: list[BadDocument] | None = None) -> list[Lateness]:
         """Return every expectation of the dates, oldest date first, in the plan's order.
 
         Raises BadDocument for one that cannot be understood, unless ``broken`` takes it; BadInput for a wrong span.
         """
-        book = daybook.read(self._plan, self._ports, first=first, last=last, broken=broken)
+        book = documents.read(self._plan, self._ports, first=first, last=last, broken=broken)
         return [
             row
             for on in book.dates
             for row in judge(self._plan, on=on, known=known_of(self._plan, book, on), now=book.now)
         ]
 
-    def evaluate(self, first: str, last: str) -> Outcome:
+    def evaluate(self, first: str, last: str) -> CheckResult:
         """Return the check over the dates: PG020 late, PG021 never; not evaluated where the calendar does not know."""
         broken: list[BadDocument] = []
         rows = self.rows(first, last, broken=broken)
         return outcome(rows, unreadable=[str(error) for error in broken])
 
 
-def known_of(plan: Plan, book: Daybook, on: str) -> Known:
+def known_of(plan: Plan, book: Documents, on: str) -> DateFacts:
     """Return what a daybook holds of one date."""
-    return Known(
+    return DateFacts(
         day=book.day(on),
         calendar=plan.calendar is not None,
         phases=book.phases.get(on, {}),
@@ -75,7 +74,7 @@ class Coverage:
         that has a run or that the calendar knows.
         Raises BadDocument for one that cannot be understood, unless ``broken`` takes it; BadInput for a wrong span.
         """
-        book = daybook.read(self._plan, self._ports, first=first, last=last, broken=broken)
+        book = documents.read(self._plan, self._ports, first=first, last=last, broken=broken)
         spoken = [on for on in book.dates if on in book.phases or on in book.unreadable]
         told = [on for on in book.dates if on in spoken or book.day(on) is not None] if trim else book.dates
         return [

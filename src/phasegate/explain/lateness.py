@@ -12,21 +12,22 @@ from typing import Literal, get_args
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.base.findings import Finding, Outcome
+from phasegate.base.findings import CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
-from phasegate.gate.phase import Member, Phase
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Member
 from phasegate.plan.model import Plan, Step
 
 CHECK = "lateness"
 
-Verdict = Literal["never", "late", "unknown", "awaited", "on time", "void", "no games"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-FOUND: tuple[Verdict, ...] = ("never", "late")
+Punctuality = Literal["never", "late", "unknown", "awaited", "on time", "void", "no games"]
+VERDICTS: tuple[Punctuality, ...] = get_args(Punctuality)
+FOUND: tuple[Punctuality, ...] = ("never", "late")
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class DateFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one date: the calendar's answer (None: unknown), the phases' documents, those not readable.
 
     ``calendar`` False: the plan has none, so every date is expected. ``told``: why the calendar does not know.
@@ -49,7 +50,7 @@ class Lateness(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     phase: str
     step: str
-    verdict: Verdict
+    verdict: Punctuality
     reason: str
     expected_at: float | None = None
     late_at: float | None = None
@@ -61,7 +62,7 @@ class Lateness(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
-def judge(plan: Plan, *, on: str, known: Known, now: float) -> list[Lateness]:
+def judge(plan: Plan, *, on: str, known: DateFacts, now: float) -> list[Lateness]:
     """Return what is to say of every expectation of one date, in the plan's order."""
     return [
         _judge(plan, step, run=Run(on, mode), known=known, now=now)
@@ -78,7 +79,7 @@ def late_at(plan: Plan, step: Step, *, run: Run, day: Day | None) -> tuple[float
     return at, at + step.late_after_s
 
 
-def _judge(plan: Plan, step: Step, *, run: Run, known: Known, now: float) -> Lateness:
+def _judge(plan: Plan, step: Step, *, run: Run, known: DateFacts, now: float) -> Lateness:
     """Say whether something is expected at all, and by when; then whether it came."""
     phase = known.phases.get((step.phase, run.mode))
     row = Lateness(run=str(run), phase=step.phase, step=step.name, verdict="unknown", reason="")
@@ -107,7 +108,7 @@ def _came(row: Lateness, member: Member, *, run: Run, arrived: float, expected: 
     return replace(row, verdict="late", command=f"phasegate why {run}") if is_late else replace(row, verdict="on time")
 
 
-def _quiet(row: Lateness, known: Known, *, run: Run, asks: bool) -> Lateness | None:
+def _quiet(row: Lateness, known: DateFacts, *, run: Run, asks: bool) -> Lateness | None:
     """Say that nothing is expected, or that nobody knows; None where something is. ``asks``: the calendar says so."""
     place = (row.phase, run.mode)
     phase = known.phases.get(place)
@@ -117,7 +118,7 @@ def _quiet(row: Lateness, known: Known, *, run: Run, asks: bool) -> Lateness | N
         told = f"the calendar knows nothing of {run.date}" + (f" ({known.told})" if known.told else "")
         return replace(row, reason=told, command=ask_calendar(run.date, failed=bool(known.told)))
     if asks and known.day is not None and known.day.state != "games":
-        verdict: Verdict = "void" if known.day.state == "void" else "no games"
+        verdict: Punctuality = "void" if known.day.state == "void" else "no games"
         return replace(row, verdict=verdict, reason=known.day.reason or f"the calendar says {verdict}")
     if place in known.unreadable:
         told = f"the document of {row.phase} in {run} cannot be read"
@@ -138,7 +139,7 @@ def arrived_at(member: Member) -> float | None:
     return result.at if result is not None and result.status == "success" else None
 
 
-def _arrived(plan: Plan, step: Step, *, run: Run, member: Member, known: Known) -> float | None:
+def _arrived(plan: Plan, step: Step, *, run: Run, member: Member, known: DateFacts) -> float | None:
     """Return when the rows of a run's step came: its sister runs have the same table, and may have had it earlier."""
     own = arrived_at(member)
     if own is None:
@@ -183,12 +184,12 @@ def _mend(step: Step, *, run: Run, phase: Phase | None) -> str:
     return f"phasegate why {run}"
 
 
-def outcome(rows: Sequence[Lateness], *, unreadable: Sequence[str] = ()) -> Outcome:
+def outcome(rows: Sequence[Lateness], *, unreadable: Sequence[str] = ()) -> CheckResult:
     """Return the check: what is late or never came as findings, what nobody knows as its error."""
     unknown = list(dict.fromkeys(row.reason for row in rows if row.verdict == "unknown"))
     errors = [*unreadable, *unknown]
     more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
-    return Outcome(
+    return CheckResult(
         check=CHECK,
         findings=tuple(_finding(row) for row in rows if row.verdict in FOUND),
         error="; ".join(errors[:3]) + more,

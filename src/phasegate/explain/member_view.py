@@ -7,8 +7,8 @@ import msgspec
 
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.base.wording import listed, times
-from phasegate.gate.freshness import same, survey, wanted
-from phasegate.gate.phase import Phase, Request
+from phasegate.gate.phase import Phase, same, survey, wanted
+from phasegate.gate.records import Request
 from phasegate.plan.gate import Need, Spec
 
 MemberState = Literal["fresh", "asked", "parked", "dead", "blocked", "unreported"]

@@ -8,10 +8,11 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT
 from phasegate.base.wording import listed
 from phasegate.explain.member_view import MemberView, member_view
-from phasegate.gate.freshness import fired_as_is, missing, settle_at
-from phasegate.gate.phase import VOIDING, Firing, Phase
+from phasegate.gate.decisions import VOIDING
+from phasegate.gate.phase import Phase, fired_as_is, missing, settle_at
+from phasegate.gate.records import Firing
 
-State = Literal["void", "paused", "dead", "complete", "degraded", "sending", "settling", "building", "waiting"]
+PhaseState = Literal["void", "paused", "dead", "complete", "degraded", "sending", "settling", "building", "waiting"]
 
 
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +34,7 @@ class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
 
     phase: str
     run: str
-    state: State
+    state: PhaseState
     reason: str
     since: float
     generation: int
@@ -84,7 +85,7 @@ def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
     )
 
 
-def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[State, str]:
+def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[PhaseState, str]:
     """Return the one word for a phase, the worst first, and the reason for it."""
     if phase.void is not None:
         return "void", phase.void
@@ -100,7 +101,7 @@ def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tupl
     return _unfired(phase, members, now=now)
 
 
-def _fired(phase: Phase) -> tuple[State, str]:
+def _fired(phase: Phase) -> tuple[PhaseState, str]:
     """Return the word for a phase whose last firing carried what is there."""
     unsent = [e.receiver for e in phase.outbox if e.waiting]
     if unsent:
@@ -113,7 +114,7 @@ def _fired(phase: Phase) -> tuple[State, str]:
     return "complete", f"generation {phase.generation} is fresh and handed on"
 
 
-def _unfired(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[State, str]:
+def _unfired(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[PhaseState, str]:
     """Return the word for a phase that has something to fire, or waits for it."""
     at = settle_at(phase)
     if not missing(phase) and at is not None:
@@ -138,7 +139,7 @@ def _shut_by(phase: Phase) -> str:
     return f"past its deadline, kept shut by {', '.join(shut)}" if shut else "past its deadline"
 
 
-def _since(phase: Phase, members: tuple[MemberView, ...], *, state: State) -> float:
+def _since(phase: Phase, members: tuple[MemberView, ...], *, state: PhaseState) -> float:
     """Return when the phase came into its state, as well as the document tells."""
     fired = phase.firings[-1].at if phase.firings else phase.opened_at
     match state:

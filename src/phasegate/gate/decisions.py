@@ -11,14 +11,16 @@ import msgspec
 from msgspec.structs import replace
 
 from phasegate.base import backoff, keys
+from phasegate.base.codec import Decision
 from phasegate.base.receipt import Stamp
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.freshness import present_inputs, same
-from phasegate.gate.phase import HISTORY_MAX, VOIDING, Attempt, Input, Member, Notice, Phase, Request, Result, Seen
+from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
+from phasegate.gate.records import Attempt, Input, Member, Notice, Request, Result, Seen
 from phasegate.plan.gate import Gate, Status
 
 A = TypeVar("A")
-Decision = Callable[[Phase | None], tuple[Phase | None, A]]
+VOIDING = ("void", "expect", "loud")
+"""The commands that a void document takes."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -67,7 +69,7 @@ def open_phase(
     attempt: str,
     alone: bool = True,
     heard: float | None = None,
-) -> Decision[Answer]:
+) -> Decision[Phase, Answer]:
     """Create the document unless it exists. A gate that is already pinned stays.
 
     ``alone`` False: it must hear first what other runs know. ``heard``: the calendar's change that let it be opened.
@@ -82,7 +84,7 @@ def open_phase(
     return decide
 
 
-def opened_and(opening: Decision[Answer], command: Decision[Answer]) -> Decision[Answer]:
+def opened_and(opening: Decision[Phase, Answer], command: Decision[Phase, Answer]) -> Decision[Phase, Answer]:
     """Return two decisions as one: a document that is created has heard the command when it is first there."""
 
     def decide(phase: Phase | None) -> tuple[Phase | None, Answer]:
@@ -91,7 +93,7 @@ def opened_and(opening: Decision[Answer], command: Decision[Answer]) -> Decision
     return decide
 
 
-def report(said: Report, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+def report(said: Report, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Take in what became of a try.
 
     A result that is older than the accepted one is remembered and changes nothing. Unknown members are answered
@@ -223,7 +225,7 @@ def _with(phase: Phase, said: Report, request: Request) -> Phase:
     return replace(phase, requests={**phase.requests, said.member: request})
 
 
-def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) -> Decision[Answer]:
+def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Take over the stamps that a trigger carries as this phase's inputs; an older generation changes nothing.
 
     A newer generation waits while the build of the present one is under way (at most ``catch_up_max_s``).
@@ -242,7 +244,7 @@ def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) ->
                     decide=decide)  # fmt: skip
 
 
-def look(*, key: str, now: float, attempt: str) -> Decision[Answer]:
+def look(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Draw the consequences of time: what is due by the clock happens, and the next look is set."""
 
     def decide(phase: Phase | None) -> tuple[Phase | None, Answer]:
@@ -256,7 +258,7 @@ def look(*, key: str, now: float, attempt: str) -> Decision[Answer]:
 
 def command(
     what: str, subject: str, *, key: str, now: float, attempt: str, decide: Callable[[Phase], tuple[Phase, str]]
-) -> Decision[Answer]:
+) -> Decision[Phase, Answer]:
     """Return a command as a decision: the same answer for the same attempt, the consequences, and a line of memory."""
 
     def decided_once(phase: Phase | None) -> tuple[Phase | None, Answer]:

@@ -7,7 +7,10 @@ Deciding twice gives the same document.
 from msgspec.structs import replace
 
 from phasegate.base import keys
-from phasegate.gate.freshness import (
+from phasegate.gate.outbox import entries
+from phasegate.gate.phase import (
+    HISTORY_MAX,
+    Phase,
     accepted,
     building,
     carried,
@@ -19,8 +22,7 @@ from phasegate.gate.freshness import (
     settle_at,
     survey,
 )
-from phasegate.gate.outbox import entries
-from phasegate.gate.phase import HISTORY_MAX, Firing, Member, Phase, Request
+from phasegate.gate.records import Firing, Member, Request
 
 
 def evaluate(phase: Phase, *, key: str, now: float, by: str) -> Phase:

@@ -5,18 +5,17 @@ from typing import Literal, TypeVar
 
 from phasegate.base import keys
 from phasegate.base.backoff import RESEND_FIRST_S
-from phasegate.base.codec import decode
+from phasegate.base.codec import Decision, decode
 from phasegate.base.keys import Run
 from phasegate.bus import Message
-from phasegate.calendar.calendar import Almanac
+from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadInput, NotFound, PhasegateError
-from phasegate.gate import decisions, outbox
-from phasegate.gate import operator as orders
-from phasegate.gate import propagation as across
+from phasegate.gate import decisions, operator, outbox, propagation
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.mirror import Mirror
-from phasegate.gate.phase import Input, Phase
-from phasegate.gate.propagator import Herald
+from phasegate.gate.phase import Phase
+from phasegate.gate.propagator import Propagator
+from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
@@ -30,8 +29,8 @@ FLUSH_MAX = 1_000
 class Gatekeeper:
     """Opens, reports to, begins, looks at and flushes the documents of one plan's phases."""
 
-    def __init__(self, plan: Plan, ports: Ports, *, almanac: Almanac, herald: Herald) -> None:
-        self.plan, self._ports, self._almanac, self._herald = plan, ports, almanac, herald
+    def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar, propagator: Propagator) -> None:
+        self.plan, self._ports, self._calendar, self._propagator = plan, ports, calendar, propagator
         self.mirror = Mirror(plan, ports)
 
     def read(self, phase: str, run: Run) -> Phase | None:
@@ -52,13 +51,13 @@ class Gatekeeper:
         gate, heard = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
         now, alone = self._ports.clock.now(), self.plan.is_alone(phase, run=run)
 
-        def decide(key: str, attempt: str) -> decisions.Decision[Answer]:
+        def decide(key: str, attempt: str) -> Decision[Phase, Answer]:
             opening = decisions.open_phase(
                 phase, key=key, gate=gate, now=now, attempt=attempt, alone=alone, heard=heard
             )
             if void is None:
                 return opening
-            return decisions.opened_and(opening, orders.void(void, key=key, now=now, attempt=attempt))
+            return decisions.opened_and(opening, operator.void(void, key=key, now=now, attempt=attempt))
 
         answer = self._decide(phase, run, decide)
         if not alone:
@@ -74,7 +73,7 @@ class Gatekeeper:
             raise NotFound(f"phase {phase} has no mode {run.mode!r}; it has {', '.join(known.modes)}")
         if by == "message" and known.modes[run.mode].start.by == "run":
             raise BadInput(f"runs of {phase} in mode {run.mode} are opened by hand only; run: phasegate begin {run}")
-        expected = self._almanac.expected(run.date) if self.plan.asks_calendar(phase, mode=run.mode) else None
+        expected = self._calendar.expected(run.date) if self.plan.asks_calendar(phase, mode=run.mode) else None
         anchors = None if expected is None else expected.day.anchors
         gate = self.plan.gate(phase, run=run, opened_at=opened_at, anchors=anchors)
         return gate, None if expected is None else expected.order
@@ -102,7 +101,7 @@ class Gatekeeper:
     def pause(self, phase: str, run: Run, *, reason: str | None) -> Answer:
         """Hold a gate, with the reason (None: let go)."""
         now = self._ports.clock.now()
-        return self._opened(phase, run, lambda key, attempt: orders.pause(reason, key=key, now=now, attempt=attempt))
+        return self._opened(phase, run, lambda key, attempt: operator.pause(reason, key=key, now=now, attempt=attempt))
 
     def void(self, phase: str, run: Run, *, reason: str | None) -> Answer:
         """Declare that a run of a phase does not take place, with the reason (None: that it does after all)."""
@@ -111,7 +110,7 @@ class Gatekeeper:
             answer = self.open(phase, run, void=reason)
             if answer.outcome == "void":
                 return answer  # else somebody has opened it meanwhile
-        answer = self._opened(phase, run, lambda key, attempt: orders.void(reason, key=key, now=now, attempt=attempt))
+        answer = self._opened(phase, run, lambda key, attempt: operator.void(reason, key=key, now=now, attempt=attempt))
         return self._brought_back(phase, run, answer)
 
     def expect(self, phase: str, run: Run, *, order: float, void: str | None) -> Answer:
@@ -120,7 +119,7 @@ class Gatekeeper:
         answer = self._opened(
             phase,
             run,
-            lambda key, attempt: orders.expect(order, void=void, key=key, now=now, attempt=attempt),
+            lambda key, attempt: operator.expect(order, void=void, key=key, now=now, attempt=attempt),
         )
         return self._brought_back(phase, run, answer)
 
@@ -132,14 +131,14 @@ class Gatekeeper:
     def _catch_up(self, phase: str, run: Run) -> None:
         """Tell a run what others know, if it has not heard it yet."""
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        if self._herald.catch_up(key):
+        if self._propagator.catch_up(key):
             self.flush(key)
 
     def replan(self, phase: str, run: Run) -> Answer:
         """Pin today's plan to an open run. The deadline counts from when the run was opened."""
         now, open_ = self._ports.clock.now(), self.read(phase, run)
         gate, _ = self._gate(phase, run, opened_at=now if open_ is None else open_.opened_at, by="operator")
-        answer = self._opened(phase, run, lambda key, attempt: orders.replan(gate, key=key, now=now, attempt=attempt))
+        answer = self._opened(phase, run, lambda key, attempt: operator.replan(gate, key=key, now=now, attempt=attempt))
         self._catch_up(phase, run)
         return answer
 
@@ -154,7 +153,7 @@ class Gatekeeper:
         answer = self._decide(
             phase,
             run,
-            lambda key, attempt: orders.redrive(step, key=key, now=now, attempt=attempt, force=force, held=held),
+            lambda key, attempt: operator.redrive(step, key=key, now=now, attempt=attempt, force=force, held=held),
         )
         return () if answer == decisions.UNKNOWN_RUN else tuple(answer.outcome.split())
 
@@ -162,7 +161,7 @@ class Gatekeeper:
         """Draw the consequences of time in one document, and send and tell what is due."""
         failure: PhasegateError | None = None
         try:
-            self._herald.catch_up(key)
+            self._propagator.catch_up(key)
         except PhasegateError as e:  # a sister that cannot be read keeps no deadline from passing
             failure = e
         now = self._ports.clock.now()
@@ -201,26 +200,26 @@ class Gatekeeper:
             self._transact(key, outbox.sent(gone, key=key, now=now))
         changed: list[str] = []
         if phase.notices:
-            told, changed = self._herald.deliver(key, phase)
-            self._transact(key, across.delivered(told, until=now + RESEND_FIRST_S))
+            told, changed = self._propagator.deliver(key, phase)
+            self._transact(key, propagation.delivered(told, until=now + RESEND_FIRST_S))
         self.mirror.keep(key)
         if failure is not None:
             raise failure
         return len(gone), changed
 
-    def refresh(self, phase: str, run: Run, *, unless: Callable[[Phase], bool] = across.never) -> bool:
+    def refresh(self, phase: str, run: Run, *, unless: Callable[[Phase], bool] = propagation.never) -> bool:
         """Have a run read its windows anew, however old the change; return whether something must be built again.
 
         ``unless``: whether the document, when it is changed, no longer needs it.
         """
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        changed = self._herald.refresh(key, unless=unless)
+        changed = self._propagator.refresh(key, unless=unless)
         self.flush(key)
         return changed
 
     def release(self, day: str) -> None:
         """Have the later runs that wait for a date look whether it is still expected."""
-        for key in self._herald.release(day):
+        for key in self._propagator.release(day):
             self.flush(key)
 
     def rebuild(self, phase: str, run: Run, *, steps: tuple[str, ...], quiet: bool) -> tuple[str, ...]:
@@ -229,28 +228,28 @@ class Gatekeeper:
         answer = self._opened(
             phase,
             run,
-            lambda key, attempt: orders.rebuild(steps, quiet=quiet, key=key, now=now, attempt=attempt),
+            lambda key, attempt: operator.rebuild(steps, quiet=quiet, key=key, now=now, attempt=attempt),
         )
         return tuple(answer.outcome.split())
 
     def loud(self, phase: str, run: Run) -> Answer:
         """End a quiet time."""
         now = self._ports.clock.now()
-        return self._decide(phase, run, lambda key, attempt: orders.loud(key=key, now=now, attempt=attempt))
+        return self._decide(phase, run, lambda key, attempt: operator.loud(key=key, now=now, attempt=attempt))
 
     def doubt(self, phase: str, run: Run, *, step: str) -> Answer:
         """Make a phase ask for a step again: its table does not hold what the document believes."""
         now = self._ports.clock.now()
-        return self._opened(phase, run, lambda key, attempt: orders.doubt(step, key=key, now=now, attempt=attempt))
+        return self._opened(phase, run, lambda key, attempt: operator.doubt(step, key=key, now=now, attempt=attempt))
 
-    def _opened(self, phase: str, run: Run, command: Callable[[str, str], decisions.Decision[Answer]]) -> Answer:
+    def _opened(self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]]) -> Answer:
         answer = self._decide(phase, run, command)
         if answer == decisions.UNKNOWN_RUN:
             self.open(phase, run)
             answer = self._decide(phase, run, command)
         return answer
 
-    def _decide(self, phase: str, run: Run, command: Callable[[str, str], decisions.Decision[Answer]]) -> Answer:
+    def _decide(self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]]) -> Answer:
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         answer = self._transact(key, command(key, self._ports.ids()))
         self._ports.observer.event("decided", key=key, outcome=answer.outcome, generation=answer.generation)
@@ -258,5 +257,5 @@ class Gatekeeper:
             self.flush(key)
         return answer
 
-    def _transact(self, key: str, decide: decisions.Decision[A]) -> A:
-        return transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
+    def _transact(self, key: str, decide: Decision[Phase, A]) -> A:
+        return transact(self._ports, key, kind=Phase, decide=decide)

@@ -76,7 +76,7 @@ def differing(one: Mapping[str, Stamp], other: Mapping[str, Stamp]) -> Iterable[
             yield day
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class WindowReading(msgspec.Struct, frozen=True, kw_only=True):
     """One reading of a window's ledgers: what they hold, and how many changes each month's had seen."""
 
     stamps: dict[str, Stamp]

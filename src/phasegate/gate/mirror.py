@@ -65,7 +65,7 @@ class Mirror:
             return Mirrored(path=path, of=key, data=data, look_at=_look_at(phase, now=now)), None
 
         there = keys.mirror_key(self._plan.pipeline, path)
-        transact(self._ports.store, there, kind=Mirrored, decide=decide, clock=self._ports.clock)
+        transact(self._ports, there, kind=Mirrored, decide=decide)
 
     def look(self, there: str) -> None:
         """Compare a mirror that is due with its phase."""

@@ -2,16 +2,18 @@
 
 from msgspec.structs import replace
 
-from phasegate.gate.decisions import Answer, Decision, command
+from phasegate.base.codec import Decision
+from phasegate.gate.decisions import Answer, command
 from phasegate.gate.outbox import entries
-from phasegate.gate.phase import Entry, Member, Phase, VoidBy
+from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import window_needs
+from phasegate.gate.records import Entry, Member, VoidBy
 from phasegate.plan.gate import Gate
 
 BACK = ("dead", "held")
 
 
-def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Hold the gate (None: let go). Messages are recorded meanwhile; nothing is fired or asked for again."""
 
     def decide(phase: Phase) -> tuple[Phase, str]:
@@ -20,7 +22,7 @@ def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision
     return command("pause", reason or "resume", key=key, now=now, attempt=attempt, decide=decide)
 
 
-def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Declare that this run does not take place, with the reason (None: it does after all).
 
     Taken back is what an operator has declared; where nobody has, what the calendar says, until it changes again.
@@ -37,7 +39,7 @@ def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[
     return command("void", reason or "not void", key=key, now=now, attempt=attempt, decide=decide)
 
 
-def expect(order: float, *, void: str | None, key: str, now: float, attempt: str) -> Decision[Answer]:
+def expect(order: float, *, void: str | None, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Take in a change of the calendar: this run does not take place, for this reason (None: it does after all).
 
     A change that is older than one it has heard of is refused: whoever brings it was held up. What an operator has
@@ -71,7 +73,7 @@ def _declared(phase: Phase, claims: dict[VoidBy, str], *, now: float) -> tuple[P
     return replace(phase, requests={}, members={**phase.members, **unsure}), "void"
 
 
-def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Pin another gate. Results of members that it still has are kept, as outdated where their code changed."""
 
     def decide(phase: Phase) -> tuple[Phase, str]:
@@ -95,7 +97,7 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Answer
 
 def redrive(
     step: str | None, *, key: str, now: float, attempt: str, force: bool = False, held: bool = True
-) -> Decision[Answer]:
+) -> Decision[Phase, Answer]:
     """Bring dead requests, and dead or held triggers, back (None: all); answer their names, apart by blanks.
 
     ``held`` False leaves alone what a quiet backfill held back: it is not dead.
@@ -130,7 +132,7 @@ def _readdressed(phase: Phase, gate: Gate, *, now: float) -> tuple[Entry, ...]:
     return tuple(kept)
 
 
-def doubt(step: str, *, key: str, now: float, attempt: str) -> Decision[Answer]:
+def doubt(step: str, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Mark a step whose table does not hold what this document believes: it is asked for again."""
 
     def decide(phase: Phase) -> tuple[Phase, str]:
@@ -150,7 +152,7 @@ def _pinned(member: Member, *, code: str) -> Member:
     return replace(member, result=replace(result, outdated=result.code != code))
 
 
-def rebuild(steps: tuple[str, ...], *, quiet: bool, key: str, now: float, attempt: str) -> Decision[Answer]:
+def rebuild(steps: tuple[str, ...], *, quiet: bool, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Ask for steps anew whatever their receipts say; answer their names. ``quiet``: foreign receivers are not told."""
 
     def decide(phase: Phase) -> tuple[Phase, str]:
@@ -163,7 +165,7 @@ def rebuild(steps: tuple[str, ...], *, quiet: bool, key: str, now: float, attemp
     return command("rebuild", " ".join(steps) or "what is stale", key=key, now=now, attempt=attempt, decide=decide)
 
 
-def loud(*, key: str, now: float, attempt: str) -> Decision[Answer]:
+def loud(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """End a quiet time: what is fired from now on is told to everybody again."""
 
     def decide(phase: Phase) -> tuple[Phase, str]:

@@ -4,20 +4,20 @@ One entry per (generation, receiver): ``unsent -> sent -> acked | dead``; a newe
 older one. Requests are sent from here too. An entry is forgotten only after its receiver is known to have it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from phasegate.base import backoff, keys
-from phasegate.gate.freshness import unanswered
-from phasegate.gate.phase import Entry, Phase
+from phasegate.base.codec import Decision
+from phasegate.gate.phase import Phase, unanswered
+from phasegate.gate.records import Entry
 from phasegate.plan.gate import Ack, Receiver
 
 SENDS_MAX = 12
 A = TypeVar("A")
-Decision = Callable[[Phase | None], tuple[Phase | None, A]]
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +116,7 @@ def _request(phase: Phase, step: str, *, key: str) -> Outgoing:
     return Outgoing(id=request.id, topic=phase.gate.members[step].topic, body=body, kind="request", subject=step)
 
 
-def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[None]:
+def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, None]:
     """Note that the bus has taken these messages. What is answered already, or is no longer asked for, stays so."""
     triggers = {(m.generation, m.subject) for m in messages if m.kind == "trigger"}
     requests = {m.id for m in messages if m.kind == "request"}
@@ -152,7 +152,7 @@ def _sent(entry: Entry, *, key: str, now: float) -> Entry:
     return replace(entry, state="sent", sends=sends, due=now + wait, at=now)
 
 
-def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Decision[bool]:
+def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Decision[Phase, bool]:
     """Note that a receiver has a generation, and with it all older ones; answer whether the document knows it.
 
     Only triggers that are acknowledged in this way count: a completion does not stand for a ``begin``.

@@ -1,165 +1,21 @@
-"""The document of one phase in one run: what it was told, what it asks for, what it has fired. Pure.
+"""The document of one phase in one run, and what follows from it: what is fresh, may start, is settled. Pure.
 
 It refuses to store what can be derived: freshness, counts and "ready" are computed where they are needed.
+
+Rule (a build system's, see docs/explanation/freshness.md): a member is fresh when its accepted result was built
+from the present inputs, and these are fresh. Inputs of an upstream phase are fresh by definition: they are what
+its generation carried. Contents are compared by fingerprint, so the same content again is no change.
 """
 
-from typing import Literal
-
-import msgspec
+from collections.abc import Mapping
 
 from phasegate.base.codec import State
-from phasegate.base.receipt import Stamp
-from phasegate.plan.gate import Ack, Gate, Status
+from phasegate.base.receipt import ABSENT, Stamp
+from phasegate.gate.records import Entry, Firing, Input, Member, Notice, Request, Result, Seen, VoidBy, Window
+from phasegate.plan.gate import Gate, Need, Spec
 
 LOOK_BY_S = 24 * 3600.0
 HISTORY_MAX = 32
-
-VoidBy = Literal["calendar", "operator"]
-VOIDING = ("void", "expect", "loud")
-"""The commands that a void document takes."""
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest accepted outcome of a member.
-
-    ``attested``: ``built_from`` comes from a receipt or an echo. ``outdated``: another code was pinned since.
-    """
-
-    status: Status
-    stamp: Stamp
-    order: float
-    built_from: dict[str, Stamp]
-    rows: int | None
-    at: float
-    attested: bool = True
-    write_id: str = ""
-    code: str = ""
-    request: str = ""
-    outdated: bool = False
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest try of a member, whatever became of it."""
-
-    status: Status
-    at: float
-    error: str = ""
-    count: int = 0
-    order: float = 0.0
-
-
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A step within the phase: its newest result and its newest attempt, apart.
-
-    ``unsure``: a request of other inputs was withdrawn unanswered, and may have been served all the same; until a
-    later request is answered nobody knows whether the table still holds the accepted result.
-    ``anew``: it is to be built again even where a receipt of its inputs is there.
-    ``delivered_at``: when a result with rows was first accepted; no later result changes it.
-    """
-
-    result: Result | None = None
-    attempt: Attempt | None = None
-    unsure: bool = False
-    anew: bool = False
-    delivered_at: float | None = None
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A step asked to be built of exactly these inputs, under an id that no other asking has.
-
-    ``open`` is sent again until answered; ``parked`` waits for other inputs (and is tried at the ceiling of the
-    back-off); ``dead`` waits for other inputs or ``redrive``. Only a reported failure counts in ``failures``.
-    """
-
-    id: str
-    inputs: dict[str, Stamp]
-    state: Literal["open", "parked", "dead"]
-    opened_at: float
-    due: float
-    sends: int = 0
-    failures: int = 0
-    reason: str = ""
-    forced: bool = False
-    anew: bool = False
-
-
-class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """The upstream generation that this phase works on: the stamps that its trigger carried."""
-
-    generation: int
-    stamps: dict[str, Stamp]
-    begun_at: float
-    begun_by: str
-    trigger: str = ""
-    missing: tuple[str, ...] = ()
-
-
-class Firing(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision to hand on. ``missing``: expected members that were absent, stale or not accepted."""
-
-    generation: int
-    stamps: dict[str, Stamp]
-    at: float
-    by: str
-    missing: tuple[str, ...] = ()
-
-
-class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """What a window over earlier dates holds: all of them folded into one stamp (gate.ledger).
-
-    ``order`` grows with every change in the dates' ledgers; an older reading changes nothing. ``orders``: of each
-    month, how many changes of its ledger the reading had seen. ``awaited``: dates that
-    the calendar expects and that are not there yet, and until when each is waited for. ``drifted``: dates whose
-    content changed since, too long ago to rebuild for by itself; ``drift_order`` the order of a reading that shows it.
-    """
-
-    stamp: Stamp
-    order: int
-    awaited: dict[str, float] = {}
-    drifted: tuple[str, ...] = ()
-    drift_order: int = 0
-    orders: dict[str, int] = {}
-
-
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A result that other runs must still hear of. ``origin``: the date whose change led to it, the oldest if many.
-
-    ``relayed``: its sister runs have heard; later runs hear when this one's build is over, of all its results at once.
-    """
-
-    order: float
-    origin: str
-    at: float
-    relayed: bool = False
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One trigger for one receiver in the outbox. ``held``: a quiet backfill fired it, nobody is told by itself."""
-
-    generation: int
-    receiver: str
-    topic: str
-    ack: Ack
-    state: Literal["unsent", "sent", "acked", "dead", "superseded", "held"]
-    due: float
-    sends: int = 0
-    at: float = 0.0
-
-    @property
-    def waiting(self) -> bool:
-        """Whether somebody must still send it, or hear of its arrival."""
-        return self.state in ("unsent", "sent")
-
-
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """A command this document has heard: for ``why``, and for the same answer when it is decided again."""
-
-    attempt: str
-    what: str
-    subject: str
-    at: float
-    outcome: str
-    generation: int = 0
 
 
 class Phase(State, frozen=True):
@@ -220,11 +76,167 @@ class Phase(State, frozen=True):
     @property
     def due(self) -> float | None:
         """When somebody must look again. Only a settled or void document has no such time."""
-        # here, not above: freshness is about phases, and the one thing a phase must say of itself follows from it
-        from phasegate.gate.freshness import settled, timers
-
         if self.void is not None:
             return min((notice.at for notice in self.notices.values()), default=None)
         if settled(self):
             return None
         return min([*timers(self), self.looked_at + LOOK_BY_S])
+
+
+def same(one: Mapping[str, Stamp], other: Mapping[str, Stamp]) -> bool:
+    """Tell whether two sets of inputs hold the same contents under the same names."""
+    return one.keys() == other.keys() and all(one[n].fingerprint == other[n].fingerprint for n in one)
+
+
+def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str, Stamp] | None:
+    """Return the inputs a member would be built from now; None while one of them is not there yet."""
+    inputs: dict[str, Stamp] = {}
+    for need in spec.needs:
+        stamp = _present(phase, need, fresh=fresh)
+        if stamp is None:
+            return None
+        inputs[str(need)] = stamp
+    return inputs
+
+
+def _present(phase: Phase, need: Need, *, fresh: Mapping[str, Stamp]) -> Stamp | None:
+    """Return what a need holds for whoever is built now; None while it is not there yet."""
+    if need.back:
+        window = phase.windows.get(str(need))
+        return None if window is None or window.awaited else window.stamp
+    if need.phase == phase.name:
+        return fresh.get(need.step)
+    begun = phase.inputs.get(need.phase)
+    return None if begun is None else begun.stamps.get(need.step, ABSENT)
+
+
+def present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
+    """Return what the needs of a member hold as far as they are known, fresh or not: what somebody reads today."""
+    inputs = {}
+    for need in phase.gate.members[member].needs:
+        if need.back:
+            if str(need) in phase.windows:
+                inputs[str(need)] = phase.windows[str(need)].stamp
+        elif need.phase == phase.name:
+            other = phase.result_of(need.step)
+            if other is not None:
+                inputs[str(need)] = other.stamp
+        elif need.phase in phase.inputs:
+            inputs[str(need)] = phase.inputs[need.phase].stamps.get(need.step, ABSENT)
+    return inputs
+
+
+def survey(phase: Phase) -> dict[str, Stamp]:
+    """Return the fresh members and their stamps, needs first."""
+    fresh: dict[str, Stamp] = {}
+    known = {name: phase.members[name] for name in phase.gate.members if name in phase.members}
+    left = {name: member.result for name, member in known.items() if member.result is not None and not member.unsure}
+    found = True
+    while found:  # a document's body is sorted by name, so needs need not come first in it
+        found = False
+        for name, result in list(left.items()):
+            inputs = wanted(phase, phase.gate.members[name], fresh=fresh)
+            if inputs is not None:
+                del left[name]
+                if same(inputs, result.built_from) and not result.outdated:
+                    fresh[name], found = result.stamp, True
+    return fresh
+
+
+def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
+    """Return the members that may start now, with the inputs each must be built from."""
+    fresh, found = survey(phase), {}
+    for name, spec in phase.gate.members.items():
+        if spec.asks and name not in fresh:
+            inputs = wanted(phase, spec, fresh=fresh)
+            if inputs is not None:
+                found[name] = inputs
+    return found
+
+
+def accepted(phase: Phase) -> dict[str, Stamp]:
+    """Return the expected members that are fresh with a status that the gate accepts."""
+    found = {}
+    for name, stamp in survey(phase).items():
+        result = phase.members[name].result
+        if name in phase.gate.expect and result is not None and result.status in phase.gate.accept:
+            found[name] = stamp
+    return found
+
+
+def missing(phase: Phase) -> tuple[str, ...]:
+    """Return the expected members that are absent, stale, or not accepted, in the plan's order."""
+    there = accepted(phase)
+    return tuple(name for name in phase.gate.expect if name not in there)
+
+
+def carried(phase: Phase) -> dict[str, Stamp]:
+    """Return what a firing now would carry: for a stale member its last stamp, for an unknown one ``absent``."""
+    stamps = {}
+    for name in phase.gate.expect:
+        result = phase.result_of(name)
+        stamps[name] = ABSENT if result is None else result.stamp
+    return stamps
+
+
+def fired_as_is(phase: Phase) -> bool:
+    """Tell whether the last firing carried exactly today's contents."""
+    return bool(phase.firings) and same(phase.firings[-1].stamps, carried(phase))
+
+
+def settled(phase: Phase) -> bool:
+    """Tell whether everything expected is fresh, fired and acknowledged, and nothing is asked for or to be told."""
+    return (
+        fired_as_is(phase)
+        and phase.caught_up
+        and not phase.notices
+        and not phase.requests
+        and not phase.waiting
+        and not missing(phase)
+        and not any(entry.waiting for entry in phase.outbox)
+    )
+
+
+def unanswered(request: Request) -> bool:
+    """Tell whether a request is still sent now and then."""
+    return request.state != "dead"
+
+
+def building(phase: Phase) -> bool:
+    """Tell whether a member is being built, or asked to be: parked and dead requests wait for something else."""
+    return any(request.state == "open" for request in phase.requests.values())
+
+
+def settle_at(phase: Phase) -> float | None:
+    """Return when reports have been quiet for long enough to fire; None when nothing changes."""
+    if phase.changed_at is None or phase.changing_since is None:
+        return None
+    gate = phase.gate
+    return min(phase.changed_at + gate.settle_s, phase.changing_since + max(gate.settle_max_s, gate.settle_s))
+
+
+def catch_up_at(phase: Phase) -> float | None:
+    """Return when a build in progress no longer keeps newer inputs, or a degraded firing, waiting."""
+    return None if phase.building_since is None else phase.building_since + phase.gate.catch_up_max_s
+
+
+def keeps_back(phase: Phase) -> bool:
+    """Tell whether later runs hear of changes only after the build in progress, which may change more."""
+    patience = catch_up_at(phase)
+    return building(phase) and patience is not None and phase.looked_at < patience
+
+
+def timers(phase: Phase) -> list[float]:
+    """Return the times at which something can happen by time alone; those already looked at are left out."""
+    told = [notice.at for notice in phase.notices.values() if not (notice.relayed and keeps_back(phase))]
+    told += [] if phase.caught_up else [phase.opened_at]
+    if phase.paused is not None:
+        return told
+    messages = [entry.due for entry in phase.outbox if entry.waiting]
+    messages += [request.due for request in phase.requests.values() if unanswered(request)]
+    messages += told
+    clocks = [settle_at(phase), catch_up_at(phase)]
+    clocks += [until for window in phase.windows.values() for until in window.awaited.values()]
+    if not fired_as_is(phase):
+        clocks.append(phase.gate.deadline)
+    return messages + [at for at in clocks if at is not None and at > phase.looked_at]

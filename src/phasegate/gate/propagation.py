@@ -11,10 +11,11 @@ from typing import NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from phasegate.base import keys
+from phasegate.base.codec import Decision
 from phasegate.base.dates import distance
-from phasegate.gate.decisions import Decision
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.phase import Notice, Phase, Result, Window
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Notice, Result, Window
 from phasegate.plan.gate import Need
 
 A = TypeVar("A")
@@ -31,7 +32,7 @@ def never(_: Phase, /) -> bool:
     return False
 
 
-class News(NamedTuple):
+class DateChange(NamedTuple):
     """A change of a date that later runs must hear of: what number it has in the ledger of its month.
 
     ``origin``: the date whose change led to it.
@@ -49,7 +50,7 @@ class News(NamedTuple):
 def windowed(
     windows: Mapping[str, Window], *, origin: str | None, key: str, now: float, attempt: str,
     unless: Callable[[Phase], bool] = never,
-) -> Decision[bool]:  # fmt: skip
+) -> Decision[Phase, bool]:  # fmt: skip
     """Take over newer readings of windows; answer whether the run has something to send or to tell now.
 
     ``origin``: the date whose change led to the reading; None when the run was just opened, or asked to catch up.
@@ -100,7 +101,7 @@ def must_rebuild(phase: Phase, need: str, *, key: str, origin: str, cascade_days
     return not built or any(name in phase.requests for name in readers)
 
 
-def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[bool]:
+def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[Phase, bool]:
     """Remember that dates of a window changed, without asking for anything; answer whether the run had not heard.
 
     ``seen``: a reading that shows the change. A window that was read since holds it already, and one of the same
@@ -124,7 +125,7 @@ def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[bool]:
     return decide
 
 
-class Told(NamedTuple):
+class Propagated(NamedTuple):
     """What became of notices, the first that holds.
 
     ``left``: a sister run may not have heard. ``kept``: later runs hear after the build. ``heard``: by everybody.
@@ -135,7 +136,7 @@ class Told(NamedTuple):
     left: dict[str, Notice]
 
 
-def delivered(told: Told, *, until: float) -> Decision[None]:
+def delivered(told: Propagated, *, until: float) -> Decision[Phase, None]:
     """Forget notices that everybody has heard, put off those that a sister has not; a newer one stays as it is."""
 
     def decide(phase: Phase | None) -> tuple[Phase | None, None]:

@@ -13,15 +13,14 @@ from phasegate.base.dates import bounds, distance, months, shift
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
 from phasegate.bus import Message
-from phasegate.calendar.calendar import Almanac
+from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, BadInput
-from phasegate.gate import decisions
-from phasegate.gate import propagation as across
+from phasegate.gate import decisions, propagation
 from phasegate.gate.decisions import Report
-from phasegate.gate.freshness import keeps_back
-from phasegate.gate.ledger import Ledger, Reading, fold, recorded
-from phasegate.gate.phase import Phase, Result, Window
-from phasegate.gate.propagation import News, Told
+from phasegate.gate.ledger import Ledger, WindowReading, fold, recorded
+from phasegate.gate.phase import Phase, keeps_back
+from phasegate.gate.propagation import DateChange, Propagated
+from phasegate.gate.records import Result, Window
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, completions_topic
 from phasegate.ports import Ports
@@ -35,11 +34,11 @@ WAIT_DAYS_MAX = 31
 S = TypeVar("S", bound=State)
 
 
-class Herald:
+class Propagator:
     """Reads and writes ledgers, relays results, refreshes windows. Returns the keys of documents that it changed."""
 
-    def __init__(self, plan: Plan, ports: Ports, *, almanac: Almanac) -> None:
-        self._plan, self._ports, self._almanac = plan, ports, almanac
+    def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar) -> None:
+        self._plan, self._ports, self._calendar = plan, ports, calendar
 
     def catch_up(self, key: str) -> bool:
         """Tell a run that was just opened what others know; return whether there was anything to do."""
@@ -62,14 +61,14 @@ class Herald:
         self._refresh(key, phase, origin=None, unless=is_over)
         return True
 
-    def deliver(self, key: str, phase: Phase) -> tuple[Told, list[str]]:
+    def deliver(self, key: str, phase: Phase) -> tuple[Propagated, list[str]]:
         """Carry a run's notices to everybody; return what became of each, and the documents that changed.
 
         Sister runs hear at once. Later runs hear when the build in progress is over: the ledgers of all its results
         first, so that each reads them once.
         """
         day = keys.phase_of(key)[2].date
-        told, changed, news = Told({}, {}, {}), list[str](), list[tuple[str, News]]()
+        told, changed, news = Propagated({}, {}, {}), list[str](), list[tuple[str, DateChange]]()
         for member, notice in phase.notices.items():
             result = phase.members[member].result if member in phase.members else None
             if result is None or member not in self._plan.steps:
@@ -81,7 +80,7 @@ class Herald:
                 told.kept[member] = notice
             elif self._plan.windows_on(member) and (number := self.record(member, day, stamp=result.stamp)):
                 told.heard[member] = notice
-                news.append((member, News(day, number, notice.origin)))
+                news.append((member, DateChange(day, number, notice.origin)))
         for member, one in news:
             changed += self.tell_later(member, one)
         told.heard.update(phase.notices)
@@ -98,7 +97,7 @@ class Herald:
                 continue
             if result.write_id:
                 changed += [key_there] if self._relay(member, result, key=key_there) else []
-            elif not across.has_heard(sister, member, result=result):
+            elif not propagation.has_heard(sister, member, result=result):
                 self._relay(member, result, key=key_there)
                 all_heard = False
         return all_heard
@@ -107,16 +106,16 @@ class Herald:
         """Note in the ledger what a date of a step holds now; return the number of the change, 0 for no news."""
         key = keys.ledger_key(self._plan.pipeline, step, day[:7])
         decide = recorded(day, stamp=stamp)
-        return transact(self._ports.store, key, kind=Ledger, decide=decide, clock=self._ports.clock)
+        return transact(self._ports, key, kind=Ledger, decide=decide)
 
-    def tell_later(self, step: str, news: News) -> list[str]:
+    def tell_later(self, step: str, news: DateChange) -> list[str]:
         """Tell the later runs whose window holds a date that it changed; return the documents that changed."""
         changed, day = [], news.day
         for name, back in self._plan.windows_on(step).items():
             prefix = f"phase:{self._plan.pipeline}:{name}:"
             for key, phase in self._phases(prefix, after=f"{prefix}{day}~", until=f"{prefix}{shift(day, back)}~"):
                 later = keys.phase_of(key)[2].date
-                needs = [n for n in across.window_needs(phase).values() if n.step == step]
+                needs = [n for n in propagation.window_needs(phase).values() if n.step == step]
                 if any(distance(day, later) <= need.back for need in needs) and self._tell(
                     key, phase, needs=needs, news=news
                 ):
@@ -137,14 +136,14 @@ class Herald:
                     changed.append(key)
         return changed
 
-    def refresh(self, key: str, *, unless: Callable[[Phase], bool] = across.never) -> bool:
+    def refresh(self, key: str, *, unless: Callable[[Phase], bool] = propagation.never) -> bool:
         """Read all windows of a run anew, drifted or not; return whether something is to be sent because of it."""
         phase = self._read(Phase, key)
         if phase is None:
             return False
         return self._refresh(key, phase, origin=keys.phase_of(key)[2].date, unless=unless)
 
-    def reading(self, need: Need, day: str) -> Reading:
+    def reading(self, need: Need, day: str) -> WindowReading:
         """Return what the ledgers say of the window of a need before a date."""
         first, last = bounds(day, need.back)
         stamps: dict[str, Stamp] = {}
@@ -154,9 +153,9 @@ class Herald:
             if ledger is not None:
                 stamps |= {on: stamp for on, stamp in ledger.stamps.items() if first <= on <= last}
                 orders[month] = ledger.changes
-        return Reading(stamps=stamps, orders=orders)
+        return WindowReading(stamps=stamps, orders=orders)
 
-    def _tell(self, key: str, phase: Phase, *, needs: list[Need], news: News) -> bool:
+    def _tell(self, key: str, phase: Phase, *, needs: list[Need], news: DateChange) -> bool:
         cascade, names = self._plan.cascade_days, [str(need) for need in needs]
 
         def held(there: Phase) -> bool:
@@ -164,7 +163,9 @@ class Herald:
 
         if phase.void is not None or held(phase):
             return False
-        if any(across.must_rebuild(phase, name, key=key, origin=news.origin, cascade_days=cascade) for name in names):
+        if any(
+            propagation.must_rebuild(phase, name, key=key, origin=news.origin, cascade_days=cascade) for name in names
+        ):
             return self._refresh(key, phase, origin=news.origin, unless=held)
         drifted = [self._drift(key, need, news.day) for need in needs]
         if any(drifted):
@@ -174,17 +175,21 @@ class Herald:
     def _drift(self, key: str, need: Need, day: str) -> bool:
         reading = self.reading(need, keys.phase_of(key)[2].date)
         seen = Window(stamp=fold(reading.stamps), order=reading.order, orders=reading.orders)
-        decide = across.drifted(str(need), days=[day], seen=seen)
-        return transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
+        decide = propagation.drifted(str(need), days=[day], seen=seen)
+        return transact(self._ports, key, kind=Phase, decide=decide)
 
     def _refresh(
-        self, key: str, phase: Phase, *, origin: str | None, unless: Callable[[Phase], bool] = across.never
+        self, key: str, phase: Phase, *, origin: str | None, unless: Callable[[Phase], bool] = propagation.never
     ) -> bool:
         run, now = keys.phase_of(key)[2], self._ports.clock.now()
-        waits = self._almanac.is_kept and phase.gate.await_windows
-        windows = {window: self._window(need, run, waits=waits) for window, need in across.window_needs(phase).items()}
-        decide = across.windowed(windows, origin=origin, key=key, now=now, attempt=self._ports.ids(), unless=unless)
-        return transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
+        waits = self._calendar.is_kept and phase.gate.await_windows
+        windows = {
+            window: self._window(need, run, waits=waits) for window, need in propagation.window_needs(phase).items()
+        }
+        decide = propagation.windowed(
+            windows, origin=origin, key=key, now=now, attempt=self._ports.ids(), unless=unless
+        )
+        return transact(self._ports, key, kind=Phase, decide=decide)
 
     def _window(self, need: Need, run: Run, *, waits: bool) -> Window:
         reading = self.reading(need, run.date)
@@ -195,13 +200,13 @@ class Herald:
     def _dates(self, need: Need, run: Run) -> Iterator[str]:
         """Give the dates of a window that may still be waited for."""
         first, on = bounds(run.date, min(need.back, WAIT_DAYS_MAX))
-        while on >= first and self._almanac.ends_at(on) + WAIT_DAYS_MAX * 86400.0 > self._ports.clock.now():
+        while on >= first and self._calendar.ends_at(on) + WAIT_DAYS_MAX * 86400.0 > self._ports.clock.now():
             yield on
             on = shift(on, -1)
 
     def _awaited_until(self, need: Need, on: str, *, mode: str) -> float | None:
         """Return until when a date is waited for, if the calendar expects it and its deadline is not over."""
-        day = self._almanac.day(on) if need.step in self._plan.steps else None
+        day = self._calendar.day(on) if need.step in self._plan.steps else None
         if day is None or day.state != "games":
             return None
         modes = [m for m in self._plan.phases[need.phase].modes if need.step in self._plan.members(need.phase, mode=m)]
@@ -218,7 +223,7 @@ class Herald:
             except BadInput as e:
                 self._ports.observer.event("calendar failed", month=on[:7], error=str(e))
         if until is None:
-            until = self._almanac.ends_at(on) + WAIT_MAX_S
+            until = self._calendar.ends_at(on) + WAIT_MAX_S
         return until if until > self._ports.clock.now() else None
 
     def _relay(self, member: str, result: Result, *, key: str, first: bool = False) -> bool:
@@ -239,7 +244,7 @@ class Herald:
             code=result.code, relayed=True,
         )  # fmt: skip
         decide = decisions.report(said, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
-        answer = transact(self._ports.store, key, kind=Phase, decide=decide, clock=self._ports.clock)
+        answer = transact(self._ports, key, kind=Phase, decide=decide)
         return answer.outcome == "accepted"
 
     def _is_table(self, member: str) -> bool:

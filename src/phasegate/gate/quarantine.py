@@ -56,7 +56,7 @@ class Quarantine:
                 return old, None
             return replace(old, reason=reason, last_at=now, count=old.count + 1, last_by=attempt, discarded=False), None
 
-        transact(self._ports.store, key, kind=Quarantined, decide=decide, clock=self._ports.clock)
+        transact(self._ports, key, kind=Quarantined, decide=decide)
         self._ports.observer.event("quarantined", key=key, reason=reason)
         return key
 
@@ -67,7 +67,7 @@ class Quarantine:
         def decide(old: Quarantined | None) -> tuple[Quarantined | None, None]:
             return (None if old is None else replace(old, discarded=True)), None
 
-        transact(self._ports.store, key, kind=Quarantined, decide=decide, clock=self._ports.clock)
+        transact(self._ports, key, kind=Quarantined, decide=decide)
 
     def _read(self, key: str) -> tuple[Quarantined, str]:
         """Return a quarantined message and its version. Raises NotFound."""

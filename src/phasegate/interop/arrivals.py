@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from phasegate.interop.platform import GOOD, Completed, Report
+from phasegate.interop.platform import GOOD, Completed, ProcessorEntry
 from phasegate.plan.model import Plan, completions_topic
 
 _STATUS: Mapping[str, str] = {
@@ -37,7 +37,7 @@ def arrivals(one: Completed, plan: Plan, /) -> list[Arrival]:
     return [_arrival(one, report, plan) for report in one.reports]
 
 
-def _arrival(one: Completed, report: Report, plan: Plan) -> Arrival:
+def _arrival(one: Completed, report: ProcessorEntry, plan: Plan) -> Arrival:
     step = plan.steps.get(report.name)
     status = _STATUS.get(report.status, "success" if report.good else report.status)
     body: dict[str, object] = {

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import msgspec
 
 from phasegate.base.exported import Unread
-from phasegate.base.findings import GRACE_S, Finding, Outcome
+from phasegate.base.findings import GRACE_S, CheckResult, Finding
 from phasegate.interop.platform import BAD_FORMS, Completed, Form
 
 # A document that somebody still writes to is not judged by what it lacks.
@@ -57,11 +57,11 @@ def infer(documents: Sequence[Completed], /, *, told: Sequence[str] = ()) -> dic
 
 def diagnose(
     documents: Sequence[Completed], unread: Sequence[Unread], *, expected: Expectations, now: float
-) -> list[Outcome]:
+) -> list[CheckResult]:
     """Return what each check of the documents says. Without a document nothing was checked, and that is told."""
     odd = (*map(_unreadable, unread), *_undated(documents))
     none = "" if documents else "no completion document was found"
-    readable = Outcome(check="readable", findings=odd, evaluated=len(documents) + len(unread), error=none)
+    readable = CheckResult(check="readable", findings=odd, evaluated=len(documents) + len(unread), error=none)
     if none:
         return [readable]
     checks = {
@@ -74,7 +74,7 @@ def diagnose(
         "times": _times(documents),
         "hand-off": _handed_on(documents, now=now),
     }
-    judged = [Outcome(check=c, findings=tuple(found), evaluated=len(documents)) for c, found in checks.items()]
+    judged = [CheckResult(check=c, findings=tuple(found), evaluated=len(documents)) for c, found in checks.items()]
     return [readable, *judged]
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from phasegate.base.findings import Finding, Outcome
+from phasegate.base.findings import CheckResult, Finding
 from phasegate.base.wording import listed
 from phasegate.interop.diagnosis import IMPORT, PLAN, SHOWN_MAX, UNDER_WAY_S, Expectations, next_phase, quiet_dates
-from phasegate.interop.platform import Completed, Report
+from phasegate.interop.platform import Completed, ProcessorEntry
 
 DATES = ("game_date", "analysis_date", "cache_date", "run_date", "as_of_date", "date", "day")
 NAMING = ("_id", "_lookup", "_abbr", "_tricode")
@@ -43,7 +43,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         return lookups if lookups and len(lookups) < len(self.ids) else ()
 
 
-class Day(msgspec.Struct, frozen=True, kw_only=True):
+class DateCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of one date, and how many of them differ: in all content, in the ids, in the identity (each with the date).
 
     ``keys`` and ``identities`` are those of ``rows`` where the table has no such columns.
@@ -56,7 +56,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     identities: int
 
 
-Counted = Mapping[str, Sequence[Day]]
+Counted = Mapping[str, Sequence[DateCounts]]
 
 
 def shapes(columns: Iterable[tuple[str, str, str]], /) -> tuple[list[Shape], list[str]]:
@@ -95,11 +95,11 @@ def _is_load_time(name: str, kind: str) -> bool:
 
 def examine(
     tables: Sequence[Shape], counted: Counted, documents: Sequence[Completed], *, expected: Expectations, now: float
-) -> list[Outcome]:
+) -> list[CheckResult]:
     """Return what each check of the tables says; ``counted``: table -> its dates."""
     looked = sum(len(days) for days in counted.values())
     twice = [f for shape in tables for f in _duplicates(shape, counted.get(shape.table, ()))]
-    outcomes = [Outcome(check="duplicates", findings=tuple(twice), evaluated=looked,
+    outcomes = [CheckResult(check="duplicates", findings=tuple(twice), evaluated=looked,
                         error="" if looked else "no table has a row of these dates")]  # fmt: skip
     if not documents:
         return outcomes
@@ -112,12 +112,12 @@ def examine(
     compared = sum(name in {shape.name for shape in own} for name, _ in claims)
     return [
         *outcomes,
-        Outcome(check="rows and reports", findings=tuple(differ), evaluated=compared, error=unnamed),
-        Outcome(check="rows without a report", findings=tuple(bare), evaluated=dates, error=unnamed),
+        CheckResult(check="rows and reports", findings=tuple(differ), evaluated=compared, error=unnamed),
+        CheckResult(check="rows without a report", findings=tuple(bare), evaluated=dates, error=unnamed),
     ]
 
 
-def _duplicates(shape: Shape, days: Sequence[Day]) -> list[Finding]:
+def _duplicates(shape: Shape, days: Sequence[DateCounts]) -> list[Finding]:
     rows = sum(day.rows for day in days)
     is_key = bool(shape.ids) and sum(day.keys for day in days) >= KEY_SHARE_MIN * rows
     has_identity = bool(shape.identity) and sum(day.identities for day in days) >= IDENTITY_SHARE_MIN * rows
@@ -149,9 +149,9 @@ def _kinds(extra: int, copies: int, *, key: str) -> str:
     return "; ".join(parts)
 
 
-def _claims(documents: Sequence[Completed]) -> dict[tuple[str, str], tuple[Completed, Report]]:
+def _claims(documents: Sequence[Completed]) -> dict[tuple[str, str], tuple[Completed, ProcessorEntry]]:
     """Return the newest good report of each processor and date."""
-    found: dict[tuple[str, str], tuple[Completed, Report]] = {}
+    found: dict[tuple[str, str], tuple[Completed, ProcessorEntry]] = {}
     for one in documents:
         for report in one.reports:
             before = found.get((report.name, one.date))
@@ -161,7 +161,11 @@ def _claims(documents: Sequence[Completed]) -> dict[tuple[str, str], tuple[Compl
 
 
 def _against(
-    shape: Shape, days: Sequence[Day], claims: Mapping[tuple[str, str], tuple[Completed, Report]], *, now: float
+    shape: Shape,
+    days: Sequence[DateCounts],
+    claims: Mapping[tuple[str, str], tuple[Completed, ProcessorEntry]],
+    *,
+    now: float,
 ) -> list[Finding]:
     """Compare what the table of a processor holds with what the processor says of it."""
     held = {day.date: day.rows for day in days}
@@ -205,7 +209,7 @@ def _unreported(
     return found
 
 
-def absences(documents: Sequence[Completed], counted: Counted, *, days: int) -> Outcome:
+def absences(documents: Sequence[Completed], counted: Counted, *, days: int) -> CheckResult:
     """Say which dates lack a document that other collections have, and on which there is nothing at all."""
     dates = {one.date for one in documents if one.date}
     have: dict[str, set[str]] = {}
@@ -227,7 +231,7 @@ def absences(documents: Sequence[Completed], counted: Counted, *, days: int) -> 
         shown = listed(quiet, most=SHOWN_MAX)
         found.append(Finding(code="PG017", subject=shown, text=told, cause="quiet dates", command=PLAN,
                              evidence={"dates": ", ".join(quiet)}))  # fmt: skip
-    return Outcome(check="dates", findings=tuple(found), evaluated=days)
+    return CheckResult(check="dates", findings=tuple(found), evaluated=days)
 
 
 def _finding(code: str, subject: str, text: str, **evidence: str) -> Finding:

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from phasegate.base.dates import shift
 from phasegate.base.exported import Exported, Unread
-from phasegate.base.findings import Outcome
+from phasegate.base.findings import CheckResult
 from phasegate.errors import PhasegateError
 from phasegate.interop import diagnosis, diagnosis_tables
 from phasegate.interop.diagnosis import Expected
-from phasegate.interop.diagnosis_tables import Day, Shape
+from phasegate.interop.diagnosis_tables import DateCounts, Shape
 from phasegate.interop.platform import Completed, read_completed
 from phasegate.ports import Clock
 from phasegate.warehouse import Reader
@@ -42,7 +42,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     expected: tuple[Expected, ...]
     tables: tuple[str, ...]
     without_date: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CheckResult, ...]
 
 
 class Doctor:
@@ -65,7 +65,7 @@ class Doctor:
         first = shift(newest, 1 - days) if newest else ""
         documents = [one for one in everything if not one.date or first <= one.date <= newest]
         expected = _expected(documents, told=self._told)
-        outcomes: list[Outcome] = []
+        outcomes: list[CheckResult] = []
         if found is not None:
             outcomes += diagnosis.diagnose(documents, unread, expected=expected, now=now)
         counted, failed = ({}, error) if reader is None else _count(reader, shapes, first=first, last=newest)
@@ -74,7 +74,7 @@ class Doctor:
         if newest:
             outcomes.append(diagnosis_tables.absences(documents, counted, days=days))
         if failed or (reader is not None and not shapes):
-            outcomes.append(Outcome(check="tables", error=failed or "no table has a date", evaluated=len(shapes)))
+            outcomes.append(CheckResult(check="tables", error=failed or "no table has a date", evaluated=len(shapes)))
         return Diagnosis(
             first=first,
             last=newest,
@@ -86,7 +86,7 @@ class Doctor:
             outcomes=tuple(self._addressed(outcome) for outcome in outcomes),
         )
 
-    def _addressed(self, outcome: Outcome) -> Outcome:
+    def _addressed(self, outcome: CheckResult) -> CheckResult:
         """Name the source in the commands of an outcome's findings."""
         file = self._source.removeprefix("file:///")
         commands = [f.command.replace("FILE", file).replace("URL", self._source) for f in outcome.findings]
@@ -130,9 +130,9 @@ def _newest(documents: Sequence[Completed], reader: Reader | None, shapes: Seque
 
 def _count(
     reader: Reader, shapes: Sequence[Shape], *, first: str, last: str
-) -> tuple[dict[str, list[Day]], str]:  # fmt: skip
+) -> tuple[dict[str, list[DateCounts]], str]:  # fmt: skip
     """Return the dates of each table with what differs in them, and why tables could not be counted."""
-    counted, failed = dict[str, list[Day]](), list[str]()
+    counted, failed = dict[str, list[DateCounts]](), list[str]()
     if len(shapes) > TABLES_MAX:
         failed.append(f"{len(shapes):,} tables, only the first {TABLES_MAX:,} were looked at")
     for shape in shapes[:TABLES_MAX] if first else ():
@@ -142,7 +142,7 @@ def _count(
             failed.append(f"{shape.table}: {e}; it and the tables after it were not looked at")
             break  # a snapshot answers nothing after an error
         else:
-            counted[shape.table] = [msgspec.convert(row, Day) for row in rows]
+            counted[shape.table] = [msgspec.convert(row, DateCounts) for row in rows]
     return counted, "; ".join(failed)
 
 

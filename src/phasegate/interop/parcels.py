@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from phasegate.alerts import evaluations as watch
+from phasegate.alerts import evaluations
 from phasegate.alerts import incident as incidents
 from phasegate.base.codec import SCHEMA, SCHEMA_FIELD, State, decode
 from phasegate.base.keys import phase_of
 from phasegate.calendar import month as calendar
 from phasegate.errors import BadInput, PhasegateError
-from phasegate.gate import ledger as window
+from phasegate.gate import ledger
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.write.lease import Lease
@@ -24,8 +24,8 @@ FORM = 1
 # Leases come last in a file: whatever a document knows of a write, its lease is not older.
 KINDS = ("calendar", "ledger", "phase", "backfill", "quarantine", "incident", "watch", "message", "lease")
 MEANINGS: Mapping[str, type[State]] = {
-    "calendar": calendar.Month, "ledger": window.Ledger, "phase": Phase, "incident": incidents.Incident,
-    "watch": watch.Watch, "lease": Lease,
+    "calendar": calendar.Month, "ledger": ledger.Ledger, "phase": Phase, "incident": incidents.Incident,
+    "watch": evaluations.Watch, "lease": Lease,
 }  # fmt: skip
 
 

@@ -31,21 +31,21 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
            "December")  # fmt: skip
 
 
-class Moment(msgspec.Struct, frozen=True):
+class ForeignTime(msgspec.Struct, frozen=True):
     """A time in Unix seconds, None where nobody can tell, and the form that it was spelled in."""
 
     at: float | None
     form: Form
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class ProcessorEntry(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of one processor. ``spelled`` as in the document, ``name`` in the one spelling."""
 
     spelled: str
     name: str
     status: str
     rows: int | None
-    completed: Moment
+    completed: ForeignTime
     mode: str = ""
     execution_id: str = ""
 
@@ -63,10 +63,10 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     date: str
     mode: str
-    reports: tuple[Report, ...]
+    reports: tuple[ProcessorEntry, ...]
     count: int | None
     triggered: bool
-    triggered_at: Moment
+    triggered_at: ForeignTime
 
     @property
     def subject(self) -> str:
@@ -105,7 +105,7 @@ def read_completed(exported: Exported, /) -> Completed:
     )
 
 
-def _reports(body: Mapping[str, object]) -> Iterator[Report]:
+def _reports(body: Mapping[str, object]) -> Iterator[ProcessorEntry]:
     for field, value in body.items():
         if field.startswith("_") or not isinstance(value, dict):
             continue
@@ -115,11 +115,11 @@ def _reports(body: Mapping[str, object]) -> Iterator[Report]:
             yield _report(field, cast("dict[str, object]", value))
 
 
-def _report(spelled: str, body: Mapping[str, object]) -> Report:
+def _report(spelled: str, body: Mapping[str, object]) -> ProcessorEntry:
     mode, status = body.get("mode", ""), body.get("status", "")
     rows = next((body[name] for name in ROWS if _is_count(body.get(name))), None)
     execution = body.get("execution_id") or body.get("correlation_id") or ""
-    return Report(
+    return ProcessorEntry(
         spelled=spelled,
         name=one_name(spelled),
         status=str(status).lower() if status else "success",
@@ -140,7 +140,7 @@ def one_name(spelled: str, /) -> str:
     return words.removesuffix("_processor") or words
 
 
-def read_moment(value: object, /) -> Moment:
+def read_moment(value: object, /) -> ForeignTime:
     """Read a time in any form that exports have; one without a zone is no moment, whatever the machine's zone.
 
     >>> read_moment({"_seconds": 1770185520, "_nanoseconds": 0})
@@ -150,7 +150,7 @@ def read_moment(value: object, /) -> Moment:
     """
     match value:
         case None | "":
-            return Moment(None, "none")
+            return ForeignTime(None, "none")
         case int() | float() if not isinstance(value, bool):
             return _of_number(float(value))
         case str():
@@ -158,28 +158,28 @@ def read_moment(value: object, /) -> Moment:
         case dict():
             return _of_parts(value)
         case _:
-            return Moment(None, "unreadable")
+            return ForeignTime(None, "unreadable")
 
 
-def _of_parts(value: Mapping[str, object]) -> Moment:
+def _of_parts(value: Mapping[str, object]) -> ForeignTime:
     whole = next((value[key] for key in ("_seconds", "seconds") if key in value), None)
     part = next((value[key] for key in ("_nanoseconds", "nanoseconds", "nanos") if key in value), 0)
     try:
-        return Moment(float(cast("str", whole)) + float(cast("str", part)) / 1e9, "seconds and nanoseconds")
+        return ForeignTime(float(cast("str", whole)) + float(cast("str", part)) / 1e9, "seconds and nanoseconds")
     except (TypeError, ValueError):
-        return Moment(None, "unreadable")
+        return ForeignTime(None, "unreadable")
 
 
-def _of_number(value: float) -> Moment:
+def _of_number(value: float) -> ForeignTime:
     if 1e8 <= value < 1e11:
-        return Moment(value, "epoch seconds")
-    return Moment(value / 1000, "epoch milliseconds") if 1e11 <= value < 1e14 else Moment(None, "unreadable")
+        return ForeignTime(value, "epoch seconds")
+    return ForeignTime(value / 1000, "epoch milliseconds") if 1e11 <= value < 1e14 else ForeignTime(None, "unreadable")
 
 
-def _of_text(value: str) -> Moment:
+def _of_text(value: str) -> ForeignTime:
     text = " ".join(value.split())  # the console writes narrow blanks
     if "SERVER_TIMESTAMP" in text or "Sentinel" in text:
-        return Moment(None, "unresolved server timestamp")
+        return ForeignTime(None, "unresolved server timestamp")
     if found := _CONSOLE.fullmatch(text):
         return _of_console(found)
     # what Firestore spells with nanoseconds
@@ -187,13 +187,13 @@ def _of_text(value: str) -> Moment:
     try:
         moment = datetime.fromisoformat(trimmed)
     except ValueError:
-        return Moment(None, "unreadable")
+        return ForeignTime(None, "unreadable")
     if moment.tzinfo is None:
-        return Moment(None, "ISO without zone")
-    return Moment(moment.timestamp(), "ISO with zone")
+        return ForeignTime(None, "ISO without zone")
+    return ForeignTime(moment.timestamp(), "ISO with zone")
 
 
-def _of_console(found: re.Match[str]) -> Moment:
+def _of_console(found: re.Match[str]) -> ForeignTime:
     try:
         month, day, year = found[1].replace(",", "").split()
         number = _MONTHS.index(month) + 1
@@ -204,8 +204,8 @@ def _of_console(found: re.Match[str]) -> Moment:
         moment = datetime.combine(date(int(year), number, int(day)), clock, tzinfo=zone)
         moment += timedelta(hours=12 * afternoon - 12 * (clock.hour == 12))
     except ValueError:
-        return Moment(None, "unreadable")
-    return Moment(moment.astimezone(UTC).timestamp(), "as the console shows it")
+        return ForeignTime(None, "unreadable")
+    return ForeignTime(moment.astimezone(UTC).timestamp(), "as the console shows it")
 
 
 def _is_count(value: object) -> bool:

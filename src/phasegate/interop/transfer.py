@@ -15,7 +15,7 @@ from phasegate.base.exported import Exported, Unread
 from phasegate.bus import Bus, Message
 from phasegate.errors import BadDocument, BadInput, Conflict, NotFound
 from phasegate.gate import quarantine
-from phasegate.interop import parcels as transfer
+from phasegate.interop import parcels
 from phasegate.interop.arrivals import Arrival, arrivals
 from phasegate.interop.parcels import Head, Parcel
 from phasegate.interop.platform import read_completed
@@ -72,6 +72,13 @@ class Source(NamedTuple):
     open: Open
 
 
+class _Target(NamedTuple):
+    """Where imported documents go."""
+
+    store: Store
+    clock: Clock
+
+
 class Transfer:
     """Exports and imports the documents of one plan. ``store`` None: an empty one, for a dry run."""
 
@@ -86,15 +93,15 @@ class Transfer:
         """
         if phase is not None and phase not in self._plan.phases:
             raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(self._plan.phases)}")
-        yield transfer.spell_head(Head(self._plan.pipeline, store_id, self._clock.now()))
+        yield parcels.spell_head(Head(self._plan.pipeline, store_id, self._clock.now()))
         documents = 0
-        for kind in transfer.KINDS:
+        for kind in parcels.KINDS:
             scope = self._warehouse if kind == "lease" else self._plan.pipeline
             for key, body, due in self._scan(f"{kind}:{scope}:"):
-                if transfer.is_wanted(key, self._plan, first=first, last=last, phase=phase):
+                if parcels.is_wanted(key, self._plan, first=first, last=last, phase=phase):
                     documents += 1
-                    yield transfer.spell(key, body, due)
-        yield transfer.spell_end(documents)
+                    yield parcels.spell(key, body, due)
+        yield parcels.spell_end(documents)
 
     def _scan(self, prefix: str) -> Iterator[tuple[str, dict[str, object], float | None]]:
         if self._store is not None:
@@ -105,14 +112,14 @@ class Transfer:
         bad, seen, promised = list[str](), dict[str, int](), None
         with closing(source.open()) as file:
             try:
-                head = transfer.read_head(_first(file), pipeline=self._plan.pipeline)
+                head = parcels.read_head(_first(file), pipeline=self._plan.pipeline)
             except BadInput as e:
                 raise BadInput(f"{source.name}: nothing was imported: {e}") from None
             for number, text in _lines(file):
                 if promised is not None:
                     bad.append(f"line {number}: there is more after the last line")
                     break
-                promised = transfer.read_end(text)
+                promised = parcels.read_end(text)
                 try:
                     if promised is None:
                         self._note(self._read(text, number), seen)
@@ -134,7 +141,7 @@ class Transfer:
         seen[parcel.key] = parcel.line
 
     def _read(self, text: bytes, number: int) -> Parcel:
-        return transfer.read_line(text, line=number, plan=self._plan, warehouse=self._warehouse, meanings=MEANINGS)
+        return parcels.read_line(text, line=number, plan=self._plan, warehouse=self._warehouse, meanings=MEANINGS)
 
     def bring_in(self, source: Source, *, dry_run: bool = False) -> Imported:
         """Import a file; again is nothing new. ``dry_run`` only tells. Raises BadInput, and then nothing was written.
@@ -161,7 +168,7 @@ class Transfer:
         with closing(source.open()) as file:
             _first(file)
             for number, text in _lines(file):
-                if transfer.read_end(text) is None:
+                if parcels.read_end(text) is None:
                     yield self._read(text, number)
 
     def _bring(self, parcel: Parcel, *, dry_run: bool) -> tuple[Fate, str]:
@@ -184,7 +191,7 @@ class Transfer:
         if here == parcel.body:
             return "unchanged", ""
         if parcel.kind != "lease":
-            return "kept", transfer.compare(parcel.key, here, parcel.body)
+            return "kept", parcels.compare(parcel.key, here, parcel.body)
         token = decode(Lease, parcel.body, key=parcel.key).token
         try:
             if decode(Lease, here, key=parcel.key).token >= token:
@@ -193,7 +200,7 @@ class Transfer:
             return "kept", str(e)
         if not dry_run:
             assert self._store is not None
-            transact(self._store, parcel.key, kind=Lease, decide=lease.raise_to(token), clock=self._clock)
+            transact(_Target(self._store, self._clock), parcel.key, kind=Lease, decide=lease.raise_to(token))
         return "raised", ""
 
 

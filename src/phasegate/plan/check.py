@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from phasegate.plan.model import Hours, Moment, Plan
+from phasegate.plan.model import Hours, Plan, TimeRule
 from phasegate.plan.times import minutes
 from phasegate.plan.toml_lines import Place, Toml, spell
 
@@ -129,7 +129,7 @@ def _check_starts(plan: Plan, toml: Toml) -> None:
                 raise toml.error(place, f"{told}; write an earlier start, or a later deadline")
 
 
-def _not_before(one: Moment, other: Moment, /) -> bool:
+def _not_before(one: TimeRule, other: TimeRule, /) -> bool:
     """Tell whether a time is never before another; False where only the calendar can say so."""
     if one.local and other.local:
         return minutes(one) >= minutes(other)

@@ -22,7 +22,7 @@ MODE_DEFAULT = "daily"
 Anchors = Mapping[str, float]
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
+class TimeRule(msgspec.Struct, frozen=True, kw_only=True):
     """A time that belongs to a run. Exactly one of ``local``, ``anchor`` and ``opening`` says what it counts from.
 
     ``local``: "HH:MM" in the pipeline's zone, ``days`` after the run's date. ``anchor``: a time that the calendar
@@ -60,14 +60,14 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     by: Literal["message", "schedule", "run"] = "message"
-    at: Moment | None = None
+    at: TimeRule | None = None
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """From when to when a report that names no mode is of this one: times around the run's date, the end excluded."""
 
-    first: Moment
-    last: Moment
+    first: TimeRule
+    last: TimeRule
 
 
 class ModeGate(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class ModeGate(msgspec.Struct, frozen=True, kw_only=True):
     expect: tuple[str, ...]
     critical: tuple[str, ...] = ()
     at_least: int | None = None
-    deadline: Moment | None = None
+    deadline: TimeRule | None = None
     accept: tuple[Status, ...] = GOOD
     start: Start = Start()
     reports: Hours | None = None
@@ -131,7 +131,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     shrink_max: float = SHRINK_MAX
     attempts_max: int = ATTEMPTS_MAX
     code: str = ""
-    expected_by: dict[str, Moment] = {}
+    expected_by: dict[str, TimeRule] = {}
     expected_zone: str = ""
     late_after_s: float = LATE_AFTER_S
     identity: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import cast
 
 from phasegate.base.keys import WORD
 from phasegate.plan.gate import GOOD, Ack, Status
-from phasegate.plan.model import MODE_DEFAULT, ModeGate, Moment, PhasePlan, Send, Start
+from phasegate.plan.model import MODE_DEFAULT, ModeGate, PhasePlan, Send, Start, TimeRule
 from phasegate.plan.times import read_hours, read_moment, read_start
 from phasegate.plan.toml_lines import spell, suggest
 from phasegate.plan.toml_read import Section
@@ -111,7 +111,7 @@ def _of_the_calendar(section: Section, key: str, *, default: bool, calendar: boo
     return section.truth(key, default=default)
 
 
-def _any_date(section: Section, *, deadline: Moment | None, start: Start, calendar: bool) -> bool:
+def _any_date(section: Section, *, deadline: TimeRule | None, start: Start, calendar: bool) -> bool:
     any_date = _of_the_calendar(section, "any_date", default=False, calendar=calendar)
     if any_date and deadline is not None and deadline.anchor is not None:
         told = f"asks no calendar, and the deadline counts from its {spell(deadline.anchor)}"

@@ -28,7 +28,7 @@ _DECIMAL = re.compile(r"DECIMAL\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 _NOT_SQL = re.compile(r"(\s|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _SELECT = re.compile(r"(select|with)\b", re.IGNORECASE)
 
-Kind = Literal["sql", "python", "external"]
+StepKind = Literal["sql", "python", "external"]
 
 
 def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: Callable[[str], str]) -> Step:
@@ -58,8 +58,8 @@ def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: C
     )
 
 
-def _kind(section: Section) -> Kind:
-    kinds: tuple[Kind, ...] = ("sql", "python", "external")
+def _kind(section: Section) -> StepKind:
+    kinds: tuple[StepKind, ...] = ("sql", "python", "external")
     written = [kind for kind in kinds if section.has(kind)]
     if not written:
         mend = 'write sql = "FILE", python = "MODULE:FUNCTION" or external = true'
@@ -103,7 +103,7 @@ def _python(section: Section) -> str:
     return section.text("python", wanted='"module:function", such as "pipeline.steps:build"', form=PYTHON)
 
 
-def _refuse_idle(section: Section, *, kind: Kind, table: Table | None) -> None:
+def _refuse_idle(section: Section, *, kind: StepKind, table: Table | None) -> None:
     """Refuse keys that would do nothing for this kind of step."""
     idle = (
         ("topic", kind != "external", f"requests for {kind} steps go to Phasegate's own topic"),
@@ -121,7 +121,7 @@ def _refuse_idle(section: Section, *, kind: Kind, table: Table | None) -> None:
             raise section.error(key, f"does nothing here: {why}; remove it")
 
 
-def _table(section: Section, *, kind: Kind) -> Table | None:
+def _table(section: Section, *, kind: StepKind) -> Table | None:
     if not section.has("table"):
         if kind != "external":
             raise section.error("table", f'is missing: a {kind} step writes one; write table = "schema.table"')

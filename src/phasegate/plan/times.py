@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from msgspec.structs import replace
 
-from phasegate.plan.model import LATE_AFTER_S, Hours, Moment, Plan, Start, Step
+from phasegate.plan.model import LATE_AFTER_S, Hours, Plan, Start, Step, TimeRule
 from phasegate.plan.toml_lines import spell, suggest
 from phasegate.plan.toml_read import Section
 
@@ -24,7 +24,7 @@ _HOURS = 'two local times such as "00:00 .. 18:00" or "18:00 .. 12:00 +1d"'
 _MEND = 'write calendar = "module:function" at the top'
 
 
-def read_moment(section: Section, key: str, *, calendar: bool) -> Moment | None:
+def read_moment(section: Section, key: str, *, calendar: bool) -> TimeRule | None:
     """Return the time that a key holds, None without the key. ``calendar``: anchors may be named."""
     if not section.has(key):
         return None
@@ -86,13 +86,13 @@ def read_zone(section: Section, key: str) -> str:
     return name
 
 
-def minutes(moment: Moment) -> int:
+def minutes(moment: TimeRule) -> int:
     """Return how many minutes on the wall's clock a local time is after the beginning of the run's date."""
     assert moment.local is not None
     return moment.days * 1440 + int(moment.local[:2]) * 60 + int(moment.local[3:])
 
 
-def _moment(section: Section, key: str, *, text: str, wanted: str) -> Moment:
+def _moment(section: Section, key: str, *, text: str, wanted: str) -> TimeRule:
     if found := _LOCAL.fullmatch(text):
         return _local(section, key, found)
     found = _AFTER.fullmatch(text)
@@ -102,15 +102,15 @@ def _moment(section: Section, key: str, *, text: str, wanted: str) -> Moment:
     if abs(after_s) > DAYS_MAX * UNITS["d"]:
         raise section.unwanted(key, wanted=f"at most {DAYS_MAX} days")
     if found["anchor"] == "open":
-        return Moment(opening=True, after_s=after_s)
-    return Moment(anchor=found["anchor"], after_s=after_s)
+        return TimeRule(opening=True, after_s=after_s)
+    return TimeRule(anchor=found["anchor"], after_s=after_s)
 
 
-def _local(section: Section, key: str, found: re.Match[str]) -> Moment:
+def _local(section: Section, key: str, found: re.Match[str]) -> TimeRule:
     days = int("".join((found["days"] or "0").split()))
     if abs(days) > DAYS_MAX:
         raise section.unwanted(key, wanted=f"at most {DAYS_MAX} days")
-    return Moment(local=found["local"], days=days)
+    return TimeRule(local=found["local"], days=days)
 
 
 LATE_AFTER_MAX_S = DAYS_MAX * UNITS["d"]
@@ -136,7 +136,7 @@ def _modes(plan: Plan, step: Step) -> tuple[str, ...]:
     return tuple(m for m in plan.phases[step.phase].modes if step.name in plan.members(step.phase, mode=m))
 
 
-def _by(section: Section, *, modes: tuple[str, ...], calendar: bool) -> dict[str, Moment]:
+def _by(section: Section, *, modes: tuple[str, ...], calendar: bool) -> dict[str, TimeRule]:
     """Return the time of each mode: one text is for all of them."""
     if not isinstance(section.body["expected_by"], dict):
         return dict.fromkeys(modes, _expected_at(section, "expected_by", calendar=calendar))
@@ -152,8 +152,8 @@ def _by(section: Section, *, modes: tuple[str, ...], calendar: bool) -> dict[str
     return {mode: _expected_at(inner, mode, calendar=calendar) for mode in inner.body}
 
 
-def _expected_at(section: Section, key: str, *, calendar: bool) -> Moment:
-    moment = cast(Moment, read_moment(section, key, calendar=calendar))
+def _expected_at(section: Section, key: str, *, calendar: bool) -> TimeRule:
+    moment = cast(TimeRule, read_moment(section, key, calendar=calendar))
     if moment.opening:
         told = f"{spell(str(section.body[key]))} counts from the opening of the run, so one that is never opened"
         raise section.error(key, f'{told} would never be late; name a time of the date, such as "07:00 +1d"')

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from phasegate.base import keys
 from phasegate.base.disk import Disk
-from phasegate.base.findings import Outcome
+from phasegate.base.findings import CheckResult
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
 from phasegate.selftest.scene import (
@@ -18,11 +18,11 @@ from phasegate.selftest.scene import (
     REPORT,
     RUN,
     Body,
-    Scene,
+    ScratchPipeline,
     load,
 )
 
-Looks = tuple[Outcome, ...]
+Looks = tuple[CheckResult, ...]
 LEASE = keys.lease_key("main", Part("raw.rows", DATE))
 # Two kinds of finding are about documents that Phasegate has not written: doctor reports them, health never does.
 ELSEWHERE = ("PG025", "PG026")
@@ -33,30 +33,30 @@ class Plant(NamedTuple):
 
     code: str
     fault: str
-    plant: Callable[[Scene], Looks]
+    plant: Callable[[ScratchPipeline], Looks]
 
 
-def _miscounted(scene: Scene) -> Looks:
+def _miscounted(scene: ScratchPipeline) -> Looks:
     mirror = keys.mirror_key("scratch", f"loaded/{DATE}")
     return scene.play().rewrite(mirror, lambda body: body["data"].update(_completed_count=0)).look()
 
 
-def _unfired(scene: Scene) -> Looks:
+def _unfired(scene: ScratchPipeline) -> Looks:
     scene.play().rewrite(LOAD, lambda body: body.update(firings=[], outbox=[]))
     return scene.forget(REPORT).look()
 
 
-def _unsent(scene: Scene) -> Looks:
+def _unsent(scene: ScratchPipeline) -> Looks:
     scene.play().rewrite(LOAD, lambda body: body["outbox"][0].update(state="unsent", sends=0))
     return scene.forget(REPORT).look()
 
 
-def _unbegun(scene: Scene) -> Looks:
+def _unbegun(scene: ScratchPipeline) -> Looks:
     scene.play().rewrite(LOAD, lambda body: body["outbox"][0].update(state="sent"))
     return scene.forget(REPORT).look()
 
 
-def _unreported(scene: Scene) -> Looks:
+def _unreported(scene: ScratchPipeline) -> Looks:
     def lose(body: Body) -> None:
         body["members"].pop("rows")
         body.update(firings=[], outbox=[])
@@ -64,61 +64,61 @@ def _unreported(scene: Scene) -> Looks:
     return scene.play().rewrite(LOAD, lose).forget(REPORT).look()
 
 
-def _changed(scene: Scene) -> Looks:
+def _changed(scene: ScratchPipeline) -> Looks:
     scene.play().place.sql("UPDATE raw.rows SET amount = 3 WHERE day = ?", DATE)
     return scene.look()
 
 
-def _absent(scene: Scene) -> Looks:
+def _absent(scene: ScratchPipeline) -> Looks:
     return scene.play().forget(LOAD, REPORT).look()
 
 
-def _quarantined(scene: Scene) -> Looks:
+def _quarantined(scene: ScratchPipeline) -> Looks:
     with scene.play().open() as pipeline:
         body = {"kind": "completion", "step": "no_such", "run": RUN}
         pipeline.quarantine.put("scratch.completions", body, reason="unknown step")
     return scene.look()
 
 
-def _left(scene: Scene) -> Looks:
+def _left(scene: ScratchPipeline) -> Looks:
     def leave(body: Body) -> None:
         body.update(holder="dead", until=body["since"] + 60.0, purpose="write")
 
     return scene.play().rewrite(LEASE, leave).look()
 
 
-def _doubled(scene: Scene) -> Looks:
+def _doubled(scene: ScratchPipeline) -> Looks:
     scene.play().place.sql("INSERT INTO raw.rows SELECT * FROM raw.rows WHERE day = ?", DATE)
     return scene.look()
 
 
-def _renamed(scene: Scene) -> Looks:
+def _renamed(scene: ScratchPipeline) -> Looks:
     again = "INSERT INTO raw.rows SELECT * REPLACE (99 AS id) FROM raw.rows WHERE day = ? AND id = 0"
     scene.play().place.sql(again, DATE)
     return scene.look()
 
 
-def _stale(scene: Scene) -> Looks:
+def _stale(scene: ScratchPipeline) -> Looks:
     with scene.play().open(clock=AFTERNOON) as pipeline:
         load(pipeline, 1, 3)
         pipeline.worker.work()  # the report begins anew; its builds are asked for, and nobody comes
     return scene.look()
 
 
-def _drifted(scene: Scene) -> Looks:
+def _drifted(scene: ScratchPipeline) -> Looks:
     with scene.play().open(clock=AFTERNOON) as pipeline:
         load(pipeline, 1, 3, date=EARLIER)
         pipeline.work_until_idle()
     return scene.look()
 
 
-def _replanned(scene: Scene) -> Looks:
+def _replanned(scene: ScratchPipeline) -> Looks:
     with scene.play().open() as pipeline:
         pipeline.gatekeeper.doubt("report", Run(DATE, "daily"), step="totals")
     return scene.rewrite(REPORT, lambda body: body["gate"].update(hash="older")).look()
 
 
-def _dead(scene: Scene) -> Looks:
+def _dead(scene: ScratchPipeline) -> Looks:
     def kill(body: Body) -> None:
         member = body["members"]["totals"]
         member["unsure"] = True
@@ -131,22 +131,22 @@ def _dead(scene: Scene) -> Looks:
     return scene.play().rewrite(REPORT, kill).look()
 
 
-def _another_store(scene: Scene) -> Looks:
+def _another_store(scene: ScratchPipeline) -> Looks:
     scene.play().place.sql("UPDATE phasegate.fence SET store_id = 'another'")
     return scene.look()
 
 
-def _unknown(scene: Scene) -> Looks:
+def _unknown(scene: ScratchPipeline) -> Looks:
     return scene.play().forget("calendar:scratch:dates:2026-02").look()
 
 
-def _damaged(scene: Scene) -> Looks:
+def _damaged(scene: ScratchPipeline) -> Looks:
     for file in scene.play().place.folder.glob("*.duckdb"):
         file.write_bytes(b"this is no database" * 1_000)
     return scene.look()
 
 
-def _put_off(scene: Scene) -> Looks:
+def _put_off(scene: ScratchPipeline) -> Looks:
     def fail(body: Body) -> None:
         body["_failures"] = 4
         body["members"]["totals"]["unsure"] = True
@@ -154,19 +154,19 @@ def _put_off(scene: Scene) -> Looks:
     return scene.play().rewrite(REPORT, fail, days_due=DAYS_LATER + 2).look()
 
 
-def _late(scene: Scene) -> Looks:
+def _late(scene: ScratchPipeline) -> Looks:
     with scene.open(clock=AFTERNOON) as pipeline:
         load(pipeline, 1)
     return scene.look(work=True)
 
 
-def _never(scene: Scene) -> Looks:
+def _never(scene: ScratchPipeline) -> Looks:
     with scene.open() as pipeline:
         pipeline.gatekeeper.open("load", Run(DATE, "daily"))
     return scene.look(work=True)
 
 
-def _overdue(scene: Scene) -> Looks:
+def _overdue(scene: ScratchPipeline) -> Looks:
     with scene.open() as pipeline:
         pipeline.gatekeeper.open("load", Run(DATE, "daily"))
         with pipeline.begin(RUN, step="rows") as run:
@@ -174,13 +174,13 @@ def _overdue(scene: Scene) -> Looks:
     return scene.look(work=True)
 
 
-def _ahead(scene: Scene) -> Looks:
+def _ahead(scene: ScratchPipeline) -> Looks:
     with scene.open(days=DAYS_LATER + 1) as pipeline:
         load(pipeline, 1)
     return scene.look()
 
 
-def _full(scene: Scene) -> Looks:
+def _full(scene: ScratchPipeline) -> Looks:
     return scene.play().look(disk=Disk(path=str(scene.place.folder), free=0, total=10**12))
 
 

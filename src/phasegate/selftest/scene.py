@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from phasegate.base import keys
 from phasegate.base.dates import local_time
 from phasegate.base.disk import Disk
-from phasegate.base.findings import Outcome
+from phasegate.base.findings import CheckResult
 from phasegate.base.keys import Run
 from phasegate.pipeline import Pipeline
 from phasegate.plan.load import load_plan
@@ -81,7 +81,7 @@ class Scratch(Protocol):
         ...
 
 
-class Scene:
+class ScratchPipeline:
     """One scratch pipeline, and what can be done to it."""
 
     def __init__(self, place: Scratch) -> None:
@@ -92,27 +92,27 @@ class Scene:
     def open(self, *, clock: str = MORNING, days: int = 0) -> Iterator[Pipeline]:
         """Open the pipeline at a time of day, so many days after the date; it knows its calendar then."""
         with self.place.open(self.plan, at=_at(clock, days=days)) as pipeline:
-            pipeline.timekeeper.keep_up()
+            pipeline.scheduler.keep_up()
             yield pipeline
 
-    def play(self) -> "Scene":
+    def play(self) -> "ScratchPipeline":
         """Have all go well: both dates are loaded in the morning, and reported."""
         with self.open() as pipeline:
             for date in (EARLIER, DATE):
                 load(pipeline, 1, 2, date=date)
                 pipeline.work_until_idle()
         with self.open(days=1) as pipeline:
-            pipeline.almanac.refresh(DATE[:7])  # what was known of a date before it was over may have changed
+            pipeline.calendar.refresh(DATE[:7])  # what was known of a date before it was over may have changed
         return self
 
-    def look(self, *, work: bool = False, disk: Disk | None = None) -> tuple[Outcome, ...]:
+    def look(self, *, work: bool = False, disk: Disk | None = None) -> tuple[CheckResult, ...]:
         """Return what the checks of the date say some days later; ``work``: workers had those days."""
         with self.place.open(self.plan, at=_at(MORNING, days=DAYS_LATER), disk=disk) as pipeline:
             if work:
                 pipeline.work_until_idle()
             return pipeline.health.evaluate(DATE)
 
-    def rewrite(self, key: str, change: Callable[[Body], object], *, days_due: int | None = None) -> "Scene":
+    def rewrite(self, key: str, change: Callable[[Body], object], *, days_due: int | None = None) -> "ScratchPipeline":
         """Change a stored document; nothing is due in it then, or so many days after the date."""
         with self.open() as pipeline:
             store = pipeline.ports.store
@@ -124,7 +124,7 @@ class Scene:
             store.write(key, body, due=due, expect=doc.version)
         return self
 
-    def forget(self, *found: str) -> "Scene":
+    def forget(self, *found: str) -> "ScratchPipeline":
         """Remove documents."""
         with self.open() as pipeline:
             for key in found:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from phasegate.base.findings import listed
 from phasegate.errors import words
 from phasegate.selftest.plants import PLANTS, Plant
-from phasegate.selftest.scene import Scene, Scratch
+from phasegate.selftest.scene import Scratch, ScratchPipeline
 
 
 class Proof(NamedTuple):
@@ -28,14 +28,16 @@ def self_test(
 ) -> list[Proof]:
     """Return one proof for each fault; none is skipped, and one whose planting fails is not found."""
     with scratch() as place:
-        control = {finding.code for finding in listed(Scene(place).play().look())}
+        control = {finding.code for finding in listed(ScratchPipeline(place).play().look())}
     return [_proof(scratch, plant, control=control) for plant in plants]
 
 
 def _proof(scratch: Callable[[], AbstractContextManager[Scratch]], plant: Plant, *, control: set[str]) -> Proof:
     try:
         with scratch() as place:
-            findings = [finding for finding in listed(plant.plant(Scene(place))) if finding.code == plant.code]
+            findings = [
+                finding for finding in listed(plant.plant(ScratchPipeline(place))) if finding.code == plant.code
+            ]
     except Exception as e:  # noqa: BLE001  told as a proof that failed; the others go on
         return Proof(plant.code, plant.fault, found=False, told=f"it could not be planted: {words(e)}")
     told = findings[0].text if findings else "nothing"

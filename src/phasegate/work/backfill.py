@@ -14,12 +14,11 @@ from msgspec.structs import replace
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run
 from phasegate.base.wording import listed
-from phasegate.calendar.calendar import Almanac
+from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadInput, NotFound
 from phasegate.explain.phase_view import explain
-from phasegate.gate.freshness import missing
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import Phase, missing
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.transact import transact
@@ -33,7 +32,7 @@ LOOK_EVERY_S = 1.0
 Phases = Sequence[tuple[str, Run]]
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class BackfillJob(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for. ``steps`` are built anew whatever they hold. ``modes`` (): those open, and the main one.
 
     ``cascade``: windows that drifted are read anew. ``quiet``: receivers outside the plan hear nothing of it.
@@ -66,7 +65,7 @@ class Progress(State, frozen=True):
     ``left``: dates until then of which something was asked for and not answered; they are done again.
     """
 
-    order: Order
+    order: BackfillJob
     started_at: float
     upto: str = ""
     finished: bool = False
@@ -81,12 +80,12 @@ class Backfill:
     """Looks at a span of dates, and brings each up to date."""
 
     def __init__(
-        self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, tables: TableReporter, almanac: Almanac
+        self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, tables: TableReporter, calendar: Calendar
     ) -> None:
         self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
-        self._tables, self._almanac = tables, almanac
+        self._tables, self._calendar = tables, calendar
 
-    def check(self, order: Order) -> None:
+    def check(self, order: BackfillJob) -> None:
         """Refuse an order that cannot be carried out: unknown names, dates that the calendar knows nothing of."""
         if order.first > order.last:
             raise BadInput(f"backfill: --from {order.first} lies after --to {order.last}; swap them")
@@ -101,12 +100,12 @@ class Backfill:
             if mode not in self._plan.modes:
                 raise NotFound(f"backfill: unknown mode {mode!r}; the plan has {', '.join(self._plan.modes)}")
         if any(asks for _, _, asks in self._gates(order)):
-            unknown = [day for day in self._span(order) if self._almanac.foresee(day) is None]
+            unknown = [day for day in self._span(order) if self._calendar.foresee(day) is None]
             if unknown:
                 raise BadInput(f"backfill: the calendar knows nothing of {listed(unknown)}; mend its "
                                "source, or choose other dates")  # fmt: skip
 
-    def items(self, order: Order) -> list[Item]:
+    def items(self, order: BackfillJob) -> list[Item]:
         """Return what would be touched, by date, then in the plan's order. Opens the warehouse, changes nothing.
 
         Where this very order was stopped before, its steps are built anew only on the dates that it did not reach.
@@ -124,7 +123,12 @@ class Backfill:
         ]
 
     def carry_out(
-        self, order: Order, items: Sequence[Item], *, work: Callable[[], bool], told: Callable[[int, int, str], None]
+        self,
+        order: BackfillJob,
+        items: Sequence[Item],
+        *,
+        work: Callable[[], bool],
+        told: Callable[[int, int, str], None],
     ) -> None:
         """Do date by date, phase by phase: each works on what the one before has handed on.
 
@@ -149,7 +153,7 @@ class Backfill:
         self._finish(order)
 
     def _date(
-        self, order: Order, items: Sequence[Item], *, phases: Phases, work: Callable[[], bool], until: float
+        self, order: BackfillJob, items: Sequence[Item], *, phases: Phases, work: Callable[[], bool], until: float
     ) -> bool:
         """Do one date; answer whether to go on. Phases that a trigger would open are opened first, as quiet as all."""
         for phase, run in phases:
@@ -195,12 +199,12 @@ class Backfill:
             if run.mode in plan.modes and (expected or not self._plan.asks_calendar(name, mode=run.mode))
         ]
 
-    def _begin(self, order: Order) -> None:
+    def _begin(self, order: BackfillJob) -> None:
         """Note that this order begins now, or goes on where it was stopped."""
         begun = Progress(order=order, started_at=self._ports.clock.now())
         self._progress(order, lambda known: begun if known.finished else known)
 
-    def _note(self, order: Order, *, upto: str, left: bool) -> None:
+    def _note(self, order: BackfillJob, *, upto: str, left: bool) -> None:
         """Remember that all dates up to one are done; ``left``: but this one, of which something is asked for."""
 
         def noted(known: Progress) -> Progress:
@@ -209,20 +213,20 @@ class Backfill:
 
         self._progress(order, noted)
 
-    def _finish(self, order: Order) -> None:
+    def _finish(self, order: BackfillJob) -> None:
         """Remember that all dates are done; those that are left are done by the same order again."""
         self._progress(order, lambda known: replace(known, upto=order.last, finished=not known.left))
 
-    def _progress(self, order: Order, change: Callable[[Progress], Progress]) -> None:
+    def _progress(self, order: BackfillJob, change: Callable[[Progress], Progress]) -> None:
         """Change what is known of how far an order came; of a new one nothing is."""
         now = self._ports.clock.now()
 
         def decide(known: Progress | None) -> tuple[Progress, None]:
             return change(known or Progress(order=order, started_at=now)), None
 
-        transact(self._ports.store, self._key(order), kind=Progress, decide=decide, clock=self._ports.clock)
+        transact(self._ports, self._key(order), kind=Progress, decide=decide)
 
-    def _apply(self, item: Item, order: Order) -> None:
+    def _apply(self, item: Item, order: BackfillJob) -> None:
         """Give the commands that bring one phase of one run up to date; workers do the rest."""
         phase, run = item.phase, item.run
         self._gatekeeper.open(phase, run, by="operator")
@@ -240,7 +244,7 @@ class Backfill:
         if "dead" in item.reasons:
             self._gatekeeper.redrive(phase, run, step=None)
 
-    def _items(self, day: str, order: Order, *, expected: bool) -> Iterator[Item]:
+    def _items(self, day: str, order: BackfillJob, *, expected: bool) -> Iterator[Item]:
         runs = self._runs(day, order)
         owners = self._owners(runs, order)
         for run in runs:
@@ -264,7 +268,7 @@ class Backfill:
                 if reasons or lacking:
                     yield Item(phase=phase, run=run, reasons=reasons, lacking=lacking, anew=anew)
 
-    def _owners(self, runs: Sequence[Run], order: Order) -> dict[str, str]:
+    def _owners(self, runs: Sequence[Run], order: BackfillJob) -> dict[str, str]:
         """Return in which mode a step is built anew that several share: one that has built it, and most of the others.
 
         The table is built once, and the other modes hear of it.
@@ -291,7 +295,7 @@ class Backfill:
         return there.result_of(step) is not None
 
     def _reasons(
-        self, phase: str, run: Run, there: Phase | None, *, anew: Sequence[str], order: Order
+        self, phase: str, run: Run, there: Phase | None, *, anew: Sequence[str], order: BackfillJob
     ) -> Iterator[str]:
         if there is None:
             yield "not open"
@@ -326,10 +330,10 @@ class Backfill:
 
     def _hash(self, phase: str, run: Run, there: Phase, *, keep: bool) -> str:
         asks = self._plan.asks_calendar(phase, mode=run.mode)
-        anchors = self._almanac.expected(run.date, keep=keep).day.anchors if asks else None
+        anchors = self._calendar.expected(run.date, keep=keep).day.anchors if asks else None
         return self._plan.gate(phase, run=run, opened_at=there.opened_at, anchors=anchors).hash
 
-    def _runs(self, day: str, order: Order) -> list[Run]:
+    def _runs(self, day: str, order: BackfillJob) -> list[Run]:
         if order.modes:
             return [Run(day, mode) for mode in order.modes]
         known = [
@@ -340,7 +344,7 @@ class Backfill:
         main = self._plan.main_mode
         return known if any(run.mode == main for run in known) else [*known, Run(day, main)]
 
-    def _days(self, order: Order) -> Iterator[tuple[str, bool]]:
+    def _days(self, order: BackfillJob) -> Iterator[tuple[str, bool]]:
         """Give the dates that may have something to do, and whether they have games: else runs that ask no calendar."""
         free = [(phase, mode) for phase, mode, asks in self._gates(order) if not asks]
         for day in self._span(order):
@@ -350,10 +354,10 @@ class Backfill:
 
     def _is_expected(self, day: str) -> bool:
         """Tell whether a date has games; without a calendar every date has."""
-        known = self._almanac.foresee(day) if self._almanac.is_kept else None
-        return not self._almanac.is_kept or (known is not None and known.state == "games")
+        known = self._calendar.foresee(day) if self._calendar.is_kept else None
+        return not self._calendar.is_kept or (known is not None and known.state == "games")
 
-    def _gates(self, order: Order) -> Iterator[tuple[str, str, bool]]:
+    def _gates(self, order: BackfillJob) -> Iterator[tuple[str, str, bool]]:
         """Give the phases and modes of an order, and whether the calendar says on which dates they have runs."""
         for phase, plan in self._plan.phases.items():
             for mode in order.modes or self._plan.modes:
@@ -361,10 +365,10 @@ class Backfill:
                     yield phase, mode, self._plan.asks_calendar(phase, mode=mode)
 
     @staticmethod
-    def _span(order: Order) -> Sequence[str]:
+    def _span(order: BackfillJob) -> Sequence[str]:
         first, last = date.fromisoformat(order.first), date.fromisoformat(order.last)
         return [(first + timedelta(days=n)).isoformat() for n in range(min((last - first).days, DAYS_MAX) + 1)]
 
-    def _key(self, order: Order) -> str:
+    def _key(self, order: BackfillJob) -> str:
         digest = hashlib.sha256(msgspec.json.encode(order, order="sorted")).hexdigest()[:16]
         return f"backfill:{self._plan.pipeline}:{digest}:{order.first}.{order.last}"

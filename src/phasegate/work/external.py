@@ -11,23 +11,22 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import Receipt, Stamp
 from phasegate.errors import BadInput, Busy, NotFound, words
 from phasegate.gate.decisions import Answer, Report
-from phasegate.gate.freshness import present_inputs, survey
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import Phase, present_inputs, survey
 from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import Row
 from phasegate.work.worker import Worker
 from phasegate.write.inputs import part_of
-from phasegate.write.leases import Held, Leases
+from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
-from phasegate.write.writer import Work, Writer
+from phasegate.write.writer import WriteJob, Writer
 
 
 class StepRun:
     """One step of one run, in the hands of the caller."""
 
     def __init__(
-        self, step: Step, run: Run, *, phase: Phase, held: Held | None, writer: Writer, worker: Worker
+        self, step: Step, run: Run, *, phase: Phase, held: HeldLease | None, writer: Writer, worker: Worker
     ) -> None:
         self._step, self._run, self._held = step, run, held
         self._phase, self._writer, self._worker = phase, writer, worker
@@ -68,7 +67,7 @@ class StepRun:
             raise BadInput(f"step {self._step.name}: complete() was called; begin the step again to write more")
         if self._step.table is None or self._held is None:
             raise BadInput(f"step {self._step.name} has no table; give it one in the plan, or write elsewhere")
-        work = Work(self._step, self._run, self.inputs, rows=rows)
+        work = WriteJob(self._step, self._run, self.inputs, rows=rows)
         self._receipt = self._writer.write(work, held=self._held)
         return self._receipt
 
@@ -96,7 +95,7 @@ class StepRun:
         if sequence is not None:
             body["sequence"] = sequence
         told = messages.parse(body, where=f"complete of {self._step.name}")
-        assert isinstance(told, messages.Completion)
+        assert isinstance(told, messages.CompletionMessage)
         self.answer = self._worker.complete(told, where=f"complete of {self._step.name}")
         return self.answer
 
@@ -118,7 +117,7 @@ class StepRun:
         return next((i.trigger for name, i in self._phase.inputs.items() if name in needed), "")
 
 
-class Stepping:
+class ExternalSteps:
     """Opens steps for callers: by a trigger, a request, or the name of a run."""
 
     def __init__(self, plan: Plan, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker) -> None:
@@ -170,12 +169,12 @@ class Stepping:
             return chosen, run
         said = messages.parse(trigger, where="begin")
         match said:
-            case messages.Trigger():
+            case messages.TriggerMessage():
                 self._worker.begin(said)
                 return self._step(step, phase=said.receiver), keys.parse_run(said.run)
-            case messages.Request():
+            case messages.RequestMessage():
                 return self._step(said.step, phase=said.phase), keys.parse_run(said.run)
-            case messages.Completion():
+            case messages.CompletionMessage():
                 raise BadInput("begin: this is a completion message; begin takes a trigger, a request, or a run")
 
     def _step(self, name: str | None, *, phase: str | None) -> Step:

@@ -1,113 +1,98 @@
-"""Several workers in one process: they stop together, and none dies unnoticed.
+"""The threads that work on one pipeline: when they are idle, how they stop, and which of them failed.
 
-It refuses to decide what is worked on: that is the pipeline's. Several processes are simply several crews.
+It decides nothing about the work: that is the pipeline's. Several processes are several pools.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from phasegate.errors import words
-
-if TYPE_CHECKING:
-    from phasegate.pipeline import Pipeline
+from phasegate.ports import Observer
 
 THREADS_MAX = 64
-IDLE_PAUSE_S = 0.02
+Stop = Callable[[], bool]
 
 
-class Crew:
-    """``threads`` workers on one pipeline. ``stop`` may be called from a signal handler: it takes no lock."""
+def never() -> bool:
+    """Return False: nothing stops the work."""
+    return False
 
-    def __init__(self, pipeline: "Pipeline", *, threads: int = 1) -> None:
-        assert 1 <= threads <= THREADS_MAX, threads
-        self._pipeline, self._threads = pipeline, threads
-        self._stopping = False
-        self._lock = threading.Lock()
-        self._done = 0
-        self._found_nothing: dict[int, int] = {}
-        self._deaths: list[str] = []
 
-    def stop(self) -> None:
-        """Have every worker finish the unit in hand, give back its lease, and end."""
-        self._stopping = True
+class Unit:
+    """One look for work; ``done``: it did something. It stays True when the look ends in an error."""
 
-    def work(self, *, until_idle: bool = False) -> tuple[str, ...]:
-        """Work in all threads until ``stop``, or until nothing can be done now.
+    done = True
 
-        Return what each worker died of: one that dies of an error stops the others, and is told to the observer.
+
+class WorkerPool:
+    """Runs ``work_one`` in any number of threads, and knows when none of them has work in hand.
+
+    ``work_one`` does one unit of work and returns whether there was any; ``work`` goes on until its argument says stop.
+    """
+
+    def __init__(self, *, work_one: Callable[[], bool], work: Callable[[Stop], None], observer: Observer) -> None:
+        self._work_one, self._work, self._observer = work_one, work, observer
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._finished = 0
+
+    def run(self, *, threads: int = 1, until_idle: bool = False, stop: Stop = never) -> tuple[str, ...]:
+        """Work in ``threads`` threads until ``stop`` answers True, or until nothing is left to do now.
+
+        Each finishes the unit in hand first. Return the errors of threads that failed: one failure stops the others.
         """
+        assert 1 <= threads <= THREADS_MAX, threads
+        errors: list[str] = []
+
+        def stopping() -> bool:
+            return bool(errors) or stop()
+
+        def work(number: int) -> None:
+            try:
+                if until_idle:
+                    self.until_idle(stop=stopping)
+                else:
+                    self._work(stopping)
+            except BaseException as e:  # noqa: BLE001  a failed thread ends the pool; its error is returned
+                error = words(e)
+                errors.append(f"worker {number} died: {error}")
+                self._observer.event("worker died", worker=number, error=error)
+
         workers = [
-            threading.Thread(target=self._work, args=(number, until_idle), name=f"phasegate-worker-{number}")
-            for number in range(1, self._threads + 1)
+            threading.Thread(target=work, args=(number,), name=f"phasegate-worker-{number}")
+            for number in range(1, threads + 1)
         ]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-        return tuple(self._deaths)
+        return tuple(errors)
 
-    def _work(self, number: int, until_idle: bool) -> None:
-        try:
-            if until_idle:
-                self._work_until_idle(number)
-            else:
-                self._pipeline.work(self._stopped)
-        except BaseException as e:  # noqa: BLE001  a thread's death must end the crew; it is told and returned
-            error = words(e)
-            self._deaths.append(f"worker {number} died: {error}")
-            self.stop()
-            self._pipeline.ports.observer.event("worker died", worker=number, error=error)
+    def until_idle(self, *, units_max: int = 1_000_000, stop: Stop = never) -> int:
+        """Work in the calling thread until nothing can be done now; return how many units were done.
 
-    def _work_until_idle(self, number: int) -> None:
-        """Work until every worker has looked and found nothing since the last unit was done."""
-        while not self._stopping:
-            before = self._done
-            if self._pipeline.work_one():
-                with self._lock:
-                    self._done += 1
-            elif self._is_over(number, before):
-                return
-            else:
-                self._pipeline.ports.clock.sleep(IDLE_PAUSE_S)
-
-    def _is_over(self, number: int, before: int) -> bool:
-        """Note that a worker found nothing, where ``before`` units were done; tell whether it may go."""
-        with self._lock:
-            self._found_nothing[number] = before
-            over = len(self._found_nothing) == self._threads and set(self._found_nothing.values()) == {self._done}
-            if over:
-                del self._found_nothing[number]
-                self._threads -= 1
-        return over
-
-    def _stopped(self) -> bool:
-        return self._stopping
-
-
-class Unit:
-    """One look for work; ``done`` says whether there was any. It stays True when the look ends in an error."""
-
-    done = True
-
-
-class Hands:
-    """Counts the looks for work that are under way, and those that did something."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._busy = 0
-        self._finished = 0
+        Of several threads, each stays until the others have nothing in hand: a unit may lead to more.
+        """
+        done = 0
+        while done < units_max and not stop():
+            seen = self._finished
+            with self.unit() as unit:
+                unit.done = self._work_one()
+            if unit.done:
+                done += 1
+            elif not self.wait(seen):
+                break
+        return done
 
     @property
     def finished(self) -> int:
-        """Return how many looks did something so far."""
+        """Return how many units did something so far."""
         return self._finished
 
     @contextmanager
     def unit(self) -> Iterator[Unit]:
-        """Have a look for work in hand during the block."""
+        """Count a unit as in hand during the block."""
         unit = Unit()
         with self._changed:
             self._busy += 1
@@ -120,7 +105,7 @@ class Hands:
                 self._changed.notify_all()
 
     def wait(self, seen: int, /) -> bool:
-        """Wait until another look did something since ``seen``, and return True; False once nobody is at it."""
+        """Wait until a unit did something after ``seen``; return False once none is in hand."""
         with self._changed:
             self._changed.wait_for(lambda: self._finished != seen or not self._busy)
             return self._finished != seen

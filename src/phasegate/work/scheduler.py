@@ -5,19 +5,19 @@ from collections.abc import Iterable, Iterator
 from phasegate.base import keys
 from phasegate.base.dates import local_date, shift
 from phasegate.base.keys import Run
-from phasegate.calendar.calendar import Almanac
-from phasegate.calendar.month import Day, Known, Month, month_bounds
+from phasegate.calendar.calendar import Calendar
+from phasegate.calendar.month import Day, Learned, Month, month_bounds
 from phasegate.errors import BadInput, PhasegateError
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 
 
-class Timekeeper:
+class Scheduler:
     """Looks at a month's calendar when it is due."""
 
-    def __init__(self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, almanac: Almanac) -> None:
-        self._plan, self._ports, self._gatekeeper, self._almanac = plan, ports, gatekeeper, almanac
+    def __init__(self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, calendar: Calendar) -> None:
+        self._plan, self._ports, self._gatekeeper, self._calendar = plan, ports, gatekeeper, calendar
         self._kept = ""
 
     def keep_up(self) -> None:
@@ -25,39 +25,39 @@ class Timekeeper:
 
         So the clock goes on after an outage of any length; runs that it missed are absent, and a finding.
         """
-        if not self._almanac.is_kept:
+        if not self._calendar.is_kept:
             return
         month = local_date(self._ports.clock.now(), timezone=self._plan.timezone)[:7]
         if month != self._kept:
-            if self._almanac.read(month) is None:
+            if self._calendar.read(month) is None:
                 self.ask(month)
             self._kept = month
 
     def look(self, key: str) -> None:
         """Ask the source if its time has come, open the runs whose time has come, and see to the next month."""
         month, now = key.rpartition(":")[2], self._ports.clock.now()
-        known = self._almanac.read(month)
+        known = self._calendar.read(month)
         if known is None:
             return
         if known.ask_at is not None and known.ask_at <= now:
-            self._almanac.refresh(month)
+            self._calendar.refresh(month)
         failure = self._tell(month)
-        known = self._almanac.read(month) or known
+        known = self._calendar.read(month) or known
         self._start(month, known, now=now)
         last = month_bounds(month)[1]
-        if now < known.ends_at < now + 35 * 86400.0 and self._almanac.read(shift(last, 1)[:7]) is None:
-            self._almanac.refresh(shift(last, 1)[:7])
+        if now < known.ends_at < now + 35 * 86400.0 and self._calendar.read(shift(last, 1)[:7]) is None:
+            self._calendar.refresh(shift(last, 1)[:7])
         if failure is not None:
             raise failure
 
     def ask(self, month: str) -> None:
         """Ask the source about a month now, with what follows for runs that are open."""
-        self._almanac.refresh(month)
+        self._calendar.refresh(month)
         self._tell(month)
 
     def put(self, days: Iterable[Day]) -> None:
         """Take over what somebody who has just looked says of dates, with what follows for runs that are open."""
-        for month in self._almanac.put(days):
+        for month in self._calendar.put(days):
             self._tell(month)
 
     def _tell(self, month: str) -> PhasegateError | None:
@@ -65,7 +65,7 @@ class Timekeeper:
 
         Return the first error: one date that cannot be told keeps back no other.
         """
-        known = self._almanac.read(month)
+        known = self._calendar.read(month)
         if known is None:
             return None
         # of what is void again and again: a run may have been opened by somebody who did not know it yet
@@ -80,10 +80,10 @@ class Timekeeper:
             else:
                 told[on] = entry.order
         if told or known.changed:
-            self._almanac.note_heard(month, told)
+            self._calendar.note_heard(month, told)
         return failure
 
-    def _settle(self, known: Known) -> None:
+    def _settle(self, known: Learned) -> None:
         """Void the open runs of a date that no longer takes place, or bring back those of one that does after all."""
         day = known.day
         why = None if day.state == "games" else day.reason or f"the calendar says {day.state}"
@@ -103,7 +103,7 @@ class Timekeeper:
                 self._gatekeeper.open(phase, run, by="schedule")
         upcoming = min((at for at, _, _ in times if at > now), default=None)
         if times or known.next_start is not None:
-            self._almanac.note_started(month, now, upcoming=upcoming, seen=known)
+            self._calendar.note_started(month, now, upcoming=upcoming, seen=known)
 
     def _starts(self, known: Month) -> Iterator[tuple[float, str, Run]]:
         for date, entry in known.days.items():

@@ -9,8 +9,8 @@ from phasegate.bus import Delivery
 from phasegate.errors import BadDocument, BadInput, NotFound, words
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Input
 from phasegate.gate.quarantine import Quarantine
+from phasegate.gate.records import Input
 from phasegate.plan.gate import GOOD, Status
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
@@ -65,19 +65,19 @@ class Worker:
     def _dispatch(self, delivery: Delivery) -> str:
         where = f"message {delivery.message.id}"
         said = messages.parse(delivery.message.body, where=where)
-        if not isinstance(said, messages.Completion) and said.pipeline != self._plan.pipeline:
+        if not isinstance(said, messages.CompletionMessage) and said.pipeline != self._plan.pipeline:
             raise BadInput(f"{where}: is of pipeline {said.pipeline!r}, this is {self._plan.pipeline!r}")
         match said:
-            case messages.Trigger():
+            case messages.TriggerMessage():
                 return self.begin(said).outcome
-            case messages.Request():
+            case messages.RequestMessage():
                 step = self._step(said.step, where=where)
                 return self._builder.serve(step, keys.parse_run(said.run), request_id=said.id)
-            case messages.Completion():
+            case messages.CompletionMessage():
                 self._check_ordered(said, where=where)
                 return self.complete(said, where=where).outcome
 
-    def begin(self, said: messages.Trigger) -> Answer:
+    def begin(self, said: messages.TriggerMessage) -> Answer:
         """Begin the phase that a trigger is for, then acknowledge it to the phase that fired."""
         run = keys.parse_run(said.run)
         phase = self._plan.phases.get(said.receiver)
@@ -91,7 +91,7 @@ class Worker:
         self._gatekeeper.acknowledge(said.phase, run, generation=said.generation, receiver=said.receiver, ack="begin")
         return answer
 
-    def complete(self, said: messages.Completion, *, where: str) -> Answer:
+    def complete(self, said: messages.CompletionMessage, *, where: str) -> Answer:
         """Report what somebody outside says of an external step, and acknowledge the trigger that it echoes.
 
         An unknown member is quarantined, never counted.
@@ -130,14 +130,14 @@ class Worker:
             raise BadInput(f"step {step.name} is no member of {step.phase} in run {run}; {mend}")
         return answer
 
-    def _check_ordered(self, said: messages.Completion, *, where: str) -> None:
+    def _check_ordered(self, said: messages.CompletionMessage, *, where: str) -> None:
         """Refuse a message that nothing orders: delivered again later, it would count as the newest."""
         step = self._plan.steps.get(said.step)
         unordered = said.sequence is None and said.completed_at is None
         if step is not None and unordered and (step.table is None or said.status not in GOOD):
             raise BadInput(f"{where}: nothing says how new it is; add sequence, or completed_at")
 
-    def _consumed(self, said: messages.Completion, *, where: str) -> Answer:
+    def _consumed(self, said: messages.CompletionMessage, *, where: str) -> Answer:
         """Take the word of a consumer that is no step of the plan. One that failed has not acknowledged anything."""
         if said.status not in GOOD:
             raise BadInput(f"{where}: {said.trigger_id} ended as {said.status}: {said.error or 'no reason given'}")

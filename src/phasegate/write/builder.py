@@ -9,22 +9,32 @@ from collections.abc import Callable, Mapping, Sequence
 from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Receipt, Stamp
-from phasegate.errors import BadInput, Contended, Fenced, ForeignStore, LeaseLost, Moved, Partial, Unavailable, words
+from phasegate.errors import (
+    BadInput,
+    Contended,
+    Fenced,
+    ForeignStore,
+    InputsChanged,
+    LeaseLost,
+    Partial,
+    Unavailable,
+    words,
+)
 from phasegate.gate.decisions import Report
-from phasegate.gate.freshness import same
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Request
+from phasegate.gate.phase import same
+from phasegate.gate.records import Request
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.warehouse import Reader, Row
-from phasegate.write import preconditions as judge
+from phasegate.write import preconditions
 from phasegate.write.inputs import part_of, stamps_now
-from phasegate.write.leases import Held, Leases
-from phasegate.write.read_repair import Corrector
+from phasegate.write.leases import HeldLease, Leases
+from phasegate.write.read_repair import ReadRepair
 from phasegate.write.reading import Reading
 from phasegate.write.reports import report_of
-from phasegate.write.writer import Work, Writer
+from phasegate.write.writer import WriteJob, Writer
 
 PythonStep = Callable[[Reading], Sequence[Row]]
 
@@ -40,10 +50,10 @@ class Builder:
         gatekeeper: Gatekeeper,
         leases: Leases,
         writer: Writer,
-        corrector: Corrector,
+        read_repair: ReadRepair,
         functions: Mapping[str, PythonStep],
     ) -> None:
-        self._plan, self._ports, self._gatekeeper, self._corrector = plan, ports, gatekeeper, corrector
+        self._plan, self._ports, self._gatekeeper, self._read_repair = plan, ports, gatekeeper, read_repair
         self._leases, self._writer, self._functions = leases, writer, functions
 
     def serve(self, step: Step, run: Run, *, request_id: str) -> str:
@@ -63,12 +73,12 @@ class Builder:
                 return "not asked for"
             return self._serve(step, run, request=request, held=held)
 
-    def _serve(self, step: Step, run: Run, *, request: Request, held: Held) -> str:
+    def _serve(self, step: Step, run: Run, *, request: Request, held: HeldLease) -> str:
         said: Report | None
         try:
             said = report_of(step.name, self._build(step, run, request=request, held=held), request=request.id)
-        except Moved as e:
-            self._corrector.tell_owners(request, step, run=run)
+        except InputsChanged as e:
+            self._read_repair.tell_owners(request, step, run=run)
             said = self._failure(step, request, status="moved", error=e)
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
@@ -90,7 +100,7 @@ class Builder:
         self._ports.observer.event("step not done", step=step.name, status=status, error=text)
         return Report(member=step.name, status=status, error=text, request=request.id)
 
-    def _build(self, step: Step, run: Run, *, request: Request, held: Held) -> Receipt:
+    def _build(self, step: Step, run: Run, *, request: Request, held: HeldLease) -> Receipt:
         """Return the receipt of these inputs and this code: the newest there is, or that of a write now."""
         part = part_of(step, run)
         with self._ports.warehouse.snapshot() as reader:
@@ -104,7 +114,7 @@ class Builder:
                 self._check_reads(reader, step, run, asked=request.inputs)
                 return newest
         self._writer.create_inputs(step, run)
-        work = Work(step, run, request.inputs, forced=request.forced)
+        work = WriteJob(step, run, request.inputs, forced=request.forced)
         if step.kind == "python":
             work = self._prepared(work, held=held)
         return self._writer.write(work, held=held)
@@ -115,22 +125,22 @@ class Builder:
         Nobody can order two reads of it: an older one may be told last, and a receipt that fits it would settle it.
         """
         reads = {name: stamp for name, stamp in asked.items() if not stamp.token}
-        gone = judge.moved(reads, stamps_now(self._plan, reader, asked=reads, run=run)) if reads else ()
+        gone = preconditions.moved(reads, stamps_now(self._plan, reader, asked=reads, run=run)) if reads else ()
         if gone:
-            raise Moved(f"{step.name}: {', '.join(gone)} changed since this was asked for; it is not confirmed")
+            raise InputsChanged(f"{step.name}: {', '.join(gone)} changed since this was asked for; it is not confirmed")
 
-    def _prepared(self, work: Work, *, held: Held) -> Work:
+    def _prepared(self, work: WriteJob, *, held: HeldLease) -> WriteJob:
         """Run a Python step: stamps first, then its reads, then its rows."""
         step = work.step
         function = self._functions.get(step.python)
         if function is None:
             raise BadInput(f"step {step.name}: {step.python} is not to be found; check module and function")
         reading = Reading(self._plan, self._ports.warehouse, asked=work.inputs, run=work.run, check=held.check)
-        gone = judge.moved(work.inputs, reading.before)
+        gone = preconditions.moved(work.inputs, reading.before)
         if gone:
-            raise Moved(f"{step.name}: {', '.join(gone)} changed since this was asked for; it was not run")
+            raise InputsChanged(f"{step.name}: {', '.join(gone)} changed since this was asked for; it was not run")
         rows = function(reading)
         before = reading.before if step.reads == "attested" else {}
         if not isinstance(rows, Sequence):
             raise BadInput(f"step {step.name}: {step.python} returned {type(rows).__name__}; return a list of dicts")
-        return Work(step, work.run, work.inputs, rows=rows, before=before, forced=work.forced)
+        return WriteJob(step, work.run, work.inputs, rows=rows, before=before, forced=work.forced)

@@ -21,4 +21,4 @@ def store_id(ports: Ports) -> str:
         new = old or Identity(id=fresh)
         return new, new.id
 
-    return transact(ports.store, KEY, kind=Identity, decide=decide, clock=ports.clock)
+    return transact(ports, KEY, kind=Identity, decide=decide)

@@ -3,12 +3,11 @@
 A lease keeps honest holders apart most of the time. What keeps a stale one from writing is the fence.
 """
 
-from collections.abc import Callable
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from phasegate.base.codec import State
+from phasegate.base.codec import Decision, State
 
 A = TypeVar("A")
 
@@ -33,10 +32,9 @@ class Lease(State, frozen=True):
         return self.until if self.holder is not None else None
 
 
-Decision = Callable[[Lease | None], tuple[Lease, A]]
-
-
-def acquire(holder: str, *, ttl_s: float, now: float, purpose: str = "", owner: str = "") -> Decision[int | None]:
+def acquire(
+    holder: str, *, ttl_s: float, now: float, purpose: str = "", owner: str = ""
+) -> Decision[Lease, int | None]:
     """Take the lease if it is free or has run out; answer its token, or None while somebody else holds it."""
 
     def decide(lease: Lease | None) -> tuple[Lease, int | None]:
@@ -52,7 +50,7 @@ def acquire(holder: str, *, ttl_s: float, now: float, purpose: str = "", owner: 
     return decide
 
 
-def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[bool]:
+def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[Lease, bool]:
     """Hold on for another ``ttl_s``; answer whether the lease was still ours."""
 
     def decide(lease: Lease | None) -> tuple[Lease, bool]:
@@ -64,7 +62,7 @@ def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[bool
     return decide
 
 
-def release(holder: str, *, token: int) -> Decision[bool]:
+def release(holder: str, *, token: int) -> Decision[Lease, bool]:
     """Give the lease back; answer whether it was ours to give. Only its own holder can."""
 
     def decide(lease: Lease | None) -> tuple[Lease, bool]:
@@ -76,7 +74,7 @@ def release(holder: str, *, token: int) -> Decision[bool]:
     return decide
 
 
-def raise_to(token: int) -> Decision[int]:
+def raise_to(token: int) -> Decision[Lease, int]:
     """Lift the token to at least ``token``, as after adopting a fence of a lost store; answer the token now."""
 
     def decide(lease: Lease | None) -> tuple[Lease, int]:

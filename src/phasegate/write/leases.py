@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from phasegate.base import keys
-from phasegate.base.codec import decode
+from phasegate.base.codec import Decision, decode
 from phasegate.base.receipt import Part
 from phasegate.errors import LeaseLost, PhasegateError
 from phasegate.ports import Ports
@@ -16,7 +16,7 @@ from phasegate.write.lease import Lease
 A = TypeVar("A")
 
 
-class Held:
+class HeldLease:
     """A lease that is held: its token, and whether it still is. Judged by the monotonic clock.
 
     ``owes``: something was committed and is not reported yet. Such a lease is not given back: it runs out, and
@@ -40,7 +40,7 @@ class Held:
         start = self._ports.clock.monotonic()
         decide = lease.renew(self.holder, token=self.token, ttl_s=self._ttl_s, now=self._ports.clock.now())
         try:
-            ours = transact(self._ports.store, self.key, kind=Lease, decide=decide, clock=self._ports.clock)
+            ours = transact(self._ports, self.key, kind=Lease, decide=decide)
         except PhasegateError as e:
             self._ports.observer.event("heartbeat failed", key=self.key, token=self.token, error=str(e))
             return start < self._until
@@ -61,7 +61,7 @@ class Leases:
         self._ports, self._warehouse, self._ttl_s, self._heartbeat_s = ports, warehouse, ttl_s, heartbeat_s
 
     @contextmanager
-    def hold(self, part: Part, *, purpose: str, owner: str = "") -> Iterator[Held | None]:
+    def hold(self, part: Part, *, purpose: str, owner: str = "") -> Iterator[HeldLease | None]:
         """Hold the lease of a partition during the block, renewing it in the background; None: somebody else has it.
 
         The holder is drawn per acquisition, so two threads never share a token.
@@ -75,7 +75,7 @@ class Leases:
         if token is None:
             yield None
             return
-        held = Held(key, holder=holder, token=token, until=until, ports=self._ports, ttl_s=self._ttl_s)
+        held = HeldLease(key, holder=holder, token=token, until=until, ports=self._ports, ttl_s=self._ttl_s)
         stop = self._ports.background.every(self._heartbeat_s, held.beat)
         try:
             yield held
@@ -93,5 +93,5 @@ class Leases:
         """Lift the token of a partition's lease to at least ``token``; return the token now."""
         return self._do(keys.lease_key(self._warehouse, part), lease.raise_to(token))
 
-    def _do(self, key: str, decide: lease.Decision[A]) -> A:
-        return transact(self._ports.store, key, kind=Lease, decide=decide, clock=self._ports.clock)
+    def _do(self, key: str, decide: Decision[Lease, A]) -> A:
+        return transact(self._ports, key, kind=Lease, decide=decide)

@@ -7,25 +7,26 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.ledger import differing
-from phasegate.gate.phase import Phase, Request
-from phasegate.gate.propagation import News
-from phasegate.gate.propagator import Herald
+from phasegate.gate.phase import Phase
+from phasegate.gate.propagation import DateChange
+from phasegate.gate.propagator import Propagator
+from phasegate.gate.records import Request
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
-from phasegate.write import preconditions as judge
+from phasegate.write import preconditions
 from phasegate.write.inputs import owner, stamps_now, window_now
 from phasegate.write.reports import TableReporter
 
 
-class Corrector:
+class ReadRepair:
     """Compares the inputs that were asked for with the warehouse, and reports each difference to its owner."""
 
     def __init__(
-        self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, tables: TableReporter, herald: Herald
+        self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, tables: TableReporter, propagator: Propagator
     ) -> None:
         self._plan, self._ports = plan, ports
-        self._gatekeeper, self._tables, self._herald = gatekeeper, tables, herald
+        self._gatekeeper, self._tables, self._propagator = gatekeeper, tables, propagator
 
     def tell_owners(self, request: Request, step: Step, *, run: Run) -> None:
         """Report what a request's inputs hold now to the documents that own them: a lost report heals itself.
@@ -39,10 +40,10 @@ class Corrector:
 
         with self._ports.warehouse.snapshot() as reader:
             now = stamps_now(self._plan, reader, asked=request.inputs, run=run)
-            needs = {name: owner(self._plan, name) for name in judge.moved(request.inputs, now)}
+            needs = {name: owner(self._plan, name) for name in preconditions.moved(request.inputs, now)}
             windows = {need: window_now(self._plan, reader, need=need, run=run) for need in needs.values() if need.back}
         for need, stamps in windows.items():
-            for day in differing(stamps, self._herald.reading(need, run.date).stamps):
+            for day in differing(stamps, self._propagator.reading(need, run.date).stamps):
                 self._correct_date(need, day, stamps.get(day, ABSENT))
         for need in needs.values():
             if not need.back:
@@ -61,6 +62,6 @@ class Corrector:
             there = self._gatekeeper.read(step.phase, Run(day, mode))
             if there is not None and step.name in there.members and there.void is None:
                 self._tables.correct(step, Run(day, mode))
-        number = self._herald.record(step.name, day, stamp=stamp)
+        number = self._propagator.record(step.name, day, stamp=stamp)
         if number:  # whoever heard the older read; all of these are due
-            self._herald.tell_later(step.name, News(day, number, origin=day))
+            self._propagator.tell_later(step.name, DateChange(day, number, origin=day))

@@ -10,7 +10,7 @@ from phasegate.base.receipt import Receipt, Stamp
 from phasegate.errors import BadInput, Contended
 from phasegate.gate.decisions import READ_AGAIN, Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Result
+from phasegate.gate.records import Result
 from phasegate.plan.model import Step
 from phasegate.ports import Ports
 from phasegate.write.inputs import part_of

@@ -13,7 +13,7 @@ from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.transact import transact
-from phasegate.write.leases import Held, Leases
+from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
 
 
@@ -43,7 +43,7 @@ class Rescuer:
             held.owes = False
             return found
 
-    def _shut(self, part: Part, held: Held) -> Receipt | None:
+    def _shut(self, part: Part, held: HeldLease) -> Receipt | None:
         """Raise the fence to our token, so that the silent holder can no longer commit; return the newest receipt."""
         with self._ports.warehouse.transaction() as tx:
             tx.change_fence(part, token=held.token, store_id=self._store_id)
@@ -65,4 +65,4 @@ class Rescuer:
             return "nobody's"
         now, said = self._ports.clock.now(), report_of(receipt.step, receipt)
         decide = decisions.report(said, key=owner, now=now, attempt=self._ports.ids())
-        return transact(self._ports.store, owner, kind=Phase, decide=decide, clock=self._ports.clock).outcome
+        return transact(self._ports, owner, kind=Phase, decide=decide).outcome

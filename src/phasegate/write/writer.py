@@ -11,19 +11,19 @@ from phasegate.base.fingerprint import rows_of
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Changes, Part, Receipt, Staged, Stamp
 from phasegate.base.table import Table
-from phasegate.errors import Ambiguous, Conflict, Contended, Fenced, ForeignStore, Moved
+from phasegate.errors import Ambiguous, Conflict, Contended, Fenced, ForeignStore, InputsChanged
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.warehouse import Params, Row, Transaction
-from phasegate.write import preconditions as judge
+from phasegate.write import preconditions
 from phasegate.write.inputs import part_of, stamps_now
-from phasegate.write.leases import Held
+from phasegate.write.leases import HeldLease
 
 TRIES_MAX = 16
 
 
 @dataclass(frozen=True)
-class Work:
+class WriteJob:
     """What to write. ``sql`` with its parameters, or ``rows`` that a Python step made.
 
     ``inputs`` are the stamps the request asks for; ``before`` those taken before a Python step's first read.
@@ -75,7 +75,7 @@ class Writer:
                 self.create_inputs(read, run)
                 self._ports.warehouse.create(read.table, sql=read.sql or None, params={"run_date": run.date})
 
-    def write(self, work: Work, *, held: Held) -> Receipt:
+    def write(self, work: WriteJob, *, held: HeldLease) -> Receipt:
         """Write and return the receipt.
 
         Raises Moved (inputs changed, nothing written), Fenced (a newer holder), ForeignStore, Partial (would lose
@@ -114,7 +114,7 @@ class Writer:
         )  # fmt: skip
         return receipt
 
-    def _transaction(self, work: Work, *, held: Held, write_id: str) -> Receipt:
+    def _transaction(self, work: WriteJob, *, held: HeldLease, write_id: str) -> Receipt:
         with self._ports.warehouse.transaction() as tx:
             held.on_lost = tx.interrupt
             try:
@@ -128,28 +128,30 @@ class Writer:
                 held.on_lost = None
         return receipt
 
-    def _enter(self, tx: Transaction, work: Work, *, token: int) -> dict[str, Stamp]:
+    def _enter(self, tx: Transaction, work: WriteJob, *, token: int) -> dict[str, Stamp]:
         """Pass the fence, make sure that the inputs are still those asked for, and return what they hold."""
         if not tx.change_fence(work.part, token=token, store_id=self.store_id):
-            raise judge.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
+            raise preconditions.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
         now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
-        gone = judge.moved(work.inputs, now) or judge.reread(work.before, now)
+        gone = preconditions.moved(work.inputs, now) or preconditions.reread(work.before, now)
         if gone:
-            raise Moved(f"{work.step.name}: {', '.join(gone)} changed since this was asked for; nothing was written")
+            raise InputsChanged(
+                f"{work.step.name}: {', '.join(gone)} changed since this was asked for; nothing was written"
+            )
         return {name: asked if asked == ABSENT else now[name] for name, asked in work.inputs.items()}
 
-    def _stage(self, tx: Transaction, work: Work) -> Staged:
+    def _stage(self, tx: Transaction, work: WriteJob) -> Staged:
         if work.rows is None:
             tx.stage_query(work.table, work.step.sql, work.params)
         else:
             tx.stage_rows(work.table, work.rows)
-        ahead = self._ports.clock.now() + judge.VERSION_AHEAD_MAX_S
+        ahead = self._ports.clock.now() + preconditions.VERSION_AHEAD_MAX_S
         staged = tx.inspect(work.table, partition=work.run.date, version_max=ahead)
-        judge.check_staged(staged, table=work.table, part=work.part)
+        preconditions.check_staged(staged, table=work.table, part=work.part)
         return staged
 
     def _fill(
-        self, tx: Transaction, work: Work, *, staged: Staged, inputs: Mapping[str, Stamp], token: int, write_id: str
+        self, tx: Transaction, work: WriteJob, *, staged: Staged, inputs: Mapping[str, Stamp], token: int, write_id: str
     ) -> Receipt:
         duplicates = tx.deduplicate(work.table)
         changes = self._change(tx, work, staged=staged, kept=staged.rows - duplicates, token=token)
@@ -178,9 +180,11 @@ class Writer:
         )
 
     @staticmethod
-    def _change(tx: Transaction, work: Work, *, staged: Staged, kept: int, token: int) -> Changes:
+    def _change(tx: Transaction, work: WriteJob, *, staged: Staged, kept: int, token: int) -> Changes:
         if work.table.write == "merge":
             return tx.merge(work.table, partition=work.run.date, token=token)
         if not work.forced:
-            judge.check_shrink(rows=kept, present=staged.present, part=work.part, shrink_max=work.step.shrink_max)
+            preconditions.check_shrink(
+                rows=kept, present=staged.present, part=work.part, shrink_max=work.step.shrink_max
+            )
         return tx.replace(work.table, partition=work.run.date, token=token)

@@ -11,7 +11,7 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import GAP, count, emit, emit_json, table, talk
 
 if TYPE_CHECKING:
-    from phasegate.alerts.delivery import Post
+    from phasegate.alerts.delivery import Notification
     from phasegate.alerts.evaluations import Watch
     from phasegate.alerts.incident import Incident
     from phasegate.channel import Reply
@@ -47,10 +47,10 @@ def listing(app: App, /, *, as_json: bool) -> int:
     Reads documents only. Exits with 1 if there are any.
     """
     from phasegate.alerts.incidents import Incidents
-    from phasegate.calendar.calendar import Almanac
+    from phasegate.calendar.calendar import Calendar
 
     plan, ports = app.reading()
-    service = Incidents(plan, ports, almanac=Almanac(plan, ports, dates=None))
+    service = Incidents(plan, ports, calendar=Calendar(plan, ports, dates=None))
     broken: list[BadDocument] = []
     found, watched, times = service.listed(broken=broken), service.watched(), app.times(plan)
     if as_json:
@@ -80,7 +80,7 @@ def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
     Exits with 1 if one did not take it, with 2 if there is none.
     """
     from phasegate.alerts.notes import of_test
-    from phasegate.alerts.notifier import Teller
+    from phasegate.alerts.notifier import Notifier
     from phasegate.errors import NotFound
     from phasegate.observe import CountingObserver
     from phasegate.system import new_id
@@ -90,10 +90,10 @@ def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
     known = _known(plan)
     if channel is not None and channel not in known:
         raise NotFound(f"channel {channel!r}: the plan has {', '.join(known)}")
-    teller = Teller(open_channels(plan, os.environ), observer=CountingObserver())
+    notifier = Notifier(open_channels(plan, os.environ), observer=CountingObserver())
     number, now = new_id(), app.clock.now()
     replies = {
-        name: teller.tell(name, of_test(name, pipeline=plan.pipeline, timezone=plan.timezone, number=number, now=now))
+        name: notifier.tell(name, of_test(name, pipeline=plan.pipeline, timezone=plan.timezone, number=number, now=now))
         for name in ([channel] if channel is not None else known)
     }
     if as_json:
@@ -216,7 +216,7 @@ def _neglected(incident: "Incident", *, watched: "Watch", times: "Times") -> str
     return f"; {', '.join(gone)} was not evaluated since {since}: if it is gone, phasegate alerts close"
 
 
-def _told(post: "Post", *, times: "Times") -> str:
+def _told(post: "Notification", *, times: "Times") -> str:
     """Return what a channel knows, and what it must still be told."""
     known = f"told {post.told} at {times.moment(post.at)}" if post.told and post.at is not None else "not told"
     if not post.pending:

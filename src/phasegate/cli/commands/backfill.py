@@ -14,7 +14,7 @@ from phasegate.cli.kit.views import held_back
 
 if TYPE_CHECKING:
     from phasegate.pipeline import Pipeline
-    from phasegate.work.backfill import Item, Order
+    from phasegate.work.backfill import BackfillJob, Item
 
 BAR = 24
 SHOWN = 40
@@ -22,7 +22,7 @@ AGAIN = "start it again with the same arguments to go on"
 
 
 @dataclass
-class Outcome:
+class BackfillResult:
     """What came of a backfill.
 
     ``unsettled``: (run, reason). ``drifted``: runs whose windows changed and were not read anew. ``held``: (run,
@@ -71,9 +71,9 @@ def backfill(  # noqa: PLR0913  one parameter for each option
     """
     from phasegate.base.keys import parse_date
     from phasegate.cli.kit.tally import Tally
-    from phasegate.work.backfill import Order
+    from phasegate.work.backfill import BackfillJob
 
-    order = Order(
+    order = BackfillJob(
         first=parse_date(first), last=parse_date(last), modes=modes, cascade=cascade, quiet=not retrigger,
         steps=tuple(name.strip() for name in (steps or "").split(",") if name.strip()),
     )  # fmt: skip
@@ -82,7 +82,7 @@ def backfill(  # noqa: PLR0913  one parameter for each option
     with app.pipeline(tally) as pipeline:
         pipeline.backfill.check(order)
         items = pipeline.backfill.items(order)
-        outcome = Outcome() if dry_run else _work(pipeline, order, items, workers=workers)
+        outcome = BackfillResult() if dry_run else _work(pipeline, order, items, workers=workers)
         _look(pipeline, order, [] if dry_run else items, outcome=outcome)
     outcome.errors += tally.errors
     if as_json:
@@ -98,31 +98,22 @@ def backfill(  # noqa: PLR0913  one parameter for each option
     return FINDINGS if outcome.stopped or outcome.unsettled or any(item.lacking for item in items) else FINE
 
 
-def _work(pipeline: "Pipeline", order: "Order", items: "list[Item]", *, workers: int) -> Outcome:
+def _work(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, workers: int) -> BackfillResult:
     """Do date by date; return what came of it."""
-    from phasegate.work.pool import Crew
-
-    outcome = Outcome()
-    crews = [Crew(pipeline, threads=workers)]
-
-    def stop(name: str) -> None:
-        outcome.stopped.append(name)
-        crews[0].stop()
+    outcome = BackfillResult()
 
     def work() -> bool:
-        crews[0] = Crew(pipeline, threads=workers)
-        if not outcome.stopped:
-            outcome.errors += crews[0].work(until_idle=True)
+        outcome.errors += pipeline.pool.run(threads=workers, until_idle=True, stop=lambda: bool(outcome.stopped))
         return not outcome.stopped and not outcome.errors
 
-    with told_to_stop(stop, say=f"finishing the unit in hand; {AGAIN}"):
+    with told_to_stop(outcome.stopped.append, say=f"finishing the unit in hand; {AGAIN}"):
         pipeline.backfill.carry_out(order, items, work=work, told=_bar)
     if sys.stderr.isatty():
         click.echo(err=True)
     return outcome
 
 
-def _look(pipeline: "Pipeline", order: "Order", items: "list[Item]", *, outcome: Outcome) -> None:
+def _look(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, outcome: BackfillResult) -> None:
     """Note where the span stands now, above all the runs that were touched."""
     from phasegate.errors import BadDocument
 
@@ -143,7 +134,7 @@ def _bar(number: int, total: int, day: str) -> None:
         click.echo(f"\r[{'#' * done}{'.' * (BAR - done)}] {number} of {total} dates, {day}", err=True, nl=False)
 
 
-def _document(items: "list[Item]", outcome: Outcome, *, dry_run: bool) -> dict[str, object]:
+def _document(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> dict[str, object]:
     return {
         "dry_run": dry_run,
         "runs": [{"run": str(item.run), "phase": item.phase, "reasons": list(item.reasons),
@@ -156,7 +147,7 @@ def _document(items: "list[Item]", outcome: Outcome, *, dry_run: bool) -> dict[s
     }  # fmt: skip
 
 
-def _lines(items: "list[Item]", outcome: Outcome, *, dry_run: bool) -> list[str]:
+def _lines(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> list[str]:
     lines: list[str] = []
     if outcome.drifted:
         lines.append(f"{count(len(outcome.drifted), 'phase')} built before earlier dates changed, and left so: "
@@ -174,7 +165,7 @@ def _table(items: "list[Item]") -> list[str]:
     return [*lines, ""]
 
 
-def _closing(items: "list[Item]", outcome: Outcome, *, dry_run: bool) -> list[str]:
+def _closing(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> list[str]:
     lines: list[str] = []
     runs, lacking = {str(item.run) for item in items}, {str(item.run) for item in items if item.lacking}
     done = runs - lacking - {run for run, _ in outcome.unsettled}

@@ -134,7 +134,7 @@ def _reported(pipeline: "Pipeline", body: Mapping[str, object], *, outcome: str)
     from phasegate.base import keys
 
     said = messages.parse({"kind": "completion", **body}, where=WHERE)
-    assert isinstance(said, messages.Completion)
+    assert isinstance(said, messages.CompletionMessage)
     if not said.step:
         _, phase, run, _, _ = keys.parse_trigger(said.trigger_id)
         return Reported(pipeline, run, phase=phase, step=None, outcome=outcome)

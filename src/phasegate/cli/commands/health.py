@@ -12,7 +12,7 @@ from phasegate.cli.kit.output import emit, emit_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from phasegate.base.findings import Outcome
+    from phasegate.base.findings import CheckResult
     from phasegate.cli.kit.times import Times
     from phasegate.pipeline import Pipeline
 
@@ -53,7 +53,7 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
     return FAILED if talk_unsent(unsent) else exit_code(outcomes)
 
 
-def _alert(pipeline: "Pipeline", outcomes: "Sequence[Outcome]", *, on: str, started: float) -> dict[str, str]:
+def _alert(pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", *, on: str, started: float) -> dict[str, str]:
     """Take the findings in as incidents and tell who must be told; return the channels that could not be.
 
     The dates of open incidents are looked at again: that another date is fine says nothing of them.
@@ -65,7 +65,7 @@ def _alert(pipeline: "Pipeline", outcomes: "Sequence[Outcome]", *, on: str, star
     return dict(pipeline.incidents.send().failed)
 
 
-def _document(pipeline: str, on: str, outcomes: "Sequence[Outcome]", *, times: "Times") -> dict[str, object]:
+def _document(pipeline: str, on: str, outcomes: "Sequence[CheckResult]", *, times: "Times") -> dict[str, object]:
     from phasegate.base.findings import listed
 
     return {
@@ -78,7 +78,7 @@ def _document(pipeline: str, on: str, outcomes: "Sequence[Outcome]", *, times: "
 
 
 def _lines(
-    pipeline: str, on: str, outcomes: "Sequence[Outcome]", *, times: "Times", verbose: bool
+    pipeline: str, on: str, outcomes: "Sequence[CheckResult]", *, times: "Times", verbose: bool
 ) -> list[str]:  # fmt: skip
     from phasegate.base.findings import listed
 

@@ -34,20 +34,20 @@ def late(app: App, /, *, on: str | None, first: str | None, last: str | None, as
     Of one date everything is shown; of a span only what was late, never came, is awaited, or is not known.
     Reads documents only; the warehouse stays closed.
     """
-    from phasegate.base.findings import Outcome
+    from phasegate.base.findings import CheckResult
     from phasegate.base.findings import exit_code as code_of
     from phasegate.errors import BadDocument
-    from phasegate.explain.late_results import Lateness as Judge
+    from phasegate.explain.late_results import LateResults
     from phasegate.explain.lateness import CHECK, outcome
 
     plan, ports = app.reading()
     times = app.times(plan)
     first, last = dates(times, on=on, first=first, last=last)
-    judge, broken = Judge(plan, ports), list[BadDocument]()
+    judge, broken = LateResults(plan, ports), list[BadDocument]()
     rows = judge.rows(first, last, broken=broken)
     found = outcome(rows, unreadable=[str(error) for error in broken])
     if not judge.expects:
-        found = Outcome(check=CHECK, error='no step of the plan has expected_by; add it, such as "07:00 +1d"')
+        found = CheckResult(check=CHECK, error='no step of the plan has expected_by; add it, such as "07:00 +1d"')
     if as_json:
         emit_json(_document(plan, rows, times=times, first=first, last=last, error=found.error))
     else:

@@ -9,7 +9,7 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, stacked, table
 
 if TYPE_CHECKING:
-    from phasegate.plan.model import Hours, ModeGate, Moment, Plan, Start, Step
+    from phasegate.plan.model import Hours, ModeGate, Plan, Start, Step, TimeRule
 
 
 @click.group(epilog=example("phasegate plan check"), short_help="Check a plan.", invoke_without_command=True)
@@ -101,7 +101,7 @@ def _opens(gate: "ModeGate") -> str:
     return f"{need}{until}{starred}{accepts}{beyond}"
 
 
-def _moment(moment: "Moment") -> str:
+def _moment(moment: "TimeRule") -> str:
     """Return a time as the plan may write it."""
     if moment.local is not None:
         return moment.local + (f" {moment.days:+d}d" if moment.days else "")

@@ -13,9 +13,9 @@ from phasegate.cli.kit.output import count, emit, emit_json, talk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from phasegate.base.findings import Finding, Outcome
-    from phasegate.check.fixes import Mend
-    from phasegate.check.reconciler import Mended
+    from phasegate.base.findings import CheckResult, Finding
+    from phasegate.check.fixes import Fix
+    from phasegate.check.reconciler import Fixed
     from phasegate.cli.kit.times import Times
     from phasegate.pipeline import Pipeline
 
@@ -58,7 +58,7 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
         first, last = _span(times, days=days, first=first, last=last)
         outcomes = pipeline.inspector.inspect(first, last, phase=phase)
         mends = pipeline.reconciler.plan_of(outcomes)
-        told = _Told(pipeline.plan.pipeline, (first, last), times=times, verbose=verbose)
+        told = _Printer(pipeline.plan.pipeline, (first, last), times=times, verbose=verbose)
         mended = None
         if not as_json:
             emit(told.found(outcomes, mends, fix=fix))
@@ -73,25 +73,16 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
 
 
 def _mend(
-    pipeline: "Pipeline", outcomes: "Sequence[Outcome]", span: tuple[str, str], *, phase: str | None
-) -> "Mended":  # fmt: skip
-    """Mend, with a crew that a signal stops; what was begun is then found again."""
-    from phasegate.work.pool import Crew
-
-    crews = [Crew(pipeline)]
+    pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", span: tuple[str, str], *, phase: str | None
+) -> "Fixed":  # fmt: skip
+    """Apply the fixes until a signal stops them; what was begun is then found again."""
     stopped: list[str] = []
 
-    def stop(name: str) -> None:
-        stopped.append(name)
-        crews[0].stop()
-
     def work() -> None:
-        crews[0] = Crew(pipeline)
-        if not stopped:
-            for death in crews[0].work(until_idle=True):
-                talk(death)
+        for error in pipeline.pool.run(until_idle=True, stop=lambda: bool(stopped)):
+            talk(error)
 
-    with told_to_stop(stop, say="finishing the command in hand"):
+    with told_to_stop(stopped.append, say="finishing the command in hand"):
         return pipeline.reconciler.mend(outcomes, first=span[0], last=span[1], phase=phase, work=work)
 
 
@@ -110,13 +101,13 @@ def _span(times: "Times", *, days: int | None, first: str | None, last: str | No
     return begin, end
 
 
-class _Told:
+class _Printer:
     """How an inspection, its plan, and what is left are shown."""
 
     def __init__(self, pipeline: str, span: tuple[str, str], *, times: "Times", verbose: bool) -> None:
         self._pipeline, self._span, self._times, self._verbose = pipeline, span, times, verbose
 
-    def found(self, outcomes: "Sequence[Outcome]", mends: "Sequence[Mend]", *, fix: bool) -> list[str]:
+    def found(self, outcomes: "Sequence[CheckResult]", mends: "Sequence[Fix]", *, fix: bool) -> list[str]:
         """Return what was found, and what would be done, or is about to be."""
         from phasegate.base.findings import listed
 
@@ -135,7 +126,7 @@ class _Told:
         head = "Mending:" if fix else "--fix would:"
         return [*lines, "", head, *shown, *more]
 
-    def left(self, mended: "Mended") -> list[str]:
+    def left(self, mended: "Fixed") -> list[str]:
         """Return what was done, and what a last look says."""
         from phasegate.base.findings import listed
 
@@ -154,12 +145,12 @@ class _Told:
         return lines + ([f"and {len(found) - SHOWN} more: --verbose shows all"] if len(found) > len(shown) else [])
 
     def document(
-        self, outcomes: "Sequence[Outcome]", mends: "Sequence[Mend]", mended: "Mended | None"
+        self, outcomes: "Sequence[CheckResult]", mends: "Sequence[Fix]", mended: "Fixed | None"
     ) -> dict[str, object]:  # fmt: skip
         """Return everything for programs; ``left`` is null where nothing was mended."""
         from phasegate.base.findings import listed
 
-        def findings(of: "Sequence[Outcome]") -> list[dict[str, object]]:
+        def findings(of: "Sequence[CheckResult]") -> list[dict[str, object]]:
             return [finding_json(finding, times=self._times) for finding in listed(of)]
 
         deeds = () if mended is None else mended.deeds

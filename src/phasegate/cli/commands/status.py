@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import Overview
-    from phasegate.explain.phase_view import PhaseView, State
+    from phasegate.explain.phase_view import PhaseState, PhaseView
     from phasegate.plan.model import Plan
 
 DATES = 14
 DATE_LENGTH = len("2026-02-03")
 HEADER = ("run", "phase", "state", "gen", "missing", "since", "next")
-ORDER: "tuple[State, ...]" = (
+ORDER: "tuple[PhaseState, ...]" = (
     "complete",
     "sending",
     "settling",

@@ -12,7 +12,7 @@ from phasegate.cli.kit.times import age
 from phasegate.cli.kit.views import exit_code, phase_json_full
 
 if TYPE_CHECKING:
-    from phasegate.base.findings import Outcome
+    from phasegate.base.findings import CheckResult
     from phasegate.base.keys import Run
     from phasegate.cli.kit.times import Times
     from phasegate.errors import BadDocument
@@ -75,7 +75,7 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
     return max(exit_code(views, broken=broken), worst)
 
 
-def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[Outcome, ...]]":
+def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[CheckResult, ...]]":
     """Return what the tables alone show of each run; all are of one date."""
     with app.pipeline() as pipeline:
         return pipeline.inspector.tables(runs[0].date, runs)

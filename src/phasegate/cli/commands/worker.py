@@ -35,24 +35,17 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
     A second signal ends the process at once; what it held comes back by itself. More processes are more commands.
     """
     from phasegate.cli.kit.tally import Tally
-    from phasegate.work.pool import Crew
 
     settings = app.settings()
     tally = Tally(level=settings.log_level, form=settings.log_format)
     stopped_by: list[str] = []
     with app.pipeline(tally) as pipeline:
-        crew = Crew(pipeline, threads=threads)
-
-        def stop(name: str) -> None:
-            stopped_by.append(name)
-            crew.stop()
-
-        with told_to_stop(stop, say="finishing the unit in hand; a second signal ends at once"):
+        with told_to_stop(stopped_by.append, say="finishing the unit in hand; a second signal ends at once"):
             if not until_idle:
                 talk(f"worker of {pipeline.plan.pipeline}: {count(threads, 'thread')}; Ctrl-C or SIGTERM stops it")
             if until_idle:
-                pipeline.timekeeper.keep_up()
-            deaths = crew.work(until_idle=until_idle)
+                pipeline.scheduler.keep_up()
+            deaths = pipeline.pool.run(threads=threads, until_idle=until_idle, stop=lambda: bool(stopped_by))
         due, times = pipeline.next_due(), app.times(pipeline.plan)
     by = stopped_by[0] if stopped_by else None
     document = {"served": tally.counts.get("served", 0), "quarantined": tally.counts.get("quarantined", 0),

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from phasegate.cli.kit.output import count, paint, table, talk
 
 if TYPE_CHECKING:
-    from phasegate.base.findings import Finding, Outcome
+    from phasegate.base.findings import CheckResult, Finding
     from phasegate.cli.kit.times import Times
 
 WORDS = {"ok": "OK", "finding": "FINDING", "not evaluated": "NOT EVALUATED"}
 
 
-def outcome_json(outcome: "Outcome", /) -> dict[str, object]:
+def outcome_json(outcome: "CheckResult", /) -> dict[str, object]:
     """Return one check for programs; its findings are listed apart."""
     return {
         "check": outcome.check,
@@ -36,7 +36,7 @@ def finding_json(finding: "Finding", /, *, times: "Times") -> dict[str, object]:
     }
 
 
-def check_lines(outcomes: "Sequence[Outcome]", /) -> list[str]:
+def check_lines(outcomes: "Sequence[CheckResult]", /) -> list[str]:
     """Return one line for each check: what it looked at, and what it found."""
     rows = [(o.check, paint(WORDS[o.verdict]), f"{o.evaluated:,}", _detail(o)) for o in outcomes]
     return table(("check", "verdict", "looked at", "found"), rows)
@@ -65,7 +65,7 @@ def talk_unsent(failed: Mapping[str, str], /) -> int:
     return len(failed)
 
 
-def tables_json(outcomes: "Sequence[Outcome]", /, *, times: "Times") -> dict[str, object]:
+def tables_json(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> dict[str, object]:
     """Return for programs what the tables of a run show."""
     return {
         "checks": [outcome_json(outcome) for outcome in outcomes],
@@ -73,7 +73,7 @@ def tables_json(outcomes: "Sequence[Outcome]", /, *, times: "Times") -> dict[str
     }
 
 
-def tables_lines(outcomes: "Sequence[Outcome] | None", /, *, times: "Times") -> list[str]:
+def tables_lines(outcomes: "Sequence[CheckResult] | None", /, *, times: "Times") -> list[str]:
     """Return what the tables of a run show; nothing where nobody asked."""
     if outcomes is None:
         return []
@@ -84,6 +84,6 @@ def tables_lines(outcomes: "Sequence[Outcome] | None", /, *, times: "Times") -> 
     return ["", *(lines or ["tables: they hold what was reported"])]
 
 
-def _detail(outcome: "Outcome") -> str:
+def _detail(outcome: "CheckResult") -> str:
     found = count(len(outcome.findings), "finding") if outcome.findings else ""
     return "; ".join(part for part in (outcome.error, found) if part)

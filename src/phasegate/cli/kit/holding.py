@@ -31,7 +31,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Held:
+class CommandResult:
     """How the command ended, and what became of the report. ``error`` says what went wrong."""
 
     code: int
@@ -39,7 +39,7 @@ class Held:
     reported: Reported
 
 
-def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to_stderr: bool) -> Held:
+def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to_stderr: bool) -> CommandResult:
     """Hold a step while the command runs; complete it if that exits with 0, else report the failure.
 
     Raises BadInput for a command that does not exist (nothing is begun), Busy while somebody else holds the step.
@@ -57,7 +57,7 @@ def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to
         else:
             error = f"the command {_ended(code)}"
             answer = handle.fail(error)
-    return Held(code, error, Reported(pipeline, run, phase=step.phase, step=step.name, outcome=answer.outcome))
+    return CommandResult(code, error, Reported(pipeline, run, phase=step.phase, step=step.name, outcome=answer.outcome))
 
 
 def _run(command: Command, step: "Step", run: "Run", *, to_stderr: bool) -> tuple[int, int | None]:

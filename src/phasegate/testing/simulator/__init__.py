@@ -5,8 +5,8 @@ writes, lost, late, doubled and reordered messages, clock skew, and pauses longe
 the same schedule again.
 """
 
+from phasegate.testing.simulator.interleaver import Crash, Faults
 from phasegate.testing.simulator.invariants import Violation
-from phasegate.testing.simulator.scheduler import Crash, Faults
-from phasegate.testing.simulator.world import Outcome, World, simulate
+from phasegate.testing.simulator.world import ScheduleResult, World, simulate
 
-__all__ = ["Crash", "Faults", "Outcome", "Violation", "World", "simulate"]
+__all__ = ["Crash", "Faults", "ScheduleResult", "Violation", "World", "simulate"]

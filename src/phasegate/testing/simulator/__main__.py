@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from phasegate.errors import BadInput
-from phasegate.testing.simulator import Faults, Outcome, simulate
+from phasegate.testing.simulator import Faults, ScheduleResult, simulate
 
 ARGUMENTS_MIN = 1
 
@@ -43,7 +43,7 @@ def _read(argv: Sequence[str]) -> tuple[int, Faults]:
     return int(argv[0]), Faults(**values)
 
 
-def _summary(outcome: Outcome) -> str:
+def _summary(outcome: ScheduleResult) -> str:
     told = f"seed {outcome.seed}: {outcome.calls} port calls, {outcome.crashes} crashes, {outcome.changes} changes"
     return f"{told}; {outcome.violation or 'every promise held'}"
 

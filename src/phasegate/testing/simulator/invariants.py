@@ -7,7 +7,8 @@ from phasegate.base.codec import decode
 from phasegate.base.keys import phase_of
 from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.gate.ledger import Ledger
-from phasegate.gate.phase import Phase, Result
+from phasegate.gate.phase import Phase
+from phasegate.gate.records import Result
 from phasegate.plan.gate import Need
 from phasegate.store import Body
 from phasegate.testing.simulator.facts import mixed, versions
@@ -20,7 +21,7 @@ class Violation(AssertionError):
     """A promise was broken; the text says which and where."""
 
 
-class Witness:
+class InvariantChecker:
     """Sees each document written and each transaction committed, and notes every objection.
 
     It does not raise: the code that it watches must survive whatever a port raises, and would survive this too.

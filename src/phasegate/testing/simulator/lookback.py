@@ -13,7 +13,7 @@ from phasegate.plan.gate import Need
 from phasegate.testing.simulator.facts import facts
 from phasegate.warehouse import Row
 
-Dates = Mapping[str, frozenset[str]]
+DatesBySource = Mapping[str, frozenset[str]]
 
 
 class Content(NamedTuple):
@@ -38,8 +38,8 @@ class Lookback:
         self._cascade_days = cascade_days
         self._days = sorted({run.date for _, _, run in self._runs.values()})
         self._stamps: dict[str, dict[str, Stamp]] = defaultdict(dict)
-        self._now: dict[tuple[str, str], Dates] = defaultdict(dict)
-        self._then: dict[tuple[str, str, str], Dates] = {}
+        self._now: dict[tuple[str, str], DatesBySource] = defaultdict(dict)
+        self._then: dict[tuple[str, str, str], DatesBySource] = {}
         self._built: dict[tuple[str, str], Mapping[str, Stamp]] = {}
         self._origins: dict[tuple[str, str, str], str] = {}
         self._begun: dict[tuple[str, str], str] = {}
@@ -86,11 +86,11 @@ class Lookback:
             found += [self._origins[name, day, on] for on in now if was.get(on) != now[on]]
         return max(found, default=day)
 
-    def told(self, name: str, day: str, stamp: Stamp) -> Dates | None:
+    def told(self, name: str, day: str, stamp: Stamp) -> DatesBySource | None:
         """Return the facts of each date of a window of this stamp, None if there was no such window."""
         return self._then.get((name, day, stamp.fingerprint))
 
-    def now(self, need: Need, day: str) -> Dates:
+    def now(self, need: Need, day: str) -> DatesBySource:
         """Return the facts of each date of a window as it is now."""
         return self._now[str(need), day]
 

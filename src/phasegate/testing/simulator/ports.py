@@ -10,8 +10,8 @@ from phasegate.bus import Delivery, Message
 from phasegate.errors import Ambiguous, Unavailable
 from phasegate.store import Body, Doc
 from phasegate.stores.memory import MemoryStore
-from phasegate.testing.simulator.invariants import Witness
-from phasegate.testing.simulator.scheduler import Scheduler
+from phasegate.testing.simulator.interleaver import Interleaver
+from phasegate.testing.simulator.invariants import InvariantChecker
 from phasegate.warehouse import Params, Reader, Row, Transaction
 from phasegate.warehouses.memory.warehouse import Function, MemoryWarehouse
 
@@ -23,7 +23,7 @@ COPIES_MAX = 3
 class SimStore(MemoryStore):
     """Writes may go unanswered: with their effect, or without."""
 
-    def __init__(self, scheduler: Scheduler, witness: Witness) -> None:
+    def __init__(self, scheduler: Interleaver, witness: InvariantChecker) -> None:
         super().__init__()
         self._scheduler, self._witness = scheduler, witness
 
@@ -63,7 +63,7 @@ class _Copy:
 class SimBus:
     """Loses, doubles, delays and reorders. Messages to foreign topics are only written down."""
 
-    def __init__(self, scheduler: Scheduler, *, topics: Sequence[str]) -> None:
+    def __init__(self, scheduler: Interleaver, *, topics: Sequence[str]) -> None:
         self._scheduler, self._topics = scheduler, frozenset(topics)
         self._copies: list[_Copy] = []
         self.published: list[Message] = []
@@ -127,7 +127,7 @@ class SimBus:
 class _Verbs:
     """Switches before each verb of a transaction or snapshot."""
 
-    def __init__(self, inner: Transaction | Reader, scheduler: Scheduler) -> None:
+    def __init__(self, inner: Transaction | Reader, scheduler: Interleaver) -> None:
         self._inner, self._scheduler = inner, scheduler
         self.part: Part | None = None
 
@@ -149,7 +149,7 @@ class _Verbs:
 class SimWarehouse(MemoryWarehouse):
     """Commits may go unanswered: with their effect, or without."""
 
-    def __init__(self, scheduler: Scheduler, witness: Witness, *, functions: Mapping[str, Function]) -> None:
+    def __init__(self, scheduler: Interleaver, witness: InvariantChecker, *, functions: Mapping[str, Function]) -> None:
         super().__init__(functions=functions)
         self._scheduler, self._witness = scheduler, witness
 
@@ -218,7 +218,7 @@ class SimWarehouse(MemoryWarehouse):
 class SimClock:
     """Virtual time, skewed per process."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Interleaver) -> None:
         self._scheduler = scheduler
 
     def now(self) -> float:
@@ -237,7 +237,7 @@ class SimClock:
 class SimBackground:
     """Heartbeats as tasks of the same process: they die with it."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Interleaver) -> None:
         self._scheduler = scheduler
 
     def every(self, seconds: float, tick: Callable[[], bool], /) -> Callable[[], None]:
@@ -261,7 +261,7 @@ class SimBackground:
 class SimObserver:
     """Counts events; keeps the last ones for a failing schedule's story."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Interleaver) -> None:
         self._scheduler = scheduler
         self.counts: dict[str, int] = {}
         self.story: list[str] = []

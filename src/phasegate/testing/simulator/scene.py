@@ -14,8 +14,8 @@ from phasegate.errors import Partial
 from phasegate.plan.gate import Need
 from phasegate.plan.model import ModeGate, PhasePlan, Plan, Send, Step
 from phasegate.testing.simulator.facts import facts
-from phasegate.testing.simulator.invariants import Witness
-from phasegate.testing.simulator.scheduler import Scheduler
+from phasegate.testing.simulator.interleaver import Interleaver
+from phasegate.testing.simulator.invariants import InvariantChecker
 from phasegate.warehouse import Row
 from phasegate.warehouses.memory.warehouse import Function
 from phasegate.write.builder import PythonStep
@@ -151,7 +151,7 @@ def made(step: str, day: str, sources: Mapping[Need, Sequence[Row]]) -> list[Cel
 class Steps:
     """What the steps run, as SQL (a function of the warehouse) and as Python; sometimes their own code fails."""
 
-    def __init__(self, scene: Scene, sim: Scheduler, witness: Witness) -> None:
+    def __init__(self, scene: Scene, sim: Interleaver, witness: InvariantChecker) -> None:
         self._needs, self._sim, self._witness = scene.needs, sim, witness
 
     def sql(self) -> dict[str, Function]:

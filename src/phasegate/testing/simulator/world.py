@@ -9,12 +9,12 @@ from phasegate.base.keys import parse_run
 from phasegate.errors import PhasegateError
 from phasegate.pipeline import Pipeline
 from phasegate.ports import Ports
-from phasegate.testing.simulator.invariants import Violation, Witness
+from phasegate.testing.simulator.interleaver import Faults, Interleaver, Livelock
+from phasegate.testing.simulator.invariants import InvariantChecker, Violation
 from phasegate.testing.simulator.outside import Outside
 from phasegate.testing.simulator.ports import SimBackground, SimBus, SimClock, SimObserver, SimStore, SimWarehouse
 from phasegate.testing.simulator.reckoning import reckon, reckon_drift, unsettled
 from phasegate.testing.simulator.scene import BOX, NARROW, TEAM, Scene, Steps, wide
-from phasegate.testing.simulator.scheduler import Faults, Livelock, Scheduler
 
 START = 1_770_000_000.0
 WORKERS = ("work", "sweep", "operator")
@@ -32,7 +32,7 @@ VARIANTS = ((True, False), (True, False), (False, True), (False, True), (True, T
 
 
 @dataclass
-class Outcome:
+class ScheduleResult:
     """What one schedule came to. ``violation`` is empty when every promise held; ``replay`` plays it again."""
 
     seed: int
@@ -53,7 +53,7 @@ class World:
 
     def __init__(self, seed: int, *, faults: Faults | None = None) -> None:
         self.seed, self.faults = seed, faults or Faults()
-        self.sim = Scheduler(seed, faults=self.faults, start=START)
+        self.sim = Interleaver(seed, faults=self.faults, start=START)
         rng = self.sim.rng
         wide_one = random.Random(f"scene of {seed}").random() < self.faults.wide  # a draw of its own, see replay
         self.days = DAYS[: rng.choice(WIDE_DAYS if wide_one else NARROW_DAYS)]
@@ -64,8 +64,13 @@ class World:
         plan = self.scene.plan(python=python, catch_up_max_s=rng.choice(CATCH_UP_S))
         skew_s = max(self.faults.skew_s) - min(self.faults.skew_s)
         runs = {key for day in self.days for key in self.scene.documents(day)}
-        self.witness = Witness(now=lambda: self.sim.now, skew_s=skew_s, runs=runs, windows=self.scene.windows(),
-                               cascade_days=self.scene.cascade_days)  # fmt: skip
+        self.witness = InvariantChecker(
+            now=lambda: self.sim.now,
+            skew_s=skew_s,
+            runs=runs,
+            windows=self.scene.windows(),
+            cascade_days=self.scene.cascade_days,
+        )
         steps = Steps(self.scene, self.sim, self.witness)
         self.store, self.bus = SimStore(self.sim, self.witness), SimBus(self.sim, topics=plan.topics())
         self.warehouse = SimWarehouse(self.sim, self.witness, functions=steps.sql())
@@ -88,7 +93,7 @@ class World:
         early, chain = self.sim.rng.choice(VARIANTS)
         return wide(over=self.sim.rng.choice((TEAM, TEAM, BOX)), early=early, chain=chain)
 
-    def run(self) -> Outcome:
+    def run(self) -> ScheduleResult:
         """Play the schedule to its end; check the promises on the way and at the end."""
         violation = ""
         try:
@@ -101,7 +106,7 @@ class World:
             reckon(self)
         except (Violation, Livelock) as e:
             violation = str(e)
-        return Outcome(
+        return ScheduleResult(
             seed=self.seed,
             violation=violation,
             replay=replay(self.seed, self.faults),
@@ -208,6 +213,6 @@ def replay(seed: int, faults: Faults) -> str:
     return " ".join(["python -m phasegate.testing.simulator", str(seed), *changed])
 
 
-def simulate(seed: int, *, faults: Faults | None = None) -> Outcome:
+def simulate(seed: int, *, faults: Faults | None = None) -> ScheduleResult:
     """Play one seed of the small pipeline."""
     return World(seed, faults=faults).run()

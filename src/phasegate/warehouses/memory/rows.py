@@ -28,7 +28,7 @@ class StoredRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RowPlan:
     """A staged row, the ids of the stored rows that have its key, and what is to be done."""
 
     cells: Cells
@@ -100,7 +100,7 @@ def matched(
     return [(cells, by_key.get(_key(table, cells), {})) for cells in staged]
 
 
-def judge(table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None) -> Judged:
+def judge(table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None) -> RowPlan:
     """Decide what a staged row does. ``token`` None: a replacement, where versions do not count."""
     content = table.fingerprinted(tuple(cells))
     plain = [name for name in cells if name != table.tombstone]
@@ -117,10 +117,10 @@ def judge(table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: i
         action = "keep"
     else:
         action = "touch" if same else "update"
-    return Judged(cells, tuple(hits), action)
+    return RowPlan(cells, tuple(hits), action)
 
 
-def tally(plan: Iterable[Judged], *, deleted: int) -> Changes:
+def tally(plan: Iterable[RowPlan], *, deleted: int) -> Changes:
     """Count the actions."""
     actions = [one.action for one in plan]
     return Changes(

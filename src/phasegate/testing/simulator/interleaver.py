@@ -56,7 +56,7 @@ class Task:
     strand: greenlet = field(init=False)
 
 
-class Scheduler:
+class Interleaver:
     """Runs tasks one at a time and switches at port calls, as one seed decides."""
 
     def __init__(self, seed: int, *, faults: Faults, start: float) -> None:
