@@ -66,7 +66,7 @@ def connect(
         dates=dates or dates_of(plan),
         disk=partial(disk_of, settings.state),
     )
-    pipeline.incidents.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
+    pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
     return pipeline
 
 

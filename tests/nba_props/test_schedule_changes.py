@@ -73,7 +73,7 @@ def forecast(source: ParquetSource, first: date, last: date, *, state: Path) -> 
     """Forecast dates by a schedule: in the morning, before any game, when its calendar was asked."""
     runner = Runner(source, state=state, modes=("same_day",))
     try:
-        runner.pipeline.scheduler.ask(str(last)[:7])  # as workers do in the month itself
+        runner.pipeline.ask_calendar(str(last)[:7])  # as workers do in the month itself
         done = runner.run(first, last)
         assert (done.unsettled, done.dead_letters) == ((), 0)
         builds = runner.pipeline.query(

@@ -105,7 +105,7 @@ def builds(made: Shop, step: str, day: int) -> int:
 
 
 def phase(made: Shop, day: int, *, name: str = "out", mode: str = "night") -> Phase:
-    found = made.pipeline.gatekeeper.read(name, Run(f"2026-02-{day:02d}", mode))
+    found = made.pipeline.runs.read(name, Run(f"2026-02-{day:02d}", mode))
     assert found is not None
     return found
 

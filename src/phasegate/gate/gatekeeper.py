@@ -15,6 +15,7 @@ from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.mirror import Mirror
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagator import Propagator
+from phasegate.gate.quarantine import Quarantine
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan
@@ -31,7 +32,7 @@ class Gatekeeper:
 
     def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar, propagator: Propagator) -> None:
         self.plan, self._ports, self._calendar, self._propagator = plan, ports, calendar, propagator
-        self.mirror = Mirror(plan, ports)
+        self.mirror, self.quarantine = Mirror(plan, ports), Quarantine(plan.pipeline, ports)
 
     def read(self, phase: str, run: Run) -> Phase | None:
         """Return the document of a phase, or None when the run is not open."""
