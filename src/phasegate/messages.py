@@ -43,7 +43,7 @@ class RequestMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     step: str
     run: str
     inputs: dict[str, Stamp]
-    forced: bool = False
+    allow_shrink: bool = False
 
 
 class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="completion"):

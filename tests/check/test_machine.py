@@ -33,7 +33,7 @@ def test_a_phase_that_is_not_due_yet_is_no_finding() -> None:
     made.pipeline.runs.open("load", Run("2026-02-03", "daily"))
     there = made.pipeline.runs.read("load", Run("2026-02-03", "daily"))
     assert there is not None
-    assert deadlines([explain(there, run=Run("2026-02-03", "daily"), now=made.clock.at)]) == ()
+    assert deadlines([explain(there, name="load", run=Run("2026-02-03", "daily"), now=made.clock.at)]) == ()
 
 
 def test_a_time_from_the_future_says_that_a_clock_is_off_and_a_little_ahead_does_not() -> None:

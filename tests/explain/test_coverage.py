@@ -14,7 +14,7 @@ from phasegate.explain.lateness import DateFacts
 from phasegate.gate import decisions
 from phasegate.gate.decisions import Report
 from phasegate.gate.phase import Phase
-from phasegate.gate.records import Entry, Firing, Window
+from phasegate.gate.records import Claim, Entry, Firing, Window
 from phasegate.plan.gate import Status
 from phasegate.plan.load import load_plan
 from phasegate.plan.model import Plan
@@ -59,7 +59,7 @@ def opened(phase: str, mode: str, *told: tuple[str, Status], plan: Plan = WHOLE,
     run = Run(ON, mode)
     key = phase_key("nba", phase, run=run)
     gate = replace(plan.gate(phase, run=run, opened_at=at, anchors=GAMES.anchors), receivers=())
-    made: Phase | None = decisions.open_phase(phase, key=key, gate=gate, now=at, attempt="o")(None)[0]
+    made: Phase | None = decisions.open_phase(key=key, gate=gate, now=at, attempt="o")(None)[0]
     for n, (step, status) in enumerate(told):
         said = Report(member=step, status=status, order=n + 1.0, stamp=Stamp(f"10-{n}"), rows=10)
         made = decisions.report(said, key=key, now=at + n, attempt=f"r{n}")(made)[0]
@@ -71,9 +71,8 @@ def cells(
     *phases: Phase, now: float, mode: str = "night", day: Day | None = GAMES, plan: Plan = WHOLE, told: str = "",
     inside: bool = True,
 ) -> dict[str, Cell]:  # fmt: skip
-    known = DateFacts(
-        day=day, calendar=plan.calendar is not None, phases={(one.name, mode): one for one in phases}, told=told
-    )
+    named = {(plan.steps[next(iter(one.gate.members))].phase, mode): one for one in phases}
+    known = DateFacts(day=day, calendar=plan.calendar is not None, phases=named, told=told)
     found = cover(plan, on=ON, known=known, now=now, modes=[mode], inside=inside)
     assert {cell.run for cell in found} <= {f"{ON}.{mode}"}
     return {cell.phase: cell for cell in found}
@@ -137,14 +136,14 @@ def test_what_went_out_without_some_is_partial() -> None:
 
 def test_a_run_built_before_earlier_dates_changed_is_partial() -> None:
     raw = opened("raw", "night", *COMPLETE)
-    drifted = replace(raw, windows={"w": Window(stamp=ABSENT, order=1, drifted=("2026-02-01",))})
+    drifted = replace(raw, windows={"w": Window(stamp=ABSENT, orders={"2026-02": 1}, drifted=("2026-02-01",))})
     found = cells(drifted, now=END + HOUR)["raw"]
     assert found.state == "PARTIAL"
     assert found.command.endswith("--cascade")
 
 
 def test_a_trigger_that_nobody_acknowledges_is_running_for_a_day_and_late_then() -> None:
-    entry = Entry(generation=1, receiver="analytics", topic="t", ack="begin", state="sent", due=END)
+    entry = Entry(generation=1, receiver="analytics", state="sent", due=END)
     raw = replace(opened("raw", "night", *COMPLETE), outbox=(entry,))
     fired = raw.firings[0].at
     assert states(cells(raw, now=fired + PATIENCE_S))["raw"] == "RUNNING"
@@ -153,7 +152,7 @@ def test_a_trigger_that_nobody_acknowledges_is_running_for_a_day_and_late_then()
 
 def test_void_and_quiet_days_and_days_that_nobody_knows() -> None:
     now = OVER + 2 * PATIENCE_S
-    void = replace(opened("raw", "night"), void="snow")
+    void = replace(opened("raw", "night"), claims={"operator": Claim(void="snow")})
     assert states(cells(void, now=now)) == {"raw": "VOID", "analytics": "VOID"}
     none = Day(date=ON, state="none", reason="no game is scheduled")
     assert states(cells(now=now, day=none)) == {"raw": "EMPTY_OK", "analytics": "EMPTY_OK"}

@@ -61,7 +61,7 @@ def told(phase: Phase | None, plan: Plan, mode: str, *reports: tuple[str, Status
     key = phase_key("nba", "raw", run=run)
     if phase is None:
         gate = plan.gate("raw", run=run, opened_at=END - HOUR)
-        phase = decisions.open_phase("raw", key=key, gate=gate, now=END - HOUR, attempt="o")(None)[0]
+        phase = decisions.open_phase(key=key, gate=gate, now=END - HOUR, attempt="o")(None)[0]
     for n, (step, status, at) in enumerate(reports):
         rows = 10 if status == "success" else 0
         said = Report(member=step, status=status, order=at, stamp=Stamp(f"{rows}-{n}"), rows=rows, error="no answer")

@@ -214,11 +214,11 @@ def test_what_was_asked_for_when_a_run_became_void_is_built_again_when_it_takes_
     made.pipeline.serve_one()  # the trigger: totals is asked for anew
     told(made, source, "snow storm")
     settle(made, until_s=60.0)  # the request is served all the same, or not: nobody knows
-    assert asked_of(made).members["totals"].unsure
+    assert asked_of(made).members["totals"].stale == "unknown"
     told(made, source, None)
     settle(made)
     assert total(made) == 2
-    assert not asked_of(made).members["totals"].unsure
+    assert asked_of(made).members["totals"].stale is None
 
 
 def test_a_run_that_became_void_in_a_quiet_backfill_is_loud_when_it_takes_place() -> None:

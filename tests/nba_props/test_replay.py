@@ -83,9 +83,9 @@ def assert_fired_for_changes_only(state: Path) -> None:
     assert len(phases) > 20
     for phase in phases:
         carried = [({name: s.fingerprint for name, s in f.stamps.items()}, f.missing) for f in phase.firings]
-        assert all(one != other for one, other in pairwise(carried)), phase.name
         held = {name: m.result.stamp.fingerprint for name, m in phase.members.items() if m.result is not None}
-        assert carried[-1][0] == {name: held[name] for name in carried[-1][0]}, phase.name
+        assert all(one != other for one, other in pairwise(carried)), sorted(held)
+        assert carried[-1][0] == {name: held[name] for name in carried[-1][0]}, sorted(held)
 
 
 @pytest.fixture(scope="module")

@@ -130,6 +130,16 @@ def row_text(row: Mapping[str, object], /, *, table: Table, columns: Sequence[st
     return "".join(parts)
 
 
+def counts_rows(fingerprint: str, /) -> int | None:
+    """Return the number of rows of a content's fingerprint; None for what is none, such as an execution id.
+
+    >>> counts_rows("348-ec982b680aef3c7494881b4c1c1415df"), counts_rows("id:348-a"), counts_rows("absent")
+    (348, None, None)
+    """
+    count, dash, _ = fingerprint.partition("-")
+    return int(count) if dash and count.isdecimal() else None
+
+
 def rows_of(fingerprint: str, /) -> int:
     """Return the number of rows that a fingerprint speaks of.
 

@@ -120,7 +120,7 @@ def _cell(plan: Plan, name: str, *, run: Run, known: DateFacts, now: float, insi
 
 def _open(plan: Plan, cell: Cell, phase: Phase, *, run: Run, known: DateFacts, now: float) -> Cell:
     """Say where an open run stands."""
-    view = explain(phase, run=run, now=now)
+    view = explain(phase, name=cell.phase, run=run, now=now)
     cell = replace(cell, reason=view.reason, command=view.mends[0] if len(view.mends) == 1 else cell.command)
     if view.state == "void":
         return replace(cell, state="VOID", command="")
@@ -137,7 +137,7 @@ def _patience(plan: Plan, view: PhaseView, phase: Phase, *, run: Run, known: Dat
     """Return up to when a run that is not complete is on its way: one that has fired, counted from its last change."""
     if view.generation:
         return view.since + PATIENCE_S
-    return _due(plan, phase.name, run=run, known=known, deadline=phase.gate.deadline)
+    return _due(plan, view.phase, run=run, known=known, deadline=phase.gate.deadline)
 
 
 def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, inside: bool) -> Cell | None:

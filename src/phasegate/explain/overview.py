@@ -70,7 +70,7 @@ class Overview:
             for doc in scanned(self._ports.store, prefix, after=prefix + first, until=f"{prefix}{last}~"):
                 phase = self._read(Phase, doc, broken)
                 if phase is not None:
-                    views.append(explain(phase, run=phase_of(doc.key)[2], now=now))
+                    views.append(explain(phase, name=name, run=phase_of(doc.key)[2], now=now))
         order = {name: number for number, name in enumerate(self._plan.phases)}
         return sorted(views, key=lambda view: (view.run, order[view.phase]))
 

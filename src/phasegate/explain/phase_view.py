@@ -52,8 +52,8 @@ class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
     drifted: tuple[str, ...] = ()
 
 
-def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
-    """Return everything there is to say about a phase at ``now``."""
+def explain(phase: Phase, *, name: str, run: Run, now: float) -> PhaseView:
+    """Return everything there is to say about the phase ``name`` of a run at ``now``."""
     members = tuple(member_view(phase, name, spec) for name, spec in phase.gate.members.items())
     state, reason = _state(phase, members, now=now)
     last = phase.seen[-1] if phase.seen else None
@@ -64,7 +64,7 @@ def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
     if phase.quiet:
         reason += "; a backfill has not ended, so receivers outside the plan are not told"
     return PhaseView(
-        phase=phase.name,
+        phase=name,
         run=str(run),
         state=state,
         reason=f"{reason}; {_shut_by(phase)}" if overdue else reason,

@@ -49,13 +49,11 @@ class Gatekeeper:
         there = self.read(phase, run)
         if there is not None:
             return Answer("open", there.generation)
-        gate, heard = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
+        gate, order = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
         now, alone = self._ports.clock.now(), self.plan.is_alone(phase, run=run)
 
         def decide(key: str, attempt: str) -> Decision[Phase, Answer]:
-            opening = decisions.open_phase(
-                phase, key=key, gate=gate, now=now, attempt=attempt, alone=alone, heard=heard
-            )
+            opening = decisions.open_phase(key=key, gate=gate, now=now, attempt=attempt, alone=alone, order=order)
             if void is None:
                 return opening
             return decisions.opened_and(opening, operator.void(void, key=key, now=now, attempt=attempt))

@@ -11,6 +11,7 @@ from phasegate.base import keys
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run
 from phasegate.base.platform import COUNT, MODE, TRIGGERED, TRIGGERED_AT
+from phasegate.base.receipt import EXECUTION
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
@@ -98,7 +99,7 @@ def platform_body(phase: Phase, *, run: Run) -> dict[str, object]:
             continue
         entries[name] = {
             "completed_at": iso(result.at), "status": result.status, "rows": result.rows,
-            "execution_id": result.write_id or result.stamp.fingerprint,
+            "execution_id": result.write_id or result.stamp.fingerprint.removeprefix(EXECUTION),
         }  # fmt: skip
     fired = phase.firings[-1] if phase.firings else None
     return {

@@ -188,7 +188,8 @@ class Backfill:
         for phase, run in phases:
             there = self._gatekeeper.read(phase, run)
             for name, request in {} if there is None or there.paused is not None else there.requests.items():
-                waits = request.state == "open" and not request.failures and self._plan.steps[name].kind != "external"
+                fails = there is not None and there.failures_of(name) > 0
+                waits = request.state == "open" and not fails and self._plan.steps[name].kind != "external"
                 if waits or not unanswered:
                     return True
         return False
@@ -287,7 +288,7 @@ class Backfill:
     def _is_asked_anew(step: str, there: Phase | None) -> bool:
         """Tell whether an order that was stopped has a step built anew already, and it is still to come."""
         member = None if there is None else there.members.get(step)
-        return member is not None and member.anew
+        return member is not None and member.stale == "forced"
 
     def _has_built(self, step: str, run: Run) -> bool:
         phase = self._plan.steps[step].phase
@@ -311,7 +312,7 @@ class Backfill:
             yield f"window changed on {len(drifted)} date{'s' if len(drifted) > 1 else ''}"
         if there.quiet:
             yield "a backfill that was stopped left it quiet"
-        view = explain(there, run=run, now=self._ports.clock.now())
+        view = explain(there, name=phase, run=run, now=self._ports.clock.now())
         if view.state == "dead":
             yield "dead"
         elif missing(there):

@@ -89,8 +89,11 @@ class Scheduler:
         why = None if day.state == "games" else day.reason or f"the calendar says {day.state}"
         for phase, run in self._runs(day.date):
             there, asks = self._gatekeeper.read(phase, run), self._plan.asks_calendar(phase, mode=run.mode)
-            if there is None or there.has_heard(known.order) or not (asks or "calendar" in there.voided_by):
-                continue  # whose mode has come to ask no calendar is brought back
+            if there is None or there.knows_change(known.order):
+                continue
+            claim = there.claims.get("calendar")
+            if not asks and (claim is None or claim.void is None):
+                continue  # a void run whose mode has come to ask no calendar is brought back
             self._gatekeeper.expect(phase, run, order=known.order, void=why if asks else None)
         if day.state != "games":
             self._gatekeeper.release(day.date)
