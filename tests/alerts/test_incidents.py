@@ -251,7 +251,7 @@ def test_what_is_no_error_waits_through_quiet_hours_and_errors_do_not(server: Se
 def games(*none: str) -> object:
     def dates(first: date, last: date) -> Iterable[CalendarDay]:
         days = [date.fromordinal(n).isoformat() for n in range(first.toordinal(), last.toordinal() + 1)]
-        return [CalendarDay(date=day, state="none" if day in none else "games") for day in days]
+        return [CalendarDay(date=day, state="none" if day in none else "work") for day in days]
 
     return dates
 

@@ -12,7 +12,7 @@ from phasegate.work.backfill import BackfillJob
 from tests.support.calendars import LAST_END, NOON, WITH_CALENDAR, Source, held_up, kept
 from tests.support.pipelines import DAY, PLAN, RUN, load, settle, shop, state
 
-LATE = Day(date="2026-02-04", state="games", anchors={"last_game_end": LAST_END + 86400.0})
+LATE = Day(date="2026-02-04", state="work", anchors={"last_game_end": LAST_END + 86400.0})
 STARTED = WITH_CALENDAR.replace(
     "[phase.load]",
     '[phase.load]\n[phase.load.modes.daily]\nexpect = "*"\ncritical = ["orders"]\nstart = "schedule 10:00"\n'
@@ -26,7 +26,7 @@ def test_a_report_for_a_day_without_games_is_quarantined_and_opens_nothing() -> 
     made.pipeline.ports.bus.publish(completion("m1"))
     made.pipeline.work_until_idle()
     (letter,) = made.pipeline.views.quarantined()
-    assert "the calendar has no games on 2026-02-03 (none)" in letter.reason
+    assert "the calendar has no work on 2026-02-03 (none)" in letter.reason
     assert made.pipeline.runs.read("load", Run(DAY, "daily")) is None
 
 
@@ -192,8 +192,8 @@ def test_a_date_that_takes_place_after_all_is_brought_back_though_whoever_learne
     settle(made)
     made.pipeline.put_dates([Day(date=DAY, state="void", reason="snow storm")])
     assert state(made, "load") == "void"
-    made.pipeline.calendar.put([Day(date=DAY, state="games")])  # and no more than this
-    made.pipeline.calendar.put([Day(date="2026-02-09", state="games")])  # nor does a later answer hide it
+    made.pipeline.calendar.put([Day(date=DAY, state="work")])  # and no more than this
+    made.pipeline.calendar.put([Day(date="2026-02-09", state="work")])  # nor does a later answer hide it
     made.pipeline._sweeper.sweep()
     assert state(made, "load") == "complete"
     due = made.pipeline._sweeper.next_due()
@@ -285,7 +285,7 @@ def test_a_sweeper_that_was_held_up_voids_no_run_of_a_date_that_takes_place_afte
     load(made, 1)
     settle(made)
     made.pipeline.calendar.put([Day(date=DAY, state="void", reason="snow storm")])
-    store.held = "phase:shop:load", lambda: made.pipeline.put_dates([Day(date=DAY, state="games")])
+    store.held = "phase:shop:load", lambda: made.pipeline.put_dates([Day(date=DAY, state="work")])
     made.pipeline._sweeper.sweep()
     assert state(made, "load") == "complete"
 
@@ -295,7 +295,7 @@ def test_a_sweeper_that_was_held_up_brings_no_run_back_that_is_void_again() -> N
     load(made, 1)
     settle(made)
     made.pipeline.put_dates([Day(date=DAY, state="void", reason="snow storm")])
-    made.pipeline.calendar.put([Day(date=DAY, state="games")])
+    made.pipeline.calendar.put([Day(date=DAY, state="work")])
     store.held = "phase:shop:load", lambda: made.pipeline.put_dates([Day(date=DAY, state="void", reason="again")])
     made.pipeline._sweeper.sweep()
     assert made.pipeline.views.why(RUN)[0].reason == "again"
@@ -309,7 +309,7 @@ def test_a_run_opened_while_a_sweeper_was_held_up_hears_nothing_older_of_it() ->
     made.pipeline.calendar.put([Day(date=day, state="void", reason="snow storm") for day in ("2026-02-02", DAY)])
 
     def meanwhile() -> None:
-        made.pipeline.put_dates([Day(date=DAY, state="games")])
+        made.pipeline.put_dates([Day(date=DAY, state="work")])
         load(made, 1)
 
     store.held = "phase:shop:load:2026-02-02", meanwhile
@@ -409,5 +409,5 @@ def test_a_mode_of_any_date_is_taken_on_days_without_games_and_on_unknown_ones_a
     for day in (DAY, "2026-02-04"):
         (view,) = made.pipeline.views.why(f"{day}.daily")
         assert (view.phase, view.state) == ("log", "complete")
-    with pytest.raises(BadInput, match="the calendar has no games"):
+    with pytest.raises(BadInput, match="the calendar has no work"):
         load(made, 1)

@@ -111,7 +111,7 @@ def test_a_month_that_was_lost_is_told_to_runs_that_it_had_made_void() -> None:
 
 def test_a_window_that_changed_while_a_run_was_void_is_built_in_when_it_takes_place() -> None:
     made = expecting(await_windows=False)
-    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="games" if n < 4 else "none") for n in range(1, 29)])
+    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="work" if n < 4 else "none") for n in range(1, 29)])
     for day in (1, 2):
         load_day(made, day, day)
         settle(made)
@@ -121,7 +121,7 @@ def test_a_window_that_changed_while_a_run_was_void_is_built_in_when_it_takes_pl
     settle(made, until_s=60.0)
     assert cell(made, "out.trend", 2) == 1
     made.clock.at += 10.0
-    made.pipeline.put_dates([Day(date="2026-02-02", state="games")])
+    made.pipeline.put_dates([Day(date="2026-02-02", state="work")])
     settle(made)
     assert cell(made, "out.trend", 2) == 50
 
@@ -160,7 +160,7 @@ def test_a_trigger_that_met_a_void_run_is_worked_on_when_it_takes_place() -> Non
 
 def test_whether_windows_are_waited_for_is_pinned_and_changed_by_replan() -> None:
     made = expecting()
-    days = [Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in range(1, 29)]
+    days = [Day(date=f"2026-02-{n:02d}", state="work" if n < 3 else "none") for n in range(1, 29)]
     made.pipeline.put_dates(days)
     load_day(made, 2, 2)
     settle(made, until_s=60.0)

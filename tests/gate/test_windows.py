@@ -94,7 +94,7 @@ def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypa
 
 def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> None:
     made = expecting()
-    days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
+    days = [Day(date=f"2026-02-{n:02d}", state="work" if n in (1, 2) else "none") for n in range(1, 29)]
     made.pipeline.put_dates(days)
     load(made, 2, 2)
     settle(made)
@@ -108,7 +108,7 @@ def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> N
 
 def test_a_mode_that_awaits_no_windows_is_built_at_once_and_again_when_the_day_comes() -> None:
     made = expecting(await_windows=False)
-    days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
+    days = [Day(date=f"2026-02-{n:02d}", state="work" if n in (1, 2) else "none") for n in range(1, 29)]
     made.pipeline.put_dates(days)
     load(made, 2, 2)
     settle(made)
@@ -122,7 +122,7 @@ def test_a_mode_that_awaits_no_windows_is_built_at_once_and_again_when_the_day_c
 
 def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> None:
     made = expecting()
-    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
+    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="work" if n < 3 else "none") for n in (1, 2)])
     load(made, 2, 2)
     settle(made, until_s=13 * 3600.0)
     assert cell(made, "out.trend", 2) == 0
@@ -130,7 +130,7 @@ def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> N
 
 def test_a_day_that_is_cancelled_is_waited_for_no_longer() -> None:
     made = expecting()
-    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
+    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="work" if n < 3 else "none") for n in (1, 2)])
     load(made, 2, 2)
     settle(made, until_s=60.0)
     assert phase(made, 2).windows["out.sum@5d"].awaited.keys() == {"2026-02-01"}

@@ -1,4 +1,4 @@
-"""The reference plan through the hours of real days: the evening before, a dead scraper, a day without games.
+"""The reference plan through the hours of real days: the evening before, a dead scraper, a date without work.
 
 Needs the real data. The clock is set by hand to hours of December 2024, and workers look every hour.
 """
@@ -160,7 +160,7 @@ def test_dead_odds_alone_do_not_keep_the_forecast_back_and_are_found(opened: Ope
 def test_on_no_real_date_is_a_run_past_its_deadline_when_the_clock_opens_it(nba_data: Path) -> None:
     """The earliest games begin at noon, as on Christmas; of 178 dates no tip-off is known."""
     plan, source = read_plan(PLAN), ParquetSource(nba_data)
-    known = [day for day in days(source, date(2022, 10, 1), date(2025, 6, 1)) if day.state == "games"]
+    known = [day for day in days(source, date(2022, 10, 1), date(2025, 6, 1)) if day.state == "work"]
     assert len(known) == 487
     hours_left: dict[str, list[float]] = {}
     for day in known:
@@ -216,4 +216,4 @@ def test_a_day_without_games_opens_nothing_and_nobody_is_told_of_anything(opened
     taken.take(outcomes, started=taken.start())
     assert [one for _, one in taken.listed() if "2024-12-24" in str(one)] == []
     rows = days.pipeline.views.lateness.rows("2024-12-24", "2024-12-24")
-    assert {row.verdict for row in rows} == {"no games"}
+    assert {row.verdict for row in rows} == {"no work"}

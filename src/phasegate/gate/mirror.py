@@ -10,7 +10,7 @@ from typing import Any
 from phasegate.base import keys
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run
-from phasegate.base.platform import COUNT, MODE, TRIGGERED, TRIGGERED_AT
+from phasegate.base.platform import COUNT, MODE, TRIGGERED, TRIGGERED_AT, at_date
 from phasegate.base.receipt import EXECUTION
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
@@ -81,7 +81,7 @@ class Mirror:
             return None
         if "{mode}" not in phase.mirror and run.mode != next(iter(phase.modes)):
             return None
-        return phase.mirror.replace("{game_date}", run.date).replace("{mode}", run.mode)
+        return at_date(phase.mirror, run.date).replace("{mode}", run.mode)
 
 
 def _look_at(phase: Phase, *, now: float) -> float | None:

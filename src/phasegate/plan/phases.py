@@ -19,8 +19,8 @@ MODE_KEYS = ("expect", "critical", "require", "deadline", "accept", "start", "re
 SEND_KEYS = ("topic", "ack", "phase")
 ACKS = ("begin", "completion", "publish")
 
-MIRROR_LIKE = "phase3_completion/{game_date}"
-MIRROR = re.compile(r"[a-z0-9][a-z0-9._-]*/(?=[^/]*\{game_date\})(?:[a-z0-9._-]|\{game_date\}|\{mode\})+")
+MIRROR_LIKE = "phase3_completion/{date}"
+MIRROR = re.compile(r"[a-z0-9][a-z0-9._-]*/(?=[^/]*\{(?:game_)?date\})(?:[a-z0-9._-]|\{(?:game_)?date\}|\{mode\})+")
 
 SECONDS_MAX = 7 * 24 * 3600.0
 CATCH_UP_MAX_S = 600.0

@@ -147,7 +147,7 @@ class Outside:
     def _announce(self, day: str) -> bool:
         """Send a completion message, its run in any spelling that is allowed; return whether the bus answered."""
         mode = self._mode()
-        spellings = [{"game_date": day, "mode": mode}, {"run": f"{day}.{mode}"}]
+        spellings = [{"date": day, "mode": mode}, {"run": f"{day}.{mode}"}]
         if len(self._world.modes) == 1:
             spellings.insert(0, {"game_date": day})
         number = f"run-{self._sim.new_id()}"
