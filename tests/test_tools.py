@@ -1,4 +1,4 @@
-"""The walk counts what its docstring says: on an invented package to the file, on the real one from end to end."""
+"""Check that tools/walk.py counts as it says, here and on an invented tree."""
 
 import subprocess
 import sys

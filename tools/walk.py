@@ -84,18 +84,21 @@ RATES: Mapping[str, object] = {
 
 
 class Walk(NamedTuple):
-    """The files of one path, in the order of the visits; no file stands twice in a row."""
+    """Hold the visits of one path in order, never a file twice in a row."""
 
     visits: tuple[str, ...]
 
     @property
     def files(self) -> dict[str, int]:
-        """Return how many moves went into each file, in the order of first visits."""
+        """Return the moves into each file, in the order of first visits."""
         return dict(Counter(self.visits))
 
 
 def walk(folder: Path, path: Callable[[], object]) -> Walk:
-    """Call ``path`` and return its visits to the files below ``folder``, spelled as they were imported."""
+    """Call ``path`` and return its visits to files below ``folder``.
+
+    ``folder`` is spelled as the files were imported.
+    """
     inside = f"{folder}{os.sep}"
     visits: list[str] = []
 
@@ -149,7 +152,7 @@ def imported_from(source: Path) -> Path:
 
 
 def play(folder: Path) -> dict[str, Walk]:
-    """Return the walk of each path, by its name, on state that is thrown away."""
+    """Return both walks by name, on state that is thrown away."""
     from phasegate import CountingObserver, connect, load_plan
 
     plan = load_plan(PLAN, files=lambda _: SQL)
@@ -173,7 +176,7 @@ def play(folder: Path) -> dict[str, Walk]:
 
 
 def check(when: str, *, triggers: int, rows: int, pipeline: "Pipeline") -> None:
-    """End with a message unless so many phases have fired and so many totals are committed."""
+    """End with a message unless so many phases fired and so many rows exist."""
     fired = sum(view.generation for view in pipeline.overview.why(RUN))
     tables = pipeline.query("SELECT 1 FROM information_schema.tables WHERE table_name = 'totals'")
     committed = len(pipeline.query("SELECT * FROM out.totals")) if tables else 0
