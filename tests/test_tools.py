@@ -1,4 +1,4 @@
-"""Check that tools/walk.py counts as it says, here and on an invented tree."""
+"""Check that tools/walk.py counts as it says, here and on invented files."""
 
 import subprocess
 import sys
