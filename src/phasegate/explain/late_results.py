@@ -10,13 +10,13 @@ from phasegate.explain.documents import Daybook
 from phasegate.explain.lateness import Known, judge, outcome
 from phasegate.explain.lateness import Lateness as Row
 from phasegate.plan.model import Plan
-from phasegate.ports import Ports
+from phasegate.ports import ReadPorts
 
 
 class Lateness:
     """Compares what was accepted with what the plan's steps say of ``expected_by``."""
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
 
     @property
@@ -57,7 +57,7 @@ def known_of(plan: Plan, book: Daybook, on: str) -> Known:
 class Coverage:
     """Looks at spans of dates: one scan for each phase and one of the calendar, however many dates."""
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
 
     def cells(

@@ -17,7 +17,7 @@ from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.gate.quarantine import Quarantined
 from phasegate.plan.model import Plan
-from phasegate.ports import Ports
+from phasegate.ports import ReadPorts
 from phasegate.scan import scanned
 from phasegate.store import Doc
 from phasegate.write.lease import Lease
@@ -56,7 +56,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 class Overview:
     """Reads documents and explains them."""
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
 
     def phases(self, *, first: str = "", last: str = LAST, broken: Broken = None) -> list[PhaseView]:
