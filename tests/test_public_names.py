@@ -1,4 +1,7 @@
-"""The public names: each is there, imported when it is first asked for, and known to a type checker as what it is."""
+"""Each public name is imported when it is first asked for.
+
+A type checker reads the same names of the same modules.
+"""
 
 import ast
 import importlib

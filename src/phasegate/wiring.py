@@ -1,6 +1,6 @@
 """Puts adapters behind ports, as the settings say. The only module that knows every adapter.
 
-Each is imported where it is opened: a command pays for what it uses, and ``phasegate status`` uses little.
+Each is imported where it is opened, so that ``phasegate status``, which opens the store only, imports no other.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ def read_plan(path: str | Path, /) -> Plan:
 
 
 def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts:
-    """Return what reads documents: the store, and a clock. Neither a bus nor a warehouse is even imported."""
+    """Return what reads documents: the store and a clock.
+
+    Neither a bus nor a warehouse is imported for it.
+    """
     from phasegate.ports import ReadPorts
     from phasegate.stores.sqlite import SQLiteStore
     from phasegate.system import SystemClock

@@ -1,4 +1,7 @@
-"""What a replay may be asked for. Apart from what plays it, so that `nba-props --help` need not load that."""
+"""What a replay may be asked for.
+
+It stands apart from what plays one, so that `nba-props --help` imports none of that.
+"""
 
 from __future__ import annotations
 

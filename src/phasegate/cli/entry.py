@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Lazy(click.Group):
-    """Lists the commands as they are met, not by the alphabet, and imports one when it is called."""
+    """Lists the commands as they are met, and imports one when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
         """Return the names in the order of ``COMMANDS``."""
@@ -35,7 +35,7 @@ class Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the list of the help page, of what stands in for each command."""
+        """Write the list of the help page; no command is imported for it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.get_short_help_str()) for name, command in self.commands.items()])
 

@@ -1,7 +1,7 @@
-"""One module for each command; a command is imported when it is called, and ``phasegate --help`` needs this list only.
+"""One module for each command, imported when the command is called.
 
-The names stand as they are met. Behind each: where its command is, and its line in the list of ``--help``, which the
-command has as its own ``short_help`` too (a test compares).
+``phasegate --help`` needs this list only. The names stand in the order in which they are met. Behind each: where its
+command is, and its line of the help page, which must be the command's own ``short_help``: a test compares.
 """
 
 COMMANDS = {

@@ -85,9 +85,9 @@ class App:
         return plan, Overview(plan, ports)
 
     def reading(self) -> "tuple[Plan, ReadPorts]":
-        """Return the plan and what its documents are read by; nothing is created, there is no warehouse.
+        """Return the plan and what reads its documents; nothing is created.
 
-        Raises NotFound when there is no state yet.
+        Neither a bus nor a warehouse is there. Raises NotFound when there is no state yet.
         """
         from phasegate.wiring import open_reading
 
@@ -95,9 +95,9 @@ class App:
         return plan, open_reading(settings, clock=self._clock)
 
     def ports(self) -> "tuple[Plan, Ports]":
-        """Return the plan and all ports, for a service that reads by them; the warehouse stays closed.
+        """Return the plan and all ports; the warehouse stays closed.
 
-        Raises NotFound when there is no state yet.
+        For a service that only reads, and takes them all. Raises NotFound when there is no state yet.
         """
         from phasegate.observe import CountingObserver
         from phasegate.wiring import open_ports
