@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.real_data import ROOT
+from tests.support.real_data import ROOT
 from tools.walk import walk
 
 FRONT = """

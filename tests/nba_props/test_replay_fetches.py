@@ -15,9 +15,10 @@ import pytest
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SHOTS
 from nba_props.replay.fetch_log import Recorder
+from nba_props.replay.options import MODES
 from nba_props.replay.report import remarks
 from nba_props.replay.runner import Runner
-from nba_props.replay.scrapers import LOG_TABLE, MODES
+from nba_props.replay.scrapers import LOG_TABLE
 from nba_props.replay.spool import Spool
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source

@@ -27,8 +27,9 @@ from nba_props import PLAN
 from nba_props.calendar import days
 from nba_props.raw import RawRow
 from nba_props.replay.faults import Faults, misbehaving
+from nba_props.replay.options import MODE, USUAL
 from nba_props.replay.processes import Processes
-from nba_props.replay.scrapers import LOG_TABLE, MODE, USUAL, Scrapers
+from nba_props.replay.scrapers import LOG_TABLE, Scrapers
 from nba_props.replay.spool import Spool
 from nba_props.replay.tally import Replay, Tally
 from nba_props.sources import Source

@@ -19,15 +19,13 @@ from zoneinfo import ZoneInfo
 from nba_props.raw import RawRow
 from nba_props.replay.faults import Faults
 from nba_props.replay.fetch_log import Recorder
+from nba_props.replay.options import MODE
 from nba_props.replay.processes import Processes
 from nba_props.replay.spool import Spool
 from nba_props.sources import Source
 from nba_props.sources.batches import split_late
 from phasegate import BadInput, Busy, Contended, Fenced, LeaseLost, PhasegateError, Pipeline, Plan, parse_run
 
-MODE = "overnight"
-MODES = ("tomorrow", "same_day", "overnight")
-USUAL = ("same_day", "overnight")
 LEFT_OUT = "this replay does not play it"
 GAMEBOOK = "nbac_gamebook_player_stats"
 LOG = "scraper_execution_log"

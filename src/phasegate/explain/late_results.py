@@ -9,13 +9,13 @@ from phasegate.explain.coverage import Cell, cover
 from phasegate.explain.documents import Documents
 from phasegate.explain.lateness import DateFacts, Lateness, judge, outcome
 from phasegate.plan.model import Plan
-from phasegate.ports import Ports
+from phasegate.ports import ReadPorts
 
 
 class LateResults:
     """Compares what was accepted with what the plan's steps say of ``expected_by``."""
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
 
     @property
@@ -56,7 +56,7 @@ def known_of(plan: Plan, book: Documents, on: str) -> DateFacts:
 class Coverage:
     """Looks at spans of dates: one scan for each phase and one of the calendar, however many dates."""
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
 
     def cells(

@@ -18,7 +18,7 @@ from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.gate.quarantine import Quarantined
 from phasegate.plan.model import Plan
-from phasegate.ports import Ports
+from phasegate.ports import ReadPorts
 from phasegate.scan import scanned
 from phasegate.store import Doc
 from phasegate.write.lease import Lease
@@ -57,7 +57,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 class Overview:
     """Reads documents and explains them. ``lateness``: the expected results that came late, or never."""
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
         self.lateness = LateResults(plan, ports)
 

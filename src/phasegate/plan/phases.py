@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 from math import ceil
 from typing import cast
 
@@ -155,7 +154,9 @@ def _require(section: Section, *, count: int) -> int | None:
     share = require.number("share", low=0, high=1, default=1.0)
     if share == 0:
         raise require.unwanted("share", wanted="a number above 0, at most 1")
-    # Exact: 0.07 of 100 is 7, but 0.07 * 100 is above 7 in floating point.
+    # Here, since few plans give a share. Exact: 0.07 of 100 is 7, but 0.07 * 100 is above 7 in floating point.
+    from fractions import Fraction
+
     return ceil(Fraction(repr(share)) * count)
 
 

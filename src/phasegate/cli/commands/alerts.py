@@ -49,7 +49,7 @@ def listing(app: App, /, *, as_json: bool) -> int:
     from phasegate.alerts.incidents import Incidents
     from phasegate.calendar.calendar import Calendar
 
-    plan, ports = app.reading()
+    plan, ports = app.ports()
     service = Incidents(plan, ports, calendar=Calendar(plan, ports, dates=None))
     broken: list[BadDocument] = []
     found, watched, times = service.listed(broken=broken), service.watched(), app.times(plan)

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from phasegate.explain.overview import Overview
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
-    from phasegate.ports import Clock, Observer, Ports
+    from phasegate.ports import Clock, Observer, Ports, ReadPorts
     from phasegate.settings import Settings
 
 FINE, FINDINGS, FAILED = 0, 1, 2
@@ -41,6 +40,8 @@ class App:
 
     def settings(self) -> "Settings":
         """Return the settings, the options above all. Raises BadInput."""
+        from pathlib import Path
+
         from phasegate.settings import load_settings
         from phasegate.wiring import SETTINGS_FILE
 
@@ -53,7 +54,7 @@ class App:
         """Return the plan, from ``path`` if one is given. Raises BadInput."""
         from phasegate.wiring import read_plan
 
-        return read_plan(Path(path) if path is not None else self.settings().plan)
+        return read_plan(path if path is not None else self.settings().plan)
 
     def times(self, plan: "Plan") -> "Times":
         """Return how times are told: in the pipeline's zone, from now."""
@@ -83,25 +84,40 @@ class App:
         plan, ports = self.reading()
         return plan, Overview(plan, ports)
 
-    def reading(self) -> "tuple[Plan, Ports]":
-        """Return the plan and the ports to read its documents by; nothing is created, the warehouse stays closed.
+    def reading(self) -> "tuple[Plan, ReadPorts]":
+        """Return the plan and what reads its documents; nothing is created.
 
-        Raises NotFound when there is no state yet.
+        Neither a bus nor a warehouse is there. Raises NotFound when there is no state yet.
+        """
+        from phasegate.wiring import open_reading
+
+        plan, settings = self._existing()
+        return plan, open_reading(settings, clock=self._clock)
+
+    def ports(self) -> "tuple[Plan, Ports]":
+        """Return the plan and all ports; the warehouse stays closed.
+
+        For a service that only reads, and takes them all. Raises NotFound when there is no state yet.
         """
         from phasegate.observe import CountingObserver
         from phasegate.wiring import open_ports
 
+        plan, settings = self._existing()
+        return plan, open_ports(settings, pipeline=plan.pipeline, clock=self._clock, observer=CountingObserver())
+
+    def _existing(self) -> "tuple[Plan, Settings]":
         settings = self.settings()
         plan = self.plan()
         if not settings.store_path.exists():
             raise NotFound(f"there is no state at {settings.store_path}; name its directory with --state, "
                            "or open a run: phasegate begin RUN")  # fmt: skip
-        ports = open_ports(settings, pipeline=plan.pipeline, clock=self._clock, observer=CountingObserver())
-        return plan, ports
+        return plan, settings
 
     @staticmethod
     def find_modules() -> None:
         """Have the working directory searched for the modules of Python steps, as ``python -m`` does."""
+        from pathlib import Path
+
         here = str(Path.cwd())
         if here not in sys.path:
             sys.path.insert(0, here)
