@@ -1,5 +1,6 @@
 """Mutants of the decisions: counting, firing, freshness, requests. Each wrong version wraps or replaces a right one."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager, ExitStack
 from itertools import count
 from typing import TypeVar
