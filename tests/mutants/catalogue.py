@@ -18,7 +18,7 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=2,
-        title="The firing is stored without the duty to send; the process that fired publishes, unless it crashes first.",
+        title="The firing is stored without the duty to send; the process publishes, unless it crashes first.",
         patch=services.publishes_after_deciding,
         faults=CRASHES_ONLY,
         says="never fired|works on generation|never sent|ends as|not at rest",
@@ -69,7 +69,7 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=19,
-        title="A report is recorded first and decided on second; a report that looks like a duplicate is not decided on.",
+        title="A report is recorded first and decided on second; an apparent duplicate is not decided on.",
         patch=services.decides_on_new_reports_only,
         faults=CRASHES,
         says="not at rest|never fired",

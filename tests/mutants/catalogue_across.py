@@ -71,7 +71,7 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=47,
-        title="A run rebuilt for an earlier date is taken for the origin of the change, so the cascade exceeds its limit.",
+        title="A run rebuilt for an earlier date is taken for the origin of the change: a cascade without limit.",
         patch=windows.forgets_where_a_change_began,
         catches="story of a change that is passed on",
         check=checks.changes_keep_their_origin,
