@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 def within(total_s: float, call: Callable[[], T], /) -> T | None:
-    """Return the result of ``call``, or None if it takes longer than ``total_s``.
+    """Return the result of ``call``, or None after ``total_s``.
 
-    It may then still be running. What it raises is raised here. A socket's timeout is no such bound: it is of one
+    The call may then still be running. What it raises is raised here. A socket's timeout is no such bound: it is of one
     read, and a server that sends a byte now and then would block for ever.
     """
     results: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
