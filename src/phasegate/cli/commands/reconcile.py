@@ -131,7 +131,8 @@ class _Printer:
         from phasegate.base.findings import listed
 
         failed = [f"failed: {deed.text}: {deed.error}" for deed in mended.applied if deed.error]
-        done = f"{count(len(mended.applied) - len(failed), 'command')} given, {len(failed)} failed; kept as {mended.record}"
+        given = count(len(mended.applied) - len(failed), "command")
+        done = f"{given} given, {len(failed)} failed; kept as {mended.record}"
         left = listed(mended.after)
         if not left:
             return ["", done, *failed, "Looked again: nothing is left."]
