@@ -148,15 +148,15 @@ def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Fi
     fresh = survey(evaluated)
     views = {view.name: view for view in explain(evaluated, run=one.run, now=now).members}
     for name, spec in evaluated.gate.members.items():
-        view, request, stands = views[name], evaluated.requests.get(name), one.phase.requests.get(name)
+        view, request, stored = views[name], evaluated.requests.get(name), one.phase.requests.get(name)
         if name in fresh or name in busy or view.state in ("dead", "blocked"):
             continue
         result = evaluated.result_of(name)
         ages = [begun.begun_at for begun in evaluated.inputs.values()] + ([] if result is None else [result.at])
-        since = max(ages, default=one.phase.opened_at) if stands is None else stands.opened_at
+        since = max(ages, default=one.phase.opened_at) if stored is None else stored.opened_at
         if result is None:
             if request is not None:
-                text = "it was never requested" if stands is None else (
+                text = "it was never requested" if stored is None else (
                     f"requested {times(request.sends)}, and not built"
                 )  # fmt: skip
                 yield found("PG004", one, text, since=since, step=name, reason=request.reason)
@@ -165,7 +165,7 @@ def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Fi
             continue
         against = listed(view.stale_against, most=LISTED_MAX) or "inputs"
         command = "" if spec.asks else f"phasegate complete {name} --run {one.run}"
-        yield found("PG012", one, f"its result is of older {against}: {view.reason}", since=since, step=name,
+        yield found("PG012", one, f"its result is not of the present {against}: {view.reason}", since=since, step=name,
                     command=command, stale_against=", ".join(view.stale_against),
                     asks="yes" if spec.asks else "no")  # fmt: skip
 

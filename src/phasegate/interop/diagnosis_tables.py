@@ -103,10 +103,10 @@ def examine(
     tables: Sequence[Shape], counted: Counted, documents: Sequence[Completed], *, expected: Expectations, now: float
 ) -> list[CheckResult]:
     """Return the outcome of each check; ``counted``: table -> its dates."""
-    looked = sum(len(days) for days in counted.values())
+    evaluated = sum(len(days) for days in counted.values())
     twice = [f for shape in tables for f in _duplicates(shape, counted.get(shape.table, ()))]
-    outcomes = [CheckResult(check="duplicates", findings=tuple(twice), evaluated=looked,
-                        error="" if looked else "no table has a row of these dates")]  # fmt: skip
+    outcomes = [CheckResult(check="duplicates", findings=tuple(twice), evaluated=evaluated,
+                        error="" if evaluated else "no table has a row of these dates")]  # fmt: skip
     if not documents:
         return outcomes
     claims, names = _claims(documents), {name for group in expected.values() for name in group.names}
