@@ -47,7 +47,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: float = 0.0
 
 
-Ping = Literal["start", "success", "fail"]
+PingKind = Literal["start", "success", "fail"]
 
 
 class Channel(Protocol):
@@ -65,6 +65,6 @@ class Channel(Protocol):
 class Pinger(Protocol):
     """A dead-man switch: an outside service that alarms when pings stop."""
 
-    def ping(self, what: Ping, /) -> Reply:
+    def ping(self, what: PingKind, /) -> Reply:
         """Report that an evaluation began, succeeded or failed."""
         ...

@@ -52,7 +52,7 @@ PLAIN = load_plan(
     .replace(', start = "schedule 10:00"', "")
     .replace('expected_by.night = "last_game_end + 1h"\n', "")
 )
-GAMES = Day(date=ON, state="games", anchors={"last_game_end": END}, reason="2 games")
+GAMES = Day(date=ON, state="work", anchors={"last_game_end": END}, reason="2 games")
 
 
 def opened(phase: str, mode: str, *told: tuple[str, Status], plan: Plan = WHOLE, at: float = END) -> Phase:
@@ -172,7 +172,7 @@ def test_an_open_run_needs_no_calendar() -> None:
 
 
 def test_an_anchor_that_is_not_there_is_unknown() -> None:
-    bare = cells(now=OVER + PATIENCE_S, day=Day(date=ON, state="games"))["raw"]
+    bare = cells(now=OVER + PATIENCE_S, day=Day(date=ON, state="work"))["raw"]
     assert bare.state == "UNKNOWN"
     assert "gives no last_game_end" in bare.reason
 

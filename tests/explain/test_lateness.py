@@ -24,7 +24,7 @@ from tests.support.phase_commands import Command, commands, states
 ON = "2026-02-03"
 HOUR = 3600.0
 END = local_time("23:30", ON, timezone="America/New_York")
-GAMES = Day(date=ON, state="games", anchors={"last_game_end": END})
+GAMES = Day(date=ON, state="work", anchors={"last_game_end": END})
 BOX = 'expected_by.overnight = "last_game_end + 2h"'
 PLAN = f"""\
 pipeline = "nba"
@@ -146,7 +146,7 @@ def test_what_the_calendar_does_not_know_is_not_evaluated_and_names_what_has_it_
 
 
 def test_an_anchor_that_the_calendar_does_not_give_is_not_evaluated() -> None:
-    known = DateFacts(day=Day(date=ON, state="games"), calendar=True)
+    known = DateFacts(day=Day(date=ON, state="work"), calendar=True)
     rows = judge(plan_with(), on=ON, known=known, now=END)
     assert {row.step: row.verdict for row in rows} == {"box": "unknown", "odds": "never"}
     found = outcome(rows)

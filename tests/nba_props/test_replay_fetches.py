@@ -300,7 +300,7 @@ def test_a_replay_that_is_stopped_leaves_nobody_at_work(workers: int, tmp_path: 
         with pytest.raises(KeyboardInterrupt):
             runner.run(NIGHT, LAST)
         assert working() == before
-        there = runner.pipeline.gatekeeper.read("raw", parse_run(f"{NIGHT}.overnight"))
+        there = runner.pipeline.runs.read("raw", parse_run(f"{NIGHT}.overnight"))
         assert there is None or "nbac_gamebook_player_stats" not in there.members
     finally:
         runner.close()
@@ -323,7 +323,7 @@ def test_stopped_by_a_person_at_any_moment_it_ends_with_130_and_says_how_to_go_o
 def test_lines_and_schedule_that_one_mode_did_not_take_are_given_to_the_next(tmp_path: Path) -> None:
     runner = Runner(SyntheticSource(), state=tmp_path)
     try:
-        runner.pipeline.gatekeeper.void("raw", parse_run(f"{NIGHT}.same_day"), reason="nobody wants it")
+        runner.pipeline.runs.void("raw", parse_run(f"{NIGHT}.same_day"), reason="nobody wants it")
         replay = runner.run(NIGHT, NIGHT)
     finally:
         runner.close()

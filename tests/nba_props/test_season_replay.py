@@ -133,7 +133,7 @@ def test_on_election_day_nobody_plays_no_run_is_opened_and_the_next_date_knows_t
     season: Replay, runner: Runner
 ) -> None:
     assert season.unsettled == ()
-    assert not [view for view in runner.pipeline.overview.phases() if view.run.startswith("2024-11-05")]
+    assert not [view for view in runner.pipeline.views.phases() if view.run.startswith("2024-11-05")]
     known = runner.pipeline.calendar.day("2024-11-05")
     assert known is not None
     assert known.state == "none"

@@ -123,7 +123,7 @@ def _count(runner: Runner) -> dict[str, object]:
         """,
         {"night": str(THE_NIGHT)},
     )[0]
-    views = {view.phase: view for view in runner.pipeline.overview.why(_run())}
+    views = {view.phase: view for view in runner.pipeline.views.why(_run())}
     fired, begun = views["analytics"].generations[-1].number, views["precompute"].inputs.get("analytics", 0)
     return {
         "player rows": one["rows"],

@@ -51,7 +51,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Dates of one mode that lack the same: the phases and what they are, the first one's reason and its command.
 
-    ``dates`` counts those that lack it; dates without games lie between, and others do not.
+    ``dates`` counts those that lack it; dates without work lie between, and others do not.
     """
 
     first: str
@@ -166,7 +166,7 @@ def _quiet(plan: Plan, cell: Cell, *, run: Run, known: DateFacts) -> Cell | None
     void = [phase.void for up in _roots(plan, cell.phase) if (phase := known.phases.get((up, run.mode)))]
     if any(void):
         return replace(cell, state="VOID", reason=next(filter(None, void)), command="")
-    if not known.calendar or (known.day is not None and known.day.state == "games"):
+    if not known.calendar or (known.day is not None and known.day.state == "work"):
         return None
     if known.day is None:
         told = f"the calendar knows nothing of {run.date}" + (f" ({known.told})" if known.told else "")
@@ -217,7 +217,7 @@ def _opens_at(plan: Plan, name: str, *, run: Run, known: DateFacts) -> float | N
         at = local_time("00:00", run.date, timezone=plan.timezone)
         if is_open:
             at = min(at, known.phases[root, run.mode].opened_at)
-        elif start.at is not None and known.day is not None and known.day.state == "games":
+        elif start.at is not None and known.day is not None and known.day.state == "work":
             at = start.at.at(run, timezone=plan.timezone, opened_at=at, anchors=known.day.anchors)
         times.append(at)
     return max(times)

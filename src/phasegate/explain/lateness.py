@@ -22,7 +22,7 @@ from phasegate.plan.model import Plan, Step
 
 CHECK = "lateness"
 
-Punctuality = Literal["never", "late", "unknown", "awaited", "on time", "void", "no games"]
+Punctuality = Literal["never", "late", "unknown", "awaited", "on time", "void", "no work"]
 VERDICTS: tuple[Punctuality, ...] = get_args(Punctuality)
 FOUND: tuple[Punctuality, ...] = ("never", "late")
 
@@ -117,8 +117,8 @@ def _quiet(row: Lateness, known: DateFacts, *, run: Run, asks: bool) -> Lateness
     if asks and known.day is None:
         told = f"the calendar knows nothing of {run.date}" + (f" ({known.told})" if known.told else "")
         return replace(row, reason=told, command=ask_calendar(run.date, failed=bool(known.told)))
-    if asks and known.day is not None and known.day.state != "games":
-        verdict: Punctuality = "void" if known.day.state == "void" else "no games"
+    if asks and known.day is not None and known.day.state != "work":
+        verdict: Punctuality = "void" if known.day.state == "void" else "no work"
         return replace(row, verdict=verdict, reason=known.day.reason or f"the calendar says {verdict}")
     if place in known.unreadable:
         told = f"the document of {row.phase} in {run} cannot be read"

@@ -207,7 +207,7 @@ class Propagator:
     def _awaited_until(self, need: Need, on: str, *, mode: str) -> float | None:
         """Return until when a date is waited for, if the calendar expects it and its deadline is not over."""
         day = self._calendar.day(on) if need.step in self._plan.steps else None
-        if day is None or day.state != "games":
+        if day is None or day.state != "work":
             return None
         modes = [m for m in self._plan.phases[need.phase].modes if need.step in self._plan.members(need.phase, mode=m)]
         run = Run(on, mode if mode in modes else modes[0])

@@ -79,7 +79,7 @@ def _absent(scene: ScratchPipeline) -> Outcomes:
 def _quarantined(scene: ScratchPipeline) -> Outcomes:
     with scene.run_normally().open() as pipeline:
         body = {"kind": "completion", "step": "no_such", "run": RUN}
-        pipeline.quarantine.put("scratch.completions", body, reason="unknown step")
+        pipeline.runs.quarantine.put("scratch.completions", body, reason="unknown step")
     return scene.check()
 
 
@@ -104,7 +104,7 @@ def _renamed(scene: ScratchPipeline) -> Outcomes:
 def _stale(scene: ScratchPipeline) -> Outcomes:
     with scene.run_normally().open(clock=AFTERNOON) as pipeline:
         load(pipeline, 1, 3)
-        pipeline.worker.work()  # the report begins again; its builds are requested, and no worker builds them
+        pipeline._worker.work()  # the report begins again; its builds are requested, and no worker builds them
     return scene.check()
 
 
@@ -117,7 +117,7 @@ def _drifted(scene: ScratchPipeline) -> Outcomes:
 
 def _replanned(scene: ScratchPipeline) -> Outcomes:
     with scene.run_normally().open() as pipeline:
-        pipeline.gatekeeper.doubt("report", Run(DATE, "daily"), step="totals")
+        pipeline.runs.doubt("report", Run(DATE, "daily"), step="totals")
     return scene.rewrite(REPORT, lambda body: body["gate"].update(hash="older")).check()
 
 
@@ -165,13 +165,13 @@ def _late(scene: ScratchPipeline) -> Outcomes:
 
 def _never(scene: ScratchPipeline) -> Outcomes:
     with scene.open() as pipeline:
-        pipeline.gatekeeper.open("load", Run(DATE, "daily"))
+        pipeline.runs.open("load", Run(DATE, "daily"))
     return scene.check(work=True)
 
 
 def _overdue(scene: ScratchPipeline) -> Outcomes:
     with scene.open() as pipeline:
-        pipeline.gatekeeper.open("load", Run(DATE, "daily"))
+        pipeline.runs.open("load", Run(DATE, "daily"))
         with pipeline.begin(RUN, step="rows") as run:
             run.fail("the source is down")
     return scene.check(work=True)

@@ -44,7 +44,7 @@ def _dates(first: date, last: date) -> Iterator[Day]:
     """Yield the dates of a span: EARLIER and DATE with work, others without."""
     for ordinal in range(first.toordinal(), last.toordinal() + 1):
         on = date.fromordinal(ordinal).isoformat()
-        yield Day(date=on, state="games" if on in (EARLIER, DATE) else "none")
+        yield Day(date=on, state="work" if on in (EARLIER, DATE) else "none")
 
 
 @contextmanager

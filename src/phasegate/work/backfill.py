@@ -345,7 +345,7 @@ class Backfill:
         return known if any(run.mode == main for run in known) else [*known, Run(day, main)]
 
     def _days(self, order: BackfillJob) -> Iterator[tuple[str, bool]]:
-        """Give the dates that may have something to do, and whether they have games: else runs that ask no calendar."""
+        """Give the dates that may have something to do, and whether they have work: else runs that ask no calendar."""
         free = [(phase, mode) for phase, mode, asks in self._gates(order) if not asks]
         for day in self._span(order):
             expected = self._is_expected(day)
@@ -353,9 +353,9 @@ class Backfill:
                 yield day, expected
 
     def _is_expected(self, day: str) -> bool:
-        """Tell whether a date has games; without a calendar every date has."""
+        """Tell whether a date has work; without a calendar every date has."""
         known = self._calendar.foresee(day) if self._calendar.is_kept else None
-        return not self._calendar.is_kept or (known is not None and known.state == "games")
+        return not self._calendar.is_kept or (known is not None and known.state == "work")
 
     def _gates(self, order: BackfillJob) -> Iterator[tuple[str, str, bool]]:
         """Give the phases and modes of an order, and whether the calendar says on which dates they have runs."""

@@ -34,7 +34,7 @@ class StepRun:
         self.answer: Answer | None = None
 
     @property
-    def game_date(self) -> str:
+    def date(self) -> str:
         """Return the run's date, ISO."""
         return self._run.date
 

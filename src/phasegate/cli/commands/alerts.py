@@ -121,8 +121,8 @@ def close(app: App, /, *, incident: str, as_json: bool) -> int:
 
     app.reading()  # a state that is not there is named, not made
     with app.pipeline() as pipeline:
-        closed = pipeline.incidents.close(incident)
-        failed = pipeline.incidents.send().failed
+        closed = pipeline.alerts.close(incident)
+        failed = pipeline.alerts.send().failed
     if as_json:
         emit_json({"cause": closed.cause, "state": closed.state, "title": title(closed)})
     else:

@@ -32,7 +32,7 @@ INSTEAD = {
     "PG010": "rows are written by key in one fenced transaction; two instances cannot both write",
     "PG011": "members are named by the plan; another spelling goes to quarantine, it is not counted",
     "PG012": "a result that changes after the firing fires again, once, with all that reads it rebuilt",
-    "PG017": "the calendar answers games, none or unknown; unknown is never taken for none",
+    "PG017": "the calendar answers work, none or unknown; unknown is never taken for none",
     "PG019": "a message that cannot be read is kept in quarantine with its reason",
     "PG021": "a phase that lacks a member names it, and at its deadline goes on without or says that it does not",
     "PG025": "a phase fires when its required members are fresh; what it goes without is recorded in the trigger",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from phasegate.plan.model import Plan
 
 HEADER = ("run", "step", "verdict", "expected", "came", "late by", "reason", "next")
-QUIET = ("on time", "no games", "void")
+QUIET = ("on time", "no work", "void")
 
 
 @click.command(

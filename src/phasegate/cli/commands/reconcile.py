@@ -56,8 +56,8 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
     with app.pipeline() as pipeline:
         times = app.times(pipeline.plan)
         first, last = _span(times, days=days, first=first, last=last)
-        outcomes = pipeline.inspector.inspect(first, last, phase=phase)
-        mends = pipeline.reconciler.fixes_for(outcomes)
+        outcomes = pipeline.checks.inspector.inspect(first, last, phase=phase)
+        mends = pipeline.checks.reconciler.fixes_for(outcomes)
         told = _Printer(pipeline.plan.pipeline, (first, last), times=times, verbose=verbose)
         mended = None
         if not as_json:
@@ -79,11 +79,11 @@ def _mend(
     stopped: list[str] = []
 
     def work() -> None:
-        for error in pipeline.pool.run(until_idle=True, stop=lambda: bool(stopped)):
+        for error in pipeline.run_workers(until_idle=True, stop=lambda: bool(stopped)):
             talk(error)
 
     with told_to_stop(stopped.append, say="finishing the command in hand"):
-        return pipeline.reconciler.fix(outcomes, first=span[0], last=span[1], phase=phase, work=work)
+        return pipeline.checks.reconciler.fix(outcomes, first=span[0], last=span[1], phase=phase, work=work)
 
 
 def _span(times: "Times", *, days: int | None, first: str | None, last: str | None) -> tuple[str, str]:

@@ -78,7 +78,7 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
 def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[CheckResult, ...]]":
     """Return what the tables alone show of each run; all are of one date."""
     with app.pipeline() as pipeline:
-        return pipeline.inspector.tables(runs[0].date, runs)
+        return pipeline.checks.inspector.tables(runs[0].date, runs)
 
 
 def _runs(app: App, plan: "Plan", overview: "Overview", text: str) -> "list[Run]":
