@@ -27,7 +27,7 @@ class ChannelRule(msgspec.Struct, frozen=True, kw_only=True):
     digest: bool = True
     to: str = ""
 
-    def hears(self, severity: Severity, /) -> bool:
+    def accepts(self, severity: Severity, /) -> bool:
         """Tell whether something this bad is for this channel."""
         return SEVERITIES.index(severity) <= SEVERITIES.index(self.severity)
 

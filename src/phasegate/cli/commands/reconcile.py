@@ -57,7 +57,7 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
         times = app.times(pipeline.plan)
         first, last = _span(times, days=days, first=first, last=last)
         outcomes = pipeline.checks.inspector.inspect(first, last, phase=phase)
-        mends = pipeline.checks.reconciler.plan_of(outcomes)
+        mends = pipeline.checks.reconciler.fixes_for(outcomes)
         told = _Printer(pipeline.plan.pipeline, (first, last), times=times, verbose=verbose)
         mended = None
         if not as_json:
@@ -83,7 +83,7 @@ def _mend(
             talk(error)
 
     with told_to_stop(stopped.append, say="finishing the command in hand"):
-        return pipeline.checks.reconciler.mend(outcomes, first=span[0], last=span[1], phase=phase, work=work)
+        return pipeline.checks.reconciler.fix(outcomes, first=span[0], last=span[1], phase=phase, work=work)
 
 
 def _span(times: "Times", *, days: int | None, first: str | None, last: str | None) -> tuple[str, str]:
@@ -130,10 +130,9 @@ class _Printer:
         """Return what was done, and what a last look says."""
         from phasegate.base.findings import listed
 
-        failed = [f"failed: {deed.text}: {deed.error}" for deed in mended.deeds if deed.error]
-        done = (
-            f"{count(len(mended.deeds) - len(failed), 'command')} given, {len(failed)} failed; kept as {mended.record}"
-        )
+        failed = [f"failed: {deed.text}: {deed.error}" for deed in mended.applied if deed.error]
+        given = count(len(mended.applied) - len(failed), "command")
+        done = f"{given} given, {len(failed)} failed; kept as {mended.record}"
         left = listed(mended.after)
         if not left:
             return ["", done, *failed, "Looked again: nothing is left."]
@@ -153,7 +152,7 @@ class _Printer:
         def findings(of: "Sequence[CheckResult]") -> list[dict[str, object]]:
             return [finding_json(finding, times=self._times) for finding in listed(of)]
 
-        deeds = () if mended is None else mended.deeds
+        deeds = () if mended is None else mended.applied
         return {
             "pipeline": self._pipeline,
             "first": self._span[0],
@@ -161,8 +160,8 @@ class _Printer:
             "now": self._times.iso(self._times.now),
             "checks": [outcome_json(outcome) for outcome in outcomes],
             "findings": findings(outcomes),
-            "mends": [mend.text for mend in mends],
-            "done": [{"mend": deed.text, "error": deed.error} for deed in deeds],
+            "fixes": [mend.text for mend in mends],
+            "applied": [{"fix": deed.text, "error": deed.error} for deed in deeds],
             "left": None if mended is None else findings(mended.after),
             "unchecked": [] if mended is None else [outcome_json(one) for one in mended.after if one.error],
             "record": None if mended is None else mended.record,
