@@ -188,13 +188,13 @@ class Pipeline:
         pause = WAIT_MAX_S if due is None else min(WAIT_MAX_S, max(0.0, due - self.ports.clock.now()))
         self.ports.bus.wait(pause)
 
-    def next_due(self, *, apart_from: str = "") -> float | None:
+    def next_due(self, *, ignoring: str = "") -> float | None:
         """Return when the next document or message is due (epoch seconds), or None when everything is settled.
 
-        ``apart_from``: a kind of document that does not count: ``message``, or ``calendar``, which is due for ever.
+        ``ignoring``: a kind of document that does not count: ``message``, or ``calendar``, which is due for ever.
         """
-        times = [self._sweeper.next_due(apart_from=apart_from)]
-        if apart_from != "message":
+        times = [self._sweeper.next_due(ignoring=ignoring)]
+        if ignoring != "message":
             times.append(self.ports.bus.next_due(topics=self.plan.topics()))
         return min((at for at in times if at is not None), default=None)
 

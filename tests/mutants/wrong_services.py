@@ -255,7 +255,7 @@ def compares_in_another_snapshot() -> Patch:
 def compares_no_inputs() -> Patch:
     stack = ExitStack()
     stack.enter_context(swapped(preconditions, "changed_inputs", lambda *_: ()))
-    stack.enter_context(swapped(preconditions, "reread", lambda *_: ()))
+    stack.enter_context(swapped(preconditions, "written_since", lambda *_: ()))
     return stack
 
 

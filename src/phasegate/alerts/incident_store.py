@@ -70,7 +70,7 @@ class IncidentStore:
 
     def idle(self) -> bool:
         """Tell whether the calendar knows that today has no work. What it does not know is no day off."""
-        if not self._calendar.is_kept:
+        if not self._calendar.exists:
             return False
         today = evaluations.local_date(self.ports.clock.now(), timezone=self.plan.timezone)
         try:

@@ -21,7 +21,7 @@ class Calendar:
 
     def __init__(self, plan: Plan, ports: Ports, *, dates: Dates | None) -> None:
         self._plan, self._ports, self._dates = plan, ports, dates
-        self.is_kept = plan.calendar is not None
+        self.exists = plan.calendar is not None
         self._foreseen: dict[str, Month] = {}
 
     def day(self, on: str, *, ask: bool = True) -> Day | None:
@@ -90,7 +90,7 @@ class Calendar:
             self._decide(month, calendar.learned(given, now=self._ports.clock.now(), ends_at=ends_at))
         return tuple(months)
 
-    def note_heard(self, month: str, told: Mapping[str, float]) -> None:
+    def note_applied(self, month: str, told: Mapping[str, float]) -> None:
         """Remember of which change the open runs of each date have heard."""
         self._decide(month, calendar.heard(told))
 

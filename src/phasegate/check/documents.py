@@ -14,7 +14,7 @@ from phasegate.base.keys import Run, phase_of
 from phasegate.base.wording import listed, times
 from phasegate.explain.phase_view import explain
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.phase import Phase, settle_at, settled, survey
+from phasegate.gate.phase import Phase, fresh_members, settle_at, settled
 from phasegate.gate.records import Entry
 from phasegate.plan.gate import Receiver
 
@@ -149,7 +149,7 @@ def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Fi
     if settled(one.phase) or one.phase.paused is not None or one.phase.void is not None:
         return
     looked = _looked_at(one, now=now)
-    fresh = survey(looked)
+    fresh = fresh_members(looked)
     views = {view.name: view for view in explain(looked, name=one.name, run=one.run, now=now).members}
     for name, spec in looked.gate.members.items():
         view, request, stands = views[name], looked.requests.get(name), one.phase.requests.get(name)

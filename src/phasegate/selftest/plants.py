@@ -114,7 +114,7 @@ def _drifted(scene: ScratchPipeline) -> Looks:
 
 def _replanned(scene: ScratchPipeline) -> Looks:
     with scene.play().open() as pipeline:
-        pipeline.runs.doubt("report", Run(DATE, "daily"), step="totals")
+        pipeline.runs.mark_stale("report", Run(DATE, "daily"), step="totals")
     return scene.rewrite(REPORT, lambda body: body["gate"].update(hash="older")).look()
 
 

@@ -148,7 +148,7 @@ class Backfill:
             phases = self._phases(chosen)
             goes_on = self._date(chosen, phases=phases, work=work, until=until)
             for phase, run in phases:
-                self._gatekeeper.loud(phase, run)
+                self._gatekeeper.end_quiet(phase, run)
             if not goes_on:
                 return
             left = self._asked(phases)
@@ -357,8 +357,8 @@ class Backfill:
 
     def _is_expected(self, day: str) -> bool:
         """Tell whether a date has work; without a calendar every date has."""
-        known = self._calendar.foresee(day) if self._calendar.is_kept else None
-        return not self._calendar.is_kept or (known is not None and known.state == "work")
+        known = self._calendar.foresee(day) if self._calendar.exists else None
+        return not self._calendar.exists or (known is not None and known.state == "work")
 
     def _gates(self) -> Iterator[tuple[str, str, bool]]:
         """Give the phases and modes of an self._job, and whether the calendar says on which dates they have runs."""

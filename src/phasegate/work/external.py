@@ -12,7 +12,7 @@ from phasegate.base.receipt import Receipt, Stamp
 from phasegate.errors import BadInput, Busy, NotFound, words
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Phase, present_inputs, survey
+from phasegate.gate.phase import Phase, fresh_members, present_inputs
 from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import Row
 from phasegate.work.worker import Worker
@@ -49,7 +49,7 @@ class StepRun:
 
         Always True for a step without needs: only its source knows whether it has news.
         """
-        return not self._step.needs or self._step.name not in survey(self._phase)
+        return not self._step.needs or self._step.name not in fresh_members(self._phase)
 
     @property
     def inputs(self) -> dict[str, Stamp]:
@@ -87,7 +87,7 @@ class StepRun:
             said = report_of(self._step.name, self._receipt, request=self._request)
             self.answer = self._worker.tell(self._step, self._run, said)
             assert self._held is not None
-            self._held.owes = False
+            self._held.unreported = False
             return self.answer
         body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows,
                 "execution_id": execution_id, "status": status or ("empty" if rows == 0 else "success"),

@@ -25,7 +25,7 @@ class Scheduler:
 
         So the clock goes on after an outage of any length; runs that it missed are absent, and a finding.
         """
-        if not self._calendar.is_kept:
+        if not self._calendar.exists:
             return
         month = local_date(self._ports.clock.now(), timezone=self._plan.timezone)[:7]
         if month != self._kept:
@@ -80,7 +80,7 @@ class Scheduler:
             else:
                 told[on] = entry.order
         if told or known.changed:
-            self._calendar.note_heard(month, told)
+            self._calendar.note_applied(month, told)
         return failure
 
     def _settle(self, known: Learned) -> None:
@@ -89,14 +89,14 @@ class Scheduler:
         why = None if day.state == "work" else day.reason or f"the calendar says {day.state}"
         for phase, run in self._runs(day.date):
             there, asks = self._gatekeeper.read(phase, run), self._plan.asks_calendar(phase, mode=run.mode)
-            if there is None or there.knows_change(known.order):
+            if there is None or there.has_applied(known.order):
                 continue
             claim = there.claims.get("calendar")
             if not asks and (claim is None or claim.void is None):
                 continue  # a void run whose mode has come to ask no calendar is brought back
             self._gatekeeper.expect(phase, run, order=known.order, void=why if asks else None)
         if day.state != "work":
-            self._gatekeeper.release(day.date)
+            self._gatekeeper.recheck_windows(day.date)
 
     def _start(self, month: str, known: Month, *, now: float) -> None:
         """Open the runs whose start by the clock lies between the last look and now."""

@@ -27,9 +27,9 @@ class Sweeper:
                 looked += 1
         return looked
 
-    def next_due(self, *, apart_from: str = "") -> float | None:
-        """Return when a document must be looked at next (epoch seconds), or None. ``apart_from``: a kind left out."""
-        kinds = [kind for kind in self._handlers if kind.partition(":")[0] != apart_from]
+    def next_due(self, *, ignoring: str = "") -> float | None:
+        """Return when a document must be looked at next (epoch seconds), or None. ``ignoring``: a kind left out."""
+        kinds = [kind for kind in self._handlers if kind.partition(":")[0] != ignoring]
         times = [self._ports.store.next_due(prefix=f"{kind}:") for kind in kinds]
         return min((at for at in times if at is not None), default=None)
 

@@ -80,7 +80,7 @@ class Builder:
             receipt = self._build(step, run, request=request, held=held, forced=forced)
             said = report_of(step.name, receipt, request=request.id)
         except InputsChanged as e:
-            self._read_repair.tell_owners(request, step, run=run)
+            self._read_repair.report_to_owners(request, step, run=run)
             said = self._failure(step, request, status="inputs_changed", error=e)
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
@@ -94,7 +94,9 @@ class Builder:
         except Exception as e:  # noqa: BLE001  a step may raise anything; it is reported, counted and bounded
             said = self._failure(step, request, status="transient", error=e)
         outcome = self._gatekeeper.report(step.phase, run, said).outcome
-        held.owes = held.owes and said.write_id == ""  # a failure says nothing of what may have been committed
+        held.unreported = (
+            held.unreported and said.write_id == ""
+        )  # a failure says nothing of what may have been committed
         return outcome
 
     def _failure(self, step: Step, request: Request, *, status: Status, error: Exception) -> Report:

@@ -46,5 +46,5 @@ class Deduplicator:
             receipt = self._writer.write(WriteJob(whole, run, newest.built_from, allow_shrink=True), held=held)
             if step.kind == "external":
                 self._gatekeeper.report(step.phase, run, report_of(step.name, receipt))
-            held.owes = False
+            held.unreported = False
         return receipt

@@ -27,7 +27,7 @@ class HeldLease:
         self.key, self.holder, self.token = key, holder, token
         self._until, self._ports, self._ttl_s = until, ports, ttl_s
         self._lost = False
-        self.owes = False
+        self.unreported = False
         self.on_lost: Callable[[], None] | None = None
 
     def check(self) -> None:
@@ -81,7 +81,7 @@ class Leases:
             yield held
         finally:
             stop()
-            if not held.owes:
+            if not held.unreported:
                 self._do(key, lease.release(holder, token=token))
 
     def read(self, key: str) -> Lease | None:

@@ -24,7 +24,7 @@ def _as_asked(asked: Stamp, now: Stamp) -> bool:
     return asked == ABSENT and rows_of(now.fingerprint) == 0
 
 
-def reread(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
+def written_since(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
     """Return the inputs that were written, tokens included, since a ``python`` step took their stamps."""
     return tuple(name for name in sorted(before) if before[name] != now.get(name, ABSENT))
 

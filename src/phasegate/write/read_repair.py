@@ -28,7 +28,7 @@ class ReadRepair:
         self._plan, self._ports = plan, ports
         self._gatekeeper, self._tables, self._propagator = gatekeeper, tables, propagator
 
-    def tell_owners(self, request: Request, step: Step, *, run: Run) -> None:
+    def report_to_owners(self, request: Request, step: Step, *, run: Run) -> None:
         """Report what a request's inputs hold now to the documents that own them: a lost report heals itself.
 
         A window is compared date by date with its ledgers; the asker then reads it anew, if it still asks.
@@ -64,4 +64,4 @@ class ReadRepair:
                 self._tables.correct(step, Run(day, mode))
         number = self._propagator.record(step.name, day, stamp=stamp)
         if number:  # whoever heard the older read; all of these are due
-            self._propagator.tell_later(step.name, DateChange(day, number, origin=day))
+            self._propagator.propagate_later(step.name, DateChange(day, number, origin=day))

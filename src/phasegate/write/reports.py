@@ -80,7 +80,7 @@ class TableReporter:
         with self._ports.warehouse.snapshot() as reader:
             lost = step.kind != "external" and part_of(step, run) not in reader.receipts([part_of(step, run)])
         if lost:
-            self._gatekeeper.doubt(step.phase, run, step=step.name)
+            self._gatekeeper.mark_stale(step.phase, run, step=step.name)
         else:
             self.report(step, run, built_from=accepted.built_from)
 

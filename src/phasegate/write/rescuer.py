@@ -34,13 +34,13 @@ class Rescuer:
         with self._leases.hold(part, purpose="rescue") as held:
             if held is None:
                 return "held"
-            held.owes = True
+            held.unreported = True
             receipt, lease = self._shut(part, held), self._leases.read(key)
             found = "nothing"
             if receipt is not None:
                 owner = "" if lease is None else lease.owner
                 found = self._report(self._steps.get(table), receipt, owner=owner)
-            held.owes = False
+            held.unreported = False
             return found
 
     def _shut(self, part: Part, held: HeldLease) -> Receipt | None:

@@ -98,7 +98,7 @@ class Writer:
                 ahead = f"is fenced with token {e.newest}, ahead of our lease with token {e.token}"
                 raise ForeignStore(e.resource, found=ahead) from e
             except Conflict:
-                held.owes = False
+                held.unreported = False
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Ambiguous:
                 found = warehouse.find_write(write_id)
@@ -123,7 +123,7 @@ class Writer:
                 receipt = self._fill(tx, work, staged=staged, inputs=inputs, token=held.token, write_id=write_id)
                 tx.put_receipt(receipt)
                 held.check()
-                held.owes = True
+                held.unreported = True
             finally:
                 held.on_lost = None
         return receipt
@@ -133,7 +133,7 @@ class Writer:
         if not tx.change_fence(work.part, token=token, store_id=self.store_id):
             raise preconditions.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
         now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
-        gone = preconditions.changed_inputs(work.inputs, now) or preconditions.reread(work.before, now)
+        gone = preconditions.changed_inputs(work.inputs, now) or preconditions.written_since(work.before, now)
         if gone:
             raise InputsChanged(
                 f"{work.step.name}: {', '.join(gone)} changed since this was asked for; nothing was written"
