@@ -163,7 +163,7 @@ class Pipeline:
                 failures = 0
             except PhasegateError as e:
                 failures += 1
-                self.ports.observer.event("worker held up", error=str(e), failures=failures)
+                self.ports.observer.event("worker blocked", error=str(e), failures=failures)
                 self.ports.clock.sleep(held_up_s("worker", failures))
 
     def _spans(self, inspector: Inspector) -> list[tuple[str, Spans]]:

@@ -257,8 +257,8 @@ def test_a_worker_that_dies_ends_the_backfill_and_is_told(days: Days, monkeypatc
     monkeypatch.setattr("phasegate.work.worker.Worker.work", die)
     done = fill(days, 1, 1, "--steps", "form", "--json")
     assert done.code == 2
-    assert "phasegate: worker 1 died: LookupError: a fault\n" in done.err
-    assert done.json["errors"] == ["worker 1 died: LookupError: a fault"]
+    assert "phasegate: worker 1 failed: LookupError: a fault\n" in done.err
+    assert done.json["errors"] == ["worker 1 failed: LookupError: a fault"]
 
 
 def test_several_workers_reach_the_same_end(drifted: Days) -> None:

@@ -1,5 +1,6 @@
 """Mutants of the decisions: counting, firing, freshness, requests. Each wrong version wraps or replaces a right one."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager, ExitStack
 from itertools import count
 from typing import TypeVar
@@ -27,7 +28,7 @@ from tests.mutants.swap import swapped
 Patch = AbstractContextManager[object]
 A = TypeVar("A")
 YEARS_S = 10 * 365 * 86_400.0
-HEARD = ("accepted", "confirmed", "duplicate", "older")
+TAKEN = ("accepted", "confirmed", "duplicate", "older")
 
 
 def counts_reports() -> Patch:
@@ -35,8 +36,8 @@ def counts_reports() -> Patch:
         attempts = [line.attempt for line in phase.seen]
         last = phase.firings[-1].by if phase.firings else ""
         since = phase.seen[attempts.index(last) + 1 :] if last in attempts else phase.seen
-        heard = 1 + sum(line.what == "report" and line.outcome in HEARD for line in since)
-        return right(phase, present=present, now=now) and heard == len(phase.gate.expect)
+        reports = 1 + sum(line.what == "report" and line.outcome in TAKEN for line in since)
+        return right(phase, present=present, now=now) and reports == len(phase.gate.expect)
 
     right = evaluate._may_fire
     return swapped(evaluate, "_may_fire", may_fire)

@@ -56,8 +56,8 @@ class WorkerPool:
                     self._work(stopping)
             except BaseException as e:  # noqa: BLE001  a failed thread ends the pool; its error is returned
                 error = words(e)
-                errors.append(f"worker {number} died: {error}")
-                self._observer.event("worker died", worker=number, error=error)
+                errors.append(f"worker {number} failed: {error}")
+                self._observer.event("worker failed", worker=number, error=error)
 
         workers = [
             threading.Thread(target=work, args=(number,), name=f"phasegate-worker-{number}")

@@ -76,7 +76,7 @@ class Scheduler:
                 self._settle(entry)
             except PhasegateError as e:
                 failure = failure or e
-                self._ports.observer.event("date not told", date=on, error=str(e))
+                self._ports.observer.event("date not applied", date=on, error=str(e))
             else:
                 told[on] = entry.order
         if told or known.changed:
@@ -118,7 +118,7 @@ class Scheduler:
                     try:
                         at = start.at.at(run, timezone=self._plan.timezone, opened_at=0.0, anchors=entry.day.anchors)
                     except BadInput as e:
-                        self._ports.observer.event("not started", run=str(run), phase=phase, error=str(e))
+                        self._ports.observer.event("run not opened", run=str(run), phase=phase, error=str(e))
                         continue
                     yield at, phase, run
 

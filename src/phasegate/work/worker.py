@@ -58,7 +58,7 @@ class Worker:
             outcome = "quarantined"
         except Exception as e:  # noqa: BLE001  one bad message must not stop the others; it is told and put back
             error = words(e)
-            ports.observer.event("message not served", id=message.id, tries=delivery.tries, error=error)
+            ports.observer.event("message failed", id=message.id, tries=delivery.tries, error=error)
             if delivery.tries < TRIES_MAX:
                 ports.bus.postpone(delivery, delay_s=retry_s(message.id, delivery.tries))
                 return
