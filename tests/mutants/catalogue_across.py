@@ -86,7 +86,7 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
     Mutant(
         number=51,
         title="Only the mode that asked is notified of a table that two modes share.",
-        patch=windows.tells_no_sister,
+        patch=windows.relays_to_no_sibling,
         wide=True,
         says="not at rest|hold different results|never fired",
     ),

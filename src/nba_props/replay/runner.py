@@ -152,7 +152,7 @@ class Runner:
         horizon_s = HORIZON_S if isinstance(self.clock, SkippingClock) else HORIZON_LIVE_S
         for _ in range(ROUNDS_MAX):
             self._processes.at_once([self._work_until_idle] * self._workers)
-            due = self.pipeline.next_due(apart_from="calendar")
+            due = self.pipeline.next_due(ignoring="calendar")
             if due is None or due > self.clock.now() + horizon_s:
                 return
             self._processes.wait_until(due)

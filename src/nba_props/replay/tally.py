@@ -32,7 +32,7 @@ class Tally:
                 self.seconds[step] = self.seconds.get(step, 0.0) + took
                 self.duplicates_removed += int(str(fields["duplicates"]))
                 self.refused_as_stale += int(str(fields["refused"]))
-            elif name == "step not done" and fields.get("status") == "moved":
+            elif name == "step not built" and fields.get("status") == "inputs_changed":
                 self.moved += 1
 
 

@@ -1,1 +1,1 @@
-"""One phase of one run: what it asks for, when it fires, and what others must know."""
+"""One phase of one run: what it requests, when it fires, and what it propagates to other runs."""

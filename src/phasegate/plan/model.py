@@ -188,7 +188,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether the calendar says on which dates a phase has runs in a mode."""
         return self.calendar is not None and not self.phases[phase].modes[mode].any_date
 
-    def sister_modes(self, step: str, *, mode: str) -> tuple[str, ...]:
+    def sibling_modes(self, step: str, *, mode: str) -> tuple[str, ...]:
         """Return the other modes of a step's phase that have the step too: its table is theirs as well."""
         home = self.steps[step]
         if home.table is None:
@@ -218,7 +218,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                     attempts_max=step.attempts_max,
                     code=step.code if step.kind != "external" else "",
                     attested=step.reads == "attested",
-                    shared=bool(self.sister_modes(name, mode=run.mode) or self.windows_on(name)),
+                    shared=bool(self.sibling_modes(name, mode=run.mode) or self.windows_on(name)),
                 )
                 for name, step in self.members(phase, mode=run.mode).items()
             },
@@ -246,7 +246,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether a run of a phase has nothing to hear from others: no windows, no sister runs."""
         members = self.members(phase, mode=run.mode)
         return not any(
-            any(need.back for need in step.needs) or self.sister_modes(name, mode=run.mode)
+            any(need.back for need in step.needs) or self.sibling_modes(name, mode=run.mode)
             for name, step in members.items()
         )
 

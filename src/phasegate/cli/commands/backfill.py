@@ -107,7 +107,7 @@ def _work(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, wo
         return not outcome.stopped and not outcome.errors
 
     with told_to_stop(outcome.stopped.append, say=f"finishing the unit in hand; {AGAIN}"):
-        pipeline.backfill(order).carry_out(items, work=work, told=_bar)
+        pipeline.backfill(order).carry_out(items, work=work, progress=_bar)
     if sys.stderr.isatty():
         click.echo(err=True)
     return outcome

@@ -170,7 +170,7 @@ class World:
 
     def _next_due(self) -> float | None:
         """Return when a document is due, with room for the most backward clock."""
-        at = self.pipeline.next_due(apart_from="message")
+        at = self.pipeline.next_due(ignoring="message")
         return None if at is None else at - min(self.sim.faults.skew_s)
 
     def _next_visit(self) -> float | None:
