@@ -1,6 +1,7 @@
-"""How the NBA platform, and others like it, name the fields of their documents and messages. Pure.
+"""Field names in the NBA platform's documents and messages.
 
-The only place that spells these names: what is the platform's is read and written with them, what is ours is not.
+The only place that spells these names: the platform's documents are read and written with them, Phasegate's own are
+not. Other platforms with the same layout use them too. Pure.
 """
 
 COUNT, TRIGGERED, TRIGGERED_AT, MODE = "_completed_count", "_triggered", "_triggered_at", "_mode"
