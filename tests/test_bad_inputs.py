@@ -80,7 +80,7 @@ PLANS = {
     "unknown critical": (
         'critical = ["player_game"]',
         'critical = ["player"]',
-        'plan.toml:8: [phase.analytics] modes.overnight.critical: "player" is not in expect, so the gate would never look at it; did you mean "player_game"? known: player_game',
+        'plan.toml:8: [phase.analytics] modes.overnight.critical: "player" is not in expect, so the gate would never check it; did you mean "player_game"? known: player_game',
     ),
 }
 

@@ -93,14 +93,14 @@ def test_windows_on_a_step_are_the_longest_of_each_phase() -> None:
     assert load(text).windows_on("player_game") == {}
 
 
-def test_the_sister_modes_of_a_step_are_those_that_have_its_table_too() -> None:
+def test_the_sibling_modes_of_a_step_are_those_that_have_its_table_too() -> None:
     plan = load()
-    assert plan.sister_modes("gamebook", mode="overnight") == ("same_day",)
-    assert plan.sister_modes("player_game", mode="same_day") == ("overnight",)
-    assert plan.sister_modes("team_game", mode="overnight") == ()  # only this mode has it
-    assert plan.sister_modes("odds", mode="overnight") == ()  # no table: nothing that two runs could share
+    assert plan.sibling_modes("gamebook", mode="overnight") == ("same_day",)
+    assert plan.sibling_modes("player_game", mode="same_day") == ("overnight",)
+    assert plan.sibling_modes("team_game", mode="overnight") == ()  # only this mode has it
+    assert plan.sibling_modes("odds", mode="overnight") == ()  # no table: nothing that two runs could share
     needed = load(TIMED.replace(WINDOW, f'"team_game", {WINDOW}'))
-    assert needed.sister_modes("team_game", mode="overnight") == ("same_day",)  # not expected there, but needed
+    assert needed.sibling_modes("team_game", mode="overnight") == ("same_day",)  # not expected there, but needed
 
 
 def test_a_step_is_shared_when_other_modes_or_later_dates_must_hear_of_it() -> None:

@@ -231,7 +231,7 @@ def _wanted(incident: Incident, post: Notification, rule: ChannelRule, /, *, sig
     if incident.state == "resolved":
         return "resolved" if knows or (post.tries and not post.told) else ""
     what = "opened" if incident.escalated_at is None else "escalated"
-    if not rule.hears(incident.severity) or (rule.escalated and what == "opened"):
+    if not rule.accepts(incident.severity) or (rule.escalated and what == "opened"):
         return ""
     if not knows:
         # gone as soon as it came: nobody is told, unless somebody may have been

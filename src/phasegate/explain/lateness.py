@@ -144,7 +144,7 @@ def _arrived(plan: Plan, step: Step, *, run: Run, member: Member, known: DateFac
     own = arrived_at(member)
     if own is None:
         return None
-    for mode in plan.sister_modes(step.name, mode=run.mode):
+    for mode in plan.sibling_modes(step.name, mode=run.mode):
         sister = known.phases.get((step.phase, mode))
         at = None if sister is None else arrived_at(sister.members.get(step.name, Member()))
         own = own if at is None else min(own, at)

@@ -90,7 +90,7 @@ class Propagator:
         """Relay a result to the sister runs that are open; tell whether all have heard it for certain."""
         pipeline, name, run = keys.phase_of(key)
         all_heard = True
-        for mode in self._plan.sister_modes(member, mode=run.mode):
+        for mode in self._plan.sibling_modes(member, mode=run.mode):
             key_there = keys.phase_key(pipeline, name, run=Run(run.date, mode))
             sister = self._read(Phase, key_there)
             if sister is None:
