@@ -117,8 +117,8 @@ def test_that_night_is_reported_then_mended_by_one_command(five: Night) -> None:
 
     done = five("reconcile", *SPAN, "--fix")
     assert (done.code, done.err) == (0, ""), done.out
-    assert done.out.index("Mending:") < done.out.index("commands given, 0 failed")
-    assert "Looked again: nothing is left." in done.out
+    assert done.out.index("Fixing:") < done.out.index("commands run, 0 failed")
+    assert "Checked again: nothing is left." in done.out
     assert five.sql("SELECT count(*), sum(points) FROM nba_precompute.cache") == [(10, 90.0)]
     fired, began = five.documents()[ANALYTICS][0], five.documents()[PRECOMPUTE][0]
     assert isinstance(fired, dict)
@@ -137,7 +137,7 @@ def test_json_has_what_was_found_done_and_left(five: Night) -> None:
     assert {finding["code"] for finding in seen.json["findings"]} == {"PG001", "PG002"}
     done = five("reconcile", *SPAN, "--fix", "--json")
     assert (done.code, done.json["left"], done.json["unchecked"]) == (0, [], [])
-    assert [deed["mend"] for deed in done.json["done"]] == seen.json["mends"]
+    assert [one["fix"] for one in done.json["done"]] == seen.json["fixes"]
     assert done.json["record"] in five.documents()
     page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
     section = page.partition("\n## `phasegate reconcile`\n")[2].partition("\n## ")[0]

@@ -132,7 +132,7 @@ def test_what_went_out_without_some_is_partial() -> None:
     short = Firing(generation=1, stamps={"box": ABSENT, "odds": Stamp("10-0")}, at=END, by="a", missing=("box",))
     found = cells(replace(raw, firings=(short,)), now=END + 100 * HOUR)["raw"]
     assert (found.state, found.command) == ("PARTIAL", f"phasegate complete box --run {ON}.night")
-    assert "went out without box" in found.reason
+    assert "fired without box" in found.reason
 
 
 def test_a_run_built_before_earlier_dates_changed_is_partial() -> None:
@@ -160,7 +160,7 @@ def test_void_and_quiet_days_and_days_that_nobody_knows() -> None:
     off = Day(date=ON, state="void", reason="postponed")
     assert states(cells(now=now, day=off)) == {"raw": "VOID", "analytics": "VOID"}
     unknown = cells(now=now, day=None)["raw"]
-    assert (unknown.state, unknown.reason) == ("UNKNOWN", f"the calendar knows nothing of {ON}")
+    assert (unknown.state, unknown.reason) == ("UNKNOWN", f"the calendar has no answer for {ON}")
     assert unknown.command == f"phasegate reconcile --from {ON} --to {ON} --fix"
     assert cells(now=now, day=None, told="down")["raw"].command == "phasegate sweep"
     assert cells(now=OVER - 30 * HOUR, day=None) == {}, "a date ahead need not be known"

@@ -169,7 +169,7 @@ def test_findings_name_the_run_the_step_and_what_to_type() -> None:
     assert (box.code, box.subject, box.text) == (
         "PG020",
         f"{ON}.overnight raw.box",
-        "came 5 h 00 after it was expected",
+        "arrived 5 h 00 after it was expected",
     )
     assert box.evidence == {
         "expected_at": "2026-02-04T06:30:00Z", "late_at": "2026-02-04T10:30:00Z", "arrived_at": "2026-02-04T11:30:00Z",

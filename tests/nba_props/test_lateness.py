@@ -217,7 +217,7 @@ def test_the_all_star_break_expects_nothing(morning: Morning) -> None:
     played = morning()
     for day in range(14, 19):
         row = played.gamebook(f"2025-02-{day}", at=utc("2025-02-20T12:00:00"))
-        assert row.verdict == "no games"
+        assert row.verdict == "no work"
     assert played.pipeline.lateness.evaluate("2025-02-14", "2025-02-18").verdict == "ok"
 
 

@@ -216,4 +216,4 @@ def test_a_day_without_games_opens_nothing_and_nobody_is_told_of_anything(opened
     taken.take(outcomes, started=taken.start())
     assert [one for _, one in taken.listed() if "2024-12-24" in str(one)] == []
     rows = days.pipeline.lateness.rows("2024-12-24", "2024-12-24")
-    assert {row.verdict for row in rows} == {"no games"}
+    assert {row.verdict for row in rows} == {"no work"}
