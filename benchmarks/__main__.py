@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import dedup, disturbed, handoff, reconcile, season, seasons, simulator
+from benchmarks import dedup, disturbed, handoff, reconcile, season, seasons, simulator, startup
 
 ALL: dict[str, Callable[[list[str]], None]] = {
     "season": season.main,
@@ -17,6 +17,7 @@ ALL: dict[str, Callable[[list[str]], None]] = {
     "dedup": dedup.main,
     "simulator": simulator.main,
     "reconcile": reconcile.main,
+    "startup": startup.main,
 }
 
 

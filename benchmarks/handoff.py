@@ -45,6 +45,6 @@ def main(argv: list[str]) -> None:
             pipeline.work_until_idle()
             taken.append((time.perf_counter() - start) * 1000)
         seconds = time.perf_counter() - begun
-        fired = sum(view.state == "complete" for view in pipeline.overview.phases())
+        fired = sum(view.state == "complete" for view in pipeline.views.phases())
     print(f"{'hand-offs':>10}{'fired':>8}{'median ms':>11}{'worst ms':>10}{'a second':>10}")
     print(f"{runs:>10}{fired:>8}{statistics.median(taken):>11.1f}{max(taken):>10.1f}{runs / seconds:>10.0f}")

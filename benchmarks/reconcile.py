@@ -180,7 +180,7 @@ def look(state: Path, dates: Sequence[str]) -> tuple[float, dict[str, int], set[
     with closing(pipeline):
         counts.clear()
         begun = time.perf_counter()
-        outcomes = pipeline.inspector.inspect(dates[0], dates[-1])
+        outcomes = pipeline.checks.inspector.inspect(dates[0], dates[-1])
         seconds = time.perf_counter() - begun
     errors = [outcome.error for outcome in outcomes if outcome.error]
     if errors:

@@ -18,8 +18,9 @@ from pathlib import Path
 from benchmarks.known import SEASONS, Number, Season
 from benchmarks.season import give_verdict, numbers_of, problems
 from nba_props import PLAN
+from nba_props.replay.options import USUAL
 from nba_props.replay.runner import Runner
-from nba_props.replay.scrapers import USUAL, begins
+from nba_props.replay.scrapers import begins
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource

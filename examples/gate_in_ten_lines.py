@@ -34,5 +34,5 @@ with closing(connect(load_plan(PLAN), state=mkdtemp())) as pg:
             answer = run.complete()
         pg.work_until_idle()
         print(f"{receipt.rows} rows, {receipt.inserted} new: generation {answer.generation}")
-    (raw, analytics) = pg.overview.why("2026-02-03.daily")
+    (raw, analytics) = pg.views.why("2026-02-03.daily")
     print(f"analytics works on generation {analytics.inputs['raw']}: {analytics.reason}")

@@ -117,7 +117,7 @@ MESSAGES: dict[str, tuple[Mapping[str, object], str]] = {
         {**COMPLETION, "rows": "many"},
         "message m1: completion message: Expected `int | null`, got `str` - at `$.rows`",
     ),
-    "no run": (without(COMPLETION, "run"), "message m1: names no run; add run = DATE.MODE, or game_date"),
+    "no run": (without(COMPLETION, "run"), "message m1: names no run; add run = DATE.MODE, or date"),
     "run without date": (
         {**COMPLETION, "run": "yesterday.overnight"},
         "date 'yesterday': write YYYY-MM-DD, for example 2026-02-03",
@@ -215,7 +215,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
         b'{"step": "player_game", "run": "2026-02-03.overnight"}',
         "complete: player_game is built by Phasegate itself; see phasegate why RUN",
     ),
-    "no run": (b'{"step": "odds"}', "complete: names no run; add run = DATE.MODE, or game_date"),
+    "no run": (b'{"step": "odds"}', "complete: names no run; add run = DATE.MODE, or date"),
     "rows below zero": (
         b'{"step": "odds", "run": "2026-02-03.overnight", "rows": -1}',
         "complete: rows is -1; it must be 0 or more",

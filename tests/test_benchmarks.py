@@ -23,7 +23,7 @@ def test_every_benchmark_prints_its_smallest_table() -> None:
         [sys.executable, "-m", "benchmarks", "--quick"], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    names = ("season", "seasons", "disturbed", "handoff", "dedup", "simulator", "reconcile")
+    names = ("season", "seasons", "disturbed", "handoff", "dedup", "simulator", "reconcile", "startup")
     for name in names:
         assert f"== {name}\n" in done.stdout
     [named] = [line.split() for line in done.stdout.splitlines() if line.startswith("runs named")]
@@ -39,6 +39,15 @@ def test_a_benchmark_takes_its_own_options_and_says_where_the_time_went() -> Non
     calls = {line[:42].strip(): float(line[42:50]) for line in done.stdout.splitlines() if "of SQLite" in line}
     assert calls.keys() == {"reads of SQLite", "writes of SQLite"}
     assert min(calls.values()) > 50, "a verb that is not counted says nothing of where the time went"
+
+
+def test_the_short_commands_are_shown_next_to_click_alone(capsys: Capture) -> None:
+    main(["startup", "--rounds", "1"])
+    rows = [line.rsplit(maxsplit=6) for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows[1:]] == [
+        "python -c pass", "python -c 'import click'", "phasegate --help", "phasegate --version", "phasegate status"
+    ]  # fmt: skip
+    assert [rows[1][2], rows[2][3], rows[1][5], rows[2][6]] == ["1.00"] * 4
 
 
 def opening_nights(nba_data: Path, folder: Path, *, but: str = "false") -> Path:

@@ -30,6 +30,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "### Spec": gate.Spec,
     "### Need": gate.Need,
     "### Receiver": gate.Receiver,
+    "### Claim": records.Claim,
     "### Input": records.Input,
     "### Member": records.Member,
     "### Result": records.Result,

@@ -1,7 +1,7 @@
 """Which dates have games, and when their last game is over, computed from a source's schedule.
 
 Three answers: games, none, void (every game postponed). A fourth, unknown, is a date that is left out: where a source
-has no schedule, an empty date must not look like a day without games.
+has no schedule, an empty date must not look like a date without work.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def gaps(source: Source, first: date, last: date) -> Gaps:
     except DataError:
         states = {}
     return Gaps(
-        missing=tuple(day for day in span if states.get(day.isoformat()) == "games"),
+        missing=tuple(day for day in span if states.get(day.isoformat()) == "work"),
         unknown=tuple(day for day in span if day.isoformat() not in states),
     )
 
@@ -77,7 +77,7 @@ def _day(day: date, games: Sequence[RawRow]) -> CalendarDay:
             "last_game_end": max(_tipoff(row, unknown=LATEST) for row in playing) + GAME_LENGTH_S,
         }
         reason = f"{len(playing)} game(s)" + (f"; postponed: {postponed}" if postponed else "")
-        return CalendarDay(date=day.isoformat(), state="games", anchors=anchors, reason=reason)
+        return CalendarDay(date=day.isoformat(), state="work", anchors=anchors, reason=reason)
     if games:
         return CalendarDay(date=day.isoformat(), state="void", reason=f"postponed: {postponed}")
     return CalendarDay(date=day.isoformat(), state="none", reason="no regular-season game is scheduled")

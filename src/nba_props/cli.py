@@ -9,21 +9,21 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nba_props import PLAN
-from nba_props.calendar import Gaps, gaps
 from nba_props.errors import DataError
-from nba_props.replay.faults import FORM, parse_faults
-from nba_props.replay.report import Remarks, remarks
-from nba_props.replay.runner import Runner
-from nba_props.replay.scrapers import MODES, USUAL
-from nba_props.replay.tally import Replay
-from nba_props.sources import Source
+from nba_props.replay.options import FORM, MODES, USUAL
 from nba_props.sources.named import NBA_DATA, environment, named_source
-from nba_props.sources.parquet import ParquetSource
-from phasegate import PhasegateError, SystemClock, __version__
+from phasegate import PhasegateError, __version__
+
+if TYPE_CHECKING:
+    from nba_props.calendar import Gaps
+    from nba_props.replay.report import Remarks
+    from nba_props.replay.tally import Replay
+    from nba_props.sources import Source
 
 LINES_MAX = 20
 
@@ -67,6 +67,12 @@ def run(  # noqa: PLR0913  one parameter for each option
 
     Example: nba-props run --synthetic --from 2026-02-01 --to 2026-02-07 --faults duplicate=3,reorder
     """
+    from nba_props.calendar import Gaps, gaps
+    from nba_props.replay.faults import parse_faults
+    from nba_props.replay.report import remarks
+    from nba_props.replay.runner import Runner
+    from phasegate import SystemClock
+
     days = _span(first, last)
     if live and faults:
         raise DataError("--faults", problem="disturbs replays, and --live is none", mend="leave one of them out")
@@ -129,6 +135,7 @@ def witness(*, first: str, last: str, data: Path | None, logs: tuple[Path, ...])
 
     Example: nba-props witness --from 2024-10-22 --to 2024-11-05
     """
+    from nba_props.sources.parquet import ParquetSource
     from nba_props.witness.compare import compare
     from nba_props.witness.files import hold_against, read_known, read_team_log
     from nba_props.witness.text import exit_code, lines
@@ -182,6 +189,8 @@ def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: 
     if len(named) > 1:
         raise DataError(named[1], problem=f"{named[0]} is given too", mend="leave one of them out")
     if data is not None:
+        from nba_props.sources.parquet import ParquetSource
+
         return str(data.absolute()), ParquetSource(data)  # not a folder's name that is also a word
     if recorded is not None:
         name = f"recorded:{recorded}"

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from phasegate.base import keys
+from phasegate.base.platform import own_names
 from phasegate.base.receipt import Stamp
 from phasegate.errors import BadInput
 from phasegate.plan.gate import Status
@@ -43,7 +44,7 @@ class RequestMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     step: str
     run: str
     inputs: dict[str, Stamp]
-    forced: bool = False
+    allow_shrink: bool = False
 
 
 class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="completion"):
@@ -51,14 +52,14 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
 
     ``sequence`` (declared) or else ``completed_at`` says which of two completions is newer.
     ``execution_id`` stands for the content where there is no table to read. ``trigger_id`` echoes the trigger
-    that the work was begun by, and acknowledges it; without ``step`` it does only that. ``run`` or ``game_date``
+    that the work was begun by, and acknowledges it; without ``step`` it does only that. ``run`` or ``date``
     (with ``mode``) names the run.
     """
 
     step: str = ""
     status: Status = "success"
     run: str = ""
-    game_date: str = ""
+    date: str = ""
     mode: str = ""
     rows: Annotated[int, msgspec.Meta(ge=0)] | None = None
     sequence: int | None = None
@@ -78,7 +79,7 @@ def parse(body: Mapping[str, object], *, where: str) -> Body:
     if not isinstance(kind, str) or kind not in kinds:
         raise BadInput(f"{where}: kind is {kind!r}; it must be one of trigger, request, completion")
     try:
-        return msgspec.convert(body, kinds[kind])  # type: ignore[no-any-return]
+        return msgspec.convert(own_names(body), kinds[kind])  # type: ignore[no-any-return]
     except msgspec.ValidationError as e:
         raise BadInput(f"{where}: {kind} message: {e}") from None
 
@@ -124,8 +125,8 @@ def completion_run(
         run = keys.parse_run(said.run)
     elif said.trigger_id:
         run = keys.parse_trigger(said.trigger_id)[2]
-    elif said.game_date:
-        day = keys.parse_date(said.game_date)
+    elif said.date:
+        day = keys.parse_date(said.date)
         mode = said.mode or (modes[0] if len(modes) == 1 else None)
         if mode is None and mode_at is not None and said.completed_at is not None:
             mode = mode_at(day, completion_order(replace(said, sequence=None), where=where, now=TIME_MAX))
@@ -134,7 +135,7 @@ def completion_run(
             raise BadInput(f"{where}: names no mode and the plan has {len(modes)}: {', '.join(modes)}; {mend}")
         run = keys.Run(day, mode)
     else:
-        raise BadInput(f"{where}: names no run; add run = DATE.MODE, or game_date")
+        raise BadInput(f"{where}: names no run; add run = DATE.MODE, or date")
     if run.mode not in modes:
         raise BadInput(f"{where}: unknown mode {run.mode!r}; the plan has {', '.join(modes)}")
     return run

@@ -1,6 +1,6 @@
 """One plan on one set of ports: the object that the command line, a web service or your own code holds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -10,22 +10,22 @@ from phasegate.base.backoff import held_up_s
 from phasegate.base.disk import Disk
 from phasegate.base.receipt import Part
 from phasegate.calendar.calendar import Calendar, Dates
+from phasegate.calendar.month import Day
+from phasegate.check.checks import Checks
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
 from phasegate.check.reconciler import Reconciler
 from phasegate.errors import BadInput, PhasegateError
-from phasegate.explain.late_results import LateResults
 from phasegate.explain.overview import Overview
 from phasegate.gate.decisions import Answer
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.propagator import Propagator
-from phasegate.gate.quarantine import Quarantine
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.warehouse import Params
-from phasegate.work.backfill import Backfill
+from phasegate.work.backfill import Backfill, BackfillJob
 from phasegate.work.external import ExternalSteps, StepRun
-from phasegate.work.pool import WorkerPool
+from phasegate.work.pool import Stop, WorkerPool, never
 from phasegate.work.scheduler import Scheduler
 from phasegate.work.sweeper import Sweeper
 from phasegate.work.worker import Worker
@@ -50,7 +50,11 @@ class TableDigest(NamedTuple):
 
 
 class Pipeline:
-    """Begin, complete, work and sweep. Safe to use from many threads; each process makes its own."""
+    """Begin, complete, work and sweep. Safe to use from many threads; each process makes its own.
+
+    ``runs``: opens, voids, pauses, replans, redrives the phases of runs. ``views``: where they stand.
+    ``checks``: inspector, health, reconciler. ``alerts``: incidents. ``calendar``: which dates have work.
+    """
 
     def __init__(  # noqa: PLR0913  one for each setting
         self,
@@ -65,43 +69,42 @@ class Pipeline:
         disk: Callable[[], Disk] | None = None,
     ) -> None:
         self.plan, self.ports = plan, ports
-        self.pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
+        self._pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
         self.store_id = store_id(ports)
         self.calendar = Calendar(plan, ports, dates=dates)
-        self.incidents = Incidents(plan, ports, calendar=self.calendar)
+        self.alerts = Incidents(plan, ports, calendar=self.calendar)
         propagator = Propagator(plan, ports, calendar=self.calendar)
-        self.gatekeeper = Gatekeeper(plan, ports, calendar=self.calendar, propagator=propagator)
-        self.scheduler = Scheduler(plan, ports, gatekeeper=self.gatekeeper, calendar=self.calendar)
-        self.leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
-        self.quarantine = Quarantine(plan.pipeline, ports)
-        self.overview = Overview(plan, ports)
-        self.lateness = LateResults(plan, ports)
-        self.inspector = Inspector(plan, ports, warehouse_name=warehouse_name, store_id=self.store_id)
-        self.health = Health(plan, ports, overview=self.overview, disk=disk, spans=self._spans())
+        self.runs = Gatekeeper(plan, ports, calendar=self.calendar, propagator=propagator)
+        self._scheduler = Scheduler(plan, ports, gatekeeper=self.runs, calendar=self.calendar)
+        self._leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
+        self.views = Overview(plan, ports)
+        inspector = Inspector(plan, ports, warehouse_name=warehouse_name, store_id=self.store_id)
+        health = Health(plan, ports, overview=self.views, disk=disk, spans=self._spans(inspector))
         writer = Writer(plan, ports, store_id=self.store_id)
-        tables = TableReporter(ports, gatekeeper=self.gatekeeper)
-        read_repair = ReadRepair(plan, ports, gatekeeper=self.gatekeeper, tables=tables, propagator=propagator)
-        builder = Builder(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
+        tables = TableReporter(ports, gatekeeper=self.runs)
+        read_repair = ReadRepair(plan, ports, gatekeeper=self.runs, tables=tables, propagator=propagator)
+        builder = Builder(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
                           read_repair=read_repair, functions=functions or {})  # fmt: skip
-        self.worker = Worker(
-            plan, ports, gatekeeper=self.gatekeeper, builder=builder, tables=tables, quarantine=self.quarantine
+        self._worker = Worker(
+            plan, ports, gatekeeper=self.runs, builder=builder, tables=tables, quarantine=self.runs.quarantine
         )
-        self.backfill = Backfill(plan, ports, gatekeeper=self.gatekeeper, tables=tables, calendar=self.calendar)
-        self._external_steps = ExternalSteps(plan, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer,
-                                  worker=self.worker)  # fmt: skip
-        rescuer = Rescuer(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, store_id=self.store_id)
-        deduplicator = Deduplicator(plan, ports, gatekeeper=self.gatekeeper, leases=self.leases, writer=writer)
-        self.reconciler = Reconciler(
-            plan, ports, inspector=self.inspector, gatekeeper=self.gatekeeper, tables=tables, worker=self.worker,
-            rescuer=rescuer, scheduler=self.scheduler, quarantine=self.quarantine, deduplicator=deduplicator,
+        self._tables = tables
+        self._external_steps = ExternalSteps(plan, gatekeeper=self.runs, leases=self._leases, writer=writer,
+                                  worker=self._worker)  # fmt: skip
+        rescuer = Rescuer(plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id)
+        deduplicator = Deduplicator(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer)
+        reconciler = Reconciler(
+            plan, ports, inspector=inspector, gatekeeper=self.runs, tables=tables, worker=self._worker,
+            rescuer=rescuer, scheduler=self._scheduler, quarantine=self.runs.quarantine, deduplicator=deduplicator,
             adopt=self.adopt,
         )  # fmt: skip
-        self.sweeper = Sweeper(
+        self.checks = Checks(inspector=inspector, health=health, reconciler=reconciler)
+        self._sweeper = Sweeper(
             ports,
             handlers={
-                f"calendar:{plan.pipeline}": self.scheduler.look,
-                f"phase:{plan.pipeline}": self.gatekeeper.look,
-                f"mirror:{plan.pipeline}": self.gatekeeper.mirror.look,
+                f"calendar:{plan.pipeline}": self._scheduler.look,
+                f"phase:{plan.pipeline}": self.runs.look,
+                f"mirror:{plan.pipeline}": self.runs.mirror.look,
                 f"lease:{warehouse_name}": rescuer.rescue,
             },
         )
@@ -115,22 +118,44 @@ class Pipeline:
         said = messages.parse({"kind": "completion", **body}, where=where)
         if not isinstance(said, messages.CompletionMessage):
             raise BadInput(f"{where}: is a {body['kind']} message; only completions can be reported")
-        return self.worker.complete(said, where=where)
+        return self._worker.complete(said, where=where)
 
     def work_until_idle(self, *, units_max: int = 1_000_000) -> int:
         """Work and sweep until nothing can be done now; return how many units were done. See ``WorkerPool``."""
-        return self.pool.until_idle(units_max=units_max)
+        return self._pool.until_idle(units_max=units_max)
+
+    def run_workers(self, *, threads: int = 1, until_idle: bool = False, stop: Stop = never) -> tuple[str, ...]:
+        """Work in ``threads`` threads until ``stop`` answers True; return their errors. See ``WorkerPool.run``."""
+        return self._pool.run(threads=threads, until_idle=until_idle, stop=stop)
+
+    def backfill(self, job: BackfillJob) -> Backfill:
+        """Return a backfill: ``check`` it, list its ``items``, then ``carry_out``."""
+        return Backfill(
+            self.plan, self.ports, gatekeeper=self.runs, tables=self._tables, calendar=self.calendar, job=job
+        )
+
+    def put_dates(self, days: Iterable[Day]) -> None:
+        """Take over what the caller knows of dates, with what follows for open runs."""
+        self._scheduler.put(days)
+
+    def ask_calendar(self, month: str) -> None:
+        """Ask the calendar's source about a month (``YYYY-MM``) now, with what follows for open runs."""
+        self._scheduler.ask(month)
 
     def work_one(self) -> bool:
         """Handle one message, or look at what is due; return whether there was anything."""
-        return self.worker.work() or self.sweeper.sweep() > 0
+        return self.serve_one() or self._sweeper.sweep() > 0
+
+    def serve_one(self) -> bool:
+        """Handle one message, if one is there; return whether one was."""
+        return self._worker.work()
 
     def work(self, stop: Callable[[], bool]) -> None:
         """Work, sweep and wait until ``stop`` answers True; the unit in hand is finished first."""
         swept, failures = 0.0, 0
         while not stop():
             try:
-                busy = self.worker.work()
+                busy = self._worker.work()
                 if not busy or self.ports.clock.monotonic() - swept >= SWEEP_EVERY_S:
                     swept = self.ports.clock.monotonic()
                     if not self.sweep() and not busy:
@@ -141,11 +166,12 @@ class Pipeline:
                 self.ports.observer.event("worker held up", error=str(e), failures=failures)
                 self.ports.clock.sleep(held_up_s("worker", failures))
 
-    def _spans(self) -> list[tuple[str, Spans]]:
+    def _spans(self, inspector: Inspector) -> list[tuple[str, Spans]]:
         """Return the checks that health leaves to other parts."""
-        spans: list[tuple[str, Spans]] = [("reconcile", self.inspector.inspect)]
-        if self.lateness.expects:
-            spans.append(("lateness", lambda first, last: [self.lateness.evaluate(first, last)]))
+        spans: list[tuple[str, Spans]] = [("reconcile", inspector.inspect)]
+        lateness = self.views.lateness
+        if lateness.expects:
+            spans.append(("lateness", lambda first, last: [lateness.evaluate(first, last)]))
         return spans
 
     def sweep(self) -> int:
@@ -153,8 +179,8 @@ class Pipeline:
 
         A replay of other dates, or a backfill, uses the sweeper alone: it opens no run of today.
         """
-        self.scheduler.keep_up()
-        return self.sweeper.sweep()
+        self._scheduler.keep_up()
+        return self._sweeper.sweep()
 
     def _wait(self) -> None:
         """Wait for a message, or for the next document that is due."""
@@ -165,9 +191,11 @@ class Pipeline:
     def next_due(self, *, apart_from: str = "") -> float | None:
         """Return when the next document or message is due (epoch seconds), or None when everything is settled.
 
-        ``apart_from``: a kind of document that does not count, such as the ``calendar``, which is asked for ever anew.
+        ``apart_from``: a kind of document that does not count: ``message``, or ``calendar``, which is due for ever.
         """
-        times = [self.sweeper.next_due(apart_from=apart_from), self.ports.bus.next_due(topics=self.plan.topics())]
+        times = [self._sweeper.next_due(apart_from=apart_from)]
+        if apart_from != "message":
+            times.append(self.ports.bus.next_due(topics=self.plan.topics()))
         return min((at for at in times if at is not None), default=None)
 
     def tables(self) -> dict[str, TableDigest]:
@@ -192,7 +220,7 @@ class Pipeline:
         For a lost or restored store only: whoever works on the other store is refused from then on.
         """
         fences = self.ports.warehouse.adopt(None, store_id=self.store_id)
-        return {part: self.leases.raise_to(part, token=token) for part, token in fences.items()}
+        return {part: self._leases.raise_to(part, token=token) for part, token in fences.items()}
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -45,13 +45,19 @@ class Background(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
-    """All five, wired: what every service takes."""
+class ReadPorts:
+    """The two that reading documents takes."""
 
     store: Store
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Ports(ReadPorts):
+    """All five, wired: what every other service takes."""
+
     bus: Bus
     warehouse: Warehouse
-    clock: Clock
     observer: Observer
     background: Background
     ids: Callable[[], str] = field()

@@ -1,7 +1,6 @@
 """The real clock, real threads, real ids, the disk: the only place that asks the machine for time or randomness."""
 
-import secrets
-import shutil
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -59,11 +58,13 @@ class SkippingClock:
 
 def new_id() -> str:
     """Return an id that nobody else draws: 96 random bits in hex."""
-    return secrets.token_hex(12)
+    return os.urandom(12).hex()
 
 
 def disk_of(path: Path) -> Disk:
     """Return how much room the file system of a directory has. Raises OSError when it cannot be asked."""
+    import shutil  # with its compressors it takes longer than the rest of this module
+
     usage = shutil.disk_usage(path)
     return Disk(path=str(path), free=usage.free, total=usage.total)
 

@@ -1,7 +1,10 @@
 """Connects adapters to ports, as the settings name them.
 
-The only module that imports every adapter.
+The only module that names every adapter. Each is imported where it is opened, so that ``phasegate status``, which opens
+the store only, imports no other.
 """
+
+from __future__ import annotations
 
 import importlib
 import os
@@ -9,27 +12,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from phasegate.base.exported import Exported, Unread
-from phasegate.buses.local import LocalBus
-from phasegate.buses.wake import WakeSocket
-from phasegate.calendar.calendar import Dates
-from phasegate.channel import Channel, Pinger
 from phasegate.errors import BadInput, NotFound
-from phasegate.observe import LogObserver
-from phasegate.pipeline import Pipeline
-from phasegate.plan.alerts import PING
-from phasegate.plan.load import load_plan
-from phasegate.plan.model import Plan
-from phasegate.plan.policy import ChannelRule
-from phasegate.ports import Clock, Observer, Ports
 from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings
-from phasegate.stores.sqlite import SQLiteStore
-from phasegate.system import SystemClock, ThreadBackground, disk_of, new_id
-from phasegate.warehouse import Reader
-from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse, read_only
-from phasegate.write.builder import PythonStep
+
+if TYPE_CHECKING:
+    from phasegate.base.exported import Exported, Unread
+    from phasegate.calendar.calendar import Dates
+    from phasegate.channel import Channel, Pinger
+    from phasegate.pipeline import Pipeline
+    from phasegate.plan.model import Plan
+    from phasegate.plan.policy import ChannelRule
+    from phasegate.ports import Clock, Observer, Ports, ReadPorts
+    from phasegate.warehouse import Reader
+    from phasegate.write.builder import PythonStep
 
 SETTINGS_FILE = "phasegate.toml"
 
@@ -52,6 +49,10 @@ def connect(
 
     Raises BadInput for a wrong plan or setting, Unavailable when a store cannot be used.
     """
+    from phasegate.pipeline import Pipeline
+    from phasegate.plan.model import Plan
+    from phasegate.system import disk_of
+
     if settings is None:
         settings = load_settings(os.environ, file=Path(SETTINGS_FILE), overrides=overrides)
     if not isinstance(plan, Plan):
@@ -69,7 +70,7 @@ def connect(
         dates=dates or dates_of(plan),
         disk=partial(disk_of, settings.state),
     )
-    pipeline.incidents.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
+    pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
     return pipeline
 
 
@@ -78,6 +79,8 @@ def read_plan(path: str | Path, /) -> Plan:
 
     Their paths are relative to the plan's. Raises BadInput.
     """
+    from phasegate.plan.load import load_plan
+
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -88,18 +91,37 @@ def read_plan(path: str | Path, /) -> Plan:
     return load_plan(text, files=lambda name: (path.parent / name).read_text(encoding="utf-8"), name=path.name)
 
 
+def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts:
+    """Return what reads documents: the store and a clock.
+
+    Neither a bus nor a warehouse is imported for it.
+    """
+    from phasegate.ports import ReadPorts
+    from phasegate.stores.sqlite import SQLiteStore
+    from phasegate.system import SystemClock
+
+    return ReadPorts(store=SQLiteStore(settings.store_path), clock=clock or SystemClock())
+
+
 def open_ports(
     settings: Settings, *, pipeline: str, clock: Clock | None = None, observer: Observer | None = None
 ) -> Ports:
     """Return the five ports, on SQLite, documents and DuckDB."""
+    from phasegate.buses.local import LocalBus
+    from phasegate.buses.wake import WakeSocket
+    from phasegate.observe import LogObserver
+    from phasegate.ports import Ports
+    from phasegate.system import ThreadBackground, new_id
+    from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+
     try:
         settings.state.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise BadInput(f"state directory {settings.state}: {e.strerror}; name another with PHASEGATE_STATE") from None
-    clock = clock or SystemClock()
+    reading = open_reading(settings, clock=clock)
+    store, clock = reading.store, reading.clock
     json = {"auto": None, "json": True, "text": False}[settings.log_format]
     observer = observer or LogObserver(level=settings.log_level, json=json)
-    store = SQLiteStore(settings.store_path)
     wake = WakeSocket(settings.state / "wake", clock=clock, poll_s=settings.poll_s)
     return Ports(
         store=store,
@@ -150,6 +172,8 @@ def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
 
     Raises BadInput for what is no address.
     """
+    from phasegate.plan.alerts import PING
+
     url = alert_secrets(environ).get(PING, "")
     if not url:
         return None
@@ -180,6 +204,7 @@ def open_documents(url: str, /) -> Iterator[Exported | Unread]:
 
 def _documents_of(path: Path) -> Iterator[Exported | Unread]:
     from phasegate.interop.mirrored import mirrored
+    from phasegate.stores.sqlite import SQLiteStore
 
     with closing(SQLiteStore(path)) as store:
         yield from mirrored(store)
@@ -190,6 +215,8 @@ def open_tables(url: str, /) -> AbstractContextManager[Reader]:
 
     Raises BadInput, NotFound, Unavailable.
     """
+    from phasegate.warehouses.duckdb.warehouse import read_only
+
     return read_only(_place_of(url, what="--warehouse", forms={"duckdb": "duckdb:///PATH"})[1])
 
 

@@ -39,7 +39,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 def shop_with(server: Server, alerts: str = CHANNEL, **more: object) -> Shop:
     """Return a pipeline whose one channel is the server, impatient."""
     made = shop(plan=PLAN + alerts, **more)  # type: ignore[arg-type]
-    reach(made.pipeline.incidents, server)
+    reach(made.pipeline.alerts, server)
     return made
 
 
@@ -50,8 +50,8 @@ def reach(told: Incidents, server: Server) -> None:
 
 def evaluate(made: Shop, *outcomes: CheckResult, after_s: float = HOUR) -> None:
     made.clock.at += after_s
-    made.pipeline.incidents.take(outcomes, started=made.clock.at)
-    made.pipeline.incidents.send()
+    made.pipeline.alerts.take(outcomes, started=made.clock.at)
+    made.pipeline.alerts.send()
 
 
 def heard(server: Server) -> list[tuple[str, str]]:
@@ -72,7 +72,7 @@ def test_24_firings_of_2_causes_over_a_day_are_2_messages_and_2_resolutions(serv
     assert sorted(heard(server)) == [("opened", "report of a"), ("opened", "report of b"),
                                      ("resolved", "report of a"), ("resolved", "report of b")]  # fmt: skip
     assert [body["count"] for body in server.bodies if body and body["kind"] == "resolved"] == [24, 24]
-    assert made.pipeline.incidents.listed() == []
+    assert made.pipeline.alerts.listed() == []
     assert pings(server) == ["/ping"] * 28
 
 
@@ -96,7 +96,7 @@ def test_whatever_is_killed_every_message_arrives_and_each_kill_repeats_one_at_m
     kills = 0
     for hour in range(28):
         mortal = hour % 5 == 0
-        made.pipeline.incidents.reach({"ops": Mortal(channel, after=after) if mortal else channel})
+        made.pipeline.alerts.reach({"ops": Mortal(channel, after=after) if mortal else channel})
         try:
             evaluate(made, found("a", "b") if hour < 24 else found())
         except Killed:
@@ -123,10 +123,10 @@ class Dies:
         os.kill(os.getpid(), signal.SIGKILL)
 
 with closing(connect(load_plan(sys.argv[1]), state=sys.argv[2])) as pg:
-    pg.incidents.reach({"ops": Dies()})
+    pg.alerts.reach({"ops": Dies()})
     wrong = Finding(code="PG003", subject="report", text="not sent", command="phasegate sweep", cause="a")
-    pg.incidents.take([CheckResult(check="unsent", findings=(wrong,))], started=pg.incidents.start())
-    pg.incidents.send()
+    pg.alerts.take([CheckResult(check="unsent", findings=(wrong,))], started=pg.alerts.start())
+    pg.alerts.send()
 """
     plan = (
         'pipeline = "shop"\ntimezone = "UTC"\nphase.load = {}\nstep.orders = {phase = "load", external = true}\n'
@@ -138,13 +138,13 @@ with closing(connect(load_plan(sys.argv[1]), state=sys.argv[2])) as pg:
     assert done.returncode == -signal.SIGKILL, done.stderr
     clock = shop().clock
     with closing(connect(load_plan(plan), state=tmp_path, clock=clock)) as pipeline:
-        reach(pipeline.incidents, server)
-        ((_, incident),) = pipeline.incidents.listed()
+        reach(pipeline.alerts, server)
+        ((_, incident),) = pipeline.alerts.listed()
         assert incident.posts["ops"].is_stuck(incident.last_at)
         clock.at = incident.last_at
-        assert pipeline.incidents.send().sent == 0
+        assert pipeline.alerts.send().sent == 0
         clock.at += CLAIM_S + 60
-        assert pipeline.incidents.send().sent == 1
+        assert pipeline.alerts.send().sent == 1
     assert heard(server) == [("opened", "report")]
 
 
@@ -155,20 +155,20 @@ def test_a_channel_that_refuses_or_hangs_is_asked_ever_more_rarely_and_nothing_i
     server: Server, answer: Answers
 ) -> None:
     made = shop_with(server)
-    made.pipeline.incidents.reach({"ops": Webhook(f"{server.url}/hook/secret", timeout_s=0.1, total_s=1.0)})
+    made.pipeline.alerts.reach({"ops": Webhook(f"{server.url}/hook/secret", timeout_s=0.1, total_s=1.0)})
     server.answers = answer
     evaluate(made, found("a", "b", "c"))
     assert len([body for body in server.bodies if body]) == 1, "the others wait: the channel has just failed"
     assert made.told.of("alert not sent")
     for _ in range(2 * 20):
         made.clock.at += 180
-        made.pipeline.incidents.send()
+        made.pipeline.alerts.send()
     tried = len([body for body in server.bodies if body])
     assert 3 * 5 <= tried <= 3 * 15
     assert "secret" not in str(made.told.events)
     server.answers, server.said = Answers(), []
     made.clock.at += HOUR
-    assert made.pipeline.incidents.send().sent == 3
+    assert made.pipeline.alerts.send().sent == 3
     assert [kind for kind, _ in heard(server)] == ["opened"] * 3
 
 
@@ -178,22 +178,22 @@ def test_retry_after_is_honoured(server: Server) -> None:
     evaluate(made, found("a"))
     for after_s, sent in ((590, 0), (20, 1)):
         made.clock.at += after_s
-        assert made.pipeline.incidents.send().sent == sent
+        assert made.pipeline.alerts.send().sent == sent
 
 
 def test_an_older_evaluation_that_arrives_late_changes_nothing(server: Server) -> None:
     made = shop_with(server)
     evaluate(made, found("a"))
     before = documents(made.store)
-    late = made.pipeline.incidents.take([found("b"), found("z", check="never seen")], started=made.clock.at - 10)
+    late = made.pipeline.alerts.take([found("b"), found("z", check="never seen")], started=made.clock.at - 10)
     assert late.late == ("unsent",)
     assert len(late.opened) == 1, "of another check nothing newer is known"
     assert {key: value for key, value in documents(made.store).items() if key in before and "watch" not in key} == {
         key: value for key, value in before.items() if "watch" not in key
     }
     for _ in range(3):
-        made.pipeline.incidents.take([found()], started=made.clock.at - 20)
-    assert len(made.pipeline.incidents.listed()) == 2
+        made.pipeline.alerts.take([found()], started=made.clock.at - 20)
+    assert len(made.pipeline.alerts.listed()) == 2
 
 
 def documents(store: MemoryStore) -> dict[str, object]:
@@ -214,12 +214,12 @@ def test_what_could_not_be_evaluated_resolves_nothing_and_is_an_incident_itself(
 
 def test_the_dead_man_hears_of_full_evaluations_only_and_only_while_nothing_is_stuck(server: Server) -> None:
     made = shop_with(server)
-    assert made.pipeline.incidents.start() == made.clock.at
+    assert made.pipeline.alerts.start() == made.clock.at
     evaluate(made, found())
     evaluate(made, found(), found(check="b", error="locked"))
     assert pings(server) == ["/ping/start", "/ping", "/ping/fail"]
     server.said.clear()
-    made.pipeline.incidents.send()
+    made.pipeline.alerts.send()
     assert pings(server) == [], "once per evaluation"
     stuck = shop_with(server)
     server.queue = [Answers(500)]
@@ -235,7 +235,7 @@ def test_a_ping_that_fails_is_told_and_repeated(server: Server) -> None:
     server.queue = [Answers(503)]
     evaluate(made, found())
     assert made.told.of("ping failed") == [{"what": "success", "error": "127.0.0.1 answered 503"}]
-    assert made.pipeline.incidents.send().pinged == "success"
+    assert made.pipeline.alerts.send().pinged == "success"
 
 
 def test_what_is_no_error_waits_through_quiet_hours_and_errors_do_not(server: Server) -> None:
@@ -251,7 +251,7 @@ def test_what_is_no_error_waits_through_quiet_hours_and_errors_do_not(server: Se
 def games(*none: str) -> object:
     def dates(first: date, last: date) -> Iterable[CalendarDay]:
         days = [date.fromordinal(n).isoformat() for n in range(first.toordinal(), last.toordinal() + 1)]
-        return [CalendarDay(date=day, state="none" if day in none else "games") for day in days]
+        return [CalendarDay(date=day, state="none" if day in none else "work") for day in days]
 
     return dates
 
@@ -259,7 +259,7 @@ def games(*none: str) -> object:
 def test_a_day_without_games_is_silent_but_for_errors(server: Server) -> None:
     plan = '\n[alerts]\ndigest = "00:00"\n' + CHANNEL
     made = shop(plan='calendar = "x:y"\n' + PLAN + plan, dates=games("2026-02-02", "2026-02-03"))  # type: ignore[arg-type]
-    reach(made.pipeline.incidents, server)
+    reach(made.pipeline.alerts, server)
     made.pipeline.calendar.refresh("2026-02")
     mild = CheckResult(check="stale", findings=(finding("mild", "PG012"),))
     for _ in range(20):
@@ -286,7 +286,7 @@ def test_the_digest_comes_once_a_day_and_says_what_is_open(server: Server) -> No
 def test_a_plan_without_channels_keeps_its_incidents_and_tells_nobody(server: Server) -> None:
     made = shop_with(server, "")
     evaluate(made, found("a"))
-    ((key, incident),) = made.pipeline.incidents.listed()
+    ((key, incident),) = made.pipeline.alerts.listed()
     assert key.startswith("incident:shop:cause:")
     assert (incident.count, incident.due) == (1, None)
     assert heard(server) == []
@@ -298,18 +298,18 @@ def test_a_channel_that_raises_is_shown_by_the_kind_of_its_error_only(server: Se
             raise ValueError(f"{server.url}/secret {note.id} {ref}")
 
     made = shop_with(server)
-    made.pipeline.incidents.reach({"ops": Raises()})
+    made.pipeline.alerts.reach({"ops": Raises()})
     evaluate(made, found("a"))
     assert made.told.of("alert not sent")[0]["error"] == "failed with ValueError"
-    made.pipeline.incidents.reach({})
+    made.pipeline.alerts.reach({})
     made.clock.at += HOUR
-    assert made.pipeline.incidents.send().failed == {"ops": "it is not connected"}
+    assert made.pipeline.alerts.send().failed == {"ops": "it is not connected"}
 
 
 def test_an_incident_that_cannot_be_read_stops_no_other_and_counts_as_stuck(server: Server) -> None:
     made = shop_with(server)
     evaluate(made, found("a"))
-    ((key, _),) = made.pipeline.incidents.listed()
+    ((key, _),) = made.pipeline.alerts.listed()
     doc = made.store.read(key)
     assert doc is not None
     made.store.write(key, {**doc.body, "seen": 5}, due=doc.due, expect=doc.version)
@@ -319,13 +319,13 @@ def test_an_incident_that_cannot_be_read_stops_no_other_and_counts_as_stuck(serv
     assert pings(server) == ["/ping/fail"]
     assert made.told.of("incident unreadable")[0]["key"] == key
     broken: list[object] = []
-    assert len(made.pipeline.incidents.listed(broken=broken)) == 1  # type: ignore[arg-type]
+    assert len(made.pipeline.alerts.listed(broken=broken)) == 1  # type: ignore[arg-type]
     assert len(broken) == 1
 
 
 def test_two_senders_at_once_send_each_message_once(server: Server) -> None:
     made = shop_with(server)
-    inner = made.pipeline.incidents
+    inner = made.pipeline.alerts
 
     class Meddles:
         """Has another sender at work while a message is on its way."""
@@ -364,7 +364,7 @@ def test_many_incidents_at_once_are_one_message_and_so_are_their_resolutions(ser
     assert (len(bodies[0]["findings"]), bodies[0]["more"], bodies[0]["incident"]) == (30, 10, None)
     assert bodies[0]["findings"][0].startswith("error: report of night 00: fired, but the trigger was not sent, since")
     assert bodies[0]["next"] == ["phasegate alerts", "phasegate sweep"]
-    assert made.pipeline.incidents.listed() == []
+    assert made.pipeline.alerts.listed() == []
 
 
 def test_as_many_as_can_be_read_are_told_of_one_by_one(server: Server) -> None:
@@ -379,11 +379,11 @@ def test_what_could_not_be_told_together_is_told_when_the_channel_is_back_and_on
     server.queue = [Answers(500)]
     evaluate(made, found(*"abcdefgh"))
     made.clock.at += HOUR
-    assert made.pipeline.incidents.send().sent == 1
+    assert made.pipeline.alerts.send().sent == 1
     first, second = (body for body in server.bodies if body)
     assert first["id"] == second["id"]
     made.clock.at += HOUR
-    assert made.pipeline.incidents.send().sent == 0
+    assert made.pipeline.alerts.send().sent == 0
 
 
 class Chat:
@@ -399,7 +399,7 @@ class Chat:
 
 def test_a_message_about_several_is_not_edited_and_one_of_a_former_time_neither(server: Server) -> None:
     made, chat = shop_with(server), Chat()
-    made.pipeline.incidents.reach({"ops": chat})
+    made.pipeline.alerts.reach({"ops": chat})
     evaluate(made, found("a"))
     for _ in range(2):
         evaluate(made, found())
@@ -413,11 +413,11 @@ def test_a_message_about_several_is_not_edited_and_one_of_a_former_time_neither(
 
 def test_of_several_that_a_killed_process_had_taken_none_is_lost(server: Server) -> None:
     made, channel = shop_with(server), Webhook(server.url)
-    made.pipeline.incidents.reach({"ops": Mortal(channel, after=False)})
+    made.pipeline.alerts.reach({"ops": Mortal(channel, after=False)})
     with pytest.raises(Killed):
         evaluate(made, found(*"abcdefgh"))
-    reach(made.pipeline.incidents, server)
-    assert made.pipeline.incidents.send().sent == 0, "somebody may be at it"
+    reach(made.pipeline.alerts, server)
+    assert made.pipeline.alerts.send().sent == 0, "somebody may be at it"
     made.clock.at += CLAIM_S + 60
-    assert made.pipeline.incidents.send().sent == 1
+    assert made.pipeline.alerts.send().sent == 1
     assert [body["title"].partition(",")[0] for body in server.bodies if body] == ["8 incidents"]

@@ -10,7 +10,7 @@ from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake, WakeSocket
 from phasegate.stores.memory import MemoryStore
 from phasegate.stores.sqlite import SQLiteStore
-from phasegate.testing.bus_contract import BusContract
+from phasegate.testing import BusContract
 from phasegate.testing.faults import FaultyBus
 from tests.support.bus_ports import ManualClock, Recorder
 

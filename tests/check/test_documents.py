@@ -25,7 +25,7 @@ from phasegate.check.documents import (
 from phasegate.check.fixes import VERBS, Fix, mends_of, plan_of
 from phasegate.check.tables import DocumentFacts, TableContent, duplicates, expired, fences, identities, reports
 from phasegate.gate.phase import Phase
-from phasegate.gate.records import Entry, Firing, Member, Request, Result
+from phasegate.gate.records import Claim, Entry, Firing, Member, Request, Result
 from phasegate.plan.gate import Gate, Need, Receiver, Spec
 from phasegate.plan.load import load_plan
 from phasegate.write.lease import Lease
@@ -60,8 +60,8 @@ EMPTY_HELD = TableContent()
 
 
 def result(stamp: Stamp = A, *, order: float = 1.0, write_id: str = "w", **fields: Any) -> Result:
-    return Result(status="success", stamp=stamp, order=order, built_from=fields.pop("built_from", {}), rows=3,
-                  at=NOW - 3600, write_id=write_id, **fields)  # fmt: skip
+    return Result(stamp=stamp, sequence=order, built_from=fields.pop("built_from", {}), counted=3, at=NOW - 3600,
+                  write_id=write_id, **fields)  # fmt: skip
 
 
 def looked(**fields: Any) -> StoredPhase:
@@ -70,14 +70,16 @@ def looked(**fields: Any) -> StoredPhase:
         expect=("orders", "totals"), receivers=(Receiver("report", "t", "begin"),),
     )  # fmt: skip
     members = {"orders": Member(result=result()), "totals": Member(result=result(B, built_from={"load.orders": A}))}
-    phase = Phase(name="load", gate=gate, opened_at=NOW - 7200, looked_at=NOW - 3600, members=members)
+    phase = Phase(gate=gate, opened_at=NOW - 7200, looked_at=NOW - 3600, members=members)
     return StoredPhase(key=KEY, run=RUN, phase=replace(phase, **fields))
 
 
 def fired(state: str, *, ack: str = "begin", at: float = NOW - 1200) -> StoredPhase:
     firing = Firing(generation=1, stamps={"orders": A, "totals": B}, at=at, by="x")
-    entry = Entry(generation=1, receiver="report", topic="t", ack=ack, state=state, due=NOW, sends=2, at=at)  # type: ignore[arg-type]
-    return looked(firings=(firing,), outbox=(entry,))
+    entry = Entry(generation=1, receiver="report", state=state, due=NOW, sends=2, at=at)  # type: ignore[arg-type]
+    one = looked(firings=(firing,), outbox=(entry,))
+    gate = replace(one.phase.gate, receivers=(Receiver("report", "t", ack),))  # type: ignore[arg-type]
+    return replace(one, phase=replace(one.phase, gate=gate))
 
 
 def codes(found: Any) -> list[str]:
@@ -89,7 +91,7 @@ def test_what_a_look_would_fire_is_a_finding_and_what_is_held_is_not() -> None:
     assert (finding.code, finding.since) == ("PG002", NOW - 3600)
     assert finding.evidence["run"] == str(RUN)
     assert list(unfired(looked(paused="by hand"), now=NOW)) == []
-    assert list(unfired(looked(void="postponed"), now=NOW)) == []
+    assert list(unfired(looked(claims={"operator": Claim(void="postponed")}), now=NOW)) == []
     assert list(unfired(fired("acked"), now=NOW)) == []
 
 
@@ -119,11 +121,18 @@ def test_a_consumer_outside_has_more_time_to_answer() -> None:
 
 
 def test_an_acknowledged_trigger_whose_effect_is_gone_is_found() -> None:
-    there = replace(looked().phase, name="report")
+    there = looked().phase
     assert codes(unbegun(fired("acked"), after={"report": None}, now=NOW)) == ["PG004"]
     assert codes(unbegun(fired("acked"), after={"report": there}, now=NOW)) == ["PG004"]
     assert codes(unbegun(fired("acked"), after={}, now=NOW)) == [], "what cannot be read is no evidence"
-    assert codes(unbegun(fired("acked"), after={"report": replace(there, void="no games")}, now=NOW)) == []
+    assert (
+        codes(
+            unbegun(
+                fired("acked"), after={"report": replace(there, claims={"calendar": Claim(void="no work")})}, now=NOW
+            )
+        )
+        == []
+    )
 
 
 def test_a_stale_result_is_found_unless_somebody_works_on_it_or_it_waits() -> None:
@@ -220,7 +229,7 @@ def test_a_report_of_a_newer_token_or_other_rows_than_the_receipt_says_is_found(
     assert [f.text for f in reports(TOTALS, held, newer)] == [
         "token 5 was reported, and the newest receipt is of token 1"
     ]
-    other = witness(totals=Member(result=replace(result(Stamp(PRINT, 1)), rows=5)))
+    other = witness(totals=Member(result=result(Stamp(PRINT.replace("3-", "5-"), 1))))
     assert [f.text for f in reports(TOTALS, held, other)] == ["5 rows were reported, and the receipt says 3"]
 
 

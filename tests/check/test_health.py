@@ -14,7 +14,7 @@ STRICT = PLAN.replace(
 
 
 def verdicts(made: Shop, on: str = DAY) -> dict[str, str]:
-    return {outcome.check: outcome.verdict for outcome in made.pipeline.health.evaluate(on)}
+    return {outcome.check: outcome.verdict for outcome in made.pipeline.checks.health.evaluate(on)}
 
 
 def test_a_date_that_is_done_is_fine() -> None:
@@ -30,7 +30,7 @@ def test_a_date_that_is_done_is_fine() -> None:
 def test_yesterday_is_of_the_pipelines_zone() -> None:
     made = shop(plan=PLAN.replace('timezone = "UTC"', 'timezone = "America/New_York"'))
     made.clock.at = 1_770_170_400.0  # 2026-02-04 02:00 UTC, still the 3rd in New York
-    assert made.pipeline.health.yesterday() == "2026-02-02"
+    assert made.pipeline.checks.health.yesterday() == "2026-02-02"
 
 
 def test_a_missed_deadline_and_a_clock_from_the_past_are_findings() -> None:
@@ -52,7 +52,7 @@ def test_what_cannot_be_reached_is_not_evaluated_and_the_others_go_on(monkeypatc
         raise Unavailable("warehouse.duckdb is in use by process 7")
 
     monkeypatch.setattr(made.warehouse, "snapshot", gone)
-    outcomes = {outcome.check: outcome for outcome in made.pipeline.health.evaluate(DAY)}
+    outcomes = {outcome.check: outcome for outcome in made.pipeline.checks.health.evaluate(DAY)}
     assert outcomes["warehouse"].verdict == "not evaluated"
     assert "in use by process 7" in outcomes["warehouse"].error
     assert outcomes["deadlines"].verdict == "ok"
@@ -65,7 +65,7 @@ def test_a_part_that_raises_is_not_evaluated_and_a_full_disk_is_a_finding() -> N
     def broken(first: str, last: str, /) -> list[CheckResult]:
         raise RuntimeError(f"no such table in {first} to {last}")
 
-    made_by = Health(made.pipeline.plan, made.pipeline.ports, overview=made.pipeline.overview,
+    made_by = Health(made.pipeline.plan, made.pipeline.ports, overview=made.pipeline.views,
                      spans=[("reconcile", broken)], disk=lambda: Disk(path="/d", free=1, total=10**12))  # fmt: skip
     outcomes = {outcome.check: outcome for outcome in made_by.evaluate(DAY)}
     assert outcomes["reconcile"].error == "RuntimeError: no such table in 2026-02-03 to 2026-02-03"

@@ -16,24 +16,24 @@ def test_a_phase_past_its_deadline_that_never_fired_is_named_with_what_is_missin
     made = shop(plan=STRICT)
     with made.pipeline.begin(RUN, step="orders") as run:
         run.fail("the source is down")
-    assert deadlines(made.pipeline.overview.phases()) == ()
+    assert deadlines(made.pipeline.views.phases()) == ()
     made.clock.at += 3 * 86400.0
     settle(made)
-    (found,) = deadlines(made.pipeline.overview.phases())
+    (found,) = deadlines(made.pipeline.views.phases())
     assert (found.code, found.subject) == ("PG022", f"load of {RUN}")
     assert found.evidence["missing"] == "orders"
     assert found.command == f"phasegate complete orders --run {RUN}"
     load(made, 1)
     settle(made)
-    assert deadlines(made.pipeline.overview.phases()) == ()
+    assert deadlines(made.pipeline.views.phases()) == ()
 
 
 def test_a_phase_that_is_not_due_yet_is_no_finding() -> None:
     made = shop(plan=STRICT)
-    made.pipeline.gatekeeper.open("load", Run("2026-02-03", "daily"))
-    there = made.pipeline.gatekeeper.read("load", Run("2026-02-03", "daily"))
+    made.pipeline.runs.open("load", Run("2026-02-03", "daily"))
+    there = made.pipeline.runs.read("load", Run("2026-02-03", "daily"))
     assert there is not None
-    assert deadlines([explain(there, run=Run("2026-02-03", "daily"), now=made.clock.at)]) == ()
+    assert deadlines([explain(there, name="load", run=Run("2026-02-03", "daily"), now=made.clock.at)]) == ()
 
 
 def test_a_time_from_the_future_says_that_a_clock_is_off_and_a_little_ahead_does_not() -> None:

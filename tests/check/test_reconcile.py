@@ -107,7 +107,7 @@ def quarantined(state: State) -> None:
     """A scraper's report came while the calendar did not know the date."""
     with state.pipeline() as pipeline:
         body = {"kind": "completion", "step": GAMEBOOK, "run": RUN, "completed_at": state.clock.at}
-        pipeline.quarantine.put("nba.completions", body, reason="the calendar knows nothing of it")
+        pipeline.runs.quarantine.put("nba.completions", body, reason="the calendar knows nothing of it")
 
 
 def left_lease(state: State) -> None:
@@ -130,7 +130,7 @@ def stale(state: State) -> None:
     """The box scores were corrected, analytics began, and its workers died."""
     state.change_gamebook(DAY)
     with state.pipeline() as pipeline:
-        assert pipeline.worker.work()
+        assert pipeline.serve_one()
     state.clock.at += HOUR
 
 
@@ -143,7 +143,7 @@ def drifted(state: State) -> None:
 
 def replanned(state: State) -> None:
     with state.pipeline() as pipeline:
-        pipeline.gatekeeper.doubt("analytics", parse_run(RUN), step=SUMMARY)
+        pipeline.runs.doubt("analytics", parse_run(RUN), step=SUMMARY)
     state.rewrite(ANALYTICS, lambda body: body["gate"].update(hash="older"), due=state.clock.at)
 
 
@@ -221,17 +221,17 @@ def is_explained(state: State, finding: Finding) -> bool:
     with state.pipeline() as pipeline:
         match EXPLAINED.get(finding.code, "why RUN"):
             case "why RUN --tables":
-                (told,) = pipeline.inspector.tables(DAY, [parse_run(run)]).values()
+                (told,) = pipeline.checks.inspector.tables(DAY, [parse_run(run)]).values()
                 return finding.code in {f.code for outcome in told for f in outcome.findings}
             case "calendar":
                 cells = Coverage(pipeline.plan, pipeline.ports).cells(DAY, DAY, modes=["overnight"])
                 return "MISSED" in {cell.state for cell in cells}
             case "dead":
-                return finding.subject in {letter.subject for letter in pipeline.overview.dead()}
+                return finding.subject in {letter.subject for letter in pipeline.views.dead()}
             case "leases":
-                return finding.subject in {lease.key for lease in pipeline.overview.leases() if lease.left_s < 0}
+                return finding.subject in {lease.key for lease in pipeline.views.leases() if lease.left_s < 0}
             case "why RUN":
-                (view,) = (v for v in pipeline.overview.why(run) if v.phase == finding.evidence["phase"])
+                (view,) = (v for v in pipeline.views.why(run) if v.phase == finding.evidence["phase"])
                 return view.state != "complete" or bool(view.drifted) or finding.code == "PG004"
             case _:
                 return bool(finding.evidence)
@@ -312,9 +312,9 @@ def test_two_reconcilers_and_a_worker_at_once_fire_once(state: State, digests: d
 
     def mend() -> None:
         with state.pipeline() as pipeline:
-            outcomes = pipeline.inspector.inspect(FIRST, LAST)
+            outcomes = pipeline.checks.inspector.inspect(FIRST, LAST)
             started.wait()
-            pipeline.reconciler.mend(outcomes, first=FIRST, last=LAST, work=pipeline.work_until_idle)
+            pipeline.checks.reconciler.mend(outcomes, first=FIRST, last=LAST, work=pipeline.work_until_idle)
 
     threads = [threading.Thread(target=one) for one in (mend, mend, work)]
     for thread in threads:
@@ -349,7 +349,8 @@ def test_one_game_under_two_ids_is_named_and_left_to_a_person(state: State) -> N
 
 def test_a_message_that_nobody_will_ever_understand_comes_back(state: State) -> None:
     with state.pipeline() as pipeline:
-        pipeline.quarantine.put("nba.completions", {"kind": "completion", "step": "no_such"}, reason="unknown step")
+        message = {"kind": "completion", "step": "no_such"}
+        pipeline.runs.quarantine.put("nba.completions", message, reason="unknown step")
     assert codes(state.fix().after) == {"PG008"}
 
 
@@ -374,8 +375,8 @@ def test_one_phase_alone(state: State) -> None:
     unfired(state)
     doubled_raw(state)
     with state.pipeline() as pipeline:
-        assert codes(pipeline.inspector.inspect(FIRST, LAST, phase="analytics")) == {"PG001", "PG002"}
-        assert "PG010" in codes(pipeline.inspector.inspect(FIRST, LAST, phase="raw"))
+        assert codes(pipeline.checks.inspector.inspect(FIRST, LAST, phase="analytics")) == {"PG001", "PG002"}
+        assert "PG010" in codes(pipeline.checks.inspector.inspect(FIRST, LAST, phase="raw"))
 
 
 def test_a_result_is_decoded_as_it_is_stored(state: State) -> None:

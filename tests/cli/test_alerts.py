@@ -39,8 +39,8 @@ def night(night: Night, server: Server, monkeypatch: pytest.MonkeyPatch) -> Nigh
 def evaluate(night: Night, *findings: Finding, error: str = "") -> None:
     with night.pipeline() as pipeline:
         outcome = CheckResult(check="unsent", findings=findings, error=error)
-        pipeline.incidents.take([outcome], started=pipeline.incidents.start())
-        pipeline.incidents.send()
+        pipeline.alerts.take([outcome], started=pipeline.alerts.start())
+        pipeline.alerts.send()
     night.clock.at += 600
 
 
@@ -233,7 +233,7 @@ def test_an_incident_of_a_check_that_is_gone_is_named_and_closed_by_hand(night: 
     evaluate(night, wrong(), wrong("odds"))
     night.clock.at += 2 * 24 * HOUR
     with night.pipeline() as pipeline:
-        pipeline.incidents.take([CheckResult(check="another")], started=pipeline.incidents.start())
+        pipeline.alerts.take([CheckResult(check="another")], started=pipeline.alerts.start())
     lines = night("alerts").out.splitlines()
     named = next(line for line in lines if line.startswith("  id: ") and "unsent was not evaluated since" in line)
     name = named.split()[1].rstrip(";")[:6]

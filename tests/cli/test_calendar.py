@@ -16,7 +16,7 @@ def dates(first, last):
         on = f"2026-02-{n:02d}"
         if not first.isoformat() <= on <= last.isoformat() or n > 8:
             continue
-        state = {3: "games", 4: "none", 5: "void"}.get(n, "games")
+        state = {3: "work", 4: "none", 5: "void"}.get(n, "work")
         yield CalendarDay(date=on, state=state, reason="postponed" if state == "void" else "")
 """
 

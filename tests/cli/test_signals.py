@@ -23,7 +23,7 @@ MODULE = """
 def build(run):
     open("started", "w").close()   # opens when the test reads: both are here
     open("go").read()              # ends when the test has written
-    return [{"day": run.game_date}]
+    return [{"day": run.date}]
 """
 LEASE = "lease:main:nba_raw.slow:2026-02-03"
 NUMBERS = [signal.SIGTERM, signal.SIGINT]

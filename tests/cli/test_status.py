@@ -68,7 +68,7 @@ def test_status_shows_the_newest_fourteen_dates_unless_told_otherwise(night: Nig
     with night.pipeline() as pipeline:
         for month, day in [(6, 1), *((1, n) for n in range(1, 21))]:
             year = 2025 if month == 6 else 2026
-            pipeline.gatekeeper.open("raw", Run(f"{year}-{month:02d}-{day:02d}", "overnight"))
+            pipeline.runs.open("raw", Run(f"{year}-{month:02d}-{day:02d}", "overnight"))
     runs = [phase["run"][:10] for phase in night("status", "--json").json["phases"]]
     assert runs == [f"2026-01-{day:02d}" for day in range(7, 21)]
     runs = [phase["run"][:10] for phase in night("status", "--to", "2026-01-03", "--json").json["phases"]]

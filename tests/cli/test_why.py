@@ -154,7 +154,7 @@ def test_why_names_what_there_is_when_it_does_not_know_the_run(
 
 def test_of_a_run_that_is_void_it_is_said_why_and_that_nothing_behind_it_begins(days: Days) -> None:
     with days.night.pipeline() as pipeline:
-        pipeline.gatekeeper.void("raw", parse_run(f"{day(1)}.overnight"), reason="the hall was on fire")
+        pipeline.runs.void("raw", parse_run(f"{day(1)}.overnight"), reason="the hall was on fire")
     head, *lines = days("why", f"{day(1)}.overnight").out.splitlines()
     assert head.startswith(f"{day(1)}.overnight, seen at")
     assert lines == [
@@ -169,7 +169,7 @@ def test_of_a_run_that_is_void_it_is_said_why_and_that_nothing_behind_it_begins(
 def test_of_a_run_that_became_void_what_had_come_is_shown(days: Days) -> None:
     days.odds(1, mode="overnight")
     with days.night.pipeline() as pipeline:
-        pipeline.gatekeeper.void("raw", parse_run(f"{day(1)}.overnight"), reason="the hall was on fire")
+        pipeline.runs.void("raw", parse_run(f"{day(1)}.overnight"), reason="the hall was on fire")
     shown = days("why", f"{day(1)}.overnight").out
     assert re.search(r"^  odds +fresh ", shown, re.MULTILINE)
     assert "gamebook" not in shown, "nobody waits for it"

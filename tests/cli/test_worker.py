@@ -50,7 +50,7 @@ def test_a_pool_that_is_stopped_ends_all_its_threads(night: Night) -> None:
     tally = Tally(level="none")
     pipeline = connect(night.folder / "plan.toml", clock=night.clock, observer=tally)
     stop = threading.Event()
-    working = threading.Thread(target=lambda: pipeline.pool.run(threads=3, stop=stop.is_set))
+    working = threading.Thread(target=lambda: pipeline.run_workers(threads=3, stop=stop.is_set))
     working.start()
     stop.set()
     working.join(30)

@@ -14,7 +14,7 @@ from phasegate.explain.lateness import DateFacts
 from phasegate.gate import decisions
 from phasegate.gate.decisions import Report
 from phasegate.gate.phase import Phase
-from phasegate.gate.records import Entry, Firing, Window
+from phasegate.gate.records import Claim, Entry, Firing, Window
 from phasegate.plan.gate import Status
 from phasegate.plan.load import load_plan
 from phasegate.plan.model import Plan
@@ -52,14 +52,14 @@ PLAIN = load_plan(
     .replace(', start = "schedule 10:00"', "")
     .replace('expected_by.night = "last_game_end + 1h"\n', "")
 )
-GAMES = Day(date=ON, state="games", anchors={"last_game_end": END}, reason="2 games")
+GAMES = Day(date=ON, state="work", anchors={"last_game_end": END}, reason="2 games")
 
 
 def opened(phase: str, mode: str, *told: tuple[str, Status], plan: Plan = WHOLE, at: float = END) -> Phase:
     run = Run(ON, mode)
     key = phase_key("nba", phase, run=run)
     gate = replace(plan.gate(phase, run=run, opened_at=at, anchors=GAMES.anchors), receivers=())
-    made: Phase | None = decisions.open_phase(phase, key=key, gate=gate, now=at, attempt="o")(None)[0]
+    made: Phase | None = decisions.open_phase(key=key, gate=gate, now=at, attempt="o")(None)[0]
     for n, (step, status) in enumerate(told):
         said = Report(member=step, status=status, order=n + 1.0, stamp=Stamp(f"10-{n}"), rows=10)
         made = decisions.report(said, key=key, now=at + n, attempt=f"r{n}")(made)[0]
@@ -68,12 +68,11 @@ def opened(phase: str, mode: str, *told: tuple[str, Status], plan: Plan = WHOLE,
 
 
 def cells(
-    *phases: Phase, now: float, mode: str = "night", day: Day | None = GAMES, plan: Plan = WHOLE, told: str = "",
+    *phases: Phase, now: float, mode: str = "night", day: Day | None = GAMES, plan: Plan = WHOLE, calendar_error: str = "",
     inside: bool = True,
 ) -> dict[str, Cell]:  # fmt: skip
-    known = DateFacts(
-        day=day, calendar=plan.calendar is not None, phases={(one.name, mode): one for one in phases}, told=told
-    )
+    named = {(plan.steps[next(iter(one.gate.members))].phase, mode): one for one in phases}
+    known = DateFacts(day=day, calendar=plan.calendar is not None, phases=named, calendar_error=calendar_error)
     found = cover(plan, on=ON, known=known, now=now, modes=[mode], inside=inside)
     assert {cell.run for cell in found} <= {f"{ON}.{mode}"}
     return {cell.phase: cell for cell in found}
@@ -137,14 +136,14 @@ def test_what_went_out_without_some_is_partial() -> None:
 
 def test_a_run_built_before_earlier_dates_changed_is_partial() -> None:
     raw = opened("raw", "night", *COMPLETE)
-    drifted = replace(raw, windows={"w": Window(stamp=ABSENT, order=1, drifted=("2026-02-01",))})
+    drifted = replace(raw, windows={"w": Window(stamp=ABSENT, orders={"2026-02": 1}, drifted=("2026-02-01",))})
     found = cells(drifted, now=END + HOUR)["raw"]
     assert found.state == "PARTIAL"
     assert found.command.endswith("--cascade")
 
 
 def test_a_trigger_that_nobody_acknowledges_is_running_for_a_day_and_late_then() -> None:
-    entry = Entry(generation=1, receiver="analytics", topic="t", ack="begin", state="sent", due=END)
+    entry = Entry(generation=1, receiver="analytics", state="sent", due=END)
     raw = replace(opened("raw", "night", *COMPLETE), outbox=(entry,))
     fired = raw.firings[0].at
     assert states(cells(raw, now=fired + PATIENCE_S))["raw"] == "RUNNING"
@@ -153,7 +152,7 @@ def test_a_trigger_that_nobody_acknowledges_is_running_for_a_day_and_late_then()
 
 def test_void_and_quiet_days_and_days_that_nobody_knows() -> None:
     now = OVER + 2 * PATIENCE_S
-    void = replace(opened("raw", "night"), void="snow")
+    void = replace(opened("raw", "night"), claims={"operator": Claim(void="snow")})
     assert states(cells(void, now=now)) == {"raw": "VOID", "analytics": "VOID"}
     none = Day(date=ON, state="none", reason="no game is scheduled")
     assert states(cells(now=now, day=none)) == {"raw": "EMPTY_OK", "analytics": "EMPTY_OK"}
@@ -162,7 +161,7 @@ def test_void_and_quiet_days_and_days_that_nobody_knows() -> None:
     unknown = cells(now=now, day=None)["raw"]
     assert (unknown.state, unknown.reason) == ("UNKNOWN", f"the calendar has no answer for {ON}")
     assert unknown.command == f"phasegate reconcile --from {ON} --to {ON} --fix"
-    assert cells(now=now, day=None, told="down")["raw"].command == "phasegate sweep"
+    assert cells(now=now, day=None, calendar_error="down")["raw"].command == "phasegate sweep"
     assert cells(now=OVER - 30 * HOUR, day=None) == {}, "a date ahead need not be known"
 
 
@@ -172,7 +171,7 @@ def test_an_open_run_needs_no_calendar() -> None:
 
 
 def test_an_anchor_that_is_not_there_is_unknown() -> None:
-    bare = cells(now=OVER + PATIENCE_S, day=Day(date=ON, state="games"))["raw"]
+    bare = cells(now=OVER + PATIENCE_S, day=Day(date=ON, state="work"))["raw"]
     assert bare.state == "UNKNOWN"
     assert "gives no last_game_end" in bare.reason
 

@@ -50,7 +50,7 @@ def test_a_pipeline_says_what_came_late_without_its_warehouse() -> None:
     load(opened, 1, 2)
     settle(opened)
     del opened.pipeline.ports.warehouse.tables["raw.orders"]  # type: ignore[attr-defined]
-    found = opened.pipeline.lateness.evaluate(DAY, DAY)
+    found = opened.pipeline.views.lateness.evaluate(DAY, DAY)
     [finding] = found.findings
     assert (found.verdict, finding.code, finding.subject) == ("finding", "PG020", f"{RUN} load.orders")
     assert finding.text == "arrived 5 h 00 after it was expected"
@@ -59,7 +59,7 @@ def test_a_pipeline_says_what_came_late_without_its_warehouse() -> None:
 def test_what_came_in_time_is_ok_and_counted() -> None:
     opened, _ = made()
     load(opened, 1)
-    found = opened.pipeline.lateness.evaluate(DAY, DAY)
+    found = opened.pipeline.views.lateness.evaluate(DAY, DAY)
     assert (found.verdict, found.evaluated) == ("ok", 1)
 
 
@@ -67,17 +67,17 @@ def test_an_empty_report_is_no_delivery() -> None:
     opened, _ = made()
     load(opened)
     opened.clock.at = LAST_END + 7 * HOUR
-    [finding] = opened.pipeline.lateness.evaluate(DAY, DAY).findings
+    [finding] = opened.pipeline.views.lateness.evaluate(DAY, DAY).findings
     assert finding.code == "PG021"
     assert finding.text == "expected 5 h 00 ago and never arrived: reported empty: no rows of this date"
 
 
 def test_a_run_that_an_operator_voided_expects_nothing() -> None:
     opened, _ = made()
-    opened.pipeline.gatekeeper.open("load", Run(DAY, "daily"))
-    opened.pipeline.gatekeeper.void("load", Run(DAY, "daily"), reason="snow")
+    opened.pipeline.runs.open("load", Run(DAY, "daily"))
+    opened.pipeline.runs.void("load", Run(DAY, "daily"), reason="snow")
     opened.clock.at = LAST_END + 7 * HOUR
-    [row] = opened.pipeline.lateness.rows(DAY, DAY)
+    [row] = opened.pipeline.views.lateness.rows(DAY, DAY)
     assert (row.verdict, row.reason) == ("void", "snow")
 
 
@@ -86,7 +86,7 @@ def test_a_calendar_that_failed_is_not_evaluated_and_says_why() -> None:
     source.fails = True
     opened, _ = made(source=source)
     opened.clock.at = LAST_END + 7 * HOUR
-    found = opened.pipeline.lateness.evaluate(DAY, DAY)
+    found = opened.pipeline.views.lateness.evaluate(DAY, DAY)
     assert found.verdict == "not evaluated"
     assert found.error == (f"the calendar knows nothing of {DAY} (ConnectionError: the source does not answer)")
 
@@ -94,7 +94,7 @@ def test_a_calendar_that_failed_is_not_evaluated_and_says_why() -> None:
 def test_what_was_learned_long_before_a_date_was_over_is_believed_no_more() -> None:
     opened, _ = made()
     opened.clock.at = NOON + 40 * HOUR
-    assert opened.pipeline.lateness.evaluate(DAY, DAY).verdict == "not evaluated"
+    assert opened.pipeline.views.lateness.evaluate(DAY, DAY).verdict == "not evaluated"
 
 
 def test_a_broken_document_is_named_and_the_rest_is_read() -> None:
@@ -104,11 +104,11 @@ def test_a_broken_document_is_named_and_the_rest_is_read() -> None:
     doc = store.read(key)
     assert doc is not None
     store.write(key, {"_schema": 99}, due=None, expect=doc.version)
-    found = opened.pipeline.lateness.evaluate(DAY, "2026-02-04")
+    found = opened.pipeline.views.lateness.evaluate(DAY, "2026-02-04")
     assert found.verdict == "not evaluated"
     assert key in found.error
     with pytest.raises(BadDocument):
-        opened.pipeline.lateness.rows(DAY, DAY)
+        opened.pipeline.views.lateness.rows(DAY, DAY)
     cells = Coverage(opened.pipeline.plan, opened.pipeline.ports).cells(DAY, DAY, broken=[])
     assert [(cell.phase, cell.state) for cell in cells] == [("load", "UNKNOWN"), ("report", "RUNNING")]
 
@@ -121,7 +121,7 @@ def test_a_store_that_cannot_be_read_is_an_error_and_not_a_quiet_day() -> None:
 
     store.scan = down  # type: ignore[method-assign]
     with pytest.raises(Unavailable):
-        opened.pipeline.lateness.evaluate(DAY, DAY)
+        opened.pipeline.views.lateness.evaluate(DAY, DAY)
 
 
 def services(opened: Shop) -> tuple[LateResults, Coverage]:
@@ -158,9 +158,9 @@ def test_reading_changes_nothing() -> None:
 def test_a_span_that_is_the_wrong_way_round_or_endless_is_refused() -> None:
     opened, _ = made()
     with pytest.raises(BadInput, match="2026-02-03 is after 2026-02-01; swap them"):
-        opened.pipeline.lateness.evaluate(DAY, "2026-02-01")
-    with pytest.raises(BadInput, match=f"at most {DAYS_MAX:,} are looked at"):
-        opened.pipeline.lateness.evaluate("1990-01-01", DAY)
+        opened.pipeline.views.lateness.evaluate(DAY, "2026-02-01")
+    with pytest.raises(BadInput, match=f"at most {DAYS_MAX:,} are read at once"):
+        opened.pipeline.views.lateness.evaluate("1990-01-01", DAY)
 
 
 def test_a_season_is_trimmed_to_the_dates_that_something_is_known_of() -> None:

@@ -24,7 +24,7 @@ from tests.support.phase_commands import Command, commands, states
 ON = "2026-02-03"
 HOUR = 3600.0
 END = local_time("23:30", ON, timezone="America/New_York")
-GAMES = Day(date=ON, state="games", anchors={"last_game_end": END})
+GAMES = Day(date=ON, state="work", anchors={"last_game_end": END})
 BOX = 'expected_by.overnight = "last_game_end + 2h"'
 PLAN = f"""\
 pipeline = "nba"
@@ -61,7 +61,7 @@ def told(phase: Phase | None, plan: Plan, mode: str, *reports: tuple[str, Status
     key = phase_key("nba", "raw", run=run)
     if phase is None:
         gate = plan.gate("raw", run=run, opened_at=END - HOUR)
-        phase = decisions.open_phase("raw", key=key, gate=gate, now=END - HOUR, attempt="o")(None)[0]
+        phase = decisions.open_phase(key=key, gate=gate, now=END - HOUR, attempt="o")(None)[0]
     for n, (step, status, at) in enumerate(reports):
         rows = 10 if status == "success" else 0
         said = Report(member=step, status=status, order=at, stamp=Stamp(f"{rows}-{n}"), rows=rows, error="no answer")
@@ -138,7 +138,7 @@ def test_what_the_calendar_does_not_know_is_not_evaluated_and_names_what_has_it_
         ("", f"phasegate reconcile --from {ON} --to {ON} --fix"),
         ("down", "phasegate sweep"),
     ):
-        rows = judge(plan, on=ON, known=DateFacts(day=None, calendar=True, told=source_error), now=END + 24 * HOUR)
+        rows = judge(plan, on=ON, known=DateFacts(day=None, calendar=True, calendar_error=source_error), now=END + 24 * HOUR)
         assert {row.verdict for row in rows} == {"unknown"}
         assert {row.command for row in rows} == {command}
         found = outcome(rows)
@@ -146,7 +146,7 @@ def test_what_the_calendar_does_not_know_is_not_evaluated_and_names_what_has_it_
 
 
 def test_an_anchor_that_the_calendar_does_not_give_is_not_evaluated() -> None:
-    known = DateFacts(day=Day(date=ON, state="games"), calendar=True)
+    known = DateFacts(day=Day(date=ON, state="work"), calendar=True)
     rows = judge(plan_with(), on=ON, known=known, now=END)
     assert {row.step: row.verdict for row in rows} == {"box": "unknown", "odds": "never"}
     found = outcome(rows)

@@ -127,9 +127,9 @@ def test_a_request_is_sent_again_for_ever_at_the_ceiling_of_its_back_off() -> No
 def test_moved_inputs_park_the_request_and_are_no_attempt() -> None:
     story = fired()
     story.begin("raw-v2", generation=2)
-    assert story.failure("team", "moved") == "parked"
+    assert story.failure("team", "inputs_changed") == "parked"
     request = story.phase.requests["team"]
-    assert (request.state, request.failures) == ("parked", 0)
+    assert (request.state, story.phase.failures_of("team")) == ("parked", 0)
     story.begin("raw-v3", generation=3)
     assert story.phase.requests["team"].state == "open"
 
@@ -140,7 +140,7 @@ def test_redrive_brings_a_dead_request_back() -> None:
     story.failure("team", "failed")
     back = story.do(lambda a: operator.redrive("team", key=KEY, now=story.now, attempt=a, force=True))
     assert back == "team"
-    assert (story.phase.requests["team"].state, story.phase.requests["team"].forced) == ("open", True)
+    assert (story.phase.requests["team"].state, story.phase.requests["team"].allow_shrink) == ("open", True)
 
 
 def test_a_withdrawn_request_leaves_its_step_unsure_until_a_later_one_is_answered() -> None:
@@ -148,7 +148,7 @@ def test_a_withdrawn_request_leaves_its_step_unsure_until_a_later_one_is_answere
     story = fired()
     story.begin("raw-v2", generation=2)
     asked = story.phase.requests["team"].id
-    story.failure("team", "moved")
+    story.failure("team", "inputs_changed")
     story.begin("raw-v1", generation=3)
     assert "team" not in story.fresh
     assert "player" not in story.fresh
@@ -342,7 +342,7 @@ def test_every_receiver_is_told_however_many_there_are() -> None:
 
 
 def test_an_unsettled_document_is_looked_at_within_a_day() -> None:
-    phase = Phase(name="analytics", gate=gate(), opened_at=1.0, looked_at=1.0)
+    phase = Phase(gate=gate(), opened_at=1.0, looked_at=1.0)
     assert phase.due == 1.0 + LOOK_BY_S
 
 
@@ -359,7 +359,9 @@ def test_a_failure_delivered_again_counts_once() -> None:
                             request=story.phase.requests["lines"].id)  # fmt: skip
     outcomes = [story.do(lambda a: decisions.report(said, key=KEY, now=1.0, attempt=a)) for _ in range(5)]
     assert outcomes == ["failed"] + ["older"] * 4
-    assert len(story.phase.requests["lines"].reason) == decisions.ERROR_MAX
+    attempt = story.phase.members["lines"].attempt
+    assert attempt is not None
+    assert len(attempt.error) == decisions.ERROR_MAX
 
 
 def test_a_machine_whose_clock_is_behind_does_not_lose_a_timer_that_was_looked_at() -> None:

@@ -45,7 +45,7 @@ def test_old_readers_see_the_member_the_count_and_the_trigger() -> None:
 
 def test_a_run_that_waits_is_not_triggered_and_a_change_is_seen() -> None:
     made = shop(plan=MIRRORED)
-    made.pipeline.gatekeeper.open("load", run())
+    made.pipeline.runs.open("load", run())
     assert (data(made)["_completed_count"], data(made)["_triggered"]) == (0, False)
     load(made, 1, 2)
     made.clock.at += 60
@@ -57,7 +57,7 @@ def test_the_same_again_writes_nothing() -> None:
     made = shop(plan=MIRRORED)
     load(made, 1, 2)
     before = mirror(made).version
-    made.pipeline.gatekeeper.flush(str(mirror(made).body["of"]))
+    made.pipeline.runs.flush(str(mirror(made).body["of"]))
     assert mirror(made).version == before
 
 
@@ -74,7 +74,7 @@ def test_a_mirror_write_that_was_lost_is_made_up_for_by_the_sweep() -> None:
 
     store = Loses()
     made = shop(plan=MIRRORED, store=store)
-    made.pipeline.gatekeeper.open("load", run())
+    made.pipeline.runs.open("load", run())
     store.losing = True
     with contextlib.suppress(KeyboardInterrupt):
         load(made, 1, 2)
@@ -106,7 +106,7 @@ def test_without_a_mode_in_its_path_it_is_the_first_mode_s_document() -> None:
     modes = 'modes.overnight = { expect = "*" }\nmodes.same_day = { expect = "*" }\n'
     made = shop(plan=MIRRORED.replace("[phase.load]\n", f"[phase.load]\n{modes}"))
     for mode in ("same_day", "overnight"):
-        made.pipeline.gatekeeper.open("load", run(mode))
+        made.pipeline.runs.open("load", run(mode))
     assert [doc.key for doc in made.store.scan("mirror:", limit=10)] == [KEY]
     assert data(made)["_mode"] == "overnight"
 
@@ -116,7 +116,7 @@ def test_with_a_mode_in_its_path_each_mode_has_its_own() -> None:
     plan = MIRRORED.replace("[phase.load]\n", f"[phase.load]\n{modes}").replace("{game_date}", "{game_date}_{mode}")
     made = shop(plan=plan)
     for mode in ("same_day", "overnight"):
-        made.pipeline.gatekeeper.open("load", run(mode))
+        made.pipeline.runs.open("load", run(mode))
     found = [doc.key.rpartition(":")[2] for doc in made.store.scan("mirror:", limit=10)]
     assert found == [f"{DAY}_overnight", f"{DAY}_same_day"]
 

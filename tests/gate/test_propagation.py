@@ -47,6 +47,10 @@ def told_states(draw: st.DrawFn) -> Phase:
     return told
 
 
+def window(stamp: Stamp, order: int) -> Window:
+    return Window(stamp=stamp, orders={"2026-02": order})
+
+
 def reading_of(state: Phase | None) -> Window | None:
     return None if state is None else state.windows.get(NAME)
 
@@ -90,7 +94,7 @@ def test_a_run_has_drifted_or_holds_what_it_is_told(state: Phase, seen: Window, 
 
 @given(told_states(), readings, st.none() | days, times)
 def test_readings_may_come_in_any_order(state: Phase, one: Window, origin: str | None, now: float) -> None:
-    other = Window(stamp=Stamp("f9", 9), order=9)
+    other = window(Stamp("f9", 9), 9)
 
     def after(first: Window, second: Window) -> Window | None:
         told: Phase | None = state
@@ -146,11 +150,11 @@ def test_a_ledger_never_goes_back_to_an_older_write_and_counts_each_change(
 def opened() -> Phase:
     """Return a run whose team and trend are asked for, of a window that was read once."""
     told: Phase | None = None
-    decide = decisions.open_phase("analytics", key=KEY, gate=GATE, now=1_000.0, attempt="open", alone=False)
+    decide = decisions.open_phase(key=KEY, gate=GATE, now=1_000.0, attempt="open", alone=False)
     told, _ = decide(told)
     begun = Input(generation=1, stamps={"box": Stamp("f1", 1)}, begun_at=0.0, begun_by="")
     told, _ = decisions.begin("raw", given=begun, key=KEY, now=1_000.0, attempt="begin")(told)
-    first = Window(stamp=Stamp("f1", 1), order=1)
+    first = window(Stamp("f1", 1), 1)
     told, _ = propagation.windowed({NAME: first}, origin=None, key=KEY, now=1_000.0, attempt="first")(told)
     assert told is not None
     return told
@@ -167,7 +171,7 @@ def answered(phase: Phase, member: str) -> Phase:
 
 
 def test_only_what_looks_back_passes_on_where_an_earlier_change_began() -> None:
-    second = Window(stamp=Stamp("f2", 2), order=2)
+    second = window(Stamp("f2", 2), 2)
     told, _ = propagation.windowed({NAME: second}, origin="2026-02-01", key=KEY, now=1_000.0, attempt="second")(
         opened()
     )
@@ -178,18 +182,18 @@ def test_only_what_looks_back_passes_on_where_an_earlier_change_began() -> None:
 
 
 def test_a_reading_from_before_a_change_does_not_end_the_drift() -> None:
-    told, is_news = propagation.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f3", 3), order=3))(opened())
+    told, is_news = propagation.drifted(NAME, days=["2026-02-01"], seen=window(Stamp("f3", 3), 3))(opened())
     assert is_news
     for order, drifted in ((2, ("2026-02-01",)), (3, ())):
-        reading = Window(stamp=Stamp(f"f{order}", order), order=order)
+        reading = window(Stamp(f"f{order}", order), order)
         told, _ = propagation.windowed({NAME: reading}, origin=None, key=KEY, now=1_002.0, attempt=f"r{order}")(told)
         assert told is not None
         assert told.windows[NAME].drifted == drifted
 
 
 def test_the_same_content_written_again_is_no_drift_and_ends_one() -> None:
-    told, _ = propagation.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f3", 3), order=3))(opened())
-    told, is_news = propagation.drifted(NAME, days=["2026-02-01"], seen=Window(stamp=Stamp("f1", 4), order=4))(told)
+    told, _ = propagation.drifted(NAME, days=["2026-02-01"], seen=window(Stamp("f3", 3), 3))(opened())
+    told, is_news = propagation.drifted(NAME, days=["2026-02-01"], seen=window(Stamp("f1", 4), 4))(told)
     assert told is not None
     assert not is_news
     assert told.windows[NAME].drifted == ()
@@ -198,11 +202,11 @@ def test_the_same_content_written_again_is_no_drift_and_ends_one() -> None:
 def test_a_run_opened_after_its_deadline_fires_nothing_before_it_has_heard_all_that_was_known() -> None:
     told: Phase | None = None
     gate = replace(GATE, expect=("team", "odds"), critical=("odds",), settle_s=0.0, deadline=500.0)
-    told, _ = decisions.open_phase("analytics", key=KEY, gate=gate, now=1_000.0, attempt="open", alone=False)(told)
+    told, _ = decisions.open_phase(key=KEY, gate=gate, now=1_000.0, attempt="open", alone=False)(told)
     known = Report(member="odds", status="success", order=1.0, stamp=Stamp("f1", 1), built_from={}, relayed=True)
     told, answer = decisions.report(known, key=KEY, now=1_001.0, attempt="relay")(told)
     assert answer.generation == 0, "its sister may know of the team too"
-    first = Window(stamp=Stamp("f1", 1), order=1)
+    first = window(Stamp("f1", 1), 1)
     told, _ = propagation.windowed({NAME: first}, origin=None, key=KEY, now=1_002.0, attempt="first")(told)
     assert told is not None
     assert told.generation == 1
@@ -214,7 +218,7 @@ def test_a_run_that_cannot_hear_what_was_known_is_not_kept_from_its_deadline_for
     gate = replace(
         GATE, expect=("team", "odds"), critical=("odds",), settle_s=0.0, deadline=500.0, catch_up_max_s=100.0
     )
-    told, _ = decisions.open_phase("analytics", key=KEY, gate=gate, now=1_000.0, attempt="open", alone=False)(told)
+    told, _ = decisions.open_phase(key=KEY, gate=gate, now=1_000.0, attempt="open", alone=False)(told)
     known = Report(member="odds", status="success", order=1.0, stamp=Stamp("f1", 1), built_from={}, relayed=True)
     told, _ = decisions.report(known, key=KEY, now=1_001.0, attempt="relay")(told)
     told, answer = decisions.look(key=KEY, now=1_099.0, attempt="early")(told)

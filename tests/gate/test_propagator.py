@@ -48,7 +48,7 @@ def test_a_lost_message_to_the_sister_run_is_sent_again_until_she_holds_the_cont
     tell(made, 1, "night")
     assert sum(message.id.startswith("relay.") for message in told) == 1
     made.clock.at += 60.0
-    made.pipeline.sweeper.sweep()
+    made.pipeline._sweeper.sweep()
     assert sum(message.id.startswith("relay.") for message in told) == 2
     settle(made)
     one, other = (phase(made, 1, name="raw", mode=mode).members["box"].result for mode in ("day", "night"))
@@ -64,7 +64,7 @@ def test_a_run_that_is_opened_late_takes_over_what_its_sister_read_without_a_mes
     tell(made, 1, "night")
     settle(made)
     told = published(made, losing=True)
-    made.pipeline.gatekeeper.open("raw", Run("2026-02-01", "day"))
+    made.pipeline.runs.open("raw", Run("2026-02-01", "day"))
     result = phase(made, 1, name="raw", mode="day").members["box"].result
     assert result is not None
     assert [message.id for message in told if message.id.startswith("relay.")] == []
@@ -80,7 +80,7 @@ def test_a_ledger_that_holds_an_older_read_is_put_right_by_whoever_meets_it() ->
     tell(made, 1, "night")
     settle(made)
     assert first is not None
-    propagator = made.pipeline.gatekeeper._propagator
+    propagator = made.pipeline.runs._propagator
     propagator.record("box", "2026-02-01", stamp=Stamp(first.stamp.fingerprint))  # told late, by who read before
     scrape(made, 2, 4)
     tell(made, 2, "night")

@@ -45,11 +45,11 @@ def write(made: Shop, run: str, step: str) -> None:
 
 
 def void(made: Shop, reason: str | None, *, mode: str = "daily", phase: str = "load") -> None:
-    made.pipeline.gatekeeper.void(phase, Run(DAY, mode), reason=reason)
+    made.pipeline.runs.void(phase, Run(DAY, mode), reason=reason)
 
 
 def sister(made: Shop, mode: str = "b") -> Phase:
-    found = made.pipeline.gatekeeper.read("load", Run(DAY, mode))
+    found = made.pipeline.runs.read("load", Run(DAY, mode))
     assert found is not None
     return found
 
@@ -58,11 +58,11 @@ def told(made: Shop, source: Source, reason: str | None) -> None:
     """Have the calendar say that the day does not take place, or does, and everybody hear it."""
     source.void = {} if reason is None else {DAY: reason}
     made.clock.at += 5.0
-    made.pipeline.scheduler.ask(DAY[:7])
+    made.pipeline.ask_calendar(DAY[:7])
 
 
 def asked_of(made: Shop) -> Phase:
-    found = made.pipeline.gatekeeper.read("report", Run(DAY, "daily"))
+    found = made.pipeline.runs.read("report", Run(DAY, "daily"))
     assert found is not None
     return found
 
@@ -83,7 +83,7 @@ def test_an_operator_takes_back_his_own_and_what_the_calendar_says_holds() -> No
     void(made, "a bad file")
     told(made, source, "snow storm")
     void(made, None)
-    assert made.pipeline.overview.why(RUN)[0].reason == "snow storm"
+    assert made.pipeline.views.why(RUN)[0].reason == "snow storm"
     told(made, source, None)
     assert state(made, "load") == "complete"
 
@@ -111,19 +111,17 @@ def test_a_month_that_was_lost_is_told_to_runs_that_it_had_made_void() -> None:
 
 def test_a_window_that_changed_while_a_run_was_void_is_built_in_when_it_takes_place() -> None:
     made = expecting(await_windows=False)
-    made.pipeline.scheduler.put(
-        [Day(date=f"2026-02-{n:02d}", state="games" if n < 4 else "none") for n in range(1, 29)]
-    )
+    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="work" if n < 4 else "none") for n in range(1, 29)])
     for day in (1, 2):
         load_day(made, day, day)
         settle(made)
     made.clock.at += 10.0
-    made.pipeline.scheduler.put([Day(date="2026-02-02", state="void", reason="snow storm")])
+    made.pipeline.put_dates([Day(date="2026-02-02", state="void", reason="snow storm")])
     load_day(made, 1, 50)
     settle(made, until_s=60.0)
     assert cell(made, "out.trend", 2) == 1
     made.clock.at += 10.0
-    made.pipeline.scheduler.put([Day(date="2026-02-02", state="games")])
+    made.pipeline.put_dates([Day(date="2026-02-02", state="work")])
     settle(made)
     assert cell(made, "out.trend", 2) == 50
 
@@ -162,18 +160,18 @@ def test_a_trigger_that_met_a_void_run_is_worked_on_when_it_takes_place() -> Non
 
 def test_whether_windows_are_waited_for_is_pinned_and_changed_by_replan() -> None:
     made = expecting()
-    days = [Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in range(1, 29)]
-    made.pipeline.scheduler.put(days)
+    days = [Day(date=f"2026-02-{n:02d}", state="work" if n < 3 else "none") for n in range(1, 29)]
+    made.pipeline.put_dates(days)
     load_day(made, 2, 2)
     settle(made, until_s=60.0)
     assert awaits(made)
     again = expecting(await_windows=False, store=made.store, warehouse=made.warehouse)
     again.clock.at = made.clock.at
-    found = [f.code for o in again.pipeline.inspector.inspect("2026-02-02", "2026-02-02") for f in o.findings]
+    found = [f.code for o in again.pipeline.checks.inspector.inspect("2026-02-02", "2026-02-02") for f in o.findings]
     assert found == ["PG014"], "an open run of an older plan"
-    again.pipeline.gatekeeper.refresh("out", Run("2026-02-02", "night"))
+    again.pipeline.runs.refresh("out", Run("2026-02-02", "night"))
     assert awaits(again), "it is pinned"
-    again.pipeline.gatekeeper.replan("out", Run("2026-02-02", "night"))
+    again.pipeline.runs.replan("out", Run("2026-02-02", "night"))
     settle(again, until_s=60.0)
     assert phase(again, 2).generation == 1
 
@@ -196,7 +194,7 @@ def test_what_is_expected_on_any_date_is_late_on_a_day_without_games_too() -> No
     for day in (DAY, "2026-02-04"):
         write(made, f"{day}.daily", "extra")
     made.clock.at = NOON + 3 * 86400.0
-    rows = [row for row in made.pipeline.lateness.rows(DAY, "2026-02-04") if row.step == "fetches"]
+    rows = [row for row in made.pipeline.views.lateness.rows(DAY, "2026-02-04") if row.step == "fetches"]
     assert [(row.run[:10], row.verdict) for row in rows] == [(DAY, "never"), ("2026-02-04", "never")]
 
 
@@ -204,7 +202,7 @@ def test_a_backfill_mends_a_run_of_any_date_on_a_day_without_games() -> None:
     made, source = kept(ANY_DATE)
     source.none.add(DAY)
     write(made, RUN, "extra")
-    items = made.pipeline.backfill.items(BackfillJob(first=DAY, last=DAY))
+    items = made.pipeline.backfill(BackfillJob(first=DAY, last=DAY)).items()
     assert [(item.phase, item.lacking) for item in items] == [("log", ("fetches",))]
 
 
@@ -213,21 +211,21 @@ def test_what_was_asked_for_when_a_run_became_void_is_built_again_when_it_takes_
     load(made, 1)
     settle(made)
     load(made, 2)
-    made.pipeline.worker.work()  # the trigger: totals is asked for anew
+    made.pipeline.serve_one()  # the trigger: totals is asked for anew
     told(made, source, "snow storm")
     settle(made, until_s=60.0)  # the request is served all the same, or not: nobody knows
-    assert asked_of(made).members["totals"].unsure
+    assert asked_of(made).members["totals"].stale == "unknown"
     told(made, source, None)
     settle(made)
     assert total(made) == 2
-    assert not asked_of(made).members["totals"].unsure
+    assert asked_of(made).members["totals"].stale is None
 
 
 def test_a_run_that_became_void_in_a_quiet_backfill_is_loud_when_it_takes_place() -> None:
     made, source = loaded()
-    made.pipeline.gatekeeper.rebuild("load", Run(DAY, "daily"), steps=(), quiet=True)
+    made.pipeline.runs.rebuild("load", Run(DAY, "daily"), steps=(), quiet=True)
     told(made, source, "snow storm")
-    made.pipeline.gatekeeper.loud("load", Run(DAY, "daily"))
+    made.pipeline.runs.loud("load", Run(DAY, "daily"))
     told(made, source, None)
     assert not sister(made, "daily").quiet
 

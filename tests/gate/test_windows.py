@@ -33,7 +33,7 @@ def test_a_refresh_builds_what_has_drifted_once() -> None:
     play(made, {1: 1, 2: 2, 3: 4, 4: 8, 5: 16})
     load(made, 1, 101)
     settle(made)
-    assert made.pipeline.gatekeeper.refresh("out", Run("2026-02-05", "night"))
+    assert made.pipeline.runs.refresh("out", Run("2026-02-05", "night"))
     settle(made)
     assert cell(made, "out.trend", 5) == 115
     assert builds(made, "trend", 5) == 2
@@ -62,7 +62,7 @@ def test_the_same_data_again_builds_nothing_later() -> None:
 def test_both_modes_hear_of_a_table_that_one_of_them_wrote() -> None:
     made = many_days()
     play(made, {1: 1, 2: 2})
-    made.pipeline.gatekeeper.open("raw", Run("2026-02-02", "day"))
+    made.pipeline.runs.open("raw", Run("2026-02-02", "day"))
     settle(made)
     assert phase(made, 2, mode="day").generation == 1
     assert builds(made, "trend", 2) == 1
@@ -79,7 +79,7 @@ def test_both_modes_hear_of_a_table_that_one_of_them_wrote() -> None:
 def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
-    propagator = made.pipeline.gatekeeper._propagator
+    propagator = made.pipeline.runs._propagator
 
     def dies(*_: object) -> None:
         raise RuntimeError("killed")
@@ -94,8 +94,8 @@ def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypa
 
 def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> None:
     made = expecting()
-    days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
-    made.pipeline.scheduler.put(days)
+    days = [Day(date=f"2026-02-{n:02d}", state="work" if n in (1, 2) else "none") for n in range(1, 29)]
+    made.pipeline.put_dates(days)
     load(made, 2, 2)
     settle(made)
     assert "trend" not in phase(made, 2).requests
@@ -108,8 +108,8 @@ def test_a_day_that_the_calendar_expects_is_waited_for_until_its_deadline() -> N
 
 def test_a_mode_that_awaits_no_windows_is_built_at_once_and_again_when_the_day_comes() -> None:
     made = expecting(await_windows=False)
-    days = [Day(date=f"2026-02-{n:02d}", state="games" if n in (1, 2) else "none") for n in range(1, 29)]
-    made.pipeline.scheduler.put(days)
+    days = [Day(date=f"2026-02-{n:02d}", state="work" if n in (1, 2) else "none") for n in range(1, 29)]
+    made.pipeline.put_dates(days)
     load(made, 2, 2)
     settle(made)
     assert cell(made, "out.trend", 2) == 0
@@ -122,7 +122,7 @@ def test_a_mode_that_awaits_no_windows_is_built_at_once_and_again_when_the_day_c
 
 def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> None:
     made = expecting()
-    made.pipeline.scheduler.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
+    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="work" if n < 3 else "none") for n in (1, 2)])
     load(made, 2, 2)
     settle(made, until_s=13 * 3600.0)
     assert cell(made, "out.trend", 2) == 0
@@ -130,11 +130,11 @@ def test_a_day_that_never_comes_is_waited_for_no_longer_than_its_deadline() -> N
 
 def test_a_day_that_is_cancelled_is_waited_for_no_longer() -> None:
     made = expecting()
-    made.pipeline.scheduler.put([Day(date=f"2026-02-{n:02d}", state="games" if n < 3 else "none") for n in (1, 2)])
+    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="work" if n < 3 else "none") for n in (1, 2)])
     load(made, 2, 2)
     settle(made, until_s=60.0)
     assert phase(made, 2).windows["out.sum@5d"].awaited.keys() == {"2026-02-01"}
-    made.pipeline.scheduler.put([Day(date="2026-02-01", state="void", reason="snow storm")])
+    made.pipeline.put_dates([Day(date="2026-02-01", state="void", reason="snow storm")])
     settle(made, until_s=60.0)
     assert cell(made, "out.trend", 2) == 0
 
@@ -144,7 +144,7 @@ def test_a_window_that_the_plan_gains_later_knows_the_days_before_it() -> None:
     made = many_days(old)
     play(made, {1: 1, 2: 2})
     grown = shop(STEPS, plan=PLAN, store=made.store, warehouse=made.warehouse)
-    grown.pipeline.gatekeeper.replan("out", Run("2026-02-02", "night"))
+    grown.pipeline.runs.replan("out", Run("2026-02-02", "night"))
     load(grown, 3, 4)
     settle(grown)
     assert [cell(grown, "out.trend", day) for day in (2, 3)] == [1, 3]
@@ -154,7 +154,7 @@ def test_a_window_that_the_plan_gains_later_knows_the_days_before_it() -> None:
 def test_old_news_that_are_told_late_change_nothing_for_a_run_that_holds_them() -> None:
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
-    propagator = made.pipeline.gatekeeper._propagator
+    propagator = made.pipeline.runs._propagator
     held = made.store.read("ledger:shop:sum:2026-02")
     assert held is not None
     number = held.body["numbers"]["2026-02-02"]  # type: ignore[index]

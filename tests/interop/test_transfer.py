@@ -183,7 +183,7 @@ def test_fields_of_a_later_build_travel_along() -> None:
 def test_some_dates_or_one_phase_with_what_belongs_to_them() -> None:
     made = built()
     other = "2026-02-10.daily"
-    made.pipeline.gatekeeper.open("load", parse_run(other))
+    made.pipeline.runs.open("load", parse_run(other))
     keys = {msgspec.json.decode(line)["key"] for line in exported(made, first="2026-02-05")[1:-1]}
     assert keys == {f"phase:shop:load:{other}"}
     keys = {msgspec.json.decode(line)["key"] for line in exported(made, last=DAY, phase="report")[1:-1]}

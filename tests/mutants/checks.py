@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from phasegate.base.codec import Decision
 from phasegate.base.receipt import Part, Receipt
 from phasegate.stores.memory import MemoryStore
+from phasegate.testing import StoreContract
 from phasegate.testing.simulator import Faults, World
 from phasegate.testing.simulator.scene import table
-from phasegate.testing.store_contract import StoreContract
 from phasegate.warehouse import Row
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write import lease

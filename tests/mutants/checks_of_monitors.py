@@ -53,7 +53,7 @@ class Hears:
 def an_alert_outlives_who_was_to_send_it() -> None:
     """Whoever dies between the claim and the sending leaves the message to the next."""
     made, hears = shop(plan=PLAN + CHANNEL), Hears()
-    incidents = made.pipeline.incidents
+    incidents = made.pipeline.alerts
     incidents.reach({"ops": Dies()})
     incidents.take([found("a")], started=incidents.start())
     with pytest.raises(Killed):

@@ -17,8 +17,9 @@ from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.outbox import Outgoing
 from phasegate.gate.phase import Phase
-from phasegate.gate.records import Entry, Firing, Input
+from phasegate.gate.records import Attempt, Entry, Firing, Input, Member
 from phasegate.messages import CompletionMessage
+from phasegate.plan.gate import Ack
 from phasegate.write import lease
 from phasegate.write.lease import Lease
 from tests.mutants.swap import swapped
@@ -61,9 +62,7 @@ def takes_no_mode_for_a_mode() -> Patch:
     def open_(self: Gatekeeper, phase: str, run: Run) -> Answer:
         now, mode = self._ports.clock.now(), next(iter(self.plan.phases[phase].modes))
         gate = self.plan.gate(phase, run=run._replace(mode=mode), opened_at=now)
-        return self._decide(
-            phase, run, lambda key, by: decisions.open_phase(phase, key=key, gate=gate, now=now, attempt=by)
-        )
+        return self._decide(phase, run, lambda key, by: decisions.open_phase(key=key, gate=gate, now=now, attempt=by))
 
     right = messages.completion_run
     stack = ExitStack()
@@ -193,17 +192,17 @@ def releases_for_anyone() -> Patch:
 
 
 def takes_sent_for_done() -> Patch:
-    def sent(entry: Entry, *, key: str, now: float) -> Entry:
-        return replace(right(entry, key=key, now=now), state="acked")
+    def sent(entry: Entry, *, ack: Ack | None, key: str, now: float) -> Entry:
+        return replace(right(entry, ack=ack, key=key, now=now), state="acked")
 
     right = outbox._sent
     return swapped(outbox, "_sent", sent)
 
 
 def waits_for_a_publish_receiver() -> Patch:
-    def sent(entry: Entry, *, key: str, now: float) -> Entry:
-        done = right(replace(entry, ack="begin"), key=key, now=now)
-        return replace(done, ack=entry.ack)
+    def sent(entry: Entry, *, ack: Ack | None, key: str, now: float) -> Entry:
+        del ack
+        return right(entry, ack="begin", key=key, now=now)
 
     right = outbox._sent
     return swapped(outbox, "_sent", sent)
@@ -235,9 +234,12 @@ def counts_sending_as_an_attempt() -> Patch:
 
 
 def _one_failure_more(phase: Phase, names: list[str]) -> Phase:
-    requests = dict(phase.requests)
+    requests, members = dict(phase.requests), dict(phase.members)
     for name in names:
-        failed = requests[name].failures + 1
+        failed = phase.failures_of(name) + 1
         dead = failed >= phase.gate.members[name].attempts_max
-        requests[name] = replace(requests[name], failures=failed, state="dead" if dead else requests[name].state)
-    return replace(phase, requests=requests)
+        requests[name] = replace(requests[name], state="dead" if dead else requests[name].state)
+        member = members.get(name, Member())
+        attempt = member.attempt or Attempt(status="transient", at=0.0)
+        members[name] = replace(member, attempt=replace(attempt, count=failed))
+    return replace(phase, requests=requests, members=members)

@@ -54,9 +54,8 @@ def publishes_after_deciding() -> Patch:
         if doc is not None and _generation(self, key) > before:
             phase = decode(Phase, doc.body, key=key)
             for r in phase.gate.receivers:
-                entry = Entry(generation=phase.generation, receiver=r.name, topic=r.topic, ack=r.ack,
-                              state="unsent", due=0.0)  # fmt: skip
-                out = outbox._trigger(phase, entry, key=key)
+                entry = Entry(generation=phase.generation, receiver=r.name, state="unsent", due=0.0)
+                out = outbox._trigger(phase, entry, receiver=r, key=key)
                 self._ports.bus.publish(Message(out.id, out.topic, out.body))
         return answer
 
@@ -207,8 +206,8 @@ def reads_the_fence_only() -> Patch:
 
 
 def reads_the_fingerprint_again() -> Patch:
-    def build(self: Builder, step: Step, run: Run, *, request: Request, held: HeldLease) -> Receipt:
-        receipt = right(self, step, run, request=request, held=held)
+    def build(self: Builder, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> Receipt:
+        receipt = right(self, step, run, request=request, held=held, forced=forced)
         with self._ports.warehouse.snapshot() as reader:
             assert step.table is not None
             return replace(receipt, fingerprint=reader.fingerprint(step.table, partition=run.date))
@@ -230,10 +229,10 @@ class _Torn:
 def compares_in_another_snapshot() -> Patch:
     """The inputs' stamps are those from before the transaction in which their rows are read."""
 
-    def build(self: Builder, step: Step, run: Run, *, request: Request, held: HeldLease) -> Receipt:
+    def build(self: Builder, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> Receipt:
         with self._ports.warehouse.snapshot() as reader:
             early[held.key, held.token] = reader
-            return right_build(self, step, run, request=request, held=held)
+            return right_build(self, step, run, request=request, held=held, forced=forced)
 
     def transaction(self: Writer, work: WriteJob, *, held: HeldLease, write_id: str) -> Receipt:
         if (held.key, held.token) in early:
@@ -255,7 +254,7 @@ def compares_in_another_snapshot() -> Patch:
 
 def compares_no_inputs() -> Patch:
     stack = ExitStack()
-    stack.enter_context(swapped(preconditions, "moved", lambda *_: ()))
+    stack.enter_context(swapped(preconditions, "changed_inputs", lambda *_: ()))
     stack.enter_context(swapped(preconditions, "reread", lambda *_: ()))
     return stack
 

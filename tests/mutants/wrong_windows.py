@@ -136,8 +136,8 @@ def compares_no_windows() -> Patch:
     def reread(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
         return tuple(name for name in right_reread(before, now) if "@" not in name)
 
-    right_moved, right_reread = preconditions.moved, preconditions.reread
+    right_moved, right_reread = preconditions.changed_inputs, preconditions.reread
     stack = ExitStack()
-    stack.enter_context(swapped(preconditions, "moved", moved))
+    stack.enter_context(swapped(preconditions, "changed_inputs", moved))
     stack.enter_context(swapped(preconditions, "reread", reread))
     return stack

@@ -93,7 +93,7 @@ def has_done_a_date(_: Pipeline, terminal: Terminal) -> bool:
 
 
 def is_writing(pipeline: Pipeline, _: Terminal) -> bool:
-    return any("nba_precompute" in lease.key for lease in pipeline.overview.leases())
+    return any("nba_precompute" in lease.key for lease in pipeline.views.leases())
 
 
 MOMENTS: tuple[Callable[[Pipeline, Terminal], bool], ...] = (has_begun, has_done_a_date, is_writing)

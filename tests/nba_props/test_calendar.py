@@ -53,7 +53,7 @@ def one(*rows: RawRow, day: date = DAY) -> CalendarDay:
 def test_anchors_are_the_first_tip_off_and_two_and_a_half_hours_after_the_last() -> None:
     late = datetime(2025, 1, 11, 3, tzinfo=UTC)
     found = one(game(), game(game_id="0022400002", tipoff_at=late))
-    assert found.state == "games"
+    assert found.state == "work"
     assert found.date == "2025-01-10"
     assert found.anchors == {
         "first_tip": datetime(2025, 1, 10, 23, 30, tzinfo=UTC).timestamp(),
@@ -90,7 +90,7 @@ def test_a_date_whose_games_are_all_postponed_is_void_and_says_which() -> None:
 
 def test_one_game_that_is_played_makes_a_date_of_games() -> None:
     found = one(game(postponed=True, tipoff_at=None), game(game_id="0022400002"))
-    assert found.state == "games"
+    assert found.state == "work"
     assert found.reason == "1 game(s); postponed: BOS at NYK (0022400001)"
     assert found.anchors["first_tip"] == datetime(2025, 1, 10, 23, 30, tzinfo=UTC).timestamp()
 
@@ -99,7 +99,7 @@ def test_a_covered_date_without_games_is_none_and_an_uncovered_one_is_left_out()
     source = Planned(game(), spans=[(DAY, DAY + timedelta(days=1))])
     found = days(source, DAY - timedelta(days=3), DAY + timedelta(days=3))
     assert [(day.date, day.state, bool(day.anchors)) for day in found] == [
-        ("2025-01-10", "games", True),
+        ("2025-01-10", "work", True),
         ("2025-01-11", "none", False),
     ]
 
@@ -109,7 +109,7 @@ def test_every_synthetic_date_has_games_that_end_after_they_begin(first: date, a
     found = days(SyntheticSource(), first, first + timedelta(days=ahead))
     assert [day.date for day in found] == [(first + timedelta(days=n)).isoformat() for n in range(ahead + 1)]
     for day in found:
-        assert day.state == "games"
+        assert day.state == "work"
         assert day.anchors["last_game_end"] >= day.anchors["first_tip"] + 2.5 * 3600
 
 

@@ -50,7 +50,7 @@ class Played:
         """Return what is said of the box scores of a date; ``at``: when it is asked, else now."""
         self.clock.at = self.clock.at if at is None else at
         self.pipeline.calendar.day(on)
-        rows = self.pipeline.lateness.rows(on, on)
+        rows = self.pipeline.views.lateness.rows(on, on)
         [found] = [row for row in rows if row.step == GAMEBOOK and row.run == f"{on}.overnight"]
         return found
 
@@ -210,7 +210,7 @@ def test_a_date_whose_games_are_all_postponed_expects_nothing(morning: Morning) 
     lakers = morning(team="LAL")
     row = lakers.gamebook("2025-01-09", at=utc("2025-01-11T12:00:00"))
     assert (row.verdict, row.reason) == ("void", "postponed: CHA at LAL (0022400524)")
-    assert lakers.pipeline.lateness.evaluate("2025-01-09", "2025-01-09").verdict == "ok"
+    assert lakers.pipeline.views.lateness.evaluate("2025-01-09", "2025-01-09").verdict == "ok"
 
 
 def test_the_all_star_break_expects_nothing(morning: Morning) -> None:
@@ -218,13 +218,13 @@ def test_the_all_star_break_expects_nothing(morning: Morning) -> None:
     for day in range(14, 19):
         row = played.gamebook(f"2025-02-{day}", at=utc("2025-02-20T12:00:00"))
         assert row.verdict == "no work"
-    assert played.pipeline.lateness.evaluate("2025-02-14", "2025-02-18").verdict == "ok"
+    assert played.pipeline.views.lateness.evaluate("2025-02-14", "2025-02-18").verdict == "ok"
 
 
 def test_a_date_that_the_schedule_does_not_cover_is_not_evaluated(morning: Morning) -> None:
     played = morning()
     played.gamebook("2025-08-01", at=utc("2025-08-02T12:00:00"))
-    found = played.pipeline.lateness.evaluate("2025-08-01", "2025-08-01")
+    found = played.pipeline.views.lateness.evaluate("2025-08-01", "2025-08-01")
     assert found.verdict == "not evaluated"
     assert "the calendar knows nothing of 2025-08-01" in found.error
 
@@ -233,7 +233,7 @@ def test_a_dead_scraper_is_found_on_every_date_with_games_and_on_no_other(mornin
     played = morning('expected_by.overnight = "09:00 +1d"')
     first, last = "2025-02-10", "2025-02-21"
     played.gamebook(first, at=utc("2025-02-23T12:00:00"))
-    findings = [f for f in played.pipeline.lateness.evaluate(first, last).findings if GAMEBOOK in f.subject]
+    findings = [f for f in played.pipeline.views.lateness.evaluate(first, last).findings if GAMEBOOK in f.subject]
     played_on = {str(day) for day in played.source.dates(date.fromisoformat(first), date.fromisoformat(last))}
     assert {finding.subject[:10] for finding in findings} == played_on
     assert {finding.code for finding in findings} == {"PG021"}
@@ -243,5 +243,5 @@ def test_a_dead_scraper_is_found_on_every_date_with_games_and_on_no_other(mornin
 def test_a_date_that_was_voided_by_hand_expects_nothing(morning: Morning) -> None:
     played = morning()
     played.clock.at = utc("2025-01-05T12:00:00")
-    played.pipeline.scheduler.put([CalendarDay(date="2025-01-03", state="void", reason="snow")])
+    played.pipeline.put_dates([CalendarDay(date="2025-01-03", state="void", reason="snow")])
     assert played.gamebook("2025-01-03").verdict == "void"

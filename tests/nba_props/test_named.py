@@ -58,7 +58,7 @@ def test_a_folder_that_is_not_there_is_refused(text: str, tmp_path: Path, monkey
 
 def test_the_plan_s_calendar_asks_the_source_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBA_DATA", "synthetic")
-    assert [(day.date, day.state) for day in game_dates(DAY, DAY)] == [("2026-02-03", "games")]
+    assert [(day.date, day.state) for day in game_dates(DAY, DAY)] == [("2026-02-03", "work")]
 
 
 def test_without_one_it_is_said_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def test_a_run_locks_removes_duplicates_writes_reports_and_the_next_phase_follow
     assert processor.receipt.rows == 3
     pipeline.work_until_idle()
     assert pipeline.query("SELECT points FROM nba_precompute.cache") == [{"points": 6}]
-    assert pipeline.overview.leases() == []
+    assert pipeline.views.leases() == []
 
 
 def test_two_at_once_one_works_and_the_other_is_told(pipeline: Pipeline) -> None:
@@ -85,15 +85,15 @@ def test_two_at_once_one_works_and_the_other_is_told(pipeline: Pipeline) -> None
     assert first.save_analytics().rows == 3
     first.release_processing_lock()
     assert second.run(DATE)
-    (view,) = [v for v in pipeline.overview.phases() if v.phase == "analytics"]
+    (view,) = [v for v in pipeline.views.phases() if v.phase == "analytics"]
     assert view.generation == 1, "the same content again fires nothing"
 
 
 def test_an_error_is_reported_raised_and_leaves_no_lock(pipeline: Pipeline) -> None:
     with pytest.raises(RuntimeError, match="no box scores on 2026-02-03"):
         Broken(pipeline, mode="daily").run(DATE)
-    assert pipeline.overview.leases() == []
-    (view,) = pipeline.overview.phases()
+    assert pipeline.views.leases() == []
+    (view,) = pipeline.views.phases()
     assert "no box scores" in view.members[0].reason
     assert Summary(pipeline, mode="daily").run(DATE)
 
@@ -116,4 +116,4 @@ def test_what_would_write_by_another_key_or_without_the_lock_is_refused(pipeline
     with pytest.raises(BadInput, match="holds a lock already"):
         processor.acquire_processing_lock(DATE)
     processor.release_processing_lock()
-    assert pipeline.overview.leases() == []
+    assert pipeline.views.leases() == []

@@ -48,7 +48,7 @@ def test_a_new_season_knows_nothing_of_the_one_before(play: Play) -> None:
 
 def test_the_days_of_the_all_star_break_open_no_run_and_raise_no_alarm(play: Play) -> None:
     runner = play(("2025-02-12", "2025-02-20"))
-    opened = {view.run[:10] for view in runner.pipeline.overview.phases()}
+    opened = {view.run[:10] for view in runner.pipeline.views.phases()}
     assert opened == {"2025-02-12", "2025-02-13", "2025-02-19", "2025-02-20"}
     for day in ("2025-02-14", "2025-02-16", "2025-02-18"):
         known = runner.pipeline.calendar.day(day)
@@ -57,7 +57,7 @@ def test_the_days_of_the_all_star_break_open_no_run_and_raise_no_alarm(play: Pla
     rested = runner.pipeline.query(f"SELECT DISTINCT days_rest AS n FROM {TEAMS} WHERE game_date = DATE '2025-02-20'")
     # one team had played the day before, the others not since the eve of the break
     assert sorted(int(str(row["n"])) for row in rested) == [1, 7, 8]
-    assert runner.pipeline.overview.dead() == []
+    assert runner.pipeline.views.dead() == []
     runner.close()
 
 

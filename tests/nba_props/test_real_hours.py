@@ -1,4 +1,4 @@
-"""The reference plan through the hours of real days: the evening before, a dead scraper, a day without games.
+"""The reference plan through the hours of real days: the evening before, a dead scraper, a date without work.
 
 Needs the real data. The clock is set by hand to hours of December 2024, and workers look every hour.
 """
@@ -57,7 +57,7 @@ class Days:
         self.pipeline.work_until_idle()
 
     def view(self, day: date, mode: str, *, phase: str) -> PhaseView | None:
-        known = self.pipeline.overview.phases(first=str(day), last=str(day))
+        known = self.pipeline.views.phases(first=str(day), last=str(day))
         views = [view for view in known if (view.phase, view.run) == (phase, f"{day}.{mode}")]
         return views[0] if views else None
 
@@ -138,9 +138,9 @@ def test_scrapers_that_are_dead_leave_a_run_that_is_open_overdue_and_found(
     assert view is not None
     assert (view.state, view.overdue) == ("waiting", True)
     assert SCHEDULE in view.missing
-    found = [f.subject for outcome in days.pipeline.health.evaluate(str(NIGHT)) for f in outcome.findings]
+    found = [f.subject for outcome in days.pipeline.checks.health.evaluate(str(NIGHT)) for f in outcome.findings]
     assert f"raw of {NIGHT}.{mode}" in found
-    never = {row.step for row in days.pipeline.lateness.rows(str(NIGHT), str(NIGHT))
+    never = {row.step for row in days.pipeline.views.lateness.rows(str(NIGHT), str(NIGHT))
              if row.run == f"{NIGHT}.{mode}" and row.verdict == "never"}  # fmt: skip
     assert SCHEDULE in never
 
@@ -160,7 +160,7 @@ def test_dead_odds_alone_do_not_keep_the_forecast_back_and_are_found(opened: Ope
 def test_on_no_real_date_is_a_run_past_its_deadline_when_the_clock_opens_it(nba_data: Path) -> None:
     """The earliest games begin at noon, as on Christmas; of 178 dates no tip-off is known."""
     plan, source = read_plan(PLAN), ParquetSource(nba_data)
-    known = [day for day in days(source, date(2022, 10, 1), date(2025, 6, 1)) if day.state == "games"]
+    known = [day for day in days(source, date(2022, 10, 1), date(2025, 6, 1)) if day.state == "work"]
     assert len(known) == 487
     hours_left: dict[str, list[float]] = {}
     for day in known:
@@ -189,7 +189,7 @@ def test_on_christmas_the_first_game_begins_at_noon_and_the_lines_of_the_morning
     hours, on = opened("2024-12-25T09:00"), date(2024, 12, 25)
     hours.until("2024-12-25T10:20", step_s=600.0)
     assert hours.state(on, "same_day", phase="raw") == "waiting"
-    found = [str(f) for outcome in hours.pipeline.health.evaluate(str(on)) for f in outcome.findings]
+    found = [str(f) for outcome in hours.pipeline.checks.health.evaluate(str(on)) for f in outcome.findings]
     assert [text for text in found if "same_day" in text] == [], "twenty minutes after the clock opened the run"
     overnight(hours, date(2024, 12, 23))
     hours.scrape(on, "same_day", SCHEDULE)
@@ -208,12 +208,12 @@ def test_a_day_without_games_opens_nothing_and_nobody_is_told_of_anything(opened
     days.until("2024-12-24T02:00")
     overnight(days, on)
     days.until("2024-12-24T16:30")
-    assert [view.run for view in days.pipeline.overview.phases(first="2024-12-24", last="2024-12-24")] == []
-    outcomes = days.pipeline.health.evaluate("2024-12-24")
+    assert [view.run for view in days.pipeline.views.phases(first="2024-12-24", last="2024-12-24")] == []
+    outcomes = days.pipeline.checks.health.evaluate("2024-12-24")
     assert [f for outcome in outcomes for f in outcome.findings if "2024-12-24" in f.subject] == []
     assert [outcome.error for outcome in outcomes if outcome.error] == []
-    taken = days.pipeline.incidents
+    taken = days.pipeline.alerts
     taken.take(outcomes, started=taken.start())
     assert [one for _, one in taken.listed() if "2024-12-24" in str(one)] == []
-    rows = days.pipeline.lateness.rows("2024-12-24", "2024-12-24")
+    rows = days.pipeline.views.lateness.rows("2024-12-24", "2024-12-24")
     assert {row.verdict for row in rows} == {"no work"}

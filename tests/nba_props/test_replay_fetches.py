@@ -15,9 +15,10 @@ import pytest
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SHOTS
 from nba_props.replay.fetch_log import Recorder
+from nba_props.replay.options import MODES
 from nba_props.replay.report import remarks
 from nba_props.replay.runner import Runner
-from nba_props.replay.scrapers import LOG_TABLE, MODES
+from nba_props.replay.scrapers import LOG_TABLE
 from nba_props.replay.spool import Spool
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
@@ -300,7 +301,7 @@ def test_a_replay_that_is_stopped_leaves_nobody_at_work(workers: int, tmp_path: 
         with pytest.raises(KeyboardInterrupt):
             runner.run(NIGHT, LAST)
         assert working() == before
-        there = runner.pipeline.gatekeeper.read("raw", parse_run(f"{NIGHT}.overnight"))
+        there = runner.pipeline.runs.read("raw", parse_run(f"{NIGHT}.overnight"))
         assert there is None or "nbac_gamebook_player_stats" not in there.members
     finally:
         runner.close()
@@ -323,7 +324,7 @@ def test_stopped_by_a_person_at_any_moment_it_ends_with_130_and_says_how_to_go_o
 def test_lines_and_schedule_that_one_mode_did_not_take_are_given_to_the_next(tmp_path: Path) -> None:
     runner = Runner(SyntheticSource(), state=tmp_path)
     try:
-        runner.pipeline.gatekeeper.void("raw", parse_run(f"{NIGHT}.same_day"), reason="nobody wants it")
+        runner.pipeline.runs.void("raw", parse_run(f"{NIGHT}.same_day"), reason="nobody wants it")
         replay = runner.run(NIGHT, NIGHT)
     finally:
         runner.close()

@@ -73,7 +73,7 @@ def forecast(source: ParquetSource, first: date, last: date, *, state: Path) -> 
     """Forecast dates by a schedule: in the morning, before any game, when its calendar was asked."""
     runner = Runner(source, state=state, modes=("same_day",))
     try:
-        runner.pipeline.scheduler.ask(str(last)[:7])  # as workers do in the month itself
+        runner.pipeline.ask_calendar(str(last)[:7])  # as workers do in the month itself
         done = runner.run(first, last)
         assert (done.unsettled, done.dead_letters) == ((), 0)
         builds = runner.pipeline.query(
@@ -111,6 +111,6 @@ def test_a_date_that_had_no_games_in_september_has_eleven_in_december(
     assert before.states["2023-12-06"] == "none"
     assert before.builds.keys() == {"2023-12-02"}
     after = forecast(league, CUP[1], CUP[1], state=tmp_path)
-    assert after.states["2023-12-06"] == "games"
+    assert after.states["2023-12-06"] == "work"
     assert len([day for day, _ in after.tips if day == "2023-12-06"]) == 11
     assert after.builds == {"2023-12-02": 1, "2023-12-06": 1}

@@ -113,7 +113,7 @@ def test_a_postponed_game_keeps_its_id(
         (played, False),
     ]
     assert f"{teams} ({game})" in calendar[planned.isoformat()].reason
-    assert calendar[planned.isoformat()].state == "games"  # others were played
+    assert calendar[planned.isoformat()].state == "work"  # others were played
     assert game not in calendar[played.isoformat()].reason
 
 
@@ -164,7 +164,7 @@ def test_the_all_star_break_has_no_games_but_games_on_both_sides(
 ) -> None:
     span = [first + timedelta(days=ahead) for ahead in range(-1, (last - first).days + 2)]
     states = [calendar[day.isoformat()].state for day in span]
-    assert states == ["games", *["none"] * (len(span) - 2), "games"]
+    assert states == ["work", *["none"] * (len(span) - 2), "work"]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_day_off_is_none(calendar: dict[str, CalendarDay], day: str) -> None:
 
 
 def test_dates_outside_the_seasons_are_unknown(calendar: dict[str, CalendarDay]) -> None:
-    assert Counter(day.state for day in calendar.values()) == {"games": 164 + 160 + 163, "none": 10 + 14 + 11}
+    assert Counter(day.state for day in calendar.values()) == {"work": 164 + 160 + 163, "none": 10 + 14 + 11}
     for first, last in (("2022-10-18", "2023-04-09"), ("2023-10-24", "2024-04-14"), ("2024-10-22", "2025-04-13")):
         before = (date.fromisoformat(first) - timedelta(days=1)).isoformat()
         after = (date.fromisoformat(last) + timedelta(days=1)).isoformat()
@@ -202,4 +202,4 @@ def test_the_calendar_s_dates_with_games_are_those_with_box_scores(
     found = game_dates(date(2024, 10, 1), date(2024, 12, 31))
     assert found == [day for day in calendar.values() if "2024-10-01" <= day.date <= "2024-12-31"]
     played = source.dates(date(2024, 10, 1), date(2024, 12, 31))
-    assert [day.isoformat() for day in played] == [day.date for day in found if day.state == "games"]
+    assert [day.isoformat() for day in played] == [day.date for day in found if day.state == "work"]

@@ -38,7 +38,7 @@ class Shop:
             PLAN, clock=self.clock, observer=self.tally, dates=partial(days, source), state=state
         )
         # the forecast of the evening before waits for nothing: here nobody wants it
-        self.pipeline.gatekeeper.void("raw", parse_run(f"{SATURDAY}.tomorrow"), reason="not wanted")
+        self.pipeline.runs.void("raw", parse_run(f"{SATURDAY}.tomorrow"), reason="not wanted")
 
     def bring(self, on: str, mode: str) -> None:
         """Have the scrapers of a mode write what they found of a date, and the workers work."""
@@ -58,13 +58,13 @@ class Shop:
         self.pipeline.work_until_idle()
 
     def awaited(self) -> dict[str, dict[str, float]]:
-        phase = self.pipeline.gatekeeper.read("analytics", parse_run(f"{SATURDAY}.same_day"))
+        phase = self.pipeline.runs.read("analytics", parse_run(f"{SATURDAY}.same_day"))
         assert phase is not None
         return {name: window.awaited for name, window in phase.windows.items()}
 
     def why(self) -> dict[str, str]:
         """Return what each step of Saturday's analytics waits for, as `phasegate why` tells it."""
-        views = self.pipeline.overview.phases(first=SATURDAY, last=SATURDAY)
+        views = self.pipeline.views.phases(first=SATURDAY, last=SATURDAY)
         [told] = [view for view in views if (view.phase, view.run) == ("analytics", f"{SATURDAY}.same_day")]
         return {member.name: member.reason for member in told.members}
 

@@ -181,12 +181,12 @@ BAD = {
     "phase mirror": (
         'after = "raw"',
         'after = "raw"\nmirror = "phase3_completion"',
-        '8: [phase.analytics] mirror: is "phase3_completion", wanted a path such as "phase3_completion/{game_date}"',
+        '8: [phase.analytics] mirror: is "phase3_completion", wanted a path such as "phase3_completion/{date}"',
     ),
     "phase mirror upper case": (
         'after = "raw"',
         'after = "raw"\nmirror = "Phase3/{game_date}"',
-        '8: [phase.analytics] mirror: is "Phase3/{game_date}", wanted a path such as "phase3_completion/{game_date}"',
+        '8: [phase.analytics] mirror: is "Phase3/{game_date}", wanted a path such as "phase3_completion/{date}"',
     ),
     "after unknown": (
         'after = "raw"',

@@ -7,7 +7,7 @@ import pytest
 
 from phasegate.stores.memory import MemoryStore
 from phasegate.stores.sqlite import SQLiteStore
-from phasegate.testing.store_contract import StoreContract
+from phasegate.testing import StoreContract
 
 
 class TestMemoryStore(StoreContract):

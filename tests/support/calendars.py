@@ -50,7 +50,7 @@ class Source:
         return [self._day(day.isoformat()) for day in days if day.isoformat() not in self.left_out]
 
     def _day(self, on: str) -> Day:
-        kind: DayState = "void" if on in self.void else "none" if on in self.none else "games"
+        kind: DayState = "void" if on in self.void else "none" if on in self.none else "work"
         return Day(date=on, state=kind, anchors={"last_game_end": LAST_END}, reason=self.void.get(on, ""))
 
 

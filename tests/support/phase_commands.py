@@ -54,7 +54,7 @@ class Command:
 stamps = st.builds(Stamp, st.sampled_from(["f1", "f2", "f3"]), st.integers(1, 4))
 times = st.floats(1_000.0, 3_000.0).map(lambda t: round(t, 1))
 statuses: st.SearchStrategy[Status] = st.sampled_from(
-    ["success", "empty", "partial", "failed", "transient", "moved", "skipped"]
+    ["success", "empty", "partial", "failed", "transient", "inputs_changed", "skipped"]
 )
 
 
@@ -62,7 +62,7 @@ def _open(now: float) -> Command:
     return Command(
         "open",
         now,
-        lambda a, n: decisions.open_phase("analytics", key=KEY, gate=GATE, now=n, attempt=a, alone=False),
+        lambda a, n: decisions.open_phase(key=KEY, gate=GATE, now=n, attempt=a, alone=False),
     )
 
 
@@ -125,13 +125,13 @@ def reports(draw: st.DrawFn) -> Report:
 
 
 inputs = st.builds(
-    lambda g, s: Input(generation=g, stamps=s, begun_at=0.0, begun_by="", trigger=f"t{g}"),
+    lambda g, s: Input(generation=g, stamps=s, begun_at=0.0, begun_by=""),
     st.integers(1, 4),
     st.dictionaries(st.just("box"), stamps),
 )
 
 # The content follows from the order, as it does where the ledgers are: two readings of one order are the same.
-readings = st.integers(1, 6).map(lambda order: Window(stamp=Stamp(f"f{order % 4}", order), order=order))
+readings = st.integers(1, 6).map(lambda order: Window(stamp=Stamp(f"f{order % 4}", order), orders={"2026-02": order}))
 days = st.sampled_from(["2026-02-01", "2026-02-02"])
 
 

@@ -151,11 +151,11 @@ def settle(made: Shop, *, until_s: float = 3600.0) -> None:
 
 def state(made: Shop, phase: str) -> str:
     """Return the one word for a phase of the run."""
-    return {view.phase: view.state for view in made.pipeline.overview.why(RUN)}[phase]
+    return {view.phase: view.state for view in made.pipeline.views.why(RUN)}[phase]
 
 
 def generation(made: Shop, phase: str) -> int:
-    views = {view.phase: view for view in made.pipeline.overview.why(RUN)}
+    views = {view.phase: view for view in made.pipeline.views.why(RUN)}
     return views[phase].generations[-1].number if views[phase].generations else 0
 
 

@@ -47,7 +47,7 @@ def play(source: ParquetSource, folder: Path) -> float:
     """Play the dates; return when all was an hour old."""
     runner = Runner(source, state=folder, plan=plan())
     runner.run(date.fromisoformat(FIRST), date.fromisoformat(LAST))
-    found = listed(runner.pipeline.inspector.inspect(FIRST, LAST))
+    found = listed(runner.pipeline.checks.inspector.inspect(FIRST, LAST))
     assert found == [], [f.text for f in found]
     at = runner.clock.now() + 3600.0
     runner.close()
@@ -78,12 +78,12 @@ class State:
 
     def inspect(self, first: str = FIRST, last: str = LAST) -> tuple[CheckResult, ...]:
         with self.pipeline() as pipeline:
-            return pipeline.inspector.inspect(first, last)
+            return pipeline.checks.inspector.inspect(first, last)
 
     def fix(self) -> Fixed:
         with self.pipeline() as pipeline:
-            outcomes = pipeline.inspector.inspect(FIRST, LAST)
-            return pipeline.reconciler.mend(outcomes, first=FIRST, last=LAST, work=pipeline.work_until_idle)
+            outcomes = pipeline.checks.inspector.inspect(FIRST, LAST)
+            return pipeline.checks.reconciler.mend(outcomes, first=FIRST, last=LAST, work=pipeline.work_until_idle)
 
     def everything(self) -> tuple[object, ...]:
         """Return every document as it is stored, and the bytes of every table's file."""

@@ -35,7 +35,7 @@ class Story:
 
     def __init__(self, pinned: Gate, *, now: float = 1_000.0) -> None:
         self.now, self.number = now, 0
-        self.phase = Phase(name="analytics", gate=pinned, opened_at=now, looked_at=now)
+        self.phase = Phase(gate=pinned, opened_at=now, looked_at=now)
         self.do(lambda a: decisions.look(key=KEY, now=now, attempt=a))
 
     def do(self, command: Callable[[str], Decision[Phase, Answer]]) -> str:

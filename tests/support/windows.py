@@ -63,14 +63,14 @@ def _before(read: Callable[[str], Rows], params: Mapping[str, object]) -> Rows:
 
 
 def _sum(run: Reading) -> Rows:
-    rows = run.read("box", {"run_date": run.game_date})
-    return [{"day": run.game_date, "amount": sum(int(str(r["amount"])) for r in rows)}]
+    rows = run.read("box", {"run_date": run.date})
+    return [{"day": run.date, "amount": sum(int(str(r["amount"])) for r in rows)}]
 
 
 def _trend(run: Reading) -> Rows:
-    first = f"{run.game_date[:8]}{max(1, int(run.game_date[8:]) - 5):02d}"
-    rows = run.read("before", {"run_date": run.game_date, "first": first})
-    return [{"day": run.game_date, "amount": sum(int(str(r["amount"])) for r in rows)}]
+    first = f"{run.date[:8]}{max(1, int(run.date[8:]) - 5):02d}"
+    rows = run.read("before", {"run_date": run.date, "first": first})
+    return [{"day": run.date, "amount": sum(int(str(r["amount"])) for r in rows)}]
 
 
 STEPS = {"made:sum": _sum, "made:trend": _trend}
@@ -105,7 +105,7 @@ def builds(made: Shop, step: str, day: int) -> int:
 
 
 def phase(made: Shop, day: int, *, name: str = "out", mode: str = "night") -> Phase:
-    found = made.pipeline.gatekeeper.read(name, Run(f"2026-02-{day:02d}", mode))
+    found = made.pipeline.runs.read(name, Run(f"2026-02-{day:02d}", mode))
     assert found is not None
     return found
 

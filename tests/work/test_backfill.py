@@ -38,12 +38,12 @@ def backfill(made: Shop, order: BackfillJob, *, dies_after: int | None = None, d
         if number == dies_after:
             raise Killed
 
-    items = made.pipeline.backfill.items(order)
+    items = made.pipeline.backfill(order).items()
     if dies_after is None and not dies_at_work:
-        made.pipeline.backfill.carry_out(order, items, work=work, told=told)
+        made.pipeline.backfill(order).carry_out(items, work=work, told=told)
     else:
         with pytest.raises(Killed):
-            made.pipeline.backfill.carry_out(order, items, work=work, told=told)
+            made.pipeline.backfill(order).carry_out(items, work=work, told=told)
     return done
 
 
@@ -60,12 +60,12 @@ def test_killed_before_it_was_loud_again_it_is_loud_when_it_goes_on() -> None:
     order = BackfillJob(first=day(4), last=day(4), cascade=True)
     backfill(made, order, dies_at_work=True)
     assert phase(made, 4).quiet
-    assert {item.reasons for item in made.pipeline.backfill.items(order)} >= {
+    assert {item.reasons for item in made.pipeline.backfill(order).items()} >= {
         ("a backfill that was stopped left it quiet",)
     }
     backfill(made, order)
     assert not phase(made, 4).quiet
-    assert made.pipeline.backfill.items(order) == []
+    assert made.pipeline.backfill(order).items() == []
 
 
 def test_started_again_it_looks_anew_at_the_dates_that_it_did_before() -> None:
@@ -110,7 +110,7 @@ def test_a_date_without_runs_is_opened_in_the_mode_with_the_most_steps() -> None
     assert made.pipeline.plan.main_mode == "night"
     load(made, 1, 1, mode="day")
     settle(made)
-    assert made.pipeline.gatekeeper.read("out", Run(day(1), "night")) is None
+    assert made.pipeline.runs.read("out", Run(day(1), "night")) is None
     backfill(made, BackfillJob(first=day(1), last=day(1)))
     assert phase(made, 1).generation == 1
 
@@ -125,12 +125,11 @@ def test_a_date_that_somebody_else_is_at_is_waited_for_before_the_next_begins() 
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
     order, done = BackfillJob(first=day(1), last=day(2), steps=("sum",)), list[tuple[str, int]]()
-    items = made.pipeline.backfill.items(order)
-    held = made.pipeline.leases.hold(Part("out.sum", day(1)), purpose="killed")
+    items = made.pipeline.backfill(order).items()
+    held = made.pipeline._leases.hold(Part("out.sum", day(1)), purpose="killed")
     assert held.__enter__() is not None  # and never given back
     begun = made.clock.at
-    made.pipeline.backfill.carry_out(
-        order,
+    made.pipeline.backfill(order).carry_out(
         items,
         work=lambda: idle_work(made),
         told=lambda number, total, on: done.append((on, builds(made, "sum", number))),  # noqa: ARG005
@@ -144,13 +143,13 @@ def test_what_nobody_answers_is_not_waited_for_without_end_and_is_done_again_by_
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
     order = BackfillJob(first=day(1), last=day(2), steps=("sum",))
-    items = made.pipeline.backfill.items(order)
+    items = made.pipeline.backfill(order).items()
     begun = made.clock.at
     # nobody works: what is asked for on both dates stays so
-    made.pipeline.backfill.carry_out(order, items, work=lambda: True, told=lambda *_: None)
+    made.pipeline.backfill(order).carry_out(items, work=lambda: True, told=lambda *_: None)
     assert made.clock.at - begun < HELD_MAX_S + 60.0, "dates on which nobody answers share one patience"
     assert (progress(made).left, progress(made).finished) == ((day(1), day(2)), False)
-    assert {item.run.date for item in made.pipeline.backfill.items(order)} == {day(1), day(2)}
+    assert {item.run.date for item in made.pipeline.backfill(order).items()} == {day(1), day(2)}
     assert backfill(made, order) == [day(1), day(2)]
     assert progress(made).finished
     assert [builds(made, "sum", n) for n in (1, 2)] == [2, 2]
@@ -162,8 +161,8 @@ def test_a_step_that_fails_is_not_waited_for() -> None:
     made.warehouse.functions.pop("box")
     begun = made.clock.at
     order = BackfillJob(first=day(1), last=day(1), steps=("sum",))
-    items = made.pipeline.backfill.items(order)
-    made.pipeline.backfill.carry_out(order, items, work=lambda: idle_work(made), told=lambda *_: None)
+    items = made.pipeline.backfill(order).items()
+    made.pipeline.backfill(order).carry_out(items, work=lambda: idle_work(made), told=lambda *_: None)
     assert made.clock.at - begun < 60.0
     assert progress(made).left == (day(1),)
 
@@ -175,7 +174,7 @@ def test_a_step_that_two_modes_share_is_built_anew_once() -> None:
     settle(made)
     before = builds(made, "trend", 2)
     order = BackfillJob(first=day(2), last=day(2), steps=("trend",))
-    assert [(str(i.run), i.anew) for i in made.pipeline.backfill.items(order) if i.anew] == [
+    assert [(str(i.run), i.anew) for i in made.pipeline.backfill(order).items() if i.anew] == [
         ("2026-02-02.day", ("trend",))
     ]
     backfill(made, order)
@@ -188,6 +187,6 @@ def test_a_step_that_modes_share_is_built_anew_in_one_that_is_not_held() -> None
     play(made, {1: 1, 2: 2})
     load(made, 2, 2, mode="day")
     settle(made)
-    made.pipeline.gatekeeper.pause("out", Run(day(2), "day"), reason="looking at it")
+    made.pipeline.runs.pause("out", Run(day(2), "day"), reason="looking at it")
     order = BackfillJob(first=day(2), last=day(2), steps=("trend",))
-    assert [str(i.run) for i in made.pipeline.backfill.items(order) if "trend" in i.anew] == ["2026-02-02.night"]
+    assert [str(i.run) for i in made.pipeline.backfill(order).items() if "trend" in i.anew] == ["2026-02-02.night"]

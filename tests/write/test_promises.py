@@ -33,7 +33,7 @@ def test_a_silent_holder_can_no_longer_commit_once_its_lease_was_taken_over() ->
     run = dying.__enter__()
     run.write(orders(1, 2))
     made.clock.at += 61
-    made.pipeline.sweeper.sweep()
+    made.pipeline._sweeper.sweep()
     made.clock.at -= 61  # its own clock is behind: it believes to hold the lease still
     with pytest.raises(Exception, match=r"stale|no longer ours"):
         run.write(orders(5, 5))
@@ -65,7 +65,7 @@ def test_a_block_that_raises_reports_a_failure_and_keeps_the_result() -> None:
     load(made, 1)
     with pytest.raises(ZeroDivisionError), made.pipeline.begin(RUN, step="orders"):
         _ = 1 // 0
-    member = next(v for v in made.pipeline.overview.why(RUN) if v.phase == "load").members[0]
+    member = next(v for v in made.pipeline.views.why(RUN) if v.phase == "load").members[0]
     assert member.state == "fresh"
 
 
@@ -94,7 +94,7 @@ def test_a_consumer_acknowledges_by_echoing_the_trigger_and_is_asked_again_until
     assert state(made, "report") == "sending"
     acknowledge(made, 1)
     assert state(made, "report") == "complete"
-    assert made.pipeline.next_due() is None or made.pipeline.sweeper.next_due() is None
+    assert made.pipeline.next_due() is None or made.pipeline._sweeper.next_due() is None
 
 
 def test_a_consumer_that_never_acknowledges_becomes_a_dead_letter_and_can_be_redriven() -> None:
@@ -102,8 +102,8 @@ def test_a_consumer_that_never_acknowledges_becomes_a_dead_letter_and_can_be_red
     load(made, 1)
     settle(made, until_s=86_000.0)
     assert state(made, "report") == "dead"
-    assert [(d.kind, d.subject) for d in made.pipeline.overview.dead()] == [("trigger", "mailer")]
-    made.pipeline.gatekeeper.redrive("report", _run(), step="mailer")
+    assert [(d.kind, d.subject) for d in made.pipeline.views.dead()] == [("trigger", "mailer")]
+    made.pipeline.runs.redrive("report", _run(), step="mailer")
     acknowledge(made, 1)
     assert state(made, "report") == "complete"
 
@@ -233,7 +233,7 @@ def test_a_message_that_is_not_understood_is_kept_with_its_reason_and_changes_no
     made = shop()
     made.pipeline.ports.bus.publish(Message("m1", "shop.completions", body))
     made.pipeline.work_until_idle()
-    kept = made.pipeline.overview.dead()
+    kept = made.pipeline.views.dead()
     assert [letter.kind for letter in kept] == ["message"]
     assert reason in kept[0].reason
     assert list(made.store.scan("phase:")) == []
@@ -246,7 +246,7 @@ def test_a_completion_that_nothing_orders_is_refused_where_there_is_no_table() -
     made.pipeline.ports.bus.publish(Message("m1", "shop.completions", said))
     made.pipeline.ports.bus.publish(Message("m2", "shop.completions", {**said, "sequence": 2}))
     made.pipeline.work_until_idle()
-    assert [letter.reason for letter in made.pipeline.overview.dead()] == [
+    assert [letter.reason for letter in made.pipeline.views.dead()] == [
         "message m1: nothing says how new it is; add sequence, or completed_at"
     ]
     assert generation(made, "load") == 1
@@ -311,14 +311,14 @@ TOPIC_PLAN = PLAN.replace(
 
 def test_an_external_step_that_is_asked_for_by_topic_answers_its_request() -> None:
     made = shop(plan=TOPIC_PLAN)
-    made.pipeline.gatekeeper.open("load", _run())
+    made.pipeline.runs.open("load", _run())
     (delivery,) = made.pipeline.ports.bus.receive(["scrape"])
     with made.pipeline.begin(delivery.message.body) as run:
         run.write(orders(1, 2))
         run.complete()
     made.pipeline.ports.bus.ack(delivery)
     assert generation(made, "load") == 1
-    assert made.pipeline.overview.why(RUN)[0].members[0].state == "fresh"
+    assert made.pipeline.views.why(RUN)[0].members[0].state == "fresh"
 
 
 def test_a_consumer_that_failed_or_names_a_trigger_that_never_was_acknowledges_nothing() -> None:
@@ -358,7 +358,7 @@ def test_a_rescue_that_fails_is_tried_again_when_its_own_lease_runs_out() -> Non
     dying.__enter__().write(orders(1, 2))
     made.clock.at += 61
     right, made.warehouse.begin = made.warehouse.begin, _unavailable  # type: ignore[method-assign]
-    made.pipeline.sweeper.sweep()
+    made.pipeline._sweeper.sweep()
     made.warehouse.begin = right  # type: ignore[method-assign]
     assert not made.told.of("rescued")
     settle(made)
@@ -377,7 +377,7 @@ def test_a_lease_of_another_plan_is_made_good_for_its_own_document() -> None:
     other = shop(plan=PLAN.replace('"shop"', '"other"').replace("raw.orders", "raw.others"), store=made.store,
                  warehouse=made.warehouse)  # fmt: skip
     other.clock.at = made.clock.at = made.clock.at + 61
-    other.pipeline.sweeper.sweep()
+    other.pipeline._sweeper.sweep()
     settle(made)
     assert total(made) == 3
     del dying
@@ -391,7 +391,7 @@ def test_an_enormous_error_is_cut_counted_and_dead_in_the_end() -> None:
     load(made, 1)
     settle(made, until_s=40_000.0)
     assert state(made, "report") == "dead"
-    assert [letter.kind for letter in made.pipeline.overview.dead()] == ["request"]
+    assert [letter.kind for letter in made.pipeline.views.dead()] == ["request"]
 
 
 def test_an_enormous_message_that_is_not_understood_is_kept_cut() -> None:
@@ -399,7 +399,7 @@ def test_an_enormous_message_that_is_not_understood_is_kept_cut() -> None:
     said = {"kind": "completion", "step": "s" * 600_000, "run": RUN}
     made.pipeline.ports.bus.publish(Message("m1", "shop.completions", said))
     made.pipeline.work_until_idle()
-    (letter,) = made.pipeline.overview.dead()
+    (letter,) = made.pipeline.views.dead()
     assert letter.reason.startswith("message m1: unknown step")
     assert len(letter.reason) == 2_000
 
@@ -417,8 +417,8 @@ def test_a_bus_that_refuses_does_not_keep_a_worker_spinning_nor_hold_back_the_ot
     bus.publish = refuses  # type: ignore[method-assign]
     with pytest.raises(Unavailable):
         load(made, 1)
-    assert made.pipeline.sweeper.sweep() == 1
-    assert made.pipeline.sweeper.sweep() == 0
+    assert made.pipeline._sweeper.sweep() == 1
+    assert made.pipeline._sweeper.sweep() == 0
     bus.publish = right  # type: ignore[method-assign]
     settle(made)
     assert total(made) == 1
@@ -445,5 +445,5 @@ columns = { day = "VARCHAR" }
     load(made, 1, 2, 3)
     settle(made)
     assert total(made) == 6
-    view = {view.phase: view for view in made.pipeline.overview.why(RUN)}["report"]
+    view = {view.phase: view for view in made.pipeline.views.why(RUN)}["report"]
     assert {member.name: member.state for member in view.members} == {"totals": "fresh", "best": "fresh"}

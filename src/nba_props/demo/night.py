@@ -20,8 +20,8 @@ from nba_props.demo.old_handoff import OldReport, replay
 from nba_props.errors import DataError
 from nba_props.raw import RawRow
 from nba_props.replay.faults import Faults
+from nba_props.replay.options import MODE
 from nba_props.replay.runner import LATE_S, Runner
-from nba_props.replay.scrapers import MODE
 from nba_props.sources import morning_after
 from nba_props.sources.batches import restamp, split_games
 from nba_props.sources.synthetic import THE_NIGHT, SyntheticSource, night_of_2026_02_03
@@ -123,7 +123,7 @@ def _count(runner: Runner) -> dict[str, object]:
         """,
         {"night": str(THE_NIGHT)},
     )[0]
-    views = {view.phase: view for view in runner.pipeline.overview.why(_run())}
+    views = {view.phase: view for view in runner.pipeline.views.why(_run())}
     fired, begun = views["analytics"].generations[-1].number, views["precompute"].inputs.get("analytics", 0)
     return {
         "player rows": one["rows"],

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from nba_props.errors import DataError
+from nba_props.replay.options import FORM
 from phasegate.testing import Crashes, FaultyBus
-
-FORM = "duplicate=3,reorder,late=0.2,crash=0.05,concurrent=2,seed=7"
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from nba_props import PLAN
 from nba_props.calendar import days
 from nba_props.raw import RawRow
 from nba_props.replay.faults import Faults, misbehaving
+from nba_props.replay.options import MODE, USUAL
 from nba_props.replay.processes import Processes
-from nba_props.replay.scrapers import LOG_TABLE, MODE, USUAL, Scrapers
+from nba_props.replay.scrapers import LOG_TABLE, Scrapers
 from nba_props.replay.spool import Spool
 from nba_props.replay.tally import Replay, Tally
 from nba_props.sources import Source
@@ -137,7 +138,7 @@ class Runner:
             return True
         last = list(self.pipeline.plan.phases)[-1]
         runs = [parse_run(f"{day}.{mode}") for mode in self._modes]
-        phases = [self.pipeline.gatekeeper.read(last, run) for run in runs]
+        phases = [self.pipeline.runs.read(last, run) for run in runs]
         return all(phase is not None and phase.generation for phase in phases)
 
     def come_late(self, day: date, rows: list[RawRow] | None = None) -> None:
@@ -173,7 +174,7 @@ class Runner:
     def _summary(self, *, dates: int, games: int, seconds: float) -> Replay:
         gates: dict[str, tuple[int, int]] = dict.fromkeys(self.pipeline.plan.phases, (0, 0))
         unsettled = list(self._scrapers.refused)
-        for view in self.pipeline.overview.phases():
+        for view in self.pipeline.views.phases():
             fired, generations = gates[view.phase]
             number = view.generations[-1].number if view.generations else 0
             gates[view.phase] = (fired + (number > 0), generations + number)
@@ -187,7 +188,7 @@ class Runner:
             },
             gates=gates,
             tally=self.tally,
-            dead_letters=len(self.pipeline.overview.dead()),
+            dead_letters=len(self.pipeline.views.dead()),
             crashes=self._crashes.count,
             unsettled=tuple(unsettled),
             seconds=seconds,

@@ -19,15 +19,13 @@ from zoneinfo import ZoneInfo
 from nba_props.raw import RawRow
 from nba_props.replay.faults import Faults
 from nba_props.replay.fetch_log import Recorder
+from nba_props.replay.options import MODE
 from nba_props.replay.processes import Processes
 from nba_props.replay.spool import Spool
 from nba_props.sources import Source
 from nba_props.sources.batches import split_late
 from phasegate import BadInput, Busy, Contended, Fenced, LeaseLost, PhasegateError, Pipeline, Plan, parse_run
 
-MODE = "overnight"
-MODES = ("tomorrow", "same_day", "overnight")
-USUAL = ("same_day", "overnight")
 LEFT_OUT = "this replay does not play it"
 GAMEBOOK = "nbac_gamebook_player_stats"
 LOG = "scraper_execution_log"
@@ -137,7 +135,7 @@ class Scrapers:
     def _is_written(self, day: date, step: str) -> bool:
         """Tell whether a run of a mode before the games has a step's result: the run after them hears of it then."""
         for mode in self._modes:
-            there = self._pipeline.gatekeeper.read("raw", parse_run(f"{day}.{mode}"))
+            there = self._pipeline.runs.read("raw", parse_run(f"{day}.{mode}"))
             if mode != MODE and there is not None and there.void is None and there.result_of(step) is not None:
                 return True
         return False
@@ -168,12 +166,12 @@ class Scrapers:
     def _void_and_back(self, day: date) -> None:
         for mode in self._pipeline.plan.phases["raw"].modes:
             run = parse_run(f"{day}.{mode}")
-            known = self._pipeline.gatekeeper.read("raw", run)
+            known = self._pipeline.runs.read("raw", run)
             # opened and no more: whoever was about to say it was killed
             if mode not in self._modes and (known is None or not (known.members or known.void)):
-                self._pipeline.gatekeeper.void("raw", run, reason=LEFT_OUT)
+                self._pipeline.runs.void("raw", run, reason=LEFT_OUT)
             elif mode in self._modes and known is not None and known.void == LEFT_OUT:
-                self._pipeline.gatekeeper.void("raw", run, reason=None)
+                self._pipeline.runs.void("raw", run, reason=None)
 
     def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch]) -> None:
         """Fetch, write and report; keep the line of each fetch for the log."""
@@ -213,7 +211,7 @@ class Scrapers:
             if len(told) == self._faults.concurrent:
                 return any(told)
             # a run that was killed may have left its lease at a time that it had skipped to
-            left_s = min((lease.left_s for lease in self._pipeline.overview.leases()), default=0.0)
+            left_s = min((lease.left_s for lease in self._pipeline.views.leases()), default=0.0)
             self._processes.wait_until(self._processes.clock.now() + max(RETRY_S, left_s + 1.0))
         raise PhasegateError(f"{step} of {run} could not be written in {TRIES_MAX} tries; see: phasegate leases")
 

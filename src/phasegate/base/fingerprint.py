@@ -136,6 +136,15 @@ def row_text(row: Mapping[str, object], /, *, table: Table, columns: Sequence[st
     return "".join(parts)
 
 
+def counts_rows(fingerprint: str, /) -> int | None:
+    """Return the number of rows of a content's fingerprint.
+
+    None for a stamp that is no fingerprint, such as an execution id.
+    """
+    count, dash, _ = fingerprint.partition("-")
+    return int(count) if dash and count.isdecimal() else None
+
+
 def rows_of(fingerprint: str, /) -> int:
     """Return the number of rows in a fingerprint.
 

@@ -23,6 +23,8 @@ class Stamp(msgspec.Struct, frozen=True, order=True):
 
 
 ABSENT = Stamp("absent", 0)
+EXECUTION = "id:"
+"""Marks a fingerprint that is an execution id: it stands for the content of what has no readable table."""
 
 
 class Fence(msgspec.Struct, frozen=True):

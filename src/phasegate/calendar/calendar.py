@@ -65,9 +65,9 @@ class Calendar:
             why = f" ({month.error})" if month is not None and month.error else ""
             raise BadInput(f"the calendar knows nothing of {on}{why}; mend its source, then: phasegate sweep")
         day = known.day
-        if day.state != "games":
+        if day.state != "work":
             reason = f": {day.reason}" if day.reason else ""
-            raise BadInput(f"the calendar has no games on {on} ({day.state}{reason}); correct the date, or its source")
+            raise BadInput(f"the calendar has no work on {on} ({day.state}{reason}); correct the date, or its source")
         return known
 
     def read(self, month: str) -> Month | None:

@@ -1,6 +1,6 @@
-"""Which dates have work: games, none, void, or unknown. Pure.
+"""Which dates have work: work, none, void, or unknown. Pure.
 
-Unknown is an answer of its own: a source that failed, or an answer too old, must not look like a day without games.
+Unknown is an answer of its own: a source that failed, or an answer too old, must not look like a date without work.
 One document per month, which is due when it must be asked for anew, or when a run must be opened by the clock.
 """
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from phasegate.base.codec import Decision, State
 from phasegate.base.dates import shift
 
-DayState = Literal["games", "none", "void"]
+DayState = Literal["work", "none", "void"]
 AGE_MAX_S = 36 * 3600.0
 REFRESH_S = 6 * 3600.0
 RETRY_S = 900.0

@@ -10,12 +10,13 @@ import msgspec
 from msgspec.structs import replace
 
 from phasegate.base.findings import CODES, Finding
-from phasegate.base.keys import Run
+from phasegate.base.keys import Run, phase_of
 from phasegate.base.wording import listed, times
 from phasegate.explain.phase_view import explain
 from phasegate.gate.evaluate import evaluate
 from phasegate.gate.phase import Phase, settle_at, settled, survey
 from phasegate.gate.records import Entry
+from phasegate.plan.gate import Receiver
 
 # Who works outside may take his time: a consumer with its completion, an external step with its next report.
 ANSWER_S = 1800.0
@@ -33,6 +34,11 @@ class StoredPhase(msgspec.Struct, frozen=True, kw_only=True):
     due: float | None = None
     failures: int = 0
 
+    @property
+    def name(self) -> str:
+        """Return the name of the phase."""
+        return phase_of(self.key)[1]
+
 
 def aged(findings: Iterable[Finding], *, now: float, grace_s: float) -> tuple[Finding, ...]:
     """Return the findings whose evidence is older than the grace period, and those that are so at any age."""
@@ -48,7 +54,7 @@ def found(code: str, one: StoredPhase, text: str, *, since: float | None, step: 
           **evidence: str) -> Finding:  # fmt: skip
     """Return a finding about a run of a phase, or one step of it."""
     assert code in CODES, code
-    name = one.phase.name
+    name = one.name
     subject = f"{one.run} {name}.{step}" if step else f"{name} of {one.run}"
     told = {"phase": name, "run": str(one.run), "step": step, **evidence}
     return Finding(code=code, subject=subject, text=text, command=command or fix_of(one.run.date), since=since,
@@ -80,7 +86,7 @@ def unsent(one: StoredPhase) -> Iterator[Finding]:
     for entry in _open_entries(one.phase):
         if entry.state == "unsent":
             told = f"generation {entry.generation} was fired, and its trigger for {entry.receiver} was not sent"
-            yield found("PG003", one, told, since=entry.at, receiver=entry.receiver, topic=entry.topic,
+            yield found("PG003", one, told, since=entry.at, receiver=entry.receiver, topic=_to(one, entry).topic,
                         generation=str(entry.generation))  # fmt: skip
 
 
@@ -92,9 +98,9 @@ def unbegun(one: StoredPhase, *, after: Mapping[str, Phase | None], now: float) 
     for entry in _open_entries(one.phase):
         firing = next((f for f in one.phase.firings if f.generation == entry.generation), None)
         since = entry.at if firing is None else firing.at
-        if entry.state != "sent" or (entry.ack == "completion" and now - since < ANSWER_S):
+        if entry.state != "sent" or (_to(one, entry).ack == "completion" and now - since < ANSWER_S):
             continue
-        verb = "begun" if entry.ack == "begin" else "reported a completion"
+        verb = "begun" if _to(one, entry).ack == "begin" else "reported a completion"
         sends = times(entry.sends)
         told = f"the trigger of generation {entry.generation} was sent {sends}, and {entry.receiver} has not {verb}"
         yield _unbegun(one, entry, told, since=since)
@@ -110,7 +116,7 @@ def _forgotten(one: StoredPhase, *, after: Mapping[str, Phase | None]) -> Iterat
         there = after[entry.receiver]
         if there is not None and there.void is not None:
             continue
-        begun = None if there is None else there.waiting.get(one.phase.name) or there.inputs.get(one.phase.name)
+        begun = None if there is None else there.waiting.get(one.name) or there.inputs.get(one.name)
         if begun is None or begun.generation < entry.generation:
             state = "is not open" if there is None else "knows nothing of it"
             told = f"generation {entry.generation} was acknowledged, and {entry.receiver} of this run {state}"
@@ -118,8 +124,16 @@ def _forgotten(one: StoredPhase, *, after: Mapping[str, Phase | None]) -> Iterat
 
 
 def _unbegun(one: StoredPhase, entry: Entry, told: str, *, since: float) -> Finding:
-    return found("PG004", one, told, since=since, receiver=entry.receiver, topic=entry.topic, ack=entry.ack,
+    to = _to(one, entry)
+    return found("PG004", one, told, since=since, receiver=entry.receiver, topic=to.topic, ack=to.ack,
                  generation=str(entry.generation), sends=str(entry.sends))  # fmt: skip
+
+
+def _to(one: StoredPhase, entry: Entry) -> Receiver:
+    """Return whom an entry is for: a receiver that the gate no longer has is waited for no more."""
+    receiver = one.phase.receiver_of(entry)
+    assert receiver is not None, f"{one.key}: {entry.receiver} is no receiver, and its trigger is {entry.state}"
+    return receiver
 
 
 def _open_entries(phase: Phase) -> Sequence[Entry]:
@@ -136,7 +150,7 @@ def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Fi
         return
     looked = _looked_at(one, now=now)
     fresh = survey(looked)
-    views = {view.name: view for view in explain(looked, run=one.run, now=now).members}
+    views = {view.name: view for view in explain(looked, name=one.name, run=one.run, now=now).members}
     for name, spec in looked.gate.members.items():
         view, request, stands = views[name], looked.requests.get(name), one.phase.requests.get(name)
         if name in fresh or name in busy or view.state in ("dead", "blocked"):
@@ -178,7 +192,7 @@ def replanned(one: StoredPhase, *, pinned_now: str) -> Iterator[Finding]:
     if phase.gate.hash != pinned_now and phase.void is None and not settled(phase):
         told = "it follows the plan as it was when it opened, and the plan has changed since"
         yield found("PG014", one, told, since=phase.opened_at, pinned=phase.gate.hash, plan=pinned_now,
-                    command=f"phasegate replan {one.run} --phase {phase.name}")  # fmt: skip
+                    command=f"phasegate replan {one.run} --phase {one.name}")  # fmt: skip
 
 
 def dead(one: StoredPhase, *, now: float) -> Iterator[Finding]:
@@ -187,7 +201,7 @@ def dead(one: StoredPhase, *, now: float) -> Iterator[Finding]:
     if phase.void is not None:
         return
     for name in [name for name, request in phase.requests.items() if request.state == "dead"]:
-        (view,) = (v for v in explain(phase, run=one.run, now=now).members if v.name == name)
+        (view,) = (v for v in explain(phase, name=one.name, run=one.run, now=now).members if v.name == name)
         yield found("PG015", one, f"given up: {phase.requests[name].reason or view.reason}", since=view.since,
                     step=name, command=f"phasegate redrive {one.run} --step {name}")  # fmt: skip
     for entry in phase.outbox:

@@ -161,7 +161,7 @@ class _Inspection:
         for one in self.looked:
             place = self._book.phases.get(one.run.date, {})
             unreadable = self._book.unreadable.get(one.run.date, ())
-            after = {name: place.get((name, one.run.mode)) for name in self._plan.downstream(one.phase.name)
+            after = {name: place.get((name, one.run.mode)) for name in self._plan.downstream(one.name)
                      if (name, one.run.mode) not in unreadable}  # fmt: skip
             yield from documents.unsent(one)
             yield from documents.unbegun(one, after=after, now=self.now)
@@ -177,12 +177,12 @@ class _Inspection:
         """Find open runs of an older plan. Raises BadInput for those whose gate cannot be told today."""
         failed: BadInput | None = None
         for one in self._unsettled:
-            if one.run.mode not in self._plan.phases[one.phase.name].modes:
+            if one.run.mode not in self._plan.phases[one.name].modes:
                 continue
             day = self._book.day(one.run.date)
             anchors = None if day is None else day.anchors
             try:
-                gate = self._plan.gate(one.phase.name, run=one.run, opened_at=one.phase.opened_at, anchors=anchors)
+                gate = self._plan.gate(one.name, run=one.run, opened_at=one.phase.opened_at, anchors=anchors)
             except BadInput as e:
                 failed = failed or e
             else:
@@ -212,7 +212,7 @@ class _Inspection:
 
     def mirrors(self) -> Found:
         """Find documents of old readers that do not say what the phase says."""
-        paths = {one.key: path for one in self.looked if (path := self._mirror.path_of(one.phase.name, one.run))}
+        paths = {one.key: path for one in self.looked if (path := self._mirror.path_of(one.name, one.run))}
         stored: dict[str, Mirrored] = {}
         for collection in sorted({path.partition("/")[0] for path in paths.values()}):
             for doc in scanned(self._ports.store, keys.mirror_key(self._plan.pipeline, f"{collection}/")):

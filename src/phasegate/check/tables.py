@@ -126,9 +126,11 @@ def _without_receipt(step: Step, run: Run, result: Result, receipt: Receipt | No
         told = f"token {result.order:.0f} was reported, and the warehouse has no receipt of the partition"
     elif receipt.token < result.order:
         told = f"token {result.order:.0f} was reported, and the newest receipt is of token {receipt.token}"
-    elif receipt.token == result.order and receipt.write_id == result.write_id and (
-        receipt.fingerprint != result.stamp.fingerprint or result.rows not in (None, receipt.rows)
-    ):  # fmt: skip
+    elif (
+        receipt.token == result.order
+        and receipt.write_id == result.write_id
+        and receipt.fingerprint != result.stamp.fingerprint
+    ):
         told = f"{_rows(result.rows)} were reported, and the receipt says {receipt.rows}"
     else:
         return

@@ -3,34 +3,13 @@
 0 fine, 1 findings, 2 could not check or bad input. Every error is one line on standard error, never a traceback.
 """
 
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.cli.commands.adopt import adopt
-from phasegate.cli.commands.alerts import alerts
-from phasegate.cli.commands.backfill import backfill
-from phasegate.cli.commands.begin import begin
-from phasegate.cli.commands.calendar import calendar
-from phasegate.cli.commands.complete import complete
-from phasegate.cli.commands.dead import dead
-from phasegate.cli.commands.doctor import doctor
-from phasegate.cli.commands.health import health
-from phasegate.cli.commands.late import late
-from phasegate.cli.commands.leases import leases
-from phasegate.cli.commands.pause import pause
-from phasegate.cli.commands.plan import plan
-from phasegate.cli.commands.reconcile import reconcile
-from phasegate.cli.commands.redrive import redrive
-from phasegate.cli.commands.replan import replan
-from phasegate.cli.commands.status import status
-from phasegate.cli.commands.sweep import sweep
-from phasegate.cli.commands.transfer import export, import_
-from phasegate.cli.commands.why import why
-from phasegate.cli.commands.worker import worker
+from phasegate.cli.commands import COMMANDS
 from phasegate.cli.kit.app import FAILED, App
 from phasegate.cli.kit.options import EXIT_CODES, GLOBAL, VALUED
 from phasegate.cli.kit.output import emit, one_line, talk
@@ -39,22 +18,33 @@ from phasegate.errors import PhasegateError
 if TYPE_CHECKING:
     from phasegate.ports import Clock
 
-COMMANDS = (
-    status, why, health, reconcile, late, alerts, calendar, dead, begin, complete,
-    worker, sweep, leases, redrive, backfill, pause, replan, adopt, plan, doctor, export, import_,
-)  # fmt: skip
 
+class Lazy(click.Group):
+    """Lists the commands in the order users meet them, and imports lazily.
 
-class InOrder(click.Group):
-    """Lists the commands in the order in which users meet them."""
+    A command is imported when it is called.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
         """Return the names in the order of ``COMMANDS``."""
-        return [command.name for command in COMMANDS if command.name]
+        return list(self.commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command of a name, or return None when there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"phasegate.cli.commands.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of the help page; no command is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str()) for name, command in self.commands.items()])
 
 
 @click.group(
-    cls=InOrder,
+    cls=Lazy,
     invoke_without_command=True,
     epilog=f"Example:\n\n\b\n  phasegate status\n  phasegate why 2026-02-03.overnight\n\n{EXIT_CODES}",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -81,8 +71,8 @@ def phasegate(ctx: click.Context, plan: str | None, state: str | None, version: 
     return 0
 
 
-for _command in COMMANDS:
-    phasegate.add_command(_command)
+for _name, (_, _line) in COMMANDS.items():
+    phasegate.add_command(click.Command(_name, short_help=_line))  # stands in for it until it is called
 
 
 def run(arguments: Sequence[str], *, clock: "Clock | None" = None) -> int:
@@ -123,6 +113,9 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _unexpected(error: Exception) -> str:
+    import traceback
+    from pathlib import Path
+
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return f"unexpected {type(error).__name__} at {where}: {error}; this is a bug in Phasegate, please report it"

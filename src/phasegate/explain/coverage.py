@@ -129,7 +129,7 @@ def _cell(plan: Plan, name: str, *, run: Run, known: DateFacts, now: float, insi
 
 def _open(plan: Plan, cell: Cell, phase: Phase, *, run: Run, known: DateFacts, now: float) -> Cell:
     """Return the cell of an open run."""
-    view = explain(phase, run=run, now=now)
+    view = explain(phase, name=cell.phase, run=run, now=now)
     cell = replace(cell, reason=view.reason, command=view.commands[0] if len(view.commands) == 1 else cell.command)
     if view.state == "void":
         return replace(cell, state="VOID", command="")
@@ -149,7 +149,7 @@ def _patience(plan: Plan, view: PhaseView, phase: Phase, *, run: Run, known: Dat
     """
     if view.generation:
         return view.since + PATIENCE_S
-    return _due(plan, phase.name, run=run, known=known, deadline=phase.gate.deadline)
+    return _due(plan, view.phase, run=run, known=known, deadline=phase.gate.deadline)
 
 
 def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, inside: bool) -> Cell | None:
@@ -184,7 +184,7 @@ def _quiet(plan: Plan, cell: Cell, *, run: Run, known: DateFacts) -> Cell | None
     void = [phase.void for up in _roots(plan, cell.phase) if (phase := known.phases.get((up, run.mode)))]
     if any(void):
         return replace(cell, state="VOID", reason=next(filter(None, void)), command="")
-    if not known.calendar or (known.day is not None and known.day.state == "games"):
+    if not known.calendar or (known.day is not None and known.day.state == "work"):
         return None
     if known.day is None:
         reason = no_answer(run.date, error=known.calendar_error)
@@ -244,7 +244,7 @@ def _opens_at(plan: Plan, name: str, *, run: Run, known: DateFacts) -> float | N
         at = local_time("00:00", run.date, timezone=plan.timezone)
         if is_open:
             at = min(at, known.phases[root, run.mode].opened_at)
-        elif start.at is not None and known.day is not None and known.day.state == "games":
+        elif start.at is not None and known.day is not None and known.day.state == "work":
             at = start.at.at(run, timezone=plan.timezone, opened_at=at, anchors=known.day.anchors)
         times.append(at)
     return max(times)

@@ -15,7 +15,7 @@ from phasegate.calendar.month import Day, Month
 from phasegate.errors import BadDocument, BadInput
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
-from phasegate.ports import Ports
+from phasegate.ports import ReadPorts
 from phasegate.scan import scanned
 
 DAYS_MAX = 3_700
@@ -35,7 +35,7 @@ class Documents:
     the errors. ``put_off``: by key, documents whose handling has raised an error.
     """
 
-    def __init__(self, plan: Plan, ports: Ports, *, first: str, last: str) -> None:
+    def __init__(self, plan: Plan, ports: ReadPorts, *, first: str, last: str) -> None:
         self.dates = span(first, last)
         self._plan, self.first, self.last, self.now = plan, first, last, ports.clock.now()
         self.broken: list[BadDocument] = []
@@ -58,7 +58,7 @@ class Documents:
         month = self._months.get(on[:7])
         return "" if month is None else month.error
 
-    def _read_months(self, ports: Ports) -> None:
+    def _read_months(self, ports: ReadPorts) -> None:
         prefix = keys.calendar_key(self._plan.pipeline, "")
         before = shift(f"{self.first[:7]}-01", -1)[:7]
         for doc in scanned(ports.store, prefix, after=f"{prefix}{before}~", until=f"{prefix}{self.last[:7]}~"):
@@ -67,7 +67,7 @@ class Documents:
             except BadDocument as e:
                 self.broken.append(e)
 
-    def _read_phases(self, ports: Ports, name: str) -> None:
+    def _read_phases(self, ports: ReadPorts, name: str) -> None:
         prefix = f"phase:{self._plan.pipeline}:{name}:"
         for doc in scanned(ports.store, prefix, after=prefix + self.first, until=f"{prefix}{self.last}~"):
             run = keys.phase_of(doc.key)[2]
@@ -80,7 +80,7 @@ class Documents:
                 self.unreadable.setdefault(run.date, set()).add((name, run.mode))
 
 
-def read(plan: Plan, ports: Ports, *, first: str, last: str, broken: list[BadDocument] | None) -> Documents:
+def read(plan: Plan, ports: ReadPorts, *, first: str, last: str, broken: list[BadDocument] | None) -> Documents:
     """Return the documents of a span.
 
     Raises BadDocument for a document that cannot be read, unless ``broken`` takes it; BadInput for a wrong span.

@@ -12,13 +12,13 @@ from phasegate.explain.coverage import Cell, cover
 from phasegate.explain.documents import Documents
 from phasegate.explain.lateness import DateFacts, Lateness, judge, outcome
 from phasegate.plan.model import Plan
-from phasegate.ports import Ports
+from phasegate.ports import ReadPorts
 
 
 class LateResults:
     """Compares accepted results with ``expected_by`` of the plan's steps."""
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
 
     @property
@@ -66,7 +66,7 @@ class Coverage:
     One scan for each phase and one of the calendar, however many dates.
     """
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
 
     def cells(

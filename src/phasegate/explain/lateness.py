@@ -125,7 +125,7 @@ def _quiet(row: Lateness, known: DateFacts, *, run: Run, asks: bool) -> Lateness
     if asks and known.day is None:
         reason = no_answer(run.date, error=known.calendar_error)
         return replace(row, reason=reason, command=ask_calendar(run.date, failed=bool(known.calendar_error)))
-    if asks and known.day is not None and known.day.state != "games":
+    if asks and known.day is not None and known.day.state != "work":
         verdict: Punctuality = "void" if known.day.state == "void" else "no work"
         return replace(row, verdict=verdict, reason=known.day.reason or f"the calendar answers {verdict}")
     if place in known.unreadable:

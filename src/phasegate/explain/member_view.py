@@ -11,7 +11,7 @@ import msgspec
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.base.wording import listed, times
 from phasegate.gate.phase import Phase, same, survey, wanted
-from phasegate.gate.records import Request
+from phasegate.gate.records import Attempt, Request
 from phasegate.plan.gate import Need, Spec
 
 MemberState = Literal["fresh", "asked", "parked", "dead", "blocked", "unreported"]
@@ -47,13 +47,14 @@ def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
         rows = "rows not counted" if result.rows is None else f"{result.rows} rows"
         state, reason, since = "fresh", f"{result.status}, {rows}{weaker}", result.at
     elif request is not None:
-        state, reason, since = _requested(request, stale)
+        state, reason, since = _requested(request, stale, attempt=None if member is None else member.attempt)
         if state == "dead" and member is not None and member.attempt is not None:
             since = max(since, member.attempt.at)
     else:
         since = _could_since(phase, spec, fresh=fresh)
-        lacking = [str(n) for n in spec.needs if not n.back and n.phase == phase.name and n.step not in fresh]
-        lacking += [n.phase for n in spec.needs if not n.back and n.phase != phase.name and n.phase not in phase.inputs]
+        lacking = [str(n) for n in spec.needs if not n.back and n.step in phase.gate.members and n.step not in fresh]
+        outside = [n for n in spec.needs if not n.back and n.step not in phase.gate.members]
+        lacking += [n.phase for n in outside if n.phase not in phase.inputs]
         lacking += [_awaited(phase, n) for n in spec.needs if n.back and _awaited(phase, n)]
         state = "blocked" if lacking else "unreported"
         waits = f"waits for {', '.join(dict.fromkeys(lacking))}" if lacking else "not reported yet"
@@ -90,20 +91,20 @@ def _could_since(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> flo
     for need in spec.needs:
         if need.back:
             continue
-        if need.phase != phase.name and need.phase in phase.inputs:
+        if need.step not in phase.gate.members and need.phase in phase.inputs:
             moments.append(phase.inputs[need.phase].begun_at)
         elif need.step in fresh and (result := phase.members[need.step].result) is not None:
             moments.append(result.at)
     return max(moments)
 
 
-def _requested(request: Request, stale: tuple[str, ...]) -> tuple[MemberState, str, float]:
+def _requested(request: Request, stale: tuple[str, ...], *, attempt: Attempt | None) -> tuple[MemberState, str, float]:
     against = f"stale against {', '.join(stale)}; " if stale else ""
     if request.state == "dead":
-        return "dead", request.reason, request.opened_at
+        return "dead", "" if attempt is None else attempt.error, request.opened_at
     if request.state == "parked":
         return "parked", f"{against}{request.reason}", request.opened_at
-    tries = f", failed {times(request.failures)}: {request.reason}" if request.failures else ""
+    tries = f", failed {times(attempt.count)}: {attempt.error}" if attempt is not None and attempt.count else ""
     return "asked", f"{against}asked for {times(request.sends)}{tries}", request.opened_at
 
 
@@ -118,7 +119,7 @@ def _stale_against(phase: Phase, name: str, spec: Spec) -> tuple[str, ...]:
     fresh, built = survey(phase), result.built_from
     if name in fresh:
         return ()
-    found = ["its code"] if result.outdated else []
+    found = ["its code"] if phase.members[name].stale == "code_changed" else []
     for need in spec.needs:
         now = wanted(phase, Spec(needs=(need,)), fresh=fresh)
         if now is None or not same(now, {str(need): built.get(str(need), ABSENT)}):

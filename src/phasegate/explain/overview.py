@@ -13,11 +13,12 @@ import msgspec
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
+from phasegate.explain.late_results import LateResults
 from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.gate.quarantine import Quarantined
 from phasegate.plan.model import Plan
-from phasegate.ports import Ports
+from phasegate.ports import ReadPorts
 from phasegate.scan import scanned
 from phasegate.store import Doc
 from phasegate.write.lease import Lease
@@ -60,10 +61,14 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview:
-    """Reads documents and explains them."""
+    """Reads documents and explains them.
 
-    def __init__(self, plan: Plan, ports: Ports) -> None:
+    ``lateness``: the expected results that arrived late, or never.
+    """
+
+    def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
+        self.lateness = LateResults(plan, ports)
 
     def phases(self, *, first: str = "", last: str = LAST, broken: Broken = None) -> list[PhaseView]:
         """Return all phases of the runs from date ``first`` to ``last``.
@@ -77,7 +82,7 @@ class Overview:
             for doc in scanned(self._ports.store, prefix, after=prefix + first, until=f"{prefix}{last}~"):
                 phase = self._read(Phase, doc, broken)
                 if phase is not None:
-                    views.append(explain(phase, run=phase_of(doc.key)[2], now=now))
+                    views.append(explain(phase, name=name, run=phase_of(doc.key)[2], now=now))
         order = {name: number for number, name in enumerate(self._plan.phases)}
         return sorted(views, key=lambda view: (view.run, order[view.phase]))
 

@@ -59,8 +59,8 @@ class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
     drifted: tuple[str, ...] = ()
 
 
-def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
-    """Return the view of a phase at ``now``."""
+def explain(phase: Phase, *, name: str, run: Run, now: float) -> PhaseView:
+    """Return the view of the phase ``name`` of a run at ``now``."""
     members = tuple(member_view(phase, name, spec) for name, spec in phase.gate.members.items())
     state, reason = _state(phase, members, now=now)
     last = phase.seen[-1] if phase.seen else None
@@ -71,7 +71,7 @@ def explain(phase: Phase, *, run: Run, now: float) -> PhaseView:
     if phase.quiet:
         reason += "; a quiet backfill has not ended, so receivers outside the plan get no triggers"
     return PhaseView(
-        phase=phase.name,
+        phase=name,
         run=str(run),
         state=state,
         reason=f"{reason}; {_shut_by(phase)}" if overdue else reason,

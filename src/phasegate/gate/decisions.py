@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision
+from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
 from phasegate.gate.evaluate import evaluate
 from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
-from phasegate.gate.records import Attempt, Input, Member, Notice, Request, Result, Seen
+from phasegate.gate.records import Attempt, Claim, Claimant, Input, Member, Notice, Request, Result, Seen, Stale
 from phasegate.plan.gate import Gate, Status
 
 A = TypeVar("A")
@@ -61,23 +62,23 @@ READ_AGAIN = "read again"
 
 
 def open_phase(
-    name: str,
     *,
     key: str,
     gate: Gate,
     now: float,
     attempt: str,
     alone: bool = True,
-    heard: float | None = None,
+    order: float | None = None,
 ) -> Decision[Phase, Answer]:
     """Create the document unless it exists. A gate that is already pinned stays.
 
-    ``alone`` False: it must hear first what other runs know. ``heard``: the calendar's change that let it be opened.
+    ``alone`` False: it must first read what other runs know. ``order``: that of the calendar's change that let it open.
     """
 
     def decide(phase: Phase | None) -> tuple[Phase, Answer]:
         if phase is None:
-            phase = Phase(name=name, gate=gate, opened_at=now, looked_at=now, caught_up=alone, heard=heard)
+            claims: dict[Claimant, Claim] = {} if order is None else {"calendar": Claim(order=order)}
+            phase = Phase(gate=gate, opened_at=now, looked_at=now, catch_up_since=None if alone else now, claims=claims)
             phase = evaluate(phase, key=key, now=now, by=attempt)
         return phase, Answer("open", phase.generation)
 
@@ -107,7 +108,7 @@ def report(said: Report, *, key: str, now: float, attempt: str) -> Decision[Phas
         match said.status:
             case "success" | "empty":
                 return _result(phase, said, key=key, now=now)
-            case "moved":
+            case "inputs_changed":
                 return _park(phase, said, now=now), "parked"
             case "partial" | "failed":
                 return _fail(phase, said, key=key, now=now, final=True)
@@ -134,20 +135,22 @@ def _result(phase: Phase, said: Report, *, key: str, now: float) -> tuple[Phase,
     built_from = said.built_from if said.built_from is not None else present_inputs(phase, said.member)
     if old is not None and _not_newer(old, said, order=order, built_from=built_from):
         if sure and old.stamp == said.stamp:
-            confirmed = replace(member, result=replace(old, request=said.request), unsure=False)
+            # an answer of the old code confirms nothing where other code is pinned
+            stale = member.stale if member.stale == "code_changed" else None
+            confirmed = replace(member, result=replace(old, request=said.request), stale=stale)
             return replace(phase, members={**phase.members, said.member: confirmed}), "confirmed"
         return phase, "duplicate" if old.stamp == said.stamp else "older"
     spec = phase.gate.members[said.member]
     result = Result(
-        status=said.status, stamp=said.stamp, order=order, built_from=built_from, rows=said.rows, at=now,
+        stamp=said.stamp, built_from=built_from, at=now, sequence=0.0 if said.write_id else order,
+        counted=_counted(said),
         attested=spec.attested and (said.built_from is not None or not spec.needs), write_id=said.write_id,
         code=said.code,
         request=said.request,
-        outdated=old is not None and old.outdated and bool(said.code) and said.code == old.code,
     )  # fmt: skip
     attempt = Attempt(status=said.status, at=now, order=0.0 if said.write_id else said.order)
-    member = replace(member, result=result, attempt=attempt, unsure=member.unsure and not sure,
-                     anew=member.anew and not sure, delivered_at=_delivered_at(member, said, now=now))  # fmt: skip
+    member = replace(member, result=result, attempt=attempt, stale=_stale(member, said, sure=sure),
+                     delivered_at=_delivered_at(member, said, now=now))  # fmt: skip
     phase = replace(phase, members={**phase.members, said.member: member})
     if spec.shared and not said.relayed:
         notice = Notice(order=result.order, origin=_origin(phase, said.member, key=key), at=now)
@@ -156,6 +159,25 @@ def _result(phase: Phase, said: Report, *, key: str, now: float) -> tuple[Phase,
         since = now if phase.changing_since is None else phase.changing_since
         phase = replace(phase, changing_since=since, changed_at=now)
     return phase, "accepted"
+
+
+def _counted(said: Report) -> int | None:
+    """Return the rows that a report claims, where its content does not count them."""
+    if said.stamp is None or counts_rows(said.stamp.fingerprint) is not None:
+        return None
+    return 0 if said.status == "empty" else said.rows
+
+
+def _stale(member: Member, said: Report, *, sure: bool) -> Stale | None:
+    """Return why a newer result does not count either: only the answer to the standing request clears the reason.
+
+    Where other code was pinned, that answer must not be of the code before.
+    """
+    old = member.result
+    if not sure:
+        return member.stale
+    same_code = member.stale == "code_changed" and old is not None and bool(said.code) and said.code == old.code
+    return "code_changed" if same_code else None
 
 
 def _delivered_at(member: Member, said: Report, *, now: float) -> float | None:
@@ -176,7 +198,7 @@ def _origin(phase: Phase, member: str, *, key: str) -> str:
         needs = phase.gate.members[name].needs if name in phase.gate.members else ()
         if any(need.back for need in needs):
             return min(date, phase.cascade_from or date)
-        lineage += [need.step for need in needs if need.phase == phase.name]
+        lineage += [need.step for need in needs if need.step in phase.gate.members]
     return date
 
 
@@ -197,7 +219,7 @@ def _park(phase: Phase, said: Report, *, now: float) -> Phase:
     request = phase.requests.get(said.member)
     if request is None or request.id != said.request or request.state == "dead":
         return phase
-    reason = said.error or "its inputs moved while it was served"
+    reason = said.error or "its inputs changed while it was served"
     return _with(phase, said, replace(request, state="parked", due=now + backoff.RESEND_MAX_S, reason=reason))
 
 
@@ -208,14 +230,14 @@ def _fail(phase: Phase, said: Report, *, key: str, now: float, final: bool) -> t
     if said.order and member.attempt is not None and said.order <= member.attempt.order:
         return phase, "older"  # the same failure delivered again
     served = request is not None and request.id == said.request and request.state != "dead"
-    count = request.failures + 1 if request is not None and served else 0
+    count = phase.failures_of(said.member) + served
     attempt = Attempt(status=said.status, at=now, error=said.error, count=count, order=said.order)
     phase = replace(phase, members={**phase.members, said.member: replace(member, attempt=attempt)})
     if request is None or not served:
         return phase, "noted"
     dead = final or count >= phase.gate.members[said.member].attempts_max
     later = replace(
-        request, failures=count, state="dead" if dead else "open", reason=said.error,
+        request, state="dead" if dead else "open", reason="",
         due=now + backoff.retry_s(f"{key}/{said.member}", count),
     )  # fmt: skip
     return _with(phase, said, later), "dead" if dead else "failed"

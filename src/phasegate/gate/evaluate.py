@@ -71,8 +71,8 @@ def adopt(phase: Phase, *, now: float) -> Phase:
 def ask(phase: Phase, *, key: str, now: float) -> Phase:
     """Keep one request per member that may start; withdraw those of members that are fresh or whose inputs changed.
 
-    A withdrawn request may have been served without our knowing, so its member is unsure: it is asked for again,
-    and what waits for it waits. Each turn can only make more members unsure, so it ends.
+    A withdrawn request may have been served without our knowing, so its member is stale: it is asked for again,
+    and what waits for it waits. Each turn can only make more members stale, so it ends.
     """
     while True:
         wanted = ready(phase)
@@ -81,35 +81,41 @@ def ask(phase: Phase, *, key: str, now: float) -> Phase:
             for name, old in phase.requests.items()
             if name in wanted and same(old.inputs, wanted[name])
         }
-        unsure = {
-            name: replace(phase.members.get(name, Member()), unsure=True)
+        unknown = {
+            name: phase.members.get(name, Member()).made_stale("unknown")
             for name, old in phase.requests.items()
             if name not in kept and not _answered(phase, name, old)
         }
-        if unsure.items() <= phase.members.items():
+        if unknown.items() <= phase.members.items():
             break
-        phase = replace(phase, members={**phase.members, **unsure})
-    asked = phase.asked
+        phase = replace(phase, members={**phase.members, **unknown})
+    asked, members = phase.asked, dict(phase.members)
     for name, inputs in wanted.items():
         if name not in kept:
             asked += 1
             number = keys.request_id(key, name, number=asked)
-            anew = phase.members.get(name, Member()).anew
-            kept[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now, anew=anew)
+            kept[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now)
+            if phase.failures_of(name):
+                members[name] = uncounted(members[name])
     since = phase.building_since
     if kept and since is None:
         since = now
     if len(survey(phase)) == len(phase.gate.members):
         since = None
     origin = phase.cascade_from if since is not None else None
-    return replace(phase, requests=kept, building_since=since, asked=asked, cascade_from=origin)
+    return replace(phase, requests=kept, members=members, building_since=since, asked=asked, cascade_from=origin)
+
+
+def uncounted(member: Member) -> Member:
+    """Return a member whose failures count from 0 again: a new request, or one that an operator brought back."""
+    return replace(member, attempt=None if member.attempt is None else replace(member.attempt, count=0))
 
 
 def _answered(phase: Phase, name: str, request: Request) -> bool:
     """Tell whether a withdrawn request can leave nothing behind that the accepted result does not tell.
 
-    The result is the answer to this very request; or it is of the same inputs (a sister run's, say): who serves the
-    request now finds its receipt. What has never been a step is no matter.
+    The result is the answer to this very request; or it is of the same inputs (a sibling run's, say), and a worker that
+    serves the request now finds its receipt. Requests of steps that left the gate are ignored.
     """
     member = phase.members.get(name)
     if name not in phase.gate.members:
@@ -117,7 +123,7 @@ def _answered(phase: Phase, name: str, request: Request) -> bool:
     if member is None or member.result is None:
         return False
     return member.result.request == request.id or (
-        not request.anew and not member.result.outdated and same(request.inputs, member.result.built_from)
+        member.stale in (None, "unknown") and same(request.inputs, member.result.built_from)
     )
 
 
@@ -150,15 +156,15 @@ def _may_fire(phase: Phase, *, now: float) -> bool:
 
     With everything expected there: yes. With a part that the policy allows (at_least, or past the deadline):
     the first time at once; later only when nothing missing is still being built, so that a change fires once.
-    A run that was opened after its own deadline (a backfill) is not hurried either; and none before it has heard all
-    that its sister runs knew when it was opened, unless that cannot be had for ``catch_up_max_s``.
+    A run that was opened after its own deadline (a backfill) is not hurried either; and none before it has read all
+    that its sibling runs know, unless that has failed for ``catch_up_max_s``.
     """
     gate, there = phase.gate, accepted(phase)
     if len(there) == len(gate.expect):
         return True
     if not all(name in there for name in gate.critical):
         return False
-    if not phase.caught_up and now < max(phase.opened_at, phase.lifted_at or 0.0) + gate.catch_up_max_s:
+    if phase.catch_up_since is not None and now < phase.catch_up_since + gate.catch_up_max_s:
         return False
     overdue = gate.deadline is not None and now >= gate.deadline
     enough = gate.at_least is not None and len(there) >= gate.at_least

@@ -15,6 +15,7 @@ from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.mirror import Mirror
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagator import Propagator
+from phasegate.gate.quarantine import Quarantine
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan
@@ -31,7 +32,7 @@ class Gatekeeper:
 
     def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar, propagator: Propagator) -> None:
         self.plan, self._ports, self._calendar, self._propagator = plan, ports, calendar, propagator
-        self.mirror = Mirror(plan, ports)
+        self.mirror, self.quarantine = Mirror(plan, ports), Quarantine(plan.pipeline, ports)
 
     def read(self, phase: str, run: Run) -> Phase | None:
         """Return the document of a phase, or None when the run is not open."""
@@ -48,13 +49,11 @@ class Gatekeeper:
         there = self.read(phase, run)
         if there is not None:
             return Answer("open", there.generation)
-        gate, heard = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
+        gate, order = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
         now, alone = self._ports.clock.now(), self.plan.is_alone(phase, run=run)
 
         def decide(key: str, attempt: str) -> Decision[Phase, Answer]:
-            opening = decisions.open_phase(
-                phase, key=key, gate=gate, now=now, attempt=attempt, alone=alone, heard=heard
-            )
+            opening = decisions.open_phase(key=key, gate=gate, now=now, attempt=attempt, alone=alone, order=order)
             if void is None:
                 return opening
             return decisions.opened_and(opening, operator.void(void, key=key, now=now, attempt=attempt))

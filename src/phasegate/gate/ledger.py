@@ -81,8 +81,3 @@ class WindowReading(msgspec.Struct, frozen=True, kw_only=True):
 
     stamps: dict[str, Stamp]
     orders: dict[str, int]
-
-    @property
-    def order(self) -> int:
-        """How new the reading is."""
-        return sum(self.orders.values())

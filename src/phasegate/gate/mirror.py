@@ -10,7 +10,8 @@ from typing import Any
 from phasegate.base import keys
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run
-from phasegate.base.platform import COUNT, MODE, TRIGGERED, TRIGGERED_AT
+from phasegate.base.platform import COUNT, MODE, TRIGGERED, TRIGGERED_AT, at_date
+from phasegate.base.receipt import EXECUTION
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
@@ -80,7 +81,7 @@ class Mirror:
             return None
         if "{mode}" not in phase.mirror and run.mode != next(iter(phase.modes)):
             return None
-        return phase.mirror.replace("{game_date}", run.date).replace("{mode}", run.mode)
+        return at_date(phase.mirror, run.date).replace("{mode}", run.mode)
 
 
 def _look_at(phase: Phase, *, now: float) -> float | None:
@@ -98,7 +99,7 @@ def platform_body(phase: Phase, *, run: Run) -> dict[str, object]:
             continue
         entries[name] = {
             "completed_at": iso(result.at), "status": result.status, "rows": result.rows,
-            "execution_id": result.write_id or result.stamp.fingerprint,
+            "execution_id": result.write_id or result.stamp.fingerprint.removeprefix(EXECUTION),
         }  # fmt: skip
     fired = phase.firings[-1] if phase.firings else None
     return {

@@ -1,4 +1,4 @@
-"""What a phase's document still has to send, and what happens when it was sent or acknowledged. Pure.
+"""What a phase's document has to send, and what follows when it was sent or acknowledged. Pure.
 
 One entry per (generation, receiver): ``unsent -> sent -> acked | dead``; a newer generation supersedes a waiting
 older one. Requests are sent from here too. An entry is forgotten only after its receiver is known to have it.
@@ -32,13 +32,11 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def entries(receivers: Iterable[Receiver], *, generation: int, now: float, quiet: bool = False) -> tuple[Entry, ...]:
-    """Return one unsent entry of a generation for each receiver; ``quiet`` holds back those of foreign receivers."""
+    """Return one unsent entry of a generation for each receiver; ``quiet`` holds those for outsiders."""
     return tuple(
         Entry(
             generation=generation,
             receiver=r.name,
-            topic=r.topic,
-            ack=r.ack,
             state="held" if quiet and r.ack != "begin" else "unsent",
             due=now,
             at=now,
@@ -48,10 +46,11 @@ def entries(receivers: Iterable[Receiver], *, generation: int, now: float, quiet
 
 
 def outgoing(phase: Phase, *, key: str, now: float) -> list[Outgoing]:
-    """Return the messages that are due now: triggers first, then requests, that which most others wait for first."""
+    """Return the messages that are due now: triggers, then requests, the one that most others wait for first."""
     if phase.paused is not None or phase.void is not None:
         return []
-    entries = [_trigger(phase, e, key=key) for e in phase.outbox if e.waiting and e.due <= now]
+    waiting = [(e, phase.receiver_of(e)) for e in phase.outbox if e.waiting and e.due <= now]
+    entries = [_trigger(phase, e, receiver=r, key=key) for e, r in waiting if r is not None]
     asked = [name for name, request in phase.requests.items() if unanswered(request) and request.due <= now]
     if len(asked) > 1:
         behind = _behind(phase)
@@ -60,27 +59,28 @@ def outgoing(phase: Phase, *, key: str, now: float) -> list[Outgoing]:
 
 
 def _behind(phase: Phase) -> dict[str, int]:
-    """Return of each member how many others wait one for another behind it, at most.
+    """Return for each member the length of the longest chain of members that wait for it.
 
-    With two workers or more a phase takes as long as its longest chain: what heads it must not be begun last.
+    With two or more workers a phase takes as long as its longest chain, so the head of that chain must start first.
     """
     behind = dict.fromkeys(phase.gate.members, 0)
     for _ in behind:  # as many rounds as a chain can be long
         for name, spec in phase.gate.members.items():
             for need in spec.needs:
-                if need.phase == phase.name and not need.back:
+                if need.step in behind and not need.back:
                     behind[need.step] = max(behind[need.step], behind[name] + 1)
     return behind
 
 
 def trigger_of(phase: Phase, generation: int, *, receiver: str, key: str) -> Mapping[str, object] | None:
-    """Return what a trigger says, or said when it was sent; None when the phase no longer remembers it."""
+    """Return the body of a trigger, sent or not; None when the phase no longer remembers it."""
     known = any(f.generation == generation for f in phase.firings)
     entry = next((e for e in phase.outbox if e.receiver == receiver and e.generation == generation), None)
-    return None if entry is None or not known else _trigger(phase, entry, key=key).body
+    to = None if entry is None else phase.receiver_of(entry)
+    return None if entry is None or to is None or not known else _trigger(phase, entry, receiver=to, key=key).body
 
 
-def _trigger(phase: Phase, entry: Entry, *, key: str) -> Outgoing:
+def _trigger(phase: Phase, entry: Entry, *, receiver: Receiver, key: str) -> Outgoing:
     pipeline, name, run = keys.phase_of(key)
     firing = next(f for f in phase.firings if f.generation == entry.generation)
     number = keys.trigger_id(key, entry.generation, receiver=entry.receiver)
@@ -90,13 +90,13 @@ def _trigger(phase: Phase, entry: Entry, *, key: str) -> Outgoing:
         "pipeline": pipeline,
         "phase": name,
         "run": str(run),
-        "game_date": run.date,
+        "date": run.date,
         "generation": entry.generation,
         "receiver": entry.receiver,
         "stamps": {n: {"fingerprint": s.fingerprint, "token": s.token} for n, s in sorted(firing.stamps.items())},
         "missing": list(firing.missing),
     }
-    return Outgoing(id=number, topic=entry.topic, body=body, kind="trigger", subject=entry.receiver,
+    return Outgoing(id=number, topic=receiver.topic, body=body, kind="trigger", subject=entry.receiver,
                     generation=entry.generation)  # fmt: skip
 
 
@@ -110,14 +110,14 @@ def _request(phase: Phase, step: str, *, key: str) -> Outgoing:
         "phase": name,
         "step": step,
         "run": str(run),
-        "forced": request.forced,
+        "allow_shrink": request.allow_shrink,
         "inputs": {n: {"fingerprint": s.fingerprint, "token": s.token} for n, s in sorted(request.inputs.items())},
     }
     return Outgoing(id=request.id, topic=phase.gate.members[step].topic, body=body, kind="request", subject=step)
 
 
 def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, None]:
-    """Note that the bus has taken these messages. What is answered already, or is no longer asked for, stays so."""
+    """Note that the bus has these messages. What is answered already, or no longer requested, stays as it is."""
     triggers = {(m.generation, m.subject) for m in messages if m.kind == "trigger"}
     requests = {m.id for m in messages if m.kind == "request"}
 
@@ -125,7 +125,9 @@ def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, N
         if phase is None:
             return None, None
         outbox = tuple(
-            _sent(e, key=key, now=now) if (e.generation, e.receiver) in triggers and e.waiting and e.due <= now else e
+            _sent(e, ack=_ack(phase, e), key=key, now=now)
+            if (e.generation, e.receiver) in triggers and e.waiting and e.due <= now
+            else e
             for e in phase.outbox
         )
         asked = {
@@ -141,19 +143,19 @@ def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, N
     return decide
 
 
-def _sent(entry: Entry, *, key: str, now: float) -> Entry:
+def _sent(entry: Entry, *, ack: Ack | None, key: str, now: float) -> Entry:
     """``publish`` is done once the bus has it; ``completion`` gives up after SENDS_MAX; ``begin`` never gives up."""
     sends = entry.sends + 1
-    if entry.ack == "publish":
+    if ack == "publish":
         return replace(entry, state="acked", sends=sends, at=now)
-    if entry.ack == "completion" and sends >= SENDS_MAX:
+    if ack == "completion" and sends >= SENDS_MAX:
         return replace(entry, state="dead", sends=sends, at=now)
     wait = backoff.resend_s(f"{key}/{entry.receiver}/{entry.generation}", sends)
     return replace(entry, state="sent", sends=sends, due=now + wait, at=now)
 
 
 def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Decision[Phase, bool]:
-    """Note that a receiver has a generation, and with it all older ones; answer whether the document knows it.
+    """Note that a receiver has a generation and all older ones; answer whether the document knows it.
 
     Only triggers that are acknowledged in this way count: a completion does not stand for a ``begin``.
     """
@@ -161,18 +163,21 @@ def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Dec
     def decide(phase: Phase | None) -> tuple[Phase | None, bool]:
         if phase is None:
             return None, False
-        if not any(_is(e, receiver, ack) and e.generation == generation for e in phase.outbox):
+        ours = [e.receiver == receiver and _ack(phase, e) == ack for e in phase.outbox]
+        if not any(is_ours and e.generation == generation for is_ours, e in zip(ours, phase.outbox, strict=True)):
             return phase, False
         outbox = tuple(
             replace(e, state="acked" if e.generation == generation else "superseded", at=now)
-            if _is(e, receiver, ack) and e.generation <= generation and e.state in ("unsent", "sent", "dead", "held")
+            if is_ours and e.generation <= generation and e.state in ("unsent", "sent", "dead", "held")
             else e
-            for e in phase.outbox
+            for is_ours, e in zip(ours, phase.outbox, strict=True)
         )
         return replace(phase, outbox=outbox), True
 
     return decide
 
 
-def _is(entry: Entry, receiver: str, ack: Ack) -> bool:
-    return entry.receiver == receiver and entry.ack == ack
+def _ack(phase: Phase, entry: Entry) -> Ack | None:
+    """Return how a trigger is acknowledged; None when the gate no longer has its receiver."""
+    receiver = phase.receiver_of(entry)
+    return None if receiver is None else receiver.ack

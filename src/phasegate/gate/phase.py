@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 from phasegate.base.codec import State
 from phasegate.base.receipt import ABSENT, Stamp
-from phasegate.gate.records import Entry, Firing, Input, Member, Notice, Request, Result, Seen, VoidBy, Window
-from phasegate.plan.gate import Gate, Need, Spec
+from phasegate.gate.records import Claim, Claimant, Entry, Firing, Input, Member, Notice, Request, Result, Seen, Window
+from phasegate.plan.gate import Gate, Need, Receiver, Spec
 
 LOOK_BY_S = 24 * 3600.0
 HISTORY_MAX = 32
@@ -21,14 +21,11 @@ HISTORY_MAX = 32
 class Phase(State, frozen=True):
     """All that is known of one phase in one run.
 
-    ``caught_up``: what other runs knew when this one was opened has been read. ``cascade_from``: the oldest date whose
-    change made a window of this run change, while the run is rebuilt for it. ``quiet``: foreign receivers are not told.
-    ``void``: why it does not take place, the operator's reason before the calendar's; ``voids`` holds who says so, and
-    a reason that no name stands beside is the calendar's. ``heard``: the order of the calendar's last change of its
-    date that it knows of. ``lifted_at``: when it was last brought back.
+    ``catch_up_since``: since when it has to read what other runs know; None: it has. ``cascade_from``: the oldest date
+    whose change made a window of this run change, while the run is rebuilt for it. ``quiet``: triggers for receivers
+    outside the plan are held. ``claims``: what calendar and operator say of whether the run takes place.
     """
 
-    name: str
     gate: Gate
     opened_at: float
     looked_at: float
@@ -41,7 +38,7 @@ class Phase(State, frozen=True):
     seen: tuple[Seen, ...] = ()
     windows: dict[str, Window] = {}
     notices: dict[str, Notice] = {}
-    caught_up: bool = True
+    catch_up_since: float | None = None
     cascade_from: str | None = None
     quiet: bool = False
     asked: int = 0
@@ -49,19 +46,26 @@ class Phase(State, frozen=True):
     changing_since: float | None = None
     changed_at: float | None = None
     paused: str | None = None
-    void: str | None = None
-    voids: dict[VoidBy, str] = {}
-    heard: float | None = None
-    lifted_at: float | None = None
+    claims: dict[Claimant, Claim] = {}
 
     @property
-    def voided_by(self) -> dict[VoidBy, str]:
-        """Return who says that this run does not take place, and why."""
-        return self.voids or ({} if self.void is None else {"calendar": self.void})
+    def void(self) -> str | None:
+        """Return why the run does not take place, the operator's reason before the calendar's; None: it does."""
+        reasons = [self.claims[by].void for by in ("operator", "calendar") if by in self.claims]
+        return next((reason for reason in reasons if reason is not None), None)
 
-    def has_heard(self, order: float, /) -> bool:
+    def knows_change(self, order: float, /) -> bool:
         """Tell whether it knows of this change of the calendar, or of a later one."""
-        return self.heard is not None and order <= self.heard
+        return "calendar" in self.claims and order <= self.claims["calendar"].order
+
+    def failures_of(self, member: str, /) -> int:
+        """Return how often the standing request for a member has failed."""
+        known = self.members.get(member)
+        return 0 if known is None or known.attempt is None else known.attempt.count
+
+    def receiver_of(self, entry: Entry, /) -> Receiver | None:
+        """Return whom a trigger is for; None when the gate no longer has that receiver."""
+        return next((receiver for receiver in self.gate.receivers if receiver.name == entry.receiver), None)
 
     @property
     def generation(self) -> int:
@@ -104,7 +108,7 @@ def _present(phase: Phase, need: Need, *, fresh: Mapping[str, Stamp]) -> Stamp |
     if need.back:
         window = phase.windows.get(str(need))
         return None if window is None or window.awaited else window.stamp
-    if need.phase == phase.name:
+    if need.step in phase.gate.members:
         return fresh.get(need.step)
     begun = phase.inputs.get(need.phase)
     return None if begun is None else begun.stamps.get(need.step, ABSENT)
@@ -117,7 +121,7 @@ def present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
         if need.back:
             if str(need) in phase.windows:
                 inputs[str(need)] = phase.windows[str(need)].stamp
-        elif need.phase == phase.name:
+        elif need.step in phase.gate.members:
             other = phase.result_of(need.step)
             if other is not None:
                 inputs[str(need)] = other.stamp
@@ -130,7 +134,7 @@ def survey(phase: Phase) -> dict[str, Stamp]:
     """Return the fresh members and their stamps, needs first."""
     fresh: dict[str, Stamp] = {}
     known = {name: phase.members[name] for name in phase.gate.members if name in phase.members}
-    left = {name: member.result for name, member in known.items() if member.result is not None and not member.unsure}
+    left = {name: member.result for name, member in known.items() if member.result is not None and member.stale is None}
     found = True
     while found:  # a document's body is sorted by name, so needs need not come first in it
         found = False
@@ -138,7 +142,7 @@ def survey(phase: Phase) -> dict[str, Stamp]:
             inputs = wanted(phase, phase.gate.members[name], fresh=fresh)
             if inputs is not None:
                 del left[name]
-                if same(inputs, result.built_from) and not result.outdated:
+                if same(inputs, result.built_from):
                     fresh[name], found = result.stamp, True
     return fresh
 
@@ -188,7 +192,7 @@ def settled(phase: Phase) -> bool:
     """Tell whether everything expected is fresh, fired and acknowledged, and nothing is asked for or to be told."""
     return (
         fired_as_is(phase)
-        and phase.caught_up
+        and phase.catch_up_since is None
         and not phase.notices
         and not phase.requests
         and not phase.waiting
@@ -229,7 +233,7 @@ def keeps_back(phase: Phase) -> bool:
 def timers(phase: Phase) -> list[float]:
     """Return the times at which something can happen by time alone; those already looked at are left out."""
     told = [notice.at for notice in phase.notices.values() if not (notice.relayed and keeps_back(phase))]
-    told += [] if phase.caught_up else [phase.opened_at]
+    told += [] if phase.catch_up_since is None else [phase.catch_up_since]
     if phase.paused is not None:
         return told
     messages = [entry.due for entry in phase.outbox if entry.waiting]

@@ -67,7 +67,7 @@ def windowed(
         changed = any(n not in phase.windows or phase.windows[n].stamp != w.stamp for n, w in newer.items())
         phase = replace(phase, windows={**phase.windows, **newer})
         if origin is None:
-            phase = replace(phase, caught_up=True)
+            phase = replace(phase, catch_up_since=None)
         elif changed:
             oldest = min(origin, phase.cascade_from or origin)
             phase = replace(phase, cascade_from=oldest)
@@ -115,7 +115,7 @@ def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[Phase, 
         if window.order >= seen.order:
             return phase, False
         if window.stamp.fingerprint == seen.stamp.fingerprint:
-            read = replace(window, stamp=seen.stamp, order=seen.order, orders=seen.orders, drifted=(), drift_order=0)
+            read = replace(window, stamp=seen.stamp, orders=seen.orders, drifted=(), drift_order=0)
             known = _with_drift(read, window)
             return replace(phase, windows={**phase.windows, need: known}), False
         all_days = tuple(sorted({*window.drifted, *days}))[:DRIFT_MAX]

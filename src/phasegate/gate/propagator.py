@@ -43,7 +43,7 @@ class Propagator:
     def catch_up(self, key: str) -> bool:
         """Tell a run that was just opened what others know; return whether there was anything to do."""
         phase = self._read(Phase, key)
-        if phase is None or phase.caught_up:
+        if phase is None or phase.catch_up_since is None:
             return False
         _, name, run = keys.phase_of(key)
         for mode in self._plan.phases[name].modes:
@@ -55,8 +55,9 @@ class Propagator:
                     self._relay(member, known.result, key=key, first=phase.result_of(member) is None)
 
         def is_over(there: Phase) -> bool:
-            """Who is slow is too late: it has caught up, or does not take place, or was brought back anew meanwhile."""
-            return there.caught_up or (there.void, there.lifted_at) != (phase.void, phase.lifted_at)
+            """Tell whether it has caught up since, does not take place, or was brought back again."""
+            was = (phase.void, phase.catch_up_since)
+            return there.catch_up_since is None or (there.void, there.catch_up_since) != was
 
         self._refresh(key, phase, origin=None, unless=is_over)
         return True
@@ -174,7 +175,7 @@ class Propagator:
 
     def _drift(self, key: str, need: Need, day: str) -> bool:
         reading = self.reading(need, keys.phase_of(key)[2].date)
-        seen = Window(stamp=fold(reading.stamps), order=reading.order, orders=reading.orders)
+        seen = Window(stamp=fold(reading.stamps), orders=reading.orders)
         decide = propagation.drifted(str(need), days=[day], seen=seen)
         return transact(self._ports, key, kind=Phase, decide=decide)
 
@@ -195,7 +196,7 @@ class Propagator:
         reading = self.reading(need, run.date)
         awaited = {on: until for on in (self._dates(need, run) if waits else ()) if on not in reading.stamps
                    and (until := self._awaited_until(need, on, mode=run.mode)) is not None}  # fmt: skip
-        return Window(stamp=fold(reading.stamps), order=reading.order, orders=reading.orders, awaited=awaited)
+        return Window(stamp=fold(reading.stamps), orders=reading.orders, awaited=awaited)
 
     def _dates(self, need: Need, run: Run) -> Iterator[str]:
         """Give the dates of a window that may still be waited for."""
@@ -207,7 +208,7 @@ class Propagator:
     def _awaited_until(self, need: Need, on: str, *, mode: str) -> float | None:
         """Return until when a date is waited for, if the calendar expects it and its deadline is not over."""
         day = self._calendar.day(on) if need.step in self._plan.steps else None
-        if day is None or day.state != "games":
+        if day is None or day.state != "work":
             return None
         modes = [m for m in self._plan.phases[need.phase].modes if need.step in self._plan.members(need.phase, mode=m)]
         run = Run(on, mode if mode in modes else modes[0])

@@ -44,7 +44,7 @@ def _arrival(one: Completed, report: ProcessorEntry, plan: Plan) -> Arrival:
         "kind": "completion",
         "step": report.name,
         "status": "empty" if status == "success" and report.rows == 0 else status,
-        "game_date": one.date,
+        "date": one.date,
         "rows": report.rows,
         "completed_at": report.completed.at,
     }

@@ -227,7 +227,7 @@ def absences(documents: Sequence[Completed], counted: Counted, *, days: int) -> 
     rows = {day.date for table in counted.values() for day in table}
     quiet = quiet_dates(dates or rows, busy=rows)
     if quiet:
-        told = "no document and no row: without a calendar nobody can tell a date without games from a dead scraper"
+        told = "no document and no row: without a calendar nobody can tell a date without work from a dead scraper"
         shown = listed(quiet, most=SHOWN_MAX)
         found.append(Finding(code="PG017", subject=shown, text=told, cause="quiet dates", command=PLAN,
                              evidence={"dates": ", ".join(quiet)}))  # fmt: skip

@@ -21,7 +21,7 @@ def mirrored(store: Store, /) -> Iterator[Exported | Unread]:
         except PhasegateError as e:
             yield Unread(place=doc.key, why=str(e))
             continue
-        run = phase_of(doc.key)[2]
+        _, name, run = phase_of(doc.key)
         if phase.void is None and phase.paused is None:
             body = platform_body(phase, run=run)
-            yield Exported(place=doc.key, collection=phase.name, id=str(run), body=body)
+            yield Exported(place=doc.key, collection=name, id=str(run), body=body)

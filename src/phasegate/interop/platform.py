@@ -13,7 +13,7 @@ from typing import Literal, cast
 import msgspec
 
 from phasegate.base.exported import Exported, is_entry
-from phasegate.base.platform import COUNT, MODE, TRIGGERED, TRIGGERED_AT
+from phasegate.base.platform import COUNT, GAME_DATE, MODE, TRIGGERED, TRIGGERED_AT
 
 INSIDE = ("processors", "entries", "completions")
 ROWS = ("rows", "record_count", "row_count", "records", "rows_processed", "rows_written")
@@ -90,7 +90,7 @@ def read_completed(exported: Exported, /) -> Completed:
     body = exported.body
     mode = body.get(MODE) or body.get("mode")
     count = body.get(COUNT)
-    dated = _DATE.search(exported.id) or _DATE.search(str(body.get("game_date", "")))
+    dated = _DATE.search(exported.id) or _DATE.search(str(body.get(GAME_DATE, "")))
     day = _real(dated[1]) if dated else ""
     return Completed(
         place=exported.place,

@@ -10,7 +10,7 @@ import msgspec
 Ack = Literal["begin", "completion", "publish"]
 
 
-Status = Literal["success", "empty", "partial", "failed", "transient", "moved", "skipped"]
+Status = Literal["success", "empty", "partial", "failed", "transient", "inputs_changed", "skipped"]
 
 
 GOOD: tuple[Status, ...] = ("success", "empty")

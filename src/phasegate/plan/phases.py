@@ -5,7 +5,6 @@ Pure.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 from math import ceil
 from typing import cast
 
@@ -22,8 +21,8 @@ MODE_KEYS = ("expect", "critical", "require", "deadline", "accept", "start", "re
 SEND_KEYS = ("topic", "ack", "phase")
 ACKS = ("begin", "completion", "publish")
 
-MIRROR_LIKE = "phase3_completion/{game_date}"
-MIRROR = re.compile(r"[a-z0-9][a-z0-9._-]*/(?=[^/]*\{game_date\})(?:[a-z0-9._-]|\{game_date\}|\{mode\})+")
+MIRROR_LIKE = "phase3_completion/{date}"
+MIRROR = re.compile(r"[a-z0-9][a-z0-9._-]*/(?=[^/]*\{(?:game_)?date\})(?:[a-z0-9._-]|\{(?:game_)?date\}|\{mode\})+")
 
 SECONDS_MAX = 7 * 24 * 3600.0
 CATCH_UP_MAX_S = 600.0
@@ -161,7 +160,9 @@ def _require(section: Section, *, count: int) -> int | None:
     share = require.number("share", low=0, high=1, default=1.0)
     if share == 0:
         raise require.unwanted("share", wanted="a number above 0, at most 1")
-    # Exact: 0.07 of 100 is 7, but 0.07 * 100 is above 7 in floating point.
+    # Here, since few plans give a share. Exact: 0.07 of 100 is 7, but 0.07 * 100 is above 7 in floating point.
+    from fractions import Fraction
+
     return ceil(Fraction(repr(share)) * count)
 
 

@@ -3,7 +3,6 @@
 It refuses nothing but broken syntax; the keys are checked by plan.load and settings. Pure.
 """
 
-import difflib
 import json
 import re
 import tomllib
@@ -105,8 +104,10 @@ def suggest(word: str, *, known: Iterable[str]) -> str:
     >>> suggest("tabel", known=["table", "key"])
     '; did you mean "table"? known: key, table'
     """
+    from difflib import get_close_matches  # an error pays for it, a plan that is right does not
+
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
+    close = get_close_matches(word, names, n=1)
     hint = f" did you mean {spell(close[0])}?" if close else ""
     return f";{hint} known: {listed(names, most=KNOWN_MAX) or 'none'}"
 

@@ -76,7 +76,7 @@ def _absent(scene: ScratchPipeline) -> Looks:
 def _quarantined(scene: ScratchPipeline) -> Looks:
     with scene.play().open() as pipeline:
         body = {"kind": "completion", "step": "no_such", "run": RUN}
-        pipeline.quarantine.put("scratch.completions", body, reason="unknown step")
+        pipeline.runs.quarantine.put("scratch.completions", body, reason="unknown step")
     return scene.look()
 
 
@@ -101,7 +101,7 @@ def _renamed(scene: ScratchPipeline) -> Looks:
 def _stale(scene: ScratchPipeline) -> Looks:
     with scene.play().open(clock=AFTERNOON) as pipeline:
         load(pipeline, 1, 3)
-        pipeline.worker.work()  # the report begins anew; its builds are asked for, and nobody comes
+        pipeline.serve_one()  # the report begins anew; its builds are asked for, and nobody comes
     return scene.look()
 
 
@@ -114,7 +114,7 @@ def _drifted(scene: ScratchPipeline) -> Looks:
 
 def _replanned(scene: ScratchPipeline) -> Looks:
     with scene.play().open() as pipeline:
-        pipeline.gatekeeper.doubt("report", Run(DATE, "daily"), step="totals")
+        pipeline.runs.doubt("report", Run(DATE, "daily"), step="totals")
     return scene.rewrite(REPORT, lambda body: body["gate"].update(hash="older")).look()
 
 
@@ -162,13 +162,13 @@ def _late(scene: ScratchPipeline) -> Looks:
 
 def _never(scene: ScratchPipeline) -> Looks:
     with scene.open() as pipeline:
-        pipeline.gatekeeper.open("load", Run(DATE, "daily"))
+        pipeline.runs.open("load", Run(DATE, "daily"))
     return scene.look(work=True)
 
 
 def _overdue(scene: ScratchPipeline) -> Looks:
     with scene.open() as pipeline:
-        pipeline.gatekeeper.open("load", Run(DATE, "daily"))
+        pipeline.runs.open("load", Run(DATE, "daily"))
         with pipeline.begin(RUN, step="rows") as run:
             run.fail("the source is down")
     return scene.look(work=True)

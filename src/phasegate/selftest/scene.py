@@ -92,7 +92,7 @@ class ScratchPipeline:
     def open(self, *, clock: str = MORNING, days: int = 0) -> Iterator[Pipeline]:
         """Open the pipeline at a time of day, so many days after the date; it knows its calendar then."""
         with self.place.open(self.plan, at=_at(clock, days=days)) as pipeline:
-            pipeline.scheduler.keep_up()
+            pipeline.sweep()
             yield pipeline
 
     def play(self) -> "ScratchPipeline":
@@ -110,7 +110,7 @@ class ScratchPipeline:
         with self.place.open(self.plan, at=_at(MORNING, days=DAYS_LATER), disk=disk) as pipeline:
             if work:
                 pipeline.work_until_idle()
-            return pipeline.health.evaluate(DATE)
+            return pipeline.checks.health.evaluate(DATE)
 
     def rewrite(self, key: str, change: Callable[[Body], object], *, days_due: int | None = None) -> "ScratchPipeline":
         """Change a stored document; nothing is due in it then, or so many days after the date."""
@@ -141,7 +141,7 @@ def _at(clock: str, *, days: int) -> float:
 def load(pipeline: Pipeline, *amounts: int, date: str = DATE) -> None:
     """Write and report the rows of a date."""
     rows = [{"day": date, "id": n, "name": f"row {n}", "amount": amount} for n, amount in enumerate(amounts)]
-    pipeline.gatekeeper.open("load", Run(date, "daily"))
+    pipeline.runs.open("load", Run(date, "daily"))
     with pipeline.begin(f"{date}.daily", step="rows") as run:
         run.write(rows)
         run.complete()

@@ -44,7 +44,7 @@ def _dates(first: date, last: date) -> Iterator[Day]:
     """Give the dates that have work, and the others of the span as days off."""
     for ordinal in range(first.toordinal(), last.toordinal() + 1):
         on = date.fromordinal(ordinal).isoformat()
-        yield Day(date=on, state="games" if on in (EARLIER, DATE) else "none")
+        yield Day(date=on, state="work" if on in (EARLIER, DATE) else "none")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ create, and not after an older copy of the file is put back.
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -95,7 +94,7 @@ class SQLiteStore:
     def write(self, key: str, body: Body, /, *, due: float | None, expect: str | None) -> str:
         """Store the body if ``expect`` is still the newest version; see ports.Store."""
         check_key(key)
-        version = secrets.randbits(63)
+        version = int.from_bytes(os.urandom(8)) >> 1  # 63 bits
         values = (version, encode(key, body).decode(), checked_due(key, due), key)
         self._change(key, _INSERT if expect is None else _UPDATE, *values, *(() if expect is None else (expect,)))
         return str(version)

@@ -1,9 +1,31 @@
 """For tests, ours and yours: the contracts every adapter must keep, the simulator, faults to inject.
 
-The simulator needs ``pip install phasegate[testing]``; import it from ``phasegate.testing.simulator``.
+The contracts and the simulator need ``pip install phasegate[testing]``, and are imported on first use; import the
+simulator from ``phasegate.testing.simulator``.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from phasegate.testing.crashes import Crashes, ProcessDied
 from phasegate.testing.faults import FaultyBus
 
-__all__ = ["Crashes", "FaultyBus", "ProcessDied"]
+if TYPE_CHECKING:
+    from phasegate.testing.bus_contract import BusContract
+    from phasegate.testing.store_contract import StoreContract
+    from phasegate.testing.warehouse_contract import WarehouseContract
+
+__all__ = ["BusContract", "Crashes", "FaultyBus", "ProcessDied", "StoreContract", "WarehouseContract"]
+# pytest and Hypothesis are an extra, and take 300 ms to import
+_LAZY = {
+    "BusContract": "phasegate.testing.bus_contract",
+    "StoreContract": "phasegate.testing.store_contract",
+    "WarehouseContract": "phasegate.testing.warehouse_contract",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a contract when it is first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

@@ -34,7 +34,7 @@ class StepRun:
         self.answer: Answer | None = None
 
     @property
-    def game_date(self) -> str:
+    def date(self) -> str:
         """Return the run's date, ISO."""
         return self._run.date
 
@@ -114,7 +114,11 @@ class StepRun:
 
     def _trigger_id(self) -> str:
         needed = {need.phase for need in self._step.needs}
-        return next((i.trigger for name, i in self._phase.inputs.items() if name in needed), "")
+        begun = next(((name, i.generation) for name, i in self._phase.inputs.items() if name in needed), None)
+        if begun is None:
+            return ""
+        upstream = keys.phase_key(self._worker.pipeline, begun[0], run=self._run)
+        return keys.trigger_id(upstream, begun[1], receiver=self._step.phase)
 
 
 class ExternalSteps:

@@ -86,13 +86,16 @@ class Scheduler:
     def _settle(self, known: Learned) -> None:
         """Void the open runs of a date that no longer takes place, or bring back those of one that does after all."""
         day = known.day
-        why = None if day.state == "games" else day.reason or f"the calendar says {day.state}"
+        why = None if day.state == "work" else day.reason or f"the calendar says {day.state}"
         for phase, run in self._runs(day.date):
             there, asks = self._gatekeeper.read(phase, run), self._plan.asks_calendar(phase, mode=run.mode)
-            if there is None or there.has_heard(known.order) or not (asks or "calendar" in there.voided_by):
-                continue  # whose mode has come to ask no calendar is brought back
+            if there is None or there.knows_change(known.order):
+                continue
+            claim = there.claims.get("calendar")
+            if not asks and (claim is None or claim.void is None):
+                continue  # a void run whose mode has come to ask no calendar is brought back
             self._gatekeeper.expect(phase, run, order=known.order, void=why if asks else None)
-        if day.state != "games":
+        if day.state != "work":
             self._gatekeeper.release(day.date)
 
     def _start(self, month: str, known: Month, *, now: float) -> None:
@@ -107,7 +110,7 @@ class Scheduler:
 
     def _starts(self, known: Month) -> Iterator[tuple[float, str, Run]]:
         for date, entry in known.days.items():
-            if entry.day.state != "games":
+            if entry.day.state != "work":
                 continue
             for phase, run in self._runs(date):
                 start = self._plan.phases[phase].modes[run.mode].start

@@ -4,7 +4,7 @@ from phasegate import messages
 from phasegate.base import keys
 from phasegate.base.backoff import retry_s
 from phasegate.base.keys import Run
-from phasegate.base.receipt import Stamp
+from phasegate.base.receipt import EXECUTION, Stamp
 from phasegate.bus import Delivery
 from phasegate.errors import BadDocument, BadInput, NotFound, words
 from phasegate.gate.decisions import Answer, Report
@@ -35,6 +35,11 @@ class Worker:
     ) -> None:
         self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
         self._builder, self._tables, self._quarantine = builder, tables, quarantine
+
+    @property
+    def pipeline(self) -> str:
+        """Return the name of the pipeline."""
+        return self._plan.pipeline
 
     def work(self) -> bool:
         """Handle one message, if one is there; return whether one was."""
@@ -84,8 +89,7 @@ class Worker:
         if phase is None or said.phase not in phase.after:
             raise NotFound(f"trigger {said.id}: no phase {said.receiver!r} comes after {said.phase!r} in this plan")
         given = Input(
-            generation=said.generation, stamps=said.stamps, begun_at=0.0, begun_by="", trigger=said.id,
-            missing=said.missing,
+            generation=said.generation, stamps=said.stamps, begun_at=0.0, begun_by="", missing=said.missing,
         )  # fmt: skip
         answer = self._gatekeeper.begin(said.receiver, run, upstream=said.phase, given=given)
         self._gatekeeper.acknowledge(said.phase, run, generation=said.generation, receiver=said.receiver, ack="begin")
@@ -112,7 +116,7 @@ class Worker:
         if said.status in ("success", "empty"):
             if not said.execution_id:
                 raise BadInput(f"{where}: step {step.name} has no table to read; give an execution_id for its content")
-            stamp = Stamp(said.execution_id)
+            stamp = Stamp(EXECUTION + said.execution_id)
         order = messages.completion_order(said, where=where, now=self._ports.clock.now())
         status: Status = "empty" if said.status == "success" and said.rows == 0 else said.status
         report = Report(member=step.name, status=status, order=order, rows=said.rows, error=said.error,
@@ -162,10 +166,14 @@ class Worker:
         phase = self._gatekeeper.read(step.phase, run) if trigger else None
         if phase is None:
             return None
-        begun = {i.trigger: (name, i) for name, i in {**phase.inputs, **phase.waiting}.items()}.get(trigger)
-        if begun is None or any(need.phase != begun[0] for need in step.needs):
+        pipeline, upstream, sent_for, generation, receiver = keys.parse_trigger(trigger)
+        begun = phase.waiting.get(upstream) or phase.inputs.get(upstream)
+        ours = (pipeline, sent_for, receiver) == (self._plan.pipeline, run, step.phase)
+        if begun is None or not ours or begun.generation != generation:
             return None
-        return {str(n): begun[1].stamps[n.step] for n in step.needs if n.step in begun[1].stamps}
+        if any(need.phase != upstream for need in step.needs):
+            return None
+        return {str(n): begun.stamps[n.step] for n in step.needs if n.step in begun.stamps}
 
     def _step(self, name: str, *, where: str) -> Step:
         step = self._plan.steps.get(name)

@@ -23,7 +23,7 @@ from phasegate.errors import (
 from phasegate.gate.decisions import Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import same
-from phasegate.gate.records import Request
+from phasegate.gate.records import Member, Request
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
@@ -69,17 +69,19 @@ class Builder:
                 return "busy"
             phase = self._gatekeeper.read(step.phase, run)
             request = None if phase is None else phase.requests.get(step.name)
-            if request is None or request.id != request_id or request.state == "dead":
+            if phase is None or request is None or request.id != request_id or request.state == "dead":
                 return "not asked for"
-            return self._serve(step, run, request=request, held=held)
+            forced = phase.members.get(step.name, Member()).stale == "forced"
+            return self._serve(step, run, request=request, held=held, forced=forced)
 
-    def _serve(self, step: Step, run: Run, *, request: Request, held: HeldLease) -> str:
+    def _serve(self, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> str:
         said: Report | None
         try:
-            said = report_of(step.name, self._build(step, run, request=request, held=held), request=request.id)
+            receipt = self._build(step, run, request=request, held=held, forced=forced)
+            said = report_of(step.name, receipt, request=request.id)
         except InputsChanged as e:
             self._read_repair.tell_owners(request, step, run=run)
-            said = self._failure(step, request, status="moved", error=e)
+            said = self._failure(step, request, status="inputs_changed", error=e)
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
             return "stale"
@@ -100,32 +102,33 @@ class Builder:
         self._ports.observer.event("step not done", step=step.name, status=status, error=text)
         return Report(member=step.name, status=status, error=text, request=request.id)
 
-    def _build(self, step: Step, run: Run, *, request: Request, held: HeldLease) -> Receipt:
-        """Return the receipt of these inputs and this code: the newest there is, or that of a write now."""
+    def _build(self, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> Receipt:
+        """Return the newest receipt of these inputs and this code (not if ``forced``), or that of a write now."""
         part = part_of(step, run)
         with self._ports.warehouse.snapshot() as reader:
             newest = reader.receipts([part]).get(part)
             if (
                 newest is not None
-                and not request.anew
+                and not forced
                 and newest.code == step.code
                 and same(newest.built_from, request.inputs)
             ):
                 self._check_reads(reader, step, run, asked=request.inputs)
                 return newest
         self._writer.create_inputs(step, run)
-        work = WriteJob(step, run, request.inputs, forced=request.forced)
+        work = WriteJob(step, run, request.inputs, allow_shrink=request.allow_shrink)
         if step.kind == "python":
             work = self._prepared(work, held=held)
         return self._writer.write(work, held=held)
 
     def _check_reads(self, reader: Reader, step: Step, run: Run, *, asked: Mapping[str, Stamp]) -> None:
-        """Raise Moved if a table that somebody else writes does not hold what was asked for.
+        """Raise InputsChanged if a table that somebody else writes does not hold what was asked for.
 
         Nobody can order two reads of it: an older one may be told last, and a receipt that fits it would settle it.
         """
         reads = {name: stamp for name, stamp in asked.items() if not stamp.token}
-        gone = preconditions.moved(reads, stamps_now(self._plan, reader, asked=reads, run=run)) if reads else ()
+        now = stamps_now(self._plan, reader, asked=reads, run=run) if reads else {}
+        gone = preconditions.changed_inputs(reads, now)
         if gone:
             raise InputsChanged(f"{step.name}: {', '.join(gone)} changed since this was asked for; it is not confirmed")
 
@@ -136,11 +139,11 @@ class Builder:
         if function is None:
             raise BadInput(f"step {step.name}: {step.python} is not to be found; check module and function")
         reading = Reading(self._plan, self._ports.warehouse, asked=work.inputs, run=work.run, check=held.check)
-        gone = preconditions.moved(work.inputs, reading.before)
+        gone = preconditions.changed_inputs(work.inputs, reading.before)
         if gone:
             raise InputsChanged(f"{step.name}: {', '.join(gone)} changed since this was asked for; it was not run")
         rows = function(reading)
         before = reading.before if step.reads == "attested" else {}
         if not isinstance(rows, Sequence):
             raise BadInput(f"step {step.name}: {step.python} returned {type(rows).__name__}; return a list of dicts")
-        return WriteJob(step, work.run, work.inputs, rows=rows, before=before, forced=work.forced)
+        return WriteJob(step, work.run, work.inputs, rows=rows, before=before, allow_shrink=work.allow_shrink)

@@ -10,7 +10,7 @@ from phasegate.errors import BadInput, Fenced, ForeignStore, Partial, PhasegateE
 VERSION_AHEAD_MAX_S = 3600.0
 
 
-def moved(asked: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
+def changed_inputs(asked: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
     """Return the inputs whose content is no longer the one asked for.
 
     An input asked for as ``absent`` is as asked while its partition is empty.

@@ -40,7 +40,7 @@ class ReadRepair:
 
         with self._ports.warehouse.snapshot() as reader:
             now = stamps_now(self._plan, reader, asked=request.inputs, run=run)
-            needs = {name: owner(self._plan, name) for name in preconditions.moved(request.inputs, now)}
+            needs = {name: owner(self._plan, name) for name in preconditions.changed_inputs(request.inputs, now)}
             windows = {need: window_now(self._plan, reader, need=need, run=run) for need in needs.values() if need.back}
         for need, stamps in windows.items():
             for day in differing(stamps, self._propagator.reading(need, run.date).stamps):

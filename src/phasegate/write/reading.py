@@ -20,7 +20,7 @@ class Reading:
             self.before = stamps_now(plan, reader, asked=asked, run=run)
 
     @property
-    def game_date(self) -> str:
+    def date(self) -> str:
         """Return the run's date, ISO."""
         return self._run.date
 

@@ -34,7 +34,7 @@ class WriteJob:
     inputs: Mapping[str, Stamp]
     rows: Sequence[Row] | None = None
     before: Mapping[str, Stamp] = field(default_factory=dict)
-    forced: bool = False
+    allow_shrink: bool = False
     build: str = ""
 
     @property
@@ -133,7 +133,7 @@ class Writer:
         if not tx.change_fence(work.part, token=token, store_id=self.store_id):
             raise preconditions.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
         now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
-        gone = preconditions.moved(work.inputs, now) or preconditions.reread(work.before, now)
+        gone = preconditions.changed_inputs(work.inputs, now) or preconditions.reread(work.before, now)
         if gone:
             raise InputsChanged(
                 f"{work.step.name}: {', '.join(gone)} changed since this was asked for; nothing was written"
@@ -176,14 +176,14 @@ class Writer:
             deleted=changes.deleted,
             unchanged=changes.unchanged,
             refused=changes.refused,
-            forced=work.forced,
+            forced=work.allow_shrink,
         )
 
     @staticmethod
     def _change(tx: Transaction, work: WriteJob, *, staged: Staged, kept: int, token: int) -> Changes:
         if work.table.write == "merge":
             return tx.merge(work.table, partition=work.run.date, token=token)
-        if not work.forced:
+        if not work.allow_shrink:
             preconditions.check_shrink(
                 rows=kept, present=staged.present, part=work.part, shrink_max=work.step.shrink_max
             )

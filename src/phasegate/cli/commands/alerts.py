@@ -50,7 +50,7 @@ def listing(app: App, /, *, as_json: bool) -> int:
     from phasegate.alerts.incidents import Incidents
     from phasegate.calendar.calendar import Calendar
 
-    plan, ports = app.reading()
+    plan, ports = app.ports()
     service = Incidents(plan, ports, calendar=Calendar(plan, ports, dates=None))
     broken: list[BadDocument] = []
     found, watched, times = service.listed(broken=broken), service.watched(), app.times(plan)
@@ -123,8 +123,8 @@ def close(app: App, /, *, incident: str, as_json: bool) -> int:
 
     app.reading()  # a missing state is an error, and is not created
     with app.pipeline() as pipeline:
-        closed = pipeline.incidents.close(incident)
-        failed = pipeline.incidents.send().failed
+        closed = pipeline.alerts.close(incident)
+        failed = pipeline.alerts.send().failed
     if as_json:
         emit_json({"cause": closed.cause, "state": closed.state, "title": title(closed)})
     else:

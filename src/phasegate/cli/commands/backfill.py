@@ -81,8 +81,8 @@ def backfill(  # noqa: PLR0913  one parameter for each option
     settings = app.settings()
     tally = Tally(level=settings.log_level, form=settings.log_format)
     with app.pipeline(tally) as pipeline:
-        pipeline.backfill.check(order)
-        items = pipeline.backfill.items(order)
+        pipeline.backfill(order).check()
+        items = pipeline.backfill(order).items()
         outcome = BackfillResult() if dry_run else _work(pipeline, order, items, workers=workers)
         _inspect(pipeline, order, [] if dry_run else items, outcome=outcome)
     outcome.errors += tally.errors
@@ -104,11 +104,11 @@ def _work(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, wo
     outcome = BackfillResult()
 
     def work() -> bool:
-        outcome.errors += pipeline.pool.run(threads=workers, until_idle=True, stop=lambda: bool(outcome.stopped))
+        outcome.errors += pipeline.run_workers(threads=workers, until_idle=True, stop=lambda: bool(outcome.stopped))
         return not outcome.stopped and not outcome.errors
 
     with stop_on_signal(outcome.stopped.append, message=f"finishing the unit in progress; {CONTINUE}"):
-        pipeline.backfill.carry_out(order, items, work=work, told=_bar)
+        pipeline.backfill(order).carry_out(items, work=work, told=_bar)
     if sys.stderr.isatty():
         click.echo(err=True)
     return outcome
@@ -120,7 +120,7 @@ def _inspect(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *,
 
     broken: list[BadDocument] = []
     touched = {str(item.run) for item in items if item.reasons}
-    for view in pipeline.overview.phases(first=order.first, last=order.last, broken=broken):
+    for view in pipeline.views.phases(first=order.first, last=order.last, broken=broken):
         outcome.drifted += [view.run] if view.drifted and not order.cascade else []
         if view.run in touched:
             if view.state not in ("complete", "void", "paused"):

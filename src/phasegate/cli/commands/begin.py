@@ -58,9 +58,9 @@ def _open(pipeline: "Pipeline", run: "Run", *, as_json: bool) -> int:
     opened: list[str] = []
     known: list[str] = []
     for phase in first:
-        (opened if pipeline.gatekeeper.read(phase, run) is None else known).append(phase)
-        pipeline.gatekeeper.open(phase, run, by="operator")
-    views = [view for view in pipeline.overview.why(run) if view.phase in first]
+        (opened if pipeline.runs.read(phase, run) is None else known).append(phase)
+        pipeline.runs.open(phase, run, by="operator")
+    views = [view for view in pipeline.views.why(run) if view.phase in first]
     commands = list(dict.fromkeys(command for view in views for command in view.commands))
     if as_json:
         emit_json({"run": str(run), "opened": opened, "already_open": known, "next": commands})

@@ -29,7 +29,7 @@ def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
     """
     if discard is not None:
         with app.pipeline() as pipeline:
-            pipeline.quarantine.discard(discard)
+            pipeline.runs.quarantine.discard(discard)
     plan, overview = app.overview()
     broken: list[BadDocument] = []
     letters = overview.dead(broken=broken)

@@ -42,9 +42,9 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
         return _self_test(as_json=as_json)
     app.reading()  # a missing state is an error, and is not created
     with app.pipeline() as pipeline:
-        on = parse_date(on) if on is not None else pipeline.health.yesterday()
-        started = pipeline.incidents.start() if alert else 0.0
-        outcomes = pipeline.health.evaluate(on)
+        on = parse_date(on) if on is not None else pipeline.checks.health.yesterday()
+        started = pipeline.alerts.start() if alert else 0.0
+        outcomes = pipeline.checks.health.evaluate(on)
         unsent = _alert(pipeline, outcomes, on=on, started=started) if alert else {}
         times = app.times(pipeline.plan)
     if as_json:
@@ -61,9 +61,9 @@ def _alert(pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", *, on: str, 
     """
     from phasegate.base.findings import merged
 
-    again = pipeline.health.again(pipeline.incidents.open_dates() - {on})
-    pipeline.incidents.take(merged([outcomes, *again]), started=started)
-    return dict(pipeline.incidents.send().failed)
+    again = pipeline.checks.health.again(pipeline.alerts.open_dates() - {on})
+    pipeline.alerts.take(merged([outcomes, *again]), started=started)
+    return dict(pipeline.alerts.send().failed)
 
 
 def _document(pipeline: str, on: str, outcomes: "Sequence[CheckResult]", *, times: "Times") -> dict[str, object]:

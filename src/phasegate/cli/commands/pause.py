@@ -39,12 +39,12 @@ def pause(app: App, /, *, run: str, phase: str | None, reason: str | None, resum
         chosen = app.run(pipeline.plan, run)
         held = phases_of(pipeline.plan, chosen, phase, command="pause")
         if resume:
-            there = {name: pipeline.gatekeeper.read(name, chosen) for name in held}
+            there = {name: pipeline.runs.read(name, chosen) for name in held}
             held = [name for name, known in there.items() if known is not None and known.paused is not None]
         for name in held:
             if not resume:
-                pipeline.gatekeeper.open(name, chosen, by="operator")
-            pipeline.gatekeeper.pause(name, chosen, reason=None if resume else reason or "paused by hand")
+                pipeline.runs.open(name, chosen, by="operator")
+            pipeline.runs.pause(name, chosen, reason=None if resume else reason or "paused by hand")
     word = "resumed" if resume else "paused"
     if as_json:
         emit_json({"run": str(chosen), word: held})

@@ -57,8 +57,8 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
     with app.pipeline() as pipeline:
         times = app.times(pipeline.plan)
         first, last = _span(times, days=days, first=first, last=last)
-        outcomes = pipeline.inspector.inspect(first, last, phase=phase)
-        fixes = pipeline.reconciler.plan_of(outcomes)
+        outcomes = pipeline.checks.inspector.inspect(first, last, phase=phase)
+        fixes = pipeline.checks.reconciler.plan_of(outcomes)
         printer = _Printer(pipeline.plan.pipeline, (first, last), times=times, verbose=verbose)
         done = None
         if not as_json:
@@ -83,11 +83,11 @@ def _apply(
     stopped: list[str] = []
 
     def work() -> None:
-        for error in pipeline.pool.run(until_idle=True, stop=lambda: bool(stopped)):
+        for error in pipeline.run_workers(until_idle=True, stop=lambda: bool(stopped)):
             talk(error)
 
     with stop_on_signal(stopped.append, message="finishing the command in progress"):
-        return pipeline.reconciler.mend(outcomes, first=span[0], last=span[1], phase=phase, work=work)
+        return pipeline.checks.reconciler.mend(outcomes, first=span[0], last=span[1], phase=phase, work=work)
 
 
 def _span(times: "Times", *, days: int | None, first: str | None, last: str | None) -> tuple[str, str]:

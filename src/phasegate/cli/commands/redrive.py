@@ -44,10 +44,10 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
         letters = _letters(app, pipeline, what, step)
         for letter in letters:
             if letter.kind == "message":
-                pipeline.quarantine.redrive(letter.subject)
+                pipeline.runs.quarantine.redrive(letter.subject)
         for run in dict.fromkeys(app.run(pipeline.plan, letter.run) for letter in letters if letter.kind != "message"):
             for phase in pipeline.plan.phases:
-                pipeline.gatekeeper.redrive(phase, run, step=step, force=force, held=not everything)
+                pipeline.runs.redrive(phase, run, step=step, force=force, held=not everything)
     if as_json:
         emit_json({"redriven": [_document(letter) for letter in letters]})
     else:
@@ -74,7 +74,7 @@ def _letters(app: App, pipeline: "Pipeline", what: str | None, step: str | None)
     """
     from phasegate.errors import NotFound
 
-    letters = pipeline.overview.dead()
+    letters = pipeline.views.dead()
     if what is None:
         return letters
     if what.startswith(KEY):
@@ -83,7 +83,7 @@ def _letters(app: App, pipeline: "Pipeline", what: str | None, step: str | None)
             raise NotFound(f"{what}: no such message in quarantine; see phasegate dead")
         return found
     run = app.run(pipeline.plan, what)
-    views = pipeline.overview.why(run)
+    views = pipeline.views.why(run)
     _check_step(views, run, step)
     of_run = [letter for letter in letters if letter.kind != "message" and letter.run == str(run)]
     return [letter for letter in of_run + _held(views) if step in (None, letter.subject)]

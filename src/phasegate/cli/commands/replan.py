@@ -26,14 +26,14 @@ def replan(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
 
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
-        known = {name: pipeline.gatekeeper.read(name, chosen)
+        known = {name: pipeline.runs.read(name, chosen)
                  for name in phases_of(pipeline.plan, chosen, phase, command="replan")}  # fmt: skip
         before = {name: there.gate.hash for name, there in known.items() if there is not None}
         if not before:
             raise NotFound(f"replan: {chosen} is not open, so it will follow the plan as it is when it opens")
         for name in before:
-            pipeline.gatekeeper.replan(name, chosen)
-        after = {name: there.gate.hash for name in before if (there := pipeline.gatekeeper.read(name, chosen))}
+            pipeline.runs.replan(name, chosen)
+        after = {name: there.gate.hash for name in before if (there := pipeline.runs.read(name, chosen))}
     changed = {name: after[name] != before[name] for name in before}
     if as_json:
         emit_json({"run": str(chosen), "phases": [{"phase": n, "changed": c} for n, c in changed.items()]})

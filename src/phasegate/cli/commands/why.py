@@ -82,7 +82,7 @@ def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[CheckResult, ...]]"
     All runs are of one date.
     """
     with app.pipeline() as pipeline:
-        return pipeline.inspector.tables(runs[0].date, runs)
+        return pipeline.checks.inspector.tables(runs[0].date, runs)
 
 
 def _runs(app: App, plan: "Plan", overview: "Overview", text: str) -> "list[Run]":

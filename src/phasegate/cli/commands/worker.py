@@ -45,8 +45,8 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
             if not until_idle:
                 talk(f"worker of {pipeline.plan.pipeline}: {count(threads, 'thread')}; Ctrl-C or SIGTERM stops it")
             if until_idle:
-                pipeline.scheduler.keep_up()
-            crashes = pipeline.pool.run(threads=threads, until_idle=until_idle, stop=lambda: bool(stopped_by))
+                pipeline.sweep()
+            crashes = pipeline.run_workers(threads=threads, until_idle=until_idle, stop=lambda: bool(stopped_by))
         due, times = pipeline.next_due(), app.times(pipeline.plan)
     by = stopped_by[0] if stopped_by else None
     document = {"served": tally.counts.get("served", 0), "quarantined": tally.counts.get("quarantined", 0),

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from phasegate.explain.overview import Overview
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
-    from phasegate.ports import Clock, Observer, Ports
+    from phasegate.ports import Clock, Observer, Ports, ReadPorts
     from phasegate.settings import Settings
 
 FINE, FINDINGS, FAILED = 0, 1, 2
@@ -47,6 +46,8 @@ class App:
 
         Raises BadInput.
         """
+        from pathlib import Path
+
         from phasegate.settings import load_settings
         from phasegate.wiring import SETTINGS_FILE
 
@@ -62,7 +63,7 @@ class App:
         """
         from phasegate.wiring import read_plan
 
-        return read_plan(Path(path) if path is not None else self.settings().plan)
+        return read_plan(path if path is not None else self.settings().plan)
 
     def times(self, plan: "Plan") -> "Times":
         """Return the printer of times, in the pipeline's zone."""
@@ -98,21 +99,34 @@ class App:
         plan, ports = self.reading()
         return plan, Overview(plan, ports)
 
-    def reading(self) -> "tuple[Plan, Ports]":
-        """Return the plan, and ports to read its documents.
+    def reading(self) -> "tuple[Plan, ReadPorts]":
+        """Return the plan, and ports that only read its documents.
 
-        Nothing is created, and the warehouse stays closed. Raises NotFound when there is no state yet.
+        Nothing is created; there is no bus and no warehouse. Raises NotFound when there is no state yet.
+        """
+        from phasegate.wiring import open_reading
+
+        plan, settings = self._existing()
+        return plan, open_reading(settings, clock=self._clock)
+
+    def ports(self) -> "tuple[Plan, Ports]":
+        """Return the plan and all ports; the warehouse stays closed.
+
+        For services that need all ports, though they only read. Raises NotFound when there is no state yet.
         """
         from phasegate.observe import CountingObserver
         from phasegate.wiring import open_ports
 
+        plan, settings = self._existing()
+        return plan, open_ports(settings, pipeline=plan.pipeline, clock=self._clock, observer=CountingObserver())
+
+    def _existing(self) -> "tuple[Plan, Settings]":
         settings = self.settings()
         plan = self.plan()
         if not settings.store_path.exists():
             raise NotFound(f"there is no state at {settings.store_path}; name its directory with --state, "
                            "or open a run: phasegate begin RUN")  # fmt: skip
-        ports = open_ports(settings, pipeline=plan.pipeline, clock=self._clock, observer=CountingObserver())
-        return plan, ports
+        return plan, settings
 
     @staticmethod
     def find_modules() -> None:
@@ -120,6 +134,8 @@ class App:
 
         Python steps are imported from there.
         """
+        from pathlib import Path
+
         here = str(Path.cwd())
         if here not in sys.path:
             sys.path.insert(0, here)

@@ -32,7 +32,7 @@ class Reported:
 
     def __init__(self, pipeline: "Pipeline", run: "Run", *, phase: str, step: str | None, outcome: str) -> None:
         self.step, self.run, self.outcome = step, run, outcome
-        self.view: PhaseView = next(view for view in pipeline.overview.why(run) if view.phase == phase)
+        self.view: PhaseView = next(view for view in pipeline.views.why(run) if view.phase == phase)
         self.member: MemberView | None = next((one for one in self.view.members if one.name == step), None)
 
     @property

@@ -3,7 +3,6 @@
 Data goes to standard output, messages to standard error. Tables are aligned for people; JSON is one document.
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,6 +47,8 @@ def emit(lines: Iterable[str], /) -> None:
 
 def emit_json(value: Mapping[str, object], /) -> None:
     """Print one JSON document."""
+    import json
+
     emit([json.dumps(value, indent=2, ensure_ascii=False)])
 
 

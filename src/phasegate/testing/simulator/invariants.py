@@ -190,8 +190,8 @@ class InvariantChecker:
         day = key.rpartition(":")[2].partition(".")[0]
         for name, request in phase.requests.items():
             broken = self._broken[name, day]
-            if request.failures > broken:
-                self._object(f"{key}: {request.failures} failures of {name} are counted, its code had {broken}")
+            if phase.failures_of(name) > broken:
+                self._object(f"{key}: {phase.failures_of(name)} failures of {name} are counted, its code had {broken}")
             enough = phase.gate.members[name].attempts_max
             if request.state == "dead" and broken < enough and not self._hopeless[name, day]:
                 self._object(f"{key}: the request for {name} is dead, though its code failed only {broken} times")

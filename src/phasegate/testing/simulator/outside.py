@@ -74,7 +74,7 @@ class Outside:
             def open_(mode: str = mode, left: list[str] = left, at: float = self._sim.now + wait) -> None:
                 self._sim.sleep(max(0.0, at - self._sim.now))
                 while left:
-                    self._try(lambda: self._world.pipeline.gatekeeper.open(left[0], Run(day, mode), by="operator"))
+                    self._try(lambda: self._world.pipeline.runs.open(left[0], Run(day, mode), by="operator"))
                     self._world.changed()
                     left.pop(0)
 
@@ -87,7 +87,7 @@ class Outside:
         def refresh() -> None:
             while left:
                 _, _, phase, run = left[0].split(":")
-                self._try(partial(self._world.pipeline.gatekeeper.refresh, phase, parse_run(run)))
+                self._try(partial(self._world.pipeline.runs.refresh, phase, parse_run(run)))
                 self._world.changed()
                 left.pop(0)
 
@@ -147,7 +147,7 @@ class Outside:
     def _announce(self, day: str) -> bool:
         """Send a completion message, its run in any spelling that is allowed; return whether the bus answered."""
         mode = self._mode()
-        spellings = [{"game_date": day, "mode": mode}, {"run": f"{day}.{mode}"}]
+        spellings = [{"date": day, "mode": mode}, {"run": f"{day}.{mode}"}]
         if len(self._world.modes) == 1:
             spellings.insert(0, {"game_date": day})
         number = f"run-{self._sim.new_id()}"

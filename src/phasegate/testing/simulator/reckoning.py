@@ -155,7 +155,7 @@ def story_of(doc: Phase) -> str:
     """Return what a document waits for."""
     asked = {name: f"{r.state} {r.reason}" for name, r in doc.requests.items()}
     waiting = [f"{e.receiver} {e.state}" for e in doc.outbox if e.waiting]
-    told = f"notices {list(doc.notices)}, caught up {doc.caught_up}"
+    told = f"notices {list(doc.notices)}, caught up {doc.catch_up_since is None}"
     return f"requests {asked}, outbox {waiting}, waiting {list(doc.waiting)}, {told}, due {doc.due}"
 
 

@@ -173,7 +173,7 @@ class Steps:
 
     def _python(self, step: str) -> PythonStep:
         def function(reading: Reading) -> list[Cells]:
-            day = reading.game_date
+            day = reading.date
             self._fail(step, day)
             sources = {}
             for need in self._needs[step]:
@@ -189,7 +189,7 @@ class Steps:
         final = self._sim.rng.random() < 0.3
         self._witness.broke(step, day, final=final)
         if final:
-            raise Partial("half of the games are missing")
+            raise Partial("half of the rows are missing")
         raise RuntimeError("the step's own code failed")
 
 

@@ -170,7 +170,7 @@ class World:
 
     def _next_due(self) -> float | None:
         """Return when a document is due, with room for the most backward clock."""
-        at = self.pipeline.sweeper.next_due()
+        at = self.pipeline.next_due(apart_from="message")
         return None if at is None else at - min(self.sim.faults.skew_s)
 
     def _next_visit(self) -> float | None:
@@ -185,9 +185,9 @@ class World:
             self._visit = self.sim.now + OPERATOR_EVERY_S
             self._spawn("operator", self._redrive)
         elif self.sim.rng.random() < 0.5 and (due := self._next_due()) is not None and due <= self.sim.now:
-            self._spawn("sweep", self.pipeline.sweeper.sweep)
+            self._spawn("sweep", self.pipeline.sweep)
         elif self.bus.ready():
-            self._spawn("work", self.pipeline.worker.work)
+            self._spawn("work", self.pipeline.serve_one)
 
     def _spawn(self, name: str, work: Callable[[], object]) -> None:
         """Start a worker, whose loop survives what it cannot do now: the document asks again."""
@@ -204,7 +204,7 @@ class World:
         """Bring back what is dead, as an operator who reads ``phasegate dead`` does."""
         for key in sorted(self.witness.dead):
             _, _, phase, run = key.split(":")
-            self.pipeline.gatekeeper.redrive(phase, parse_run(run), step=None)
+            self.pipeline.runs.redrive(phase, parse_run(run), step=None)
 
 
 def replay(seed: int, faults: Faults) -> str:

@@ -1,0 +1,16 @@
+"""The three services that check a pipeline, as one value."""
+
+from dataclasses import dataclass
+
+from phasegate.check.health import Health
+from phasegate.check.inspector import Inspector
+from phasegate.check.reconciler import Reconciler
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """``inspector`` compares documents and tables, ``health`` answers for a date, ``reconciler`` applies fixes."""
+
+    inspector: Inspector
+    health: Health
+    reconciler: Reconciler
