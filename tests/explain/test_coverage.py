@@ -68,8 +68,8 @@ def opened(phase: str, mode: str, *told: tuple[str, Status], plan: Plan = WHOLE,
 
 
 def cells(
-    *phases: Phase, now: float, mode: str = "night", day: Day | None = GAMES, plan: Plan = WHOLE, calendar_error: str = "",
-    inside: bool = True,
+    *phases: Phase, now: float, mode: str = "night", day: Day | None = GAMES, plan: Plan = WHOLE,
+    calendar_error: str = "", inside: bool = True,
 ) -> dict[str, Cell]:  # fmt: skip
     named = {(plan.steps[next(iter(one.gate.members))].phase, mode): one for one in phases}
     known = DateFacts(day=day, calendar=plan.calendar is not None, phases=named, calendar_error=calendar_error)
