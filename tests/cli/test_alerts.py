@@ -88,8 +88,8 @@ def test_a_missing_or_wrong_secret_is_named_with_its_variable_and_never_shown(
     assert "it has no secret; set PHASEGATE_ALERTS_OPS" in done.out
     assert 'a bot needs a Slack channel; add to = "#…" to [alerts.channel.chat]' in done.out
     monkeypatch.setenv("PHASEGATE_ALERTS_CHAT", "secret")
-    told = "what PHASEGATE_ALERTS_CHAT says is no URL that begins with https:// or http:// and no bot's token"
-    assert told in night("alerts", "test").out
+    refusal = "PHASEGATE_ALERTS_CHAT is no URL that begins with https:// or http:// and no bot's token"
+    assert refusal in night("alerts", "test").out
     monkeypatch.setenv("PHASEGATE_ALERTS_CHTA", "secret")
     done = night("alerts", "test")
     assert (done.code, done.err) == (2, "phasegate: PHASEGATE_ALERTS_CHTA: the plan has no channel chta; "
@@ -105,7 +105,7 @@ def test_a_plan_without_channels_has_nothing_to_test(night: Night) -> None:
     assert night("alerts", "test").code == 2
 
 
-def test_open_incidents_are_listed_with_who_was_told_and_what_to_type(night: Night, server: Server) -> None:
+def test_open_incidents_are_listed_with_what_was_sent_and_what_to_type(night: Night, server: Server) -> None:
     assert night("alerts").code == 2, "there is no state yet"
     night("begin", "2026-02-03.overnight")
     assert night("alerts").out == "Nothing was evaluated yet: phasegate health --alert\n"
@@ -117,7 +117,7 @@ def test_open_incidents_are_listed_with_who_was_told_and_what_to_type(night: Nig
         "error: gamebook of 2026-02-03.overnight: the rows were written, but not reported",
         "  since 05:13, 3 h; found 1 time, last 08:12, 10 min",
         "  PG005 gamebook of 2026-02-03.overnight: 348 rows",
-        "  chat: told opened at 08:12",
+        "  chat: opened sent at 08:12",
         "  ops: nothing sent; opened pending (1 try: 127.0.0.1 answered 500, due now)",
         "  next: phasegate worker --until-idle",
         f"  id: {hashlib.sha256(b'gamebook of 2026-02-03.overnight').hexdigest()[:20]}",
@@ -129,7 +129,7 @@ def test_open_incidents_are_listed_with_who_was_told_and_what_to_type(night: Nig
     assert document == night("alerts", "list", "--json").json
     (incident,) = document["incidents"]
     assert (incident["count"], incident["severity"], incident["checks"]) == (1, "error", ["unsent"])
-    assert [(one["name"], one["told"], one["pending"]) for one in incident["channels"]] == [
+    assert [(one["name"], one["last"], one["pending"]) for one in incident["channels"]] == [
         ("chat", "opened", ""), ("ops", "", "opened")]  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def test_an_alert_that_could_not_be_sent_is_not_fine_and_is_sent_later(night: Ni
     server.answers = Answers()
     night.clock.at += HOUR
     assert night("health", "--date", RUN[:10], "--alert").code == 0
-    assert [one["told"] for one in night("alerts", "--json").json["incidents"][0]["channels"]] == ["opened", "opened"]
+    assert [one["last"] for one in night("alerts", "--json").json["incidents"][0]["channels"]] == ["opened", "opened"]
 
 
 def test_what_is_over_is_listed_no_more_and_fine(night: Night, server: Server) -> None:

@@ -156,7 +156,7 @@ def test_a_season_is_what_the_store_knows_of_it(season: Night) -> None:
     done = season("calendar", "--season", "2025-26")
     assert done.out.startswith("2026-02-01 to 2026-02-05")
     assert season("calendar", "--season", "2024-25").code == 2
-    assert "nothing is known of these dates" in season("calendar", "--season", "2024-25").err
+    assert "nothing is stored about these dates" in season("calendar", "--season", "2024-25").err
 
 
 def test_a_document_that_cannot_be_read_is_unknown(season: Night) -> None:
@@ -173,7 +173,7 @@ def test_a_document_that_cannot_be_read_is_unknown(season: Night) -> None:
     [
         (["--month", "2026-13"], "--month '2026-13': write YYYY-MM"),
         (["--season", "2025-27"], "--season '2025-27': write YYYY-YY"),
-        (["--season", "2025-26", "--month", "2026-02"], "three ways to say which dates"),
+        (["--season", "2025-26", "--month", "2026-02"], "give only one of --month, --season and --from"),
         (["--to", "2026-02-03"], "--to 2026-02-03 needs --from"),
         (["--from", "2026-02-03", "--to", "2026-02-01"], "2026-02-03 is after 2026-02-01; swap them"),
     ],

@@ -88,7 +88,7 @@ def test_a_calendar_that_failed_is_not_evaluated_and_says_why() -> None:
     opened.clock.at = LAST_END + 7 * HOUR
     found = opened.pipeline.views.lateness.evaluate(DAY, DAY)
     assert found.verdict == "not evaluated"
-    assert found.error == (f"the calendar knows nothing of {DAY} (ConnectionError: the source does not answer)")
+    assert found.error == (f"the calendar has no answer for {DAY} (ConnectionError: the source does not answer)")
 
 
 def test_what_was_learned_long_before_a_date_was_over_is_believed_no_more() -> None:

@@ -203,7 +203,7 @@ REFUSED = {
     "form": ("expected_by.overnight = 7", "[step.box] expected_by.overnight: is 7, wanted"),
     "type": ("expected_by = 7", "[step.box] expected_by: is 7, wanted"),
     "empty": ("expected_by = {}", '[step.box] expected_by: is empty, wanted a time, or one for a mode: { overnight = "07:00 +1d" }'),
-    "mode": ('expected_by.same_day = "07:00"', '[step.box] expected_by.same_day: "same_day" is no mode that has the step'),
+    "mode": ('expected_by.same_day = "07:00"', '[step.box] expected_by.same_day: "same_day" is not a mode with this step'),
     "opening": ('expected_by = "open + 8h"', '"open + 8h" counts from the opening of the run, so one that is never opened would never be late'),
     "zone": ('expected_by = "07:00"\nexpected_zone = "America/New_Yrok"', 'expected_zone: unknown time zone "America/New_Yrok"; did you mean'),
     "zone without a local time": (f'{BOX}\nexpected_zone = "UTC"', "expected_zone: does nothing: no time of expected_by is a local one"),
