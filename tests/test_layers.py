@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.real_data import ROOT
 WING_MAX = 12
 LARGE = ["cli/commands"]  # one module for each command
 SOURCE = ROOT / "src" / "phasegate"
+ALIAS = re.compile(r"[A-Z][a-z]\w*$")
 BORROWED = re.compile(r"^\s*from tests[\w.]*(\.test_\w+ import| import .*\btest_)", re.MULTILINE)
 PURE = re.compile(r"\bPure\b")
 TOP = sorted({path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()})
@@ -174,3 +176,49 @@ def test_no_test_imports_from_another_tests_file(tmp_path: Path) -> None:
 def test_the_tests_have_the_wings_of_the_source() -> None:
     folders = {path.name for path in (ROOT / "tests").iterdir() if (path.is_dir() and any(path.glob("*.py")))}
     assert folders - {"mutants", "nba_props", "support"} <= set(TOP)
+
+
+def defined_twice(source: Path) -> list[str]:
+    """List classes and type aliases of one name in several modules: one word means one thing."""
+    places: dict[str, list[str]] = {}
+    for path in sorted(source.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            names = [node.name] if isinstance(node, ast.ClassDef) else []
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript | ast.BinOp):
+                names = [
+                    target.id for target in node.targets if isinstance(target, ast.Name) and ALIAS.match(target.id)
+                ]
+            for name in names:
+                places.setdefault(name, []).append(str(path.relative_to(source)))
+    return [f"{name}: {', '.join(paths)}" for name, paths in sorted(places.items()) if len(paths) > 1]
+
+
+def test_a_class_or_a_type_has_one_meaning(tmp_path: Path) -> None:
+    assert defined_twice(SOURCE) == []
+    (tmp_path / "one.py").write_text("class Day: ...\nKind = Literal['a']\n")
+    (tmp_path / "two.py").write_text("class Day: ...\nKind = int | str\nLINES = 3\n")
+    assert defined_twice(tmp_path) == ["Day: one.py, two.py", "Kind: one.py, two.py"]
+
+
+def circle(source: Path) -> list[str]:
+    """List modules that import each other, inside functions and for type checkers too; none is the aim."""
+    paths = {
+        ".".join((source.name, *path.relative_to(source).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in source.rglob("*.py")
+    }
+    graph = {name: set(imported(ast.parse(path.read_text()), known=paths.keys())) for name, path in paths.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return sorted(set(error.args[1]))
+    return []
+
+
+def test_no_modules_import_each_other(tmp_path: Path) -> None:
+    assert circle(SOURCE) == []
+    house = tmp_path / "house"
+    house.mkdir()
+    (house / "__init__.py").touch()
+    (house / "one.py").write_text("from house.two import b\n")
+    (house / "two.py").write_text("def late():\n    from house import one\n")
+    assert circle(house) == ["house.one", "house.two"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import phasegate
+from tests.support.pipelines import shop
 
 SOURCE = Path(phasegate.__file__).read_text()
 NAMES = [name for name in phasegate.__all__ if name != "__version__"]
@@ -64,3 +65,8 @@ def test_a_name_that_is_not_public_is_no_attribute() -> None:
         getattr(phasegate, "conect")  # noqa: B009  a type checker refuses it spelled out
     with pytest.raises(ImportError, match="cannot import name 'conect' from 'phasegate'"):
         exec("from phasegate import conect")  # noqa: S102  likewise
+
+
+def test_a_pipeline_shows_five_collaborators_and_its_verbs() -> None:
+    shown = {name for name in vars(shop().pipeline) if not name.startswith("_")}
+    assert shown == {"plan", "ports", "store_id"} | {"runs", "views", "checks", "alerts", "calendar"}

@@ -45,7 +45,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: float = 0.0
 
 
-Ping = Literal["start", "success", "fail"]
+PingKind = Literal["start", "success", "fail"]
 
 
 class Channel(Protocol):
@@ -62,6 +62,6 @@ class Channel(Protocol):
 class Pinger(Protocol):
     """A dead-man switch: a service outside that raises an alarm when it hears nothing."""
 
-    def ping(self, what: Ping, /) -> Reply:
+    def ping(self, what: PingKind, /) -> Reply:
         """Tell it that an evaluation began, ended well, or could not be brought to its end."""
         ...

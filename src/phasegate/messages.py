@@ -69,10 +69,10 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
     error: str = ""
 
 
-Body = TriggerMessage | RequestMessage | CompletionMessage
+AnyMessage = TriggerMessage | RequestMessage | CompletionMessage
 
 
-def parse(body: Mapping[str, object], *, where: str) -> Body:
+def parse(body: Mapping[str, object], *, where: str) -> AnyMessage:
     """Read a message's body. Raises BadInput: one line that names the message, the field and what it should be."""
     kind = body.get("kind")
     kinds = {"trigger": TriggerMessage, "request": RequestMessage, "completion": CompletionMessage}

@@ -16,7 +16,7 @@ from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
 from phasegate.check.reconciler import Reconciler
 from phasegate.errors import BadInput, PhasegateError
-from phasegate.explain.overview import Overview
+from phasegate.explain.views import Views
 from phasegate.gate.decisions import Answer
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.propagator import Propagator
@@ -77,7 +77,7 @@ class Pipeline:
         self.runs = Gatekeeper(plan, ports, calendar=self.calendar, propagator=propagator)
         self._scheduler = Scheduler(plan, ports, gatekeeper=self.runs, calendar=self.calendar)
         self._leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
-        self.views = Overview(plan, ports)
+        self.views = Views(plan, ports)
         inspector = Inspector(plan, ports, warehouse_name=warehouse_name, store_id=self.store_id)
         health = Health(plan, ports, overview=self.views, disk=disk, spans=self._spans(inspector))
         writer = Writer(plan, ports, store_id=self.store_id)

@@ -1,5 +1,6 @@
 """Mutants of the decisions: counting, firing, freshness, requests. Each wrong version wraps or replaces a right one."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager, ExitStack
 from itertools import count
 from typing import TypeVar
@@ -31,12 +32,12 @@ HEARD = ("accepted", "confirmed", "duplicate", "older")
 
 
 def counts_reports() -> Patch:
-    def may_fire(phase: Phase, *, now: float) -> bool:
+    def may_fire(phase: Phase, *, there: Collection[str], now: float) -> bool:
         attempts = [line.attempt for line in phase.seen]
         last = phase.firings[-1].by if phase.firings else ""
         since = phase.seen[attempts.index(last) + 1 :] if last in attempts else phase.seen
         heard = 1 + sum(line.what == "report" and line.outcome in HEARD for line in since)
-        return right(phase, now=now) and heard == len(phase.gate.expect)
+        return right(phase, there=there, now=now) and heard == len(phase.gate.expect)
 
     right = evaluate._may_fire
     return swapped(evaluate, "_may_fire", may_fire)

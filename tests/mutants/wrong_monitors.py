@@ -11,7 +11,7 @@ from phasegate.base import findings
 from phasegate.base.findings import CheckResult
 from phasegate.base.keys import Run
 from phasegate.calendar.month import Day
-from phasegate.check.health import Found, Health
+from phasegate.check.health import Health, Look
 from phasegate.explain import lateness
 from phasegate.explain.lateness import DateFacts, Lateness
 from phasegate.plan.model import Plan, Step
@@ -20,7 +20,7 @@ from tests.mutants.wrong_gates import Patch
 
 
 def takes_what_raises_for_passed() -> Patch:
-    def checked(self: Health, name: str, found: Found) -> CheckResult:
+    def checked(self: Health, name: str, found: Look) -> CheckResult:
         return replace(right(self, name, found), error="")
 
     right = Health._checked

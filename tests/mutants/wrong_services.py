@@ -55,7 +55,7 @@ def publishes_after_deciding() -> Patch:
             phase = decode(Phase, doc.body, key=key)
             for r in phase.gate.receivers:
                 entry = Entry(generation=phase.generation, receiver=r.name, state="unsent", due=0.0)
-                out = outbox._trigger(phase, entry, receiver=r, key=key)
+                out = outbox._trigger(phase, entry, topic=r.topic, key=key)
                 self._ports.bus.publish(Message(out.id, out.topic, out.body))
         return answer
 

@@ -13,7 +13,7 @@ from phasegate.alerts.delivery import Notification
 from phasegate.alerts.incident import Incident
 from phasegate.alerts.incident_store import IncidentStore
 from phasegate.alerts.notifier import Notifier
-from phasegate.channel import Channel, Note, Ping, Pinger, Reply
+from phasegate.channel import Channel, Note, Pinger, PingKind, Reply
 from phasegate.errors import BadDocument
 
 # No channel is worth more of an evaluation's time: what is left waits for the next.
@@ -151,13 +151,13 @@ class Dispatcher:
         known = self._book.watched()
         if self._pinger is None or known.taken_at <= known.pinged_at:
             return ""
-        what: Ping = "success" if known.full_at == known.taken_at and not stuck else "fail"
+        what: PingKind = "success" if known.full_at == known.taken_at and not stuck else "fail"
         if not self._heard(self._pinger, what):
             return ""
         self._book.watch(evaluations.pinged(known.taken_at))
         return what
 
-    def _heard(self, pinger: Pinger, what: Ping) -> bool:
+    def _heard(self, pinger: Pinger, what: PingKind) -> bool:
         reply = pinger.ping(what)
         if reply.error:
             self._ports.observer.event("ping failed", what=what, error=reply.error)

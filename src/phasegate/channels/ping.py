@@ -2,8 +2,7 @@
 
 from urllib.parse import urlsplit, urlunsplit
 
-from phasegate.channel import Ping as What
-from phasegate.channel import Reply
+from phasegate.channel import PingKind, Reply
 from phasegate.channels.http import TIMEOUT_S, TOTAL_S, request
 
 
@@ -13,7 +12,7 @@ class Ping:
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, total_s: float = TOTAL_S) -> None:
         self._url, self._timeout_s, self._total_s = url, timeout_s, total_s
 
-    def ping(self, what: What, /) -> Reply:
+    def ping(self, what: PingKind, /) -> Reply:
         """Tell it; any 2xx status means that it heard."""
         parts = urlsplit(self._url)
         path = parts.path if what == "success" else f"{parts.path.rstrip('/')}/{what}"

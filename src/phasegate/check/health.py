@@ -19,7 +19,7 @@ from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.write.identity import store_id
 
-Found = Callable[[], tuple[Sequence[Finding], int]]
+Look = Callable[[], tuple[Sequence[Finding], int]]
 
 
 class Spans(Protocol):
@@ -79,7 +79,7 @@ class Health:
                 outcomes.append(CheckResult(check=name, error=words(e)))
         return outcomes
 
-    def _checked(self, name: str, found: Found) -> CheckResult:
+    def _checked(self, name: str, found: Look) -> CheckResult:
         try:
             findings, evaluated = found()
         except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides

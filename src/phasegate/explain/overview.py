@@ -13,7 +13,6 @@ import msgspec
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
-from phasegate.explain.late_results import LateResults
 from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.gate.quarantine import Quarantined
@@ -61,14 +60,10 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview:
-    """Reads documents and explains them.
-
-    ``lateness``: the expected results that arrived late, or never.
-    """
+    """Reads documents and explains them."""
 
     def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         self._plan, self._ports = plan, ports
-        self.lateness = LateResults(plan, ports)
 
     def phases(self, *, first: str = "", last: str = LAST, broken: Broken = None) -> list[PhaseView]:
         """Return all phases of the runs from date ``first`` to ``last``.

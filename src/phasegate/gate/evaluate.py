@@ -4,6 +4,8 @@ Every decision ends here, so nothing depends on which message came, or whether i
 Deciding twice gives the same document.
 """
 
+from collections.abc import Collection
+
 from msgspec.structs import replace
 
 from phasegate.base import keys
@@ -16,7 +18,6 @@ from phasegate.gate.phase import (
     carried,
     catch_up_at,
     fired_as_is,
-    missing,
     ready,
     same,
     settle_at,
@@ -129,15 +130,17 @@ def _answered(phase: Phase, name: str, request: Request) -> bool:
 
 def fire(phase: Phase, *, now: float, by: str) -> Phase:
     """Fire the next generation when the gate is satisfied by contents that the last firing did not carry."""
-    if fired_as_is(phase) and not missing(phase):  # what changed has changed back
+    there, as_is = accepted(phase), fired_as_is(phase)
+    lacking = tuple(name for name in phase.gate.expect if name not in there)
+    if as_is and not lacking:  # what changed has changed back
         return phase if phase.changing_since is None else replace(phase, changing_since=None, changed_at=None)
-    if phase.paused is not None or fired_as_is(phase) or not _may_fire(phase, now=_latest(phase, now)):
+    if phase.paused is not None or as_is or not _may_fire(phase, there=there, now=_latest(phase, now)):
         return phase
     quiet = settle_at(phase)
     if quiet is not None and _latest(phase, now) < quiet:
         return phase
     generation = phase.generation + 1
-    firing = Firing(generation=generation, stamps=carried(phase), at=now, by=by, missing=missing(phase))
+    firing = Firing(generation=generation, stamps=carried(phase), at=now, by=by, missing=lacking)
     older = tuple(
         replace(e, state="superseded") if e.waiting or e.state in ("dead", "held") else e for e in phase.outbox
     )
@@ -151,7 +154,7 @@ def fire(phase: Phase, *, now: float, by: str) -> Phase:
     )
 
 
-def _may_fire(phase: Phase, *, now: float) -> bool:
+def _may_fire(phase: Phase, *, there: Collection[str], now: float) -> bool:
     """Tell whether the gate's policy is met.
 
     With everything expected there: yes. With a part that the policy allows (at_least, or past the deadline):
@@ -159,7 +162,7 @@ def _may_fire(phase: Phase, *, now: float) -> bool:
     A run that was opened after its own deadline (a backfill) is not hurried either; and none before it has read all
     that its sibling runs know, unless that has failed for ``catch_up_max_s``.
     """
-    gate, there = phase.gate, accepted(phase)
+    gate = phase.gate
     if len(there) == len(gate.expect):
         return True
     if not all(name in there for name in gate.critical):

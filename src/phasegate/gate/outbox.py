@@ -49,8 +49,9 @@ def outgoing(phase: Phase, *, key: str, now: float) -> list[Outgoing]:
     """Return the messages that are due now: triggers, then requests, the one that most others wait for first."""
     if phase.paused is not None or phase.void is not None:
         return []
-    waiting = [(e, phase.receiver_of(e)) for e in phase.outbox if e.waiting and e.due <= now]
-    entries = [_trigger(phase, e, receiver=r, key=key) for e, r in waiting if r is not None]
+    receivers = _receivers(phase)
+    waiting = [e for e in phase.outbox if e.due <= now and e.receiver in receivers and e.waiting]
+    entries = [_trigger(phase, e, topic=receivers[e.receiver].topic, key=key) for e in waiting]
     asked = [name for name, request in phase.requests.items() if unanswered(request) and request.due <= now]
     if len(asked) > 1:
         behind = _behind(phase)
@@ -76,11 +77,10 @@ def trigger_of(phase: Phase, generation: int, *, receiver: str, key: str) -> Map
     """Return the body of a trigger, sent or not; None when the phase no longer remembers it."""
     known = any(f.generation == generation for f in phase.firings)
     entry = next((e for e in phase.outbox if e.receiver == receiver and e.generation == generation), None)
-    to = None if entry is None else phase.receiver_of(entry)
-    return None if entry is None or to is None or not known else _trigger(phase, entry, receiver=to, key=key).body
+    return None if entry is None or not known else _trigger(phase, entry, topic="", key=key).body
 
 
-def _trigger(phase: Phase, entry: Entry, *, receiver: Receiver, key: str) -> Outgoing:
+def _trigger(phase: Phase, entry: Entry, *, topic: str, key: str) -> Outgoing:
     pipeline, name, run = keys.phase_of(key)
     firing = next(f for f in phase.firings if f.generation == entry.generation)
     number = keys.trigger_id(key, entry.generation, receiver=entry.receiver)
@@ -96,7 +96,7 @@ def _trigger(phase: Phase, entry: Entry, *, receiver: Receiver, key: str) -> Out
         "stamps": {n: {"fingerprint": s.fingerprint, "token": s.token} for n, s in sorted(firing.stamps.items())},
         "missing": list(firing.missing),
     }
-    return Outgoing(id=number, topic=receiver.topic, body=body, kind="trigger", subject=entry.receiver,
+    return Outgoing(id=number, topic=topic, body=body, kind="trigger", subject=entry.receiver,
                     generation=entry.generation)  # fmt: skip
 
 
@@ -124,8 +124,9 @@ def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, N
     def decide(phase: Phase | None) -> tuple[Phase | None, None]:
         if phase is None:
             return None, None
+        acks = {name: receiver.ack for name, receiver in _receivers(phase).items()}
         outbox = tuple(
-            _sent(e, ack=_ack(phase, e), key=key, now=now)
+            _sent(e, ack=acks.get(e.receiver), key=key, now=now)
             if (e.generation, e.receiver) in triggers and e.waiting and e.due <= now
             else e
             for e in phase.outbox
@@ -163,21 +164,21 @@ def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Dec
     def decide(phase: Phase | None) -> tuple[Phase | None, bool]:
         if phase is None:
             return None, False
-        ours = [e.receiver == receiver and _ack(phase, e) == ack for e in phase.outbox]
-        if not any(is_ours and e.generation == generation for is_ours, e in zip(ours, phase.outbox, strict=True)):
+        to = _receivers(phase).get(receiver)
+        ours = [] if to is None or to.ack != ack else [e for e in phase.outbox if e.receiver == receiver]
+        if not any(e.generation == generation for e in ours):
             return phase, False
         outbox = tuple(
             replace(e, state="acked" if e.generation == generation else "superseded", at=now)
-            if is_ours and e.generation <= generation and e.state in ("unsent", "sent", "dead", "held")
+            if e.receiver == receiver and e.generation <= generation and e.state in ("unsent", "sent", "dead", "held")
             else e
-            for is_ours, e in zip(ours, phase.outbox, strict=True)
+            for e in phase.outbox
         )
         return replace(phase, outbox=outbox), True
 
     return decide
 
 
-def _ack(phase: Phase, entry: Entry) -> Ack | None:
-    """Return how a trigger is acknowledged; None when the gate no longer has its receiver."""
-    receiver = phase.receiver_of(entry)
-    return None if receiver is None else receiver.ack
+def _receivers(phase: Phase) -> dict[str, Receiver]:
+    """Return the receivers that the gate has, by name."""
+    return {receiver.name: receiver for receiver in phase.gate.receivers}

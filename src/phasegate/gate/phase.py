@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from phasegate.base.codec import State
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.gate.records import Claim, Claimant, Entry, Firing, Input, Member, Notice, Request, Result, Seen, Window
-from phasegate.plan.gate import Gate, Need, Receiver, Spec
+from phasegate.plan.gate import Gate, Need, Spec
 
 LOOK_BY_S = 24 * 3600.0
 HISTORY_MAX = 32
@@ -62,10 +62,6 @@ class Phase(State, frozen=True):
         """Return how often the standing request for a member has failed."""
         known = self.members.get(member)
         return 0 if known is None or known.attempt is None else known.attempt.count
-
-    def receiver_of(self, entry: Entry, /) -> Receiver | None:
-        """Return whom a trigger is for; None when the gate no longer has that receiver."""
-        return next((receiver for receiver in self.gate.receivers if receiver.name == entry.receiver), None)
 
     @property
     def generation(self) -> int:

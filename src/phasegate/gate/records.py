@@ -53,12 +53,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def rows(self) -> int | None:
         """Return the number of rows, None where no one counted them."""
-        return self.counted if counts_rows(self.stamp.fingerprint) is None else counts_rows(self.stamp.fingerprint)
+        counted = counts_rows(self.stamp.fingerprint)
+        return self.counted if counted is None else counted
 
     @property
     def status(self) -> Status:
         """Return ``empty`` for a result without rows, else ``success``."""
-        return "empty" if self.rows == 0 else "success"
+        return "empty" if self.counted == 0 or self.stamp.fingerprint.startswith("0-") else "success"
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from phasegate.selftest.scene import (
     MORNING,
     REPORT,
     RUN,
-    Body,
+    Document,
     ScratchPipeline,
     load,
 )
@@ -57,7 +57,7 @@ def _unbegun(scene: ScratchPipeline) -> Looks:
 
 
 def _unreported(scene: ScratchPipeline) -> Looks:
-    def lose(body: Body) -> None:
+    def lose(body: Document) -> None:
         body["members"].pop("rows")
         body.update(firings=[], outbox=[])
 
@@ -81,7 +81,7 @@ def _quarantined(scene: ScratchPipeline) -> Looks:
 
 
 def _left(scene: ScratchPipeline) -> Looks:
-    def leave(body: Body) -> None:
+    def leave(body: Document) -> None:
         body.update(holder="dead", until=body["since"] + 60.0, purpose="write")
 
     return scene.play().rewrite(LEASE, leave).look()
@@ -119,7 +119,7 @@ def _replanned(scene: ScratchPipeline) -> Looks:
 
 
 def _dead(scene: ScratchPipeline) -> Looks:
-    def kill(body: Body) -> None:
+    def kill(body: Document) -> None:
         member = body["members"]["totals"]
         member["unsure"] = True
         body["requests"]["totals"] = {
@@ -147,7 +147,7 @@ def _damaged(scene: ScratchPipeline) -> Looks:
 
 
 def _put_off(scene: ScratchPipeline) -> Looks:
-    def fail(body: Body) -> None:
+    def fail(body: Document) -> None:
         body["_failures"] = 4
         body["members"]["totals"]["unsure"] = True
 

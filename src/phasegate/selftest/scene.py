@@ -61,7 +61,7 @@ key = ["day"]
 partition = "day"
 """
 LOAD, REPORT = (keys.phase_key("scratch", name, run=Run(DATE, "daily")) for name in ("load", "report"))
-Body = dict[str, Any]
+Document = dict[str, Any]
 
 
 class Scratch(Protocol):
@@ -112,7 +112,9 @@ class ScratchPipeline:
                 pipeline.work_until_idle()
             return pipeline.checks.health.evaluate(DATE)
 
-    def rewrite(self, key: str, change: Callable[[Body], object], *, days_due: int | None = None) -> "ScratchPipeline":
+    def rewrite(
+        self, key: str, change: Callable[[Document], object], *, days_due: int | None = None
+    ) -> "ScratchPipeline":
         """Change a stored document; nothing is due in it then, or so many days after the date."""
         with self.open() as pipeline:
             store = pipeline.ports.store

@@ -29,7 +29,7 @@ DAYS_MAX = 4_000
 HELD_MAX_S = 600.0
 LOOK_EVERY_S = 1.0
 
-Phases = Sequence[tuple[str, Run]]
+RunPhases = Sequence[tuple[str, Run]]
 
 
 class BackfillJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +158,7 @@ class Backfill:
             told(number, len(days), day)
         self._finish()
 
-    def _date(self, items: Sequence[Item], *, phases: Phases, work: Callable[[], bool], until: float) -> bool:
+    def _date(self, items: Sequence[Item], *, phases: RunPhases, work: Callable[[], bool], until: float) -> bool:
         """Do one date; answer whether to go on. Phases that a trigger would open are opened first, as quiet as all."""
         for phase, run in phases:
             self._gatekeeper.open(phase, run, by="operator")
@@ -171,7 +171,7 @@ class Backfill:
                 return False
         return self._worked(phases, work=work, until=until)
 
-    def _worked(self, phases: Phases, *, work: Callable[[], bool], until: float) -> bool:
+    def _worked(self, phases: RunPhases, *, work: Callable[[], bool], until: float) -> bool:
         """Let workers work until idle, and go on while somebody else is at it: a process that was killed, say.
 
         His lease runs out, and the next date is to be built of this one. It is not waited for longer than ``until``,
@@ -183,7 +183,7 @@ class Backfill:
             self._ports.clock.sleep(LOOK_EVERY_S)
         return False
 
-    def _asked(self, phases: Phases, *, unanswered: bool = False) -> bool:
+    def _asked(self, phases: RunPhases, *, unanswered: bool = False) -> bool:
         """Tell whether steps of these runs are still asked for; ``unanswered``: and nobody has said anything of it."""
         for phase, run in phases:
             there = self._gatekeeper.read(phase, run)
@@ -194,7 +194,7 @@ class Backfill:
                     return True
         return False
 
-    def _phases(self, items: Sequence[Item]) -> Phases:
+    def _phases(self, items: Sequence[Item]) -> RunPhases:
         """Return every phase of the runs that are touched, apart from those that the calendar does not expect."""
         runs = {item.run: self._is_expected(item.run.date) for item in items}
         return [

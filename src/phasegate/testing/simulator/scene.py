@@ -17,6 +17,7 @@ from phasegate.testing.simulator.facts import facts
 from phasegate.testing.simulator.interleaver import Interleaver
 from phasegate.testing.simulator.invariants import InvariantChecker
 from phasegate.warehouse import Row
+from phasegate.warehouses.memory.rows import Cells
 from phasegate.warehouses.memory.warehouse import Function
 from phasegate.write.builder import PythonStep
 from phasegate.write.reading import Reading
@@ -27,7 +28,6 @@ COLUMNS = {"day": "VARCHAR", "k": "INTEGER", "v": "VARCHAR"}
 ATTEMPTS_MAX = 3
 BACK = 2
 
-Cells = dict[str, object]
 Read = Callable[[str], list[Cells]]
 BOX, TEAM, TREND = Need("raw", "box"), Need("analytics", "team"), Need("analytics", "trend")
 
