@@ -54,7 +54,8 @@ def test_what_never_came_is_named_with_the_command_that_reports_it(timed: Night)
     assert timed("begin", RUN).code == 0
     done = timed("late")
     assert done.code == 1
-    assert "never    03:00              5 h 12   it was not reported  phasegate complete gamebook --run " + RUN in done.out
+    row = "never    03:00              5 h 12   it was not reported  phasegate complete gamebook --run " + RUN
+    assert row in done.out
     assert timed("complete", "gamebook", "--run", RUN, "--status", "failed", "--error", "HTTP 503").code == 0
     assert "the last try failed: HTTP 503" in timed("late").out
 

@@ -138,7 +138,9 @@ def test_what_the_calendar_does_not_know_is_not_evaluated_and_names_what_has_it_
         ("", f"phasegate reconcile --from {ON} --to {ON} --fix"),
         ("down", "phasegate sweep"),
     ):
-        rows = judge(plan, on=ON, known=DateFacts(day=None, calendar=True, calendar_error=source_error), now=END + 24 * HOUR)
+        rows = judge(
+            plan, on=ON, known=DateFacts(day=None, calendar=True, calendar_error=source_error), now=END + 24 * HOUR
+        )
         assert {row.verdict for row in rows} == {"unknown"}
         assert {row.command for row in rows} == {command}
         found = outcome(rows)
