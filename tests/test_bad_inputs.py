@@ -80,7 +80,7 @@ PLANS = {
     "unknown critical": (
         'critical = ["player_game"]',
         'critical = ["player"]',
-        'plan.toml:8: [phase.analytics] modes.overnight.critical: "player" is not in expect, so the gate would never look at it; did you mean "player_game"? known: player_game',
+        'plan.toml:8: [phase.analytics] modes.overnight.critical: "player" is not in expect, so the gate would never check it; did you mean "player_game"? known: player_game',
     ),
 }
 
@@ -124,7 +124,7 @@ MESSAGES: dict[str, tuple[Mapping[str, object], str]] = {
     ),
     "run beyond the years": (
         {**COMPLETION, "run": "0026-02-03.overnight"},
-        "date '0026-02-03': the year must lie between 1990 and 2100",
+        "date '0026-02-03': the year must be between 1990 and 2100",
     ),
     "unknown mode": (
         {**COMPLETION, "run": "2026-02-03.daily"},
@@ -213,7 +213,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     ),
     "a step that Phasegate builds": (
         b'{"step": "player_game", "run": "2026-02-03.overnight"}',
-        "complete: player_game is built by Phasegate, which asks for it itself; see phasegate why RUN",
+        "complete: player_game is built by Phasegate itself; see phasegate why RUN",
     ),
     "no run": (b'{"step": "odds"}', "complete: names no run; add run = DATE.MODE, or date"),
     "rows below zero": (
@@ -308,7 +308,7 @@ def test_bad_rows_are_refused_by_name_and_the_table_stays_as_it_was(night: Night
         assert pipeline.tables()["nba_raw.gamebook"] == before
     member = night("why", RUN, "--phase", "raw", "--json").json["phases"][0]["members"][0]
     assert (member["state"], member["rows"], member["last"]) == ("fresh", 3, "noted")
-    assert night("leases").out == "Nobody holds a lease.\n"
+    assert night("leases").out == "No lease is held.\n"
 
 
 ARGUMENTS: dict[str, tuple[list[str], str]] = {
@@ -319,13 +319,13 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     ),
     "global option behind": (
         ["status", "--state", "x"],
-        "--state stands before the command: phasegate --state … status",
+        "--state goes before the command: phasegate --state … status",
     ),
     "no run": (["why"], "why: missing argument 'RUN'; see phasegate why --help"),
     "no date": (["status", "--from", "3 February"], "date '3 February': write YYYY-MM-DD, for example 2026-02-03"),
     "dates swapped": (
         ["status", "--from", "2026-02-03", "--to", "2026-02-01"],
-        "status: --from 2026-02-03 lies after --to 2026-02-01; swap them",
+        "status: --from 2026-02-03 is after --to 2026-02-01; swap them",
     ),
     "no mode": (
         ["why", "2026-02-03.morning"],
@@ -349,7 +349,7 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     ),
     "message and step": (
         ["complete", "odds", "--message", "-"],
-        "complete: --message says everything; leave out STEP and the other options",
+        "complete: --message holds the whole report; leave out STEP and the other options",
     ),
     "no such file": (
         ["complete", "--message", "nope.json"],
@@ -357,11 +357,11 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     ),
     "unknown step": (
         ["begin", RUN, "--step", "nope", "--", "true"],
-        "begin: 'nope' is no external step here; choose one of gamebook, odds, report",
+        "begin: 'nope' is not an external step; choose one of gamebook, odds, report",
     ),
     "no command": (
         ["begin", RUN, "--step", "odds"],
-        "begin: say what builds odds: phasegate begin 2026-02-03.overnight --step odds -- COMMAND ARGS",
+        "begin: name the command for odds: phasegate begin 2026-02-03.overnight --step odds -- COMMAND ARGS",
     ),
     "no such command": (
         ["begin", RUN, "--step", "odds", "--", "no-such-command"],
@@ -381,7 +381,7 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     ),
     "adopt without a yes": (
         ["adopt"],
-        "adopt: whoever works on the other store is refused from then on; if it is gone for good, run: phasegate adopt --yes",
+        "adopt: writes by workers on the other store are refused from then on; if that store is gone for good, run: phasegate adopt --yes",
     ),
     "no such plan": (
         ["--plan", "nope.toml", "status"],
@@ -469,12 +469,12 @@ FOREIGN: dict[str, tuple[Callable[[Night], None], list[str], str]] = {
     "a newer document, read": (
         newer_document,
         ["why", RUN],
-        "document phase:nba:raw:2026-02-03.overnight: has schema 2, this build knows up to 1: upgrade phasegate",
+        "document phase:nba:raw:2026-02-03.overnight: has schema 2, this build reads up to 1: upgrade phasegate",
     ),
     "a newer document, written": (
         newer_document,
         ["complete", "odds", "--run", RUN],
-        "document phase:nba:raw:2026-02-03.overnight: has schema 2, this build knows up to 1: upgrade phasegate",
+        "document phase:nba:raw:2026-02-03.overnight: has schema 2, this build reads up to 1: upgrade phasegate",
     ),
     "a broken document, read": (
         broken_document,

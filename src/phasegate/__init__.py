@@ -1,6 +1,7 @@
-"""Hand-offs between the phases of a data pipeline that fire once per change, lose nothing, and say why.
+"""Hand-offs between the phases of a data pipeline.
 
-Start with ``connect``; everything else follows from what it returns. A name is imported when it is first asked for.
+They fire once per change, lose nothing, and record why they fired. Start with ``connect``; everything else follows from
+what it returns. A name is imported when it is first used.
 """
 
 from typing import TYPE_CHECKING

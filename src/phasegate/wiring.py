@@ -1,6 +1,7 @@
-"""Puts adapters behind ports, as the settings say. The only module that knows every adapter.
+"""Connects adapters to ports, as the settings name them.
 
-Each is imported where it is opened, so that ``phasegate status``, which opens the store only, imports no other.
+The only module that names every adapter. Each is imported where it is opened, so that ``phasegate status``, which opens
+the store only, imports no other.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ def connect(
     dates: Dates | None = None,
     **overrides: object,
 ) -> Pipeline:
-    """Open a pipeline: its plan (a path or a loaded one) on the ports that the settings name.
+    """Open a pipeline: a plan on the ports that the settings name.
 
-    Settings come from ``phasegate.toml``, then ``PHASEGATE_*``, then the keyword arguments, such as ``state``.
-    ``wrap`` may put something round the ports: faults, metrics. ``dates`` stands in for the plan's calendar.
-    Close it when done: ``with closing(connect())``.
+    ``plan``: a path or a loaded plan. Settings come from ``phasegate.toml``, then ``PHASEGATE_*``, then the keyword
+    arguments, such as ``state``. ``wrap`` may put something round the ports: faults, metrics. ``dates`` replaces the
+    plan's calendar. Close it when done: ``with closing(connect())``.
 
     Raises BadInput for a wrong plan or setting, Unavailable when a store cannot be used.
     """
@@ -74,7 +75,10 @@ def connect(
 
 
 def read_plan(path: str | Path, /) -> Plan:
-    """Read a plan and the SQL files it names, which stand relative to it. Raises BadInput."""
+    """Read a plan and the SQL files it names.
+
+    Their paths are relative to the plan's. Raises BadInput.
+    """
     from phasegate.plan.load import load_plan
 
     path = Path(path)
@@ -133,13 +137,16 @@ def open_ports(
 
 
 def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channel]:
-    """Return the channels of a plan, with the secrets of the environment. One without a usable secret says so."""
+    """Return the channels of a plan, with the environment's secrets.
+
+    A channel without a usable secret reports that when it is used.
+    """
     secrets = alert_secrets(environ)
     return {rule.name: _channel(rule, secrets.get(rule.name, "")) for rule in plan.alerts.channels}
 
 
 def _channel(rule: ChannelRule, secret: str) -> Channel:
-    # with their HTTP client they take 40 ms to import: only a plan that tells somebody pays for it
+    # with their HTTP client they take 40 ms to import: only a plan with channels pays for it
     from phasegate.channels.http import check_url
     from phasegate.channels.missing import Missing
     from phasegate.channels.slack import TOKEN_PREFIX, SlackBot, SlackWebhook
@@ -156,12 +163,15 @@ def _channel(rule: ChannelRule, secret: str) -> Channel:
         return SlackBot(secret, to=rule.to) if rule.to else Missing(f'a bot needs a Slack channel; add to = "#…" to '
                                                                    f"[alerts.channel.{rule.name}]")  # fmt: skip
     if wrong := check_url(secret):
-        return Missing(f"what {variable} says {wrong}" + (" and no bot's token" if rule.kind == "slack" else ""))
+        return Missing(f"{variable} {wrong}" + (" and no bot's token" if rule.kind == "slack" else ""))
     return SlackWebhook(secret) if rule.kind == "slack" else Webhook(secret)
 
 
 def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
-    """Return the dead-man switch, if the environment names one. Raises BadInput for what is no address."""
+    """Return the dead-man switch, if the environment names one.
+
+    Raises BadInput for what is no address.
+    """
     from phasegate.plan.alerts import PING
 
     url = alert_secrets(environ).get(PING, "")
@@ -176,9 +186,10 @@ def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
 
 
 def open_documents(url: str, /) -> Iterator[Exported | Unread]:
-    """Give the completion documents of a stranger's export, or of a Phasegate store, in the platform's layout.
+    """Give the completion documents of an export or a Phasegate store.
 
-    ``file:///PATH`` names a file or folder, ``sqlite:///PATH`` a store. Raises BadInput, NotFound.
+    In the platform's layout. ``file:///PATH`` names a file or folder, ``sqlite:///PATH`` a store. Raises BadInput,
+    NotFound.
     """
     # only the doctor reads these: no other command pays for the import
     from phasegate.stores.exported_files import read_exports
@@ -200,7 +211,10 @@ def _documents_of(path: Path) -> Iterator[Exported | Unread]:
 
 
 def open_tables(url: str, /) -> AbstractContextManager[Reader]:
-    """Open a snapshot of somebody's tables, read-only. Raises BadInput, NotFound, Unavailable."""
+    """Open a read-only snapshot of the tables at a URL.
+
+    Raises BadInput, NotFound, Unavailable.
+    """
     from phasegate.warehouses.duckdb.warehouse import read_only
 
     return read_only(_place_of(url, what="--warehouse", forms={"duckdb": "duckdb:///PATH"})[1])
@@ -215,13 +229,19 @@ def _place_of(url: str, *, what: str, forms: Mapping[str, str]) -> tuple[str, Pa
 
 
 def functions_of(plan: Plan) -> Mapping[str, PythonStep]:
-    """Import the functions of a plan's Python steps. Raises BadInput naming the step that cannot be found."""
+    """Import the functions of a plan's Python steps.
+
+    Raises BadInput naming the step that cannot be found.
+    """
     steps = [step for step in plan.steps.values() if step.kind == "python"]
     return {step.python: _imported(step.python, where=f"step {step.name}: python") for step in steps}
 
 
 def dates_of(plan: Plan) -> Dates | None:
-    """Import the function of a plan's calendar, None without one. Raises BadInput when it cannot be found."""
+    """Import the function of a plan's calendar, None without one.
+
+    Raises BadInput when it cannot be found.
+    """
     return None if plan.calendar is None else _imported(plan.calendar, where="calendar")
 
 

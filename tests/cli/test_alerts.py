@@ -53,7 +53,7 @@ def test_a_test_message_goes_to_every_channel_and_each_outcome_is_told(night: Ni
     done = night("alerts", "test")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        "channel  kind     hears of           test",
+        "channel  kind     gets               test",
         "ops      webhook  warning and worse  sent",
         "chat     slack    error              sent",
     ]
@@ -88,8 +88,8 @@ def test_a_missing_or_wrong_secret_is_named_with_its_variable_and_never_shown(
     assert "it has no secret; set PHASEGATE_ALERTS_OPS" in done.out
     assert 'a bot needs a Slack channel; add to = "#…" to [alerts.channel.chat]' in done.out
     monkeypatch.setenv("PHASEGATE_ALERTS_CHAT", "secret")
-    told = "what PHASEGATE_ALERTS_CHAT says is no URL that begins with https:// or http:// and no bot's token"
-    assert told in night("alerts", "test").out
+    refusal = "PHASEGATE_ALERTS_CHAT is no URL that begins with https:// or http:// and no bot's token"
+    assert refusal in night("alerts", "test").out
     monkeypatch.setenv("PHASEGATE_ALERTS_CHTA", "secret")
     done = night("alerts", "test")
     assert (done.code, done.err) == (2, "phasegate: PHASEGATE_ALERTS_CHTA: the plan has no channel chta; "
@@ -105,10 +105,10 @@ def test_a_plan_without_channels_has_nothing_to_test(night: Night) -> None:
     assert night("alerts", "test").code == 2
 
 
-def test_open_incidents_are_listed_with_who_was_told_and_what_to_type(night: Night, server: Server) -> None:
+def test_open_incidents_are_listed_with_what_was_sent_and_what_to_type(night: Night, server: Server) -> None:
     assert night("alerts").code == 2, "there is no state yet"
     night("begin", "2026-02-03.overnight")
-    assert night("alerts").out == "Nothing was ever evaluated: phasegate health\n"
+    assert night("alerts").out == "Nothing was evaluated yet: phasegate health --alert\n"
     server.queue = [Answers(500)]
     evaluate(night, wrong())
     done = night("alerts")
@@ -117,8 +117,8 @@ def test_open_incidents_are_listed_with_who_was_told_and_what_to_type(night: Nig
         "error: gamebook of 2026-02-03.overnight: the rows were written, but not reported",
         "  since 05:13, 3 h; found 1 time, last 08:12, 10 min",
         "  PG005 gamebook of 2026-02-03.overnight: 348 rows",
-        "  chat: told opened at 08:12",
-        "  ops: not told; opened is still to be sent (1 try: 127.0.0.1 answered 500, its turn is now)",
+        "  chat: opened sent at 08:12",
+        "  ops: nothing sent; opened pending (1 try: 127.0.0.1 answered 500, due now)",
         "  next: phasegate worker --until-idle",
         f"  id: {hashlib.sha256(b'gamebook of 2026-02-03.overnight').hexdigest()[:20]}",
         "",
@@ -139,7 +139,7 @@ def test_an_alert_that_could_not_be_sent_is_not_fine_and_is_sent_later(night: Ni
     evaluate(night, wrong())
     done = night("health", "--date", RUN[:10], "--alert")
     assert done.code == 2
-    assert "alerts to ops are kept and tried again: 127.0.0.1 answered 500" in done.err
+    assert "notifications to ops are stored and retried: 127.0.0.1 answered 500" in done.err
     server.answers = Answers()
     night.clock.at += HOUR
     assert night("health", "--date", RUN[:10], "--alert").code == 0
@@ -242,7 +242,7 @@ def test_an_incident_of_a_check_that_is_gone_is_named_and_closed_by_hand(night: 
     name = named.split()[1].rstrip(";")[:6]
     done = night("alerts", "close", name)
     assert done.code == 0, done.err
-    assert done.out.splitlines()[-1] == "An evaluation that still finds it opens it anew."
+    assert done.out.splitlines()[-1] == "If an evaluation still finds it, it is opened again."
     assert len(night("alerts", "--json").json["incidents"]) == 1
     assert sum(said.body["kind"] == "resolved" for said in server.said if said.path == "/secret") == 1
     assert night("alerts", "close", name).err == (
@@ -262,4 +262,4 @@ def test_closing_says_whom_it_could_not_tell_and_what_it_could_not_find(night: N
     done = night("alerts", "close", key, "--json")
     assert done.code == 2
     assert done.json["state"] == "resolved"
-    assert "alerts to ops are kept and tried again: 127.0.0.1 answered 500" in done.err
+    assert "notifications to ops are stored and retried: 127.0.0.1 answered 500" in done.err

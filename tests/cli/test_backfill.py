@@ -74,7 +74,7 @@ def test_cascade_builds_in_what_drifted_and_the_finding_is_gone(drifted: Days) -
         f"{day(4)}.overnight  analytics  window changed on 1 date  -\n"
         "\n"
         "4 runs brought up to date.\n"
-        "4 triggers held back; a run's are sent by: phasegate redrive RUN\n"
+        "4 triggers held back; to send those of a run: phasegate redrive RUN\n"
     )
     assert drifted.form() == {day(1): None, day(2): 101, day(3): 103, day(4): 107}
     assert drifted("status").code == 0
@@ -84,7 +84,7 @@ def test_cascade_builds_in_what_drifted_and_the_finding_is_gone(drifted: Days) -
 def test_without_cascade_a_drift_is_named_and_left(drifted: Days) -> None:
     done = fill(drifted, 1, 4)
     assert done.code == 0
-    assert done.out == "4 phases built before earlier dates changed, and left so: --cascade builds them anew\n"
+    assert done.out == "4 phases built before earlier dates changed, and not rebuilt: --cascade rebuilds them\n"
     assert drifted.form()[day(4)] == 7
 
 
@@ -108,7 +108,7 @@ def test_a_date_without_data_is_named_with_its_steps(days: Days) -> None:
         "2026-02-02.overnight  raw    -    gamebook, odds\n"
         "\n"
         "0 runs brought up to date.\n"
-        "1 run without data of a step: have it scraped, and reported by: phasegate complete STEP --run RUN\n"
+        "1 run without data of a step: load it, then report it: phasegate complete STEP --run RUN\n"
     )
     document = fill(days, 1, 2, "--mode", "overnight", "--json").json
     assert document["runs"] == [
@@ -229,7 +229,7 @@ def test_a_backfill_that_is_told_to_stop_finishes_its_unit_and_says_how_to_go_on
         patched.setattr(backfill, "_bar", bar_that([], lambda: os.kill(os.getpid(), signal.SIGTERM)))
         done = fill(days, 1, 3, "--steps", "points")
     assert done.code == 1
-    assert done.err.endswith("phasegate: stopped before the end; start it again with the same arguments to go on\n")
+    assert done.err.endswith("phasegate: stopped before the end; run the same command again to continue\n")
     assert "brought up to date" not in done.out
     assert builds(days) == [2, 1, 1]
     done = fill(days, 1, 3, "--steps", "points", "--json")

@@ -85,7 +85,7 @@ def test_a_date_that_nothing_is_known_of_exits_with_2_and_names_what_asks(season
     season.clock.at = MORNING + 6 * DAY_S
     done = season("calendar", "--from", "2026-02-09")
     assert done.code == 2
-    assert "the calendar knows nothing of 2026-02-09" in done.out
+    assert "the calendar has no answer for 2026-02-09" in done.out
     assert "phasegate reconcile --from 2026-02-09 --to 2026-02-10 --fix" in done.out
 
 
@@ -134,7 +134,7 @@ def test_a_mode_that_nobody_uses_is_missed_and_named(season: Night) -> None:
     done = season("calendar", "--from", "2026-02-03", "--to", "2026-02-03")
     assert (done.code, grid(done.out)["raw"][2]) == (1, "M")
     assert done.err == (
-        "phasegate: no run of mode noon in these dates; if nobody uses it, ask for the others: --mode overnight\n"
+        "phasegate: no run of mode noon in these dates; if it is not used, name the others: --mode overnight\n"
     )
     assert season("calendar", "--from", "2026-02-03", "--to", "2026-02-03", "--mode", "overnight").code == 0
 
@@ -156,7 +156,7 @@ def test_a_season_is_what_the_store_knows_of_it(season: Night) -> None:
     done = season("calendar", "--season", "2025-26")
     assert done.out.startswith("2026-02-01 to 2026-02-05")
     assert season("calendar", "--season", "2024-25").code == 2
-    assert "nothing is known of these dates" in season("calendar", "--season", "2024-25").err
+    assert "nothing is stored about these dates" in season("calendar", "--season", "2024-25").err
 
 
 def test_a_document_that_cannot_be_read_is_unknown(season: Night) -> None:
@@ -173,9 +173,9 @@ def test_a_document_that_cannot_be_read_is_unknown(season: Night) -> None:
     [
         (["--month", "2026-13"], "--month '2026-13': write YYYY-MM"),
         (["--season", "2025-27"], "--season '2025-27': write YYYY-YY"),
-        (["--season", "2025-26", "--month", "2026-02"], "three ways to say which dates"),
+        (["--season", "2025-26", "--month", "2026-02"], "give only one of --month, --season and --from"),
         (["--to", "2026-02-03"], "--to 2026-02-03 needs --from"),
-        (["--from", "2026-02-03", "--to", "2026-02-01"], "2026-02-03 lies after 2026-02-01; swap them"),
+        (["--from", "2026-02-03", "--to", "2026-02-01"], "2026-02-03 is after 2026-02-01; swap them"),
     ],
 )
 def test_bad_input_is_one_line(night: Night, arguments: list[str], why: str) -> None:

@@ -57,8 +57,8 @@ def test_an_older_report_is_refused_and_that_is_a_finding(night: Night) -> None:
 
 def test_a_failure_is_noted_and_shown(night: Night) -> None:
     done = night("complete", "odds", "--run", RUN, "--status", "failed", "--error", "source is down")
-    assert (done.code, done.out.splitlines()[0]) == (0, "odds of 2026-02-03.overnight: noted.")
-    assert "nobody has reported it yet; last try: source is down" in night("why", RUN).out
+    assert (done.code, done.out.splitlines()[0]) == (0, "odds of 2026-02-03.overnight: recorded.")
+    assert "not reported yet; last try: source is down" in night("why", RUN).out
 
 
 def test_rows_that_the_table_does_not_hold_are_a_finding(night: Night) -> None:

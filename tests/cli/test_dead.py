@@ -82,7 +82,7 @@ def test_redrive_of_a_step_asks_for_it_again_and_after_the_mend_it_is_built(bad:
     assert (done.code, done.out) == (
         0,
         "request player_game of 2026-02-03.overnight\n"
-        "1 dead letter brought back; a worker serves them: phasegate worker --until-idle\n",
+        "1 dead letter brought back; to process them: phasegate worker --until-idle\n",
     )
     assert bad("worker", "--until-idle").code == 0
     assert "generation 2, 08:15, 0 s ago: player_game changed" in bad("why", RUN, "--phase", "analytics").out

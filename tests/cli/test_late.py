@@ -28,7 +28,7 @@ def test_yesterday_is_looked_at_unless_another_date_is_named(timed: Night) -> No
         "step",
         "verdict",
         "expected",
-        "came",
+        "arrived",
         "late",
         "by",
         "reason",
@@ -44,7 +44,7 @@ def test_what_came_more_than_four_hours_after_its_time_is_late_and_exits_with_1(
     timed.scrape(10)
     done = timed("late")
     assert done.code == 1
-    assert "late     03:00     07:01  4 h 01           phasegate why 2026-02-03.overnight" in done.out
+    assert "late     03:00     07:01    4 h 01           phasegate why 2026-02-03.overnight" in done.out
     timed.clock.at = MORNING
     timed.scrape(10, version=2)
     assert timed("late").out.splitlines()[1] == done.out.splitlines()[1]
@@ -54,7 +54,8 @@ def test_what_never_came_is_named_with_the_command_that_reports_it(timed: Night)
     assert timed("begin", RUN).code == 0
     done = timed("late")
     assert done.code == 1
-    assert "never    03:00           5 h 12   nobody reported it  phasegate complete gamebook --run " + RUN in done.out
+    row = "never    03:00              5 h 12   it was not reported  phasegate complete gamebook --run " + RUN
+    assert row in done.out
     assert timed("complete", "gamebook", "--run", RUN, "--status", "failed", "--error", "HTTP 503").code == 0
     assert "the last try failed: HTTP 503" in timed("late").out
 
@@ -63,7 +64,7 @@ def test_what_is_not_due_is_awaited(timed: Night) -> None:
     assert timed("begin", "2026-02-04.overnight").code == 0
     done = timed("late", "--date", "2026-02-04")
     assert done.code == 0
-    assert "awaited  5 Feb 03:00                 nobody reported it; late from 5 Feb 07:00" in done.out
+    assert "awaited  5 Feb 03:00                    it was not reported; late from 5 Feb 07:00" in done.out
 
 
 def test_of_a_span_only_what_needs_looking_at_is_shown_and_all_is_counted(timed: Night) -> None:
@@ -125,7 +126,7 @@ def test_it_opens_no_warehouse_and_writes_nothing(timed: Night) -> None:
         (["--date", "3 Feb"], "date '3 Feb': write YYYY-MM-DD"),
         (["--date", "2026-02-03", "--from", "2026-02-01"], "--date is one date, --from and --to a span"),
         (["--to", "2026-02-01"], "--to 2026-02-01 needs --from"),
-        (["--from", "2026-02-03", "--to", "2026-02-01"], "--from 2026-02-03 lies after --to 2026-02-01; swap them"),
+        (["--from", "2026-02-03", "--to", "2026-02-01"], "--from 2026-02-03 is after --to 2026-02-01; swap them"),
     ],
 )
 def test_bad_input_is_one_line(timed: Night, arguments: list[str], why: str) -> None:

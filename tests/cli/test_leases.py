@@ -30,9 +30,9 @@ def test_leases_shows_who_writes_what_and_how_long_they_may(night: Night) -> Non
             "errors": [],
         }
         night.clock.at += 100
-        assert "ran out 1 min ago" in night("leases").out
+        assert "expired 1 min ago" in night("leases").out
         step.fail("too late")
-    assert night("leases").out == "Nobody holds a lease.\n"
+    assert night("leases").out == "No lease is held.\n"
     assert "  free  begin gamebook\n" in night("leases", "--all").out
 
 

@@ -31,7 +31,7 @@ def test_one_phase_is_held_while_the_others_go_on(night: Night) -> None:
     night("worker", "--until-idle")
     states = {phase["phase"]: phase["state"] for phase in night("status", "--json").json["phases"]}
     assert states == {"raw": "complete", "analytics": "paused"}
-    assert "held by hand" in night("why", RUN).out
+    assert "paused by hand" in night("why", RUN).out
     assert night("pause", RUN, "--resume", "--json").json == {"run": RUN, "resumed": ["analytics"]}
 
 
@@ -53,7 +53,7 @@ def test_the_modes_of_a_date_are_held_one_by_one(days: Days) -> None:
     ("arguments", "error"),
     [
         ((RUN, "--phase", "nope"), "pause: unknown phase 'nope' in mode overnight; it has raw, analytics, precompute"),
-        ((RUN, "--resume", "--reason", "x"), "pause: --reason goes with holding, not with --resume; leave it out"),
+        ((RUN, "--resume", "--reason", "x"), "pause: --reason is for pausing, not for --resume; leave it out"),
         (("2026-02-03.daily",), "run '2026-02-03.daily': unknown mode 'daily'; the plan has overnight"),
     ],
 )

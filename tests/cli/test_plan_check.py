@@ -46,7 +46,7 @@ def test_plan_check_shows_phases_gates_steps_and_their_order(night: Night) -> No
         == """\
 nba: 3 phases, 4 steps, 1 mode (overnight), times in America/New_York
 
-phase       after      mode       waits for       opens                                                    tells
+phase       after      mode       waits for       opens                                                    triggers
 raw         -          overnight  gamebook, odds  when all are fresh                                       \
 analytics (by begin)
 analytics   raw        overnight  player_game*    when all are fresh, or at 10:00 +1d with those marked *  \
@@ -106,7 +106,7 @@ nba: 2 phases, 3 steps, 2 modes (overnight, same_day), times in America/New_York
 a change rebuilds windows up to 3 days after its date
 
 phase      after  mode       starts by                      reports             waits for         \
-opens                                          tells
+opens                                          triggers
 raw        -      overnight  schedule last_game_end + 90 m  -                   gamebook, report  \
 when all are fresh                             analytics (by begin)
 raw        -      same_day   run                            -                   gamebook, report  \

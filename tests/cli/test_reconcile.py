@@ -117,8 +117,8 @@ def test_that_night_is_reported_then_mended_by_one_command(five: Night) -> None:
 
     done = five("reconcile", *SPAN, "--fix")
     assert (done.code, done.err) == (0, ""), done.out
-    assert done.out.index("Mending:") < done.out.index("commands given, 0 failed")
-    assert "Looked again: nothing is left." in done.out
+    assert done.out.index("Fixing:") < done.out.index("commands run, 0 failed")
+    assert "Checked again: nothing is left." in done.out
     assert five.sql("SELECT count(*), sum(points) FROM nba_precompute.cache") == [(10, 90.0)]
     fired, began = five.documents()[ANALYTICS][0], five.documents()[PRECOMPUTE][0]
     assert isinstance(fired, dict)
@@ -150,7 +150,7 @@ def test_what_only_a_person_can_mend_is_left_and_named(five: Night) -> None:
     five.sql(f"UPDATE nba_raw.gamebook SET points = 99 WHERE game_date = '{DATE}'")
     done = five("reconcile", *SPAN, "--fix")
     assert done.code == 1
-    assert "Nothing of this can be mended by a command" in done.out
+    assert "No command of Phasegate can fix this" in done.out
     assert f"phasegate begin {RUN} --step gamebook -- COMMAND" in done.out
 
 
@@ -176,8 +176,8 @@ def test_the_last_days_are_those_of_the_pipelines_zone(five: Night) -> None:
     ("arguments", "said"),
     [
         (("--days", "3", "--from", DATE), "--days and --from"),
-        (("--from", "2026-02-04", "--to", DATE), "lies after"),
-        (("--from", "1999-01-01"), "are looked at; ask for a part"),
+        (("--from", "2026-02-04", "--to", DATE), "is after"),
+        (("--from", "1999-01-01"), "are read at once; name fewer"),
         (("--from", "soon"), "write YYYY-MM-DD"),
         (("--phase", "analitics"), "unknown phase 'analitics'"),
         (("--days", "0"), "0"),

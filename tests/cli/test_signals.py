@@ -40,7 +40,7 @@ class Slow:
         self.process.send_signal(number)
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            if line.startswith(f"phasegate: {number.name}: finishing the unit in hand"):
+            if line.startswith(f"phasegate: {number.name}: finishing the unit in progress"):
                 return
         raise AssertionError("the worker ended without a word")
 
@@ -107,4 +107,4 @@ def test_begin_that_is_told_to_stop_ends_its_command_and_reports_the_failure(
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
     assert out.startswith(f"gamebook of {RUN}: the command was ended by {number.name}; reported as failed.\n")
-    assert night("leases").out == "Nobody holds a lease.\n"
+    assert night("leases").out == "No lease is held.\n"

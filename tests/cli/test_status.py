@@ -97,7 +97,7 @@ def test_a_degraded_phase_is_a_finding(night: Night) -> None:
     done = night("status")
     assert done.code == 1
     assert "raw         degraded  1    odds     09:12, 0 s  phasegate complete odds" in done.out
-    assert "went out without odds" in night("why", RUN).out
+    assert "fired without odds" in night("why", RUN).out
 
 
 def test_a_phase_past_its_deadline_that_has_not_fired_is_a_finding(night: Night) -> None:
@@ -112,7 +112,7 @@ def test_a_phase_past_its_deadline_that_has_not_fired_is_a_finding(night: Night)
     assert done.code == 1
     assert "raw    overdue       gamebook, odds  08:12, 1 h" in done.out
     assert "1 run, 1 phase: 1 waiting, 1 of them overdue." in done.out
-    assert "waiting for gamebook, odds; past its deadline, kept shut by gamebook" in night("why", RUN).out
+    assert "waiting for gamebook, odds; past its deadline, waiting for critical gamebook" in night("why", RUN).out
 
 
 def test_messages_in_quarantine_are_a_finding(night: Night) -> None:
@@ -130,7 +130,7 @@ def test_what_can_be_read_is_shown_beside_what_cannot_and_the_exit_says_so(night
     assert done.code == 2
     assert "raw         complete" in done.out
     assert done.err == (
-        f"phasegate: document phase:nba:analytics:{RUN}: has schema 99, this build knows up to 1: upgrade phasegate\n"
+        f"phasegate: document phase:nba:analytics:{RUN}: has schema 99, this build reads up to 1: upgrade phasegate\n"
     )
     assert night("status", "--json").json["errors"] == [done.err.removeprefix("phasegate: ").strip()]
     assert night("why", RUN).code == 2

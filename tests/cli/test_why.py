@@ -41,8 +41,8 @@ precompute: waiting since 08:14, 3 h
   waiting for report
   works on analytics generation 1
   step    state       since       reason
-  report  unreported  08:14, 3 h  nobody has reported it yet
-  looked at again now, or when something is reported
+  report  unreported  08:14, 3 h  not reported yet
+  checked again now, or when a report arrives
   next: phasegate complete report --run 2026-02-03.overnight
 """
     )
@@ -77,14 +77,14 @@ def test_why_names_what_is_dead_and_the_command_that_brings_it_back(night: Night
 2026-02-03.overnight, seen at 08:16 America/New_York
 
 analytics: dead since 08:16, 0 s
-  something is not tried again by itself
+  something is dead: it is not retried
   works on raw generation 2
   step         state  since       reason
   player_game  dead   08:16, 0 s  stale against raw.gamebook; SQL for table nba_analytics.player_game: Binder Error: \
 Referenced column "nope" not found in FROM clause!
   generation 1, 08:14, 2 min ago: everything expected was fresh
     acknowledged by precompute
-  looked at again at 08:26, in 10 min, or when something is reported
+  checked again at 08:26, in 10 min, or when a report arrives
   next: phasegate redrive 2026-02-03.overnight --step player_game
 """
     )
@@ -138,7 +138,7 @@ def test_why_as_json_has_members_and_generations(night: Night) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("2026-02-09",), "run 2026-02-09.overnight is not open: nothing was reported for it and no trigger came; "
+        (("2026-02-09",), "run 2026-02-09.overnight is not open: nothing was reported for it and no trigger arrived; "
                           "see phasegate status"),
         ((RUN, "--phase", "nope"), "unknown phase 'nope'; the plan has raw, analytics, precompute"),
         (("2026-02-03.daily",), "run '2026-02-03.daily': unknown mode 'daily'; the plan has overnight"),
@@ -162,7 +162,7 @@ def test_of_a_run_that_is_void_it_is_said_why_and_that_nothing_behind_it_begins(
         "raw: void since 08:12, 0 s",
         "  the hall was on fire",
         "",
-        "analytics: not open, since what comes before is void",
+        "analytics: not open, since the phase before is void",
     ]
 
 

@@ -64,7 +64,7 @@ def test_a_document_that_cannot_be_handled_is_named_put_off_and_the_exit_says_so
     night.rewrite(f"phase:nba:raw:{RUN}", gate={})
     done = night("sweep", "--json")
     assert done.code == 2
-    assert done.json["looked_at"] == 1
+    assert done.json["swept"] == 1
     (error,) = done.json["errors"]
     assert error.startswith(f"BadDocument: document phase:nba:raw:{RUN}: cannot be read: ")
     assert done.err == f"phasegate: {error}\n"
@@ -74,6 +74,6 @@ def test_a_document_that_cannot_be_handled_is_named_put_off_and_the_exit_says_so
 def test_sweep_says_how_much_it_looked_at_and_what_comes_next(night: Night) -> None:
     night("begin", RUN)
     done = night("sweep")
-    assert (done.code, done.out) == (0, "Looked at 0 documents; next due at 5 Feb 08:12.\n")
+    assert (done.code, done.out) == (0, "Swept 0 documents; next due at 5 Feb 08:12.\n")
     night.clock.at += 86_400
-    assert night("sweep", "--json").json == {"looked_at": 1, "next_due": "2026-02-06T13:12:00Z", "errors": []}
+    assert night("sweep", "--json").json == {"swept": 1, "next_due": "2026-02-06T13:12:00Z", "errors": []}

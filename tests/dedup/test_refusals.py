@@ -77,7 +77,7 @@ def test_what_cannot_be_compared_is_refused_by_name_whatever_the_shape(case: str
         ),
         ([{"k": 1, "v": 1}, {"v": 1, "x": 2}], "row 2: no column 'k'; it has v, x"),
         ([{"k": 1, "v": 1}, {}], "row 2: no column 'k'; it has none"),
-        ([{"k": 1, "v": 1}, [1, 2]], "row 2: a list is no row; give mappings from column to value"),
+        ([{"k": 1, "v": 1}, [1, 2]], "row 2: a list is not a row; give mappings from column to value"),
         (
             [{"k": 1, "v": 1, "x": object()}, {"k": 1, "v": 1, "x": object()}],
             "two rows differ in a object, which has no order; give a version, or plain values",

@@ -68,11 +68,11 @@ def opened(phase: str, mode: str, *told: tuple[str, Status], plan: Plan = WHOLE,
 
 
 def cells(
-    *phases: Phase, now: float, mode: str = "night", day: Day | None = GAMES, plan: Plan = WHOLE, told: str = "",
-    inside: bool = True,
+    *phases: Phase, now: float, mode: str = "night", day: Day | None = GAMES, plan: Plan = WHOLE,
+    calendar_error: str = "", inside: bool = True,
 ) -> dict[str, Cell]:  # fmt: skip
     named = {(plan.steps[next(iter(one.gate.members))].phase, mode): one for one in phases}
-    known = DateFacts(day=day, calendar=plan.calendar is not None, phases=named, told=told)
+    known = DateFacts(day=day, calendar=plan.calendar is not None, phases=named, calendar_error=calendar_error)
     found = cover(plan, on=ON, known=known, now=now, modes=[mode], inside=inside)
     assert {cell.run for cell in found} <= {f"{ON}.{mode}"}
     return {cell.phase: cell for cell in found}
@@ -131,7 +131,7 @@ def test_what_went_out_without_some_is_partial() -> None:
     short = Firing(generation=1, stamps={"box": ABSENT, "odds": Stamp("10-0")}, at=END, by="a", missing=("box",))
     found = cells(replace(raw, firings=(short,)), now=END + 100 * HOUR)["raw"]
     assert (found.state, found.command) == ("PARTIAL", f"phasegate complete box --run {ON}.night")
-    assert "went out without box" in found.reason
+    assert "fired without box" in found.reason
 
 
 def test_a_run_built_before_earlier_dates_changed_is_partial() -> None:
@@ -159,9 +159,9 @@ def test_void_and_quiet_days_and_days_that_nobody_knows() -> None:
     off = Day(date=ON, state="void", reason="postponed")
     assert states(cells(now=now, day=off)) == {"raw": "VOID", "analytics": "VOID"}
     unknown = cells(now=now, day=None)["raw"]
-    assert (unknown.state, unknown.reason) == ("UNKNOWN", f"the calendar knows nothing of {ON}")
+    assert (unknown.state, unknown.reason) == ("UNKNOWN", f"the calendar has no answer for {ON}")
     assert unknown.command == f"phasegate reconcile --from {ON} --to {ON} --fix"
-    assert cells(now=now, day=None, told="down")["raw"].command == "phasegate sweep"
+    assert cells(now=now, day=None, calendar_error="down")["raw"].command == "phasegate sweep"
     assert cells(now=OVER - 30 * HOUR, day=None) == {}, "a date ahead need not be known"
 
 

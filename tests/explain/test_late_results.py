@@ -53,7 +53,7 @@ def test_a_pipeline_says_what_came_late_without_its_warehouse() -> None:
     found = opened.pipeline.views.lateness.evaluate(DAY, DAY)
     [finding] = found.findings
     assert (found.verdict, finding.code, finding.subject) == ("finding", "PG020", f"{RUN} load.orders")
-    assert finding.text == "came 5 h 00 after it was expected"
+    assert finding.text == "arrived 5 h 00 after it was expected"
 
 
 def test_what_came_in_time_is_ok_and_counted() -> None:
@@ -69,7 +69,7 @@ def test_an_empty_report_is_no_delivery() -> None:
     opened.clock.at = LAST_END + 7 * HOUR
     [finding] = opened.pipeline.views.lateness.evaluate(DAY, DAY).findings
     assert finding.code == "PG021"
-    assert finding.text == "expected 5 h 00 ago and never came, reported empty: no rows of this date"
+    assert finding.text == "expected 5 h 00 ago and never arrived: reported empty: no rows of this date"
 
 
 def test_a_run_that_an_operator_voided_expects_nothing() -> None:
@@ -88,7 +88,7 @@ def test_a_calendar_that_failed_is_not_evaluated_and_says_why() -> None:
     opened.clock.at = LAST_END + 7 * HOUR
     found = opened.pipeline.views.lateness.evaluate(DAY, DAY)
     assert found.verdict == "not evaluated"
-    assert found.error == (f"the calendar knows nothing of {DAY} (ConnectionError: the source does not answer)")
+    assert found.error == (f"the calendar has no answer for {DAY} (ConnectionError: the source does not answer)")
 
 
 def test_what_was_learned_long_before_a_date_was_over_is_believed_no_more() -> None:
@@ -157,9 +157,9 @@ def test_reading_changes_nothing() -> None:
 
 def test_a_span_that_is_the_wrong_way_round_or_endless_is_refused() -> None:
     opened, _ = made()
-    with pytest.raises(BadInput, match="2026-02-03 lies after 2026-02-01; swap them"):
+    with pytest.raises(BadInput, match="2026-02-03 is after 2026-02-01; swap them"):
         opened.pipeline.views.lateness.evaluate(DAY, "2026-02-01")
-    with pytest.raises(BadInput, match=f"at most {DAYS_MAX:,} are looked at"):
+    with pytest.raises(BadInput, match=f"at most {DAYS_MAX:,} are read at once"):
         opened.pipeline.views.lateness.evaluate("1990-01-01", DAY)
 
 

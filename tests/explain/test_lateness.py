@@ -138,7 +138,9 @@ def test_what_the_calendar_does_not_know_is_not_evaluated_and_names_what_has_it_
         ("", f"phasegate reconcile --from {ON} --to {ON} --fix"),
         ("down", "phasegate sweep"),
     ):
-        rows = judge(plan, on=ON, known=DateFacts(day=None, calendar=True, told=source_error), now=END + 24 * HOUR)
+        rows = judge(
+            plan, on=ON, known=DateFacts(day=None, calendar=True, calendar_error=source_error), now=END + 24 * HOUR
+        )
         assert {row.verdict for row in rows} == {"unknown"}
         assert {row.command for row in rows} == {command}
         found = outcome(rows)
@@ -169,7 +171,7 @@ def test_findings_name_the_run_the_step_and_what_to_type() -> None:
     assert (box.code, box.subject, box.text) == (
         "PG020",
         f"{ON}.overnight raw.box",
-        "came 5 h 00 after it was expected",
+        "arrived 5 h 00 after it was expected",
     )
     assert box.evidence == {
         "expected_at": "2026-02-04T06:30:00Z", "late_at": "2026-02-04T10:30:00Z", "arrived_at": "2026-02-04T11:30:00Z",
@@ -203,7 +205,7 @@ REFUSED = {
     "form": ("expected_by.overnight = 7", "[step.box] expected_by.overnight: is 7, wanted"),
     "type": ("expected_by = 7", "[step.box] expected_by: is 7, wanted"),
     "empty": ("expected_by = {}", '[step.box] expected_by: is empty, wanted a time, or one for a mode: { overnight = "07:00 +1d" }'),
-    "mode": ('expected_by.same_day = "07:00"', '[step.box] expected_by.same_day: "same_day" is no mode that has the step'),
+    "mode": ('expected_by.same_day = "07:00"', '[step.box] expected_by.same_day: "same_day" is not a mode with this step'),
     "opening": ('expected_by = "open + 8h"', '"open + 8h" counts from the opening of the run, so one that is never opened would never be late'),
     "zone": ('expected_by = "07:00"\nexpected_zone = "America/New_Yrok"', 'expected_zone: unknown time zone "America/New_Yrok"; did you mean'),
     "zone without a local time": (f'{BOX}\nexpected_zone = "UTC"', "expected_zone: does nothing: no time of expected_by is a local one"),

@@ -262,7 +262,7 @@ def test_lines_of_the_odds_that_cannot_be_fetched_leave_the_night_without_them_o
     played = play(Failing("props"), tmp_path)
     assert [row["status"] for row in played.of("odds_api_player_points_props")] == ["failed", "failed"]
     assert played.replay.gates["raw"] == (4, 4)
-    told = "is degraded: generation 1 went out without odds_api_player_points_props"
+    told = "is degraded: generation 1 fired without odds_api_player_points_props"
     assert played.replay.unsettled == tuple(f"raw of 2026-02-03.{mode} {told}" for mode in ("overnight", "same_day"))
 
 

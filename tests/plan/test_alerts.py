@@ -60,9 +60,9 @@ digest = false
     ("text", "error"),
     [
         ("[alerts]\nquite = 1\n" + OPS, '6: alerts: unknown key "quite"; did you mean "quiet"?'),
-        ('[alerts]\ndigest = "08:00"\n', "6: [alerts] digest: does nothing: nobody is told;"),
+        ('[alerts]\ndigest = "08:00"\n', "6: [alerts] digest: does nothing: the plan has no channel;"),
         ('[alerts]\ndigest = "8:00"\n' + OPS, '6: [alerts] digest: is "8:00", wanted a local time such as "08:00"'),
-        ('[alerts]\ndigest = "08:00"\n' + OPS + "digest = false\n", "6: [alerts] digest: does nothing: no channel"),
+        ('[alerts]\ndigest = "08:00"\n' + OPS + "digest = false\n", "6: [alerts] digest: does nothing: each channel"),
         ('[alerts]\nquiet = "07:00 .. 07:00"\n' + OPS, '6: [alerts] quiet: is "07:00 .. 07:00", wanted two local'),
         ('[alerts]\nquiet = "22:00"\n' + OPS, '6: [alerts] quiet: is "22:00", wanted two local times such as'),
         ('[alerts]\nescalate_after = "0h"\n' + OPS, '6: [alerts] escalate_after: is "0h", wanted a length'),

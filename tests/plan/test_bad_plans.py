@@ -271,17 +271,17 @@ BAD = {
     "expect unknown": (
         'expect = "*"',
         'expect = ["player_games"]',
-        '8: [phase.analytics] modes.overnight.expect: "player_games" is no step of phase "analytics"; did you mean "player_game"? known: player_game, team_game',
+        '8: [phase.analytics] modes.overnight.expect: "player_games" is not a step of phase "analytics"; did you mean "player_game"? known: player_game, team_game',
     ),
     "expect other phase": (
         'expect = "*"',
         'expect = ["gamebook"]',
-        '8: [phase.analytics] modes.overnight.expect: "gamebook" is no step of phase "analytics"; known: player_game, team_game',
+        '8: [phase.analytics] modes.overnight.expect: "gamebook" is not a step of phase "analytics"; known: player_game, team_game',
     ),
     "critical not expected": (
         'expect = "*"',
         'expect = ["team_game"]',
-        '8: [phase.analytics] modes.overnight.critical: "player_game" is not in expect, so the gate would never look at it; add it there',
+        '8: [phase.analytics] modes.overnight.critical: "player_game" is not in expect, so the gate would never check it; add it there',
     ),
     "share high": (
         MODE,
@@ -396,7 +396,7 @@ BAD = {
     "send nobody": (
         'after = "raw"\n',
         'after = "raw"\nsends = [{ topic = "a", ack = "begin" }]\n',
-        '8: [phase.analytics] sends[0].ack: no phase comes after "analytics", so nobody begins; use "completion" or "publish"',
+        '8: [phase.analytics] sends[0].ack: no phase comes after "analytics", so none would begin; use "completion" or "publish"',
     ),
     "send phase publish": (
         'after = "raw"\n',
@@ -456,7 +456,7 @@ BAD = {
     "no kind": (
         "external = true\n",
         "",
-        '10: [step.gamebook]: does not say what builds it; write sql = "FILE", python = "MODULE:FUNCTION" or external = true',
+        '10: [step.gamebook]: has nothing that builds it; write sql = "FILE", python = "MODULE:FUNCTION" or external = true',
     ),
     "two kinds": (
         "external = true\n",
@@ -486,7 +486,7 @@ BAD = {
     "needs phase": (
         'needs = ["raw.gamebook", "team_game"]',
         'needs = ["raw.team_game"]',
-        '26: [step.player_game] needs: "team_game" is no step of "raw"; write "analytics.team_game"',
+        '26: [step.player_game] needs: "team_game" is not a step of "raw"; write "analytics.team_game"',
     ),
     "needs twice": (
         'needs = ["raw.gamebook", "team_game"]',
@@ -551,7 +551,7 @@ BAD = {
     "attempts ext": (
         "external = true\n",
         "external = true\nattempts_max = 3\n",
-        "13: [step.gamebook] attempts_max: does nothing here: nobody is asked for this step without topic; remove it",
+        "13: [step.gamebook] attempts_max: does nothing here: without topic no requests are sent for this step; remove it",
     ),
     "attempts zero": (
         'sql = "sql/team_game.sql"',
@@ -783,5 +783,5 @@ def test_an_sql_file_that_cannot_be_read_is_named(error: Exception, why: str) ->
 
 
 def test_a_plan_with_sql_and_no_folder_says_so() -> None:
-    with pytest.raises(BadInput, match="nobody gave a folder to read"):
+    with pytest.raises(BadInput, match="there is no folder to read"):
         load_plan(PLAN)

@@ -62,22 +62,22 @@ STARTED = {
     "start by hand of a later phase": (
         'after = "raw"',
         'after = "raw"\nstart = "run"',
-        '13: [phase.analytics] start: "run" is by hand only, so the triggers of "raw" would be refused, and it would never begin; remove it',
+        '13: [phase.analytics] start: "run" opens by hand only, so triggers of "raw" would be refused, and it would never begin; remove it',
     ),
     "start by hand of a later phase in a mode": (
         'deadline = "18:00"',
         'deadline = "18:00", start = "run"',
-        '14: [phase.analytics] modes.same_day.start: "run" is by hand only, so the triggers of "raw" would be refused, and it would never begin; remove it',
+        '14: [phase.analytics] modes.same_day.start: "run" opens by hand only, so triggers of "raw" would be refused, and it would never begin; remove it',
     ),
     "start after the deadline": (
         'deadline = "18:00"',
         'deadline = "18:00", start = "schedule 18:00"',
-        '14: [phase.analytics] modes.same_day.start: mode "same_day" would start when its deadline is over; write an earlier start, or a later deadline',
+        '14: [phase.analytics] modes.same_day.start: mode "same_day" would start after its deadline; write an earlier start, or a later deadline',
     ),
     "start after the deadline's anchor": (
         'after = "raw"',
         'after = "raw"\nstart = "schedule last_game_end + 1d"',
-        '13: [phase.analytics] start: mode "overnight" would start when its deadline is over; write an earlier start, or a later deadline',
+        '13: [phase.analytics] start: mode "overnight" would start after its deadline; write an earlier start, or a later deadline',
     ),
 }
 DEADLINES = {
@@ -171,17 +171,17 @@ REPORTS = {
     "reports overlap": (
         DAY,
         '"12:00 .. 18:01"',
-        '14: [phase.analytics] modes.same_day.reports: some hours of mode "same_day" are of mode "overnight" too, so a report would be of both; let one end where the other begins',
+        '14: [phase.analytics] modes.same_day.reports: hours of mode "same_day" are of mode "overnight" too, so a report would be of both; let one end where the other begins',
     ),
     "reports overlap on the next day": (
         DAY,
         '"11:59 +1d .. 18:00 +1d"',
-        '14: [phase.analytics] modes.same_day.reports: some hours of mode "same_day" are of mode "overnight" too, so a report would be of both; let one end where the other begins',
+        '14: [phase.analytics] modes.same_day.reports: hours of mode "same_day" are of mode "overnight" too, so a report would be of both; let one end where the other begins',
     ),
     "reports overlap across phases": (
         'modes.same_day = { expect = "*", start = "run" }',
         'modes.same_day = { expect = "*", start = "run", reports = "06:00 .. 18:30" }',
-        '13: [phase.analytics] modes.overnight.reports: some hours of mode "overnight" are of mode "same_day" too, so a report would be of both; let one end where the other begins',
+        '13: [phase.analytics] modes.overnight.reports: hours of mode "overnight" are of mode "same_day" too, so a report would be of both; let one end where the other begins',
     ),
     "reports differ between phases": (
         'modes.same_day = { expect = "*", start = "run" }',
@@ -196,7 +196,7 @@ REPORTS = {
     "reports without anybody who reports": (
         "[step.gamebook]",
         '[phase.own]\nmodes.hourly = { expect = "*", reports = "00:00 .. 01:00" }\n[step.mine]\nphase = "own"\nsql = "sql/any.sql"\ntable = "a.b"\nkey = ["d"]\npartition = "d"\n[step.gamebook]',
-        '17: [phase.own] modes.hourly.reports: does nothing: mode "hourly" has no external step, and nobody reports others; remove it',
+        '17: [phase.own] modes.hourly.reports: does nothing: mode "hourly" has no external step, and only external steps are reported; remove it',
     ),
 }
 BAD = STARTED | DEADLINES | REPORTS

@@ -65,7 +65,7 @@ NEEDS = {
     "step of another phase": (
         WINDOW,
         '{ step = "raw.team_game", back = "20d" }',
-        '38: [step.player_game] needs: "team_game" is no step of "raw"; write "analytics.team_game"',
+        '38: [step.player_game] needs: "team_game" is not a step of "raw"; write "analytics.team_game"',
     ),
     "list in the list": (
         WINDOW,
@@ -132,12 +132,12 @@ CALENDARS = {
     "schedule without calendar": (
         CALENDAR,
         "",
-        '6: [phase.raw] start: "schedule 10:00" needs a calendar that says which dates have work, and this plan has none; write calendar = "module:function" at the top, or another start',
+        '6: [phase.raw] start: "schedule 10:00" needs a calendar of the dates that have work, and this plan has none; write calendar = "module:function" at the top, or another start',
     ),
     "schedule in a mode without calendar": (
         f'{CALENDAR}cascade_days = 2\n\n[phase.raw]\n{START}\nmodes.overnight = {{ expect = "*" }}',
         'cascade_days = 2\n\n[phase.raw]\nmodes.overnight = { expect = "*", start = "schedule last_game_end" }',
-        '6: [phase.raw] modes.overnight.start: "schedule last_game_end" needs a calendar that says which dates have work, and this plan has none; write calendar = "module:function" at the top, or another start',
+        '6: [phase.raw] modes.overnight.start: "schedule last_game_end" needs a calendar of the dates that have work, and this plan has none; write calendar = "module:function" at the top, or another start',
     ),
     "anchor without calendar": (
         f"{CALENDAR}cascade_days = 2\n\n[phase.raw]\n{START}\n",
@@ -167,12 +167,12 @@ CALENDARS = {
     "any date before a phase that asks": (
         f'{START}\nmodes.overnight = {{ expect = "*" }}',
         'modes.overnight = { expect = "*", any_date = true }',
-        '7: [phase.raw] modes.overnight.any_date: phase "analytics" begins by this one and asks the calendar, so it would refuse to; write any_date for mode "overnight" of "analytics" too',
+        '7: [phase.raw] modes.overnight.any_date: phase "analytics" starts on this one and asks the calendar, so it would refuse to; write any_date for mode "overnight" of "analytics" too',
     ),
     "any date opened by the clock": (
         'modes.same_day = { expect = "*", start = "run" }',
         'modes.same_day = { expect = "*", start = "schedule 10:00", any_date = true }',
-        "9: [phase.raw] modes.same_day.any_date: asks no calendar, which says on which dates the clock opens runs; remove it, or the schedule",
+        "9: [phase.raw] modes.same_day.any_date: asks no calendar, and a schedule opens runs on the calendar's dates; remove it, or the schedule",
     ),
 }
 BAD = NEEDS | CALENDARS

@@ -93,7 +93,7 @@ def test_windows_on_a_step_are_the_longest_of_each_phase() -> None:
     assert load(text).windows_on("player_game") == {}
 
 
-def test_the_sister_modes_of_a_step_are_those_that_have_its_table_too() -> None:
+def test_the_sibling_modes_of_a_step_are_those_that_have_its_table_too() -> None:
     plan = load()
     assert plan.sibling_modes("gamebook", mode="overnight") == ("same_day",)
     assert plan.sibling_modes("player_game", mode="same_day") == ("overnight",)

@@ -282,7 +282,7 @@ def test_a_document_of_a_newer_build_is_never_overwritten() -> None:
     made = shop()
     newer = {"_schema": 99, "name": "load", "secret": [1, 2]}
     made.store.write(f"phase:shop:load:{RUN}", newer, due=None, expect=None)
-    with pytest.raises(Exception, match="has schema 99, this build knows up to 1: upgrade phasegate"):
+    with pytest.raises(Exception, match="has schema 99, this build reads up to 1: upgrade phasegate"):
         load(made, 1)
     doc = made.store.read(f"phase:shop:load:{RUN}")
     assert doc is not None

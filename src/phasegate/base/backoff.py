@@ -1,4 +1,7 @@
-"""How long to wait before trying again. Jitter derives from the key and the try, so a run can be replayed. Pure."""
+"""Delays before a retry.
+
+The jitter derives from the key and the try, so a run can be replayed. Pure.
+"""
 
 import hashlib
 
@@ -25,13 +28,16 @@ def jitter(key: str, attempt: int) -> float:
 
 
 def exponential_s(key: str, attempt: int, *, first_s: float, max_s: float) -> float:
-    """Return the wait after the ``attempt``-th try (1: the first): doubling, bounded, jittered by up to a quarter."""
+    """Return the wait after the ``attempt``-th try (1: the first).
+
+    It doubles with each try, up to ``max_s``; jitter takes off up to a quarter.
+    """
     wait = min(max_s, first_s * 2.0 ** min(max(attempt, 1) - 1, 30))
     return wait * (0.75 + 0.25 * jitter(key, attempt))
 
 
 def resend_s(key: str, sends: int) -> float:
-    """Return how long to wait for an answer before the same message is sent again."""
+    """Return how long to wait for an answer before sending a message again."""
     return exponential_s(key, sends, first_s=RESEND_FIRST_S, max_s=RESEND_MAX_S)
 
 
@@ -41,12 +47,12 @@ def retry_s(key: str, failures: int) -> float:
 
 
 def postpone_s(key: str, failures: int) -> float:
-    """Return how long a document whose handling raises is left alone."""
+    """Return how long to postpone a document whose handling raised an error."""
     return exponential_s(key, failures, first_s=POSTPONE_FIRST_S, max_s=POSTPONE_MAX_S)
 
 
 def held_up_s(key: str, failures: int) -> float:
-    """Return how long a worker waits when its store or bus cannot be used."""
+    """Return how long a worker waits when its store or bus is unavailable."""
     return exponential_s(key, failures, first_s=HELD_UP_FIRST_S, max_s=HELD_UP_MAX_S)
 
 

@@ -1,6 +1,6 @@
-"""Between a document's JSON body and its meaning. Pure.
+"""Conversion between a document's JSON body and its state.
 
-A body has one spelling; unknown fields survive; newer schemas are refused.
+A body has one spelling; unknown fields survive; newer schemas are refused. Pure.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,11 +15,14 @@ SCHEMA_FIELD = "_schema"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What a document means. Equal meanings have equal bodies."""
+    """A document's content, typed; equal states have equal bodies."""
 
     @property
     def due(self) -> float | None:
-        """When somebody must look at this document again (epoch seconds); None once it is settled."""
+        """Return when this document must be checked again.
+
+        Epoch seconds; None once it is settled.
+        """
         return None
 
 
@@ -31,10 +34,13 @@ Decision = Callable[[S | None], tuple[S | None, A]]
 
 
 def decode(kind: type[S], body: Mapping[str, object], *, key: str) -> S:
-    """Read a body. Raises BadDocument naming key, field and what was expected."""
+    """Read a body.
+
+    Raises BadDocument naming key, field and what was expected.
+    """
     schema = body.get(SCHEMA_FIELD, SCHEMA)
     if not isinstance(schema, int) or schema > SCHEMA:
-        raise BadDocument(key, f"has schema {schema!r}, this build knows up to {SCHEMA}: upgrade phasegate")
+        raise BadDocument(key, f"has schema {schema!r}, this build reads up to {SCHEMA}: upgrade phasegate")
     try:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as e:
@@ -42,7 +48,10 @@ def decode(kind: type[S], body: Mapping[str, object], *, key: str) -> S:
 
 
 def encode(state: State, *, over: Mapping[str, object] | None = None) -> dict[str, object]:
-    """Spell a state as a body; fields of ``over`` (the body read before) that this build does not know are kept."""
+    """Return the body of a state.
+
+    Fields of ``over`` (the body that was read) that this build does not know are kept.
+    """
     body = _spelled(state)
     if over is not None:
         known = _spelled(msgspec.convert(over, type(state)))
@@ -59,7 +68,10 @@ def _spelled(state: State) -> dict[str, object]:
 
 
 def _keep_unknown(old: Mapping[str, object], known: Mapping[str, object], new: dict[str, object]) -> None:
-    """Carry over what ``old`` says and ``known`` (what this build understood of it) does not."""
+    """Copy to ``new`` what ``old`` has and ``known`` lacks.
+
+    ``known``: the part of ``old`` that this build understands.
+    """
     for name, value in old.items():
         if name == SCHEMA_FIELD:
             continue

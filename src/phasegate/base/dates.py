@@ -1,11 +1,17 @@
-"""Days, months and local times. Pure."""
+"""Dates, months and local times.
+
+Pure.
+"""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 
 def local_time(clock: str, day: str, /, *, timezone: str) -> float:
-    """Return the epoch seconds of "HH:MM" on a date in a zone; see ``Moment.at`` for the days of daylight saving."""
+    """Return the epoch seconds of "HH:MM" on a date in a zone.
+
+    On days when the clocks change: see ``TimeRule.at``.
+    """
     hour, minute = map(int, clock.split(":"))
     on, zone = date.fromisoformat(day), ZoneInfo(timezone)
     return max(datetime(on.year, on.month, on.day, hour, minute, tzinfo=zone, fold=f).timestamp() for f in (0, 1))
@@ -23,7 +29,7 @@ CASCADE_DAYS = 2
 
 
 def bounds(day: str, back: int) -> tuple[str, str]:
-    """Return the first and the last date of the window of ``back`` days before a date.
+    """Return the first and last date of the ``back`` days before a date.
 
     >>> bounds("2025-03-03", 7)
     ('2025-02-24', '2025-03-02')

@@ -1,4 +1,7 @@
-"""The file system that holds the state: how full it is. Pure."""
+"""The file system that holds the state, and how full it is.
+
+Pure.
+"""
 
 import msgspec
 

@@ -1,8 +1,8 @@
-"""Reads documents out of what people export from Firestore: shapes of files, and typed values. Pure.
+"""Documents in files that were exported from Firestore.
 
 Known shapes: a plain body; ``{"id", "fields"}`` or ``{"id", "data"}``; the REST answer with its typed values and its
-``documents`` list; a list of any of these; maps of collection to id to body. It refuses to guess a document's meaning:
-that is interop.platform's, and what has no known shape is named with its place.
+``documents`` list; a list of any of these; maps of collection to id to body. It does not interpret a document: that is
+done in interop.platform. What has no known shape is reported with its place. Pure.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,10 @@ _TYPED = frozenset({
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """One document as it was exported. ``place``: the file, and the line or element, that it stands in."""
+    """One exported document.
+
+    ``place``: the file, and the line or element in it.
+    """
 
     place: str
     collection: str = ""
@@ -30,14 +33,16 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unread(msgspec.Struct, frozen=True, kw_only=True):
-    """A place that holds no document, and why."""
+    """A place that holds no document, and the reason."""
 
     place: str
     why: str
 
 
 def documents(value: object, *, place: str, collection: str = "", name: str = "") -> Iterator[Exported | Unread]:
-    """Give the documents that one JSON value holds; ``collection`` and ``name`` are those of its folder and file.
+    """Give the documents in one JSON value.
+
+    ``collection`` and ``name`` are those of its folder and file.
 
     >>> [one] = documents({"id": "2026-02-03", "fields": {"_triggered": {"booleanValue": True}}}, place="x.json")
     >>> one.id, one.body
@@ -76,11 +81,11 @@ def _in_object(
             home = collection if is_document(inner) else key
             yield from _found(inner, place=f"{place}, {key}", collection=home, name=key, depth=depth + 1)
     else:
-        yield Unread(place=place, why="no completion document: no entry of a processor and no field of its own")
+        yield Unread(place=place, why="not a completion document: no processor entry and no field that begins with _")
 
 
 def is_document(value: Mapping[str, object], /) -> bool:
-    """Tell whether an object is a document, and not a map of documents."""
+    """Return whether an object is a document, and not a map of documents."""
     if any(isinstance(value.get(key), dict) for key in BODIES) and any(key in value for key in NAMES):
         return True
     if any(isinstance(value.get(key), dict) and _is_typed_map(value[key]) for key in BODIES):
@@ -91,7 +96,7 @@ def is_document(value: Mapping[str, object], /) -> bool:
 
 
 def is_entry(value: object, /) -> bool:
-    """Tell whether a field is what a processor reported."""
+    """Return whether a field is the report of a processor."""
     return isinstance(value, dict) and ("completed_at" in value or "status" in value)
 
 
@@ -112,7 +117,7 @@ def _document(value: dict[str, object], *, place: str, collection: str, name: st
 
 
 def plainly(value: object, /) -> object:
-    """Return a value without Firestore's types round it; times stay as they are spelled.
+    """Return a value without Firestore's types; times keep their spelling.
 
     >>> plainly({"n": {"integerValue": "3"}, "at": {"timestampValue": "2026-02-04T06:00:00Z"}})
     {'n': 3, 'at': '2026-02-04T06:00:00Z'}

@@ -1,7 +1,8 @@
-"""What a check can find: a code, how bad it is, what it is about, the evidence, and the command that mends it. Pure.
+"""What a check can find, and how it is reported.
 
-A check has three outcomes, never two: it found nothing, it found something, or it could not be evaluated. The last is
-not "nothing found": it has an exit code of its own and resolves no incident.
+A finding has a code, a severity, a subject, evidence, and the command that fixes it. A check has three outcomes, never
+two: it found nothing, it found something, or it could not be evaluated. The last is not "nothing found": it has an exit
+code of its own and resolves no incident. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +14,9 @@ from msgspec.structs import replace
 Severity = Literal["note", "warning", "error"]
 Verdict = Literal["ok", "finding", "not evaluated"]
 
-# Evidence younger than this may be work that is under way.
+# Evidence younger than this may be work in progress.
 GRACE_S = 300.0
-# What has happened and cannot be mended: told once, and not looked at again.
+# What has happened and cannot be fixed: notified once, and not checked again.
 PAST = frozenset({"PG020"})
 FINE, FOUND, UNCHECKED = 0, 1, 2
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -32,12 +33,12 @@ CODES: Mapping[str, Code] = {
     "PG001": Code("the stored count differs from the members that are named", "warning"),
     "PG002": Code("complete, but not fired", "error"),
     "PG003": Code("fired, but the trigger was not sent", "error"),
-    "PG004": Code("the trigger was sent, but nobody began", "error"),
+    "PG004": Code("the trigger was sent, but the next phase did not begin", "error"),
     "PG005": Code("the rows were written, but not reported", "error"),
     "PG006": Code("reported, but the warehouse holds something else", "error"),
     "PG007": Code("an expected run is absent", "error"),
     "PG008": Code("a message was quarantined", "warning"),
-    "PG009": Code("a lease expired and was not given back", "warning"),
+    "PG009": Code("a lease expired and was not released", "warning"),
     "PG010": Code("duplicate keys in a table", "error"),
     "PG011": Code("one thing under two keys", "error"),
     "PG012": Code("stale: its inputs have changed since", "warning"),
@@ -45,9 +46,9 @@ CODES: Mapping[str, Code] = {
     "PG014": Code("the plan changed while the run was open", "note"),
     "PG015": Code("dead: it was given up", "error"),
     "PG016": Code("written by another store", "error"),
-    "PG017": Code("the calendar does not know the date", "warning"),
+    "PG017": Code("the calendar has no answer for the date", "warning"),
     "PG018": Code("a check could not be evaluated", "error"),
-    "PG019": Code("a document cannot be handled, or not read", "error"),
+    "PG019": Code("a document cannot be handled or read", "error"),
     "PG020": Code("late", "warning"),
     "PG021": Code("never ran", "error"),
     "PG022": Code("past its deadline", "error"),
@@ -59,10 +60,11 @@ CODES: Mapping[str, Code] = {
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong. ``subject`` names it as commands do: a run with its phase, a table with its partition.
+    """One thing that is wrong.
 
-    ``cause`` is the same for findings that one mend removes, and groups them into one incident. ``since``: when the
-    evidence is from, Unix seconds, None where nobody can tell. ``command``: what to type.
+    ``subject`` names it as commands do: a run with its phase, a table with its partition. ``cause`` is the same for
+    findings that one fix removes, and groups them into one incident. ``since``: the time of the evidence in Unix
+    seconds, None if unknown. ``command``: what to type.
     """
 
     code: str
@@ -75,12 +77,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def severity(self) -> Severity:
-        """Return how bad it is."""
+        """Return the severity of the finding's code."""
         return CODES[self.code].severity
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one check. ``error``: why it could not be evaluated; its findings may be there all the same."""
+    """The outcome of one check.
+
+    ``error``: why it could not be evaluated; it may have findings all the same.
+    """
 
     check: str
     findings: tuple[Finding, ...] = ()
@@ -89,14 +94,17 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> Verdict:
-        """Return what to think of it; what could not be evaluated is not fine, whatever else was found."""
+        """Return the verdict; an error wins over findings."""
         if self.error:
             return "not evaluated"
         return "finding" if self.findings else "ok"
 
 
 def exit_code(outcomes: Iterable[CheckResult]) -> int:
-    """Return 0 fine, 1 something found, 2 something not evaluated (which wins). No check at all proves nothing: 2."""
+    """Return 0 for fine, 1 for findings, 2 if a check was not evaluated.
+
+    2 wins over 1. No check at all proves nothing: 2.
+    """
     verdicts = {outcome.verdict for outcome in outcomes}
     if not verdicts or "not evaluated" in verdicts:
         return UNCHECKED
@@ -104,7 +112,10 @@ def exit_code(outcomes: Iterable[CheckResult]) -> int:
 
 
 def merged(evaluations: Iterable[Iterable[CheckResult]]) -> tuple[CheckResult, ...]:
-    """Return one outcome for each check of several evaluations: all findings, all errors, everything looked at."""
+    """Return one outcome for each check of several evaluations.
+
+    It has all their findings and errors, and the sum of what they evaluated.
+    """
     checks: dict[str, CheckResult] = {}
     for outcome in [outcome for outcomes in evaluations for outcome in outcomes]:
         known = checks.get(outcome.check)
@@ -116,7 +127,10 @@ def merged(evaluations: Iterable[Iterable[CheckResult]]) -> tuple[CheckResult, .
 
 
 def listed(outcomes: Sequence[CheckResult]) -> list[Finding]:
-    """Return all findings, the worst first, then the oldest, then by code and subject; a failed check is PG018."""
+    """Return all findings, the worst first; a failed check is PG018.
+
+    Those of one severity are sorted by age, oldest first, then by code and subject.
+    """
     found = [finding for outcome in outcomes for finding in outcome.findings]
     found += [not_evaluated(outcome) for outcome in outcomes if outcome.error]
     return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.since or 0.0, f.code, f.subject))
@@ -126,5 +140,5 @@ def not_evaluated(outcome: CheckResult) -> Finding:
     """Return the finding that stands for a check that could not be evaluated."""
     return Finding(
         code="PG018", subject=f"check {outcome.check}", text=f"not evaluated: {outcome.error}", cause=outcome.check,
-        command="mend what the error names, then ask again",
+        command="fix what the error names, then check again",
     )  # fmt: skip

@@ -1,6 +1,6 @@
-"""What a partition's rows are, as one short text: equal content, equal fingerprint, in every warehouse. Pure.
+"""The fingerprint of a partition's rows, as one short text.
 
-The definition, which each adapter repeats in its own SQL:
+Equal content has an equal fingerprint in every warehouse. The definition, which each adapter repeats in its own SQL:
 
 - A cell's *text*: see ``text``. A row's *canonical text*: for each content column (``Table.fingerprinted``: sorted
   names; neither version, lineage, volatile nor tombstone), ``<length in UTF-8 bytes>:<text>;``, or ``N;`` for NULL.
@@ -9,7 +9,7 @@ The definition, which each adapter repeats in its own SQL:
   order, and two equal rows do not cancel, as they would with XOR.
 - The fingerprint: ``fold`` of count and sums.
 
-Refuses values without one obvious text (lists, structs, JSON): two databases would spell them differently.
+Values without one obvious text (lists, structs, JSON) are refused: two databases would spell them differently. Pure.
 """
 
 import hashlib
@@ -23,13 +23,15 @@ from phasegate.base.table import Table
 from phasegate.errors import BadInput
 
 PIECES = 8
-# A double has 15.95 decimal digits: beyond 10^(16 - scale) it has no digit left that rounding could remove.
+# A double has 15.95 decimal digits: beyond 10^(16 - scale) rounding has no digit left to remove.
 SCALE_MAX = 15
 _DIGITS = 16
 
 
 def float_limit(scale: int) -> float:
-    """Return the magnitude from which floats are neither rounded nor written as fixed decimals.
+    """Return the magnitude from which floats are not rounded.
+
+    From there on they are not written as fixed decimals either.
 
     >>> float_limit(6)
     10000000000.0
@@ -42,9 +44,9 @@ def float_limit(scale: int) -> float:
 
 
 def float_text(value: float, *, scale: int) -> str:
-    """Return a float as fixed decimals, correctly rounded, without a negative zero.
+    """Return a float as fixed decimals, rounded, without a negative zero.
 
-    From ``float_limit`` on as 17 significant digits, which name each double exactly.
+    It is correctly rounded. From ``float_limit`` on it has 17 significant digits, which name each double exactly.
 
     >>> float_text(2.5, scale=6), float_text(-0.0, scale=2), float_text(1e22, scale=6)
     ('2.500000', '0.00', '1.0000000000000000e+22')
@@ -56,7 +58,9 @@ def float_text(value: float, *, scale: int) -> str:
 
 
 def rounded(value: float, *, scale: int) -> float:
-    """Return the float that is written for this one: its text, read back. NaN and infinity stay as they are.
+    """Return the float that is stored for a float: its text, read back.
+
+    NaN and infinity stay as they are.
 
     >>> rounded(0.1 + 0.2, scale=6), rounded(2.675, scale=2)
     (0.3, 2.67)
@@ -106,14 +110,16 @@ def text(value: object, /, *, scale: int) -> str | None:
     for kind, spell in _TEXTS:
         if isinstance(value, kind):
             return spell(value, scale)
-    # By name: the core does not import uuid, which draws random numbers.
+    # By name: this package does not import uuid, which draws random numbers.
     if type(value).__name__ == "UUID":
         return str(value)
     raise BadInput(f"{type(value).__name__} has no canonical text: turn it into a string, or declare it volatile")
 
 
 def row_text(row: Mapping[str, object], /, *, table: Table, columns: Sequence[str]) -> str:
-    """Return the canonical text of a row over ``columns`` (from ``Table.fingerprinted``).
+    """Return the canonical text of a row over its content columns.
+
+    ``columns``: those of ``Table.fingerprinted``.
 
     >>> row_text({"a": "é", "b": None}, table=Table(name="t", key=("a",), partition="a"), columns=("a", "b"))
     '2:é;N;'
@@ -131,17 +137,16 @@ def row_text(row: Mapping[str, object], /, *, table: Table, columns: Sequence[st
 
 
 def counts_rows(fingerprint: str, /) -> int | None:
-    """Return the number of rows of a content's fingerprint; None for what is none, such as an execution id.
+    """Return the number of rows of a content's fingerprint.
 
-    >>> counts_rows("348-ec982b680aef3c7494881b4c1c1415df"), counts_rows("id:348-a"), counts_rows("absent")
-    (348, None, None)
+    None for a stamp that is no fingerprint, such as an execution id.
     """
     count, dash, _ = fingerprint.partition("-")
     return int(count) if dash and count.isdecimal() else None
 
 
 def rows_of(fingerprint: str, /) -> int:
-    """Return the number of rows that a fingerprint speaks of.
+    """Return the number of rows in a fingerprint.
 
     >>> rows_of("348-ec982b680aef3c7494881b4c1c1415df")
     348
@@ -150,7 +155,7 @@ def rows_of(fingerprint: str, /) -> int:
 
 
 def fold(count: int, sums: Sequence[int], /) -> str:
-    """Return the printed fingerprint of ``count`` rows with these sums of their eight pieces.
+    """Return the fingerprint of ``count`` rows, given their summed pieces.
 
     >>> fold(0, [0] * 8)
     '0-705c7f7f6bcd1c8298551ada5ed8cd0a'
@@ -164,7 +169,10 @@ EMPTY = fold(0, (0,) * PIECES)
 
 
 def fingerprint(table: Table, rows: Iterable[Mapping[str, object]], /, *, columns: Sequence[str]) -> str:
-    """Return the fingerprint of rows that have these columns: the reference that every adapter must equal."""
+    """Return the fingerprint of rows that have these columns.
+
+    This is the reference: every adapter must return the same.
+    """
     content = table.fingerprinted(tuple(columns))
     count, sums = 0, [0] * PIECES
     for row in rows:

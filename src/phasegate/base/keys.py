@@ -1,6 +1,7 @@
-"""Keys of documents and ids of messages. Both derive from names alone, so they are the same at every try.
+"""Keys of documents and ids of messages.
 
-A key is ``kind:scope:name:run`` in ``[a-z0-9._-]``; ids are keys with dots for colons. Pure.
+Both derive from names alone, so they are the same at every try. A key is ``kind:scope:name:run`` in ``[a-z0-9._-]``;
+ids are keys with dots in place of colons. Pure.
 """
 
 import re
@@ -40,18 +41,21 @@ def parse_run(text: str, /) -> Run:
 
 
 def parse_date(text: str, /) -> str:
-    """Return an ISO date in its one spelling. Raises BadInput for anything else, and for years out of bounds."""
+    """Return an ISO date in its one spelling.
+
+    Raises BadInput for anything else, and for years out of bounds.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:
         raise BadInput(f"date {text!r}: write YYYY-MM-DD, for example 2026-02-03") from None
     if not YEARS[0] <= day.year <= YEARS[1]:
-        raise BadInput(f"date {text!r}: the year must lie between {YEARS[0]} and {YEARS[1]}")
+        raise BadInput(f"date {text!r}: the year must be between {YEARS[0]} and {YEARS[1]}")
     return day.isoformat()
 
 
 def is_date(text: str, /) -> bool:
-    """Tell whether ``parse_date`` takes it.
+    """Return whether ``parse_date`` accepts a text.
 
     >>> [is_date(text) for text in ("2026-02-03", "2026-02-30")]
     [True, False]
@@ -73,29 +77,38 @@ def phase_key(pipeline: str, phase: str, *, run: Run) -> str:
 
 
 def phase_of(key: str, /) -> tuple[str, str, Run]:
-    """Take a phase's key apart into pipeline, phase and run."""
+    """Return pipeline, phase and run of a phase's key."""
     kind, pipeline, phase, run = key.split(":")
     assert kind == "phase", key
     return pipeline, phase, parse_run(run)
 
 
 def lease_key(warehouse: str, part: Part, /) -> str:
-    """Return the key of the lease of one partition: the resource, not the pipeline, is what is held."""
+    """Return the key of the lease of one partition.
+
+    It names the resource, not the pipeline: two pipelines exclude each other on one partition.
+    """
     return f"lease:{warehouse}:{part.table}:{part.partition}"
 
 
 def ledger_key(pipeline: str, step: str, month: str) -> str:
-    """Return the key of the ledger of a step's dates in one month (``2026-02``)."""
+    """Return the key of the ledger of a step's dates in one month.
+
+    ``month``: such as ``2026-02``.
+    """
     return f"ledger:{pipeline}:{step}:{month}"
 
 
 def calendar_key(pipeline: str, month: str) -> str:
-    """Return the key of what is known of the dates of one month."""
+    """Return the key of the calendar's answers for one month."""
     return f"calendar:{pipeline}:dates:{month}"
 
 
 def mirror_key(pipeline: str, path: str, /) -> str:
-    """Return the key of an old readers' document, by its path there (``collection/id``)."""
+    """Return the key of a mirrored document.
+
+    ``path``: where its readers look for it, ``collection/id``.
+    """
     collection, _, number = path.partition("/")
     return f"mirror:{pipeline}:{collection}:{number}"
 
@@ -106,7 +119,9 @@ def trigger_id(key: str, generation: int, *, receiver: str) -> str:
 
 
 def parse_trigger(number: str, /) -> tuple[str, str, Run, int, str]:
-    """Take a trigger's id apart: pipeline, phase, run, generation, receiver. Raises BadInput.
+    """Return pipeline, phase, run, generation and receiver of a trigger's id.
+
+    Raises BadInput.
 
     >>> parse_trigger("trigger.nba.analytics.2026-02-03.overnight.3.precompute")
     ('nba', 'analytics', Run(date='2026-02-03', mode='overnight'), 3, 'precompute')
@@ -118,5 +133,8 @@ def parse_trigger(number: str, /) -> tuple[str, str, Run, int, str]:
 
 
 def request_id(key: str, step: str, *, number: int) -> str:
-    """Return the id of the ``number``-th request of a phase's document: the same at every sending of it."""
+    """Return the id of the ``number``-th request of a phase's document.
+
+    It is the same each time the request is sent.
+    """
     return f"request.{key.partition(':')[2].replace(':', '.')}.{step}.{number}"

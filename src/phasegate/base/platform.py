@@ -1,6 +1,7 @@
-"""How the NBA platform, and others like it, name the fields of their documents and messages. Pure.
+"""Field names in the NBA platform's documents and messages.
 
-The only place that spells these names: what is the platform's is read and written with them, what is ours is not.
+The only place that spells these names: the platform's documents are read and written with them, Phasegate's own are
+not. Other platforms with the same layout use them too. Pure.
 """
 
 from collections.abc import Mapping
@@ -12,10 +13,9 @@ PLACES = ("{date}", "{game_date}")
 
 
 def own_names(body: Mapping[str, object], /) -> Mapping[str, object]:
-    """Return a message's body with our names for the platform's fields; a field of ours that is there stays.
+    """Return a message's body with our names for the platform's fields.
 
-    >>> own_names({"game_date": "2026-02-03"})
-    {'date': '2026-02-03'}
+    A field of ours that is there already stays.
     """
     if GAME_DATE not in body or "date" in body:
         return body

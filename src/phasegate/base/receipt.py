@@ -1,4 +1,7 @@
-"""What a committed write leaves behind in the warehouse, in the same transaction. Pure."""
+"""What a committed write leaves in the warehouse.
+
+It is written in the same transaction. Pure.
+"""
 
 from typing import NamedTuple
 
@@ -6,14 +9,14 @@ import msgspec
 
 
 class Part(NamedTuple):
-    """One partition of one table: the resource that a lease and a fence guard."""
+    """One partition of one table: what a lease and a fence guard."""
 
     table: str
     partition: str
 
 
 class Stamp(msgspec.Struct, frozen=True, order=True):
-    """Which content an input had: its fingerprint, and the token of the write that made it."""
+    """Which content a partition had, and the token of its write."""
 
     fingerprint: str
     token: int = 0
@@ -25,14 +28,14 @@ EXECUTION = "id:"
 
 
 class Fence(msgspec.Struct, frozen=True):
-    """The warehouse's own memory of the newest holder of a partition."""
+    """The warehouse's own record of the newest holder of a partition."""
 
     token: int
     store_id: str
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):
-    """What the writer judges before it writes: counts over the staged rows."""
+    """Counts over the staged rows, which the writer checks before writing."""
 
     rows: int
     outside: int = 0
@@ -54,7 +57,10 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """Proof of one committed write. The newest (highest token) of a partition tells what the partition holds."""
+    """Proof of one committed write.
+
+    The newest receipt (highest token) of a partition describes its present content.
+    """
 
     write_id: str
     table: str
@@ -79,10 +85,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def part(self) -> Part:
-        """Return the partition this receipt speaks of."""
+        """Return the partition of this receipt."""
         return Part(self.table, self.partition)
 
     @property
     def stamp(self) -> Stamp:
-        """Return what readers of this partition compare."""
+        """Return the stamp that readers of this partition compare."""
         return Stamp(self.fingerprint, self.token)

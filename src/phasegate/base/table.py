@@ -1,4 +1,7 @@
-"""What Phasegate must know about a guarded table. Pure."""
+"""The declaration of a guarded table.
+
+Pure.
+"""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -11,7 +14,10 @@ SCALE_DEFAULT = 6
 
 
 class Repeats(msgspec.Struct, frozen=True, kw_only=True):
-    """A partition in which keys repeat: how many rows it has, how many keys, how many different contents."""
+    """The counts of a partition in which keys repeat.
+
+    How many rows, how many different keys, how many different contents.
+    """
 
     rows: int
     keys: int
@@ -19,8 +25,9 @@ class Repeats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A table: its full name, the key that makes a row unique, the column that names its partition.
+    """A table: its name, its key, and the column of its partition.
 
+    ``key``: the columns that make a row unique. ``partition``: the column whose value names the partition.
     ``write``: ``replace`` (the run's partition is replaced whole) or ``merge`` (increments by key and ``version``).
     ``columns``: name -> SQL type; needed where rows come from Python, else taken from the step's SELECT.
     ``scales``: decimal places of float columns (default 6). ``volatile``: columns left out of the fingerprint.
@@ -38,10 +45,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     volatile: tuple[str, ...] = ()
 
     def scale(self, column: str) -> int:
-        """Return the decimal places that floats of this column are rounded to when written."""
+        """Return the decimal places that floats of a column are rounded to."""
         return self.scales.get(column, SCALE_DEFAULT)
 
     def fingerprinted(self, columns: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the columns that count as content, sorted: neither version, nor lineage, nor volatile ones."""
+        """Return the sorted columns that count as content.
+
+        Version, tombstone, lineage and volatile columns do not count.
+        """
         out = {*self.volatile, self.version, self.tombstone}
         return tuple(sorted(c for c in columns if c not in out and not c.startswith(LINEAGE_PREFIX)))

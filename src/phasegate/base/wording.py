@@ -1,4 +1,7 @@
-"""Numbers and lists in words, as every text of findings and views spells them. Pure."""
+"""Numbers and lists in words, for findings and views.
+
+Pure.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +9,7 @@ LISTED_MAX = 3
 
 
 def times(number: int, /) -> str:
-    """Return how often something happened.
+    """Return a count as "once" or "N times".
 
     >>> times(1), times(3)
     ('once', '3 times')
@@ -15,7 +18,7 @@ def times(number: int, /) -> str:
 
 
 def listed(names: Sequence[str], /, *, most: int = LISTED_MAX) -> str:
-    """Return names in a row, the first ``most`` of many.
+    """Return names separated by commas, the first ``most`` of many.
 
     >>> listed(["a", "b"]), listed(["a", "b", "c", "d", "e"])
     ('a, b', 'a, b, c and 2 more')

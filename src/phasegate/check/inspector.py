@@ -220,7 +220,7 @@ class _Inspection:
         for letter in self._overview.quarantined(broken=self.broken):
             on = letter.run.partition(".")[0]
             if not on or self.first <= on <= self.last:
-                yield Finding(code="PG008", subject=letter.subject, text=letter.reason, command=letter.mend,
+                yield Finding(code="PG008", subject=letter.subject, text=letter.reason, command=letter.command,
                               cause=letter.subject, since=letter.at, evidence={"key": letter.subject})  # fmt: skip
 
     def mirrors(self) -> Found:

@@ -31,7 +31,7 @@ def deadlines(views: Iterable[PhaseView]) -> tuple[Finding, ...]:
             text=f"past its deadline: {view.reason}",
             cause=f"{view.phase}:{view.run}",
             since=view.since,
-            command=view.mends[0] if view.mends else f"phasegate why {view.run}",
+            command=view.commands[0] if view.commands else f"phasegate why {view.run}",
             evidence={"missing": ", ".join(view.missing), "state": view.state},
         )
         for view in views

@@ -1,6 +1,7 @@
-"""The commands. Each reads or changes through the library's own services, and says it for people or as JSON.
+"""The commands.
 
-It refuses to decide anything that the library does not: whatever a command does, your own code can do.
+Each reads or changes state through the library's own services, and prints the result for people or as JSON. A command
+decides nothing that the library does not: whatever a command does, your own code can do.
 """
 
 import sys
@@ -12,5 +13,5 @@ __all__ = ["main", "run"]
 
 
 def main() -> NoReturn:
-    """Run the command that the process was started with, and exit as it says."""
+    """Run the command of this process, and exit with its code."""
     sys.exit(run(sys.argv[1:]))

@@ -1,6 +1,6 @@
-"""From an argument list to an exit code: 0 fine, 1 findings, 2 could not check or bad input.
+"""Runs one command: from an argument list to an exit code.
 
-Every error is one line on standard error; a traceback is shown for none.
+0 fine, 1 findings, 2 could not check or bad input. Every error is one line on standard error, never a traceback.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class Lazy(click.Group):
-    """Lists the commands as they are met, and imports one when it is called."""
+    """Lists the commands in the order users meet them, and imports lazily.
+
+    A command is imported when it is called.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
         """Return the names in the order of ``COMMANDS``."""
@@ -47,11 +50,14 @@ class Lazy(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.option("--plan", metavar="FILE", help="The plan. Default: PHASEGATE_PLAN, then plan.toml.")
-@click.option("--state", metavar="DIR", help="Where everything is kept. Default: PHASEGATE_STATE, then .phasegate.")
+@click.option("--state", metavar="DIR", help="The directory of all state. Default: PHASEGATE_STATE, then .phasegate.")
 @click.option("--version", is_flag=True, help="Print the version and exit.")
 @click.pass_context
 def phasegate(ctx: click.Context, plan: str | None, state: str | None, version: bool) -> int:
-    """Hand-offs between the phases of a data pipeline that fire once per change, lose nothing, and say why."""
+    """Run and inspect the hand-offs between the phases of a data pipeline.
+
+    Each fires once per change, none is lost, and each records why it fired.
+    """
     app = ctx.find_object(App)
     assert app is not None
     app.plan_file, app.state = plan, state
@@ -70,7 +76,10 @@ for _name, (_, _line) in COMMANDS.items():
 
 
 def run(arguments: Sequence[str], *, clock: "Clock | None" = None) -> int:
-    """Run one command and return its exit code. ``clock`` is for tests."""
+    """Run one command and return its exit code.
+
+    ``clock`` is for tests.
+    """
     try:
         code = phasegate.main(list(arguments), prog_name="phasegate", standalone_mode=False, obj=App(clock))
     except click.Abort:
@@ -87,13 +96,13 @@ def run(arguments: Sequence[str], *, clock: "Clock | None" = None) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    """Return what was wrong with the arguments, with the command whose help tells more."""
+    """Return what is wrong with the arguments, and the help to read."""
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     path = "phasegate" if ctx is None else ctx.command_path
     command = path.partition(" ")[2]
     if isinstance(error, click.NoSuchOption) and error.option_name in GLOBAL:
         value = " …" if error.option_name in VALUED else ""
-        return f"{error.option_name} stands before the command: phasegate {error.option_name}{value} {command}"
+        return f"{error.option_name} goes before the command: phasegate {error.option_name}{value} {command}"
     text = one_line(error.format_message()).rstrip(".").replace(". Did you mean", "; did you mean")
     if isinstance(error, click.NoSuchOption):
         near = " or ".join(error.possibilities or ())
@@ -109,4 +118,4 @@ def _unexpected(error: Exception) -> str:
 
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
-    return f"unexpected {type(error).__name__} at {where}: {error}; this is a fault of Phasegate, please report it"
+    return f"unexpected {type(error).__name__} at {where}: {error}; this is a bug in Phasegate, please report it"

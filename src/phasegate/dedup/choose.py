@@ -1,7 +1,7 @@
-"""Which of several rows with one key is kept. Pure: rows are mappings, answers are row numbers.
+"""Chooses which of several rows with one key is kept.
 
-The newest version wins. Of rows that are equally new, or have no version and the same place in time, the content
-decides where it can, so that the answer does not depend on the order in which the rows came.
+Rows are mappings, answers are row numbers. The newest version wins. Between rows of equal version, or without one, the
+content decides where it can, so that the answer does not depend on the order in which the rows came. Pure.
 """
 
 import json
@@ -30,7 +30,11 @@ _MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """``rows``: the survivors (from 0), in order of their key's first appearance; ``keys``: some that had several."""
+    """The rows to keep.
+
+    ``rows``: their numbers, from 0, in order of their key's first appearance. ``keys``: some of the keys that had
+    several rows. ``ties``: the number of keys whose rows differ and that no version decides.
+    """
 
     rows: Sequence[int]
     keys: tuple[tuple[object, ...], ...] = ()
@@ -42,9 +46,9 @@ def choose(rows: Sequence[Mapping[str, object]], *, key: tuple[str, ...], versio
 
     Raises BadInput, naming row (from 1) and column: null or missing keys and versions, NaN, mixed types.
     """
-    if strangers := {kind for kind in set(map(type, rows)) if not issubclass(kind, Mapping)}:
-        n, kind = next((n, type(row)) for n, row in enumerate(rows, 1) if type(row) in strangers)
-        raise BadInput(f"row {n}: a {kind.__name__} is no row; give mappings from column to value")
+    if wrong := {kind for kind in set(map(type, rows)) if not issubclass(kind, Mapping)}:
+        n, kind = next((n, type(row)) for n, row in enumerate(rows, 1) if type(row) in wrong)
+        raise BadInput(f"row {n}: a {kind.__name__} is not a row; give mappings from column to value")
     columns = [_checked(rows, name, role="key") for name in key]
     versions = None if version is None else _checked(rows, version, role="version")
     keys: Sequence[object] = columns[0] if len(key) == 1 else list(zip(*columns, strict=True))
@@ -71,9 +75,10 @@ def choose(rows: Sequence[Mapping[str, object]], *, key: tuple[str, ...], versio
 
 
 def content(row: Mapping[str, object], /) -> str:
-    """Return the text that orders rows by content: of equal text exactly if the rows say the same.
+    """Return the text that orders rows by content.
 
-    Null and absent columns say the same, and so do equal numbers of different types, and one instant in two zones.
+    Two rows have the same text exactly if they mean the same: null and absent columns are equal, and so are equal
+    numbers of different types, and one instant in two zones.
 
     >>> content({"b": 1.0, "a": "x", "c": None})
     '{"a":"x","b":1}'
@@ -92,13 +97,13 @@ def refused_nan(row: int, column: str, *, role: str) -> BadInput:
 
 
 def refused_kind(row: int, column: str, *, role: str, kind: str) -> BadInput:
-    """Return the error for a column whose values cannot be what it is named for."""
+    """Return the error for a column of a type that its role cannot have."""
     wanted = "numbers, text, dates or times" if role == "version" else "values without lists or objects inside"
     return BadInput(f"row {row}: {role} {column!r} is {kind}; use {wanted}")
 
 
 def _checked(rows: Sequence[Mapping[str, object]], name: str, *, role: str) -> list[object]:
-    """Return a column, once every value can be compared with every other."""
+    """Return a column after checking that all its values compare."""
     values = [row.get(name, _MISSING) for row in rows]
     if _plain(values):
         return values
@@ -108,7 +113,7 @@ def _checked(rows: Sequence[Mapping[str, object]], name: str, *, role: str) -> l
             raise BadInput(f"row {n}: no column {name!r}; it has {', '.join(map(str, rows[n - 1])) or 'none'}")
         if value is None:
             raise refused_null(n, name, role=role)
-        if value != value:  # noqa: PLR0124  only NaN and its kin differ from themselves
+        if value != value:  # noqa: PLR0124  only NaN and the like differ from themselves
             raise refused_nan(n, name, role=role)
         seen.setdefault(_kind(value), n)
     (kind, first), *others = seen.items() or [("number", 1)]
@@ -121,7 +126,10 @@ def _checked(rows: Sequence[Mapping[str, object]], name: str, *, role: str) -> l
 
 
 def _plain(values: Sequence[object]) -> bool:
-    """Tell whether a column is of one kind and nothing else, without a look at each value (ten times faster)."""
+    """Return whether all values of a column have one simple type.
+
+    It does not check each value, which makes it ten times faster.
+    """
     types = set(map(type, values))
     if len(types) != 1:
         return False

@@ -1,6 +1,7 @@
-"""One row per key, for lists of dicts, Polars frames and Arrow tables: the newest version, and what was removed.
+"""One row per key, for lists of dicts, Polars frames and Arrow tables.
 
-It never guesses: where keys or versions cannot be compared it refuses by name, instead of keeping some row.
+The result has the newest version of each key, and reports what was removed. It never guesses: where keys or versions
+cannot be compared it raises an error that names them, instead of keeping some row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +20,11 @@ R = TypeVar("R", bound=Mapping[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class Deduplicated(Generic[T]):
-    """What is left, of the same type as what was given, and what happened.
+    """The remaining rows, in the type that was given, and what was removed.
 
     ``removed``: rows removed. ``keys``: the first of the keys that had several rows, at most SAMPLE_MAX.
     ``kept``: the rule, ``newest`` version or, without a version column, ``last`` row.
-    ``ties``: keys whose rows differed without a version that says which is newer: look at these.
+    ``ties``: keys whose rows differ and that no version decides: check these.
     """
 
     records: T
@@ -50,11 +51,12 @@ def deduplicate(records: Any, key: str | Sequence[str], version: str | None = No
 
 
 def deduplicate(records: Any, key: str | Sequence[str], version: str | None = None) -> Deduplicated[Any]:
-    """Keep one row per key: the newest version, else the last row; in order of each key's first appearance.
+    """Keep one row per key: the newest version, else the last row.
 
-    Takes an iterable of dicts, a ``polars.DataFrame`` or a ``pyarrow.Table`` and returns the same type; dicts are
-    the same objects, not copies. With a version the answer does not depend on the order of the rows: where two of
-    one version differ, the content decides. Rows that are equal are one row, whatever the rule.
+    The rows are in order of each key's first appearance. Takes an iterable of dicts, a ``polars.DataFrame`` or a
+    ``pyarrow.Table`` and returns the same type; dicts are the same objects, not copies. With a version the answer does
+    not depend on the order of the rows: where two of one version differ, the content decides. Equal rows count as one
+    row, whatever the rule.
 
     Raises BadInput, naming row (the first is 1) and column: a missing column; null or NaN in key or version;
     types that do not compare, such as times with and without zone.
@@ -82,22 +84,25 @@ def deduplicate(records: Any, key: str | Sequence[str], version: str | None = No
 
 
 def _is(records: object, name: str) -> bool:
-    """Tell a vendor's type without importing the vendor."""
+    """Return whether a value has a vendor's type, without importing it."""
     package, _, last = name.partition(".")
     return any(c.__name__ == last and c.__module__.partition(".")[0] == package for c in type(records).__mro__)
 
 
 def _rows(records: object) -> list[Mapping[str, Any]]:
     given = f"{type(records).__module__.partition('.')[0]}.{type(records).__name__}"
-    mends = {"polars.LazyFrame": "collect() it first", "pandas.DataFrame": "use polars.from_pandas(...)"}
-    if given in mends or isinstance(records, str | bytes | Mapping) or not isinstance(records, Iterable):
-        mend = mends.get(given, "give a list of dicts, a Polars DataFrame or an Arrow Table")
-        raise BadInput(f"cannot deduplicate a {given.removeprefix('builtins.')}: {mend}")
+    fixes = {"polars.LazyFrame": "collect() it first", "pandas.DataFrame": "use polars.from_pandas(...)"}
+    if given in fixes or isinstance(records, str | bytes | Mapping) or not isinstance(records, Iterable):
+        fix = fixes.get(given, "give a list of dicts, a Polars DataFrame or an Arrow Table")
+        raise BadInput(f"cannot deduplicate a {given.removeprefix('builtins.')}: {fix}")
     return list(records)
 
 
 def _polars() -> Any:
-    """Import Polars: it is optional and takes 0.2 s, so only who gives frames or tables pays for it."""
+    """Import Polars.
+
+    It is optional and takes 0.2 s: only frames and tables need it.
+    """
     try:
         import polars as pl
     except ImportError as error:
@@ -110,13 +115,16 @@ def _frame_of(table: Any) -> "pl.DataFrame":
     pl = _polars()
     try:
         return pl.from_arrow(table)  # type: ignore[no-any-return]
-    # The pinned Polars says it with the first and the third; the others keep another release's word from a traceback.
+    # The pinned Polars raises the first and the third; the others are for other releases.
     except (pl.exceptions.PolarsError, NotImplementedError, TypeError, ValueError) as error:
         raise BadInput(f"Polars cannot read this Arrow table: {error}; cast or drop the column it names") from error
 
 
 def _choose_in_frame(frame: "pl.DataFrame", key: tuple[str, ...], *, version: str | None) -> Chosen:
-    """Choose as ``choose`` does, by columns. Only rows that content must decide between become Python values."""
+    """Choose as ``choose`` does, by columns.
+
+    Only rows between which the content must decide become Python values.
+    """
     pl = _polars()
     if not frame.width:
         return Chosen(())
@@ -127,7 +135,7 @@ def _choose_in_frame(frame: "pl.DataFrame", key: tuple[str, ...], *, version: st
         _check_column(frame, version, role="version")
         columns["v"] = pl.col(version)
     narrow = frame.select(**columns).with_row_index("row")
-    # The first row of a key stands for the key from here on.
+    # From here on the number of a key's first row represents the key.
     narrow = narrow.with_columns(first=pl.col("row").min().over([f"k{n}" for n in range(len(key))]))
     several = narrow.filter(pl.len().over("first") > 1)
     if several.is_empty():
@@ -149,7 +157,10 @@ def _choose_in_frame(frame: "pl.DataFrame", key: tuple[str, ...], *, version: st
 
 
 def _decide(frame: "pl.DataFrame", level: "pl.DataFrame", *, version: str | None) -> tuple[dict[int, int], int]:
-    """Decide by content between rows that no version orders; return key -> row, and how many keys really differ."""
+    """Decide by content between rows that no version orders.
+
+    Return key -> row, and how many keys really differ.
+    """
     pl = _polars()
     rivals = frame[level["row"]].with_columns(_below_microseconds(frame))
     names = rivals.columns
@@ -171,7 +182,10 @@ def _decide(frame: "pl.DataFrame", level: "pl.DataFrame", *, version: str | None
 
 
 def _below_microseconds(frame: "pl.DataFrame") -> list[Any]:
-    """Return what Python's times cannot hold, as columns of their own: two rows may differ in nanoseconds alone."""
+    """Return the nanoseconds that Python's times lack, as extra columns.
+
+    Two rows may differ in nanoseconds alone.
+    """
     pl = _polars()
     fine = [n for n, dtype in frame.schema.items() if getattr(dtype, "time_unit", None) == "ns"]
     return [(pl.col(n).to_physical() % 1000).alias(_unused(frame.columns, f"{n} ns")) for n in fine]

@@ -1,1 +1,1 @@
-"""Where every run stands, in words."""
+"""The state of every run, in words."""

@@ -1,6 +1,7 @@
-"""What is to be done for a date today: one word for each phase and run, and the gaps with the command for each. Pure.
+"""The state of each date, phase by phase, and the gaps.
 
-It says where a run stands now. That a complete run was once late is ``phasegate late``'s to say.
+One word for each phase of each run, and for each gap the command that closes it. It describes the state now: whether a
+complete run was once late is reported by ``phasegate late``. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from phasegate.base.dates import local_time, shift
 from phasegate.base.keys import Run
 from phasegate.errors import BadInput
-from phasegate.explain.lateness import DateFacts, arrived_at, ask_calendar, late_at
+from phasegate.explain.lateness import DateFacts, arrived_at, ask_calendar, late_at, no_answer
 from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Member
@@ -22,14 +23,17 @@ from phasegate.plan.model import Plan
 Cover = Literal["UNKNOWN", "MISSED", "PARTIAL", "LATE", "RUNNING", "COMPLETE", "VOID", "EMPTY_OK"]
 COVERS: tuple[Cover, ...] = get_args(Cover)
 GAPS: tuple[Cover, ...] = ("UNKNOWN", "MISSED", "PARTIAL", "LATE")
-# A phase without a deadline or an expectation is late when its date has been over for so long; so are a trigger that
-# nobody acknowledged, and a rebuild, after so long.
+# A phase without a deadline or an expectation is late so long after its date has ended; so are an unacknowledged
+# trigger, and a rebuild, after so long.
 PATIENCE_S = 24 * 3600.0
 NOT_OPENED = "its run was never opened"
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase of one run. ``command`` is what to type where ``state`` is a gap."""
+    """One phase of one run.
+
+    ``command``: what to type if ``state`` is a gap.
+    """
 
     run: str
     phase: str
@@ -49,9 +53,10 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """Dates of one mode that lack the same: the phases and what they are, the first one's reason and its command.
+    """Dates of one mode that have the same gap.
 
-    ``dates`` counts those that lack it; dates without work lie between, and others do not.
+    ``phases``: those that lack something, and their state; ``reason`` and ``command`` are those of the first.
+    ``dates`` counts the dates with the gap; dates without work may be between them, others are not.
     """
 
     first: str
@@ -64,7 +69,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> Cover:
-        """Return the worst of its phases."""
+        """Return the worst state of its phases."""
         return worst(self.phases.values())
 
 
@@ -80,9 +85,10 @@ def worst(states: Iterable[Cover]) -> Cover:
 def cover(
     plan: Plan, *, on: str, known: DateFacts, now: float, modes: Sequence[str] = (), inside: bool = True
 ) -> list[Cell]:
-    """Return the phases and runs of one date that are open or should be, in the plan's order; none for what is ahead.
+    """Return the phases and runs of one date that are open or should be.
 
-    ``modes``: only these, () for all. ``inside``: the date lies between others that have runs.
+    They are in the plan's order; none for what is ahead. ``modes``: only these, () for all. ``inside``: the date is
+    between others that have runs.
     """
     cells = []
     for phase in plan.phases.values():
@@ -94,7 +100,10 @@ def cover(
 
 
 def absent(plan: Plan, *, on: str, known: DateFacts, now: float) -> list[Cell]:
-    """Return the runs of one date that should be open by now and are not: of phases that no trigger opens."""
+    """Return the runs of one date that should be open by now and are not.
+
+    Only those of root phases: no trigger opens these.
+    """
     cells = []
     for phase in plan.phases.values():
         for run in [Run(on, mode) for mode in phase.modes]:
@@ -114,14 +123,14 @@ def _cell(plan: Plan, name: str, *, run: Run, known: DateFacts, now: float, insi
         if phase is not None:
             return _open(plan, cell, phase, run=run, known=known, now=now)
         return _absent(plan, cell, run=run, known=known, now=now, inside=inside)
-    except BadInput as e:  # an anchor that the calendar does not give
+    except BadInput as e:  # the calendar lacks the anchor
         return replace(cell, reason=str(e))
 
 
 def _open(plan: Plan, cell: Cell, phase: Phase, *, run: Run, known: DateFacts, now: float) -> Cell:
-    """Say where an open run stands."""
+    """Return the cell of an open run."""
     view = explain(phase, name=cell.phase, run=run, now=now)
-    cell = replace(cell, reason=view.reason, command=view.mends[0] if len(view.mends) == 1 else cell.command)
+    cell = replace(cell, reason=view.reason, command=view.commands[0] if len(view.commands) == 1 else cell.command)
     if view.state == "void":
         return replace(cell, state="VOID", command="")
     if view.state == "complete" and not view.drifted:
@@ -134,14 +143,20 @@ def _open(plan: Plan, cell: Cell, phase: Phase, *, run: Run, known: DateFacts, n
 
 
 def _patience(plan: Plan, view: PhaseView, phase: Phase, *, run: Run, known: DateFacts) -> float:
-    """Return up to when a run that is not complete is on its way: one that has fired, counted from its last change."""
+    """Return the time up to which an incomplete run is not late.
+
+    A run that has fired is counted from its last change.
+    """
     if view.generation:
         return view.since + PATIENCE_S
     return _due(plan, view.phase, run=run, known=known, deadline=phase.gate.deadline)
 
 
 def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, inside: bool) -> Cell | None:
-    """Say of a run that is not open whether it should be; None when nobody expects it, or not yet."""
+    """Return the cell of a run that is not open.
+
+    None when no run is expected, or not yet.
+    """
     opens = _opens_at(plan, cell.phase, run=run, known=known)
     if opens is None:
         return None
@@ -152,8 +167,8 @@ def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, i
     if ahead:
         return None
     if not known.calendar and not _is_expected(plan, cell.phase, run=run, known=known):
-        told = "no run, and without a calendar nobody knows whether one was expected"
-        return replace(cell, reason=told, command=f"phasegate begin {run}") if inside else None
+        reason = "no run, and without a calendar it is unknown whether one was expected"
+        return replace(cell, reason=reason, command=f"phasegate begin {run}") if inside else None
     moment = plan.phases[cell.phase].modes[run.mode].deadline
     anchors = None if known.day is None else known.day.anchors
     deadline = None if moment is None else moment.at(run, timezone=plan.timezone, opened_at=opens, anchors=anchors)
@@ -162,37 +177,46 @@ def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, i
 
 
 def _quiet(plan: Plan, cell: Cell, *, run: Run, known: DateFacts) -> Cell | None:
-    """Say of a date on which nothing is expected, or of which nobody knows; None where something is."""
+    """Return the cell of a date on which no run is expected, or unknown.
+
+    None where a run is expected.
+    """
     void = [phase.void for up in _roots(plan, cell.phase) if (phase := known.phases.get((up, run.mode)))]
     if any(void):
         return replace(cell, state="VOID", reason=next(filter(None, void)), command="")
     if not known.calendar or (known.day is not None and known.day.state == "work"):
         return None
     if known.day is None:
-        told = f"the calendar knows nothing of {run.date}" + (f" ({known.told})" if known.told else "")
-        return replace(cell, reason=told, command=ask_calendar(run.date, failed=bool(known.told)))
+        reason = no_answer(run.date, error=known.calendar_error)
+        return replace(cell, reason=reason, command=ask_calendar(run.date, failed=bool(known.calendar_error)))
     return replace(cell, state="VOID" if known.day.state == "void" else "EMPTY_OK", reason=known.day.reason, command="")
 
 
 def _awaited(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, is_late: bool) -> Cell:
-    """Say of a run that should be open whether it waits for phases before it, and whether that is too long."""
+    """Return the cell of a run that should be open and is not.
+
+    It is running, or late, or missed; a run that waits for upstream phases is not missed.
+    """
     before = plan.phases[cell.phase].after
     waits_for = _waits_for(plan, cell.phase, known=known, mode=run.mode)
-    told = f"it waits for {', '.join(waits_for)}"
+    reason = f"it waits for {', '.join(waits_for)}"
     if not is_late:
-        return replace(cell, state="RUNNING", reason=told if waits_for else "its run is not open yet", command="")
+        return replace(cell, state="RUNNING", reason=reason if waits_for else "its run is not open yet", command="")
     if waits_for:
-        return replace(cell, state="LATE", reason=told)
+        return replace(cell, state="LATE", reason=reason)
     span = f"--from {run.date} --to {run.date}"
     if before and all((up, run.mode) in known.phases for up in before):
-        told = f"{' and '.join(before)} fired, and it never began"
-        return replace(cell, state="MISSED", reason=told, command=f"phasegate reconcile {span} --fix")
+        reason = f"{' and '.join(before)} fired, and it never began"
+        return replace(cell, state="MISSED", reason=reason, command=f"phasegate reconcile {span} --fix")
     command = f"phasegate backfill {span} --mode {run.mode}"
     return replace(cell, state="MISSED", reason=NOT_OPENED, command=command)
 
 
 def _due(plan: Plan, name: str, *, run: Run, known: DateFacts, deadline: float | None) -> float:
-    """Return when a phase is late: its deadline, or when the first of its results that are not there is late."""
+    """Return when a phase is late.
+
+    At its deadline, or when the first of its missing results is late.
+    """
     times = [] if deadline is None else [deadline]
     phase = known.phases.get((name, run.mode))
     for step in plan.steps.values():
@@ -206,7 +230,10 @@ def _due(plan: Plan, name: str, *, run: Run, known: DateFacts, deadline: float |
 
 
 def _opens_at(plan: Plan, name: str, *, run: Run, known: DateFacts) -> float | None:
-    """Return when a run should be open: when the first phases of it are. None: only an operator opens it."""
+    """Return when a run should be open: when its root phases are.
+
+    None: only an operator opens it.
+    """
     times = []
     for root in _roots(plan, name):
         if run.mode not in plan.phases[root].modes:
@@ -224,15 +251,16 @@ def _opens_at(plan: Plan, name: str, *, run: Run, known: DateFacts) -> float | N
 
 
 def _roots(plan: Plan, name: str) -> set[str]:
-    """Return the phases that a phase's runs begin with."""
+    """Return the root phases before a phase, itself if it is one."""
     before = plan.phases[name].after
     return {root for up in before for root in _roots(plan, up)} if before else {name}
 
 
 def _is_expected(plan: Plan, name: str, *, run: Run, known: DateFacts) -> bool:
-    """Tell, without a calendar, whether a run should be open: another phase of it is, or a step is expected by a time.
+    """Return, without a calendar, whether a run should be open.
 
-    A phase whose upstream phases are expected is expected too.
+    It should if another phase of it is open, or a step is expected by a time. A phase whose upstream phases are
+    expected is expected too.
     """
     if any(mode == run.mode for _, mode in known.phases):
         return True
@@ -241,7 +269,10 @@ def _is_expected(plan: Plan, name: str, *, run: Run, known: DateFacts) -> bool:
 
 
 def _waits_for(plan: Plan, name: str, *, known: DateFacts, mode: str) -> list[str]:
-    """Return the phases before one that are open and have not fired, however far before."""
+    """Return the upstream phases that are open and have not fired.
+
+    At any distance upstream.
+    """
     found: dict[str, None] = {}
     for up in plan.phases[name].after:
         phase = known.phases.get((up, mode))
@@ -253,7 +284,10 @@ def _waits_for(plan: Plan, name: str, *, known: DateFacts, mode: str) -> list[st
 
 
 def gaps(cells: Sequence[Cell]) -> list[Gap]:
-    """Return what is missing, the oldest first. Dates in a row that lack the same, by one command, are one gap."""
+    """Return the gaps, the oldest first.
+
+    Dates in a row with the same gap and the same command are one gap.
+    """
     runs: dict[str, list[Cell]] = {}
     for cell in cells:
         runs.setdefault(cell.run, []).append(cell)
@@ -276,14 +310,14 @@ def gaps(cells: Sequence[Cell]) -> list[Gap]:
 
 
 def _gap(lacking: Sequence[Cell]) -> Gap:
-    """Return the gap of one run: what comes first is to be mended first, and the rest follows it."""
+    """Return the gap of one run; the first phase is to be fixed first."""
     cell = lacking[0]
     return Gap(first=cell.date, last=cell.date, mode=cell.mode, dates=1, reason=cell.reason, command=cell.command,
                phases={cell.phase: cell.state for cell in lacking})  # fmt: skip
 
 
 def _joined(before: Gap, gap: Gap) -> Gap | None:
-    """Return one gap for two that lack the same, if one command mends both."""
+    """Return one gap for two alike that one command fixes; else None."""
     command = before.command.replace(f"--to {before.last}", f"--to {gap.last}")
     alike = command == gap.command.replace(f"--from {gap.first}", f"--from {before.first}")
     if not alike or before.phases != gap.phases:

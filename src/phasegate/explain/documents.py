@@ -1,6 +1,7 @@
-"""Reads what the store holds of a span of dates, by scans: the number of reads does not grow with the dates.
+"""Reads the documents of a span of dates, by scans.
 
-It reads documents only. It asks no calendar and opens no warehouse: what is not known is unknown.
+The number of reads does not grow with the dates. It reads documents only: it asks no calendar and opens no warehouse;
+what is not stored is unknown.
 """
 
 from datetime import date, timedelta
@@ -21,17 +22,17 @@ DAYS_MAX = 3_700
 
 
 class Postponed(NamedTuple):
-    """When a document is looked at again by the store's word, and how often handling it has raised."""
+    """When a document is handled again, and how often that has failed."""
 
     due: float | None
     failures: int
 
 
 class Documents:
-    """The documents of one span: the phases of each date, and what the calendar said of it.
+    """The documents of one span: phases and calendar answers by date.
 
-    ``phases``: date -> (phase, mode) -> its document. ``unreadable``: date -> those that cannot be understood;
-    ``broken`` says why. ``put_off``: by key, documents whose handling has raised.
+    ``phases``: date -> (phase, mode) -> its document. ``unreadable``: date -> those that cannot be read; ``broken`` has
+    the errors. ``put_off``: by key, documents whose handling has raised an error.
     """
 
     def __init__(self, plan: Plan, ports: ReadPorts, *, first: str, last: str) -> None:
@@ -47,13 +48,13 @@ class Documents:
             self._read_phases(ports, name)
 
     def day(self, on: str) -> Day | None:
-        """Return what is known of a date; None when nothing is, or when it is too old to be believed."""
+        """Return the calendar's answer for a date; None for no recent one."""
         ends_at = local_time("00:00", shift(on, 1), timezone=self._plan.timezone)
         known = calendar.known_of(self._months.get(on[:7]), on, now=self.now, day_ends_at=ends_at)
         return None if known is None else known.day
 
     def error(self, on: str) -> str:
-        """Return why the calendar's source could not be asked about a date; "" when it could, or never was."""
+        """Return the error of the calendar's source for a date; "" for none."""
         month = self._months.get(on[:7])
         return "" if month is None else month.error
 
@@ -80,9 +81,9 @@ class Documents:
 
 
 def read(plan: Plan, ports: ReadPorts, *, first: str, last: str, broken: list[BadDocument] | None) -> Documents:
-    """Return the daybook of a span.
+    """Return the documents of a span.
 
-    Raises BadDocument for a document that cannot be understood, unless ``broken`` takes it; BadInput for a wrong span.
+    Raises BadDocument for a document that cannot be read, unless ``broken`` takes it; BadInput for a wrong span.
     """
     book = Documents(plan, ports, first=first, last=last)
     if book.broken and broken is None:
@@ -95,15 +96,14 @@ def read(plan: Plan, ports: ReadPorts, *, first: str, last: str, broken: list[Ba
 def span(first: str, last: str) -> list[str]:
     """Return the dates from one to another, both included.
 
-    Raises BadInput when the last comes first, and for more than DAYS_MAX dates.
-
+    Raises BadInput for a last date before the first, and for more than DAYS_MAX dates.
     >>> span("2024-02-28", "2024-03-01")
     ['2024-02-28', '2024-02-29', '2024-03-01']
     """
     if first > last:
-        raise BadInput(f"{first} lies after {last}; swap them")
+        raise BadInput(f"{first} is after {last}; swap them")
     days = distance(first, last) + 1
     if days > DAYS_MAX:
-        raise BadInput(f"{first} to {last} are {days:,} dates, at most {DAYS_MAX:,} are looked at; ask for a part")
+        raise BadInput(f"{first} to {last} are {days:,} dates, at most {DAYS_MAX:,} are read at once; name fewer")
     begin = date.fromisoformat(first)
     return [(begin + timedelta(days=n)).isoformat() for n in range(days)]

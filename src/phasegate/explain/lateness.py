@@ -1,8 +1,8 @@
-"""Whether a step's result came in time: on time, late, never, or nothing expected, or nobody knows. Pure.
+"""Judges whether a step's result arrived in time.
 
-What counts is when a result *with rows* was first accepted. An empty report or a failure delivered nothing; a later
-result, with the same content or another, does not make an early one late. It refuses to guess: a date that the
-calendar does not know is not evaluated.
+On time, late, never, nothing expected, or unknown. What counts is when a result *with rows* was first accepted. An
+empty report or a failure delivered nothing; a later result, with the same content or another, does not make an early
+one late. It does not guess: a date for which the calendar has no answer is not evaluated. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,23 +28,25 @@ FOUND: tuple[Punctuality, ...] = ("never", "late")
 
 
 class DateFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one date: the calendar's answer (None: unknown), the phases' documents, those not readable.
+    """What is stored about one date.
 
-    ``calendar`` False: the plan has none, so every date is expected. ``told``: why the calendar does not know.
+    ``day``: the calendar's answer, None if unknown. ``calendar`` False: the plan has none, so every date is expected.
+    ``phases``: the phases' documents; ``unreadable``: those that cannot be read. ``calendar_error``: why the calendar
+    has no answer.
     """
 
     day: Day | None
     calendar: bool
     phases: Mapping[tuple[str, str], Phase] = {}
     unreadable: frozenset[tuple[str, str]] = frozenset()
-    told: str = ""
+    calendar_error: str = ""
 
 
 class Lateness(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of one run that was expected by a time. All times are epoch seconds.
+    """One step of one run that was expected by a time.
 
-    ``arrived_at``: when rows were first accepted. ``late_s``: how long after ``expected_at`` that was, negative for
-    early; of what never came, how long ago it was expected.
+    All times are epoch seconds. ``arrived_at``: when rows were first accepted. ``late_s``: how long after
+    ``expected_at`` that was, negative for early; for what never arrived, the time since ``expected_at``.
     """
 
     run: str
@@ -63,7 +65,7 @@ class Lateness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(plan: Plan, *, on: str, known: DateFacts, now: float) -> list[Lateness]:
-    """Return what is to say of every expectation of one date, in the plan's order."""
+    """Return the verdict on every expectation of one date, in plan order."""
     return [
         _judge(plan, step, run=Run(on, mode), known=known, now=now)
         for step in plan.steps.values()
@@ -72,7 +74,10 @@ def judge(plan: Plan, *, on: str, known: DateFacts, now: float) -> list[Lateness
 
 
 def late_at(plan: Plan, step: Step, *, run: Run, day: Day | None) -> tuple[float, float]:
-    """Return when a step is expected and from when on it is late. Raises BadInput for an anchor that is not there."""
+    """Return when a step is expected, and from when on it is late.
+
+    Raises BadInput for an anchor that the calendar does not give.
+    """
     zone = step.expected_zone or plan.timezone
     anchors = None if day is None else day.anchors
     at = step.expected_by[run.mode].at(run, timezone=zone, opened_at=0.0, anchors=anchors)
@@ -80,7 +85,7 @@ def late_at(plan: Plan, step: Step, *, run: Run, day: Day | None) -> tuple[float
 
 
 def _judge(plan: Plan, step: Step, *, run: Run, known: DateFacts, now: float) -> Lateness:
-    """Say whether something is expected at all, and by when; then whether it came."""
+    """Return the verdict: first whether it is expected, then if it arrived."""
     phase = known.phases.get((step.phase, run.mode))
     row = Lateness(run=str(run), phase=step.phase, step=step.name, verdict="unknown", reason="")
     quiet = _quiet(row, known, run=run, asks=known.calendar and plan.asks_calendar(step.phase, mode=run.mode))
@@ -94,65 +99,79 @@ def _judge(plan: Plan, step: Step, *, run: Run, known: DateFacts, now: float) ->
     member = Member() if phase is None else phase.members.get(step.name, Member())
     arrived = _arrived(plan, step, run=run, member=member, known=known)
     if arrived is not None:
-        return _came(row, member, run=run, arrived=arrived, expected=expected, is_late=arrived > late)
+        return _arrival(row, member, run=run, arrived=arrived, expected=expected, is_late=arrived > late)
     row = replace(_last(row, member), reason=_absence(phase, member))
     if now <= late:
         return replace(row, verdict="awaited")
-    return replace(row, verdict="never", late_s=now - expected, command=_mend(step, run=run, phase=phase))
+    return replace(row, verdict="never", late_s=now - expected, command=_command(step, run=run, phase=phase))
 
 
-def _came(row: Lateness, member: Member, *, run: Run, arrived: float, expected: float, is_late: bool) -> Lateness:
-    """Say that something came in time, or late."""
+def _arrival(row: Lateness, member: Member, *, run: Run, arrived: float, expected: float, is_late: bool) -> Lateness:
+    """Return the row of a result that arrived, in time or late."""
     row = replace(_last(row, member), rows=None if member.result is None else member.result.rows)
     row = replace(row, arrived_at=arrived, late_s=arrived - expected)
     return replace(row, verdict="late", command=f"phasegate why {run}") if is_late else replace(row, verdict="on time")
 
 
 def _quiet(row: Lateness, known: DateFacts, *, run: Run, asks: bool) -> Lateness | None:
-    """Say that nothing is expected, or that nobody knows; None where something is. ``asks``: the calendar says so."""
+    """Return the row of a step that is not expected, or unknown.
+
+    None where it is expected. ``asks``: the calendar decides.
+    """
     place = (row.phase, run.mode)
     phase = known.phases.get(place)
     if phase is not None and phase.void is not None:
         return replace(row, verdict="void", reason=phase.void)
     if asks and known.day is None:
-        told = f"the calendar knows nothing of {run.date}" + (f" ({known.told})" if known.told else "")
-        return replace(row, reason=told, command=ask_calendar(run.date, failed=bool(known.told)))
+        reason = no_answer(run.date, error=known.calendar_error)
+        return replace(row, reason=reason, command=ask_calendar(run.date, failed=bool(known.calendar_error)))
     if asks and known.day is not None and known.day.state != "work":
         verdict: Punctuality = "void" if known.day.state == "void" else "no work"
-        return replace(row, verdict=verdict, reason=known.day.reason or f"the calendar says {verdict}")
+        return replace(row, verdict=verdict, reason=known.day.reason or f"the calendar answers {verdict}")
     if place in known.unreadable:
-        told = f"the document of {row.phase} in {run} cannot be read"
-        return replace(row, reason=told, command=f"phasegate why {run}")
+        reason = f"the document of {row.phase} in {run} cannot be read"
+        return replace(row, reason=reason, command=f"phasegate why {run}")
     return None
 
 
+def no_answer(on: str, *, error: str) -> str:
+    """Return the reason for a date without an answer of the calendar."""
+    return f"the calendar has no answer for {on}" + (f" ({error})" if error else "")
+
+
 def ask_calendar(on: str, *, failed: bool) -> str:
-    """Return the command that has the calendar asked: a source that failed is asked again by whoever sweeps."""
+    """Return the command that asks the calendar.
+
+    A sweep asks a source that failed again.
+    """
     return "phasegate sweep" if failed else f"phasegate reconcile --from {on} --to {on} --fix"
 
 
 def arrived_at(member: Member) -> float | None:
-    """Return when a member first had rows; None when it has none yet."""
+    """Return when a member first had rows; None if it never had."""
     if member.delivered_at is not None:
         return member.delivered_at
-    result = member.result  # of a document from before the first time was kept
+    result = member.result  # of a document from before the first time was stored
     return result.at if result is not None and result.status == "success" else None
 
 
 def _arrived(plan: Plan, step: Step, *, run: Run, member: Member, known: DateFacts) -> float | None:
-    """Return when the rows of a run's step came: its sister runs have the same table, and may have had it earlier."""
+    """Return when the rows of a run's step arrived.
+
+    Its sibling runs share the table, and may have had them earlier.
+    """
     own = arrived_at(member)
     if own is None:
         return None
     for mode in plan.sibling_modes(step.name, mode=run.mode):
-        sister = known.phases.get((step.phase, mode))
-        at = None if sister is None else arrived_at(sister.members.get(step.name, Member()))
+        sibling = known.phases.get((step.phase, mode))
+        at = None if sibling is None else arrived_at(sibling.members.get(step.name, Member()))
         own = own if at is None else min(own, at)
     return own
 
 
 def _last(row: Lateness, member: Member) -> Lateness:
-    """Add the newest thing that was said of a member, in words, and when."""
+    """Return the row with the member's newest attempt, in words, and its time."""
     tried = member.attempt
     if tried is None:
         return row
@@ -160,11 +179,11 @@ def _last(row: Lateness, member: Member) -> Lateness:
 
 
 def _absence(phase: Phase | None, member: Member) -> str:
-    """Return why nothing is there."""
+    """Return why there is no result."""
     if phase is None:
         return "its run was never opened"
     if member.attempt is None:
-        return "nobody reported it"
+        return "it was not reported"
     tried = member.attempt
     if tried.status == "empty":
         return "reported empty: no rows of this date"
@@ -172,8 +191,8 @@ def _absence(phase: Phase | None, member: Member) -> str:
     return f"the last try {word}" + (f": {tried.error}" if tried.error else "")
 
 
-def _mend(step: Step, *, run: Run, phase: Phase | None) -> str:
-    """Return what to type so that a missing result comes."""
+def _command(step: Step, *, run: Run, phase: Phase | None) -> str:
+    """Return the command that brings a missing result."""
     asked = None if phase is None else phase.requests.get(step.name)
     if asked is not None and asked.state == "dead":
         return f"phasegate redrive {run} --step {step.name}"
@@ -185,7 +204,10 @@ def _mend(step: Step, *, run: Run, phase: Phase | None) -> str:
 
 
 def outcome(rows: Sequence[Lateness], *, unreadable: Sequence[str] = ()) -> CheckResult:
-    """Return the check: what is late or never came as findings, what nobody knows as its error."""
+    """Return the check: late and missing results as findings.
+
+    What is unknown is its error.
+    """
     unknown = list(dict.fromkeys(row.reason for row in rows if row.verdict == "unknown"))
     errors = [*unreadable, *unknown]
     more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
@@ -201,15 +223,15 @@ def _finding(row: Lateness) -> Finding:
     assert row.expected_at is not None
     assert row.late_s is not None
     never = row.verdict == "never"
-    told = f"never came, {row.reason}" if never else f"came {hours(row.late_s)} after it was expected"
+    text = f"never arrived: {row.reason}" if never else f"arrived {hours(row.late_s)} after it was expected"
     if never:
-        told = f"expected {hours(row.late_s)} ago and {told}"
+        text = f"expected {hours(row.late_s)} ago and {text}"
     moments = {"expected_at": row.expected_at, "late_at": row.late_at, "arrived_at": row.arrived_at}
     evidence = {name: _iso(at) for name, at in moments.items() if at is not None}
     if row.last:
         evidence["last"] = row.last
     return Finding(
-        code="PG021" if never else "PG020", subject=f"{row.run} {row.phase}.{row.step}", text=told,
+        code="PG021" if never else "PG020", subject=f"{row.run} {row.phase}.{row.step}", text=text,
         command=row.command, cause=f"{row.verdict} {row.phase}.{row.step}", since=row.expected_at,
         evidence=evidence,
     )  # fmt: skip
@@ -220,7 +242,7 @@ def _iso(at: float) -> str:
 
 
 def hours(seconds: float, /) -> str:
-    """Return a length of time in hours and minutes, without its sign.
+    """Return a duration in hours and minutes, without its sign.
 
     >>> hours(4 * 3600 + 60), hours(59.0), hours(-3600.0), hours(50 * 3600)
     ('4 h 01', '0 min', '1 h 00', '2 d 02 h')

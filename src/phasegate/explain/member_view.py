@@ -1,4 +1,7 @@
-"""What one member of a phase means to the person who asks: where it stands, since when, and why. Pure."""
+"""The state of one member of a phase: since when, and why.
+
+Pure.
+"""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -15,9 +18,9 @@ MemberState = Literal["fresh", "asked", "parked", "dead", "blocked", "unreported
 
 
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
-    """One step: where it stands, since when (epoch seconds), and the reason in words.
+    """One step: its state, since when (epoch seconds), and the reason.
 
-    ``last`` is what became of the last delivery about it that the document remembers.
+    ``last``: the outcome of the last report about it that the document stores.
     """
 
     name: str
@@ -32,7 +35,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
-    """Return everything there is to say about a member."""
+    """Return the view of a member."""
     fresh, member, request = fresh_members(phase), phase.members.get(name), phase.requests.get(name)
     result = phase.result_of(name)
     stale = _stale_against(phase, name, spec)
@@ -54,12 +57,12 @@ def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
         lacking += [n.phase for n in outside if n.phase not in phase.inputs]
         lacking += [_awaited(phase, n) for n in spec.needs if n.back and _awaited(phase, n)]
         state = "blocked" if lacking else "unreported"
-        waits = f"waits for {', '.join(dict.fromkeys(lacking))}" if lacking else "nobody has reported it yet"
+        waits = f"waits for {', '.join(dict.fromkeys(lacking))}" if lacking else "not reported yet"
         reason = waits if result is None or lacking else f"stale against {', '.join(stale)}; not reported again yet"
     attempt = None if member is None else member.attempt
     if attempt is not None and attempt.error and state != "fresh" and attempt.error not in reason:
         reason += f"; last try: {attempt.error}"
-    told = next((seen for seen in reversed(phase.seen) if seen.what == "report" and seen.subject == name), None)
+    report = next((seen for seen in reversed(phase.seen) if seen.what == "report" and seen.subject == name), None)
     return MemberView(
         name=name,
         state=state,
@@ -68,13 +71,13 @@ def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
         rows=None if result is None else result.rows,
         token=None if result is None else result.stamp.token,
         stale_against=stale,
-        last="" if told is None else told.outcome,
-        last_at=None if told is None else told.at,
+        last="" if report is None else report.outcome,
+        last_at=None if report is None else report.at,
     )
 
 
 def _awaited(phase: Phase, need: Need) -> str:
-    """Return which dates of a window are waited for, in words; "" for none."""
+    """Return the awaited dates of a window, in words; "" for none."""
     window = phase.windows.get(str(need))
     if window is None:
         return f"{need}, which is not read yet"
@@ -83,7 +86,7 @@ def _awaited(phase: Phase, need: Need) -> str:
 
 
 def _could_since(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> float:
-    """Return since when a member could have been reported, for all that is known."""
+    """Return since when a member could have been reported."""
     moments = [phase.opened_at]
     for need in spec.needs:
         if need.back:
@@ -106,7 +109,10 @@ def _requested(request: Request, stale: tuple[str, ...], *, attempt: Attempt | N
 
 
 def _stale_against(phase: Phase, name: str, spec: Spec) -> tuple[str, ...]:
-    """Return the needs whose present content is not what the result was built from, and the code if it changed."""
+    """Return the needs whose present content a result was not built from.
+
+    Also the code, if it changed.
+    """
     result = phase.result_of(name)
     if result is None:
         return ()

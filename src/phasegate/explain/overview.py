@@ -1,7 +1,7 @@
-"""The one read service behind the command line, a web page and others. It never opens the warehouse.
+"""The one read service behind the command line, web pages and others.
 
-A document that cannot be understood raises BadDocument; where the caller gives a list ``broken``, it is put there
-and the rest is read.
+It never opens the warehouse. A document that cannot be read raises BadDocument; with a list ``broken``, the error goes
+there and the rest is read.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from phasegate.write.lease import Lease
 
 LAST = "9999-99-99"
 DATE_LENGTH = len("2026-02-03")
-# Days: most stores hold years, and the newest dates lie near today. None: everything.
+# Days: most stores hold years, and the newest dates are near today. None: everything.
 LOOK_BACK = (30, 365, None)
 
 S = TypeVar("S", bound=State)
@@ -32,7 +32,10 @@ Broken: TypeAlias = list[BadDocument] | None
 
 
 class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """A lease that is held, or was: ``left_s`` is negative once it has run out."""
+    """A lease, held or free.
+
+    ``left_s`` is negative once it has expired.
+    """
 
     key: str
     token: int
@@ -43,14 +46,17 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not tried again by itself, why, and the command that brings it back."""
+    """Something that is not retried without an operator command.
+
+    ``command`` brings it back.
+    """
 
     kind: str
     subject: str
     run: str
     reason: str
     at: float
-    mend: str
+    command: str
 
 
 class Overview:
@@ -60,7 +66,10 @@ class Overview:
         self._plan, self._ports = plan, ports
 
     def phases(self, *, first: str = "", last: str = LAST, broken: Broken = None) -> list[PhaseView]:
-        """Return all phases of the runs from date ``first`` to ``last``, by run, then in the plan's order."""
+        """Return all phases of the runs from date ``first`` to ``last``.
+
+        Sorted by run, then in the plan's order.
+        """
         now = self._ports.clock.now()
         views = []
         for name in self._plan.phases:
@@ -73,7 +82,10 @@ class Overview:
         return sorted(views, key=lambda view: (view.run, order[view.phase]))
 
     def recent(self, *, dates: int, last: str = LAST, broken: Broken = None) -> list[PhaseView]:
-        """Return the phases of the newest ``dates`` dates that have any, up to ``last``."""
+        """Return the phases of the newest ``dates`` dates that have any.
+
+        Only dates up to ``last``.
+        """
         today = datetime.fromtimestamp(self._ports.clock.now(), UTC).date()
         views: list[PhaseView] = []
         newest: list[str] = []
@@ -92,17 +104,20 @@ class Overview:
         return [view for view in views if view.run[:DATE_LENGTH] in newest]
 
     def why(self, run: Run | str, *, broken: Broken = None) -> list[PhaseView]:
-        """Explain every phase of one run. Raises NotFound when none has been opened for it, BadInput for nonsense."""
+        """Explain every phase of one run.
+
+        Raises NotFound when none is open, BadInput for what is no run.
+        """
         run = parse_run(run) if isinstance(run, str) else run
         views = [view for view in self.phases(first=run.date, last=run.date, broken=broken) if view.run == str(run)]
         if not views and not broken:
             raise NotFound(
-                f"run {run} is not open: nothing was reported for it and no trigger came; see phasegate status"
+                f"run {run} is not open: nothing was reported for it and no trigger arrived; see phasegate status"
             )
         return views
 
     def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:
-        """Return the leases that are held; with ``free`` all there ever were."""
+        """Return the leases that are held; with ``free`` also the free ones."""
         now, views = self._ports.clock.now(), []
         for doc in scanned(self._ports.store, "lease:"):
             lease = self._read(Lease, doc, broken)
@@ -124,9 +139,9 @@ class Overview:
             kept = self._read(Quarantined, doc, broken)
             if kept is None or kept.discarded:
                 continue
-            run, mend = str(kept.body.get("run", "")), f"phasegate redrive {doc.key}"
+            run, command = str(kept.body.get("run", "")), f"phasegate redrive {doc.key}"
             letter = DeadLetter(
-                kind="message", subject=doc.key, run=run, reason=kept.reason, at=kept.last_at, mend=mend
+                kind="message", subject=doc.key, run=run, reason=kept.reason, at=kept.last_at, command=command
             )
             found.append(letter)
         return found
@@ -146,11 +161,13 @@ def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:
     """Give the dead requests and triggers of one phase."""
     for member in view.members:
         if member.state == "dead":
-            mend = f"phasegate redrive {view.run} --step {member.name}"
+            command = f"phasegate redrive {view.run} --step {member.name}"
             at = member.since or 0.0
-            yield DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason, at=at, mend=mend)
+            yield DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason, at=at,
+                             command=command)  # fmt: skip
     for generation in view.generations:
         for receiver, state in generation.receivers.items():
             if state == "dead":
+                command = f"phasegate redrive {view.run} --step {receiver}"
                 yield DeadLetter(kind="trigger", subject=receiver, run=view.run, reason="never acknowledged",
-                                 at=generation.at, mend=f"phasegate redrive {view.run} --step {receiver}")  # fmt: skip
+                                 at=generation.at, command=command)  # fmt: skip

@@ -1,4 +1,7 @@
-"""What a phase's document means to the person who asks: where it stands, what it waits for, what to type. Pure."""
+"""The state of one phase of a run: reason, missing members, commands.
+
+Pure.
+"""
 
 from typing import Literal, assert_never
 
@@ -16,7 +19,10 @@ PhaseState = Literal["void", "paused", "dead", "complete", "degraded", "sending"
 
 
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
-    """One firing: what made it fire, what it went without, and who has it. Receiver -> state of its trigger."""
+    """One firing: its cause, what was missing, and its triggers.
+
+    ``receivers``: receiver -> state of its trigger.
+    """
 
     number: int
     at: float
@@ -26,10 +32,11 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase of one run. ``mends`` are the commands that bring it on, ``last`` is the last thing it was told.
+    """One phase of one run.
 
-    ``since`` is when it came into its state. ``overdue``: past its deadline, and it has never fired. ``drifted``: dates
-    of its windows that changed too long ago to be built into it without being asked.
+    ``commands``: what to type so that it goes on. ``last``: the last message or command about it, and the outcome.
+    ``since``: when it entered its state. ``overdue``: past its deadline, and it has never fired. ``drifted``: dates of
+    its windows that changed too long ago to be built into it automatically.
     """
 
     phase: str
@@ -48,12 +55,12 @@ class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
     last: str
     last_at: float | None
     due: float | None
-    mends: tuple[str, ...]
+    commands: tuple[str, ...]
     drifted: tuple[str, ...] = ()
 
 
 def explain(phase: Phase, *, name: str, run: Run, now: float) -> PhaseView:
-    """Return everything there is to say about the phase ``name`` of a run at ``now``."""
+    """Return the view of the phase ``name`` of a run at ``now``."""
     members = tuple(member_view(phase, name, spec) for name, spec in phase.gate.members.items())
     state, reason = _state(phase, members, now=now)
     last = phase.seen[-1] if phase.seen else None
@@ -62,7 +69,7 @@ def explain(phase: Phase, *, name: str, run: Run, now: float) -> PhaseView:
     if drifted and state != "void":
         reason += f"; built before {listed(drifted)} changed"
     if phase.quiet:
-        reason += "; a backfill has not ended, so receivers outside the plan are not told"
+        reason += "; a quiet backfill has not ended, so receivers outside the plan get no triggers"
     return PhaseView(
         phase=name,
         run=str(run),
@@ -80,13 +87,13 @@ def explain(phase: Phase, *, name: str, run: Run, now: float) -> PhaseView:
         last="" if last is None else f"{last.what} of {last.subject}: {last.outcome}",
         last_at=None if last is None else last.at,
         due=phase.due,
-        mends=_mends(phase, members, run=run),
+        commands=_commands(phase, members, run=run),
         drifted=drifted,
     )
 
 
 def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[PhaseState, str]:
-    """Return the one word for a phase, the worst first, and the reason for it."""
+    """Return the state of a phase, the worst first, and the reason for it."""
     if phase.void is not None:
         return "void", phase.void
     if phase.paused is not None:
@@ -95,27 +102,27 @@ def _state(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tupl
     dead += [f"the trigger for {e.receiver} was never acknowledged" for e in phase.outbox if e.state == "dead"]
     if dead:
         return "dead", "; ".join(dead)
-    # A stale member is still carried with its last stamp: the firing is as it is, and something is due all the same.
+    # A stale member is still carried with its last stamp: the newest firing is up to date, yet something is missing.
     if fired_as_is(phase) and (phase.firings[-1].missing or not missing(phase)):
         return _fired(phase)
     return _unfired(phase, members, now=now)
 
 
 def _fired(phase: Phase) -> tuple[PhaseState, str]:
-    """Return the word for a phase whose last firing carried what is there."""
+    """Return state and reason of a phase whose last firing is up to date."""
     unsent = [e.receiver for e in phase.outbox if e.waiting]
     if unsent:
         return "sending", f"generation {phase.generation} is not acknowledged by {', '.join(unsent)} yet"
     if phase.waiting:
         newer = ", ".join(f"{name} generation {begun.generation}" for name, begun in phase.waiting.items())
-        return "waiting", f"{newer} came, and is not taken over yet"
+        return "waiting", f"{newer} arrived and is not begun yet"
     if missing(phase):
-        return "degraded", f"generation {phase.generation} went out without {', '.join(missing(phase))}"
+        return "degraded", f"generation {phase.generation} fired without {', '.join(missing(phase))}"
     return "complete", f"generation {phase.generation} is fresh and handed on"
 
 
 def _unfired(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tuple[PhaseState, str]:
-    """Return the word for a phase that has something to fire, or waits for it."""
+    """Return state and reason of a phase that has not fired what it has."""
     at = settle_at(phase)
     if not missing(phase) and at is not None:
         return "settling", f"everything is there; waiting {max(0.0, at - now):.0f} s for further changes"
@@ -125,7 +132,7 @@ def _unfired(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tu
     if phase.gate.members and not phase.inputs and any(spec.needs for spec in phase.gate.members.values()):
         return "waiting", "no trigger from upstream yet"
     if not missing(phase):
-        return "waiting", "everything expected is there, and it has not fired: nobody has looked at it since"
+        return "waiting", "everything expected is there, but it has not fired yet"
     return "waiting", f"waiting for {', '.join(missing(phase))}"
 
 
@@ -136,20 +143,20 @@ def _overdue(phase: Phase, *, now: float) -> bool:
 def _shut_by(phase: Phase) -> str:
     """Return why a phase past its deadline has not fired."""
     shut = [name for name in missing(phase) if name in phase.gate.critical]
-    return f"past its deadline, kept shut by {', '.join(shut)}" if shut else "past its deadline"
+    return f"past its deadline, waiting for critical {', '.join(shut)}" if shut else "past its deadline"
 
 
 def _since(phase: Phase, members: tuple[MemberView, ...], *, state: PhaseState) -> float:
-    """Return when the phase came into its state, as well as the document tells."""
+    """Return when the phase entered its state, as far as it is stored."""
     fired = phase.firings[-1].at if phase.firings else phase.opened_at
     match state:
         case "void" | "paused":
             by = TAKEN_WHILE_VOID if state == "void" else ("pause",)
-            told = [seen.at for seen in phase.seen if seen.what in by and seen.outcome == state]
-            return told[-1] if told else phase.opened_at
+            entered = [seen.at for seen in phase.seen if seen.what in by and seen.outcome == state]
+            return entered[-1] if entered else phase.opened_at
         case "dead":
-            died = [m.since for m in members if m.state == "dead" and m.since is not None]
-            return min([*died, *(e.at for e in phase.outbox if e.state == "dead")])
+            dead_since = [m.since for m in members if m.state == "dead" and m.since is not None]
+            return min([*dead_since, *(e.at for e in phase.outbox if e.state == "dead")])
         case "complete" | "degraded" | "sending":
             return fired
         case "settling":
@@ -185,19 +192,18 @@ def _made_by(firing: Firing, before: Firing | None) -> tuple[str, ...]:
     """Return, in words, what made a generation fire."""
     if before is None:
         if firing.generation > 1:
-            return ("the generation before it is no longer remembered",)
-        return (
-            ("the deadline, or enough of what is expected",) if firing.missing else ("everything expected was fresh",)
-        )
+            return ("the generation before it is no longer stored",)
+        early = "the deadline passed, or enough members were fresh"
+        return (early,) if firing.missing else ("everything expected was fresh",)
     found = []
     for name, stamp in firing.stamps.items():
         old = before.stamps.get(name, ABSENT)
         if old.fingerprint != stamp.fingerprint:
-            found.append(f"{name} came" if old == ABSENT else f"{name} changed")
+            found.append(f"{name} arrived" if old == ABSENT else f"{name} changed")
     return tuple(found) or ("another set of members is expected",)
 
 
-def _mends(phase: Phase, members: tuple[MemberView, ...], *, run: Run) -> tuple[str, ...]:
+def _commands(phase: Phase, members: tuple[MemberView, ...], *, run: Run) -> tuple[str, ...]:
     if phase.void is not None:
         return ()
     if phase.paused is not None:

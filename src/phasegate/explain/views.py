@@ -7,7 +7,10 @@ from phasegate.ports import ReadPorts
 
 
 class Views(Overview):
-    """The overview, and in ``lateness`` the expected results that came late, or never."""
+    """The overview, and the late results.
+
+    ``lateness``: the expected results that arrived late, or never.
+    """
 
     def __init__(self, plan: Plan, ports: ReadPorts) -> None:
         super().__init__(plan, ports)

@@ -1,1 +1,1 @@
-"""The plan: what a pipeline consists of, read from TOML and checked."""
+"""The definition of a pipeline, read from TOML and checked."""

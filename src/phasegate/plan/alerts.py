@@ -1,6 +1,6 @@
-"""Reads ``[alerts]`` of a plan: who is told of what is wrong, and when not. Pure.
+"""Reads the ``[alerts]`` table of a plan.
 
-It refuses addresses and tokens: they are secrets, and come from the environment.
+It refuses addresses and tokens: they are secrets, and come from the environment. Pure.
 """
 
 import re
@@ -24,7 +24,7 @@ _TO = re.compile(r"[#@]?[A-Za-z0-9][\w.-]{0,79}", re.ASCII)
 
 
 def read_alerts(top: Section) -> Policy:
-    """Return the rules; without the table nobody is told."""
+    """Return the alert rules; without the table there are no channels."""
     if not top.has("alerts"):
         return Policy()
     section = top.section("alerts", wanted="a table [alerts]")
@@ -37,9 +37,9 @@ def read_alerts(top: Section) -> Policy:
         channels = tuple(_channel(inner, name=name) for name, inner in tables.items())
     for key in ("quiet", "digest", "escalate_after"):
         if section.has(key) and not channels:
-            raise section.error(key, "does nothing: nobody is told; write [alerts.channel.NAME], or remove it")
+            raise section.error(key, "does nothing: the plan has no channel; write [alerts.channel.NAME], or remove it")
     if section.has("digest") and not any(channel.digest for channel in channels):
-        raise section.error("digest", "does nothing: no channel wants it; remove it, or digest = false of one")
+        raise section.error("digest", "does nothing: each channel has digest = false; remove it, or one of those")
     return Policy(
         channels=channels,
         quiet=_quiet(section),

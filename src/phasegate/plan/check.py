@@ -1,4 +1,7 @@
-"""What must hold between the parts of a plan: no cycles, nothing unreachable, nothing with two owners. Pure."""
+"""Checks across the parts of a plan.
+
+No cycles, nothing unreachable, nothing with two owners. Pure.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -9,7 +12,9 @@ from phasegate.plan.toml_lines import Place, Toml, spell
 
 
 def in_order(needs: Mapping[str, Sequence[str]], /) -> list[str]:
-    """Return the names, needs first, in the given order among equals; there must be no cycle.
+    """Return the names with needs first, in the given order among equals.
+
+    There must be no cycle.
 
     >>> in_order({"c": ["a"], "b": [], "a": ["b"]})
     ['b', 'a', 'c']
@@ -22,7 +27,7 @@ def in_order(needs: Mapping[str, Sequence[str]], /) -> list[str]:
 
 
 def find_cycle(needs: Mapping[str, Sequence[str]], /) -> list[str]:
-    """Return one cycle, its first name again at the end; [] when there is none.
+    """Return one cycle, with its first name again at the end; [] for none.
 
     >>> find_cycle({"a": ["b"], "b": ["c"], "c": ["b"]})
     ['b', 'c', 'b']
@@ -35,7 +40,7 @@ def find_cycle(needs: Mapping[str, Sequence[str]], /) -> list[str]:
         return []
     path = [next(iter(left))]
     while True:
-        # Whatever is left needs something that is left: following it must come round.
+        # Every name that is left needs another that is left, so following the needs must find a cycle.
         need = next(need for need in left[path[-1]] if need in left)
         if need in path:
             return [*path[path.index(need) :], need]
@@ -43,7 +48,10 @@ def find_cycle(needs: Mapping[str, Sequence[str]], /) -> list[str]:
 
 
 def check(plan: Plan, toml: Toml) -> None:
-    """Refuse a plan in which something could never happen, or happens under two names. Raises BadInput."""
+    """Refuse a plan with unreachable parts, or parts under two names.
+
+    Raises BadInput.
+    """
     _check_tables(plan, toml)
     _check_modes(plan, toml)
     _check_arrivals(plan, toml)
@@ -57,80 +65,92 @@ def check(plan: Plan, toml: Toml) -> None:
 
 
 def _check_tables(plan: Plan, toml: Toml) -> None:
-    """Refuse two steps that write one table: neither would know what the other did to it."""
+    """Refuse two steps that write one table.
+
+    Each would overwrite the other's rows.
+    """
     owner: dict[str, str] = {}
     for step in sorted(plan.steps.values(), key=lambda s: toml.line(("step", s.name, "table"))):
         if step.table is None:
             continue
         first = owner.setdefault(step.table.name, step.name)
         if first != step.name:
-            told = f"{spell(step.table.name)} is already the table of step {spell(first)}"
-            raise toml.error(("step", step.name, "table"), f"{told}; give each step a table of its own")
+            wrong = f"{spell(step.table.name)} is already the table of step {spell(first)}"
+            raise toml.error(("step", step.name, "table"), f"{wrong}; give each step a table of its own")
 
 
 def _check_modes(plan: Plan, toml: Toml) -> None:
-    """Refuse a mode that an upstream phase does not know: nothing would ever begin it."""
+    """Refuse a mode that an upstream phase lacks: it would never begin."""
     for phase in plan.phases.values():
         for mode in phase.modes:
             for other in phase.after:
                 if mode not in plan.phases[other].modes:
-                    told = f"phase {spell(other)}, which comes before, has no mode {spell(mode)}: it would never begin"
+                    wrong = f"phase {spell(other)}, which comes before, has no mode {spell(mode)}: it would never begin"
                     raise toml.error(
-                        ("phase", phase.name, "modes", mode), f"{told}; add modes.{mode} to [phase.{other}]"
+                        ("phase", phase.name, "modes", mode), f"{wrong}; add modes.{mode} to [phase.{other}]"
                     )
 
 
 def _check_arrivals(plan: Plan, toml: Toml) -> None:
-    """Refuse a need that the upstream phase does not expect in some mode: its stamp would never be carried."""
+    """Refuse a need that the upstream phase does not expect in some mode.
+
+    Its stamp would never be carried.
+    """
     for phase in plan.phases.values():
         for mode in phase.modes:
             for step in plan.members(phase.name, mode=mode).values():
                 for need in step.needs:
                     if need.back or need.phase == phase.name or need.step in plan.phases[need.phase].modes[mode].expect:
                         continue
-                    told = f"{spell(str(need))} never arrives in mode {spell(mode)}: phase {spell(need.phase)}"
-                    mend = (
+                    wrong = f"{spell(str(need))} never arrives in mode {spell(mode)}: phase {spell(need.phase)}"
+                    fix = (
                         f"add it to expect there, or leave {spell(step.name)} out of that mode of [phase.{phase.name}]"
                     )
-                    raise toml.error(("step", step.name, "needs"), f"{told} does not expect it; {mend}")
+                    raise toml.error(("step", step.name, "needs"), f"{wrong} does not expect it; {fix}")
 
 
 def _check_expected(plan: Plan, toml: Toml) -> None:
-    """Refuse a step that no mode expects and that nothing expected needs: it would never be built."""
+    """Refuse a step that is never built.
+
+    No mode expects it, and nothing expected needs it.
+    """
     for step in plan.steps.values():
         if not any(step.name in plan.members(step.phase, mode=mode) for mode in plan.phases[step.phase].modes):
-            told = f"no mode of phase {spell(step.phase)} expects it and no step that is expected needs it"
-            told += " on its own date" if plan.windows_on(step.name) else ""
-            raise toml.error(("step", step.name), f"{told}; add it to expect, or remove the step")
+            wrong = f"no mode of phase {spell(step.phase)} expects it and no step that is expected needs it"
+            wrong += " on its own date" if plan.windows_on(step.name) else ""
+            raise toml.error(("step", step.name), f"{wrong}; add it to expect, or remove the step")
 
 
 def _check_windows(plan: Plan, toml: Toml) -> None:
-    """Refuse a window over a step without a table: nothing would tell its dates apart."""
+    """Refuse a window over a step without a table: it has no dates."""
     windows = [(step.name, need) for step in plan.steps.values() for need in step.needs if need.back]
     for step, need in windows:
         if plan.steps[need.step].table is None:
-            told = f"{spell(str(need))} has no table, so there is no window of it"
-            raise toml.error(("step", step, "needs"), f"{told}; give {spell(need.step)} a table, or remove it")
+            wrong = f"{spell(str(need))} has no table, so there is no window of it"
+            raise toml.error(("step", step, "needs"), f"{wrong}; give {spell(need.step)} a table, or remove it")
     if not windows and "cascade_days" in toml.body:
         raise toml.error(("cascade_days",), "does nothing: no step needs a window of earlier dates; remove it")
 
 
 def _check_starts(plan: Plan, toml: Toml) -> None:
-    """Refuse a start that nobody can give, and one that comes when the deadline is over."""
+    """Refuse a start that cannot happen, and one after the deadline."""
     for phase in plan.phases.values():
         for mode, gate in phase.modes.items():
             place = _written(toml, phase.name, mode, key="start")
             if gate.start.by == "run" and phase.after:
                 others = " and ".join(map(spell, phase.after))
-                told = f'"run" is by hand only, so the triggers of {others} would be refused, and it would never begin'
-                raise toml.error(place, f"{told}; remove it")
+                wrong = f'"run" opens by hand only, so triggers of {others} would be refused, and it would never begin'
+                raise toml.error(place, f"{wrong}; remove it")
             if gate.start.at and gate.deadline and _not_before(gate.start.at, gate.deadline):
-                told = f"mode {spell(mode)} would start when its deadline is over"
-                raise toml.error(place, f"{told}; write an earlier start, or a later deadline")
+                wrong = f"mode {spell(mode)} would start after its deadline"
+                raise toml.error(place, f"{wrong}; write an earlier start, or a later deadline")
 
 
 def _not_before(one: TimeRule, other: TimeRule, /) -> bool:
-    """Tell whether a time is never before another; False where only the calendar can say so."""
+    """Return whether a time is never before another.
+
+    False where only the calendar can decide.
+    """
     if one.local and other.local:
         return minutes(one) >= minutes(other)
     return one.anchor is not None and one.anchor == other.anchor and one.after_s >= other.after_s
@@ -141,49 +161,49 @@ def _check_mirrors(plan: Plan, toml: Toml) -> None:
     owner: dict[str, str] = {}
     for phase in plan.phases.values():
         if phase.mirror and (other := owner.setdefault(phase.mirror, phase.name)) != phase.name:
-            told = f"{spell(phase.mirror)} is the document of phase {spell(other)}"
-            raise toml.error(("phase", phase.name, "mirror"), f"{told}; give this one its own")
+            wrong = f"{spell(phase.mirror)} is the document of phase {spell(other)}"
+            raise toml.error(("phase", phase.name, "mirror"), f"{wrong}; give this one its own")
 
 
 def _check_hours(plan: Plan, toml: Toml) -> None:
-    """Refuse hours that answer nothing, and two answers to the question which mode a report is of."""
+    """Refuse hours that are never used, and hours of two modes that overlap."""
     found: dict[str, tuple[str, Hours]] = {}
     for phase in plan.phases.values():
         for mode, gate in phase.modes.items():
             if gate.reports is None:
                 continue
             place = ("phase", phase.name, "modes", mode, "reports")
-            _check_heard(plan, toml, place, mode=mode)
+            _check_hours_used(plan, toml, place, mode=mode)
             for other, (where, hours) in found.items():
                 if other == mode and hours != gate.reports:
-                    told = f"phase {spell(where)} gives mode {spell(mode)} other hours"
-                    raise toml.error(place, f"{told}; write them once")
+                    wrong = f"phase {spell(where)} gives mode {spell(mode)} other hours"
+                    raise toml.error(place, f"{wrong}; write them once")
                 if other != mode and _overlap(hours, gate.reports):
-                    told = f"some hours of mode {spell(mode)} are of mode {spell(other)} too"
-                    raise toml.error(place, f"{told}, so a report would be of both; let one end where the other begins")
+                    wrong = f"hours of mode {spell(mode)} are of mode {spell(other)} too, so a report would be of both"
+                    raise toml.error(place, f"{wrong}; let one end where the other begins")
             found.setdefault(mode, (phase.name, gate.reports))
 
 
-def _check_heard(plan: Plan, toml: Toml, place: Place, /, *, mode: str) -> None:
-    """Refuse hours that no report would ever be looked up in."""
+def _check_hours_used(plan: Plan, toml: Toml, place: Place, /, *, mode: str) -> None:
+    """Refuse hours in which no report would ever be looked up."""
     if len(plan.modes) == 1:
         raise toml.error(place, "does nothing: the plan has one mode, and every report is of it; remove it")
     members = (plan.members(p.name, mode=mode) for p in plan.phases.values() if mode in p.modes)
     if not any(step.kind == "external" for known in members for step in known.values()):
-        told = f"does nothing: mode {spell(mode)} has no external step, and nobody reports others"
-        raise toml.error(place, f"{told}; remove it")
+        wrong = f"does nothing: mode {spell(mode)} has no external step, and only external steps are reported"
+        raise toml.error(place, f"{wrong}; remove it")
 
 
 def _check_any_date(plan: Plan, toml: Toml) -> None:
-    """Refuse a phase that begins by one whose dates nobody asks the calendar of, and asks it itself."""
+    """Refuse ``any_date`` where a phase after it asks the calendar."""
     for phase in plan.phases.values():
         for mode, gate in phase.modes.items():
             for later in plan.downstream(phase.name) if gate.any_date else ():
                 known = plan.phases[later].modes.get(mode)
                 if known is not None and not known.any_date:
-                    told = f"phase {spell(later)} begins by this one and asks the calendar, so it would refuse to"
-                    mend = f"write any_date for mode {spell(mode)} of {spell(later)} too"
-                    raise toml.error(("phase", phase.name, "modes", mode, "any_date"), f"{told}; {mend}")
+                    wrong = f"phase {spell(later)} starts on this one and asks the calendar, so it would refuse to"
+                    fix = f"write any_date for mode {spell(mode)} of {spell(later)} too"
+                    raise toml.error(("phase", phase.name, "modes", mode, "any_date"), f"{wrong}; {fix}")
 
 
 def _overlap(one: Hours, other: Hours, /) -> bool:
@@ -191,7 +211,7 @@ def _overlap(one: Hours, other: Hours, /) -> bool:
 
 
 def _written(toml: Toml, phase: str, mode: str, /, *, key: str) -> Place:
-    """Return where a key that a mode may take over from its phase is written."""
+    """Return where a key is written that a mode may inherit from its phase."""
     body: object = toml.body
     for part in ("phase", phase, "modes", mode):
         body = cast("dict[str, object]", body).get(part, {})
@@ -200,16 +220,19 @@ def _written(toml: Toml, phase: str, mode: str, /, *, key: str) -> Place:
 
 
 def _check_topics(plan: Plan, toml: Toml) -> None:
-    """Refuse topics with two meanings: Phasegate's own, the names of phases, one topic for two purposes."""
+    """Refuse topics with two meanings.
+
+    Phasegate's own topics, the names of phases, one topic for two purposes.
+    """
     purposes: dict[str, str] = {}
 
     def claim(place: tuple[str | int, ...], *, topic: str, purpose: str) -> None:
         if topic.startswith(f"{plan.pipeline}."):
-            told = f'{spell(topic)}: topics that begin with "{plan.pipeline}." are Phasegate\'s own'
-            raise toml.error(place, f"{told}; choose another")
+            wrong = f'{spell(topic)}: topics that begin with "{plan.pipeline}." are Phasegate\'s own'
+            raise toml.error(place, f"{wrong}; choose another")
         if topic in plan.phases:
-            told = f"{spell(topic)} is the name of a phase, which is a receiver of its own"
-            raise toml.error(place, f"{told}; choose another")
+            wrong = f"{spell(topic)} is the name of a phase, which is a receiver of its own"
+            raise toml.error(place, f"{wrong}; choose another")
         first = purposes.setdefault(topic, purpose)
         if first != purpose:
             raise toml.error(place, f"{spell(topic)} already carries {first}; choose another for {purpose}")

@@ -1,4 +1,7 @@
-"""The rule of firing: what a run pins when it opens. Pure."""
+"""The rule of firing, which a run pins when it opens.
+
+Pure.
+"""
 
 from typing import Literal
 
@@ -14,7 +17,7 @@ GOOD: tuple[Status, ...] = ("success", "empty")
 
 
 class Need(msgspec.Struct, frozen=True, order=True):
-    """A step that must be fresh first, and the phase it belongs to.
+    """A step that must be fresh first, and its phase.
 
     ``back`` 0: its result of the run's own date. Else its results of the ``back`` days before that date: a window.
     """
@@ -28,11 +31,11 @@ class Need(msgspec.Struct, frozen=True, order=True):
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate must know of one member.
+    """The gate's rules for one member.
 
     ``asks``: Phasegate sends requests for it, to ``topic``. ``code`` is the hash of what it ran when this was pinned.
-    ``attested`` False: it reads past Phasegate, so nobody knows what it was really built from.
-    ``shared``: runs of other modes, or of later dates, must hear of its results.
+    ``attested`` False: it reads past Phasegate, so what it was really built from is unknown.
+    ``shared``: its results are propagated to runs of other modes or of later dates.
     """
 
     needs: tuple[Need, ...] = ()
@@ -45,7 +48,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receiver(msgspec.Struct, frozen=True):
-    """Who gets a trigger, over which topic, and how its arrival is known."""
+    """A receiver of triggers: its topic, and how it acknowledges."""
 
     name: str
     topic: str
@@ -53,11 +56,11 @@ class Receiver(msgspec.Struct, frozen=True):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """The rule of firing, pinned when the run opens; only ``replan`` changes it.
+    """The rule of firing, pinned when the run opens.
 
-    ``at_least``: how many of ``expect`` suffice
-    (None: all). ``deadline``: epoch seconds, absolute. ``await_windows``: dates of a window that are expected and not
-    there yet are waited for. ``hash`` is of the plan's part that made this gate.
+    Only ``replan`` changes it. ``at_least``: how many of ``expect`` suffice (None: all). ``deadline``: epoch seconds,
+    absolute. ``await_windows``: the gate waits for dates of a window that are expected and missing. ``hash`` is of the
+    plan's part that made this gate.
     """
 
     members: dict[str, Spec]

@@ -1,7 +1,8 @@
-"""Reads a plan from TOML. Every refusal is one line: file:line, the place, what is wrong, the mend. Pure.
+"""Reads a plan from TOML.
 
-It refuses what would do nothing: unknown keys, keys that do not apply, steps nobody waits for. It needs no setting
-for how long a message may be redelivered: whether a message is new is read off the document, never remembered.
+Every refusal is one line: file:line, the place, what is wrong, the fix. It refuses what would do nothing: unknown keys,
+keys that do not apply, steps that no gate waits for. It needs no setting for how long a message may be redelivered:
+whether a message is new is decided from the document. Pure.
 """
 
 from collections.abc import Callable
@@ -30,14 +31,14 @@ Files: TypeAlias = Callable[[str], str]
 
 def no_files(name: str, /) -> str:
     """Refuse every file: for plans whose steps are all external or Python."""
-    raise OSError(f"nobody gave a folder to read {spell(name)} from")
+    raise OSError(f"there is no folder to read {spell(name)} from")
 
 
 def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") -> Plan:
-    """Read and check a whole plan; ``files`` returns the text of an SQL file that it names.
+    """Read and check a whole plan.
 
-    Phases and steps come in an order in which needs come first, in the file's order among equals.
-    Raises BadInput in one line that begins with ``name`` and the line.
+    ``files`` returns the text of an SQL file that the plan names. Phases and steps come in an order in which needs come
+    first, in the file's order among equals. Raises BadInput in one line that begins with ``name`` and the line.
 
     >>> plan = load_plan('''
     ... pipeline = "nba"
@@ -93,7 +94,10 @@ def _sections(top: Section) -> tuple[dict[str, Section], dict[str, Section]]:
 def _modes(
     phases: dict[str, Section], *, after: dict[str, tuple[str, ...]], steps: dict[str, tuple[str, ...]], calendar: bool
 ) -> dict[str, dict[str, ModeGate]]:
-    """Return the modes of each phase: its own, else those that others declare and that can reach it."""
+    """Return the modes of each phase.
+
+    Its own, else those that other phases declare and that can reach it.
+    """
     own = {phase: read_modes(section, steps=steps[phase], calendar=calendar) for phase, section in phases.items()}
     declared = declared_modes(own.values())
     found: dict[str, dict[str, ModeGate]] = {}
@@ -106,7 +110,7 @@ def _modes(
 
 
 def _after(phases: dict[str, Section]) -> dict[str, tuple[str, ...]]:
-    """Return what each phase comes after; upstream phases first."""
+    """Return the phases before each phase; upstream phases first."""
     after: dict[str, tuple[str, ...]] = {}
     for phase, section in phases.items():
         one = section.body.get("after")
@@ -141,7 +145,10 @@ def _calendar(top: Section) -> str | None:
 def _step_order(
     steps: dict[str, Section], *, needs: dict[str, tuple[Need, ...]], home: dict[str, str], phases: tuple[str, ...]
 ) -> list[str]:
-    """Return the steps phase by phase, needs first. Refuse cycles, and phases without steps."""
+    """Return the steps phase by phase, needs first.
+
+    Refuses cycles, and phases without steps.
+    """
     graph = {  # a window is of earlier dates: it may even be of the step itself
         step: tuple(need.step for need in needs[step] if not need.back)
         for step in sorted(steps, key=lambda s: phases.index(home[s]))

@@ -1,4 +1,7 @@
-"""A pipeline as its owner declares it: phases, steps, gates. Pure; how it is read from TOML is plan.load's."""
+"""A pipeline as its plan declares it: phases, steps, gates.
+
+Pure; reading it from TOML is in plan.load.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,10 +26,11 @@ Anchors = Mapping[str, float]
 
 
 class TimeRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A time that belongs to a run. Exactly one of ``local``, ``anchor`` and ``opening`` says what it counts from.
+    """A time that depends on the run's date.
 
-    ``local``: "HH:MM" in the pipeline's zone, ``days`` after the run's date. ``anchor``: a time that the calendar
-    knows of the date, such as ``last_game_end``. ``opening``: when the run was opened. Then ``after_s`` later.
+    It counts from exactly one of ``local``, ``anchor`` and ``opening``. ``local``: "HH:MM" in the pipeline's zone,
+    ``days`` after the run's date. ``anchor``: a time that the calendar has for the date, such as ``last_game_end``.
+    ``opening``: when the run was opened. Then ``after_s`` later.
     """
 
     local: str | None = None
@@ -36,9 +40,10 @@ class TimeRule(msgspec.Struct, frozen=True, kw_only=True):
     after_s: float = 0.0
 
     def at(self, run: Run, *, timezone: str, opened_at: float, anchors: Anchors | None = None) -> float:
-        """Return epoch seconds. A local time that does not exist moves forward, an ambiguous one is the later.
+        """Return epoch seconds.
 
-        Raises BadInput when the calendar has no such anchor for the date.
+        A local time that does not exist moves forward, an ambiguous one is the later. Raises BadInput when the calendar
+        has no such anchor for the date.
         """
         if self.opening:
             return opened_at + self.after_s
@@ -55,8 +60,8 @@ class TimeRule(msgspec.Struct, frozen=True, kw_only=True):
 class Start(msgspec.Struct, frozen=True, kw_only=True):
     """What opens a run.
 
-    ``message``: the first that speaks of it. ``schedule``: the calendar, at a time of the date, or a message before.
-    ``run``: only somebody who says so.
+    ``message``: the first message about it. ``schedule``: the calendar, at a time of the date, or an earlier message.
+    ``run``: only an operator command.
     """
 
     by: Literal["message", "schedule", "run"] = "message"
@@ -64,17 +69,20 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
-    """From when to when a report that names no mode is of this one: times around the run's date, the end excluded."""
+    """The hours of the day in which a report without a mode is of this one.
+
+    Times around the run's date, the end excluded.
+    """
 
     first: TimeRule
     last: TimeRule
 
 
 class ModeGate(msgspec.Struct, frozen=True, kw_only=True):
-    """When a phase fires in one mode. ``at_least``: how many of ``expect`` suffice (None: all).
+    """The rule of when a phase fires in one mode.
 
-    ``any_date``: its runs are taken whatever the calendar says of their date. ``await_windows`` False: dates of a
-    window that are expected and not there yet are not waited for.
+    ``at_least``: how many of ``expect`` suffice (None: all). ``any_date``: its runs are accepted on every date, without
+    asking the calendar. ``await_windows`` False: it does not wait for dates of a window that are expected and missing.
     """
 
     expect: tuple[str, ...]
@@ -89,7 +97,10 @@ class ModeGate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic that a phase's trigger goes to. ``phase``: the Phasegate phase that begins by it, if one does."""
+    """A topic that a phase sends its triggers to.
+
+    ``phase``: the phase of this plan that starts on it, if one does.
+    """
 
     topic: str
     ack: Ack
@@ -97,7 +108,11 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhasePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase. ``after``: the upstream phases whose triggers begin it. ``mirror``: path of its old document."""
+    """One phase.
+
+    ``after``: the upstream phases whose triggers start it. ``mirror``: path of the document that is kept for old
+    readers.
+    """
 
     name: str
     after: tuple[str, ...] = ()
@@ -110,12 +125,13 @@ class PhasePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One step. ``sql`` holds the SELECT's text, ``python`` names ``module:function``.
+    """One step.
 
-    ``kind`` external: somebody else builds it and reports; with ``topic`` Phasegate asks for it there.
+    ``sql`` holds the SELECT's text, ``python`` names ``module:function``.
+    ``kind`` external: another system builds it and reports; with ``topic`` Phasegate sends requests for it there.
     ``reads`` unattested: the step reads past ``run.read()``, shown as such. ``code`` is a hash of what it runs.
-    ``expected_by``: mode -> when its result should be there, local times in ``expected_zone`` ("": the pipeline's);
-    ``late_after_s`` later it is late. No gate knows of it: it changes what is said, not what is done.
+    ``expected_by``: mode -> when its result should arrive, local times in ``expected_zone`` ("": the pipeline's);
+    ``late_after_s`` later it is late. No gate uses it: it changes what is shown, not what is done.
     ``identity``: columns that name the thing itself; with the partition they must be as unique as the key is.
     """
 
@@ -143,10 +159,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole pipeline. ``phases`` and ``steps`` stand in an order in which needs come first.
+    """A whole pipeline.
 
-    ``calendar``: ``module:function`` that says which dates have work. ``cascade_days``: how far a changed date asks
-    later ones, whose windows hold it, to be built again by themselves.
+    ``phases`` and ``steps`` are in an order in which needs come first. ``calendar``: ``module:function`` that returns
+    which dates have work. ``cascade_days``: for so many days after a changed date, runs whose windows hold it are
+    rebuilt automatically.
     """
 
     pipeline: str
@@ -160,12 +177,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """Return every mode that some phase knows, in the plan's order."""
+        """Return the modes of all phases, in the plan's order."""
         return tuple(dict.fromkeys(mode for phase in self.phases.values() for mode in phase.modes))
 
     @property
     def main_mode(self) -> str:
-        """Return the mode that has the most steps, the first of the plan's if several have: what a date is to be."""
+        """Return the mode with the most steps, the first of several.
+
+        It is the mode that a date has unless another is named.
+        """
         counts = {
             mode: sum(len(self.members(name, mode=mode)) for name, phase in self.phases.items() if mode in phase.modes)
             for mode in self.modes
@@ -173,11 +193,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return max(counts, key=lambda mode: counts[mode])
 
     def downstream(self, phase: str) -> tuple[str, ...]:
-        """Return the phases that begin by this one's triggers."""
+        """Return the phases that start on this phase's triggers."""
         return tuple(p.name for p in self.phases.values() if phase in p.after)
 
     def members(self, phase: str, *, mode: str) -> dict[str, Step]:
-        """Return the steps that a phase has in this mode: the expected ones and what they need within the phase."""
+        """Return the steps that a phase has in a mode.
+
+        The expected ones, and those that they need within the phase.
+        """
         wanted = set(self.phases[phase].modes[mode].expect)
         for step in reversed(self.steps.values()):
             if step.name in wanted:
@@ -185,11 +208,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return {name: step for name, step in self.steps.items() if step.phase == phase and name in wanted}
 
     def asks_calendar(self, phase: str, *, mode: str) -> bool:
-        """Tell whether the calendar says on which dates a phase has runs in a mode."""
+        """Return whether the calendar decides a phase's dates in a mode."""
         return self.calendar is not None and not self.phases[phase].modes[mode].any_date
 
     def sibling_modes(self, step: str, *, mode: str) -> tuple[str, ...]:
-        """Return the other modes of a step's phase that have the step too: its table is theirs as well."""
+        """Return the other modes of a step's phase that have the step too.
+
+        Their runs share its table.
+        """
         home = self.steps[step]
         if home.table is None:
             return ()
@@ -197,7 +223,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(other for other in modes if other != mode and step in self.members(home.phase, mode=other))
 
     def windows_on(self, step: str) -> dict[str, int]:
-        """Return the phases with a step whose window holds this one, and the longest such window in days."""
+        """Return the phases with a window over a step.
+
+        Each with its longest such window, in days.
+        """
         found: dict[str, int] = {}
         for reader in self.steps.values():
             for need in reader.needs:
@@ -206,7 +235,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def gate(self, phase: str, *, run: Run, opened_at: float, anchors: Anchors | None = None) -> Gate:
-        """Return the gate to pin when a run opens at ``opened_at``. Raises BadInput for an anchor that is not there."""
+        """Return the gate to pin when a run opens at ``opened_at``.
+
+        Raises BadInput for an anchor that the calendar does not give.
+        """
         plan, mode = self.phases[phase], self.phases[phase].modes[run.mode]
         deadline = mode.deadline
         gate = Gate(
@@ -235,15 +267,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             catch_up_max_s=plan.catch_up_max_s,
             await_windows=mode.await_windows,
         )
-        # The rule of the deadline, not the moment: the gate of one plan has one hash on every date.
+        # The rule of the deadline, not its time: the gate of one plan has one hash on every date.
         rule = None if deadline is None else (deadline, self.timezone)
         body = msgspec.to_builtins(msgspec.structs.replace(gate, deadline=None))
-        if gate.await_windows:  # a part that says nothing new has the hash that it had before there was such a part
+        if gate.await_windows:  # the default is left out, so that gates from before this field keep their hash
             del body["await_windows"]
         return msgspec.structs.replace(gate, hash=digest((body, rule)))
 
     def is_alone(self, phase: str, *, run: Run) -> bool:
-        """Tell whether a run of a phase has nothing to hear from others: no windows, no sister runs."""
+        """Return whether a run of a phase gets nothing from other runs.
+
+        It has no windows and no sibling runs.
+        """
         members = self.members(phase, mode=run.mode)
         return not any(
             any(need.back for need in step.needs) or self.sibling_modes(name, mode=run.mode)
@@ -251,7 +286,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def mode_at(self, day: str, at: float) -> str | None:
-        """Return the mode whose hours a time falls into; None when no rule of the plan says so."""
+        """Return the mode whose hours contain a time; None for no such rule."""
         for phase in self.phases.values():
             for mode, gate in phase.modes.items():
                 if gate.reports is not None:
@@ -263,7 +298,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def receivers(self, phase: str, *, mode: str) -> tuple[Receiver, ...]:
-        """Return who gets this phase's triggers: the phases after it, and the topics it sends to."""
+        """Return the receivers of a phase's triggers.
+
+        The phases after it, and the topics it sends to.
+        """
         sends = self.phases[phase].sends
         topics = {send.phase: send.topic for send in sends if send.phase is not None}
         inner = tuple(
@@ -274,7 +312,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return inner + tuple(Receiver(send.topic, send.topic, send.ack) for send in sends if send.phase is None)
 
     def topics(self) -> tuple[str, ...]:
-        """Return every topic that a worker of this pipeline listens to."""
+        """Return every topic that a worker of this pipeline listens on."""
         found = [completions_topic(self.pipeline)]
         for phase in self.phases.values():
             found.append(requests_topic(self.pipeline, phase.name))
@@ -289,7 +327,10 @@ def requests_topic(pipeline: str, phase: str) -> str:
 
 
 def begin_topic(pipeline: str, phase: str) -> str:
-    """Return the topic that carries the triggers by which a phase begins, unless ``sends`` names another."""
+    """Return the topic of the triggers that start a phase.
+
+    ``sends`` may name another.
+    """
     return f"{pipeline}.{phase}.begin"
 
 

@@ -1,4 +1,7 @@
-"""Reads the needs of a step: other steps on the run's own date, or a window of the days before it. Pure."""
+"""Reads the needs of a step.
+
+A need is another step on the run's own date, or a window of the days before it. Pure.
+"""
 
 import re
 from typing import cast
@@ -16,7 +19,10 @@ _DAYS = f'a number of days such as "20d", at most "{BACK_MAX}d"'
 
 
 def read_needs(section: Section, *, home: dict[str, str], after: dict[str, tuple[str, ...]]) -> tuple[Need, ...]:
-    """Return a step's needs, each known and within reach. ``home``: step -> phase; ``after``: phase -> upstream."""
+    """Return a step's needs, each a known step within reach.
+
+    ``home``: step -> phase; ``after``: phase -> upstream.
+    """
     listed = section.body.get("needs", [])
     if not isinstance(listed, list):
         raise section.unwanted("needs", wanted=_WANTED)
@@ -29,14 +35,14 @@ def read_needs(section: Section, *, home: dict[str, str], after: dict[str, tuple
             twice = f"holds two windows of {name}; keep the longer" if need.back else f"holds {name} twice; remove one"
             raise section.error("needs", twice)
         if not need.back and need.phase not in (mine, *after[mine]):
-            told = f"{spell(str(need))} would never arrive: phase {spell(mine)} does not come after"
-            raise section.error("needs", f'{told} {spell(need.phase)}; write after = "{need.phase}" in [phase.{mine}]')
+            wrong = f"{spell(str(need))} would never arrive: phase {spell(mine)} does not come after"
+            raise section.error("needs", f'{wrong} {spell(need.phase)}; write after = "{need.phase}" in [phase.{mine}]')
         found.append(need)
     return tuple(found)
 
 
 def _need(section: Section, i: int, item: object, /, *, home: dict[str, str]) -> Need:
-    """Return one need: a step, or a table that says how many days back its window goes."""
+    """Return one need: a step, or a table with the days of its window."""
     if isinstance(item, str):
         return _known(section, item, home=home)
     if not isinstance(item, dict):
@@ -56,5 +62,5 @@ def _known(section: Section, text: str, *, home: dict[str, str]) -> Need:
         raise section.error("needs", f"unknown step {spell(text)}{suggest(name, known=home)}")
     if phase and phase != home[name]:
         right = f"{home[name]}.{name}"
-        raise section.error("needs", f"{spell(name)} is no step of {spell(phase)}; write {spell(right)}")
+        raise section.error("needs", f"{spell(name)} is not a step of {spell(phase)}; write {spell(right)}")
     return Need(home[name], name)

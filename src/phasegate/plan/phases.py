@@ -1,4 +1,7 @@
-"""Reads one ``[phase.NAME]`` of a plan: modes, deadlines, sends. Pure."""
+"""Reads one ``[phase.NAME]`` of a plan: modes, deadlines, sends.
+
+Pure.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +31,7 @@ Modes = dict[str, ModeGate]
 
 
 def read_phase(section: Section, *, modes: Modes, graph: Mapping[str, tuple[str, ...]]) -> PhasePlan:
-    """Return the phase; ``graph`` says which phases come after which."""
+    """Return the phase; ``graph`` maps each phase to those before it."""
     name = str(section.place[-1])
     settle_s = section.number("settle_s", low=0, high=SECONDS_MAX, default=0.0)
     settle_max_s = section.number("settle_max_s", low=0, high=SECONDS_MAX, default=0.0)
@@ -49,9 +52,9 @@ def read_phase(section: Section, *, modes: Modes, graph: Mapping[str, tuple[str,
 
 
 def read_modes(section: Section, *, steps: Sequence[str], calendar: bool) -> Modes | None:
-    """Return the modes that a phase declares; None when it declares none. ``steps``: its own, in order.
+    """Return the modes that a phase declares; None for none.
 
-    ``calendar``: the plan has one, whose anchors its times may name.
+    ``steps``: the phase's own, in order. ``calendar``: the plan has one, whose anchors its times may name.
     """
     if not section.has("modes"):
         return None
@@ -70,12 +73,15 @@ def declared_modes(modes: Iterable[Modes | None], /) -> tuple[str, ...]:
 def inherited_modes(
     section: Section, *, declared: Sequence[str], upstream: Sequence[Modes], expect: tuple[str, ...], calendar: bool
 ) -> Modes:
-    """Return the modes of a phase that declares none: all that can reach it, expecting every step."""
+    """Return the modes of a phase that declares none.
+
+    All that can reach it; each expects every step.
+    """
     gate = ModeGate(expect=expect, start=read_start(section, calendar=calendar))
     found = {mode: gate for mode in declared if all(mode in known for known in upstream)}
     if not found:
-        told = "the phases that this one comes after have no mode in common, so it would never begin"
-        raise section.error("after", f"{told}; give them a common mode")
+        wrong = "the phases that this one comes after have no mode in common, so it would never begin"
+        raise section.error("after", f"{wrong}; give them a common mode")
     return found
 
 
@@ -85,9 +91,9 @@ def _mode(section: Section, *, steps: Sequence[str], start: Start, calendar: boo
     critical = section.texts("critical", wanted=f"a list of steps such as [{spell(expect[0])}]")
     for name in critical:
         if name not in expect:
-            told = f"{spell(name)} is not in expect, so the gate would never look at it"
-            mend = "; add it there" if name in steps else suggest(name, known=expect)
-            raise section.error("critical", f"{told}{mend}")
+            wrong = f"{spell(name)} is not in expect, so the gate would never check it"
+            fix = "; add it there" if name in steps else suggest(name, known=expect)
+            raise section.error("critical", f"{wrong}{fix}")
     start = read_start(section, calendar=calendar) if section.has("start") else start
     deadline = read_moment(section, "deadline", calendar=calendar)
     return ModeGate(
@@ -99,25 +105,25 @@ def _mode(section: Section, *, steps: Sequence[str], start: Start, calendar: boo
         start=start,
         reports=read_hours(section),
         any_date=_any_date(section, deadline=deadline, start=start, calendar=calendar),
-        await_windows=_of_the_calendar(section, "await_windows", default=True, calendar=calendar),
+        await_windows=_calendar_flag(section, "await_windows", default=True, calendar=calendar),
     )
 
 
-def _of_the_calendar(section: Section, key: str, *, default: bool, calendar: bool) -> bool:
-    """Return a word of yes or no that means something only where there is a calendar."""
+def _calendar_flag(section: Section, key: str, *, default: bool, calendar: bool) -> bool:
+    """Return a boolean that is allowed only with a calendar."""
     if section.has(key) and not calendar:
         raise section.error(key, "does nothing: the plan has no calendar; remove it")
     return section.truth(key, default=default)
 
 
 def _any_date(section: Section, *, deadline: TimeRule | None, start: Start, calendar: bool) -> bool:
-    any_date = _of_the_calendar(section, "any_date", default=False, calendar=calendar)
+    any_date = _calendar_flag(section, "any_date", default=False, calendar=calendar)
     if any_date and deadline is not None and deadline.anchor is not None:
-        told = f"asks no calendar, and the deadline counts from its {spell(deadline.anchor)}"
-        raise section.error("any_date", f"{told}; remove it, or write a local time")
+        wrong = f"asks no calendar, and the deadline counts from its {spell(deadline.anchor)}"
+        raise section.error("any_date", f"{wrong}; remove it, or write a local time")
     if any_date and start.by == "schedule":
-        told = "asks no calendar, which says on which dates the clock opens runs"
-        raise section.error("any_date", f"{told}; remove it, or the schedule")
+        wrong = "asks no calendar, and a schedule opens runs on the calendar's dates"
+        raise section.error("any_date", f"{wrong}; remove it, or the schedule")
     return any_date
 
 
@@ -135,13 +141,13 @@ def _expect(section: Section, *, steps: Sequence[str]) -> tuple[str, ...]:
         )
     for name in listed:
         if name not in steps:
-            told = f"{spell(name)} is no step of phase {spell(str(section.place[1]))}"
-            raise section.error("expect", f"{told}{suggest(name, known=steps)}")
+            wrong = f"{spell(name)} is not a step of phase {spell(str(section.place[1]))}"
+            raise section.error("expect", f"{wrong}{suggest(name, known=steps)}")
     return tuple(name for name in steps if name in listed)
 
 
 def _require(section: Section, *, count: int) -> int | None:
-    """Return how many expected steps suffice; None: all."""
+    """Return how many expected steps suffice; None for all."""
     wanted = '"all", { share = 0.9 } or { count = 3 }'
     if section.body.get("require", "all") == "all":
         return None
@@ -188,7 +194,7 @@ def _sends(section: Section, *, downstream: Sequence[str]) -> tuple[Send, ...]:
             if other.topic == send.topic:
                 raise inner.error("topic", f"{spell(send.topic)} is already sent to; remove one")
             if send.phase is not None and other.phase == send.phase:
-                raise inner.error("phase", f"{spell(send.phase)} already begins by {spell(other.topic)}; remove one")
+                raise inner.error("phase", f"{spell(send.phase)} already starts on {spell(other.topic)}; remove one")
         found.append(send)
     return tuple(found)
 
@@ -206,10 +212,10 @@ def _send(section: Section, *, downstream: Sequence[str]) -> Send:
             raise section.error("phase", f'goes with ack = "begin" only, and this is {spell(ack)}; remove it')
         return Send(topic=topic, ack=ack)
     if not downstream:
-        raise section.error("ack", f'no phase comes after {mine}, so nobody begins; use "completion" or "publish"')
+        raise section.error("ack", f'no phase comes after {mine}, so none would begin; use "completion" or "publish"')
     if phase is None and len(downstream) > 1:
-        told = f"is missing: {len(downstream)} phases come after {mine}"
-        raise section.error("phase", f"{told}; write phase = {' or '.join(map(spell, downstream))}")
+        wrong = f"is missing: {len(downstream)} phases come after {mine}"
+        raise section.error("phase", f"{wrong}; write phase = {' or '.join(map(spell, downstream))}")
     if phase is not None and phase not in downstream:
         raise section.error("phase", f"{spell(phase)} does not come after {mine}{suggest(phase, known=downstream)}")
     return Send(topic=topic, ack=ack, phase=phase or downstream[0])

@@ -1,6 +1,6 @@
-"""Who is told of what is wrong, and when: the ``[alerts]`` of a plan. Pure.
+"""The alert rules of a plan: its channels, and when they are notified.
 
-It holds no secret: addresses and tokens come from the environment.
+They hold no secret: addresses and tokens come from the environment. Pure.
 """
 
 from typing import Literal
@@ -14,9 +14,9 @@ KINDS: tuple[ChannelKind, ...] = ("slack", "webhook", "apprise")
 
 
 class ChannelRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One channel, and what it hears of.
+    """One channel, and the incidents that it gets.
 
-    ``severity``: the mildest that it hears of. ``escalated``: it hears of an incident only once that is escalated.
+    ``severity``: the mildest that it gets. ``escalated``: it gets an incident only once that is escalated.
     ``to``: the Slack channel that a bot's token writes to.
     """
 
@@ -28,12 +28,15 @@ class ChannelRule(msgspec.Struct, frozen=True, kw_only=True):
     to: str = ""
 
     def accepts(self, severity: Severity, /) -> bool:
-        """Tell whether something this bad is for this channel."""
+        """Return whether incidents of this severity go to this channel."""
         return SEVERITIES.index(severity) <= SEVERITIES.index(self.severity)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of one pipeline. ``quiet``: two local times "HH:MM", the second the end; ``digest``: a local time."""
+    """The alert rules of one pipeline.
+
+    ``quiet``: two local times "HH:MM", the second the end; ``digest``: a local time.
+    """
 
     channels: tuple[ChannelRule, ...] = ()
     quiet: tuple[str, str] | None = None

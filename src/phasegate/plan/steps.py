@@ -1,6 +1,6 @@
-"""Reads one ``[step.NAME]`` of a plan: what it runs, and the table that it writes. Pure.
+"""Reads one ``[step.NAME]`` of a plan: what it runs, and its table.
 
-It refuses keys that would do nothing, each with the reason.
+It refuses keys that would do nothing, each with the reason. Pure.
 """
 
 import re
@@ -32,7 +32,10 @@ StepKind = Literal["sql", "python", "external"]
 
 
 def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: Callable[[str], str]) -> Step:
-    """Return the step. ``code`` is of what it runs and of its table, so that a change of either shows."""
+    """Return the step.
+
+    ``code`` is a hash of what it runs and of its table: it changes when either does.
+    """
     kind = _kind(section)
     sql = _sql(section, files=files) if kind == "sql" else ""
     python = _python(section) if kind == "python" else ""
@@ -62,8 +65,8 @@ def _kind(section: Section) -> StepKind:
     kinds: tuple[StepKind, ...] = ("sql", "python", "external")
     written = [kind for kind in kinds if section.has(kind)]
     if not written:
-        mend = 'write sql = "FILE", python = "MODULE:FUNCTION" or external = true'
-        raise section.error(None, f"does not say what builds it; {mend}")
+        fix = 'write sql = "FILE", python = "MODULE:FUNCTION" or external = true'
+        raise section.error(None, f"has nothing that builds it; {fix}")
     if len(written) > 1:
         raise section.error(written[1], f"the step has {' and '.join(written)}; keep one")
     if written[0] == "external" and section.body["external"] is not True:
@@ -85,13 +88,13 @@ def _sql(section: Section, *, files: Callable[[str], str]) -> str:
         raise section.error("sql", f"{spell(name)} is empty; write the SELECT that builds the table")
     if not _SELECT.match(text, start):
         word = spell(text[start:].split(maxsplit=1)[0])
-        told = f"{spell(name)} begins with {word}, wanted one SELECT or WITH … SELECT"
-        raise section.error("sql", f"{told}; Phasegate writes its rows to the table")
+        wrong = f"{spell(name)} begins with {word}, wanted one SELECT or WITH … SELECT"
+        raise section.error("sql", f"{wrong}; Phasegate writes its rows to the table")
     return text
 
 
 def _reason(error: OSError | LookupError | UnicodeDecodeError) -> str:
-    """Return in a few words why a file cannot be read."""
+    """Return, in a few words, why a file cannot be read."""
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
     if isinstance(error, LookupError):
@@ -111,7 +114,7 @@ def _refuse_idle(section: Section, *, kind: StepKind, table: Table | None) -> No
         (
             "attempts_max",
             kind == "external" and not section.has("topic"),
-            "nobody is asked for this step without topic",
+            "without topic no requests are sent for this step",
         ),
         ("shrink_max", table is not None and table.write == "merge", "a merge does not replace rows"),
         ("tombstone", table is not None and table.write == "replace", "a replacement needs no marks of deletion"),
@@ -159,17 +162,17 @@ def _check_table(section: Section, *, table: Table) -> None:
     if not table.partition:
         raise section.unwanted("partition", wanted=f"the column of the run's date, such as {spell(table.key[0])}")
     if table.partition not in table.key:
-        told = f"does not contain the partition column {spell(table.partition)}, so a row could be in two partitions"
-        raise section.error("key", f"{told}; add it")
+        wrong = f"does not contain the partition column {spell(table.partition)}, so a row could be in two partitions"
+        raise section.error("key", f"{wrong}; add it")
     if table.write == "merge" and table.version is None:
         default = "" if section.has("write") else ' (write = "merge" is the default of external steps)'
-        told = f"is missing: a merge needs the column that says which row is newer{default}"
-        raise section.error("version", f'{told}; write version = "COLUMN", or write = "replace"')
+        wrong = f"is missing: a merge needs the column that says which row is newer{default}"
+        raise section.error("version", f'{wrong}; write version = "COLUMN", or write = "replace"')
     _check_roles(section, table=table)
 
 
 def _check_roles(section: Section, *, table: Table) -> None:
-    """Refuse columns whose roles contradict each other, and roles of columns that are not declared."""
+    """Refuse columns with contradictory roles, and undeclared columns."""
     if table.tombstone is not None and table.tombstone == table.version:
         raise section.error("tombstone", f"{spell(table.tombstone)} is the version too; use two columns")
     version, tombstone = tuple(filter(None, [table.version])), tuple(filter(None, [table.tombstone]))
@@ -204,15 +207,18 @@ def _check_types(section: Section, *, table: Table) -> None:
 
 
 def _identity(section: Section, *, table: Table | None) -> tuple[str, ...]:
-    """Return the columns that name the thing itself. What does no more than the key does is refused."""
+    """Return the columns that name the thing itself.
+
+    Refuses columns that include the whole key: they would find nothing.
+    """
     names = _column_list(section, "identity")
     if table is not None and names:
         for name in names if table.columns else ():
             if name not in table.columns:
                 raise section.error("identity", f"{spell(name)} is not in columns{suggest(name, known=table.columns)}")
         if set(table.key) <= {*names, table.partition}:
-            mend = "name what tells two things apart"
-            raise section.error("identity", f"holds the whole key, so it finds nothing; {mend}")
+            fix = "name what tells two things apart"
+            raise section.error("identity", f"holds the whole key, so it finds nothing; {fix}")
     return names
 
 
@@ -235,8 +241,8 @@ def _check_column(section: Section, key: str, *, name: str) -> None:
     if name.startswith(LINEAGE_PREFIX):
         raise section.error(key, f'{spell(name)}: columns that begin with "{LINEAGE_PREFIX}" are Phasegate\'s own')
     if not NAME.fullmatch(name):
-        mend = "use a-z, 0-9 and _, beginning with a letter"
-        raise section.error(key, f"the column name {spell(name)} is not allowed; {mend}")
+        fix = "use a-z, 0-9 and _, beginning with a letter"
+        raise section.error(key, f"the column name {spell(name)} is not allowed; {fix}")
 
 
 def _columns(section: Section) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Reads the times of a plan: deadlines, starts, the hours of reports. Pure."""
+"""Reads the times of a plan: deadlines, starts, the hours of reports.
+
+Pure.
+"""
 
 import re
 from typing import cast
@@ -21,18 +24,21 @@ _WANTED = '"HH:MM", "HH:MM +1d" or "open + 8h" (m, h or d)'
 _WANTED_ANCHOR = '"HH:MM", "HH:MM +1d", "open + 8h" or "last_game_end + 8h", a time of the calendar (m, h or d)'
 _START = '"message", "run", or "schedule" with a time such as "schedule 10:00" or "schedule last_game_end + 1h"'
 _HOURS = 'two local times such as "00:00 .. 18:00" or "18:00 .. 12:00 +1d"'
-_MEND = 'write calendar = "module:function" at the top'
+_FIX = 'write calendar = "module:function" at the top'
 
 
 def read_moment(section: Section, key: str, *, calendar: bool) -> TimeRule | None:
-    """Return the time that a key holds, None without the key. ``calendar``: anchors may be named."""
+    """Return the time that a key holds, None without the key.
+
+    ``calendar``: anchors may be named.
+    """
     if not section.has(key):
         return None
     wanted = _WANTED_ANCHOR if calendar else _WANTED
     moment = _moment(section, key, text=section.text(key, wanted=wanted), wanted=wanted)
     if moment.anchor is not None and not calendar:
-        told = f"{spell(moment.anchor)} is an anchor from a calendar, and this plan has none"
-        raise section.error(key, f'{told}; {_MEND}, or a local time such as "10:00 +1d"')
+        wrong = f"{spell(moment.anchor)} is an anchor from a calendar, and this plan has none"
+        raise section.error(key, f'{wrong}; {_FIX}, or a local time such as "10:00 +1d"')
     if moment.opening and moment.after_s <= 0:
         raise section.unwanted(key, wanted=f"more than nothing and at most {DAYS_MAX} days")
     return moment
@@ -54,8 +60,8 @@ def read_start(section: Section, *, calendar: bool) -> Start:
     if moment.opening:
         raise section.error("start", f"{spell(text)} would count from its own opening; name a time of the date")
     if not calendar:
-        told = f"{spell(text)} needs a calendar that says which dates have work, and this plan has none"
-        raise section.error("start", f"{told}; {_MEND}, or another start")
+        wrong = f"{spell(text)} needs a calendar of the dates that have work, and this plan has none"
+        raise section.error("start", f"{wrong}; {_FIX}, or another start")
     return Start(by="schedule", at=moment)
 
 
@@ -75,19 +81,19 @@ def read_hours(section: Section) -> Hours | None:
 
 
 def read_zone(section: Section, key: str) -> str:
-    """Return the name of a time zone that is known."""
+    """Return the name of a known time zone."""
     name = section.text(key, wanted='the name of a time zone, such as "America/New_York"')
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         near = suggest(name, known=available_timezones()).partition(" known:")[0].removeprefix(";")
-        mend = near or ' write one such as "UTC"'
-        raise section.error(key, f"unknown time zone {spell(name)};{mend}") from None
+        fix = near or ' write one such as "UTC"'
+        raise section.error(key, f"unknown time zone {spell(name)};{fix}") from None
     return name
 
 
 def minutes(moment: TimeRule) -> int:
-    """Return how many minutes on the wall's clock a local time is after the beginning of the run's date."""
+    """Return the minutes of wall-clock time since the run's date began."""
     assert moment.local is not None
     return moment.days * 1440 + int(moment.local[:2]) * 60 + int(moment.local[3:])
 
@@ -117,7 +123,7 @@ LATE_AFTER_MAX_S = DAYS_MAX * UNITS["d"]
 
 
 def with_expectation(plan: Plan, step: Step, section: Section) -> Step:
-    """Return the step with what its table in the plan says of when it is expected."""
+    """Return the step with the ``expected_by`` rules of its table."""
     if not section.has("expected_by"):
         for key in ("expected_zone", "late_after_s"):
             if section.has(key):
@@ -147,14 +153,14 @@ def _by(section: Section, *, modes: tuple[str, ...], calendar: bool) -> dict[str
         )
     for mode in inner.body:
         if mode not in modes:
-            told = f"{spell(mode)} is no mode that has the step{suggest(mode, known=modes)}"
-            raise inner.error(mode, told)
+            wrong = f"{spell(mode)} is not a mode with this step{suggest(mode, known=modes)}"
+            raise inner.error(mode, wrong)
     return {mode: _expected_at(inner, mode, calendar=calendar) for mode in inner.body}
 
 
 def _expected_at(section: Section, key: str, *, calendar: bool) -> TimeRule:
     moment = cast(TimeRule, read_moment(section, key, calendar=calendar))
     if moment.opening:
-        told = f"{spell(str(section.body[key]))} counts from the opening of the run, so one that is never opened"
-        raise section.error(key, f'{told} would never be late; name a time of the date, such as "07:00 +1d"')
+        wrong = f"{spell(str(section.body[key]))} counts from the opening of the run, so one that is never opened"
+        raise section.error(key, f'{wrong} would never be late; name a time of the date, such as "07:00 +1d"')
     return moment

@@ -1,6 +1,6 @@
-"""TOML with its lines: ``tomllib`` says what a text means, this says where each key of it stands. Pure.
+"""TOML with line numbers: ``tomllib``, and where each key is.
 
-It refuses nothing but broken syntax; what keys mean is for plan.load and settings to judge.
+It refuses nothing but broken syntax; the keys are checked by plan.load and settings. Pure.
 """
 
 import json
@@ -26,8 +26,8 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-# How tomllib's messages begin -> what is wrong, and the mend. Texts of other versions of Python fall through.
-_MENDS = (
+# How tomllib's messages begin -> what is wrong, and the fix. Texts of other versions of Python fall through.
+_FIXES = (
     (r"Cannot declare \((.*?),?\) twice", r"the table {0} is written twice; rename or remove one"),
     (r"Cannot (?:overwrite|mutate|redefine)", "this key or table is written twice; remove one"),
     (r"Duplicate inline table key (.*)", "the key {0} is written twice; remove one"),
@@ -49,21 +49,27 @@ _MENDS = (
 
 @dataclass(frozen=True, slots=True)
 class Toml:
-    """A text understood: its body, and the line of each key."""
+    """A parsed text: its body, and the line of each key."""
 
     name: str
     body: dict[str, object]
     lines: dict[Place, int]
 
     def line(self, place: Place, /) -> int:
-        """Return the line of a key; of the nearest thing round it where the key has no line of its own."""
+        """Return the line of a key.
+
+        A key without a line of its own has that of the nearest thing round it.
+        """
         for end in range(len(place), 0, -1):
             if place[:end] in self.lines:
                 return self.lines[place[:end]]
         return 1
 
     def error(self, place: Place, /, text: str, *, at: Place | None = None) -> BadInput:
-        """Return the one-line refusal ``file:line: place: text``; the line is that of ``at``, else of the place."""
+        """Return the one-line refusal ``file:line: place: text``.
+
+        The line is that of ``at``, else of the place.
+        """
         label = spell_place(place)
         line = self.line(place if at is None else at)
         return BadInput(f"{self.name}:{line}: {label + ': ' if label else ''}{text}")
@@ -72,8 +78,7 @@ class Toml:
 def parse(text: str, *, name: str) -> Toml:
     r"""Read a TOML text and the lines of its keys.
 
-    Raises BadInput in one line, with the mend.
-
+    Raises BadInput in one line, with the fix.
     >>> parse("a = 1\n[b]\nc = [\n  2,\n]", name="x.toml").line(("b", "c"))
     3
     >>> parse("a = yes", name="x.toml")
@@ -94,7 +99,7 @@ def parse(text: str, *, name: str) -> Toml:
 
 
 def suggest(word: str, *, known: Iterable[str]) -> str:
-    """Return how to mend an unknown name: the nearest known one, and all that are known.
+    """Return how to fix an unknown name: the nearest known one, and all.
 
     >>> suggest("tabel", known=["table", "key"])
     '; did you mean "table"? known: key, table'
@@ -108,7 +113,9 @@ def suggest(word: str, *, known: Iterable[str]) -> str:
 
 
 def spell(value: object, /) -> str:
-    r"""Spell a value as TOML does, in one short line; lists and tables by their kind.
+    r"""Spell a value as TOML does, in one short line.
+
+    Lists and tables are named by their kind.
 
     >>> spell("a\n"), spell(True), spell([1])
     ('"a\\n"', 'true', 'a list')
@@ -126,7 +133,7 @@ def spell(value: object, /) -> str:
 
 
 def spell_place(place: Place, /) -> str:
-    """Spell where something stands.
+    """Return the spelling of a place in a plan.
 
     >>> spell_place(("phase", "raw", "sends", 0, "ack")), spell_place(("pipeline",))
     ('[phase.raw] sends[0].ack', 'pipeline')
@@ -142,7 +149,7 @@ def spell_place(place: Place, /) -> str:
 
 
 def _syntax_error(error: ValueError, *, text: str, name: str) -> BadInput:
-    """Reword what tomllib says: our line, what is wrong, the mend."""
+    """Return tomllib's error in our words: line, what is wrong, the fix."""
     message = str(error)
     position = _POSITION.search(message)
     last = text.count("\n") + 1
@@ -151,22 +158,25 @@ def _syntax_error(error: ValueError, *, text: str, name: str) -> BadInput:
     message = message[: position.start()] if position else message
     begun = max((start for start, _ in _statements(text) if start <= line), default=line)
     if begun < line and message.startswith("Invalid value"):
-        told = f'not a value; close the list of line {begun} with "]", or put quotes round text'
-        return BadInput(f"{name}:{line}: {told}{column}")
+        wrong = f'not a value; close the list of line {begun} with "]", or put quotes round text'
+        return BadInput(f"{name}:{line}: {wrong}{column}")
     if not column or message.startswith("Unclosed"):
-        # The line where the unclosed thing begins helps more than the one where the reader gave up.
+        # The line where the unclosed thing begins helps more than the one where parsing stopped.
         line, column = begun, ""
-    for pattern, mend in _MENDS:
+    for pattern, fix in _FIXES:
         found = re.match(pattern, message)
         if found:
             groups = (group.replace("', '", ".").replace("'", '"') for group in found.groups())
-            return BadInput(f"{name}:{line}: {mend.format(*groups)}{column}")
-    said = message[:1].lower() + message[1:]
-    return BadInput(f"{name}:{line}: TOML: {said}{column}; see https://toml.io/en/v1.0.0")
+            return BadInput(f"{name}:{line}: {fix.format(*groups)}{column}")
+    text = message[:1].lower() + message[1:]
+    return BadInput(f"{name}:{line}: TOML: {text}{column}; see https://toml.io/en/v1.0.0")
 
 
 def _statements(text: str, /) -> Iterator[tuple[int, int]]:
-    """Yield line and offset of each line that begins a statement: not within a string, list or table."""
+    """Yield line and offset of each line that begins a statement.
+
+    Lines within a string, list or table do not.
+    """
     depth, line = 0, 1
     yield 1, 0
     for token in _TOKEN.finditer(text):
@@ -204,7 +214,7 @@ def _find_lines(text: str, /) -> dict[Place, int]:
 
 
 def _parts(key: str, /) -> Place:
-    """Take a dotted, perhaps quoted, key apart."""
+    """Return the parts of a dotted, perhaps quoted, key."""
     parts: list[str] = []
     inner: object = tomllib.loads(f"{key} = 0")
     while isinstance(inner, dict):

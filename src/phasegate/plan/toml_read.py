@@ -1,6 +1,7 @@
-"""One table of a TOML file, read key by key: each value has the wanted type, or the refusal says where and which. Pure.
+"""Reads one table of a TOML file, key by key.
 
-It refuses to guess: no value is converted, no unknown key is passed over.
+Each value has the wanted type, or the refusal names the place and the type. No value is converted, and no unknown key
+is ignored. Pure.
 """
 
 import re
@@ -28,7 +29,7 @@ class Section:
         return self.toml.error(self.place if key is None else (*self.place, key), text)
 
     def unwanted(self, key: str, /, *, wanted: str) -> BadInput:
-        """Return the refusal of a value that is not what is wanted, or of a key that is missing."""
+        """Return the refusal of a wrong value or a missing key."""
         if key not in self.body:
             return self.error(key, f"is missing, wanted {wanted}")
         return self.error(key, f"is {spell(self.body[key])}, wanted {wanted}")
@@ -42,7 +43,7 @@ class Section:
                 raise self.toml.error(self.place, text, at=(*self.place, key))
 
     def has(self, key: str, /) -> bool:
-        """Tell whether the key is written."""
+        """Return whether the key is written."""
         return key in self.body
 
     def section(self, key: str, /, *, wanted: str = "a table") -> "Section":
@@ -53,7 +54,10 @@ class Section:
         return Section(self.toml, (*self.place, key), cast("dict[str, object]", value))
 
     def named(self, key: str, /, *, wanted: str) -> "dict[str, Section]":
-        """Return the tables under a key by name, in the file's order; at least one, each with a proper name."""
+        """Return the tables under a key by name, in the file's order.
+
+        There must be at least one, each with a valid name.
+        """
         outer = self.section(key, wanted=wanted)
         if not outer.body:
             raise self.error(key, f"is empty, wanted {wanted}")
@@ -62,20 +66,20 @@ class Section:
         return {name: outer.section(name, wanted=wanted) for name in outer.body}
 
     def check_name(self, name: str, /, *, key: str) -> None:
-        """Refuse a name that cannot stand in keys and ids."""
+        """Refuse a name that keys and ids cannot contain."""
         if not NAME.fullmatch(name) or len(name) > NAME_CHARS_MAX:
             wanted = f"a-z, 0-9 and _, beginning with a letter, at most {NAME_CHARS_MAX} characters"
             raise self.error(key, f"the name {spell(name)} is not allowed; use {wanted}")
 
     def text(self, key: str, /, *, wanted: str, form: re.Pattern[str] | None = None) -> str:
-        """Return a string that is not empty and has the form."""
+        """Return a string that is not empty and matches the form."""
         value = self.body.get(key)
         if not isinstance(value, str) or not value or (form is not None and not form.fullmatch(value)):
             raise self.unwanted(key, wanted=wanted)
         return value
 
     def name(self, key: str, /) -> str:
-        """Return a string that is a proper name."""
+        """Return a string that is a valid name."""
         name = self.text(key, wanted="a name in quotes")
         self.check_name(name, key=key)
         return name
@@ -88,7 +92,7 @@ class Section:
         return value
 
     def texts(self, key: str, /, *, wanted: str) -> tuple[str, ...]:
-        """Return a list of different strings that are not empty; () when the key is not written."""
+        """Return a list of different, non-empty strings; () without the key."""
         value = self.body.get(key, [])
         if not isinstance(value, list):
             raise self.unwanted(key, wanted=wanted)
@@ -109,7 +113,7 @@ class Section:
         return float(value)
 
     def truth(self, key: str, /, *, default: bool) -> bool:
-        """Return true or false."""
+        """Return a boolean."""
         value = self.body.get(key, default)
         if not isinstance(value, bool):
             raise self.unwanted(key, wanted="true or false")

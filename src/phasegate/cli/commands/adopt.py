@@ -1,4 +1,4 @@
-"""``phasegate adopt``: make this store the one that the warehouse obeys."""
+"""``phasegate adopt``: make the warehouse obey this store."""
 
 import click
 
@@ -9,21 +9,22 @@ from phasegate.cli.kit.output import count, emit, emit_json, table
 
 @click.command(
     epilog=example("phasegate adopt --yes"),
-    short_help="After a lost or restored store: make this one the one that the warehouse obeys.",
+    short_help="After a lost or restored store: make the warehouse obey this one.",
 )
-@click.option("--yes", is_flag=True, help="Do it: whoever works on the other store is refused from then on.")
+@click.option("--yes", is_flag=True, help="Do it: writes by workers on the other store are refused from then on.")
 @json_option
 @pass_app
 def adopt(app: App, /, *, yes: bool, as_json: bool) -> int:
-    """Write this store's name into every fence of the warehouse, and lift each lease above its fence.
+    """Make the warehouse obey this store.
 
-    For a store that was lost, restored or replaced: the warehouse still obeys the old one, and refuses this one.
+    For a store that was lost, restored or replaced: the warehouse still obeys the old one, and refuses this one. Writes
+    this store's name into every fence of the warehouse, and raises each lease above its fence.
     """
     from phasegate.errors import BadInput
 
     if not yes:
-        raise BadInput("adopt: whoever works on the other store is refused from then on; if it is gone for good, "
-                       "run: phasegate adopt --yes")  # fmt: skip
+        raise BadInput("adopt: writes by workers on the other store are refused from then on; if that store is gone "
+                       "for good, run: phasegate adopt --yes")  # fmt: skip
     with app.pipeline() as pipeline:
         tokens = pipeline.adopt()
         store_id = pipeline.store_id

@@ -1,4 +1,4 @@
-"""``phasegate alerts``: what is wrong, who was told of it, and whether telling works."""
+"""``phasegate alerts``: open incidents, and the channels they go to."""
 
 import os
 from typing import TYPE_CHECKING
@@ -19,32 +19,33 @@ if TYPE_CHECKING:
     from phasegate.errors import BadDocument
     from phasegate.plan.model import Plan
 
-HEADER = ("channel", "kind", "hears of", "test")
+HEADER = ("channel", "kind", "gets", "test")
 
 
 @click.group(
     epilog=example("phasegate alerts", "phasegate alerts test"),
-    short_help="List open incidents, close one, and test the channels that are told.",
+    short_help="List open incidents, close one, and test the channels.",
     invoke_without_command=True,
 )
 @json_option
 @click.pass_context
 def alerts(ctx: click.Context, /, *, as_json: bool) -> int:
-    """List the open incidents, as ``alerts list`` does; close one, or test the channels."""
+    """List the open incidents; close one, or test the channels."""
     return int(ctx.invoke(listing, as_json=as_json)) if ctx.invoked_subcommand is None else FINE
 
 
 @alerts.command(
     "list",
     epilog=example("phasegate alerts list", "phasegate alerts list --json"),
-    short_help="List the open incidents, and what each channel was told.",
+    short_help="List the open incidents, and what was sent to each channel.",
 )
 @json_option
 @pass_app
 def listing(app: App, /, *, as_json: bool) -> int:
-    """List the open incidents, the worst first: since when, how often found, who was told, what to type.
+    """List the open incidents, the worst first.
 
-    Reads documents only. Exits with 1 if there are any.
+    Shows since when, how often found, what was sent to each channel, and what to type. Reads documents only. Exits with
+    1 if there are any.
     """
     from phasegate.alerts.incidents import Incidents
     from phasegate.calendar.calendar import Calendar
@@ -69,15 +70,15 @@ def listing(app: App, /, *, as_json: bool) -> int:
 
 @alerts.command(
     epilog=example("phasegate alerts test", "phasegate alerts test ops"),
-    short_help="Send a test message to each channel, and say what happened.",
+    short_help="Send a test message to each channel, and show the result.",
 )
 @click.argument("channel", required=False)
 @json_option
 @pass_app
 def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
-    """Send a test message to CHANNEL (default: each channel of the plan), and say what happened.
+    """Send a test message to CHANNEL, and show the result.
 
-    Exits with 1 if one did not take it, with 2 if there is none.
+    Default: to each channel of the plan. Exits with 1 if a channel did not accept it, with 2 if the plan has none.
     """
     from phasegate.alerts.notes import of_test
     from phasegate.alerts.notifier import Notifier
@@ -107,31 +108,35 @@ def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
 
 @alerts.command(
     epilog=example("phasegate alerts close 3f9c2a71"),
-    short_help="Declare an incident over that no evaluation will resolve.",
+    short_help="Close an incident that no evaluation will resolve.",
 )
 @click.argument("incident")
 @json_option
 @pass_app
 def close(app: App, /, *, incident: str, as_json: bool) -> int:
-    """Declare INCIDENT over: its id as listed, or the beginning of it; and tell whoever was told of it.
+    """Close INCIDENT, and notify the channels that were notified of it.
 
-    For what no evaluation will resolve, as when its check is gone. One that still finds it opens it anew.
+    INCIDENT is its id as listed, or the beginning of it. For what no evaluation will resolve, as when its check is
+    gone. If an evaluation still finds it, it is opened again.
     """
     from phasegate.alerts.notes import title
 
-    app.reading()  # a state that is not there is named, not made
+    app.reading()  # a missing state is an error, and is not created
     with app.pipeline() as pipeline:
         closed = pipeline.alerts.close(incident)
         failed = pipeline.alerts.send().failed
     if as_json:
         emit_json({"cause": closed.cause, "state": closed.state, "title": title(closed)})
     else:
-        emit([f"closed: {title(closed)}", "An evaluation that still finds it opens it anew."])
+        emit([f"closed: {title(closed)}", "If an evaluation still finds it, it is opened again."])
     return FAILED if talk_unsent(failed) else FINE
 
 
 def _known(plan: "Plan") -> dict[str, tuple[str, str]]:
-    """Return kind and interest of each channel. Raises BadInput without any, and for the secret of none of them."""
+    """Return the kind of each channel, and which incidents it gets.
+
+    Raises BadInput for a plan without channels, and for a secret of no channel.
+    """
     from phasegate.errors import BadInput
     from phasegate.plan.alerts import PING
     from phasegate.settings import ALERTS_PREFIX, alert_secrets
@@ -184,20 +189,20 @@ def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Tim
     from phasegate.alerts.notes import commands, title
 
     if not watched.taken_at:
-        return ["Nothing was ever evaluated: phasegate health"]
+        return ["Nothing was evaluated yet: phasegate health --alert"]
     evaluated = f"Evaluated: {times.since(watched.taken_at)}. Times: {times.timezone}."
     if not found:
         return [f"No incident is open. {evaluated}"]
     lines = []
     for key, incident in found:
-        over = "resolved " if incident.state == "resolved" else ""
+        resolved = "resolved " if incident.state == "resolved" else ""
         escalated = ", escalated" if incident.escalated_at is not None else ""
         lines += [
-            f"{over}{incident.severity}: {title(incident)}",
+            f"{resolved}{incident.severity}: {title(incident)}",
             f"{GAP}since {times.since(incident.since)}; found {count(incident.count, 'time')}, "
             f"last {times.since(incident.last_at)}{escalated}",
             *(f"{GAP}{one.code} {one.subject}: {one.text}" for one in incident.findings),
-            *(f"{GAP}{name}: {_told(post, times=times)}" for name, post in incident.notifications.items()),
+            *(f"{GAP}{name}: {_sent(post, times=times)}" for name, post in incident.notifications.items()),
             *(f"{GAP}next: {command}" for command in commands(incident.findings)),
             f"{GAP}id: {key.rpartition(':')[2]}{_neglected(incident, watched=watched, times=times)}",
             "",
@@ -206,24 +211,29 @@ def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Tim
 
 
 def _neglected(incident: "Incident", *, watched: "Watch", times: "Times") -> str:
-    """Say which of its checks took no part in the newest evaluations: nothing else resolves it then."""
+    """Return the checks of an incident that were not evaluated lately.
+
+    While they are not, no evaluation resolves it.
+    """
     from phasegate.alerts.evaluations import neglected
 
     gone = neglected(watched, incident.seen)
     if incident.state != "open" or not gone:
         return ""
     since = times.since(min(gone.values()))
-    return f"; {', '.join(gone)} was not evaluated since {since}: if it is gone, phasegate alerts close"
+    return f"; {', '.join(gone)} was not evaluated since {since}: if that check is gone, phasegate alerts close"
 
 
-def _told(post: "Notification", *, times: "Times") -> str:
-    """Return what a channel knows, and what it must still be told."""
-    known = (
-        f"told {post.delivered} at {times.moment(post.at)}" if post.delivered and post.at is not None else "not told"
+def _sent(post: "Notification", *, times: "Times") -> str:
+    """Return what was sent to a channel, and what is still pending."""
+    sent = (
+        f"{post.delivered} sent at {times.moment(post.at)}"
+        if post.delivered and post.at is not None
+        else "nothing sent"
     )
     if not post.pending:
-        return known
+        return sent
     due = times.now if post.due is None else post.due
-    turn = f"next at {times.moment(due)}" if due > times.now else "its turn is now"
+    when = f"next at {times.moment(due)}" if due > times.now else "due now"
     why = f"{count(post.tries, 'try', 'tries')}: {post.error or 'no answer yet'}, " if post.tries else ""
-    return f"{known}; {post.pending} is still to be sent ({why}{turn})"
+    return f"{sent}; {post.pending} pending ({why}{when})"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.cli.commands.worker import THREADS_MAX, told_to_stop
+from phasegate.cli.commands.worker import THREADS_MAX, stop_on_signal
 from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, names, table, talk
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 BAR = 24
 SHOWN = 40
-AGAIN = "start it again with the same arguments to go on"
+CONTINUE = "run the same command again to continue"
 
 
 @dataclass
 class BackfillResult:
-    """What came of a backfill.
+    """The outcome of a backfill.
 
-    ``unsettled``: (run, reason). ``drifted``: runs whose windows changed and were not read anew. ``held``: (run,
-    receiver) of triggers that are not sent by themselves.
+    ``unsettled``: (run, reason). ``drifted``: runs whose windows changed and were not read again. ``held``: (run,
+    receiver) of triggers that are not sent without a redrive.
     """
 
     unsettled: list[tuple[str, str]] = field(default_factory=list)
@@ -46,28 +46,29 @@ class BackfillResult:
 )
 @click.option("--from", "first", required=True, metavar="DATE", help="First date.")
 @click.option("--to", "last", required=True, metavar="DATE", help="Last date.")
-@click.option("--steps", metavar="A,B", help="Build these steps anew, whatever they hold.")
+@click.option("--steps", metavar="A,B", help="Rebuild these steps, fresh or not.")
 @click.option("--mode", "modes", multiple=True, metavar="MODE",
-              help="Only this mode; repeatable. Default: those of a date's runs, and the one with the most steps.",
+              help="Only this mode; repeatable. Default: the modes of a date's runs, and the one with the most steps.",
               )  # fmt: skip
 @click.option("--cascade/--no-cascade", default=False, show_default=True,
-              help="Build in what changed on earlier dates of a window, however long ago.")  # fmt: skip
+              help="Rebuild windows whose earlier dates changed, however long ago.")  # fmt: skip
 @click.option("--retrigger/--quiet", default=False, show_default=True,
-              help="Tell receivers outside the plan of what fires again, or hold it back.")  # fmt: skip
+              help="Send new triggers to receivers outside the plan, or hold them back.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--workers", type=click.IntRange(1, THREADS_MAX), default=1, show_default=True, metavar="N",
-              help=f"How many units to work on at once, 1 to {THREADS_MAX}.")  # fmt: skip
+              help=f"How many units of work at once, 1 to {THREADS_MAX}.")  # fmt: skip
 @json_option
 @pass_app
 def backfill(  # noqa: PLR0913  one parameter for each option
     app: App, /, *, first: str, last: str, steps: str | None, modes: tuple[str, ...], cascade: bool, retrigger: bool,
     dry_run: bool, workers: int, as_json: bool,
 ) -> int:  # fmt: skip
-    """Open what is not open, take over what tables hold, and build what is missing, stale, dead or of an older plan.
+    """Bring all runs of a span of dates up to date, oldest first.
 
-    Dates are done one after the other, so that each is built of finished ones. Started again with the same arguments
-    it goes on where it was stopped. Phases of this plan always follow; receivers outside it hear nothing, unless
-    --retrigger: what is held back is sent by `phasegate redrive RUN`.
+    Opens runs that are not open, takes over what the tables hold, and builds what is missing, stale, dead or of an
+    older plan. Dates are done one after the other, so that each is built from finished ones. To continue a stopped
+    backfill, run the same command again. Phases of this plan always follow; receivers outside it get no triggers,
+    unless --retrigger: the held triggers are sent by `phasegate redrive RUN`.
     """
     from phasegate.base.keys import parse_date
     from phasegate.cli.kit.tally import Tally
@@ -83,7 +84,7 @@ def backfill(  # noqa: PLR0913  one parameter for each option
         pipeline.backfill(order).check()
         items = pipeline.backfill(order).items()
         outcome = BackfillResult() if dry_run else _work(pipeline, order, items, workers=workers)
-        _look(pipeline, order, [] if dry_run else items, outcome=outcome)
+        _inspect(pipeline, order, [] if dry_run else items, outcome=outcome)
     outcome.errors += tally.errors
     if as_json:
         emit_json(_document(items, outcome, dry_run=dry_run))
@@ -92,29 +93,29 @@ def backfill(  # noqa: PLR0913  one parameter for each option
     for error in outcome.errors:
         talk(error)
     if outcome.stopped:
-        talk(f"stopped before the end; {AGAIN}")
+        talk(f"stopped before the end; {CONTINUE}")
     if outcome.errors:
         return FAILED
     return FINDINGS if outcome.stopped or outcome.unsettled or any(item.lacking for item in items) else FINE
 
 
 def _work(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, workers: int) -> BackfillResult:
-    """Do date by date; return what came of it."""
+    """Process date by date; return the outcome."""
     outcome = BackfillResult()
 
     def work() -> bool:
         outcome.errors += pipeline.run_workers(threads=workers, until_idle=True, stop=lambda: bool(outcome.stopped))
         return not outcome.stopped and not outcome.errors
 
-    with told_to_stop(outcome.stopped.append, say=f"finishing the unit in hand; {AGAIN}"):
+    with stop_on_signal(outcome.stopped.append, message=f"finishing the unit in progress; {CONTINUE}"):
         pipeline.backfill(order).carry_out(items, work=work, progress=_bar)
     if sys.stderr.isatty():
         click.echo(err=True)
     return outcome
 
 
-def _look(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, outcome: BackfillResult) -> None:
-    """Note where the span stands now, above all the runs that were touched."""
+def _inspect(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, outcome: BackfillResult) -> None:
+    """Record the state of the span now, mainly of the runs that changed."""
     from phasegate.errors import BadDocument
 
     broken: list[BadDocument] = []
@@ -150,8 +151,8 @@ def _document(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) ->
 def _lines(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> list[str]:
     lines: list[str] = []
     if outcome.drifted:
-        lines.append(f"{count(len(outcome.drifted), 'phase')} built before earlier dates changed, and left so: "
-                     "--cascade builds them anew")  # fmt: skip
+        lines.append(f"{count(len(outcome.drifted), 'phase')} built before earlier dates changed, and not rebuilt: "
+                     "--cascade rebuilds them")  # fmt: skip
     if not items:
         return lines or ["Every date is up to date; nothing to do."]
     return [*_table(items), *_closing(items, outcome, dry_run=dry_run), *lines]
@@ -172,11 +173,11 @@ def _closing(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> 
     if not outcome.stopped:
         lines += [f"{count(len(done), 'run')} {'to be ' if dry_run else ''}brought up to date."]
     if lacking:
-        lines.append(f"{count(len(lacking), 'run')} without data of a step: have it scraped, and reported by: "
+        lines.append(f"{count(len(lacking), 'run')} without data of a step: load it, then report it: "
                      "phasegate complete STEP --run RUN")  # fmt: skip
     lines += [f"not settled: {reason}" for _, reason in outcome.unsettled[:SHOWN]]
     if len(outcome.unsettled) > SHOWN:
         lines.append(f"not settled: {len(outcome.unsettled) - SHOWN} more; see --json")
     if outcome.held:
-        lines.append(f"{count(len(outcome.held), 'trigger')} held back; a run's are sent by: phasegate redrive RUN")
+        lines.append(f"{count(len(outcome.held), 'trigger')} held back; to send those of a run: phasegate redrive RUN")
     return lines

@@ -1,4 +1,4 @@
-"""``phasegate begin``: open a run, or hold one of its external steps while a command builds it."""
+"""``phasegate begin``: open a run, or run the command of a step."""
 
 from typing import TYPE_CHECKING
 
@@ -20,30 +20,31 @@ if TYPE_CHECKING:
         "phasegate begin 2026-02-03.overnight",
         "phasegate begin 2026-02-03.overnight --step gamebook -- python scrape.py",
     ),
-    short_help="Open a run, or hold an external step while a command builds it.",
+    short_help="Open a run, or hold an external step while its command runs.",
     context_settings={"allow_interspersed_args": True},
 )
 @click.argument("run")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND ARGS...]")
 @click.option("--step", metavar="STEP", help="The external step that the command builds.")
-@click.option("--execution-id", metavar="ID", help="What stands for the content of a step without a table.")
+@click.option("--execution-id", metavar="ID", help="Identifies the content of a step without a table.")
 @json_option
 @pass_app
 def begin(
     app: App, /, *, run: str, command: tuple[str, ...], step: str | None, execution_id: str | None, as_json: bool
 ) -> int:
-    """Open RUN in every phase that comes after nothing, so that steps without needs start.
+    """Open RUN in every root phase.
 
-    With --step and a command: hold the step while the command runs, with PHASEGATE_RUN, PHASEGATE_STEP and
-    PHASEGATE_DATE set, then complete it if the command exits with 0; else report the failure and exit with 1. Of a
-    step without a table, the last line `rows=N` on the command's standard output says how many rows there are.
+    Then its steps without needs start. With --step and a command: hold the step while the command runs, with
+    PHASEGATE_RUN, PHASEGATE_STEP and PHASEGATE_DATE set, then complete it if the command exits with 0; else report the
+    failure and exit with 1. For a step without a table, the last line `rows=N` on the command's standard output is its
+    number of rows.
     """
     from phasegate.errors import BadInput
 
     if step is None and (command or execution_id):
         raise BadInput("begin: a command and --execution-id need --step STEP")
     if step is not None and not command:
-        raise BadInput(f"begin: say what builds {step}: phasegate begin {run} --step {step} -- COMMAND ARGS")
+        raise BadInput(f"begin: name the command for {step}: phasegate begin {run} --step {step} -- COMMAND ARGS")
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
         if step is None:
@@ -60,27 +61,30 @@ def _open(pipeline: "Pipeline", run: "Run", *, as_json: bool) -> int:
         (opened if pipeline.runs.read(phase, run) is None else known).append(phase)
         pipeline.runs.open(phase, run, by="operator")
     views = [view for view in pipeline.views.why(run) if view.phase in first]
-    mends = list(dict.fromkeys(mend for view in views for mend in view.mends))
+    commands = list(dict.fromkeys(command for view in views for command in view.commands))
     if as_json:
-        emit_json({"run": str(run), "opened": opened, "already_open": known, "next": mends})
+        emit_json({"run": str(run), "opened": opened, "already_open": known, "next": commands})
     else:
         lines = [f"{run}: {view.phase} is open{' already' if view.phase in known else ''}; {view.reason}."
                  for view in views]  # fmt: skip
-        emit([*lines, *(f"next: {mend}" for mend in mends)])
+        emit([*lines, *(f"next: {command}" for command in commands)])
     return FINE
 
 
 def _external(pipeline: "Pipeline", name: str, run: "Run") -> "Step":
-    """Return the step, checked before its command runs. Raises NotFound."""
+    """Return the step, checked before its command runs.
+
+    Raises NotFound.
+    """
     from phasegate.errors import NotFound
 
     plan = pipeline.plan
     external = [step.name for step in plan.steps.values() if step.kind == "external"]
     step = plan.steps.get(name)
     if step is None or step.kind != "external":
-        raise NotFound(f"begin: {name!r} is no external step here; choose one of {', '.join(external) or 'none'}")
+        raise NotFound(f"begin: {name!r} is not an external step; choose one of {', '.join(external) or 'none'}")
     if run.mode not in plan.phases[step.phase].modes or name not in plan.members(step.phase, mode=run.mode):
-        raise NotFound(f"begin: {name} is no step of {step.phase} in mode {run.mode}")
+        raise NotFound(f"begin: {name} is not a step of {step.phase} in mode {run.mode}")
     return step
 
 

@@ -1,4 +1,4 @@
-"""``phasegate calendar``: which dates are done, phase by phase, and what is missing."""
+"""``phasegate calendar``: which dates are complete, and the gaps."""
 
 import re
 from collections import Counter
@@ -28,10 +28,10 @@ GAPS_SHOWN = 20
 
 @click.command(
     epilog=example("phasegate calendar", "phasegate calendar --month 2026-02", "phasegate calendar --season 2025-26"),
-    short_help="Show which dates are done, and the gaps with what to type.",
+    short_help="Show which dates are complete, and the gaps with what to type.",
 )
-@click.option("--month", metavar="YYYY-MM", help="One month. Default: the one that yesterday lies in.")
-@click.option("--season", metavar="YYYY-YY", help="July to June, from the first to the last date that is known.")
+@click.option("--month", metavar="YYYY-MM", help="One month. Default: the month of yesterday.")
+@click.option("--season", metavar="YYYY-YY", help="July to June, from the first to the last date that is stored.")
 @click.option("--from", "first", metavar="DATE", help="First date of a span.")
 @click.option("--to", "last", metavar="DATE", help="Last date of the span. Default: today.")
 @click.option("--mode", "modes", multiple=True, metavar="MODE", help="Only this mode; repeatable. Default: all.")
@@ -41,9 +41,10 @@ def calendar(
     app: App, /, *, month: str | None, season: str | None, first: str | None, last: str | None,
     modes: tuple[str, ...], as_json: bool,
 ) -> int:  # fmt: skip
-    """Show a grid of dates and phases, the worst of the modes in each place, and below it the gaps, oldest first.
+    """Show which dates are complete, phase by phase, and the gaps.
 
-    Reads documents only; the warehouse stays closed.
+    A grid of dates and phases, in each place the worst of the modes; below it the gaps, oldest first, each with the
+    command that closes it. Reads documents only; the warehouse stays closed.
     """
     from phasegate.errors import BadDocument, BadInput
     from phasegate.explain.coverage import gaps
@@ -67,12 +68,12 @@ def calendar(
     unused = _unused(cells)
     if unused:
         others = "".join(f" --mode {mode}" for mode in plan.modes if mode not in unused)
-        talk(f"no run of mode {', '.join(unused)} in these dates; if nobody uses it, ask for the others:{others}")
+        talk(f"no run of mode {', '.join(unused)} in these dates; if it is not used, name the others:{others}")
     return _exit_code(cells, broken=broken)
 
 
 def _unused(cells: "Sequence[Cell]", /) -> list[str]:
-    """Return the modes that were missed on all dates, where others were not."""
+    """Return the modes that were missed on all dates, if others were not."""
     states: dict[str, set[Cover]] = {}
     for cell in cells:
         states.setdefault(cell.mode, set()).add(cell.state)
@@ -81,7 +82,10 @@ def _unused(cells: "Sequence[Cell]", /) -> list[str]:
 
 
 def _exit_code(cells: "Sequence[Cell]", *, broken: "Sequence[BadDocument]") -> int:
-    """Return 0 for nothing missing, 1 for gaps, 2 where a place is not known; say what could not be read."""
+    """Return 0 for nothing missing, 1 for gaps, 2 for unknown places.
+
+    Reports what could not be read.
+    """
     from phasegate.base.findings import FINE, FOUND, UNCHECKED
     from phasegate.explain.coverage import GAPS
 
@@ -89,7 +93,7 @@ def _exit_code(cells: "Sequence[Cell]", *, broken: "Sequence[BadDocument]") -> i
         talk(str(error))
     states = {cell.state for cell in cells}
     if not cells:
-        talk("nothing is known of these dates; open a run: phasegate begin RUN")
+        talk("nothing is stored about these dates; open a run: phasegate begin RUN")
     if broken or not cells or "UNKNOWN" in states:
         return UNCHECKED
     return FOUND if states & set(GAPS) else FINE
@@ -98,7 +102,10 @@ def _exit_code(cells: "Sequence[Cell]", *, broken: "Sequence[BadDocument]") -> i
 def _span(
     times: "Times", *, month: str | None, season: str | None, first: str | None, last: str | None
 ) -> tuple[str, str]:
-    """Return the first and last date that somebody asked for. Raises BadInput."""
+    """Return the first and last date that the options name.
+
+    Raises BadInput.
+    """
     from phasegate.base.dates import local_date, shift
     from phasegate.base.keys import parse_date
     from phasegate.calendar.month import month_bounds
@@ -106,7 +113,7 @@ def _span(
 
     today = local_date(times.now, timezone=times.timezone)
     if sum(asked is not None for asked in (month, season, first or last)) > 1:
-        raise BadInput("calendar: --month, --season and --from are three ways to say which dates; give one")
+        raise BadInput("calendar: give only one of --month, --season and --from")
     if season is not None:
         found = re.fullmatch(r"(\d{4})(-(\d\d))?", season, re.ASCII)
         if found is None or (found[3] and int(found[3]) != (int(found[1]) + 1) % 100):
@@ -188,7 +195,10 @@ def paint_sign(state: "Cover", /) -> str:
 
 
 def _grid(plan: "Plan", cells: "Sequence[Cell]", /) -> list[str]:
-    """Return a block for each month: a row for each phase, a column for each day of the month."""
+    """Return a block for each month.
+
+    A row for each phase, a column for each day of the month.
+    """
     from phasegate.calendar.month import month_bounds
     from phasegate.explain.coverage import worst
 

@@ -1,4 +1,4 @@
-"""``phasegate complete``: report what became of an external step."""
+"""``phasegate complete``: report the outcome of an external step."""
 
 import json
 import sys
@@ -31,22 +31,22 @@ WHERE = "complete"
 )
 @click.argument("step", required=False)
 @click.option("--run", metavar="RUN", help="The run: DATE.MODE.")
-@click.option("--rows", type=click.IntRange(min=0), metavar="N", help="How many rows there are; 0 means empty.")
-@click.option("--execution-id", metavar="ID", help="What stands for the content of a step without a table.")
-@click.option("--sequence", type=int, metavar="N", help="Says which of two reports is newer.")
+@click.option("--rows", type=click.IntRange(min=0), metavar="N", help="The number of rows; 0 means empty.")
+@click.option("--execution-id", metavar="ID", help="Identifies the content of a step without a table.")
+@click.option("--sequence", type=int, metavar="N", help="Orders the reports: a higher number is newer.")
 @click.option("--completed-at", metavar="TIME", help="The same, as a time: ISO 8601 with its zone, or epoch seconds.")
 @click.option("--status", type=click.Choice(STATUSES), metavar="STATUS", help=f"One of {', '.join(STATUSES)}.")
-@click.option("--trigger-id", metavar="ID", help="The trigger that the work was begun by.")
+@click.option("--trigger-id", metavar="ID", help="The trigger that started the work.")
 @click.option("--error", metavar="TEXT", help="What went wrong.")
 @click.option("--message", metavar="FILE", help="Read a JSON completion message instead; - is standard input.")
 @json_option
 @pass_app
 def complete(app: App, /, *, step: str | None, message: str | None, as_json: bool, **fields: str | int | None) -> int:
-    """Report STEP of a run: that it is done, by default, or what else became of it.
+    """Report the outcome of STEP for a run: done, unless --status is given.
 
-    For a step with a table its content is read, and counts; without one, each report without --execution-id counts
-    as new content. With --trigger-id alone that trigger is acknowledged, and nothing else. Exits with 1 if the
-    report was refused, because a newer one was accepted or the run is void.
+    For a step with a table, the content of the table counts; without one, each report without --execution-id counts as
+    new content. With --trigger-id alone that trigger is acknowledged, and nothing else. Exits with 1 if the report was
+    refused, because a newer one was accepted or the run is void.
     """
     given = {name: value for name, value in fields.items() if value is not None}
     body = _read(message, step, given) if message is not None else _spelled(step, given)
@@ -86,11 +86,14 @@ def _spelled(step: str | None, given: Mapping[str, str | int]) -> dict[str, obje
 
 
 def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dict[str, object]:
-    """Return the message that a file holds. Raises BadInput in one line."""
+    """Return the message in a file.
+
+    Raises BadInput in one line.
+    """
     from phasegate.errors import BadInput
 
     if step is not None or given:
-        raise BadInput("complete: --message says everything; leave out STEP and the other options")
+        raise BadInput("complete: --message holds the whole report; leave out STEP and the other options")
     name = "standard input" if message == "-" else message
     try:
         raw = sys.stdin.buffer.read(MESSAGE_BYTES_MAX + 1) if message == "-" else Path(message).read_bytes()
@@ -110,12 +113,15 @@ def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dic
 
 
 def _filled(app: App, pipeline: "Pipeline", body: dict[str, object]) -> dict[str, object]:
-    """Return the message with what its sender may leave to us: the run's mode, ``empty``, an execution id."""
+    """Return the message with what its sender may leave out.
+
+    The run's mode, the status ``empty``, an execution id.
+    """
     from phasegate.errors import BadInput
 
     step = pipeline.plan.steps.get(str(body.get("step")))
     if step is not None and step.kind != "external":
-        raise BadInput(f"complete: {step.name} is built by Phasegate, which asks for it itself; see phasegate why RUN")
+        raise BadInput(f"complete: {step.name} is built by Phasegate itself; see phasegate why RUN")
     if isinstance(rows := body.get("rows"), int) and rows < 0:
         raise BadInput(f"complete: rows is {rows}; it must be 0 or more")
     filled = dict(body)
@@ -129,14 +135,17 @@ def _filled(app: App, pipeline: "Pipeline", body: dict[str, object]) -> dict[str
 
 
 def _reported(pipeline: "Pipeline", body: Mapping[str, object], *, outcome: str) -> Reported:
-    """Return where the phase stands now: that of the step, or the one whose trigger was acknowledged."""
+    """Return the report and the present state of its phase.
+
+    The phase is that of the step, or the one whose trigger was acknowledged.
+    """
     from phasegate import messages
     from phasegate.base import keys
 
-    said = messages.parse({"kind": "completion", **body}, where=WHERE)
-    assert isinstance(said, messages.CompletionMessage)
-    if not said.step:
-        _, phase, run, _, _ = keys.parse_trigger(said.trigger_id)
+    report = messages.parse({"kind": "completion", **body}, where=WHERE)
+    assert isinstance(report, messages.CompletionMessage)
+    if not report.step:
+        _, phase, run, _, _ = keys.parse_trigger(report.trigger_id)
         return Reported(pipeline, run, phase=phase, step=None, outcome=outcome)
-    run = messages.completion_run(said, modes=pipeline.plan.modes, where=WHERE)
-    return Reported(pipeline, run, phase=pipeline.plan.steps[said.step].phase, step=said.step, outcome=outcome)
+    run = messages.completion_run(report, modes=pipeline.plan.modes, where=WHERE)
+    return Reported(pipeline, run, phase=pipeline.plan.steps[report.step].phase, step=report.step, outcome=outcome)

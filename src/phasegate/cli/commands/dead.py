@@ -1,4 +1,4 @@
-"""``phasegate dead``: what is not tried again by itself."""
+"""``phasegate dead``: what is no longer retried."""
 
 from typing import TYPE_CHECKING
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=example("phasegate dead", "phasegate dead --json"),
-    short_help="List what is not tried again by itself, and how to bring it back.",
+    short_help="List what is no longer retried, and how to bring it back.",
 )
-@click.option("--discard", metavar="KEY", help="Show this message in quarantine no more, unless it comes again.")
+@click.option("--discard", metavar="KEY", help="Hide this message in quarantine, unless it arrives again.")
 @json_option
 @pass_app
 def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
-    """List dead requests, dead triggers and messages in quarantine: why, since when, and how to bring each back.
+    """List dead requests, dead triggers and messages in quarantine.
 
-    Exits with 1 if there are any.
+    Each with its reason, since when, and the command that brings it back. Exits with 1 if there are any.
     """
     if discard is not None:
         with app.pipeline() as pipeline:
@@ -46,7 +46,7 @@ def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
 
 
 def discarding(letter: "DeadLetter") -> str:
-    """Return the other thing to do with a message in quarantine."""
+    """Return the other command for a message in quarantine."""
     return f", or: phasegate dead --discard {letter.subject}" if letter.kind == "message" else ""
 
 
@@ -57,7 +57,7 @@ def _document(letter: "DeadLetter", *, times: "Times") -> dict[str, object]:
         "run": letter.run,
         "reason": letter.reason,
         "at": times.iso(letter.at),
-        "next": letter.mend,
+        "next": letter.command,
     }
 
 
@@ -67,13 +67,13 @@ def _lines(letters: "list[DeadLetter]", *, times: "Times") -> list[str]:
     lines = []
     for letter in letters:
         run = f" of {letter.run}" if letter.run else ""
-        # The key of a message stands in its command, and says nothing more than that.
+        # The key of a message is in its command already.
         subject = "" if letter.kind == "message" else f" {letter.subject}"
         lines += [
             f"{paint('dead') if letter.kind != 'message' else 'quarantined'} {letter.kind}{subject}{run}, "
             f"since {times.since(letter.at)}",
             f"{GAP}{letter.reason}",
-            f"{GAP}next: {letter.mend}{discarding(letter)}",
+            f"{GAP}next: {letter.command}{discarding(letter)}",
             "",
         ]
     return [*lines, f"{count(len(letters), 'dead letter')}; all at once: phasegate redrive --all. "

@@ -1,4 +1,4 @@
-"""``phasegate doctor``: what is wrong with somebody's own completion documents and tables, without a plan."""
+"""``phasegate doctor``: check your own documents, without a plan."""
 
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 DAYS = 7
 SHOWN_MAX = 10
-# What Phasegate does where somebody's own hand-off has this finding.
+# What Phasegate does where another hand-off has this finding.
 INSTEAD = {
-    "PG001": "counts are derived from named members whenever they are needed; none is stored",
-    "PG002": "every delivery decides again, duplicates included: the phase fires when the last member is there",
-    "PG003": "the decision and the duty to send are one write; a trigger is sent until it is acknowledged",
-    "PG004": "a trigger is repeated until the next phase has begun, and says so in status",
+    "PG001": "no count is stored: it is derived from the named members each time",
+    "PG002": "every delivery decides again, duplicates included: the phase fires with the last member",
+    "PG003": "the decision and the trigger to send are one write; it is sent until it is acknowledged",
+    "PG004": "a trigger is sent again until the next phase has begun; status shows it",
     "PG005": "every write leaves a receipt; what was written and not reported is found and completed from it",
-    "PG006": "a completion repeats its write's receipt: rows and fingerprint are compared, never believed",
-    "PG007": "a calendar says which runs are expected; a run that is absent is a finding",
+    "PG006": "rows and fingerprint of a completion are compared with its write's receipt, and never trusted",
+    "PG007": "the calendar decides which runs are expected; an absent run is a finding",
     "PG010": "rows are written by key in one fenced transaction; two instances cannot both write",
-    "PG011": "members are named by the plan; another spelling goes to quarantine, it is not counted",
-    "PG012": "a result that changes after the firing fires again, once, with all that reads it rebuilt",
-    "PG017": "the calendar answers work, none or unknown; unknown is never taken for none",
+    "PG011": "the plan names the members; another spelling goes to quarantine, and is not counted",
+    "PG012": "a result that changes after the firing fires once more, after all that reads it was rebuilt",
+    "PG017": "the calendar answers work, none or unknown; unknown never counts as none",
     "PG019": "a message that cannot be read is kept in quarantine with its reason",
-    "PG021": "a phase that lacks a member names it, and at its deadline goes on without or says that it does not",
-    "PG025": "a phase fires when its required members are fresh; what it goes without is recorded in the trigger",
+    "PG021": "a phase names the members it lacks; at its deadline it fires without them, or is reported overdue",
+    "PG025": "a phase fires when its required members are fresh; its trigger names those that are missing",
     "PG026": "a run is a date and a mode: each has a document of its own",
 }
 
@@ -45,14 +45,14 @@ INSTEAD = {
         "phasegate doctor --store file:///exports/phase3_completion --warehouse duckdb:///tables.duckdb --days 7",
         "phasegate doctor --store file:///night.jsonl --expect player_game_summary --expect team_offense_game_summary",
     ),
-    short_help="Look at your own completion documents and tables: what is wrong, without a plan.",
+    short_help="Check your own completion documents and tables, without a plan.",
 )
 @click.option("--store", metavar="URL", help="Exported documents: file:///PATH; or a Phasegate store: sqlite:///PATH.")
 @click.option("--warehouse", metavar="URL", help="Tables: duckdb:///PATH. Opened read-only.")
 @click.option("--days", type=click.IntRange(1, 3660), default=DAYS, metavar="N", show_default=True,
               help="How many dates, up to the newest document.")  # fmt: skip
 @click.option("--expect", multiple=True, metavar="NAME",
-              help="A processor that every date waits for; repeatable. Default: whom most documents name.")  # fmt: skip
+              help="A processor that every date waits for; repeatable. Default: those in most documents.")  # fmt: skip
 @click.option("--draft", is_flag=True, help="Print a first plan for these processors instead, as TOML.")
 @click.option("--verbose", is_flag=True, help="Show every finding, and the evidence of each.")
 @json_option
@@ -60,11 +60,11 @@ INSTEAD = {
 def doctor(
     app: App, /, *, store: str | None, warehouse: str | None, days: int, expect: tuple[str, ...], **shown: bool
 ) -> int:  # fmt: skip
-    """Look at the completion documents and tables of a pipeline that Phasegate does not run. Changes nothing.
+    """Check documents and tables of a pipeline that runs without Phasegate.
 
-    Counts that lie, dates that never triggered, triggers that nobody followed, names and modes mixed up, rows that
-    nobody reported, duplicates, dates with nothing. Without a plan who is expected is inferred, and said.
-    Three slashes begin a relative path, four an absolute one.
+    Changes nothing. Finds wrong counts, dates that never triggered, triggers that no phase followed, mixed-up names and
+    modes, unreported rows, duplicates, and dates with nothing. Without a plan the expected processors are inferred, and
+    shown. Three slashes begin a relative path, four an absolute one.
     """
     from phasegate.base.findings import exit_code, listed
     from phasegate.cli.kit.times import Times
@@ -100,7 +100,7 @@ def _examined(
             return doctor.examine(documents, reader, days=days)
     except Unavailable as e:
         error = str(e)
-    # Documents can be looked at although the tables cannot; that something was not looked at is said, and exits with 2.
+    # The documents are checked even if the tables cannot be; what was not checked is reported, and the exit code is 2.
     return doctor.examine(None if store is None else open_documents(store), None, days=days, error=error)
 
 
@@ -121,10 +121,10 @@ def _head(diagnosis: "Diagnosis", *, store: str | None, warehouse: str | None) -
     rows = [("dates", span)]
     if store is not None:
         rows.append(("store", f"{store}: {count(diagnosis.documents, 'document')}{out}"))
-    rows += [("expected", _who(one)) for one in diagnosis.expected if one.documents]
+    rows += [("expected", _expected(one)) for one in diagnosis.expected if one.documents]
     if warehouse is not None:
         without = diagnosis.without_date
-        passed = f"; not looked at, for they have no date: {names(without, shown=5)}" if without else ""
+        passed = f"; skipped, without a date: {names(without, shown=5)}" if without else ""
         rows.append(("warehouse", f"{warehouse}: {count(len(diagnosis.tables), 'table')} with a date{passed}"))
     return table(*_split(rows))
 
@@ -133,12 +133,12 @@ def _split(rows: list[tuple[str, str]]) -> tuple[tuple[str, str], list[tuple[str
     return rows[0], rows[1:]
 
 
-def _who(one: "Expected") -> str:
+def _expected(one: "Expected") -> str:
     where = f"{one.collection or 'documents'}{f' {one.mode}' if one.mode else ''}"
-    why = "as given" if one.given else f"inferred from {count(one.documents, 'document')}"
+    why = "given by --expect" if one.given else f"inferred from {count(one.documents, 'document')}"
     rare = ", ".join(f"{name} ({times})" for name, times in one.rare.items())
-    listed = ", ".join(sorted(one.names)) or "nobody"
-    return f"{where} ({why}): {listed}" + (f"; not waited for, in few documents: {rare}" if rare else "")
+    listed = ", ".join(sorted(one.names)) or "none"
+    return f"{where} ({why}): {listed}" + (f"; not expected, in few documents: {rare}" if rare else "")
 
 
 def _findings(found: "Sequence[Finding]", *, verbose: bool) -> list[str]:
@@ -155,7 +155,7 @@ def _findings(found: "Sequence[Finding]", *, verbose: bool) -> list[str]:
 
 
 def _instead(found: "Sequence[Finding]") -> list[str]:
-    """Return what Phasegate does where these were found, and what to type next."""
+    """Return what Phasegate does in these cases, and what to type next."""
     codes = sorted({finding.code for finding in found} & INSTEAD.keys())
     if not codes:
         return []

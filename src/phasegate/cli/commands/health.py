@@ -1,4 +1,4 @@
-"""``phasegate health``: whether a date is as it should be, and whether every check can tell."""
+"""``phasegate health``: check one date, or check the checks."""
 
 from typing import TYPE_CHECKING
 
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 @click.option("--date", "on", metavar="DATE", help="Default: yesterday in the pipeline's zone.")
 @click.option("--verbose", is_flag=True, help="Show the evidence of each finding.")
 @click.option("--self-test", "self_test", is_flag=True,
-              help="Plant every fault in a scratch pipeline, and see that its check finds it.")  # fmt: skip
-@click.option("--alert", is_flag=True, help="Keep what is found as incidents, and tell the plan's channels.")
+              help="Plant every fault in a scratch pipeline, and verify that its check finds it.")  # fmt: skip
+@click.option("--alert", is_flag=True, help="Store findings as incidents, and notify the plan's channels.")
 @json_option
 @pass_app
 def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert: bool, as_json: bool) -> int:
-    """Run every check on a date. OK: nothing found. FINDING: something is wrong. NOT EVALUATED: nobody can tell.
+    """Run every check on a date.
 
-    Exits with 0, 1 and 2; a check that could not be evaluated is never fine, nor is an alert that was not sent.
+    OK: nothing found. FINDING: something is wrong. NOT EVALUATED: the check could not run, so the answer is unknown.
+    Exits with 0, 1 and 2; a check that could not be evaluated is never fine, nor is a notification that was not sent.
     Changes nothing, except with --alert, and then incidents only.
     """
     from phasegate.base.findings import exit_code
@@ -39,7 +40,7 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
 
     if self_test:
         return _self_test(as_json=as_json)
-    app.reading()  # a state that is not there is named, not made
+    app.reading()  # a missing state is an error, and is not created
     with app.pipeline() as pipeline:
         on = parse_date(on) if on is not None else pipeline.checks.health.yesterday()
         started = pipeline.alerts.start() if alert else 0.0
@@ -54,9 +55,9 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
 
 
 def _alert(pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", *, on: str, started: float) -> dict[str, str]:
-    """Take the findings in as incidents and tell who must be told; return the channels that could not be.
+    """Store findings as incidents, notify; return the failed channels.
 
-    The dates of open incidents are looked at again: that another date is fine says nothing of them.
+    The dates of open incidents are checked again too: another date without findings does not resolve them.
     """
     from phasegate.base.findings import merged
 
@@ -88,7 +89,7 @@ def _lines(
 
 
 def _self_test(*, as_json: bool) -> int:
-    """Plant each fault and look; return 0 when every check found its own."""
+    """Plant each fault and check; return 0 if every check found its own."""
     from phasegate.selftest.scratch import scratch
     from phasegate.selftest.selftest import self_test
 
@@ -100,5 +101,5 @@ def _self_test(*, as_json: bool) -> int:
         from phasegate.cli.kit.output import table
 
         rows = [(p.code, "found" if p.found else "NOT FOUND", p.fault, p.text) for p in proofs]
-        emit(table(("code", "proof", "planted", "told"), rows))
+        emit(table(("code", "proof", "planted", "detail"), rows))
     return 2 if failed else 0

@@ -1,4 +1,4 @@
-"""``phasegate late``: which expected results came late, or never."""
+"""``phasegate late``: which expected results arrived late, or never."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from phasegate.explain.lateness import Lateness
     from phasegate.plan.model import Plan
 
-HEADER = ("run", "step", "verdict", "expected", "came", "late by", "reason", "next")
+HEADER = ("run", "step", "verdict", "expected", "arrived", "late by", "reason", "next")
 QUIET = ("on time", "no work", "void")
 
 
 @click.command(
     epilog=example("phasegate late", "phasegate late --date 2026-02-03", "phasegate late --from 2026-02-01 --json"),
-    short_help="Show which results came late, or never.",
+    short_help="Show which results arrived late, or never.",
 )
 @click.option("--date", "on", metavar="DATE", help="One date. Default: yesterday in the pipeline's zone.")
 @click.option("--from", "first", metavar="DATE", help="First date of a span.")
@@ -29,10 +29,10 @@ QUIET = ("on time", "no work", "void")
 @json_option
 @pass_app
 def late(app: App, /, *, on: str | None, first: str | None, last: str | None, as_json: bool) -> int:
-    """Show what the plan's steps were expected by (``expected_by``), and when their rows came.
+    """Show when results were expected, and when their rows arrived.
 
-    Of one date everything is shown; of a span only what was late, never came, is awaited, or is not known.
-    Reads documents only; the warehouse stays closed.
+    A step is expected by the time ``expected_by`` of the plan. For one date everything is shown; for a span only what
+    was late, never arrived, is awaited, or is unknown. Reads documents only; the warehouse stays closed.
     """
     from phasegate.base.findings import CheckResult
     from phasegate.base.findings import exit_code as code_of
@@ -58,7 +58,10 @@ def late(app: App, /, *, on: str | None, first: str | None, last: str | None, as
 
 
 def dates(times: "Times", *, on: str | None, first: str | None, last: str | None) -> tuple[str, str]:
-    """Return the first and last date that somebody asked for; without any, yesterday in the pipeline's zone."""
+    """Return the first and last date that the options name.
+
+    Without any: yesterday in the pipeline's zone.
+    """
     from phasegate.base.dates import local_date, shift
     from phasegate.base.keys import parse_date
     from phasegate.errors import BadInput
@@ -74,7 +77,7 @@ def dates(times: "Times", *, on: str | None, first: str | None, last: str | None
         return yesterday, yesterday
     first, last = parse_date(first), yesterday if last is None else parse_date(last)
     if first > last:
-        raise BadInput(f"late: --from {first} lies after --to {last}; swap them")
+        raise BadInput(f"late: --from {first} is after --to {last}; swap them")
     return first, last
 
 
@@ -112,7 +115,10 @@ def _row_json(row: "Lateness", /, *, times: "Times") -> dict[str, object]:
 
 
 def _lines(rows: "Sequence[Lateness]", *, times: "Times", whole: bool) -> list[str]:
-    """Return the table and the line below it. ``whole``: with what came in time, too."""
+    """Return the table and the line below it.
+
+    ``whole``: include what arrived in time.
+    """
     shown = [row for row in rows if whole or row.verdict not in QUIET]
     lines = [_cells(row, times=times) for row in shown]
     return [*((*table(HEADER, lines), "") if lines else ()), _closing(rows, times=times)]
@@ -139,5 +145,5 @@ def _closing(rows: "Sequence[Lateness]", *, times: "Times") -> str:
     from phasegate.explain.lateness import VERDICTS
 
     counts = Counter(row.verdict for row in rows)
-    told = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS if counts[verdict])
-    return f"{count(len(rows), 'expectation')}{': ' if told else ''}{told}. Times: {times.timezone}."
+    verdicts = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS if counts[verdict])
+    return f"{count(len(rows), 'expectation')}{': ' if verdicts else ''}{verdicts}. Times: {times.timezone}."

@@ -1,4 +1,4 @@
-"""``phasegate leases``: who writes what now."""
+"""``phasegate leases``: which partitions are being written now."""
 
 from typing import TYPE_CHECKING
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=example("phasegate leases", "phasegate leases --all --json"),
-    short_help="Show who writes which partition now.",
+    short_help="Show which partitions are being written now.",
 )
-@click.option("--all", "free", is_flag=True, help="Free ones too: every partition that was ever written.")
+@click.option("--all", "free", is_flag=True, help="Also free leases: every partition that was ever written.")
 @json_option
 @pass_app
 def leases(app: App, /, *, free: bool, as_json: bool) -> int:
-    """Show the leases that are held: the partition, the token, what for, since when, and how long they last.
+    """Show the leases that are held.
 
-    A lease that has run out is taken by whoever comes next; nothing need be done. Reads documents only.
+    Each with its partition, token, purpose, since when, and how long it lasts. An expired lease is taken by the next
+    worker; there is nothing to do. Reads documents only.
     """
     plan, overview = app.overview()
     broken: list[BadDocument] = []
@@ -60,7 +61,7 @@ def _document(view: "LeaseView", *, times: "Times") -> dict[str, object]:
 
 def _lines(views: "list[LeaseView]", *, times: "Times", free: bool) -> list[str]:
     if not views:
-        return ["No partition was ever written." if free else "Nobody holds a lease."]
+        return ["No partition was ever written." if free else "No lease is held."]
     rows = [
         (
             "/".join(view.key.split(":", 3)[2:]),
@@ -79,4 +80,4 @@ def _lines(views: "list[LeaseView]", *, times: "Times", free: bool) -> list[str]
 def _left(view: "LeaseView") -> str:
     if view.holder is None:
         return "free"
-    return age(view.left_s) if view.left_s > 0 else f"ran out {age(-view.left_s)} ago"
+    return age(view.left_s) if view.left_s > 0 else f"expired {age(-view.left_s)} ago"

@@ -1,4 +1,4 @@
-"""``phasegate pause``: hold the gates of a run, or let them go."""
+"""``phasegate pause``: hold the gates of a run, or release them."""
 
 from typing import TYPE_CHECKING
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
         'phasegate pause 2026-02-03.overnight --reason "the source is being repaired"',
         "phasegate pause 2026-02-03.overnight --phase analytics --resume",
     ),
-    short_help="Hold the gates of a run, or let them go.",
+    short_help="Hold the gates of a run, or release them.",
 )
 @click.argument("run")
 @click.option("--phase", metavar="PHASE", help="This phase only.")
 @click.option("--reason", metavar="TEXT", help="Why; shown by status and why.")
-@click.option("--resume", is_flag=True, help="Let go: what was recorded meanwhile takes effect.")
+@click.option("--resume", is_flag=True, help="Release: what was recorded during the pause takes effect.")
 @json_option
 @pass_app
 def pause(app: App, /, *, run: str, phase: str | None, reason: str | None, resume: bool, as_json: bool) -> int:
-    """Hold RUN: messages are recorded, nothing is fired or asked for, until --resume.
+    """Pause RUN: nothing fires and nothing is requested, until --resume.
 
-    A phase that is not open yet is opened, held.
+    Messages are still recorded. A phase that is not open yet is opened and paused.
     """
     from phasegate.errors import BadInput
 
     if resume and reason is not None:
-        raise BadInput("pause: --reason goes with holding, not with --resume; leave it out")
+        raise BadInput("pause: --reason is for pausing, not for --resume; leave it out")
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
         held = phases_of(pipeline.plan, chosen, phase, command="pause")
@@ -44,7 +44,7 @@ def pause(app: App, /, *, run: str, phase: str | None, reason: str | None, resum
         for name in held:
             if not resume:
                 pipeline.runs.open(name, chosen, by="operator")
-            pipeline.runs.pause(name, chosen, reason=None if resume else reason or "held by hand")
+            pipeline.runs.pause(name, chosen, reason=None if resume else reason or "paused by hand")
     word = "resumed" if resume else "paused"
     if as_json:
         emit_json({"run": str(chosen), word: held})
@@ -57,7 +57,10 @@ def pause(app: App, /, *, run: str, phase: str | None, reason: str | None, resum
 
 
 def phases_of(plan: "Plan", run: "Run", phase: str | None, *, command: str) -> list[str]:
-    """Return the phases that a command on a run means. Raises NotFound."""
+    """Return the phases that a command on a run means.
+
+    Raises NotFound.
+    """
     from phasegate.errors import NotFound
 
     known = [name for name, one in plan.phases.items() if run.mode in one.modes]

@@ -1,4 +1,4 @@
-"""``phasegate plan check``: read a plan as the others would, and show what it says."""
+"""``phasegate plan check``: check a plan, and show its contents."""
 
 from typing import TYPE_CHECKING
 
@@ -29,9 +29,10 @@ def plan(ctx: click.Context) -> int:
 @json_option
 @pass_app
 def check(app: App, /, *, path: str | None, as_json: bool) -> int:
-    """Check the plan PATH (default: the one that all commands use), and show its phases, steps, order and gates.
+    """Check the plan PATH, and show its phases, steps, order and gates.
 
-    A plan that is refused is named with its line and its mend, and the exit code is 2.
+    Default: the plan that all commands use. A refused plan is reported with its line and the fix, and the exit code is
+    2.
     """
     from phasegate.wiring import dates_of, functions_of
 
@@ -65,7 +66,10 @@ def _lines(plan: "Plan") -> list[str]:
 
 
 def _gates(plan: "Plan") -> list[str]:
-    """Return the table of the gates: one line a phase and mode. Columns that would say nothing are left out."""
+    """Return the table of the gates, one line for each phase and mode.
+
+    Columns with nothing to show are left out.
+    """
     gates = [(phase, mode, gate) for phase in plan.phases.values() for mode, gate in phase.modes.items()]
     columns = {
         "phase": [phase.name for phase, _, _ in gates],
@@ -75,7 +79,7 @@ def _gates(plan: "Plan") -> list[str]:
         "reports": [_hours(gate.reports) or "-" for _, _, gate in gates],
         "waits for": [_expects(gate) for _, _, gate in gates],
         "opens": [_opens(gate) for _, _, gate in gates],
-        "tells": [_sends(plan, phase.name, mode) for phase, mode, _ in gates],
+        "triggers": [_sends(plan, phase.name, mode) for phase, mode, _ in gates],
     }
     for name, idle in (("starts by", "message"), ("reports", "-")):
         if set(columns[name]) == {idle}:
@@ -88,7 +92,7 @@ def _has_windows(plan: "Plan") -> bool:
 
 
 def _expects(gate: "ModeGate") -> str:
-    """Return the steps a gate waits for, the critical ones with a star."""
+    """Return the steps a gate waits for, critical ones with a star."""
     return stacked([f"{name}*" if name in gate.critical else name for name in gate.expect])
 
 

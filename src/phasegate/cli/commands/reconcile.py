@@ -1,10 +1,10 @@
-"""``phasegate reconcile``: what is wrong with the last dates, and the commands that mend it."""
+"""``phasegate reconcile``: compare the last dates, and fix them."""
 
 from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.cli.commands.worker import told_to_stop
+from phasegate.cli.commands.worker import stop_on_signal
 from phasegate.cli.kit.app import App, pass_app
 from phasegate.cli.kit.found import check_lines, finding_json, finding_lines, outcome_json
 from phasegate.cli.kit.options import example, json_option
@@ -29,7 +29,7 @@ SHOWN = 40
         "phasegate reconcile --from 2026-02-01 --to 2026-02-07 --verbose",
         "phasegate reconcile --days 7 --fix",
     ),
-    short_help="Compare documents, tables and calendar; with --fix, mend what differs.",
+    short_help="Compare documents, tables and calendar; with --fix, fix what differs.",
 )
 @click.option("--phase", metavar="PHASE", help="This phase only.")
 @click.option(
@@ -37,7 +37,7 @@ SHOWN = 40
 )
 @click.option("--from", "first", metavar="DATE", help="First date.")
 @click.option("--to", "last", metavar="DATE", help="Last date. Default: today.")
-@click.option("--fix", is_flag=True, help="Give the commands that mend what is found, work, and look again.")
+@click.option("--fix", is_flag=True, help="Run the commands that fix what is found, work, and check again.")
 @click.option("--verbose", is_flag=True, help="Show every check, and the evidence of each finding.")
 @json_option
 @pass_app
@@ -45,70 +45,77 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
     app: App, /, *, phase: str | None, days: int | None, first: str | None, last: str | None, fix: bool,
     verbose: bool, as_json: bool,
 ) -> int:  # fmt: skip
-    """Say where documents, tables and calendar differ, and what was handed on and did not arrive.
+    """Show where documents, tables and calendar differ.
 
-    Changes nothing without --fix. With it the plan is shown, each missing effect is caused by an ordinary command,
-    and the exit code is of what is left. Safe to run twice at once, and beside workers.
+    Also what was handed on and did not arrive. Changes nothing without --fix. With it the fixes are listed, each
+    missing effect is caused by an ordinary command, and the exit code is for what is left. Safe to run twice at once,
+    and beside workers.
     """
     from phasegate.base.findings import exit_code
 
-    app.reading()  # a state that is not there is named, not made
+    app.reading()  # a missing state is an error, and is not created
     with app.pipeline() as pipeline:
         times = app.times(pipeline.plan)
         first, last = _span(times, days=days, first=first, last=last)
         outcomes = pipeline.checks.inspector.inspect(first, last, phase=phase)
-        mends = pipeline.checks.reconciler.fixes_for(outcomes)
-        told = _Printer(pipeline.plan.pipeline, (first, last), times=times, verbose=verbose)
-        mended = None
+        fixes = pipeline.checks.reconciler.fixes_for(outcomes)
+        printer = _Printer(pipeline.plan.pipeline, (first, last), times=times, verbose=verbose)
+        done = None
         if not as_json:
-            emit(told.found(outcomes, mends, fix=fix))
-        if fix and mends:
-            mended = _mend(pipeline, outcomes, (first, last), phase=phase)
-    after = outcomes if mended is None else mended.after
+            emit(printer.found(outcomes, fixes, fix=fix))
+        if fix and fixes:
+            done = _apply(pipeline, outcomes, (first, last), phase=phase)
+    after = outcomes if done is None else done.after
     if as_json:
-        emit_json(told.document(outcomes, mends, mended))
-    elif mended is not None:
-        emit(told.left(mended))
+        emit_json(printer.document(outcomes, fixes, done))
+    elif done is not None:
+        emit(printer.left(done))
     return exit_code(after)
 
 
-def _mend(
+def _apply(
     pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", span: tuple[str, str], *, phase: str | None
 ) -> "Fixed":  # fmt: skip
-    """Apply the fixes until a signal stops them; what was begun is then found again."""
+    """Apply the fixes until a signal stops them.
+
+    A fix that was started is then found again.
+    """
     stopped: list[str] = []
 
     def work() -> None:
         for error in pipeline.run_workers(until_idle=True, stop=lambda: bool(stopped)):
             talk(error)
 
-    with told_to_stop(stopped.append, say="finishing the command in hand"):
+    with stop_on_signal(stopped.append, message="finishing the command in progress"):
         return pipeline.checks.reconciler.fix(outcomes, first=span[0], last=span[1], phase=phase, work=work)
 
 
 def _span(times: "Times", *, days: int | None, first: str | None, last: str | None) -> tuple[str, str]:
-    """Return the first and the last date. Raises BadInput."""
+    """Return the first and the last date.
+
+    Raises BadInput.
+    """
     from phasegate.base.dates import local_date, shift
     from phasegate.base.keys import parse_date
     from phasegate.errors import BadInput
 
     if days is not None and first is not None:
-        raise BadInput("reconcile: --days and --from are two ways to say where to begin; give one")
+        raise BadInput("reconcile: give only one of --days and --from")
     end = parse_date(last) if last is not None else local_date(times.now, timezone=times.timezone)
     begin = parse_date(first) if first is not None else shift(end, 1 - (days or DAYS))
     if begin > end:
-        raise BadInput(f"reconcile: --from {begin} lies after {end}; swap them")
+        raise BadInput(f"reconcile: --from {begin} is after {end}; swap them")
     return begin, end
 
 
 class _Printer:
-    """How an inspection, its plan, and what is left are shown."""
+    """The output of an inspection: findings, fixes, and what is left."""
 
     def __init__(self, pipeline: str, span: tuple[str, str], *, times: "Times", verbose: bool) -> None:
         self._pipeline, self._span, self._times, self._verbose = pipeline, span, times, verbose
 
-    def found(self, outcomes: "Sequence[CheckResult]", mends: "Sequence[Fix]", *, fix: bool) -> list[str]:
-        """Return what was found, and what would be done, or is about to be."""
+    def found(self, outcomes: "Sequence[CheckResult]", fixes: "Sequence[Fix]", *, fix: bool) -> list[str]:
+        """Return what was found, and the fixes that would be or will be applied."""
         from phasegate.base.findings import listed
 
         found = listed(outcomes)
@@ -116,27 +123,26 @@ class _Printer:
         if self._verbose:
             lines += ["", *check_lines(outcomes)]
         if not found:
-            looked = count(len(outcomes), "check")
-            return [*lines, "", f"Nothing found by {looked}."]
+            return [*lines, "", f"Nothing found by {count(len(outcomes), 'check')}."]
         lines += ["", *self._findings(found)]
-        if not mends:
-            return [*lines, "", "Nothing of this can be mended by a command of Phasegate's own."]
-        shown = [f"  {number}. {mend.text}" for number, mend in enumerate(mends[:SHOWN], start=1)]
-        more = [f"  and {len(mends) - SHOWN} more"] if len(mends) > SHOWN else []
-        head = "Mending:" if fix else "--fix would:"
+        if not fixes:
+            return [*lines, "", "No command of Phasegate can fix this."]
+        shown = [f"  {number}. {one.text}" for number, one in enumerate(fixes[:SHOWN], start=1)]
+        more = [f"  and {len(fixes) - SHOWN} more"] if len(fixes) > SHOWN else []
+        head = "Fixing:" if fix else "--fix would:"
         return [*lines, "", head, *shown, *more]
 
-    def left(self, mended: "Fixed") -> list[str]:
-        """Return what was done, and what a last look says."""
+    def left(self, fixed: "Fixed") -> list[str]:
+        """Return what was done, and what the last check still finds."""
         from phasegate.base.findings import listed
 
-        failed = [f"failed: {deed.text}: {deed.error}" for deed in mended.applied if deed.error]
-        given = count(len(mended.applied) - len(failed), "command")
-        done = f"{given} given, {len(failed)} failed; kept as {mended.record}"
-        left = listed(mended.after)
+        failed = [f"failed: {one.text}: {one.error}" for one in fixed.applied if one.error]
+        run = count(len(fixed.applied) - len(failed), "command")
+        done = f"{run} run, {len(failed)} failed; recorded as {fixed.record}"
+        left = listed(fixed.after)
         if not left:
-            return ["", done, *failed, "Looked again: nothing is left."]
-        return ["", done, *failed, f"Looked again: {count(len(left), 'finding')} left.", "", *self._findings(left)]
+            return ["", done, *failed, "Checked again: nothing is left."]
+        return ["", done, *failed, f"Checked again: {count(len(left), 'finding')} left.", "", *self._findings(left)]
 
     def _findings(self, found: "Sequence[Finding]") -> list[str]:
         shown = found if self._verbose else found[:SHOWN]
@@ -144,15 +150,18 @@ class _Printer:
         return lines + ([f"and {len(found) - SHOWN} more: --verbose shows all"] if len(found) > len(shown) else [])
 
     def document(
-        self, outcomes: "Sequence[CheckResult]", mends: "Sequence[Fix]", mended: "Fixed | None"
+        self, outcomes: "Sequence[CheckResult]", fixes: "Sequence[Fix]", fixed: "Fixed | None"
     ) -> dict[str, object]:  # fmt: skip
-        """Return everything for programs; ``left`` is null where nothing was mended."""
+        """Return everything for programs.
+
+        ``left`` is null where nothing was fixed.
+        """
         from phasegate.base.findings import listed
 
         def findings(of: "Sequence[CheckResult]") -> list[dict[str, object]]:
             return [finding_json(finding, times=self._times) for finding in listed(of)]
 
-        deeds = () if mended is None else mended.applied
+        applied = () if fixed is None else fixed.applied
         return {
             "pipeline": self._pipeline,
             "first": self._span[0],
@@ -160,9 +169,9 @@ class _Printer:
             "now": self._times.iso(self._times.now),
             "checks": [outcome_json(outcome) for outcome in outcomes],
             "findings": findings(outcomes),
-            "fixes": [mend.text for mend in mends],
-            "applied": [{"fix": deed.text, "error": deed.error} for deed in deeds],
-            "left": None if mended is None else findings(mended.after),
-            "unchecked": [] if mended is None else [outcome_json(one) for one in mended.after if one.error],
-            "record": None if mended is None else mended.record,
+            "fixes": [one.text for one in fixes],
+            "applied": [{"fix": one.text, "error": one.error} for one in applied],
+            "left": None if fixed is None else findings(fixed.after),
+            "unchecked": [] if fixed is None else [outcome_json(one) for one in fixed.after if one.error],
+            "record": None if fixed is None else fixed.record,
         }

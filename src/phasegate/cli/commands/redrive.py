@@ -28,16 +28,16 @@ KINDS = {"held": "held trigger"}
     short_help="Bring dead letters back: of a run, of a step, one message, or all.",
 )
 @click.argument("what", metavar="[RUN|KEY]", required=False)
-@click.option("--step", metavar="STEP", help="Of this step, or receiver of triggers, only.")
+@click.option("--step", metavar="STEP", help="Only this step, or this receiver of triggers.")
 @click.option("--force", is_flag=True, help="Let the rebuilt partition lose more rows than shrink_max; on record.")
-@click.option("--all", "everything", is_flag=True, help="All dead letters there are.")
+@click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @json_option
 @pass_app
 def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, everything: bool, as_json: bool) -> int:
-    """Ask again for what is dead in RUN, or send the quarantined message KEY again; `phasegate dead` names both.
+    """Retry what is dead in RUN, or the quarantined message KEY.
 
-    Triggers that a quiet backfill held back are sent too, if RUN is named, and not by --all. A worker then serves it
-    all; what is refused again comes back to where it was.
+    `phasegate dead` lists both. Triggers that a quiet backfill held back are sent too, if RUN is named, but not by
+    --all. A worker then processes all of it; what is refused again is dead again.
     """
     _check(what, step, force=force, everything=everything)
     with app.pipeline() as pipeline:
@@ -56,7 +56,7 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
 
 
 def _check(what: str | None, step: str | None, *, force: bool, everything: bool) -> None:
-    """Refuse combinations that say two things, or nothing."""
+    """Refuse options that contradict each other, or name nothing."""
     from phasegate.errors import BadInput
 
     if everything == (what is not None):
@@ -68,7 +68,10 @@ def _check(what: str | None, step: str | None, *, force: bool, everything: bool)
 
 
 def _letters(app: App, pipeline: "Pipeline", what: str | None, step: str | None) -> "list[DeadLetter]":
-    """Return the dead letters that are meant. Raises NotFound, naming what there is."""
+    """Return the dead letters that the arguments mean.
+
+    Raises NotFound, naming those that there are.
+    """
     from phasegate.errors import NotFound
 
     letters = pipeline.views.dead()
@@ -92,7 +95,7 @@ def _held(views: "list[PhaseView]") -> "list[DeadLetter]":
 
     return [
         DeadLetter(kind="held", subject=receiver, run=view.run, reason=f"held back by {view.phase}", at=generation.at,
-                   mend=f"phasegate redrive {view.run} --step {receiver}")
+                   command=f"phasegate redrive {view.run} --step {receiver}")
         for view in views
         for generation, receiver in held_back(view)
     ]  # fmt: skip
@@ -122,5 +125,5 @@ def _lines(letters: "list[DeadLetter]", what: str | None, step: str | None) -> l
     held = sum(letter.kind == "held" for letter in letters)
     if held < len(letters):
         back = f"{count(len(letters) - held, 'dead letter')} brought back"
-        lines.append(f"{back}; a worker serves them: phasegate worker --until-idle")
+        lines.append(f"{back}; to process them: phasegate worker --until-idle")
     return [*lines, f"{count(held, 'trigger')} no longer held back."] if held else lines

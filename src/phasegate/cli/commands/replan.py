@@ -1,4 +1,4 @@
-"""``phasegate replan``: pin today's plan to a run that is open."""
+"""``phasegate replan``: pin the present plan to an open run."""
 
 import click
 
@@ -10,16 +10,17 @@ from phasegate.cli.kit.output import emit, emit_json
 
 @click.command(
     epilog=example("phasegate replan 2026-02-03.overnight", "phasegate replan 2026-02-03.overnight --phase analytics"),
-    short_help="Pin today's plan to a run that is open.",
+    short_help="Pin the present plan to an open run.",
 )
 @click.argument("run")
 @click.option("--phase", metavar="PHASE", help="This phase only.")
 @json_option
 @pass_app
 def replan(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
-    """Have RUN follow the plan as it is now: members, deadline, receivers, and the code of its steps.
+    """Make RUN follow the present plan.
 
-    Results of a step whose code has changed are stale by that, and built again.
+    Its members, deadline, receivers, and the code of its steps. Results of a step whose code changed become stale, and
+    are rebuilt.
     """
     from phasegate.errors import NotFound
 

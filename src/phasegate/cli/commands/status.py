@@ -1,4 +1,4 @@
-"""``phasegate status``: where every run stands."""
+"""``phasegate status``: the state of every run."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,16 +36,16 @@ ORDER: "tuple[PhaseState, ...]" = (
 
 @click.command(
     epilog=example("phasegate status", "phasegate status --from 2026-02-01 --to 2026-02-03 --json"),
-    short_help="Show where every run stands, and what to type next.",
+    short_help="Show the state of every run, and what to type next.",
 )
-@click.option("--from", "first", metavar="DATE", help=f"First date. Default: the newest {DATES} dates there are.")
+@click.option("--from", "first", metavar="DATE", help=f"First date. Default: the newest {DATES} dates.")
 @click.option("--to", "last", metavar="DATE", help="Last date.")
 @json_option
 @pass_app
 def status(app: App, /, *, first: str | None, last: str | None, as_json: bool) -> int:
-    """Show one row for each run and phase: where it stands, since when, what is missing, what to type next.
+    """Show one row for each run and phase.
 
-    Reads documents only; the warehouse stays closed.
+    Its state, since when, what is missing, and what to type next. Reads documents only; the warehouse stays closed.
     """
     plan, overview = app.overview()
     broken: list[BadDocument] = []
@@ -70,7 +70,7 @@ def _views(
     if first is None:
         return overview.recent(dates=DATES, last=last, broken=broken)
     if first > last:
-        raise BadInput(f"status: --from {first} lies after --to {last}; swap them")
+        raise BadInput(f"status: --from {first} is after --to {last}; swap them")
     return overview.phases(first=first, last=last, broken=broken)
 
 
@@ -108,10 +108,10 @@ def _lines(views: "list[PhaseView]", *, times: "Times", quarantined: int) -> lis
 
 
 def _next(view: "PhaseView") -> str:
-    """Return the command to type: the one mend, else the one that lists them all."""
-    if len(view.mends) == 1:
-        return view.mends[0]
-    return f"phasegate why {view.run}" if view.mends or view.overdue or view.state == "degraded" else ""
+    """Return the command to type: the only one, else ``why``, for all."""
+    if len(view.commands) == 1:
+        return view.commands[0]
+    return f"phasegate why {view.run}" if view.commands or view.overdue or view.state == "degraded" else ""
 
 
 def _closing(views: "Sequence[PhaseView]", *, times: "Times", quarantined: int) -> list[str]:

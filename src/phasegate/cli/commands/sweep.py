@@ -1,4 +1,4 @@
-"""``phasegate sweep``: look once at everything that is due."""
+"""``phasegate sweep``: process every due document once."""
 
 import click
 
@@ -9,28 +9,29 @@ from phasegate.cli.kit.output import count, emit, emit_json, talk
 
 @click.command(
     epilog=example("phasegate sweep"),
-    short_help="Look once at every document whose time has come.",
+    short_help="Process every due document once.",
 )
 @json_option
 @pass_app
 def sweep(app: App, /, *, as_json: bool) -> int:
-    """Look at every document that is due: send again, fire at deadlines, free leases that ran out.
+    """Process every document that is due, once.
 
-    Workers do this by themselves; use it where none runs all the time, from cron for example.
+    Sends again what was not answered, fires at deadlines, frees expired leases. Workers sweep too; use this where no
+    worker runs all the time, for example from cron.
     """
     from phasegate.cli.kit.tally import Tally
 
     settings = app.settings()
     tally = Tally(level=settings.log_level, form=settings.log_format)
     with app.pipeline(tally) as pipeline:
-        looked_at = pipeline.sweep()
+        swept = pipeline.sweep()
         due = pipeline.next_due()
         times = app.times(pipeline.plan)
     if as_json:
-        emit_json({"looked_at": looked_at, "next_due": times.iso(due), "errors": tally.errors})
+        emit_json({"swept": swept, "next_due": times.iso(due), "errors": tally.errors})
     else:
         again = "nothing is due" if due is None else f"next due at {times.moment(due)}"
-        emit([f"Looked at {count(looked_at, 'document')}; {again}."])
+        emit([f"Swept {count(swept, 'document')}; {again}."])
     for error in tally.errors:
         talk(error)
     return FAILED if tally.errors else FINE

@@ -1,4 +1,7 @@
-"""``phasegate export`` and ``phasegate import``: documents between stores, and from the platform to a plan."""
+"""``phasegate export`` and ``phasegate import``: move documents.
+
+Between stores, and from the platform to a plan.
+"""
 
 from contextlib import closing
 from itertools import islice
@@ -30,10 +33,11 @@ SHOWN_MAX = 20
 @click.option("--phase", metavar="PHASE", help="Runs of this phase only.")
 @pass_app
 def export(app: App, /, *, first: str | None, last: str | None, phase: str | None) -> int:
-    """Print the pipeline's documents: a first line that says whose they are, one line each, and a last line.
+    """Print the pipeline's documents, one per line.
 
-    With dates or a phase only their runs, with the leases, ledgers and calendar months that belong to them.
-    Reads documents only, changes nothing. The tables are not in it.
+    The first line names the pipeline and the store, the last line marks the end. With dates or a phase only their runs,
+    with the leases, ledgers and calendar months that belong to them. Reads documents only, changes nothing. The tables
+    are not included.
     """
     from phasegate.base.keys import parse_date
     from phasegate.errors import BadInput
@@ -42,7 +46,7 @@ def export(app: App, /, *, first: str | None, last: str | None, phase: str | Non
 
     bounds = tuple("" if day is None else parse_date(day) for day in (first, last))
     if all(bounds) and bounds[0] > bounds[1]:
-        raise BadInput(f"export: --from {first} lies after --to {last}")
+        raise BadInput(f"export: --from {first} is after --to {last}")
     plan, ports = app.reading()
     with closing(ports.store):
         identity = ports.store.read(KEY)
@@ -65,22 +69,22 @@ def export(app: App, /, *, first: str | None, last: str | None, phase: str | Non
 )
 @click.argument("file")
 @click.option("--from-platform", is_flag=True,
-              help="FILE holds the platform's completion documents: report what they say, as messages.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would become of each document; write nothing.")
+              help="FILE holds the platform's completion documents: report them as messages.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what would be done with each document; write nothing.")
 @json_option
 @pass_app
 def import_(app: App, /, *, file: str, from_platform: bool, dry_run: bool, as_json: bool) -> int:
-    """Bring the documents of FILE into this store. What is there already is never overwritten.
+    """Import the documents of FILE into this store.
 
-    The file is checked whole before anything is written: a line that is wrong is named, and then nothing is imported.
-    Tokens of leases only grow. The same import again changes nothing. With --from-platform each entry becomes an
-    ordinary completion message for the external step of its name, and a worker takes it in.
-    Exits with 1 where a document was kept as the store has it, or an entry was not sent.
+    Nothing in the store is overwritten. The whole file is checked before anything is written: a wrong line is named,
+    and then nothing is imported. Tokens of leases only grow. Importing the same again changes nothing. With
+    --from-platform each entry becomes an ordinary completion message for the external step of its name, which a worker
+    processes. Exits with 1 if a document was kept as the store has it, or an entry was not sent.
     """
     if from_platform:
         return _from_platform(app, file, dry_run=dry_run, as_json=as_json)
     found, store_id = _imported(app, file, dry_run=dry_run)
-    # Tokens are compared with fences that another store's name may stand in.
+    # The fences that tokens are compared with may name another store.
     foreign = bool(found.store_id) and found.store_id != store_id and not dry_run
     next_ = ["phasegate adopt --yes"] if foreign else []
     if as_json:
@@ -113,7 +117,10 @@ def _imported(app: App, file: str, *, dry_run: bool) -> "tuple[Imported, str]":
 
 
 def _readable(file: str) -> Path:
-    """Return the path of a file that can be read more than once. Raises BadInput."""
+    """Return the path of a file that can be read more than once.
+
+    Raises BadInput.
+    """
     from phasegate.errors import BadInput
 
     path = Path(file)
@@ -140,14 +147,14 @@ def _document(found: "Imported", *, dry_run: bool, next_: list[str]) -> dict[str
 
 def _lines(found: "Imported", *, dry_run: bool, next_: list[str]) -> list[str]:
     would = "would be " if dry_run else ""
-    told = (f"{found.created:,} {would}created", f"{found.unchanged:,} are there already",
-            f"{count(found.raised, 'lease')} {would}lifted to a newer token",
-            f"{len(found.kept):,} kept as the store has them")  # fmt: skip
+    counts = (f"{found.created:,} {would}created", f"{found.unchanged:,} are there already",
+              f"{count(found.raised, 'lease')} {would}raised to a newer token",
+              f"{len(found.kept):,} kept as the store has them")  # fmt: skip
     for one in found.kept[:SHOWN_MAX]:
         talk(f"line {one.line}: {one.key}: {one.why}")
     if len(found.kept) > SHOWN_MAX:
         talk(f"and {len(found.kept) - SHOWN_MAX:,} more; --json lists them all")
-    return [f"{count(found.documents, 'document')}: {', '.join(told)}.", *(f"next: {command}" for command in next_)]
+    return [f"{count(found.documents, 'document')}: {', '.join(counts)}.", *(f"next: {command}" for command in next_)]
 
 
 def _from_platform(app: App, file: str, *, dry_run: bool, as_json: bool) -> int:
@@ -172,7 +179,7 @@ def _from_platform(app: App, file: str, *, dry_run: bool, as_json: bool) -> int:
         went = sum(arrival.sent for arrival in sent.arrivals)
         problems = [(one.subject, one.problem) for one in odd]
         emit([f"{count(sent.documents, 'document')}: {count(went, 'completion')} {'would be ' if dry_run else ''}sent.",
-              *(["", *table(("entry", "why not as it is"), problems)] if odd else []),
+              *(["", *table(("entry", "problem"), problems)] if odd else []),
               *([] if dry_run else ["next: phasegate worker --until-idle"])])  # fmt: skip
     return FAILED if sent.unread else FINDINGS if odd else FINE
 

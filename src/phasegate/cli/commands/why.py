@@ -37,13 +37,14 @@ RECEIVERS = {
 )
 @click.argument("run")
 @click.option("--phase", metavar="PHASE", help="This phase only.")
-@click.option("--tables", is_flag=True, help="Look into the tables too, and say what only they show.")
+@click.option("--tables", is_flag=True, help="Read the tables too, and show what only they show.")
 @json_option
 @pass_app
 def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool) -> int:
-    """Explain every phase of RUN: what is missing, stale against which input, since when; what made it fire.
+    """Explain every phase of RUN: its state, why, and what made it fire.
 
-    RUN is DATE.MODE, or a DATE for all its modes. Reads documents only, unless --tables is given.
+    Also what is missing, what is stale against which input, and since when. RUN is DATE.MODE, or a DATE for all its
+    modes. Reads documents only, unless --tables is given.
     """
     from phasegate.base.findings import exit_code as checked
     from phasegate.errors import NotFound
@@ -76,13 +77,19 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
 
 
 def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[CheckResult, ...]]":
-    """Return what the tables alone show of each run; all are of one date."""
+    """Return what only the tables show of each run.
+
+    All runs are of one date.
+    """
     with app.pipeline() as pipeline:
         return pipeline.checks.inspector.tables(runs[0].date, runs)
 
 
 def _runs(app: App, plan: "Plan", overview: "Overview", text: str) -> "list[Run]":
-    """Return the run that was named; for a date alone, where the plan has several modes, all that are open."""
+    """Return the run that was named.
+
+    For a date alone, in a plan with several modes, all its open runs.
+    """
     from phasegate.base.keys import parse_date, parse_run
     from phasegate.errors import NotFound
 
@@ -96,12 +103,15 @@ def _runs(app: App, plan: "Plan", overview: "Overview", text: str) -> "list[Run]
 
 
 def _is_one(plan: "Plan", text: str) -> bool:
-    """Tell whether a text names one run: with its mode, or in a plan with one."""
+    """Return whether a text names one run.
+
+    It does with a mode, or in a plan with one mode.
+    """
     return "." in text or len(plan.modes) == 1
 
 
 def _not_open(plan: "Plan", run: "Run", *, views: "list[PhaseView]", phase: str | None) -> list[str]:
-    """Return the phases of the plan that nothing has reached yet."""
+    """Return the phases of the plan that are not open yet."""
     there = {view.phase for view in views}
     wanted = [name for name, p in plan.phases.items() if run.mode in p.modes and phase in (None, name)]
     return [name for name in wanted if name not in there]
@@ -129,20 +139,20 @@ def _lines(plan: "Plan", run: "Run", views: "list[PhaseView]", *, closed: list[s
     for name in closed:
         after = plan.phases[name].after
         if after and void.issuperset(after):
-            void.add(name)  # nor does what comes after it begin
+            void.add(name)  # the phases after it do not begin either
             never.append(name)
             continue
         begins = f"it begins when {' or '.join(after)} fires" if after else f"open it: phasegate begin {run}"
         lines += ["", f"{name}: not open; {begins}"]
     if never:
-        lines += ["", f"{', '.join(never)}: not open, since what comes before is void"]
+        lines += ["", f"{', '.join(never)}: not open, since the phase before is void"]
     return lines
 
 
 def _phase(view: "PhaseView", *, times: "Times") -> list[str]:
     word = paint("overdue" if view.overdue else view.state)
-    # What is dead says so in its own row, at length.
-    reason = "something is not tried again by itself" if view.state == "dead" else view.reason
+    # What is dead is explained in its own row.
+    reason = "something is dead: it is not retried" if view.state == "dead" else view.reason
     lines = [f"{view.phase}: {word} since {times.since(view.since)}", f"{GAP}{reason}"]
     if view.inputs:
         inputs = ", ".join(f"{name} generation {number}" for name, number in view.inputs.items())
@@ -152,8 +162,8 @@ def _phase(view: "PhaseView", *, times: "Times") -> list[str]:
     for generation in view.generations:
         lines += [f"{GAP}{line}" for line in _generation(generation, times=times)]
     if view.due is not None and view.state not in ("paused", "void"):
-        lines.append(f"{GAP}looked at again {_ahead(view.due, times=times)}, or when something is reported")
-    return lines + [f"{GAP}next: {mend}" for mend in view.mends]
+        lines.append(f"{GAP}checked again {_ahead(view.due, times=times)}, or when a report arrives")
+    return lines + [f"{GAP}next: {command}" for command in view.commands]
 
 
 def _members(view: "PhaseView", *, times: "Times") -> list[str]:
@@ -165,13 +175,16 @@ def _members(view: "PhaseView", *, times: "Times") -> list[str]:
             _reason(member, times=times),
         )
         for member in view.members
-        if view.state != "void" or member.state != "unreported"  # nobody waits for them
+        if view.state != "void" or member.state != "unreported"  # a void run waits for nothing
     ]
     return [f"{GAP}{line}" for line in table(("step", "state", "since", "reason"), rows)] if rows else []
 
 
 def _reason(member: "MemberView", *, times: "Times") -> str:
-    """Return the reason, with what it is stale against, and the last report where the reason is not that report."""
+    """Return the reason, what it is stale against, and the last report.
+
+    Each only where it adds something.
+    """
     stale = f"stale against {', '.join(member.stale_against)}"
     reason = member.reason if not member.stale_against or stale in member.reason else f"{stale}; {member.reason}"
     if member.last_at is None or member.last_at == member.since:
@@ -183,7 +196,7 @@ def _generation(generation: "GenerationView", *, times: "Times") -> list[str]:
     made = ", ".join(generation.made_by)
     lines = [f"generation {generation.number}, {times.since(generation.at)} ago: {made}"]
     if generation.missing:
-        lines.append(f"{GAP}went out without {', '.join(generation.missing)}")
+        lines.append(f"{GAP}fired without {', '.join(generation.missing)}")
     receivers = [RECEIVERS[state].format(name) for name, state in generation.receivers.items()]
     lines += [f"{GAP}{'; '.join(receivers)}"] if receivers else []
     return lines

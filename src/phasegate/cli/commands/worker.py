@@ -1,4 +1,4 @@
-"""``phasegate worker``: serve messages and sweep, in one process."""
+"""``phasegate worker``: process messages and sweep, in one process."""
 
 import os
 import signal
@@ -22,17 +22,18 @@ THREADS_MAX = 64
 
 @click.command(
     epilog=example("phasegate worker --threads 2", "phasegate worker --until-idle"),
-    short_help="Build what is asked for, hand on what is fresh, until told to stop.",
+    short_help="Build what is requested, hand on what is fresh, until stopped.",
 )
 @click.option("--threads", type=click.IntRange(1, THREADS_MAX), default=1, show_default=True, metavar="N",
-              help=f"How many units to work on at once, 1 to {THREADS_MAX}.")  # fmt: skip
+              help=f"How many units of work at once, 1 to {THREADS_MAX}.")  # fmt: skip
 @click.option("--until-idle", is_flag=True, help="Stop when nothing can be done now.")
 @json_option
 @pass_app
 def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int:
-    """Serve messages, build steps and sweep, until SIGTERM or Ctrl-C: the unit in hand is finished, leases given back.
+    """Process messages, build steps and sweep, until SIGTERM or Ctrl-C.
 
-    A second signal ends the process at once; what it held comes back by itself. More processes are more commands.
+    Then the unit in progress is finished and the leases are released. A second signal ends the process at once; what it
+    held is retried once its lease has expired. To run more processes, start more workers.
     """
     from phasegate.cli.kit.tally import Tally
 
@@ -40,24 +41,24 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
     tally = Tally(level=settings.log_level, form=settings.log_format)
     stopped_by: list[str] = []
     with app.pipeline(tally) as pipeline:
-        with told_to_stop(stopped_by.append, say="finishing the unit in hand; a second signal ends at once"):
+        with stop_on_signal(stopped_by.append, message="finishing the unit in progress; a second signal ends at once"):
             if not until_idle:
                 talk(f"worker of {pipeline.plan.pipeline}: {count(threads, 'thread')}; Ctrl-C or SIGTERM stops it")
             if until_idle:
                 pipeline.sweep()
-            deaths = pipeline.run_workers(threads=threads, until_idle=until_idle, stop=lambda: bool(stopped_by))
+            crashes = pipeline.run_workers(threads=threads, until_idle=until_idle, stop=lambda: bool(stopped_by))
         due, times = pipeline.next_due(), app.times(pipeline.plan)
     by = stopped_by[0] if stopped_by else None
     document = {"served": tally.counts.get("served", 0), "quarantined": tally.counts.get("quarantined", 0),
                 "dead": tally.counts.get("dead", 0), "stopped_by": by, "next_due": times.iso(due),
-                "errors": [*deaths, *tally.errors]}  # fmt: skip
+                "errors": [*crashes, *tally.errors]}  # fmt: skip
     if as_json:
         emit_json(document)
     else:
         emit([_line(tally, by=by, due=due, times=times)])
-    for error in (*deaths, *tally.errors):
+    for error in (*crashes, *tally.errors):
         talk(error)
-    return _exit_code(tally, deaths=deaths, by=by)
+    return _exit_code(tally, crashes=crashes, by=by)
 
 
 def _line(tally: "Tally", *, by: str | None, due: float | None, times: "Times") -> str:
@@ -71,23 +72,26 @@ def _line(tally: "Tally", *, by: str | None, due: float | None, times: "Times") 
     return "; ".join(parts) + "."
 
 
-def _exit_code(tally: "Tally", *, deaths: tuple[str, ...], by: str | None) -> int:
-    if deaths or (tally.errors and not by):
+def _exit_code(tally: "Tally", *, crashes: tuple[str, ...], by: str | None) -> int:
+    if crashes or (tally.errors and not by):
         return FAILED
     found = tally.counts.get("quarantined", 0) + tally.counts.get("dead", 0)
     return FINDINGS if found and not by else FINE
 
 
 @contextmanager
-def told_to_stop(stop: Callable[[str], None], *, say: str) -> Iterator[None]:
-    """Call ``stop`` at the first SIGTERM or Ctrl-C during the block; the second ends the process by default."""
+def stop_on_signal(stop: Callable[[str], None], *, message: str) -> Iterator[None]:
+    """Call ``stop`` at the first SIGTERM or Ctrl-C during the block.
+
+    The second ends the process.
+    """
     numbers = (signal.SIGTERM, signal.SIGINT)
 
     def handle(number: int, _frame: FrameType | None) -> None:
         for one in numbers:
             signal.signal(one, signal.SIG_DFL)
         # Not through sys.stderr: a handler may interrupt a write to it.
-        os.write(2, f"phasegate: {signal.Signals(number).name}: {say}\n".encode())
+        os.write(2, f"phasegate: {signal.Signals(number).name}: {message}\n".encode())
         stop(signal.Signals(number).name)
 
     before = {number: signal.signal(number, handle) for number in numbers}

@@ -1,4 +1,7 @@
-"""What every command is given: the plan, and the pipeline or only the documents, opened when first asked for."""
+"""The context of a command: its plan, and its pipeline or documents.
+
+Each is opened when it is first used.
+"""
 
 import os
 import sys
@@ -20,11 +23,11 @@ if TYPE_CHECKING:
     from phasegate.settings import Settings
 
 FINE, FINDINGS, FAILED = 0, 1, 2
-TOLD = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
+COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
 
 
 class App:
-    """One invocation: the global options, and what they lead to."""
+    """One invocation: the global options, and what they select."""
 
     def __init__(self, clock: "Clock | None" = None) -> None:
         self.plan_file: str | None = None
@@ -39,31 +42,40 @@ class App:
         return self._clock or SystemClock()
 
     def settings(self) -> "Settings":
-        """Return the settings, the options above all. Raises BadInput."""
+        """Return the settings; the global options come first.
+
+        Raises BadInput.
+        """
         from pathlib import Path
 
         from phasegate.settings import load_settings
         from phasegate.wiring import SETTINGS_FILE
 
         overrides = {"plan": self.plan_file, "state": self.state}
-        # What ``begin`` tells its command is no setting: the command may be one of these again.
-        environ = {name: value for name, value in os.environ.items() if name not in TOLD}
+        # What ``begin`` sets for its command is no setting: that command may be a Phasegate command again.
+        environ = {name: value for name, value in os.environ.items() if name not in COMMAND_VARIABLES}
         return load_settings(environ, file=Path(SETTINGS_FILE), overrides=overrides)
 
     def plan(self, path: str | None = None) -> "Plan":
-        """Return the plan, from ``path`` if one is given. Raises BadInput."""
+        """Return the plan, from ``path`` if one is given.
+
+        Raises BadInput.
+        """
         from phasegate.wiring import read_plan
 
         return read_plan(path if path is not None else self.settings().plan)
 
     def times(self, plan: "Plan") -> "Times":
-        """Return how times are told: in the pipeline's zone, from now."""
+        """Return the printer of times, in the pipeline's zone."""
         from phasegate.cli.kit.times import Times
 
         return Times(plan.timezone, now=self.clock.now())
 
     def run(self, plan: "Plan", text: str, /) -> "Run":
-        """Return the run that somebody named. The mode may be left out where the plan has one. Raises BadInput."""
+        """Return the run that an argument names.
+
+        The mode may be left out where the plan has one. Raises BadInput.
+        """
         from phasegate.base.keys import parse_run
         from phasegate.errors import BadInput
 
@@ -78,16 +90,19 @@ class App:
         return run
 
     def overview(self) -> "tuple[Plan, Overview]":
-        """Return the plan and a view of its documents, as ``reading`` does."""
+        """Return the plan and a view of its documents.
+
+        Raises as ``reading`` does.
+        """
         from phasegate.explain.overview import Overview
 
         plan, ports = self.reading()
         return plan, Overview(plan, ports)
 
     def reading(self) -> "tuple[Plan, ReadPorts]":
-        """Return the plan and what reads its documents; nothing is created.
+        """Return the plan, and ports that only read its documents.
 
-        Neither a bus nor a warehouse is there. Raises NotFound when there is no state yet.
+        Nothing is created; there is no bus and no warehouse. Raises NotFound when there is no state yet.
         """
         from phasegate.wiring import open_reading
 
@@ -97,7 +112,7 @@ class App:
     def ports(self) -> "tuple[Plan, Ports]":
         """Return the plan and all ports; the warehouse stays closed.
 
-        For a service that only reads, and takes them all. Raises NotFound when there is no state yet.
+        For services that need all ports, though they only read. Raises NotFound when there is no state yet.
         """
         from phasegate.observe import CountingObserver
         from phasegate.wiring import open_ports
@@ -115,7 +130,10 @@ class App:
 
     @staticmethod
     def find_modules() -> None:
-        """Have the working directory searched for the modules of Python steps, as ``python -m`` does."""
+        """Add the working directory to the module path, as ``python -m`` does.
+
+        Python steps are imported from there.
+        """
         from pathlib import Path
 
         here = str(Path.cwd())

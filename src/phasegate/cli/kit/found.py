@@ -1,4 +1,4 @@
-"""How outcomes of checks and their findings are shown: one table for people, one shape for programs."""
+"""The output of checks and findings, as text and as JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ WORDS = {"ok": "OK", "finding": "FINDING", "not evaluated": "NOT EVALUATED"}
 
 
 def outcome_json(outcome: "CheckResult", /) -> dict[str, object]:
-    """Return one check for programs; its findings are listed apart."""
+    """Return one check for programs; its findings are listed elsewhere."""
     return {
         "check": outcome.check,
         "verdict": outcome.verdict,
@@ -37,13 +37,16 @@ def finding_json(finding: "Finding", /, *, times: "Times") -> dict[str, object]:
 
 
 def check_lines(outcomes: "Sequence[CheckResult]", /) -> list[str]:
-    """Return one line for each check: what it looked at, and what it found."""
+    """Return one line for each check: what it evaluated and found."""
     rows = [(o.check, paint(WORDS[o.verdict]), f"{o.evaluated:,}", _detail(o)) for o in outcomes]
-    return table(("check", "verdict", "looked at", "found"), rows)
+    return table(("check", "verdict", "evaluated", "found"), rows)
 
 
 def finding_lines(findings: "Sequence[Finding]", /, *, times: "Times", verbose: bool) -> list[str]:
-    """Return each finding with the command that mends it; ``verbose``: with its evidence."""
+    """Return each finding with the command that fixes it.
+
+    ``verbose``: with its evidence.
+    """
     lines: list[str] = []
     for finding in findings:
         since = f", since {times.since(finding.since)}" if finding.since is not None else ""
@@ -53,20 +56,26 @@ def finding_lines(findings: "Sequence[Finding]", /, *, times: "Times", verbose: 
 
 
 def bare_lines(finding: "Finding", /, *, verbose: bool) -> list[str]:
-    """Return what was found; ``verbose``: with its evidence. Neither since when, nor what mends it."""
+    """Return a finding without its time and its command.
+
+    ``verbose``: with its evidence.
+    """
     lines = [f"{finding.code} {finding.severity}: {finding.subject}: {finding.text}"]
     return [*lines, *(f"    {name}: {value}" for name, value in finding.evidence.items() if value and verbose)]
 
 
 def talk_unsent(failed: Mapping[str, str], /) -> int:
-    """Say which channels could not be told, and why; return how many. Their messages are kept."""
+    """Report the channels that could not be notified; return how many.
+
+    Their notifications are stored.
+    """
     for channel, error in failed.items():
-        talk(f"alerts to {channel} are kept and tried again: {error}")
+        talk(f"notifications to {channel} are stored and retried: {error}")
     return len(failed)
 
 
 def tables_json(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> dict[str, object]:
-    """Return for programs what the tables of a run show."""
+    """Return, for programs, what only the tables of a run show."""
     return {
         "checks": [outcome_json(outcome) for outcome in outcomes],
         "findings": [finding_json(f, times=times) for outcome in outcomes for f in outcome.findings],
@@ -74,7 +83,7 @@ def tables_json(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> dict
 
 
 def tables_lines(outcomes: "Sequence[CheckResult] | None", /, *, times: "Times") -> list[str]:
-    """Return what the tables of a run show; nothing where nobody asked."""
+    """Return what only the tables of a run show; nothing for None."""
     if outcomes is None:
         return []
     errors = dict.fromkeys(outcome.error for outcome in outcomes if outcome.error)

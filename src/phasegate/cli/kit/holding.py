@@ -1,4 +1,7 @@
-"""Runs somebody's command while its step is held, and learns from it how many rows it made."""
+"""Runs the command of an external step while the step is held.
+
+The last line of its output may give the number of rows.
+"""
 
 import os
 import re
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Self
 
-from phasegate.cli.kit.app import TOLD
+from phasegate.cli.kit.app import COMMAND_VARIABLES
 from phasegate.cli.kit.outcomes import Reported
 from phasegate.errors import BadInput
 
@@ -24,7 +27,10 @@ ROWS = re.compile(rb"rows=(\d{1,18})\s*")
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. ``execution_id`` stands for the content it makes, where there is no table; "": drawn."""
+    """What to run.
+
+    ``execution_id`` identifies the content it makes, where there is no table; "": a new id.
+    """
 
     words: tuple[str, ...]
     execution_id: str = ""
@@ -32,7 +38,10 @@ class Command:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How the command ended, and what became of the report. ``error`` says what went wrong."""
+    """The exit code of the command, and the outcome of the report.
+
+    ``error``: what went wrong.
+    """
 
     code: int
     error: str
@@ -40,9 +49,10 @@ class CommandResult:
 
 
 def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to_stderr: bool) -> CommandResult:
-    """Hold a step while the command runs; complete it if that exits with 0, else report the failure.
+    """Hold a step while its command runs, then report the outcome.
 
-    Raises BadInput for a command that does not exist (nothing is begun), Busy while somebody else holds the step.
+    The step is completed if the command exits with 0, else it is reported as failed. Raises BadInput for a command that
+    does not exist (nothing is begun), Busy while the step is held elsewhere.
     """
     if shutil.which(command.words[0]) is None:
         raise BadInput(f"begin: there is no command {command.words[0]!r}; check its name and PATH")
@@ -61,8 +71,11 @@ def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to
 
 
 def _run(command: Command, step: "Step", run: "Run", *, to_stderr: bool) -> tuple[int, int | None]:
-    """Return how the command ended and the rows that its last line names; pass its output on as it comes."""
-    environment = {**os.environ, **dict(zip(TOLD, (str(run), step.name, run.date), strict=True))}
+    """Return the command's exit code, and the rows its last line names.
+
+    Its output is passed on line by line.
+    """
+    environment = {**os.environ, **dict(zip(COMMAND_VARIABLES, (str(run), step.name, run.date), strict=True))}
     out: IO[bytes] = sys.stderr.buffer if to_stderr else sys.stdout.buffer
     last = b""
     # The signals first: the command must not outlive one that ends this process.
@@ -82,7 +95,10 @@ def _run(command: Command, step: "Step", run: "Run", *, to_stderr: bool) -> tupl
 
 
 class _Signals:
-    """Keeps SIGTERM and Ctrl-C during the block for the command: it ends, and that is reported."""
+    """Passes SIGTERM and Ctrl-C to the command during the block.
+
+    The command ends, and its failure is reported.
+    """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,7 +113,7 @@ class _Signals:
             signal.signal(number, old)
 
     def pass_on_to(self, process: "subprocess.Popen[bytes]") -> None:
-        """Send the command what came and what will come."""
+        """Send the process the signals that arrived, and those that will."""
         self._process = process
         for number in self._early:
             process.send_signal(number)

@@ -1,4 +1,4 @@
-"""What the commands' options and help pages have in common."""
+"""Options and help texts that commands share."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""What became of a report, in words, and whether it was refused."""
+"""The outcome of a report, in words."""
 
 from typing import TYPE_CHECKING
 
@@ -18,17 +18,17 @@ WORDS = {
     "duplicate": "known already, nothing changes",
     "older": "refused: a newer report was accepted before",
     "void": "refused: the run is void",
-    "noted": "noted",
-    "failed": "noted, it is asked for again",
-    "dead": "noted, it is not asked for again by itself",
-    "parked": "noted, it waits for other inputs",
-    "skipped": "noted, nothing changes",
+    "noted": "recorded",
+    "failed": "recorded, it is requested again",
+    "dead": "recorded, it is dead and not requested again",
+    "parked": "recorded, it waits for other inputs",
+    "skipped": "recorded, nothing changes",
 }
 REFUSED = ("older", "void")
 
 
 class Reported:
-    """A report that a phase has answered, and where the step and its phase stand now."""
+    """A processed report, and the present state of its step and phase."""
 
     def __init__(self, pipeline: "Pipeline", run: "Run", *, phase: str, step: str | None, outcome: str) -> None:
         self.step, self.run, self.outcome = step, run, outcome
@@ -46,23 +46,26 @@ class Reported:
         return FINDINGS if self.outcome in REFUSED else FINE
 
     def differs(self, rows: int | None) -> str:
-        """Return what to say when somebody reported other rows than the step's table holds; else nothing."""
+        """Return the difference between reported and stored rows, in words.
+
+        "" if they are equal.
+        """
         if rows is None or self.outcome not in ("accepted", "duplicate") or self.rows in (None, rows):
             return ""
         return f"{self.step} of {self.run}: {rows} rows were reported, its table holds {self.rows}"
 
     def lines(self) -> "Sequence[str]":
-        """Return what to tell a person."""
+        """Return the report as text."""
         rows = "" if self.outcome != "accepted" or self.rows is None else f", {self.rows:,} rows"
         view = self.view
         return [
             f"{self.step or 'trigger'} of {self.run}: {WORDS.get(self.outcome, self.outcome)}{rows}.",
             f"{view.phase} is {view.state}: {view.reason}.",
-            *(f"next: {mend}" for mend in view.mends),
+            *(f"next: {command}" for command in view.commands),
         ]
 
     def document(self) -> dict[str, object]:
-        """Return the same for programs."""
+        """Return the report for programs."""
         return {
             "run": str(self.run),
             "phase": self.view.phase,
@@ -72,5 +75,5 @@ class Reported:
             "rows": self.rows,
             "generation": self.view.generation,
             "state": self.view.state,
-            "next": list(self.view.mends),
+            "next": list(self.view.commands),
         }

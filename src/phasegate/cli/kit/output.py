@@ -1,4 +1,7 @@
-"""Data goes to standard output, talk to standard error. Tables are aligned for people; JSON is one document."""
+"""Output of the commands.
+
+Data goes to standard output, messages to standard error. Tables are aligned for people; JSON is one document.
+"""
 
 import os
 import sys
@@ -19,12 +22,18 @@ LIST_MAX = 44
 
 
 def coloured() -> bool:
-    """Tell whether standard output is a terminal whose user did not ask for plain text."""
+    """Return whether to print colours.
+
+    Only on a terminal whose user did not ask for plain text.
+    """
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def emit(lines: Iterable[str], /) -> None:
-    """Print data. A reader that has seen enough, such as ``head``, is no error."""
+    """Print data.
+
+    A reader that closes the pipe early, such as ``head``, is no error.
+    """
     text = "\n".join(lines)
     if not coloured():
         text = click.unstyle(text)
@@ -32,7 +41,7 @@ def emit(lines: Iterable[str], /) -> None:
         sys.stdout.write(f"{text}\n" if text else "")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nothing may be flushed into the closed pipe at the end of the process either.
+        # Python flushes again when the process ends: that must not hit the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -44,7 +53,7 @@ def emit_json(value: Mapping[str, object], /) -> None:
 
 
 def talk(text: str, /) -> None:
-    """Print one line to standard error, where it says who speaks."""
+    """Print one line to standard error, after the name of the program."""
     sys.stderr.write(f"phasegate: {one_line(text)}\n")
     sys.stderr.flush()
 
@@ -64,7 +73,9 @@ def paint(word: str, /) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], /) -> list[str]:
-    r"""Return aligned lines; the last column is as long as it is. A cell may have several lines.
+    r"""Return aligned lines; the last column is not padded.
+
+    A cell may have several lines.
 
     >>> table(["a", "b"], [["1", "x"], ["100", "y\nz"]])
     ['a    b', '1    x', '100  y', '     z']
@@ -91,7 +102,9 @@ def count(number: int, noun: str, /, plural: str = "") -> str:
 
 
 def stacked(found: Sequence[str], /) -> str:
-    """Return a whole list for a column: in one line where it is short, else a line each.
+    """Return a whole list for a column.
+
+    In one line if it is short, else a line each.
 
     >>> stacked(["a", "b"])
     'a, b'

@@ -1,4 +1,4 @@
-"""Counts what happens while a command runs, and passes on what is notable."""
+"""Counts the events of a command, and logs those that matter."""
 
 import threading
 
@@ -7,7 +7,10 @@ from phasegate.settings import LogFormat
 
 
 class Tally:
-    """An observer that a command can ask afterwards. The log is opened by the first event that is written."""
+    """An observer with counts that a command reads when it is done.
+
+    The log is opened by the first event that is written to it.
+    """
 
     def __init__(self, *, level: Level = "notable", form: LogFormat = "auto") -> None:
         self._level, self._form = level, form
@@ -17,7 +20,7 @@ class Tally:
         self.errors: list[str] = []
 
     def event(self, name: str, /, **fields: object) -> None:
-        """Count one event; keep the error of a document that could not be handled."""
+        """Count one event; store the error of a failed sweep."""
         with self._lock:
             self.counts[name] = self.counts.get(name, 0) + 1
             if name == "decided" and fields.get("outcome") == "dead":

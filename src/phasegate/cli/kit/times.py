@@ -1,18 +1,20 @@
-"""How times are told: in the pipeline's own zone, with their age."""
+"""Times as text: in the pipeline's own zone, with their age."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 
 class Times:
-    """Tells moments (epoch seconds) as seen at ``now`` in one zone."""
+    """Formats times (epoch seconds) as seen at ``now`` in one zone."""
 
     def __init__(self, timezone: str, *, now: float) -> None:
         self.timezone, self.now = timezone, now
         self._zone = ZoneInfo(timezone)
 
     def moment(self, at: float, /) -> str:
-        """Return the local time; with its day if that is not today, with its year if that is not this one.
+        """Return the local time, with its date or year where needed.
+
+        With its date if that is not today, with its year if that is not this one.
 
         >>> times = Times("America/New_York", now=1770127200.0)
         >>> times.moment(1770120000.0), times.moment(1770000000.0), times.moment(1700000000.0)
@@ -25,7 +27,7 @@ class Times:
         return f"{then.day} {then:%b} {clock}" if then.year == today.year else f"{then.day} {then:%b %Y} {clock}"
 
     def since(self, at: float | None, /) -> str:
-        """Return a moment and how long ago it was; nothing for none.
+        """Return a time and its age; "" for None.
 
         >>> Times("UTC", now=1770127200.0).since(1770120000.0)
         '12:00, 2 h'
@@ -33,7 +35,7 @@ class Times:
         return "" if at is None else f"{self.moment(at)}, {age(self.now - at)}"
 
     def iso(self, at: float | None, /) -> str | None:
-        """Return a moment for programs: ISO 8601 in UTC.
+        """Return a time for programs: ISO 8601 in UTC.
 
         >>> Times("UTC", now=0.0).iso(1770120000.0)
         '2026-02-03T12:00:00Z'
@@ -42,7 +44,7 @@ class Times:
 
 
 def age(seconds: float, /) -> str:
-    """Return a duration in its largest unit that says enough.
+    """Return a duration in its largest useful unit.
 
     >>> [age(s) for s in (-5, 42, 3599, 3 * 3600 + 60, 47.5 * 3600, 5 * 86400)]
     ['0 s', '42 s', '59 min', '3 h', '47 h', '5 d']

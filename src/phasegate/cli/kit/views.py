@@ -1,4 +1,4 @@
-"""What several commands say of a phase: as JSON, and whether it needs a person."""
+"""A phase for several commands: as JSON, and as an exit code."""
 
 from typing import TYPE_CHECKING
 
@@ -15,18 +15,24 @@ if TYPE_CHECKING:
 
 
 def needs_a_person(view: "PhaseView", /) -> bool:
-    """Tell whether a phase does not come right by itself."""
+    """Return whether a phase needs an operator command."""
     return view.state in ("dead", "degraded") or view.overdue or bool(view.drifted)
 
 
 def held_back(view: "PhaseView", /) -> "list[tuple[GenerationView, str]]":
-    """Return the generations and receivers whose triggers a quiet backfill held back."""
+    """Return the generations and receivers of held triggers.
+
+    A quiet backfill holds them back.
+    """
     return [(generation, receiver) for generation in view.generations
             for receiver, state in generation.receivers.items() if state == "held"]  # fmt: skip
 
 
 def exit_code(views: "Iterable[PhaseView]", /, *, broken: "Sequence[BadDocument]", found: int = 0) -> int:
-    """Return the exit code of what was read, and say on standard error what could not be. That wins."""
+    """Return the exit code of views, and report unreadable documents.
+
+    An unreadable document wins over findings.
+    """
     for error in broken:
         talk(str(error))
     if broken:
@@ -35,7 +41,7 @@ def exit_code(views: "Iterable[PhaseView]", /, *, broken: "Sequence[BadDocument]
 
 
 def phase_json(view: "PhaseView", /, *, times: "Times") -> dict[str, object]:
-    """Return one phase for programs: what status shows."""
+    """Return one phase for programs, as status shows it."""
     return {
         "run": view.run,
         "phase": view.phase,
@@ -46,12 +52,12 @@ def phase_json(view: "PhaseView", /, *, times: "Times") -> dict[str, object]:
         "drifted": list(view.drifted),
         "since": times.iso(view.since),
         "reason": view.reason,
-        "next": list(view.mends),
+        "next": list(view.commands),
     }
 
 
 def phase_json_full(view: "PhaseView", /, *, times: "Times") -> dict[str, object]:
-    """Return one phase for programs: what why shows."""
+    """Return one phase for programs, as why shows it."""
     return {
         **phase_json(view, times=times),
         "opened_at": times.iso(view.opened_at),
