@@ -42,6 +42,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return self.scales.get(column, SCALE_DEFAULT)
 
     def fingerprinted(self, columns: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the columns that count as content, sorted: neither version, nor lineage, nor volatile ones."""
-        out = {*self.volatile, self.version, self.tombstone}
-        return tuple(sorted(c for c in columns if c not in out and not c.startswith(LINEAGE_PREFIX)))
+        """Return the columns that count as content, sorted: neither version, nor lineage, nor volatile ones.
+
+        Case does not count: databases fold it in ways of their own.
+        """
+        out = {name.lower() for name in (*self.volatile, self.version, self.tombstone) if name is not None}
+        kept = (c for c in columns if c.lower() not in out and not c.lower().startswith(LINEAGE_PREFIX))
+        return tuple(sorted(kept, key=str.lower))
