@@ -243,6 +243,7 @@ class RowContract(ABC):
         [
             Table(name=GAMES.name, key=("nobody",), partition="game_date", columns=GAMES.columns),
             Table(name=GAMES.name, key=("player",), partition="nobody", columns=GAMES.columns),
+            Table(name=GAMES.name, key=("player",), partition="player", columns=GAMES.columns, scales={"absent": 2}),
             Table(name=GAMES.name, key=(), partition="player", columns=GAMES.columns),
             Table(name=GAMES.name, key=("player",), partition="player", version="player", columns=GAMES.columns),
             Table(name=GAMES.name, key=("player",), partition="player", columns={"player": "INTEGER[]"}),
@@ -250,7 +251,7 @@ class RowContract(ABC):
         ],
     )
     def test_a_table_that_cannot_be_guarded_is_refused(self, warehouse: Warehouse, wrong: Table) -> None:
-        """Key, partition, version and types are checked before anything is written."""
+        """Key, partition, version, scales and types are checked before anything is written."""
         with pytest.raises(BadInput, match=GAMES.name):
             warehouse.prepare(wrong, partition=DAY, store_id=STORE)
 

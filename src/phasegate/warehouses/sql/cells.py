@@ -49,11 +49,16 @@ def stored(names: Iterable[str], /, *, table: Table) -> tuple[str, ...]:
 
 
 def check_shape(table: Table, types: Mapping[str, str], /) -> None:
-    """Refuse, by name, a table that cannot be guarded: absent key, partition or version, columns without a text.
+    """Refuse, by name, a table that cannot be guarded: absent key, partition, version or scale, columns without a text.
 
     Raises BadInput.
     """
-    named = {"key": table.key, "partition": (table.partition,), "version": (table.version,) if table.version else ()}
+    named = {
+        "key": table.key,
+        "partition": (table.partition,),
+        "version": (table.version,) if table.version else (),
+        "scales": tuple(table.scales),
+    }
     for role, columns in named.items():
         for column in columns:
             if column not in types:
