@@ -36,11 +36,11 @@ WITH features AS (
         cache.points_avg_last_5,
         cache.points_avg_last_10,
         cache.points_avg_season,
-        round(cache.points_avg_last_5 - cache.points_avg_season, 3) AS points_trend,
+        cache.points_avg_last_5 - cache.points_avg_season AS points_trend,
         cache.minutes_avg_last_5,
         cache.minutes_avg_last_10,
         cache.minutes_avg_season,
-        round(cache.minutes_avg_last_5 - cache.minutes_avg_season, 3) AS minutes_trend,
+        cache.minutes_avg_last_5 - cache.minutes_avg_season AS minutes_trend,
         cache.usage_rate_avg_last_10,
         cache.ts_pct_last_10,
         cache.ts_pct_season,
@@ -137,11 +137,9 @@ SELECT
     CAST('v2_32' AS VARCHAR) AS feature_version,
     -- Of 32 features, all but those that are marked as missing.
     CAST(
-        round(
-            CAST(100 AS DOUBLE)
-            * (32 - (length(feature_quality) - length(replace(feature_quality, ':missing;', ''))) / length(':missing;'))
-            / 32, 3
-        ) AS DOUBLE
+        CAST(100 AS DOUBLE)
+        * (32 - (length(feature_quality) - length(replace(feature_quality, ':missing;', ''))) / length(':missing;'))
+        / 32 AS DOUBLE
     ) AS feature_quality_score,
     CAST(points_avg_last_5 AS DOUBLE) AS points_avg_last_5,
     CAST(points_avg_last_10 AS DOUBLE) AS points_avg_last_10,

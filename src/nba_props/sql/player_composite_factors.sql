@@ -81,9 +81,9 @@ SELECT
     CAST(team_abbr AS VARCHAR) AS team_abbr,
     CAST(opponent_team_abbr AS VARCHAR) AS opponent_team_abbr,
     CAST(season AS VARCHAR) AS season,
-    CAST(round(fatigue, 3) AS DOUBLE) AS fatigue_score,
+    CAST(fatigue AS DOUBLE) AS fatigue_score,
     CAST(CASE WHEN fatigue IS NULL THEN 'no game before' ELSE 'ok' END AS VARCHAR) AS fatigue_reason,
-    CAST(round(pace, 4) AS DOUBLE) AS pace_factor,
+    CAST(pace AS DOUBLE) AS pace_factor,
     CAST(
         CASE
             WHEN pace IS NOT NULL THEN 'ok'
@@ -92,7 +92,7 @@ SELECT
             ELSE 'no pace of the season'
         END AS VARCHAR
     ) AS pace_reason,
-    CAST(round(defense, 4) AS DOUBLE) AS defense_factor,
+    CAST(defense AS DOUBLE) AS defense_factor,
     CAST(
         CASE
             WHEN defense IS NOT NULL THEN 'ok'

@@ -36,8 +36,8 @@ derived AS (
     SELECT
         *,
         CASE WHEN minutes >= 3 THEN
-            round(100 * (shooting_chances + turnovers) * team_minutes / (5 * minutes * nullif(team_chances, 0)), 3)
-        END AS usage_rounded
+            100 * (shooting_chances + turnovers) * team_minutes / (5 * minutes * nullif(team_chances, 0))
+        END AS usage
     FROM joined
 )
 SELECT
@@ -66,19 +66,17 @@ SELECT
     CAST(three_pointers_attempted AS INTEGER) AS three_pt_attempts,
     CAST(free_throws_made AS INTEGER) AS ft_makes,
     CAST(free_throws_attempted AS INTEGER) AS ft_attempts,
-    CAST(usage_rounded AS DOUBLE) AS usage_rate,
+    CAST(usage AS DOUBLE) AS usage_rate,
     CAST(
         CASE
             WHEN minutes < 3 THEN 'short_stint'
-            WHEN usage_rounded IS NULL THEN 'no_team_totals'
-            WHEN usage_rounded > 100 THEN 'over_100'
+            WHEN usage IS NULL THEN 'no_team_totals'
+            WHEN usage > 100 THEN 'over_100'
             ELSE 'ok'
         END AS VARCHAR
     ) AS usage_quality,
-    CAST(round(points / nullif(2 * shooting_chances, 0), 4) AS DOUBLE) AS ts_pct,
+    CAST(points / nullif(2 * shooting_chances, 0) AS DOUBLE) AS ts_pct,
     CAST(
-        round(
-            (2 * field_goals_made + three_pointers_made) / nullif(CAST(2 * field_goals_attempted AS DOUBLE), 0), 4
-        ) AS DOUBLE
+        (2 * field_goals_made + three_pointers_made) / nullif(CAST(2 * field_goals_attempted AS DOUBLE), 0) AS DOUBLE
     ) AS efg_pct
 FROM derived

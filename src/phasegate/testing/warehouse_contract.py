@@ -12,6 +12,7 @@ import pytest
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
 from phasegate.base.table import Repeats, Table
 from phasegate.errors import Conflict, Unavailable
+from phasegate.testing.warehouse_golden import GoldenContract
 from phasegate.testing.warehouse_rows import (
     CONTRACT_TABLES,
     DAY,
@@ -20,7 +21,6 @@ from phasegate.testing.warehouse_rows import (
     NEVER,
     NEXT_DAY,
     STORE,
-    RowContract,
     changes_of,
     game,
     line,
@@ -49,7 +49,7 @@ def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = 
     )
 
 
-class WarehouseContract(RowContract):
+class WarehouseContract(GoldenContract):
     """The promises of ports.Warehouse."""
 
     # The fence

@@ -16,6 +16,7 @@ from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Part, Receipt, Staged
 from phasegate.base.table import Table
 from phasegate.errors import BadInput
+from phasegate.testing.golden import GOLDEN
 from phasegate.warehouse import Row, Transaction, Warehouse
 
 DAY, NEXT_DAY = "2026-02-03", "2026-02-04"
@@ -59,7 +60,7 @@ TYPED = Table(
     },
 )
 NEVER = Table(name="contract.never_made", key=("a",), partition="a")
-CONTRACT_TABLES = (GAMES.name, LINES.name, TYPED.name)
+CONTRACT_TABLES = (GAMES.name, LINES.name, TYPED.name, GOLDEN.name)
 
 TEXTS = ("", "a", "N;", "1:a;", "Nikola Jokić 🏀", "quote ' \" and \\ and \n", "-0.00", "null", " ")
 FLOATS = (
@@ -242,6 +243,7 @@ class RowContract(ABC):
         [
             Table(name=GAMES.name, key=("nobody",), partition="game_date", columns=GAMES.columns),
             Table(name=GAMES.name, key=("player",), partition="nobody", columns=GAMES.columns),
+            Table(name=GAMES.name, key=("player",), partition="player", columns=GAMES.columns, scales={"absent": 2}),
             Table(name=GAMES.name, key=(), partition="player", columns=GAMES.columns),
             Table(name=GAMES.name, key=("player",), partition="player", version="player", columns=GAMES.columns),
             Table(name=GAMES.name, key=("player",), partition="player", columns={"player": "INTEGER[]"}),
@@ -249,7 +251,7 @@ class RowContract(ABC):
         ],
     )
     def test_a_table_that_cannot_be_guarded_is_refused(self, warehouse: Warehouse, wrong: Table) -> None:
-        """Key, partition, version and types are checked before anything is written."""
+        """Key, partition, version, scales and types are checked before anything is written."""
         with pytest.raises(BadInput, match=GAMES.name):
             warehouse.prepare(wrong, partition=DAY, store_id=STORE)
 
@@ -302,7 +304,7 @@ class RowContract(ABC):
         rows = [line("a", points, 5) for points in range(6)]
         for token, start in enumerate(range(6), start=1):
             write(warehouse, LINES, [*rows[start:], *rows[:start]], token=token)
-            assert self.read(warehouse, LINES, "points") == [(2,)]
+            assert self.read(warehouse, LINES, "points") == [(3,)]
 
     def test_of_equal_versions_the_deletion_wins(self, warehouse: Warehouse) -> None:
         """A row that is gone does not come back because it was also there."""

@@ -177,7 +177,7 @@ class Writer:
             deleted=changes.deleted,
             unchanged=changes.unchanged,
             refused=changes.refused,
-            forced=work.allow_shrink,
+            allow_shrink=work.allow_shrink,
         )
 
     @staticmethod

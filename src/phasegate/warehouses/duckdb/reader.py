@@ -14,15 +14,16 @@ from phasegate.base.receipt import Fence, Part, Receipt, Stamp
 from phasegate.base.table import TOKEN_COLUMN, Repeats, Table
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.warehouse import Params
-from phasegate.warehouses.duckdb import errors
+from phasegate.warehouses.duckdb import dialect, errors
 from phasegate.warehouses.duckdb.dialect import inside, quoted, reference, split
 from phasegate.warehouses.sql import own_tables as own
-from phasegate.warehouses.sql import rows as sqls
 from phasegate.warehouses.sql.cells import check_texts, stored
+from phasegate.warehouses.sql.rows import RowSql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
 
+SQLS = RowSql(dialect)
 STATEMENTS_MAX = 1_000
 
 
@@ -123,7 +124,7 @@ class DuckDBReader:
         if not types:
             return prints.EMPTY
         check_texts(table, types)
-        statement = sqls.fingerprint(table, types, partition=partition is not None)
+        statement = SQLS.fingerprint(table, types, partition=partition is not None)
         ((count, *sums),) = self._run(statement, _part(partition), what=f"fingerprint of {table.name}")
         return prints.fold(int(count), [int(one or 0) for one in sums])
 
@@ -134,7 +135,7 @@ class DuckDBReader:
             return {}
         check_texts(table, types)
         bound = {"first": first, "last": last}
-        statement = sqls.fingerprints(table, types, dates=_is_date(first) and _is_date(last))
+        statement = SQLS.fingerprints(table, types, dates=_is_date(first) and _is_date(last))
         rows = self._run(statement, bound, what=f"fingerprints of {table.name}")
         return {str(text): prints.fold(int(count), [int(one) for one in sums]) for text, count, *sums in rows}
 
@@ -145,7 +146,7 @@ class DuckDBReader:
         types = self.types_of(table)
         if not types:
             return {}
-        statement = sqls.repeats(table, types, key=key or table.key, dates=_is_date(first) and _is_date(last))
+        statement = SQLS.repeats(table, types, key=key or table.key, dates=_is_date(first) and _is_date(last))
         rows = self._run(statement, {"first": first, "last": last}, what=f"repeated keys of {table.name}")
         return {str(text): Repeats(rows=n, keys=keys, contents=contents) for text, n, keys, contents in rows}
 

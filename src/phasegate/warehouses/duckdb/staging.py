@@ -12,9 +12,9 @@ from phasegate.base.table import Table
 from phasegate.errors import BadInput
 from phasegate.warehouse import Params, Row
 from phasegate.warehouses.duckdb.dialect import quoted
-from phasegate.warehouses.duckdb.reader import Catalog, DuckDBReader
-from phasegate.warehouses.sql import rows as sqls
+from phasegate.warehouses.duckdb.reader import SQLS, Catalog, DuckDBReader
 from phasegate.warehouses.sql.cells import check_columns, check_lossless, check_rows
+from phasegate.warehouses.sql.rows import digests
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -74,7 +74,7 @@ class DuckDBStaging(DuckDBReader):
         check_columns(table, yielded, wanted=tuple(types), source=f"the SELECT for table {table.name}")
         for column in types:
             check_lossless(table, column, yields=yielded[column], has=types[column])
-        cast = sqls.staged(table, source, types, cells=sqls.from_query(table, types, yielded=yielded))
+        cast = SQLS.staged(table, source, types, cells=SQLS.from_query(table, types, yielded=yielded))
         self._run(f"CREATE TEMP TABLE {stage} AS {cast}", what=what)
         if rows > STAGE_ROWS:
             self._run(f"DROP TABLE {source}", what=what)
@@ -87,7 +87,7 @@ class DuckDBStaging(DuckDBReader):
         types = self._types(table)
         filled = {**types, table.tombstone: "BOOLEAN"} if table.tombstone else types
         cells = {column: f"q.{quoted(column)}" for column in filled}
-        source = sqls.staged(table, f"({sqls.from_lists(filled)})", types, cells=cells)
+        source = SQLS.staged(table, f"({SQLS.from_lists(filled)})", types, cells=cells)
         stage = self._stage(table)
         # One list of texts per column: executemany takes 30 times as long (measured).
         for start in range(0, max(1, len(rows)), STAGE_ROWS):
@@ -102,7 +102,7 @@ class DuckDBStaging(DuckDBReader):
         bound: dict[str, object] = {"partition": partition}
         if table.version:
             bound["version_max"] = version_max
-        (row,) = self._run(sqls.inspect(table, stage.name, types), bound, what=f"staging of {table.name}")
+        (row,) = self._run(SQLS.inspect(table, stage.name, types), bound, what=f"staging of {table.name}")
         *counts, keys = (int(value) for value in row)
         staged = Staged(**dict(zip(_COUNTS, counts, strict=True)))
         stage.partition, stage.rows, stage.outside = partition, staged.rows, staged.outside
@@ -114,7 +114,7 @@ class DuckDBStaging(DuckDBReader):
         stage = self._staged[table.name]
         removed = 0
         if stage.duplicates != 0:
-            statement = sqls.deduplicate(table, stage.name)
+            statement = SQLS.deduplicate(table, stage.name)
             removed = int(self._run(statement, what=f"staging of {table.name}")[0][0])
         stage.rows -= removed
         stage.duplicates = 0
@@ -128,7 +128,7 @@ class DuckDBStaging(DuckDBReader):
         written, held, stage = self._holds.get(table.name, (None, None, None))
         if stage is None or partition is None or partition != held or table != written:
             return super().fingerprint(table, partition=partition)
-        rows = self._run(sqls.digests(stage.name), what=f"fingerprint of {table.name}")
+        rows = self._run(digests(stage.name), what=f"fingerprint of {table.name}")
         pieces = [struct.unpack(">8I", bytes.fromhex(digest)) for (digest,) in rows]
         return prints.fold(len(pieces), [sum(column) for column in zip(*pieces, strict=True)] or [0] * prints.PIECES)
 

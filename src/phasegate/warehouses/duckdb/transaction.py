@@ -13,11 +13,11 @@ from phasegate.errors import BadInput, Conflict
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import errors
 from phasegate.warehouses.duckdb.dialect import quoted, split
-from phasegate.warehouses.duckdb.reader import Catalog
+from phasegate.warehouses.duckdb.reader import SQLS, Catalog
 from phasegate.warehouses.duckdb.staging import DuckDBStaging, Stage
 from phasegate.warehouses.sql import own_tables as own
-from phasegate.warehouses.sql import rows as sqls
 from phasegate.warehouses.sql.cells import check_shape, stored
+from phasegate.warehouses.sql.rows import tally
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,15 +45,15 @@ class DuckDBTransaction(DuckDBStaging):
         bound: dict[str, object] = {}
         if self._has(split(table.name)):
             check_shape(table, self.types_of(table))
-            self._run(sqls.add_lineage(table), what=what)
+            self._run(SQLS.add_lineage(table), what=what)
         elif table.columns or sql is not None:
             shape = {name: table.columns[name] for name in stored(table.columns, table=table)}
-            statement = sqls.create_from_columns(table, shape)
+            statement = SQLS.create_from_columns(table, shape)
             if sql is not None and not shape:
                 text, bound = self._select(sql, params, what=f"SQL for {what}")
                 yielded = self._describe(text, bound, what=f"SQL for {what}")
                 shape = {name: yielded[name] for name in stored(yielded, table=table)}
-                statement = sqls.create_from_query(table, text, tuple(shape))
+                statement = SQLS.create_from_query(table, text, tuple(shape))
             check_shape(table, shape)
             self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(split(table.name)[0])}", what=what)
             self._run(statement, bound, what=what)
@@ -102,14 +102,14 @@ class DuckDBTransaction(DuckDBStaging):
         if stage.finds_nothing(partition):
             changes = self._fill(table, stage, token=token)
         else:
-            plan = sqls.plan(table, stage.name, types, merge=False)
+            plan = SQLS.plan(table, stage.name, types, merge=False)
             tally = self._tally(f"({plan})", {"partition": partition}, what=what)
             known = stage.present if stage.partition == partition else None
             present = self.count(table, partition=partition) if known is None else known
             deleted = present - sum(rows for action, (rows, _) in tally.items() if action != "insert")
             if deleted or tally.keys() - {"keep"}:
-                self._run(sqls.delete_partition(table, types), {"partition": partition}, what=what)
-                self._run(sqls.insert(table, stage.name, types, planned=False), {"token": token}, what=what)
+                self._run(SQLS.delete_partition(table, types), {"partition": partition}, what=what)
+                self._run(SQLS.insert(table, stage.name, types, planned=False), {"token": token}, what=what)
             changes = _changes(tally, deleted=deleted)
         self._wrote(table, stage, partition=partition, whole=True)
         return changes
@@ -127,14 +127,14 @@ class DuckDBTransaction(DuckDBStaging):
         bound = {"partition": partition, "token": token}
         plan = f"{stage.name}_plan"
         # A second merge of the same rows plans them anew.
-        statement = f"CREATE OR REPLACE TEMP TABLE {plan} AS {sqls.plan(table, stage.name, types, merge=True)}"
+        statement = f"CREATE OR REPLACE TEMP TABLE {plan} AS {SQLS.plan(table, stage.name, types, merge=True)}"
         self._run(statement, bound, what=what)
         tally = self._tally(plan, {}, what=what)
         gone = {action: tally[action] for action in ("delete", "touch", "update") if action in tally}
         if gone:
-            self._run(sqls.delete_planned(table, stage.name, types), {"partition": partition}, what=what)
+            self._run(SQLS.delete_planned(table, stage.name, types), {"partition": partition}, what=what)
         if gone or "insert" in tally:
-            self._run(sqls.insert(table, stage.name, types, planned=True), {"token": token}, what=what)
+            self._run(SQLS.insert(table, stage.name, types, planned=True), {"token": token}, what=what)
         self._wrote(table, stage, partition=partition, whole=False)
         deleted = sum(hits - (rows if action != "delete" else 0) for action, (rows, hits) in gone.items())
         return _changes(tally, deleted=deleted)
@@ -173,7 +173,7 @@ class DuckDBTransaction(DuckDBStaging):
 
     def _fill(self, table: Table, stage: Stage, *, token: int) -> Changes:
         """Write the staged rows into a partition without rows; those that ask for deletion find nothing to delete."""
-        statement = sqls.insert(table, stage.name, self.types_of(table), planned=False)
+        statement = SQLS.insert(table, stage.name, self.types_of(table), planned=False)
         inserted = int(self._run(statement, {"token": token}, what=f"write of {table.name}")[0][0])
         return Changes(inserted=inserted, unchanged=stage.rows - inserted)
 
@@ -186,7 +186,7 @@ class DuckDBTransaction(DuckDBStaging):
 
     def _tally(self, plan: str, bound: Mapping[str, object], *, what: str) -> dict[str, tuple[int, int]]:
         """Return per action of a plan how many staged rows it has, and how many rows they meet."""
-        return {action: (int(rows), int(hits)) for action, rows, hits in self._run(sqls.tally(plan), bound, what=what)}
+        return {action: (int(rows), int(hits)) for action, rows, hits in self._run(tally(plan), bound, what=what)}
 
 
 def _changes(tally: Mapping[str, tuple[int, int]], *, deleted: int) -> Changes:

@@ -49,11 +49,16 @@ def stored(names: Iterable[str], /, *, table: Table) -> tuple[str, ...]:
 
 
 def check_shape(table: Table, types: Mapping[str, str], /) -> None:
-    """Refuse, by name, a table that cannot be guarded: absent key, partition or version, columns without a text.
+    """Refuse, by name, a table that cannot be guarded: absent key, partition, version or scale, columns without a text.
 
     Raises BadInput.
     """
-    named = {"key": table.key, "partition": (table.partition,), "version": (table.version,) if table.version else ()}
+    named = {
+        "key": table.key,
+        "partition": (table.partition,),
+        "version": (table.version,) if table.version else (),
+        "scales": tuple(table.scales),
+    }
     for role, columns in named.items():
         for column in columns:
             if column not in types:
@@ -66,11 +71,16 @@ def check_shape(table: Table, types: Mapping[str, str], /) -> None:
 
 
 def check_texts(table: Table, types: Mapping[str, str], /) -> None:
-    """Refuse, by name, a content column whose type has no canonical text.
+    """Refuse, by name, a content column that has no place in a row's canonical text, by its type or by its name.
 
     Raises BadInput.
     """
-    for column in table.fingerprinted(tuple(types)):
+    content = table.fingerprinted(tuple(types))
+    for before, column in zip(("", *content), content, strict=False):
+        if before.lower() == column.lower():
+            raise BadInput(f"table {table.name} has columns {before} and {column}: case alone tells no columns apart")
+        if ";" in column or "=" in column:
+            raise BadInput(f"column {column!r} of table {table.name}: a name with ';' or '=' has no canonical text")
         if family(types[column]) == "other":
             raise BadInput(
                 f"column {column} of table {table.name} is {types[column]}, which has no canonical text: "
@@ -163,6 +173,8 @@ def _decimal(value: object) -> object:
 def _text(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("is not a string")
+    if "\0" in value:
+        raise ValueError("has a NUL character, which not every database can store")
     if not value.isascii():
         value.encode()
     return value

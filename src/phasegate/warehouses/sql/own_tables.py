@@ -18,7 +18,7 @@ SYSTEM = (
         write_id VARCHAR NOT NULL, table_name VARCHAR NOT NULL, partition VARCHAR NOT NULL, run VARCHAR, step VARCHAR,
         token BIGINT NOT NULL, fingerprint VARCHAR NOT NULL, built_from VARCHAR NOT NULL, code VARCHAR, build VARCHAR,
         committed_at DOUBLE, rows_in BIGINT, rows BIGINT, duplicates BIGINT, inserted BIGINT, updated BIGINT,
-        deleted BIGINT, unchanged BIGINT, refused BIGINT, forced BOOLEAN, changes BIGINT NOT NULL)""",
+        deleted BIGINT, unchanged BIGINT, refused BIGINT, allow_shrink BOOLEAN, changes BIGINT NOT NULL)""",
 )
 # Always a real change of the row, also for an equal token: two transactions that did this conflict.
 CHANGE_FENCE = f"""UPDATE {FENCE} SET token = $token, changes = changes + 1
