@@ -225,7 +225,7 @@ class WarehouseContract(GoldenContract):
             deleted=5,
             unchanged=6,
             refused=8,
-            forced=True,
+            allow_shrink=True,
         )
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
         with warehouse.transaction() as tx:
