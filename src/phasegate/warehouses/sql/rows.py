@@ -1,6 +1,7 @@
-"""The SQL that the DuckDB adapter runs on guarded tables, as pure functions of tables and columns. Nothing is executed.
+"""The SQL that the DuckDB adapter runs on guarded tables, as functions.
 
-Values are bound, names are quoted. The alias ``s`` is a staging table, ``t`` the guarded one.
+Pure functions of tables and columns; nothing is executed. Values are bound, names are quoted. The alias ``s`` is a
+staging table, ``t`` the guarded one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +27,10 @@ _SUMS = ", ".join(f"sum(CAST('0x' || substr(h, {8 * i + 1}, 8) AS UINTEGER))" fo
 
 
 def fingerprint(table: Table, types: Types, /, *, partition: bool) -> str:
-    """Return the SELECT of count and eight sums. sum() over integers is a HUGEINT: it holds 2^63 rows' worth."""
+    """Return the SELECT of count and eight sums.
+
+    sum() over integers is a HUGEINT, large enough for 2^63 rows.
+    """
     where = f"WHERE {inside(table, types)}" if partition else ""
     return (
         f"WITH rows_ AS (SELECT {digest(table, types, alias='t')} AS h FROM {reference(table.name)} t {where}) "
@@ -35,9 +39,9 @@ def fingerprint(table: Table, types: Types, /, *, partition: bool) -> str:
 
 
 def fingerprints(table: Table, types: Types, /, *, dates: bool) -> str:
-    """Return the SELECT of partition, count and eight sums of each partition between ``$first`` and ``$last``.
+    """Return the SELECT of count and eight sums of each partition.
 
-    ``dates``: both are ISO dates.
+    Of the partitions between ``$first`` and ``$last``, with their texts. ``dates``: both are ISO dates.
     """
     spelled, where = _between(table, types, dates=dates)
     return f"""WITH rows_ AS (SELECT {spelled} AS part, {digest(table, types, alias="t")} AS h
@@ -45,9 +49,10 @@ def fingerprints(table: Table, types: Types, /, *, dates: bool) -> str:
 
 
 def repeats(table: Table, types: Types, /, *, key: Iterable[str], dates: bool) -> str:
-    """Return the SELECT of partition, rows, keys and contents of each partition that has more rows than keys.
+    """Return the SELECT of the partitions that have more rows than keys.
 
-    The contents are compared in these partitions only: that of all rows would cost what a fingerprint does.
+    With rows, keys and contents of each. The contents are compared in these partitions only: comparing those of all
+    rows would cost as much as a fingerprint.
     """
     spelled, where = _between(table, types, dates=dates)
     keys = ", ".join(f"t.{quoted(column)}" for column in key)
@@ -59,12 +64,15 @@ def repeats(table: Table, types: Types, /, *, key: Iterable[str], dates: bool) -
 
 
 def _between(table: Table, types: Types, *, dates: bool) -> tuple[str, str]:
-    """Return the text of the partition column, and the condition that it lies between ``$first`` and ``$last``."""
+    """Return the partition column's text and a condition on it.
+
+    The condition: it is between ``$first`` and ``$last``.
+    """
     cell, sql_type = f"t.{quoted(table.partition)}", types[table.partition]
     spelled = text(cell, sql_type, scale=table.scale(table.partition))
     where = f"{spelled} BETWEEN $first AND $last"
     if dates and family(sql_type) == "date":
-        # Dates of four-digit years are ordered as their texts are; comparing them first leaves fewer to spell.
+        # Dates of four-digit years sort as their texts do; comparing them first leaves fewer texts to compute.
         typed = f"{cell} BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)"
         where = f"({typed} OR {cell} NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31') AND {where}"
     return spelled, where
@@ -83,15 +91,16 @@ def create_from_query(table: Table, sql: str, columns: Iterable[str], /) -> str:
 
 
 def add_lineage(table: Table, /) -> str:
-    """Return the ALTER that gives somebody else's table its lineage column."""
+    """Return the ALTER that adds the lineage column to a foreign table."""
     return f"ALTER TABLE {reference(table.name)} ADD COLUMN IF NOT EXISTS {TOKEN_COLUMN} BIGINT"
 
 
 def staged(table: Table, source: str, types: Types, /, *, cells: Mapping[str, str]) -> str:
-    """Return the SELECT of rows as they are written: floats rounded, with the digest of each row's content.
+    """Return the SELECT of rows as they are written.
 
-    A float is rounded by reading its canonical text back, which is correct where ROUND is not. ``source`` has the
-    alias ``q``; ``cells`` are the columns in the table's types, and its tombstone, as SQL of it.
+    Floats are rounded, and each row has the digest of its content. A float is rounded by reading its canonical text
+    back, which is correct where ROUND is not. ``source`` has the alias ``q``; ``cells`` are the columns in the table's
+    types, and its tombstone, as SQL of it.
     """
     by_scale = doubles(table, types)
     texts = {scale: f"{LINEAGE_PREFIX}texts{scale}" for scale in by_scale}
@@ -117,7 +126,10 @@ def staged(table: Table, source: str, types: Types, /, *, cells: Mapping[str, st
 
 
 def from_query(table: Table, types: Types, /, *, yielded: Types) -> dict[str, str]:
-    """Return the SQL of a SELECT's columns, alias ``q``, in the table's types, by name."""
+    """Return, by name, the SQL of a SELECT's columns in the table's types.
+
+    The SELECT has the alias ``q``.
+    """
     cells = {column: _as(f"q.{quoted(column)}", types[column], yields=yielded[column]) for column in types}
     if table.tombstone:
         given = f"q.{quoted(table.tombstone)}" if table.tombstone in yielded else "NULL"
@@ -130,7 +142,10 @@ def _as(cell: str, sql_type: str, *, yields: str) -> str:
 
 
 def from_lists(types: Types, /) -> str:
-    """Return the SELECT of one list of texts per column, ``$c0``, ``$c1``, …, in the table's types."""
+    """Return the SELECT of one list of texts per column.
+
+    The lists are ``$c0``, ``$c1``, …; the cells have the table's types.
+    """
     cells = []
     for number, (column, sql_type) in enumerate(types.items()):
         cell = f"unnest($c{number}::VARCHAR[])"
@@ -145,7 +160,10 @@ def _floats(columns: Iterable[str], types: Types) -> list[str]:
 
 
 def inspect(table: Table, stage: str, types: Types, /) -> str:
-    """Return the SELECT of Staged's counts, in the order of its fields, and of the distinct keys (or fewer)."""
+    """Return the SELECT of Staged's counts, in the order of its fields.
+
+    Its last column is the number of distinct keys, or fewer.
+    """
     nulls = " OR ".join(f"s.{quoted(column)} IS NULL" for column in table.key)
     floats = ", ".join(f"s.{quoted(column)}" for column in _floats(types, types))
     finite = f"coalesce(sum(len(list_filter([{floats}], lambda x: NOT isfinite(x)))), 0)" if floats else "0"
@@ -156,7 +174,7 @@ def inspect(table: Table, stage: str, types: Types, /) -> str:
         seconds = f"epoch({cell})" if timed else f"CAST({cell} AS DOUBLE)"
         future = f"count(*) FILTER ({seconds} > $version_max)"
         missing = f"count(*) FILTER ({cell} IS NULL)"
-    # Of the rows of one partition its column need not be compared; of any others this counts too few, never too many.
+    # Rows of one partition agree in its column, so it is not compared; for others this counts too few, never too many.
     rest = [f"s.{quoted(column)}" for column in table.key if column != table.partition] or [f"s.{quoted(table.key[0])}"]
     keys = rest[0] if len(rest) == 1 else f"row({', '.join(rest)})"
     # coalesce: a NULL partition is outside too.
@@ -172,7 +190,10 @@ def digests(stage: str, /) -> str:
 
 
 def deduplicate(table: Table, stage: str, /) -> str:
-    """Return the DELETE of all but one row per key: newest version, then deletion, then by content's digest."""
+    """Return the DELETE of all but one row per key.
+
+    The one that stays has the newest version; then a deletion wins; then the content's digest decides.
+    """
     order = [f"s.{quoted(table.version)} DESC NULLS LAST"] if table.version else []
     order += [f"coalesce(s.{quoted(table.tombstone)}, false) DESC"] if table.tombstone else []
     order += [f"s.{DIGEST} DESC", "s.rowid"]
@@ -181,9 +202,10 @@ def deduplicate(table: Table, stage: str, /) -> str:
 
 
 def plan(table: Table, stage: str, types: Types, /, *, merge: bool) -> str:
-    """Return the SELECT that says, per staged row, what is done with it and how many rows it meets.
+    """Return the SELECT of each staged row's action.
 
-    ``touch``: equal content, but version, volatile cells or doubled rows differ: written, counted as unchanged.
+    With the number of stored rows of its key. ``touch``: equal content, but version, volatile cells or doubled rows
+    differ: written, counted as unchanged.
     """
     newer = "true"
     if merge:
@@ -216,7 +238,10 @@ def _same_key(table: Table) -> str:
 
 
 def tally(plan: str, /) -> str:
-    """Return the SELECT of (action, staged rows, rows met) over a plan: its table, or its SELECT in brackets."""
+    """Return the SELECT of (action, staged rows, stored rows) over a plan.
+
+    ``plan``: its table, or its SELECT in parentheses.
+    """
     return f"SELECT action, count(*), coalesce(sum(hits), 0) FROM {plan} GROUP BY action"
 
 
@@ -226,14 +251,17 @@ def delete_partition(table: Table, types: Types, /) -> str:
 
 
 def delete_planned(table: Table, stage: str, types: Types, /) -> str:
-    """Return the DELETE of the rows that the plan deletes or writes anew."""
+    """Return the DELETE of the rows that the plan deletes or writes again."""
     return f"""DELETE FROM {reference(table.name)} AS t USING (SELECT s.* FROM {stage} s JOIN {stage}_plan p
         ON s.rowid = p.r WHERE p.action IN ('delete', 'touch', 'update')) s
         WHERE {inside(table, types)} AND {_same_key(table)}"""
 
 
 def insert(table: Table, stage: str, types: Types, /, *, planned: bool) -> str:
-    """Return the INSERT of the staged rows: those that the plan writes, or all that ask for no deletion."""
+    """Return the INSERT of the staged rows.
+
+    Those that the plan writes, or all that are not deletions.
+    """
     chosen = ""
     if planned:
         chosen = f" JOIN {stage}_plan p ON s.rowid = p.r WHERE p.action IN ('insert', 'touch', 'update')"
