@@ -32,7 +32,7 @@ class Processes:
 
         def run(body: Callable[[], A], ended: threading.Event) -> None:
             try:
-                while not self._crashes.live(lambda: answers.append(body())):
+                while not self._crashes.run(lambda: answers.append(body())):
                     pass  # its supervisor starts it again at once
             except BaseException as e:  # noqa: BLE001  raised again below, in the caller's thread
                 failures.append(e)
