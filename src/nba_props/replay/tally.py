@@ -1,4 +1,4 @@
-"""What a replay did: counted while it goes on, and summed up at its end."""
+"""The counts of a replay: while it runs, and at its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Tally:
-    """Counts events of a replay, from any thread: an observer."""
+    """An observer that counts events of a replay, from any thread."""
 
     duplicates_removed: int = 0
     refused_as_stale: int = 0
@@ -20,7 +20,7 @@ class Tally:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def event(self, name: str, /, **fields: object) -> None:
-        """Take in one event."""
+        """Count one event."""
         me = threading.get_ident()
         with self._lock:
             if name == "writing":
@@ -38,9 +38,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay did; `tables`: name -> (rows, digest); `gates`: name -> (runs fired, generations in all).
+    """The result of a replay.
 
-    The log of fetches is not among the tables: it holds times and ids, so no two replays leave the same one.
+    `tables`: name -> (rows, digest); `gates`: name -> (runs fired, generations in all). The log of fetches is not among
+    the tables: it has times and ids, so it differs between any two replays.
     """
 
     dates: int

@@ -1,12 +1,12 @@
 -- The features of each expected player of the date. Key (game_date, player_lookup).
 -- One row for every row of upcoming_player_game_context on the date. Reads the date's rows of it, player_daily_cache,
--- player_composite_factors, player_shot_zone_analysis and team_defense_zone_analysis: all hold earlier games only.
+-- player_composite_factors, player_shot_zone_analysis and team_defense_zone_analysis: all have earlier games only.
 -- Until each of these is built for the date, features of it are missing.
 --
 -- 32 features, each a column of its own name, all DOUBLE; flags are 1 and 0; NULL is missing, nothing is filled in.
 --   points_trend, minutes_trend   average of the last 5 games less that of the season
 --   opponent_*_allowed            of the opponent's last 15 games
---   the others                    as in the table that they come from
+--   the others                    as in their table
 --
 -- feature_sources, feature_quality: a word for every feature in the order of the columns, spelled
 -- ';feature:word;feature:word;', with a semicolon at both ends: LIKE '%;points_line:missing;%' finds one exactly.

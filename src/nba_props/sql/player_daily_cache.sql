@@ -1,6 +1,6 @@
--- What is known of each expected player of the date before his game. Key (cache_date, player_lookup).
+-- The past of each expected player of the date before his game. Key (cache_date, player_lookup).
 -- One row for every row of upcoming_player_game_context on cache_date; numbers from player_game_summary strictly before
--- it. Nothing of the date's own games is read, not even who appears in them: no look-ahead.
+-- it. The date's own games are not read, not even their players: no look-ahead.
 --
 -- Windows: his last 5 and last 10 games and all of the season so far, of the season of cache_date, for whichever team,
 -- at most 250 days back. A player is his player_id, over teams and spellings.

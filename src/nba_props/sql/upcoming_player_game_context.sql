@@ -1,11 +1,11 @@
--- What is known of each player expected on the date before his game. Key (game_date, player_lookup).
+-- The past of each player expected on the date before his game. Key (game_date, player_lookup).
 -- Reads upcoming_team_game_context and odds_api_player_points_props of the date, player_game_summary before it.
 --
 -- Expected is who appeared in the 15 days before the date, for the team of his latest appearance: after a trade he is
--- expected with his new team once he has played for it. Injuries and signings are not known here. An appearance is a
+-- expected with his new team once he has played for it. Injuries and signings are not in the data. An appearance is a
 -- row of player_game_summary; one with 0 minutes (seconds played) counts, as in the league's GP.
 -- A player is his player_id, over teams and spellings. Of two who share a lookup and are both expected neither has a
--- row: the key would keep one of them, and what is joined by it might be the other's.
+-- row: the key would store one of them, and rows joined by it might be the other's.
 -- The past is the games of the season of the game, for whichever team, at most 250 days back.
 --
 --   days_rest, back_to_back_flag   the player's own: the date less the date of his latest appearance; whether that is 1

@@ -1,4 +1,4 @@
--- What is known of each team of the date before its game. Key (game_date, team_abbr).
+-- The past of each team of the date before its game. Key (game_date, team_abbr).
 -- Reads nbac_schedule of the date alone; team_offense_game_summary and team_defense_game_summary strictly before it.
 --
 -- One row for each side of each game that is not postponed. A team with two games on the date gets two rows: the key

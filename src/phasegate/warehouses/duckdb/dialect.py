@@ -20,7 +20,9 @@ def quoted(name: str, /) -> str:
 
 
 def split(name: str, /) -> tuple[str, str]:
-    """Return schema and table of a full name; without a schema it is DuckDB's ``main``.
+    """Return schema and table of a full name.
+
+    Without a schema it is DuckDB's ``main``.
 
     Raises BadInput for a name of more than two parts.
     """
@@ -63,7 +65,7 @@ _BY_CAST = {"text", "bool", "int", "date", "uuid"}
 
 
 def text(cell: str, sql_type: str, /, *, scale: int) -> str:
-    """Return the SQL expression of a cell's canonical text; see base.fingerprint.text.
+    """Return the SQL of a cell's canonical text; see base.fingerprint.text.
 
     Raises BadInput for a type that has none.
     """
@@ -93,9 +95,9 @@ def text(cell: str, sql_type: str, /, *, scale: int) -> str:
 def digest(table: Table, types: Types, /, *, alias: str, floats: Mapping[int, str] | None = None) -> str:
     """Return the SQL of a row's SHA-256 in hex.
 
-    ``floats`` names a list that holds the texts of the DOUBLE columns of a scale already, as ``doubles`` orders them.
-    Cells of one type are spelled as one list: for 30 rows of 40 columns that takes 7 ms, an expression for each column
-    19, and nearly as much for one row (measured).
+    ``floats`` names a list that already contains the texts of the DOUBLE columns of a scale, as ``doubles`` orders
+    them. Cells of one type are converted as one list: for 30 rows of 40 columns that takes 7 ms, an expression for each
+    column 19, and nearly as much for one row (measured).
     """
     content = table.fingerprinted(tuple(types))
     order: list[str] = []
@@ -140,7 +142,10 @@ def double_texts(cells: Iterable[str], /, *, scale: int) -> str:
 
 
 def inside(table: Table, types: Types, /, *, alias: str = "t") -> str:
-    """Return the condition that a row is in the partition ``$partition``, by the text of its partition column."""
+    """Return the condition that a row is in the partition ``$partition``.
+
+    It compares the text of the partition column.
+    """
     cell, sql_type = f"{alias}.{quoted(table.partition)}", types[table.partition]
     spelled = f"{text(cell, sql_type, scale=table.scale(table.partition))} = $partition"
     if family(sql_type) in {"date", "int", "timestamp"}:

@@ -1,4 +1,7 @@
-"""One writing transaction of a DuckDB file. Dumb: each verb runs its SQL of duckdb_sql.py and answers."""
+"""One writing transaction of a DuckDB file.
+
+It decides nothing: each verb runs its SQL of ``warehouses.sql`` and returns the result.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -34,9 +37,11 @@ class DuckDBTransaction(DuckDBStaging):
         self._changes: dict[Part, int] = {}
 
     def create(self, table: Table, /, *, sql: str | None, params: Params) -> None:
-        """Create what is absent: system tables, schema, the table with its lineage column.
+        """Create what is absent: system tables, schema, the guarded table.
 
-        Raises BadInput when the table cannot be guarded, or nothing tells its shape.
+        The table gets its lineage column.
+
+        Raises BadInput when the table cannot be guarded, or its shape is not given.
         """
         self._creates = True
         for statement in own.SYSTEM:
@@ -61,14 +66,17 @@ class DuckDBTransaction(DuckDBStaging):
             raise BadInput(f"table {table.name} does not exist, and neither columns nor a SELECT give its shape")
 
     def add_fences(self, tables: Iterable[str], /, *, partition: str, store_id: str) -> None:
-        """Create the fence rows of a partition with token 0, where they are absent."""
+        """Create the missing fence rows of a partition, with token 0."""
         rows = self._run(own.FENCED, {"partition": partition}, what="fence")
         absent = sorted(set(tables) - {str(name) for (name,) in rows})
         if absent:
             self._run(own.ADD_FENCES, {"tables": absent, "partition": partition, "store": store_id}, what="fence")
 
     def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
-        """Set the fence row to ``token`` if it is not higher and of this store; always a real change of the row."""
+        """Set the fence row to ``token`` if that is not lower; return whether.
+
+        The row must be of this store. It is always a real change of the row.
+        """
         bound = {"table": part.table, "partition": part.partition, "token": token, "store": store_id}
         what = f"fence of {part.table}/{part.partition}"
         rows = self._run(own.CHANGE_FENCE, bound, what=what) if self._has_fences() else []
@@ -83,7 +91,10 @@ class DuckDBTransaction(DuckDBStaging):
         return Fence(*rows[0]) if rows else None
 
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
-        """Write a store id into the fence rows that exist (None: all); return the token of each."""
+        """Write a store id into the existing fence rows; return their tokens.
+
+        ``parts`` None: into all.
+        """
         if not self._has_fences():
             return {}
         bound: dict[str, object] = {"store": store_id}
@@ -94,7 +105,10 @@ class DuckDBTransaction(DuckDBStaging):
         return {Part(table, partition): int(token) for table, partition, token in rows}
 
     def replace(self, table: Table, /, *, partition: str, token: int) -> Changes:
-        """Make the partition's rows exactly the staged ones; leave them untouched if nothing differs."""
+        """Make the partition's rows exactly the staged ones.
+
+        Nothing is written if nothing differs.
+        """
         types, stage, what = self.types_of(table), self._staged[table.name], f"write of {table.name}"
         if table.tombstone:
             gone = self._run(f"DELETE FROM {stage.name} WHERE {quoted(table.tombstone)}", what=what)
@@ -115,9 +129,11 @@ class DuckDBTransaction(DuckDBStaging):
         return changes
 
     def merge(self, table: Table, /, *, partition: str, token: int) -> Changes:
-        """Insert or update by key where (version, token) is not older; honour tombstones; count the changes.
+        """Insert, update or delete by key, and count the changes.
 
-        Equal content under a newer version is unchanged, but takes that version: else an older one could follow it.
+        A stored row is changed only by a (version, token) that is not older; a tombstone deletes it. Equal content
+        under a newer version counts as unchanged, but takes that version: otherwise an older one could replace it
+        later.
         """
         types, stage, what = self.types_of(table), self._staged[table.name], f"write of {table.name}"
         if stage.finds_nothing(partition):
@@ -150,7 +166,10 @@ class DuckDBTransaction(DuckDBStaging):
         self._run(own.PUT_RECEIPT, {**bound, "changes": changes}, what="receipt")
 
     def commit(self) -> None:
-        """Make everything visible at once. Raises Conflict, or Ambiguous when the file cannot be written."""
+        """Make everything visible at once.
+
+        Raises Conflict, or Ambiguous when the file cannot be written.
+        """
         if self._failed is not None:
             raise self._failed
         self.over = True
@@ -167,7 +186,10 @@ class DuckDBTransaction(DuckDBStaging):
         return self._has(own.FENCE_TABLE)
 
     def _learn(self, tables: set[tuple[str, str]]) -> None:
-        """Remember tables, but not those that this transaction may have created itself: they may be undone."""
+        """Add tables to the catalog, unless this transaction creates any.
+
+        Tables that it has created may be rolled back.
+        """
         if not self._creates:
             super()._learn(tables)
 
@@ -178,7 +200,10 @@ class DuckDBTransaction(DuckDBStaging):
         return Changes(inserted=inserted, unchanged=stage.rows - inserted)
 
     def _wrote(self, table: Table, stage: Stage, *, partition: str, whole: bool) -> None:
-        """Remember what the table holds now; ``whole``: the partition holds the staged rows and no other."""
+        """Record which rows the partition has now.
+
+        ``whole``: it has the staged rows and no other.
+        """
         stage.present = None
         self._holds.pop(table.name, None)
         if whole and stage.fits(partition):

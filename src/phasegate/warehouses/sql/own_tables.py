@@ -1,4 +1,7 @@
-"""The SQL of Phasegate's own tables in a DuckDB file: fences and receipts. Values are bound."""
+"""The SQL of Phasegate's own tables in a DuckDB file.
+
+Fences and receipts. Values are bound.
+"""
 
 import msgspec
 
@@ -53,9 +56,10 @@ TABLES = """SELECT schema_name, table_name FROM duckdb_tables() WHERE database_n
 
 
 def receipts(*, tables: int, partitions: int) -> str:
-    """Return the SELECT of all receipts of so many tables and partitions, each with its count of changes.
+    """Return the SELECT of all receipts of some tables and partitions.
 
-    A partition has few receipts; picking the newest here, by a window, takes three times as long (measured).
+    Each with its count of changes. A partition has few receipts; choosing the newest in SQL, by a window, takes three
+    times as long (measured).
     """
     names = ", ".join(f"$table{n}" for n in range(tables))
     parts = ", ".join(f"$partition{n}" for n in range(partitions))

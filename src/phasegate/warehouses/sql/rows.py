@@ -233,5 +233,8 @@ def digests(stage: str, /) -> str:
 
 
 def tally(plan: str, /) -> str:
-    """Return the SELECT of (action, staged rows, rows met) over a plan: its table, or its SELECT in brackets."""
+    """Return the SELECT of (action, staged rows, stored rows) over a plan.
+
+    ``plan``: its table, or its SELECT in parentheses.
+    """
     return f"SELECT action, count(*), coalesce(sum(hits), 0) FROM {plan} GROUP BY action"
