@@ -1,7 +1,7 @@
-"""The messages on the bus: their fields, and the refusal of bad ones. Pure.
+"""The messages on the bus: their fields, and the refusal of bad ones.
 
-There are three kinds: ``trigger`` (a phase fired), ``request`` (build this step from these inputs), ``completion`` (an
-external step was finished). Unknown fields are allowed; a missing or wrong field is refused by name.
+Pure. There are three kinds: ``trigger`` (a phase fired), ``request`` (build this step from these inputs),
+``completion`` (an external step was finished). Unknown fields are allowed; a missing or wrong field is refused by name.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,10 @@ CLOCK_SKEW_MAX_S = 300.0
 
 
 class TriggerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trigger"):
-    """A trigger: a phase fired; ``receiver`` begins with these stamps of its members."""
+    """A trigger: a phase fired, and ``receiver`` is to begin.
+
+    ``stamps``: those of the phase's members.
+    """
 
     id: str
     pipeline: str
@@ -72,9 +75,9 @@ AnyMessage = TriggerMessage | RequestMessage | CompletionMessage
 
 
 def parse(body: Mapping[str, object], *, where: str) -> AnyMessage:
-    """Parse a message's body. Raises BadInput.
+    """Parse a message's body.
 
-    The error is one line that names the message, the field and what it should be.
+    Raises BadInput. The error is one line that names the message, the field and what it should be.
     """
     kind = body.get("kind")
     kinds = {"trigger": TriggerMessage, "request": RequestMessage, "completion": CompletionMessage}

@@ -1,4 +1,7 @@
-"""The pipeline: one plan on one set of ports, for the command line or your own code."""
+"""The pipeline: one plan on one set of ports.
+
+The command line, a web service or your own code holds one.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -43,7 +46,7 @@ WAIT_MAX_S = 1.0
 
 
 class TableDigest(NamedTuple):
-    """The number of rows and the digest of a table: equal digests, equal contents."""
+    """The rows and the digest of a table: equal digests, equal contents."""
 
     rows: int
     digest: str
@@ -111,11 +114,14 @@ class Pipeline:
         )
 
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:
-        """Hold an external step of a run during the block; see ``ExternalSteps.begin``."""
+        """Hold an external step during the block; see ``ExternalSteps.begin``."""
         return self._external_steps.begin(trigger, step=step)
 
     def complete(self, body: Mapping[str, object], *, where: str = "complete") -> Answer:
-        """Report the body of a completion message. Raises BadInput, NotFound."""
+        """Report the body of a completion message.
+
+        Raises BadInput, NotFound.
+        """
         message = messages.parse({"kind": "completion", **body}, where=where)
         if not isinstance(message, messages.CompletionMessage):
             raise BadInput(f"{where}: is a {body['kind']} message; only completions can be reported")
@@ -129,7 +135,7 @@ class Pipeline:
         return self._pool.until_idle(units_max=units_max)
 
     def run_workers(self, *, threads: int = 1, until_idle: bool = False, stop: Stop = never) -> tuple[str, ...]:
-        """Work in ``threads`` threads until ``stop`` returns True; return their errors.
+        """Work in threads until ``stop`` returns True; return their errors.
 
         See ``WorkerPool.run``.
         """
@@ -153,7 +159,7 @@ class Pipeline:
         self._scheduler.ask(month)
 
     def work_one(self) -> bool:
-        """Handle one message, or else all due documents; return whether there was any."""
+        """Handle a message, or else all due documents; return whether any was."""
         return self.serve_one() or self._sweeper.sweep() > 0
 
     def serve_one(self) -> bool:
@@ -161,7 +167,10 @@ class Pipeline:
         return self._worker.work()
 
     def work(self, stop: Callable[[], bool]) -> None:
-        """Work, sweep and wait until ``stop`` returns True, and finish the unit in progress."""
+        """Work, sweep and wait until ``stop`` returns True.
+
+        The unit in progress is finished first.
+        """
         swept, failures = 0.0, 0
         while not stop():
             try:
@@ -199,9 +208,10 @@ class Pipeline:
         self.ports.bus.wait(pause)
 
     def next_due(self, *, ignoring: str = "") -> float | None:
-        """Return when the next document or message is due (epoch seconds), None if never.
+        """Return when the next document or message is due, None if never.
 
-        ``ignoring``: a kind to leave out: ``message``, or ``calendar``, which is always due at some time.
+        In epoch seconds. ``ignoring``: a kind to leave out: ``message``, or ``calendar``, which is always due at some
+        time.
         """
         times = [self._sweeper.next_due(ignoring=ignoring)]
         if ignoring != "message":
@@ -228,7 +238,7 @@ class Pipeline:
             return reader.query(sql, params or {})
 
     def adopt(self) -> dict[Part, int]:
-        """Fence the warehouse with this store's id, and raise every lease to its fence.
+        """Fence the warehouse with this store's id, and raise leases to fences.
 
         For a lost or restored store only: writes by workers of the other store are refused from then on. Returns the
         token of each partition's lease.

@@ -1,4 +1,4 @@
-"""The compare-and-set loop: the only retry loop over a store in this package."""
+"""The compare-and-set loop: the only retry loop over a store."""
 
 from typing import Protocol, TypeVar
 
@@ -15,7 +15,7 @@ A = TypeVar("A")
 
 
 class Documented(Protocol):
-    """The two ports that ``transact`` needs: the store, and the clock for its back-off."""
+    """The two ports that ``transact`` needs: store and clock."""
 
     @property
     def store(self) -> Store:  # noqa: D102

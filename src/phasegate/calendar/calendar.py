@@ -101,7 +101,7 @@ class Calendar:
         self._decide(month, calendar.applied(orders))
 
     def note_started(self, month: str, until: float, *, upcoming: float | None, seen: Month) -> None:
-        """Record until when the clock has opened runs, as worked out from ``seen``."""
+        """Record until when the clock has opened runs, worked out from ``seen``."""
         self._decide(month, calendar.started(until, upcoming=upcoming, seen=seen))
 
     def ends_at(self, on: str) -> float:
@@ -112,7 +112,7 @@ class Calendar:
         return month is None or self._ports.clock.now() - month.asked_at >= calendar.RETRY_S
 
     def _ask(self, month: str) -> Decision[Month, None]:
-        """Ask the source about a month; return the decision that stores its answer."""
+        """Ask the source about a month; return a decision that stores the answer."""
         first, last = calendar.month_bounds(month)
         now, ends_at = self._ports.clock.now(), self.ends_at(last)
         if self._dates is None:

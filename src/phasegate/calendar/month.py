@@ -1,7 +1,8 @@
-"""The calendar document of one month: each date has work, none, is void or unknown. Pure.
+"""The calendar document of one month.
 
-Unknown is a state of its own: a source that failed, or an answer too old, must not look like a date without work. The
-document is due when its source must be asked again, a run must be opened by the clock, or a change must be applied.
+Pure. A date has work, has none, is void, or is unknown. Unknown is a state of its own: a source that failed, or an
+answer too old, must not look like a date without work. The document is due when its source must be asked again, a run
+must be opened by the clock, or a change must be applied.
 """
 
 from collections.abc import Iterable, Mapping
@@ -62,14 +63,17 @@ class Month(State, frozen=True):
 
     @property
     def ask_at(self) -> float | None:
-        """When to ask the source again; None once it has answered after the month's end."""
+        """Return when to ask the source again.
+
+        None once it has answered after the month's end.
+        """
         if self.error:
             return self.asked_at + RETRY_S
         return self.asked_at + REFRESH_S if self.asked_at < self.ends_at else None
 
     @property
     def due(self) -> float | None:
-        """When to ask the source, open a run, or apply a change; None if never."""
+        """Return when to ask the source, open a run, or apply a change."""
         apply_at = self.asked_at if self.changed else None
         return min((at for at in (self.ask_at, self.next_start, apply_at) if at is not None), default=None)
 
@@ -115,7 +119,10 @@ def applied(orders: Mapping[str, float]) -> Decision[Month, None]:
 
 
 def failed(error: str, *, now: float, ends_at: float) -> Decision[Month, None]:
-    """Record that the source could not be asked. Earlier answers stay until they expire."""
+    """Record that the source could not be asked.
+
+    Earlier answers stay until they expire.
+    """
 
     def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
@@ -125,10 +132,10 @@ def failed(error: str, *, now: float, ends_at: float) -> Decision[Month, None]:
 
 
 def started(until: float, *, upcoming: float | None, seen: Month) -> Decision[Month, None]:
-    """Record that all runs the clock opens by ``until`` are open, and when the next is due.
+    """Record that the runs which the clock opens by ``until`` are open.
 
-    ``seen``: the month that this was worked out from. If the month's days have changed since, nothing is recorded and
-    the month stays due.
+    ``upcoming``: when it opens the next. ``seen``: the month that this was worked out from. If the month's days have
+    changed since, nothing is recorded and the month stays due.
     """
 
     def decide(month: Month | None) -> tuple[Month, None]:
@@ -141,7 +148,7 @@ def started(until: float, *, upcoming: float | None, seen: Month) -> Decision[Mo
 
 
 def known_of(month: Month | None, date: str, *, now: float, day_ends_at: float) -> Learned | None:
-    """Return the last answer for a date; None if there is none, or it has expired.
+    """Return the last answer for a date, None if there is none or it expired.
 
     An answer that was learned after the date's end does not expire.
     """

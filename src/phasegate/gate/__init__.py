@@ -1,1 +1,1 @@
-"""One phase of one run: what it requests, when it fires, and what it propagates to other runs."""
+"""One phase of one run: its requests, its firings, and its propagation."""

@@ -1,8 +1,8 @@
-"""The commands on a phase's document: open, report, begin, look. Pure.
+"""The commands on a phase's document: open, report, begin, look.
 
-Each returns a decision for ``transact``: a function from the document to the new document and an answer. Each takes an
-attempt id that was drawn beforehand and is stored in the document, so deciding again on the decision's own result
-changes nothing and answers the same. The same command under another attempt id changes only the stored attempts.
+Pure. Each returns a decision for ``transact``: a function from the document to the new document and an answer. Each
+takes an attempt id that was drawn beforehand and is stored in the document, so deciding again on the decision's own
+result changes nothing and answers the same. The same command under another attempt id changes only the stored attempts.
 
 A decision refuses to do I/O, to read a clock, or to put an older result over a newer one.
 """

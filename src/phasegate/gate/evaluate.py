@@ -1,8 +1,9 @@
-"""The consequences of a phase's document: take over inputs, open requests, fire. Pure.
+"""The consequences of a phase's document.
 
-Every decision ends with ``evaluate``, which looks only at the document and the time. So the outcome does not depend on
-which message arrived, in which order, or how often; evaluating twice gives the same document. It refuses to send
-anything: messages are entries of the document, and the gatekeeper publishes them.
+Pure. Inputs are taken over, requests opened or withdrawn, the phase fired. Every decision ends with ``evaluate``, which
+looks only at the document and the time. So the outcome does not depend on which message arrived, in which order, or how
+often; evaluating twice gives the same document. It refuses to send anything: messages are entries of the document, and
+the gatekeeper publishes them.
 """
 
 from collections.abc import Collection
@@ -67,7 +68,10 @@ def _latest(phase: Phase, now: float) -> float:
 
 
 def take_over_inputs(phase: Phase, *, now: float) -> Phase:
-    """Take over waiting inputs, unless a build of the present ones may still run."""
+    """Take over waiting inputs, unless a build must end first.
+
+    A build of the present inputs delays them, for ``catch_up_max_s`` at most.
+    """
     if not phase.waiting:
         return phase
     limit = catch_up_at(phase)

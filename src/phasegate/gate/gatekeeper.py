@@ -1,4 +1,4 @@
-"""Applies commands to the documents of phases, and publishes their messages.
+"""Applies commands to phases' documents, and publishes their messages.
 
 Each command is a pure decision, applied by compare-and-set; what the document then has due is sent and propagated at
 once (``flush``). If a process crashes between the two, the document is still due, and the next sweep flushes it. The
@@ -85,14 +85,14 @@ class Gatekeeper:
         return gate, None if expected is None else expected.order
 
     def report(self, phase: str, run: Run, report: Report) -> Answer:
-        """Apply a report of an attempt to build a member; open the run first if needed."""
+        """Apply a report of an attempt; open the run first if needed."""
         now = self._ports.clock.now()
         return self._opened(
             phase, run, lambda key, attempt: decisions.report(report, key=key, now=now, attempt=attempt)
         )
 
     def begin(self, phase: str, run: Run, *, upstream: str, given: Input) -> Answer:
-        """Give a phase an upstream generation's stamps; open the run first if needed."""
+        """Apply an upstream generation; open the run first if needed."""
         now = self._ports.clock.now()
         return self._opened(
             phase,
@@ -188,7 +188,7 @@ class Gatekeeper:
             raise failure
 
     def flush(self, key: str) -> int:
-        """Send and propagate what a document has due; return how many messages were sent.
+        """Send and propagate what a document has due; return the messages sent.
 
         Documents that change by it are flushed too. Beyond FLUSH_MAX documents the rest is left to the next sweep: they
         are due.
@@ -226,7 +226,7 @@ class Gatekeeper:
         return len(published), changed
 
     def refresh(self, phase: str, run: Run, *, unless: Callable[[Phase], bool] = propagation.never) -> bool:
-        """Read a run's windows again, however old the change; return whether it was due.
+        """Read a run's windows again; return whether it was due after that.
 
         ``unless``: returns whether the document, as it is then, no longer needs it.
         """
@@ -259,7 +259,7 @@ class Gatekeeper:
         return self._decide(phase, run, lambda key, attempt: operator.end_quiet(key=key, now=now, attempt=attempt))
 
     def mark_stale(self, phase: str, run: Run, *, step: str) -> Answer:
-        """Request a step again because its table does not hold the accepted result."""
+        """Request a step again: its table does not hold the accepted result."""
         now = self._ports.clock.now()
         return self._opened(
             phase, run, lambda key, attempt: operator.mark_stale(step, key=key, now=now, attempt=attempt)

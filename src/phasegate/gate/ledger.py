@@ -1,8 +1,8 @@
-"""Ledgers: the stamp of each date of a step, one document per month. Pure.
+"""Ledgers: the stamp of each date of a step, one document per month.
 
-A date's stamp is in the ledger whichever mode built it. The stamp of a window (a need of earlier dates) is folded from
-the ledgers; a worker compares it with the same fold over the warehouse's receipts. A ledger never takes an older write
-over a newer one.
+Pure. A date's stamp is in the ledger whichever mode built it. The stamp of a window (a need of earlier dates) is folded
+from the ledgers; a worker compares it with the same fold over the warehouse's receipts. A ledger never takes an older
+write over a newer one.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""Mirrors: a run's state in the form of the platform's completion document.
+"""Mirrors: a run's state in the platform's form.
 
-Old readers of that document go on working. A mirror is derived whole from the phase's document after each change. If
-that write is lost, the next sweep repeats it: a mirror is due again and again until two weeks after the run was opened.
-It is never read back, and refuses to decide anything.
+A mirror has the form of the platform's completion document. Old readers of that document go on working. A mirror is
+derived whole from the phase's document after each change. If that write is lost, the next sweep repeats it: a mirror is
+due again and again until two weeks after the run was opened. It is never read back, and refuses to decide anything.
 """
 
 from datetime import UTC, datetime
@@ -36,12 +36,15 @@ class Mirrored(State, frozen=True):
 
     @property
     def due(self) -> float | None:
-        """When to compare it with the phase again."""
+        """Return when to compare it with the phase again."""
         return self.look_at
 
 
 class Mirror:
-    """Writes documents ``mirror:PIPELINE:COLLECTION:ID`` where the plan names them."""
+    """Writes documents ``mirror:PIPELINE:COLLECTION:ID``.
+
+    Only phases for which the plan names a mirror have one.
+    """
 
     def __init__(self, plan: Plan, ports: Ports) -> None:
         self._plan, self._ports = plan, ports

@@ -1,7 +1,8 @@
-"""Operator commands on a phase's document: pause, void, replan, redrive, rebuild. Pure.
+"""Operator commands on a phase's document, such as pause and redrive.
 
-They are decisions like those of ``gate.decisions``. None of them sets a result or a firing: each changes what the gate
-waits for or which requests stand, and ``evaluate`` applies the consequences. They refuse to change what a step built.
+Pure. They are decisions like those of ``gate.decisions``. None of them sets a result or a firing: each changes the gate,
+the claims, the requests or the outbox, and ``evaluate`` applies the consequences. They refuse to change what a step
+built.
 """
 
 from msgspec.structs import replace
@@ -31,7 +32,7 @@ def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision
 
 
 def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Declare that this run does not take place, with the reason (None: it does).
+    """Declare that a run does not take place, with the reason (None: it does).
 
     None removes an operator's claim. If there is none, it overrides the calendar's claim until the calendar changes.
     """
@@ -47,9 +48,10 @@ def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[
 
 
 def expect(order: float, *, void: str | None, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Apply a change of the calendar: this run does not take place (None: it does).
+    """Apply a change of the calendar.
 
-    A change that is no newer than the applied one is refused. A run that an operator declared void stays void.
+    ``void``: why the run does not take place; None: it does. A change that is no newer than the applied one is refused.
+    A run that an operator declared void stays void.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
@@ -102,10 +104,11 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase,
 def redrive(
     step: str | None, *, key: str, now: float, attempt: str, force: bool = False, held: bool = True
 ) -> Decision[Phase, Answer]:
-    """Send dead requests, and dead or held triggers, again (``step`` None: all).
+    """Send dead requests, and dead or held triggers, again.
 
-    The answer is their names, separated by blanks. ``held`` False leaves out triggers that a quiet backfill holds.
-    ``force`` lets the rebuilt partition lose more rows than ``shrink_max``; the receipt records it.
+    ``step``: only this step or receiver; None: all. The answer is their names, separated by blanks. ``held`` False
+    leaves out triggers that a quiet backfill holds. ``force`` lets the rebuilt partition lose more rows than
+    ``shrink_max``; the receipt records it.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
@@ -142,7 +145,7 @@ def _readdressed(phase: Phase, gate: Gate, *, now: float) -> tuple[Entry, ...]:
 
 
 def mark_stale(step: str, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Mark a step as stale because its table does not hold the accepted result.
+    """Mark a step as stale: its table does not hold the accepted result.
 
     It is requested again.
     """
@@ -191,4 +194,4 @@ def end_quiet(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     def decide(phase: Phase) -> tuple[Phase, str]:
         return replace(phase, quiet=False), "not quiet"
 
-    return command("end quiet", "foreign receivers", key=key, now=now, attempt=attempt, decide=decide)
+    return command("end quiet", "receivers outside the plan", key=key, now=now, attempt=attempt, decide=decide)

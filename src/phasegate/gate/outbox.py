@@ -1,9 +1,9 @@
-"""The outbox of a phase's document: messages to send, and their acknowledgement. Pure.
+"""The outbox of a phase's document.
 
-A firing and its entries, one per receiver, are stored in one write, so a crash cannot lose a trigger. An entry goes
-``unsent -> sent -> acked | dead``, and is sent again under the same id until it is acknowledged; a newer generation
-supersedes it. Requests are sent from here too. A publish that the bus accepted is refused as an acknowledgement, unless
-the receiver's ``ack`` is ``publish``.
+Pure. It holds the messages to send, until they are acknowledged. A firing and its entries, one per receiver, are stored
+in one write, so a crash cannot lose a trigger. An entry goes ``unsent -> sent -> acked | dead``, and is sent again
+under the same id until it is acknowledged; a newer generation supersedes it. Requests are sent from here too. A publish
+that the bus accepted is refused as an acknowledgement, unless the receiver's ``ack`` is ``publish``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -170,7 +170,7 @@ def _sent(entry: Entry, *, ack: Ack | None, key: str, now: float) -> Entry:
 
 
 def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Decision[Phase, bool]:
-    """Record that a receiver has a generation; answer whether the entry exists.
+    """Record that a receiver has a generation; answer whether it was sent it.
 
     Older generations for that receiver are superseded. Only receivers whose ``ack`` is this one count: a completion
     does not acknowledge a trigger that waits for a ``begin``.

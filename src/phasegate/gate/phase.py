@@ -1,8 +1,8 @@
-"""The document of one phase in one run, and what is derived from it. Pure.
+"""The document of one phase in one run, and what is derived from it.
 
-The rule is a build system's (docs/explanation/freshness.md): a member is fresh when its accepted result was built from
-the present inputs and those are fresh. Inputs from an upstream phase are fresh by definition: its trigger carried them.
-Contents are compared by fingerprint, so the same content again is no change.
+Pure. The rule is a build system's (docs/explanation/freshness.md): a member is fresh when its accepted result was built
+from the present inputs and those are fresh. Inputs from an upstream phase are fresh by definition: its trigger carried
+them. Contents are compared by fingerprint, so the same content again is no change.
 
 The document refuses to store what can be derived: which members are fresh, which may start, whether it is settled.
 """
@@ -79,7 +79,7 @@ class Phase(State, frozen=True):
 
     @property
     def due(self) -> float | None:
-        """When the sweeper must handle it next; None when it is settled.
+        """Return when the sweeper must handle it next, None if it is settled.
 
         A void document is due only while it has results to propagate.
         """
@@ -96,7 +96,7 @@ def same(one: Mapping[str, Stamp], other: Mapping[str, Stamp]) -> bool:
 
 
 def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str, Stamp] | None:
-    """Return the inputs a member would be built from now, None if one is missing."""
+    """Return the inputs to build a member from now, None if one is missing."""
     inputs: dict[str, Stamp] = {}
     for need in spec.needs:
         stamp = _present(phase, need, fresh=fresh)
@@ -154,7 +154,7 @@ def fresh_members(phase: Phase) -> dict[str, Stamp]:
 
 
 def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
-    """Return the members that may start now, with the inputs to build each from."""
+    """Return the members that may start now, with the inputs of each."""
     fresh, found = fresh_members(phase), {}
     for name, spec in phase.gate.members.items():
         if spec.asks and name not in fresh:
@@ -222,7 +222,7 @@ def unanswered(request: Request) -> bool:
 
 
 def building(phase: Phase) -> bool:
-    """Return whether a build is in progress: parked and dead requests do not count."""
+    """Return whether a request is open: parked and dead ones do not count."""
     return any(request.state == "open" for request in phase.requests.values())
 
 
@@ -252,7 +252,7 @@ def defers_propagation(phase: Phase) -> bool:
 
 
 def timers(phase: Phase) -> list[float]:
-    """Return the times at which the document changes, or sends, without a report.
+    """Return the times at which the document must be handled.
 
     Times that were handled already are left out.
     """

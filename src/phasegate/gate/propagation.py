@@ -1,9 +1,9 @@
-"""Decisions on propagation: results to sibling runs, changed dates to later runs. Pure.
+"""Decisions on propagation between runs.
 
-A run that accepts a shared result stores a notice, and keeps it until the result is in the ledger, in its sibling runs
-(same date, other modes) and in the later runs whose windows hold the date. A later run within ``cascade_days`` of the
-changed date reads its window again and is rebuilt; one further away records only that the window has drifted. An older
-reading of a window never replaces a newer one.
+Pure. Results go to sibling runs, changes of a date to later runs. A run that accepts a shared result stores a notice,
+and keeps it until the result is in the ledger, in its sibling runs (same date, other modes) and in the later runs whose
+windows hold the date. A later run within ``cascade_days`` of the changed date reads its window again and is rebuilt;
+one further away records only that the window has drifted. An older reading of a window never replaces a newer one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -89,7 +89,7 @@ def _with_drift(window: Window, old: Window | None) -> Window:
 
 
 def must_rebuild(phase: Phase, need: str, *, key: str, origin: str, cascade_days: int) -> bool:
-    """Return whether a change at ``origin`` makes this run read its window again.
+    """Return whether a change at ``origin`` makes a run read its window again.
 
     It does if the run is within ``cascade_days`` of it, if nothing was built from the window yet, or if a reader of the
     window is requested anyway. Otherwise the run only records the drift.

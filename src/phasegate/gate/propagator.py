@@ -1,8 +1,9 @@
-"""Propagates results between runs: to sibling runs, and to later runs whose windows hold them.
+"""Propagates results to sibling runs and to later runs.
 
-It works from the notices in a run's document. A notice is removed only after it was fully propagated; if a process
-crashes before that, the notice is still due and the next sweep repeats it. Repeating it is harmless. The propagator
-refuses to decide anything: that is done by ``gate.propagation`` and ``gate.decisions``.
+A later run is one whose window holds the result's date. The propagator works from the notices in a run's document. A
+notice is removed only after it was fully propagated; if a process crashes before that, the notice is still due and the
+next sweep repeats it, which is harmless. The propagator refuses to decide anything: the decisions are in
+``gate.propagation`` and ``gate.decisions``.
 """
 
 from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ class Propagator:
         self._plan, self._ports, self._calendar = plan, ports, calendar
 
     def catch_up(self, key: str) -> bool:
-        """Relay sibling runs' results to a run that needs them, and read its windows.
+        """Give a run the results of its sibling runs, and read its windows.
 
         Return False for a run that is not open, or has caught up.
         """
@@ -70,7 +71,7 @@ class Propagator:
         return True
 
     def deliver(self, key: str, phase: Phase) -> tuple[Propagated, list[str]]:
-        """Propagate a run's notices; return their outcome and the changed documents.
+        """Propagate a run's notices; return the outcome and changed documents.
 
         Sibling runs get the results at once. Later runs are notified after the build in progress, and only when all its
         results are in the ledgers, so that each of them reads its windows once.
@@ -112,7 +113,10 @@ class Propagator:
         return all_have
 
     def record(self, step: str, date: str, *, stamp: Stamp) -> int:
-        """Set a date's stamp in the ledger; return the change's number, 0 if outdated."""
+        """Set a date's stamp in the ledger; return the number of the change.
+
+        The number is 0 if the stamp is outdated.
+        """
         key = keys.ledger_key(self._plan.pipeline, step, date[:7])
         decide = recorded(date, stamp=stamp)
         return transact(self._ports, key, kind=Ledger, decide=decide)
@@ -151,7 +155,7 @@ class Propagator:
         return changed
 
     def refresh(self, key: str, *, unless: Callable[[Phase], bool] = propagation.never) -> bool:
-        """Read all windows of a run again, drifted or not; return whether it is due now."""
+        """Read all windows of a run again; return whether it is due now."""
         phase = self._read(Phase, key)
         if phase is None:
             return False
@@ -213,7 +217,7 @@ class Propagator:
         return Window(stamp=fold(reading.stamps), orders=reading.orders, awaited=awaited)
 
     def _dates(self, need: Need, run: Run) -> Iterator[str]:
-        """Yield the dates of a window that are recent enough to wait for, latest first."""
+        """Yield a window's dates that are recent enough to wait for."""
         first, on = bounds(run.date, min(need.back, WAIT_DAYS_MAX))
         while on >= first and self._calendar.ends_at(on) + WAIT_DAYS_MAX * 86400.0 > self._ports.clock.now():
             yield on

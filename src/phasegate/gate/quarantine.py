@@ -37,7 +37,7 @@ class Quarantined(State, frozen=True):
 
 
 class Quarantine:
-    """The refused messages of one pipeline: documents ``quarantine:PIPELINE:TOPIC:HASH``."""
+    """Stores documents ``quarantine:PIPELINE:TOPIC:HASH``."""
 
     def __init__(self, pipeline: str, ports: Ports) -> None:
         self._pipeline, self._ports = pipeline, ports
@@ -65,7 +65,10 @@ class Quarantine:
         return key
 
     def discard(self, key: str) -> None:
-        """Stop showing a quarantined message; it stays stored. Raises NotFound."""
+        """Stop showing a quarantined message; it stays stored.
+
+        Raises NotFound.
+        """
         self._read(key)
 
         def decide(old: Quarantined | None) -> tuple[Quarantined | None, None]:
@@ -74,7 +77,10 @@ class Quarantine:
         transact(self._ports, key, kind=Quarantined, decide=decide)
 
     def _read(self, key: str) -> tuple[Quarantined, str]:
-        """Return a quarantined message and its version. Raises NotFound."""
+        """Return a quarantined message and its version.
+
+        Raises NotFound.
+        """
         doc = self._ports.store.read(key) if key.startswith(f"quarantine:{self._pipeline}:") else None
         if doc is None:
             raise NotFound(f"{key}: no such message in quarantine; see phasegate dead")

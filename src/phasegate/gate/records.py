@@ -1,6 +1,7 @@
-"""The records in a phase's document: members, requests, firings, triggers. Pure.
+"""The records in a phase's document.
 
-Each record is a frozen struct. None of them decides anything, and none stores what can be derived from the others.
+Pure. They are members, requests, inputs, firings, windows, notices, outbox entries and decided commands. Each record is
+a frozen struct. None of them decides anything, and none stores what can be derived from the others.
 """
 
 from typing import Literal, get_args
@@ -117,7 +118,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """The upstream generation that this phase builds on, with the stamps of its trigger."""
+    """The upstream generation that this phase builds on.
+
+    ``stamps``: the stamps that its trigger carried.
+    """
 
     generation: int
     stamps: dict[str, Stamp]
@@ -127,9 +131,9 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Firing(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision to hand on the phase's results, with the stamps that it carries.
+    """One decision to hand on the phase's results.
 
-    ``missing``: expected members that were absent, stale or not accepted.
+    ``stamps``: what it carries. ``missing``: expected members that were absent, stale or not accepted.
     """
 
     generation: int
@@ -140,11 +144,12 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of a window of earlier dates, folded into one stamp (gate.ledger).
+    """The content of a window of earlier dates.
 
-    ``orders``: for each month, how many changes its ledger had when it was read; an older reading changes nothing.
-    ``awaited``: missing dates that the calendar expects, and until when to wait for each. ``drifted``: dates that
-    changed since, too far back to be rebuilt automatically; ``drift_order``: the order of a reading that shows it.
+    ``stamp``: the contents of its dates, folded into one (gate.ledger). ``orders``: for each month, how many changes
+    its ledger had when it was read; an older reading changes nothing. ``awaited``: missing dates that the calendar
+    expects, and until when to wait for each. ``drifted``: dates that changed since, too far back to be rebuilt
+    automatically; ``drift_order``: the order of a reading that shows it.
     """
 
     stamp: Stamp
@@ -187,7 +192,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def waiting(self) -> bool:
-        """Whether it must still be sent or acknowledged."""
+        """Return whether it must still be sent or acknowledged."""
         return self.state in ("unsent", "sent")
 
 

@@ -96,7 +96,7 @@ class Backfill:
         self._tables, self._calendar, self._job = tables, calendar, job
 
     def check(self) -> None:
-        """Refuse an order with unknown names, or dates that are not in the calendar."""
+        """Refuse an order with unknown names or unknown dates."""
         if self._job.first > self._job.last:
             raise BadInput(f"backfill: --from {self._job.first} is after --to {self._job.last}; swap them")
         if len(self._span()) > DAYS_MAX:
@@ -206,7 +206,7 @@ class Backfill:
         return False
 
     def _phases(self, items: Sequence[Item]) -> RunPhases:
-        """Return every phase of the items' runs, except those the calendar does not expect."""
+        """Return every phase of the items' runs that the calendar expects."""
         runs = {item.run: self._is_expected(item.run.date) for item in items}
         return [
             (name, run)
@@ -221,7 +221,10 @@ class Backfill:
         self._change_progress(lambda stored: begun if stored.finished else stored)
 
     def _note(self, *, upto: str, left: bool) -> None:
-        """Record that a date is done; ``left``: except for requests without an answer."""
+        """Record that a date is done.
+
+        ``left``: it has requests without an answer, and is to be done again.
+        """
 
         def noted(stored: Progress) -> Progress:
             others = tuple(day for day in stored.left if day != upto)
@@ -230,7 +233,10 @@ class Backfill:
         self._change_progress(noted)
 
     def _finish(self) -> None:
-        """Record that all dates are done; those left are done when the order is given again."""
+        """Record that all dates are done.
+
+        Dates that are left are done when the order is given again.
+        """
         self._change_progress(lambda stored: replace(stored, upto=self._job.last, finished=not stored.left))
 
     def _change_progress(self, change: Callable[[Progress], Progress]) -> None:
@@ -298,7 +304,7 @@ class Backfill:
 
     @staticmethod
     def _is_forced(step: str, current: Phase | None) -> bool:
-        """Return whether a rebuild was requested already, by an order that was stopped."""
+        """Return whether a stopped order has requested the rebuild already."""
         member = None if current is None else current.members.get(step)
         return member is not None and member.stale == "forced"
 
@@ -331,7 +337,7 @@ class Backfill:
             yield f"missing {', '.join(missing(current))}"
 
     def _lacking(self, phase: str, run: Run, current: Phase | None) -> tuple[str, ...]:
-        """Return the external steps without a result and without rows in their tables."""
+        """Return the external steps that have neither a result nor rows."""
         members = {} if current is None else current.members
         external = [s for s in self._plan.members(phase, mode=run.mode).values() if s.kind == "external"]
         unreported = [s for s in external if s.name not in members or members[s.name].result is None]

@@ -1,4 +1,7 @@
-"""External steps in Python: the caller's code builds a step between ``begin`` and ``complete``."""
+"""External steps in Python: the caller's code builds them.
+
+It does so between ``begin`` and ``complete``.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -45,9 +48,10 @@ class StepRun:
 
     @property
     def needed(self) -> bool:
-        """Whether there is something to do: False if a result of the present inputs is accepted.
+        """Return whether there is something to do.
 
-        Always True for a step without needs: whether its source has changed is not known here.
+        False if a result of the present inputs is accepted. Always True for a step without needs: whether its source
+        has changed is not known here.
         """
         return not self._step.needs or self._step.name not in fresh_members(self._phase)
 
@@ -109,7 +113,7 @@ class StepRun:
 
     @property
     def _request(self) -> str:
-        """The id of the request that stood when the step was begun."""
+        """Return the id of the request that stood when the step was begun."""
         request = self._phase.requests.get(self._step.name)
         return "" if request is None else request.id
 

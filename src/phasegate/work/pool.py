@@ -72,7 +72,7 @@ class WorkerPool:
         return tuple(errors)
 
     def until_idle(self, *, units_max: int = 1_000_000, stop: Stop = never) -> int:
-        """Work in the calling thread until nothing can be done now; return the units done.
+        """Work in the calling thread until nothing is left; return the units done.
 
         With several threads, each waits until no other has a unit in progress: a unit may lead to more work.
         """
@@ -107,7 +107,7 @@ class WorkerPool:
                 self._changed.notify_all()
 
     def wait(self, seen: int, /) -> bool:
-        """Wait until ``finished`` is no longer ``seen``; return False once all are idle."""
+        """Wait until ``finished`` is not ``seen``; return False if all are idle."""
         with self._changed:
             self._changed.wait_for(lambda: self._finished != seen or not self._busy)
             return self._finished != seen

@@ -1,4 +1,7 @@
-"""The scheduler: refreshes the calendar, opens runs by the clock, voids cancelled runs."""
+"""The scheduler: does what calendar and clock require.
+
+It refreshes the calendar, opens runs by the clock, and voids runs that do not take place.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -21,7 +24,7 @@ class Scheduler:
         self._kept = ""
 
     def keep_up(self) -> None:
-        """Ask the calendar's source about the present month, if there is no document of it.
+        """Ask the calendar's source about the present month, if it is not stored.
 
         So runs are opened by the clock again after an outage of any length. Runs that were missed are not opened; a
         finding names them.
@@ -35,7 +38,7 @@ class Scheduler:
             self._kept = month
 
     def look(self, key: str) -> None:
-        """Handle one month: ask the source, apply changes and open runs that are due.
+        """Handle one month: ask its source, apply changes, open runs.
 
         The next month is asked for if it has no document yet.
         """
@@ -65,7 +68,7 @@ class Scheduler:
             self._apply_changes(month)
 
     def _apply_changes(self, month: str) -> PhasegateError | None:
-        """Apply the month's changed dates to their open runs; return the first error.
+        """Apply a month's changed dates to open runs; return the first error.
 
         A date that fails does not keep the others from being applied.
         """
@@ -88,7 +91,7 @@ class Scheduler:
         return failure
 
     def _apply(self, learned: Learned) -> None:
-        """Void the open runs of a date without work, or bring back those of one with work."""
+        """Void the open runs of a date without work, or bring them back."""
         day = learned.day
         why = None if day.state == "work" else day.reason or f"the calendar says {day.state}"
         for phase, run in self._runs(day.date):
@@ -103,7 +106,7 @@ class Scheduler:
             self._gatekeeper.recheck_windows(day.date)
 
     def _start(self, month: str, stored: Month, *, now: float) -> None:
-        """Open the runs that the clock opens after the last such time and until now."""
+        """Open the runs whose time to start has come since the last call."""
         times = sorted(self._starts(stored), key=lambda start: start[0])
         for at, phase, run in times:
             if stored.started < at <= now:

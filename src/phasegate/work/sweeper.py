@@ -1,6 +1,6 @@
-"""The sweeper: handles every document that is due. It is the only recovery path.
+"""The sweeper: handles every document that is due.
 
-Several sweepers may run at once: their handlers are idempotent.
+It is the only recovery path. Several sweepers may run at once: their handlers are idempotent.
 """
 
 from collections.abc import Callable, Mapping
@@ -50,7 +50,10 @@ class Sweeper:
             self._postpone(doc)
 
     def _postpone(self, doc: Doc) -> None:
-        """Postpone a document whose handler raised; change only its count of failures."""
+        """Postpone a document whose handler raised.
+
+        Only its count of failures changes.
+        """
         current = self._ports.store.read(doc.key)
         if current is None or current.due is None or current.due > self._ports.clock.now():
             return  # deleted, settled or handled by another sweeper

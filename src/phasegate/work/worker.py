@@ -106,7 +106,7 @@ class Worker:
         return answer
 
     def complete(self, message: messages.CompletionMessage, *, where: str) -> Answer:
-        """Report a completion of an external step, and acknowledge the trigger it echoes.
+        """Report a completion, and acknowledge the trigger that it echoes.
 
         Raises BadInput for a step that the run's gate does not have; its message is quarantined, never counted.
         """
@@ -134,7 +134,10 @@ class Worker:
         return self.report(step, run, report)
 
     def report(self, step: Step, run: Run, report: Report) -> Answer:
-        """Report to the step's phase. Raises BadInput if the run's gate does not have it."""
+        """Report to the step's phase.
+
+        Raises BadInput if the run's gate does not have the step.
+        """
         return self._checked(step, run, self._gatekeeper.report(step.phase, run, report))
 
     @staticmethod
@@ -173,7 +176,10 @@ class Worker:
         return self._gatekeeper.acknowledge(phase, run, generation=generation, receiver=receiver, ack="completion")
 
     def _request(self, step: Step, run: Run) -> str:
-        """Return the id of the standing request for a step, which a completion answers."""
+        """Return the id of a step's standing request.
+
+        A completion names no request; it counts for this one.
+        """
         phase = self._gatekeeper.read(step.phase, run)
         request = None if phase is None else phase.requests.get(step.name)
         return "" if request is None else request.id

@@ -1,1 +1,1 @@
-"""One partition: leased, built from exactly the requested inputs, written, reported."""
+"""One partition: leased, built, written in one transaction, reported."""

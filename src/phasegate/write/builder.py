@@ -1,4 +1,4 @@
-"""Serves one request: builds a step from exactly the requested inputs, and reports it.
+"""Serves one request: builds a step from its inputs, and reports it.
 
 The order is fixed: commit in the warehouse, report, release the lease. The builder refuses to report success without a
 receipt: if another worker holds the lease, the inputs changed or the token is stale, the request stays open.
@@ -126,7 +126,7 @@ class Builder:
         return self._writer.write(work, held=held)
 
     def _check_reads(self, reader: Reader, step: Step, run: Run, *, asked: Mapping[str, Stamp]) -> None:
-        """Raise InputsChanged if a foreign table does not hold the requested content.
+        """Raise InputsChanged if a foreign table holds other content.
 
         Two reads of a foreign table have no order: the older one may be reported last, and a receipt built from it
         must then not settle the step.
@@ -138,7 +138,7 @@ class Builder:
             raise InputsChanged(f"{step.name}: {', '.join(changed)} changed since the request; it is not confirmed")
 
     def _prepared(self, work: WriteJob, *, held: HeldLease) -> WriteJob:
-        """Run a Python step: take the stamps, then let it read, then take its rows."""
+        """Run a Python step: take the stamps, let it read, take its rows."""
         step = work.step
         function = self._functions.get(step.python)
         if function is None:

@@ -1,4 +1,7 @@
-"""The store's id. Every fence stores it, so a lost, restored or second store is noticed."""
+"""The store's id.
+
+Every fence stores it, so a lost, restored or second store is noticed.
+"""
 
 from phasegate.base.codec import State
 from phasegate.ports import Ports

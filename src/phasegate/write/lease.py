@@ -1,7 +1,7 @@
-"""A lease: the right to work on a resource, with a token. Pure.
+"""A lease: the right to work on a resource, with a token.
 
-Tokens only grow, so a lease is never deleted. A lease makes it unlikely that two holders work at once; it is the fence
-in the warehouse that keeps a stale holder from writing.
+Pure. Tokens only grow, so a lease is never deleted. A lease makes it unlikely that two holders work at once; it is the
+fence in the warehouse that keeps a stale holder from writing.
 """
 
 from typing import TypeVar
@@ -14,9 +14,10 @@ A = TypeVar("A")
 
 
 class Lease(State, frozen=True):
-    """A lease. ``holder`` is drawn per acquisition, so two threads never share a token.
+    """The lease of a resource.
 
-    ``owner``: the key of the document to which the holder's writes are reported.
+    ``holder``: drawn per acquisition, so two threads never share a token. ``owner``: the key of the document to which
+    the holder's writes are reported.
     """
 
     token: int = 0
@@ -29,14 +30,14 @@ class Lease(State, frozen=True):
 
     @property
     def due(self) -> float | None:
-        """When it expires; None while it is free."""
+        """Return when it expires, None while it is free."""
         return self.until if self.holder is not None else None
 
 
 def acquire(
     holder: str, *, ttl_s: float, now: float, purpose: str = "", owner: str = ""
 ) -> Decision[Lease, int | None]:
-    """Take the lease if it is free or has expired; answer its token, else None."""
+    """Take the lease if it is free or expired; answer its token, else None."""
 
     def decide(lease: Lease | None) -> tuple[Lease, int | None]:
         lease = lease or Lease()
@@ -52,7 +53,7 @@ def acquire(
 
 
 def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[Lease, bool]:
-    """Extend the lease by ``ttl_s`` from now; answer whether it was still ours."""
+    """Extend the lease by ``ttl_s`` from now; answer whether it was ours."""
 
     def decide(lease: Lease | None) -> tuple[Lease, bool]:
         lease = lease or Lease()

@@ -34,7 +34,7 @@ class HeldLease:
         self.on_lost: Callable[[], None] | None = None
 
     def check(self) -> None:
-        """Raise LeaseLost if the lease is no longer ours, or was not renewed in time."""
+        """Raise LeaseLost if the lease is not ours, or was not renewed in time."""
         if self._lost or self._ports.clock.monotonic() >= self._until:
             raise LeaseLost(self.key, self.token)
 
@@ -68,10 +68,10 @@ class Leases:
 
     @contextmanager
     def hold(self, part: Part, *, purpose: str, owner: str = "") -> Iterator[HeldLease | None]:
-        """Hold the lease of a partition during the block, renewing it in the background.
+        """Hold the lease of a partition during the block.
 
-        Yields None if another holder has it. The holder's id is drawn per acquisition, so two threads never share a
-        token.
+        It is renewed in the background. Yields None if another holder has it. The holder's id is drawn per acquisition,
+        so two threads never share a token.
         """
         key, holder = keys.lease_key(self._warehouse, part), self._ports.ids()
         until = self._ports.clock.monotonic() + self._ttl_s

@@ -1,4 +1,7 @@
-"""The writer's checks inside its transaction, on counts and stamps. Pure."""
+"""The writer's checks inside its transaction, on counts and stamps.
+
+Pure: each check is given what was read, and returns or raises.
+"""
 
 from collections.abc import Mapping
 
@@ -46,7 +49,7 @@ def refusal(part: Part, *, fence: Fence | None, token: int, store_id: str) -> Ph
 
 
 def check_staged(staged: Staged, *, table: Table, part: Part) -> None:
-    """Refuse staged rows that must not be written. Raises BadInput."""
+    """Raise BadInput for staged rows that must not be written."""
     where = f"{part.table}/{part.partition}"
     complaints = (
         (staged.outside, f"have another {table.partition} than {part.partition}: select the run's own rows only"),
@@ -61,7 +64,10 @@ def check_staged(staged: Staged, *, table: Table, part: Part) -> None:
 
 
 def check_shrink(*, rows: int, present: int, part: Part, shrink_max: float) -> None:
-    """Refuse a replacement that loses more than ``shrink_max`` of the partition's rows. Raises Partial."""
+    """Raise Partial if a partition would lose more than ``shrink_max``.
+
+    ``shrink_max``: the fraction of its rows that a replacement may lose.
+    """
     if present and (present - rows) / present > shrink_max:
         raise Partial(
             f"{part.table}/{part.partition} would shrink from {present} to {rows} rows, more than {shrink_max:.0%}; "

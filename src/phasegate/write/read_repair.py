@@ -1,4 +1,4 @@
-"""Read repair: reports the real content of inputs that differ from the request.
+"""Read repair: reports inputs that differ from the request.
 
 If a report was lost, a document still has an old stamp, and requests name it. The first worker that finds other content
 in the warehouse reports it to the document, so the loss corrects itself.
@@ -21,7 +21,7 @@ from phasegate.write.reports import TableReporter
 
 
 class ReadRepair:
-    """Compares a request's inputs with the warehouse, and reports each difference."""
+    """Compares a request's inputs with the warehouse, reports differences."""
 
     def __init__(
         self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, tables: TableReporter, propagator: Propagator
@@ -30,7 +30,7 @@ class ReadRepair:
         self._gatekeeper, self._tables, self._propagator = gatekeeper, tables, propagator
 
     def report_to_owners(self, request: Request, step: Step, *, run: Run) -> None:
-        """Report the present content of a request's inputs to the documents they are in.
+        """Report the present content of a request's inputs to their documents.
 
         A window is compared with its ledgers date by date. The run of the request then reads its windows again, if the
         request still stands.

@@ -33,7 +33,7 @@ class Reading:
         return self._run.mode
 
     def read(self, sql: str, params: Params | None = None) -> Sequence[dict[str, object]]:
-        """Return the rows of a SELECT; ``$run_date`` is bound where the text names it.
+        """Return the rows of a SELECT; ``$run_date`` is bound if it is used.
 
         The write that follows commits only if no input was written since the step began.
         Raises LeaseLost once another worker may hold the step's partition: do not catch it.

@@ -1,7 +1,8 @@
-"""Reports the content of a table to its phase: its newest receipt, else a read of its rows.
+"""Reports the content of a table to its phase.
 
-A read of a foreign table is ordered by the document, not by a clock: it counts only if the result accepted before the
-read is still the accepted one. So a slow reader never puts older content over newer content.
+The content is that of the newest receipt, else of a read of the rows. A read of a foreign table is ordered by the
+document, not by a clock: it counts only if the result accepted before the read is still the accepted one. So a slow
+reader never puts older content over newer content.
 """
 
 from phasegate.base.fingerprint import rows_of

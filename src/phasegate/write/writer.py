@@ -131,7 +131,7 @@ class Writer:
         return receipt
 
     def _enter(self, tx: Transaction, work: WriteJob, *, token: int) -> dict[str, Stamp]:
-        """Pass the fence, check that the inputs are the requested ones, return their stamps."""
+        """Pass the fence and check the inputs; return their stamps."""
         if not tx.change_fence(work.part, token=token, store_id=self.store_id):
             raise preconditions.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
         now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
