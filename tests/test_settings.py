@@ -73,17 +73,17 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
         (
             "HEARTBEAT_S",
             "50",
-            "='50': wanted at most half of lease_ttl_s, which is 60: a lease must outlive one lost heartbeat",
+            "='50': wanted at most half of lease_ttl_s, which is 60: a lease must survive one lost heartbeat",
         ),
         ("LOG_LEVEL", "loud", "='loud': wanted all or notable or none"),
         ("STATE", "", "='': wanted a path such as .phasegate"),
-        ("STATE", "a\x00b", "='a\\u0000b': holds a character that cannot be seen; remove it"),
+        ("STATE", "a\x00b", "='a\\u0000b': holds an invisible character; remove it"),
         (
             "WAREHOUSE_NAME",
             "my warehouse",
             "='my warehouse': wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters",
         ),
-        ("STORE", "phasegate.db", "='phasegate.db': this is no URL; write sqlite:///PATH"),
+        ("STORE", "phasegate.db", "='phasegate.db': not a URL; write sqlite:///PATH"),
         (
             "STORE",
             "postgresql://me:secret@host/db",
@@ -138,8 +138,8 @@ def test_an_unknown_variable_is_refused_and_its_value_not_shown() -> None:
             '[phasegate]\nstore = "postgres://u:p@h"\n',
             '2: store = "postgres:…": postgres is not a store of this version; write sqlite:///PATH',
         ),
-        ('state = "x"\n', '1: unknown key "state"; settings stand below [phasegate]'),
-        ("[phasegate]\n[phase_gate]\n", '2: unknown table "phase_gate"; settings stand below [phasegate]'),
+        ('state = "x"\n', '1: unknown key "state"; settings belong below [phasegate]'),
+        ("[phasegate]\n[phase_gate]\n", '2: unknown table "phase_gate"; settings belong below [phasegate]'),
         ("phasegate = 1\n", "1: phasegate: is 1, wanted a table; write [phasegate]"),
         ("[phasegate]\nstate = here\n", '2: not a value; put quotes round text: key = "text" (column 9)'),
     ],
@@ -157,10 +157,10 @@ def test_an_unknown_key_of_the_file_is_refused_with_a_suggestion(file: Path) -> 
 
 def test_a_file_that_cannot_be_read_is_named(file: Path) -> None:
     file.write_bytes(b"\xff\xfe")
-    assert refused({}, file=file) == "phasegate.toml: cannot be read (it is not UTF-8 text); mend or remove the file"
+    assert refused({}, file=file) == "phasegate.toml: cannot be read (it is not UTF-8 text); fix or remove the file"
     file.unlink()
     file.mkdir()
-    assert refused({}, file=file) == "phasegate.toml: cannot be read (Is a directory); mend or remove the file"
+    assert refused({}, file=file) == "phasegate.toml: cannot be read (Is a directory); fix or remove the file"
 
 
 def test_a_bad_argument_is_refused_in_one_line() -> None:

@@ -1,4 +1,4 @@
-"""The Bus: messages that arrive at least once. Pure: a contract and its values."""
+"""The Bus: messages that arrive at least once. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from phasegate.store import Body
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a bus carries. The id is the sender's and the same at every sending."""
+    """A message of a bus; its sender uses the same id at every sending."""
 
     id: str
     topic: str
@@ -18,7 +18,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message handed out; ``handle`` is the bus's own, ``tries`` counts deliveries of it (1: the first)."""
+    """A message as it was received.
+
+    ``handle`` is for the bus only. ``tries``: the number of this delivery, from 1.
+    """
 
     message: Message
     handle: object
@@ -26,32 +29,42 @@ class Delivery:
 
 
 class Bus(Protocol):
-    """At-least-once messages. Late, twice, out of order: all allowed."""
+    """Messages that arrive at least once, maybe late, twice or out of order."""
 
     def publish(self, message: Message, /) -> None:
-        """Hand the message over. On any error it may or may not be delivered: publish it again, same id."""
+        """Send a message.
+
+        After any error it may or may not be delivered: publish it again, with the same id.
+        """
         ...
 
     def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
-        """Return up to ``limit`` messages, hidden from others for the bus's visibility time; do not wait."""
+        """Return up to ``limit`` messages, without waiting.
+
+        They are hidden from other receivers for the bus's visibility time.
+        """
         ...
 
     def ack(self, delivery: Delivery, /) -> None:
-        """Forget a message that was handled. Acknowledging twice, or too late, is no error."""
+        """Remove a handled message; doing so twice, or too late, is no error."""
         ...
 
     def postpone(self, delivery: Delivery, /, *, delay_s: float) -> None:
-        """Give a message back, to be delivered again after ``delay_s``."""
+        """Return a message to the bus, to be delivered after ``delay_s``."""
         ...
 
     def wait(self, timeout_s: float, /) -> bool:
-        """Wait until something may have been published, or until the time is over; return which."""
+        """Wait for a message for at most ``timeout_s``.
+
+        Return True if one may have been published, False at the timeout.
+        """
         ...
 
     def next_due(self, *, topics: Sequence[str] | None = None) -> float | None:
-        """Return when the next message can be received (epoch seconds), or None when the bus is empty.
+        """Return when the next message can be received (epoch seconds), or None.
 
-        With ``topics``, of these only: a worker that waits for messages which nobody takes would never wait at all.
+        ``topics``: only messages of these count. A worker must name its own: one due message of another topic, which
+        it does not receive, would keep it from ever waiting.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The Channel: a place that incidents are sent to. Pure: a contract and the values it speaks in."""
+"""The Channel: a place that messages about incidents are sent to. Pure."""
 
 from collections.abc import Mapping
 from typing import Literal, Protocol
@@ -11,9 +11,10 @@ NoteKind = Literal["opened", "escalated", "resolved", "digest", "test"]
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. ``id`` is the same at every sending of it, ``incident`` the key that groups an incident's messages.
+    """One message.
 
-    Times are epoch seconds; ``timezone`` says how to tell them. ``lines``: what was found, or a digest's entries.
+    ``id``: the same at every sending. ``incident``: the same for all messages about one incident. Times are epoch
+    seconds, to be shown in ``timezone``. ``lines``: the findings, or a digest's entries.
     """
 
     id: str
@@ -35,9 +36,10 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a message: ``error`` is empty when it arrived. ``ref``: the channel's own name for it.
+    """The outcome of sending a message.
 
-    ``retry_after_s``: how long the channel asks to be left alone.
+    ``error``: empty if it arrived. ``ref``: the channel's id of it. ``retry_after_s``: how long the channel asks to
+    wait before the next try.
     """
 
     ref: str = ""
@@ -49,19 +51,20 @@ PingKind = Literal["start", "success", "fail"]
 
 
 class Channel(Protocol):
-    """A place where people, or their tools, are told of what is wrong."""
+    """A place where people, or their tools, read about incidents."""
 
     def send(self, note: Note, /, *, ref: str) -> Reply:
-        """Send one message, once, within a bounded time. ``ref``: its name for the incident's first one, if known.
+        """Send one message, once, within a bounded time.
 
-        A refusal, and an answer that did not come, is a reply with an error, which holds no secret.
+        ``ref``: the channel's id of the incident's first message, if known. A refusal or a missing answer is a reply
+        with an error, which holds no secret.
         """
         ...
 
 
 class Pinger(Protocol):
-    """A dead-man switch: a service outside that raises an alarm when it hears nothing."""
+    """A dead-man switch: an outside service that alarms when pings stop."""
 
     def ping(self, what: PingKind, /) -> Reply:
-        """Tell it that an evaluation began, ended well, or could not be brought to its end."""
+        """Report that an evaluation began, succeeded or failed."""
         ...

@@ -1,11 +1,11 @@
-"""Every error answers one question, what should the caller do now.
+"""The errors of this package; each says what the caller should do now.
 
-The base class carries the sentence; subclasses exist only where a caller acts differently.
+The text is the base class's; subclasses exist only where a caller acts differently.
 """
 
 
 class PhasegateError(Exception):
-    """Base of all errors raised on purpose by this package; the text names the place and the mend."""
+    """Base of this package's errors; the text names the place and the fix."""
 
 
 class Conflict(PhasegateError):
@@ -25,11 +25,11 @@ class Contended(PhasegateError):
 
 
 class Unavailable(PhasegateError):
-    """A store, bus or warehouse cannot be used now: mend what the text names, then try again."""
+    """A store, bus or warehouse cannot be used: fix what is named, then retry."""
 
 
 class BadDocument(PhasegateError):
-    """A stored document cannot be understood; it is left as it is, never overwritten."""
+    """A stored document cannot be read; it is never overwritten."""
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__(f"document {key}: {why}")
@@ -37,11 +37,11 @@ class BadDocument(PhasegateError):
 
 
 class BadInput(PhasegateError):
-    """A plan, message, argument or row is wrong: the text names where and how to mend it."""
+    """A plan, message, argument or row is wrong: the text names place and fix."""
 
 
 class NotFound(PhasegateError):
-    """The run, step or phase asked for does not exist: the text names what does."""
+    """A run, step or phase does not exist: the text names those that do."""
 
 
 class Fenced(PhasegateError):
@@ -53,7 +53,7 @@ class Fenced(PhasegateError):
 
 
 class ForeignStore(PhasegateError):
-    """The warehouse was fenced by another store than this one: refuse, until somebody adopts it."""
+    """The warehouse is fenced by another store: refuse writes until adoption."""
 
     def __init__(self, resource: str, *, found: str) -> None:
         super().__init__(f"{resource} {found}; if the other store is gone for good, run: phasegate adopt")
@@ -61,7 +61,7 @@ class ForeignStore(PhasegateError):
 
 
 def words(error: BaseException, /) -> str:
-    """Return an error as one line: our own say all there is to say, others also what they are.
+    """Return an error as one line, with its type unless it is our own.
 
     >>> words(BadInput("no such date")), words(KeyError("rows"))
     ('no such date', "KeyError: 'rows'")
@@ -70,26 +70,32 @@ def words(error: BaseException, /) -> str:
 
 
 class LeaseLost(PhasegateError):
-    """The lease ran out or was taken while working: stop, the document will ask again."""
+    """The lease expired or was taken: stop; the work will be requested again."""
 
     def __init__(self, key: str, token: int) -> None:
         super().__init__(
-            f"lease {key} with token {token} is no longer ours; stop this work, it will be asked for again"
+            f"lease {key} with token {token} is no longer ours; stop this work, it will be requested again"
         )
         self.key, self.token = key, token
 
 
 class Busy(PhasegateError):
-    """Somebody else holds it: not a success and not a failure; let the message be delivered again."""
+    """Another process holds it: let the message be delivered again.
+
+    It is neither a success nor a failure.
+    """
 
 
 class InputsChanged(PhasegateError):
-    """The inputs are no longer those of the request: nothing was written; the document will ask again."""
+    """The inputs are not those of the request any more: nothing was written.
+
+    The work will be requested again.
+    """
 
 
 class Partial(PhasegateError):
-    """A step found less than it needs, or would lose rows it should keep: nothing was written."""
+    """A step found too little, or would lose rows: nothing was written."""
 
 
 class Transient(PhasegateError):
-    """A step failed in a way that may pass: it is tried again, bounded times."""
+    """A step failed for a reason that may pass: it is retried, bounded times."""

@@ -1,21 +1,21 @@
-"""Where events go. Data goes to standard output, talk to standard error: events are talk."""
+"""Observers of events: to standard error through structlog, or counted."""
 
 import sys
 from collections.abc import Mapping
 from typing import Literal
 
-QUIET = frozenset({"decided", "sent", "served", "writing", "written", "mended"})
+QUIET = frozenset({"decided", "sent", "served", "writing", "written", "fixed"})
 Level = Literal["all", "notable", "none"]
 
 
 class LogObserver:
-    """Writes events to standard error through structlog: readable on a terminal, JSON elsewhere.
+    """Writes events to standard error, as text on a terminal, else as JSON.
 
-    ``notable`` leaves out the events of ordinary work.
+    ``level`` "notable" leaves out the events of ordinary work.
     """
 
     def __init__(self, *, level: Level = "notable", json: bool | None = None) -> None:
-        import structlog  # heavy; only a process that logs pays for it
+        import structlog  # slow to import; only a process that logs pays for it
 
         self._level = level
         plain = sys.stderr.isatty() if json is None else not json
@@ -26,7 +26,7 @@ class LogObserver:
         )
 
     def event(self, name: str, /, **fields: object) -> None:
-        """Report one event. Never raises."""
+        """Report one event; never raise."""
         if self._level == "none" or (self._level == "notable" and name in QUIET):
             return
         try:
@@ -36,7 +36,7 @@ class LogObserver:
 
 
 class CountingObserver:
-    """Counts events by name, and passes them on: what summaries and tests read."""
+    """Counts events by name, for summaries and tests, and passes them on."""
 
     def __init__(self, inner: LogObserver | None = None) -> None:
         self.counts: dict[str, int] = {}

@@ -1,6 +1,7 @@
-"""The interfaces to the world outside: Store, Bus, Warehouse, Clock, Observer; Channel and Pinger for alerts.
+"""The ports: store, bus, warehouse, clock, observer, background, ids.
 
-Adapters are dumb: none of them calls back, retries, or knows what a phase is.
+The contracts of store, bus and warehouse are in modules of their own, as are those of alert channels. No adapter calls
+back, retries, or depends on what a phase is.
 """
 
 from collections.abc import Callable
@@ -32,21 +33,24 @@ class Observer(Protocol):
     """Where events go: logs, metrics, traces."""
 
     def event(self, name: str, /, **fields: object) -> None:
-        """Report one thing that happened. Never raises."""
+        """Report one event; never raise."""
         ...
 
 
 class Background(Protocol):
-    """Runs a function again and again beside the caller: the heartbeat's engine."""
+    """Calls a function repeatedly beside the caller, as for heartbeats."""
 
     def every(self, seconds: float, tick: Callable[[], bool], /) -> Callable[[], None]:
-        """Call ``tick`` every ``seconds`` until it answers False; return a function that stops it."""
+        """Call ``tick`` every ``seconds``; return a function that stops it.
+
+        It also stops when ``tick`` returns False.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPorts:
-    """The two that reading documents takes."""
+    """The two adapters that reading documents takes."""
 
     store: Store
     clock: Clock

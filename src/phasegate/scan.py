@@ -1,4 +1,4 @@
-"""Reads more documents than one page holds: the one loop over pages of each kind. It decides nothing."""
+"""Reads any number of documents, page by page."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,9 @@ PAGE = 500
 def scanned(
     store: Store, prefix: str, /, *, after: str = "", until: str | None = None, page: int = PAGE
 ) -> Iterator[Doc]:  # fmt: skip
-    """Give the documents whose key begins with ``prefix``, by key: those after ``after`` and before ``until``.
+    """Yield the documents with ``after < key < until`` and a prefix, by key.
 
-    The next page is read when this one was used up.
+    The next page is read when the last one is used up.
     """
     while docs := store.scan(prefix, after=after, until=until, limit=page):
         yield from docs
@@ -20,7 +20,7 @@ def scanned(
 
 
 def due(store: Store, now: float, /, *, prefix: str, page: int = PAGE) -> Iterator[Doc]:
-    """Give the documents that were due by ``now``, the longest due first."""
+    """Yield the documents that were due by ``now``, the longest due first."""
     after: tuple[float, str] | None = None
     while docs := store.due(now, prefix=prefix, after=after, limit=page):
         yield from docs

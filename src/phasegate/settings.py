@@ -1,7 +1,7 @@
-"""Where Phasegate keeps things and how patient it is: from phasegate.toml, the environment, and arguments.
+"""The settings, from phasegate.toml, the environment and arguments.
 
-Later ones win. It refuses what it does not understand, in one line that names the source of the value and the mend;
-of a URL that may hold a password it shows the scheme only.
+Later ones win. An unknown or wrong value is refused in one line that names its source and the fix; of a URL that may
+hold a password only the scheme is shown.
 """
 
 import re
@@ -15,9 +15,9 @@ from phasegate.errors import BadInput
 from phasegate.plan.toml_lines import Toml, parse, spell, suggest
 
 PREFIX = "PHASEGATE_"
-# What `phasegate begin … -- COMMAND` tells its command, which may well connect itself.
-TOLD_TO_COMMANDS = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
-# Secrets of the channels that alerts go to, by the names that the plan gives them: no settings, and never shown.
+# Set by `phasegate begin … -- COMMAND` for its command, which may use Phasegate itself.
+COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
+# Secrets of alert channels, by their names in the plan: no settings, and never shown.
 ALERTS_PREFIX = "PHASEGATE_ALERTS_"
 TABLE = "phasegate"
 STATE = "STATE"
@@ -28,7 +28,10 @@ LogLevel = Literal["all", "notable", "none"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be set: ``low`` and ``high`` bound a number, ``choices`` are the words allowed."""
+    """One setting and its allowed values.
+
+    ``low`` and ``high`` bound a number; ``choices`` are the allowed words.
+    """
 
     name: str
     type: Literal["URL", "path", "name", "seconds", "milliseconds", "word"]
@@ -47,9 +50,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(name="state", type="path", default=".phasegate",
-            meaning="Directory of everything that Phasegate keeps on this machine."),
+            meaning="Directory of everything that Phasegate stores on this machine."),
     Setting(name="store", type="URL", default="sqlite:///STATE/phasegate.db", form="sqlite:///PATH",
-            meaning="Where the documents are kept."),
+            meaning="Where the documents are stored."),
     Setting(name="bus", type="URL", default="local:", form="local:",
             meaning="What carries the messages: `local:` is the store itself."),
     Setting(name="warehouse", type="URL", default="duckdb:///STATE/warehouse.duckdb", form="duckdb:///PATH",
@@ -59,15 +62,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="plan", type="path", default="plan.toml",
             meaning="File of the plan; SQL files are found from its folder."),
     Setting(name="lease_ttl_s", type="seconds", default=60.0, low=1, high=3600,
-            meaning="A lease that is not renewed for this long may be taken by somebody else."),
+            meaning="A lease that is not renewed for this long expires: another process may take it."),
     Setting(name="heartbeat_s", type="seconds", default=None, low=0.1, high=1800,
             meaning="How often a lease is renewed; at most half of `lease_ttl_s`. Default: a quarter of it."),
     Setting(name="poll_s", type="seconds", default=1.0, low=0.01, high=60,
-            meaning="How often an idle worker looks for messages when no wake-up comes."),
+            meaning="How often an idle worker checks for messages when no wake-up comes."),
     Setting(name="visibility_s", type="seconds", default=60.0, low=1, high=43200,
-            meaning="A message that was handed out and not acknowledged is handed out again after this long."),
+            meaning="A message that was received and not acknowledged is delivered again after this long."),
     Setting(name="hold_ms", type="milliseconds", default=500.0, low=0, high=60000,
-            meaning="How long the warehouse file stays open for further work before another process may have it."),
+            meaning="How long the warehouse file stays open for further work before another process may open it."),
     Setting(name="lock_timeout_s", type="seconds", default=30.0, low=0.1, high=600,
             meaning="How long to wait for a file that another process holds."),
     Setting(name="log_format", type="word", default="auto", choices=("auto", "text", "json"),
@@ -82,7 +85,10 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings, checked. ``STATE`` in URLs is replaced; relative paths start at the working directory."""
+    """All settings, checked.
+
+    ``STATE`` in URLs is replaced; relative paths are relative to the working directory.
+    """
 
     state: Path
     store: str
@@ -111,7 +117,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingValue(msgspec.Struct, frozen=True):
-    """A value, and where it comes from: a variable, an argument, or ``file:line: key`` of a TOML file."""
+    """A value and its source.
+
+    The source is a variable, an argument, or ``file:line: key`` of a TOML file.
+    """
 
     value: object
     source: str
@@ -131,9 +140,10 @@ class SettingValue(msgspec.Struct, frozen=True):
 def load_settings(
     environ: Mapping[str, str], *, file: Path | None = None, overrides: Mapping[str, object] | None = None
 ) -> Settings:
-    """Return the settings: defaults, then ``file`` if it exists, then ``environ``, then ``overrides``.
+    """Return the settings from file, environment and overrides.
 
-    An override of None is not given. Raises BadInput in one line.
+    Each replaces values of the one before, and the defaults; the file may be missing, and an override of None counts
+    as not given. Raises BadInput in one line.
 
     >>> load_settings({"PHASEGATE_STATE": "/var/lib/pg"}).store
     'sqlite:////var/lib/pg/phasegate.db'
@@ -144,7 +154,7 @@ def load_settings(
     if values["heartbeat_s"] is None:
         values["heartbeat_s"] = ttl_s / HEARTBEATS_PER_TTL
     elif cast(float, values["heartbeat_s"]) > ttl_s / 2:
-        wanted = f"wanted at most half of lease_ttl_s, which is {ttl_s:g}: a lease must outlive one lost heartbeat"
+        wanted = f"wanted at most half of lease_ttl_s, which is {ttl_s:g}: a lease must survive one lost heartbeat"
         raise given["heartbeat_s"].error(_BY_NAME["heartbeat_s"], wanted)
     state = str(values["state"])
     for name in ("store", "warehouse"):
@@ -153,7 +163,9 @@ def load_settings(
 
 
 def alert_secrets(environ: Mapping[str, str], /) -> dict[str, str]:
-    """Return what ``PHASEGATE_ALERTS_NAME`` says of each channel, by its name in lower case; empty ones say nothing.
+    """Return the value of each ``PHASEGATE_ALERTS_NAME`` that is not empty.
+
+    By NAME in lower case: the channels' secrets.
 
     >>> alert_secrets({"PHASEGATE_ALERTS_OPS": "https://example.org/hook", "PHASEGATE_STATE": "x"})
     {'ops': 'https://example.org/hook'}
@@ -164,7 +176,9 @@ def alert_secrets(environ: Mapping[str, str], /) -> dict[str, str]:
 
 
 def path_of(url: str, /) -> Path:
-    """Return the file that a URL names: three slashes begin a relative path, four an absolute one.
+    """Return the file that a URL names.
+
+    Three slashes begin a relative path, four an absolute one.
 
     >>> path_of("sqlite:///a/b.db"), path_of("duckdb:////a/b.duckdb")
     (PosixPath('a/b.db'), PosixPath('/a/b.duckdb'))
@@ -173,7 +187,7 @@ def path_of(url: str, /) -> Path:
 
 
 def _from_file(file: Path | None) -> dict[str, SettingValue]:
-    """Return what the file says; nothing if there is none."""
+    """Return the values of the file; {} if there is none."""
     if file is None:
         return {}
     try:
@@ -182,11 +196,11 @@ def _from_file(file: Path | None) -> dict[str, SettingValue]:
         return {}
     except (OSError, UnicodeDecodeError) as e:
         why = (e.strerror if isinstance(e, OSError) else None) or "it is not UTF-8 text"
-        raise BadInput(f"{file.name}: cannot be read ({why}); mend or remove the file") from None
+        raise BadInput(f"{file.name}: cannot be read ({why}); fix or remove the file") from None
     toml = parse(text, name=file.name)
     for key in toml.body:
         if key != TABLE:
-            raise toml.error((), f"unknown {_kind(toml, key)} {spell(key)}; settings stand below [{TABLE}]", at=(key,))
+            raise toml.error((), f"unknown {_kind(toml, key)} {spell(key)}; settings belong below [{TABLE}]", at=(key,))
     table = toml.body.get(TABLE, {})
     if not isinstance(table, dict):
         raise toml.error((TABLE,), f"is {spell(table)}, wanted a table; write [{TABLE}]")
@@ -204,13 +218,16 @@ def _kind(toml: Toml, key: str) -> str:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
-    """Return what the variables say; the value of an unknown one is not shown."""
+    """Return the values of the variables.
+
+    An unknown variable is refused without its value.
+    """
     known = {setting.variable: setting for setting in SETTINGS}
     found = {}
     for variable, value in environ.items():
         if not variable.startswith(PREFIX):
             continue
-        if variable in TOLD_TO_COMMANDS or variable.startswith(ALERTS_PREFIX):
+        if variable in COMMAND_VARIABLES or variable.startswith(ALERTS_PREFIX):
             continue
         if variable not in known:
             raise BadInput(f"{variable}: unknown variable{suggest(variable, known=known)}")
@@ -219,7 +236,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
 
 
 def _from_arguments(overrides: Mapping[str, object]) -> dict[str, SettingValue]:
-    """Return what the caller says."""
+    """Return the values of the caller's arguments."""
     for name in overrides:
         if name not in _BY_NAME:
             raise BadInput(f"argument {name}: unknown setting{suggest(name, known=_BY_NAME)}")
@@ -241,7 +258,7 @@ def _value(setting: Setting, given: SettingValue) -> object:
     elif setting.type == "name" and not _NAME.fullmatch(value):
         raise given.error(setting, "wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters")
     elif not value.isprintable():
-        raise given.error(setting, "holds a character that cannot be seen; remove it")
+        raise given.error(setting, "holds an invisible character; remove it")
     return value
 
 
@@ -262,11 +279,11 @@ def _number(setting: Setting, given: SettingValue) -> float:
 
 
 def _check_url(setting: Setting, given: SettingValue, *, url: str) -> None:
-    """Refuse what no adapter of this version understands."""
+    """Refuse a URL that no adapter of this version supports."""
     found = _URL.fullmatch(url)
     scheme = setting.form.partition(":")[0]
     if found is None:
-        raise given.error(setting, f"this is no URL; write {setting.form}")
+        raise given.error(setting, f"not a URL; write {setting.form}")
     if found[1] != scheme:
         raise given.error(setting, f"{found[1]} is not a {setting.name} of this version; write {setting.form}")
     if scheme == "local":
@@ -281,7 +298,7 @@ def _check_url(setting: Setting, given: SettingValue, *, url: str) -> None:
 
 
 def _without_secrets(url: str) -> str:
-    """Return as much of a URL as may be shown: all of a file's, of others the scheme."""
+    """Return the part of a URL that may be shown: of all but files the scheme."""
     found = _URL.fullmatch(url)
     if found is None or ("@" not in url and found[1] in ("sqlite", "duckdb", "local")):
         return url

@@ -1,4 +1,4 @@
-"""The Store: versioned JSON documents with compare-and-set. Pure: a contract and its values."""
+"""The Store: versioned JSON documents with compare-and-set. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ Body = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Doc:
-    """One stored document. ``version`` is opaque; ``due`` (epoch seconds) is when somebody must look again."""
+    """One stored document.
+
+    ``version`` is opaque. ``due`` (epoch seconds): when the document must be processed again; None: never.
+    """
 
     key: str
     version: str
@@ -25,28 +28,35 @@ class Store(Protocol):
         ...
 
     def write(self, key: str, body: Body, /, *, due: float | None, expect: str | None) -> str:
-        """Store the body if ``expect`` is still the newest version (None: must not exist); return the new version.
+        """Store the body if ``expect`` is the newest version; return the new one.
 
-        Raises Conflict if it is not, Ambiguous when nobody can tell, Unavailable when the store cannot be used.
+        ``expect`` None: the document must not exist. Raises Conflict if that does not hold, Ambiguous if it is unknown
+        whether the write happened, Unavailable if the store cannot be used.
         """
         ...
 
     def delete(self, key: str, /, *, expect: str) -> None:
-        """Remove the document if ``expect`` is still its version; raises as write does."""
+        """Remove the document if ``expect`` is its version; raise as ``write``."""
         ...
 
     def scan(self, prefix: str, /, *, after: str = "", until: str | None = None, limit: int = 100) -> Sequence[Doc]:
-        """Return up to ``limit`` documents whose key starts with ``prefix``, ``after < key < until``, in key order."""
+        """Return up to ``limit`` documents with this prefix, in key order.
+
+        Only those with ``after < key < until``.
+        """
         ...
 
     def due(
         self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
     ) -> Sequence[Doc]:
-        """Return documents with ``due <= now``, in order of (due, key), those beyond ``after`` only."""
+        """Return up to ``limit`` documents with ``due <= now``.
+
+        They are in order of (due, key), only those beyond ``after``.
+        """
         ...
 
     def next_due(self, *, prefix: str = "") -> float | None:
-        """Return the earliest ``due`` of all documents with this prefix, or None when nothing is due ever."""
+        """Return the earliest ``due`` of documents with this prefix, or None."""
         ...
 
     def close(self) -> None:

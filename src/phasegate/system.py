@@ -1,4 +1,4 @@
-"""The real clock, real threads, real ids, the disk: the only place that asks the machine for time or randomness."""
+"""The machine's clock, threads, random ids and disk."""
 
 import os
 import threading
@@ -27,9 +27,9 @@ class SystemClock:
 
 
 class SkippingClock:
-    """A clock for replays: ``sleep`` moves it on at once, so nothing waits. Safe, since no promise rests on clocks.
+    """A clock for replays: ``sleep`` moves it on at once, so nothing waits.
 
-    It starts at ``start`` (epoch seconds), or at the real time.
+    This is safe, since no promise rests on clocks. It starts at ``start`` (epoch seconds), or at the real time.
     """
 
     def __init__(self, start: float | None = None) -> None:
@@ -51,18 +51,21 @@ class SkippingClock:
             self._ahead += max(0.0, seconds - 0.001)
 
     def skip_to(self, moment: float) -> None:
-        """Move the clock on to a moment, if that lies ahead."""
+        """Move the clock on to a moment, if that is ahead."""
         with self._lock:
             self._ahead += max(0.0, moment - self.now())
 
 
 def new_id() -> str:
-    """Return an id that nobody else draws: 96 random bits in hex."""
+    """Return a unique id: 96 random bits in hex."""
     return os.urandom(12).hex()
 
 
 def disk_of(path: Path) -> Disk:
-    """Return how much room the file system of a directory has. Raises OSError when it cannot be asked."""
+    """Return the free and total bytes of a directory's file system.
+
+    Raises OSError if they cannot be read.
+    """
     import shutil  # with its compressors it takes longer than the rest of this module
 
     usage = shutil.disk_usage(path)
@@ -70,28 +73,31 @@ def disk_of(path: Path) -> Disk:
 
 
 class ThreadBackground:
-    """One daemon thread per repeated call; it ends with its stop function, or when ``tick`` answers False."""
+    """Runs each repeated call in a daemon thread of its own."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
 
     def every(self, seconds: float, tick: Callable[[], bool], /) -> Callable[[], None]:
-        """Call ``tick`` every ``seconds`` of real time until it answers False; return a function that stops it."""
-        over = threading.Event()
+        """Call ``tick`` every ``seconds`` of real time.
+
+        It ends when ``tick`` returns False, or by the function that this returns.
+        """
+        stopped = threading.Event()
 
         def run() -> None:
-            while not over.wait(seconds):
+            while not stopped.wait(seconds):
                 try:
                     if not tick():
                         return
-                except Exception as e:  # noqa: BLE001  a heartbeat goes on; it is told
+                except Exception as e:  # noqa: BLE001  a heartbeat goes on; the error is reported
                     self._observer.event("background failed", error=f"{type(e).__name__}: {e}")
 
         thread = threading.Thread(target=run, name="phasegate-heartbeat", daemon=True)
         thread.start()
 
         def stop() -> None:
-            over.set()
+            stopped.set()
             thread.join()
 
         return stop

@@ -1,4 +1,4 @@
-"""The Warehouse: tables with snapshot-isolated transactions. Pure: a contract and its values."""
+"""The Warehouse: tables with snapshot-isolated transactions. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,56 +21,71 @@ class Reader(Protocol):
         ...
 
     def receipts(self, parts: Iterable[Part], /) -> dict[Part, Receipt]:
-        """Return the newest receipt (highest token) of each partition that has one."""
+        """Return the newest receipt (highest token) of each partition with one."""
         ...
 
     def receipts_between(self, table: str, /, *, first: str, last: str) -> dict[str, Receipt]:
-        """Return the newest receipt (highest token, then latest) of each partition that has one, by partition.
+        """Return the newest receipt of each partition of a span that has one.
 
-        Of those with ``first <= partition <= last``, compared as texts.
+        The newest has the highest token, then is the latest. By partition, with ``first <= partition <= last``
+        compared as text.
         """
         ...
 
     def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
-        """Return the stamps of what ``receipts_between`` returns, and nothing else of them: a window needs no more."""
+        """Return only the stamps of the receipts of ``receipts_between``."""
         ...
 
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
-        """Return the fingerprint of a partition's rows now (None: of the whole table); see base.fingerprint."""
+        """Return the fingerprint of a partition's rows (None: of all rows).
+
+        See base.fingerprint.
+        """
         ...
 
     def fingerprints(self, table: Table, /, *, first: str, last: str) -> dict[str, str]:
-        """Return what ``fingerprint`` says of each partition that has rows, by partition; {} for a missing table.
+        """Return the ``fingerprint`` of each partition of a span that has rows.
 
-        Of those with ``first <= partition <= last``, compared as texts.
+        By partition, with ``first <= partition <= last`` compared as text; {} for a missing table.
         """
         ...
 
     def repeats(
         self, table: Table, /, *, first: str, last: str, key: Sequence[str] | None = None
     ) -> dict[str, Repeats]:
-        """Return the partitions that have more rows than keys, by partition; {} for a missing table.
+        """Return the partitions of a span that have more rows than keys.
 
-        Of those with ``first <= partition <= last``, compared as texts. ``key``: other columns than the table's own.
+        By partition, with ``first <= partition <= last`` compared as text; {} for a missing table. ``key``: columns to
+        use in place of the table's key.
         """
         ...
 
     def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
-        """Return the fence rows of all tables with ``first <= partition <= last``, compared as texts."""
+        """Return the fence rows of all tables for a span of partitions.
+
+        These have ``first <= partition <= last`` compared as text.
+        """
         ...
 
     def count(self, table: Table, /, *, partition: str | None) -> int:
-        """Return the number of rows of a partition (None: of the whole table); 0 for a missing table."""
+        """Return the number of rows of a partition (None: of the whole table).
+
+        0 for a missing table.
+        """
         ...
 
 
 class Transaction(Reader, Protocol):
-    """One snapshot-isolated transaction that also writes. The writer calls the verbs in a fixed order."""
+    """A snapshot-isolated transaction that also writes.
+
+    The writer calls its methods in a fixed order.
+    """
 
     def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
-        """Set the fence row to ``token`` if it is not higher and of this store; always a real change of the row.
+        """Set the fence row to ``token``; return whether a row was changed.
 
-        Return False when no row was changed.
+        It is set only if its token is not higher and its store is this one. It is always a real change of the row, so
+        that two transactions that set it conflict.
         """
         ...
 
@@ -79,19 +94,28 @@ class Transaction(Reader, Protocol):
         ...
 
     def stage_query(self, table: Table, sql: str, params: Params, /) -> None:
-        """Put the rows of a SELECT into a staging table of this transaction's own."""
+        """Put the rows of a SELECT into this transaction's staging table."""
         ...
 
     def stage_rows(self, table: Table, rows: Sequence[Row], /) -> None:
-        """Put given rows into a staging table of this transaction's own, cast to the table's column types."""
+        """Put given rows into this transaction's staging table.
+
+        Values are cast to the table's column types.
+        """
         ...
 
     def inspect(self, table: Table, /, *, partition: str, version_max: float) -> Staged:
-        """Count what the writer must judge over the staged rows, whose floats are rounded to the table's scale."""
+        """Count what the writer checks in the staged rows.
+
+        Their floats are rounded to the table's scale.
+        """
         ...
 
     def deduplicate(self, table: Table, /) -> int:
-        """Keep one staged row per key: the newest version, ties broken by content; return how many were removed."""
+        """Keep one staged row per key; return how many were removed.
+
+        It is the one with the newest version; content breaks ties.
+        """
         ...
 
     def replace(self, table: Table, /, *, partition: str, token: int) -> Changes:
@@ -99,7 +123,10 @@ class Transaction(Reader, Protocol):
         ...
 
     def merge(self, table: Table, /, *, partition: str, token: int) -> Changes:
-        """Insert or update by key where (version, token) is not older; honour tombstones; count the changes."""
+        """Insert or update by key where (version, token) is not older.
+
+        Tombstones are honoured. Return the counts of changes.
+        """
         ...
 
     def put_receipt(self, receipt: Receipt, /) -> None:
@@ -107,7 +134,7 @@ class Transaction(Reader, Protocol):
         ...
 
     def interrupt(self) -> None:
-        """Stop a running statement, from another thread; the transaction then fails."""
+        """Stop a running statement, from another thread; the transaction fails."""
         ...
 
 
@@ -117,21 +144,22 @@ class Warehouse(Protocol):
     def prepare(
         self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
     ) -> None:
-        """Create what a write needs beforehand, if absent: schema, system tables, the fence row, the table itself.
+        """Create what a write needs, where it is absent.
 
-        The table's shape is that of ``table.columns``, else that of ``sql``.
+        That is the schema, the system tables, the fence row and the table itself, with the columns of
+        ``table.columns``, else of ``sql``.
         """
         ...
 
     def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
-        """Create a table that will be read, empty, if it is absent. One that is there stays as it is."""
+        """Create a table that will be read, empty, if it is absent."""
         ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction; leaving the block commits, an exception rolls back.
 
-        Raises Conflict (another transaction changed the same rows), Ambiguous (the commit went unanswered),
-        Unavailable (the warehouse cannot be opened).
+        Raises Conflict (another transaction changed the same rows), Ambiguous (it is unknown whether the commit
+        happened), Unavailable (the warehouse cannot be opened).
         """
         ...
 
@@ -144,9 +172,9 @@ class Warehouse(Protocol):
         ...
 
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
-        """Write our store id into the fence rows (None: all); return the token of each."""
+        """Write this store's id into fence rows (None: all); return their tokens."""
         ...
 
     def close(self) -> None:
-        """Release files and connections; using the warehouse again opens it again."""
+        """Release files and connections; the next use opens them again."""
         ...

@@ -35,7 +35,7 @@ class Story:
         self.told: list[tuple[str, str]] = []
         self.incident: Incident | None = None
 
-    def sight(self, now: float, held_until: float | None = None) -> Context:
+    def context(self, now: float, held_until: float | None = None) -> Context:
         return Context(checks=self.checks, policy=self.policy, now=now, held_until=held_until)
 
     def evaluate(self, *outcomes: CheckResult, at: float, now: float | None = None, held: float | None = None) -> str:
@@ -43,19 +43,21 @@ class Story:
         current = [o for o in outcomes if not incidents.is_late(o.check, started=at, checks=self.checks)]
         for group in grouped(current):
             if group.cause == "c":
-                self.incident, answer = incidents.found(group, started=at, sight=self.sight(now, held))(self.incident)
+                self.incident, answer = incidents.found(group, started=at, context=self.context(now, held))(
+                    self.incident
+                )
         self.checks = incidents.evaluated(current, started=at, over=self.checks)
-        self.incident, _ = incidents.looked(self.sight(now, held))(self.incident)
+        self.incident, _ = incidents.updated(self.context(now, held))(self.incident)
         self.tell(now, held)
         return answer
 
     def tell(self, now: float, held: float | None = None) -> None:
         for rule in self.policy.channels:
-            take = incidents.claim(rule.name, attempt=f"{now}", sight=self.sight(now, held))
+            take = incidents.claim(rule.name, attempt=f"{now}", context=self.context(now, held))
             self.incident, what = take(self.incident)
             if what:
                 self.told.append((rule.name, what))
-                done = incidents.answered(rule.name, what, attempt=f"{now}", sight=self.sight(now, held))
+                done = incidents.answered(rule.name, what, attempt=f"{now}", context=self.context(now, held))
                 self.incident, _ = done(self.incident)
 
     @property
@@ -128,7 +130,7 @@ def test_an_older_evaluation_that_arrives_late_changes_nothing() -> None:
     story.evaluate(seen(finding()), at=350.0, now=410.0)
     assert the(story) == resolved
     # nor where the newer ones became known only after it was looked up whether there are any
-    late, _ = incidents.found(grouped([seen(finding())])[0], started=250.0, sight=Story().sight(420.0))(resolved)
+    late, _ = incidents.found(grouped([seen(finding())])[0], started=250.0, context=Story().context(420.0))(resolved)
     assert late == resolved
 
 
@@ -136,7 +138,7 @@ def test_an_opening_that_a_newer_evaluation_has_overtaken_is_told_to_nobody() ->
     story = Story()
     story.evaluate(seen(), at=200.0)
     group = grouped([seen(finding())])[0]
-    story.incident, _ = incidents.found(group, started=100.0, sight=Story().sight(201.0))(None)
+    story.incident, _ = incidents.found(group, started=100.0, context=Story().context(201.0))(None)
     story.tell(202.0)
     story.evaluate(seen(), at=300.0)
     assert the(story).state == "resolved"
@@ -156,8 +158,8 @@ def test_a_channel_that_was_not_told_of_the_end_is_not_told_of_the_new_beginning
     story = open_one()
     story.evaluate(seen(), at=200.0)
     story.checks = incidents.evaluated([seen()], started=300.0, over=story.checks)
-    story.incident, state = incidents.looked(story.sight(300.0))(story.incident)
-    assert (state, the(story).posts["ops"].pending) == ("resolved", "resolved")
+    story.incident, state = incidents.updated(story.context(300.0))(story.incident)
+    assert (state, the(story).notifications["ops"].pending) == ("resolved", "resolved")
     assert story.evaluate(seen(finding()), at=400.0) == "opened"
     assert story.words == ["opened"]
 
@@ -174,8 +176,8 @@ def test_findings_are_grouped_by_cause_and_without_one_by_code_and_subject() -> 
 
 def test_a_check_that_cannot_be_evaluated_is_an_incident_until_it_is_evaluated_twice() -> None:
     story = Story()
-    sight, cause = story.sight(100.0), grouped([seen(error="locked")])[0]
-    story.incident, answer = incidents.found(cause, started=100.0, sight=sight)(None)
+    context, cause = story.context(100.0), grouped([seen(error="locked")])[0]
+    story.incident, answer = incidents.found(cause, started=100.0, context=context)(None)
     assert (answer, the(story).severity) == ("opened", "error")
     story.evaluate(seen(finding(cause="another")), at=200.0)
     story.evaluate(seen(), at=300.0)
@@ -225,7 +227,7 @@ def test_a_note_is_kept_and_told_to_nobody() -> None:
 def test_what_is_no_error_waits_for_the_end_of_quiet_hours() -> None:
     story = Story()
     story.evaluate(seen(finding("PG012")), at=100.0, held=500.0)
-    assert (story.words, the(story).due, the(story).posts["ops"].is_stuck(499.0)) == ([], 500.0, False)
+    assert (story.words, the(story).due, the(story).notifications["ops"].is_stuck(499.0)) == ([], 500.0, False)
     story.tell(500.0)
     assert story.words == ["opened"]
     loud = Story()
@@ -244,26 +246,26 @@ def test_what_came_and_went_within_quiet_hours_is_told_to_nobody() -> None:
 def test_whoever_dies_between_claim_and_sending_leaves_it_to_the_next() -> None:
     story = Story()
     group = grouped([seen(finding())])[0]
-    story.incident, _ = incidents.found(group, started=1.0, sight=story.sight(1.0))(None)
-    story.incident, what = incidents.claim("ops", attempt="dies", sight=story.sight(1.0))(story.incident)
-    assert (what, the(story).posts["ops"].is_stuck(1.0)) == ("opened", True)
-    _, nothing = incidents.claim("ops", attempt="at once", sight=story.sight(2.0))(story.incident)
+    story.incident, _ = incidents.found(group, started=1.0, context=story.context(1.0))(None)
+    story.incident, what = incidents.claim("ops", attempt="dies", context=story.context(1.0))(story.incident)
+    assert (what, the(story).notifications["ops"].is_stuck(1.0)) == ("opened", True)
+    _, nothing = incidents.claim("ops", attempt="at once", context=story.context(2.0))(story.incident)
     assert nothing == ""
-    _, again = incidents.claim("ops", attempt="next", sight=story.sight(1.0 + CLAIM_S))(story.incident)
+    _, again = incidents.claim("ops", attempt="next", context=story.context(1.0 + CLAIM_S))(story.incident)
     assert again == "opened"
 
 
 def test_what_was_tried_and_is_over_is_told_in_one_message() -> None:
     story = Story()
     group = grouped([seen(finding())])[0]
-    story.incident, _ = incidents.found(group, started=1.0, sight=story.sight(1.0))(None)
-    story.incident, _ = incidents.claim("ops", attempt="dies", sight=story.sight(1.0))(story.incident)
+    story.incident, _ = incidents.found(group, started=1.0, context=story.context(1.0))(None)
+    story.incident, _ = incidents.claim("ops", attempt="dies", context=story.context(1.0))(story.incident)
     for at in (200.0, 300.0):
         story.evaluate(seen(), at=at)
     assert (the(story).state, story.words) == ("resolved", ["opened", "resolved"])
     late = Story()
-    late.incident, _ = incidents.found(group, started=1.0, sight=late.sight(1.0))(None)
-    late.incident, _ = incidents.claim("ops", attempt="fails", sight=late.sight(1.0))(late.incident)
+    late.incident, _ = incidents.found(group, started=1.0, context=late.context(1.0))(None)
+    late.incident, _ = incidents.claim("ops", attempt="fails", context=late.context(1.0))(late.incident)
     late.checks = {"a": (2.0, 3.0)}
     late.tell(1.0 + CLAIM_S)
     assert late.words == ["resolved"]
@@ -272,12 +274,12 @@ def test_what_was_tried_and_is_over_is_told_in_one_message() -> None:
 def test_a_refusal_backs_off_up_to_a_ceiling_and_waits_as_long_as_it_is_asked_to() -> None:
     story, now, waits = Story(), 1.0, []
     group = grouped([seen(finding())])[0]
-    story.incident, _ = incidents.found(group, started=1.0, sight=story.sight(1.0))(None)
+    story.incident, _ = incidents.found(group, started=1.0, context=story.context(1.0))(None)
     for n in range(12):
-        story.incident, what = incidents.claim("ops", attempt=f"{n}", sight=story.sight(now))(story.incident)
+        story.incident, what = incidents.claim("ops", attempt=f"{n}", context=story.context(now))(story.incident)
         assert what == "opened"
         wait_s = {3: 1e9, 4: 700.0}.get(n, 0.0)
-        failed = incidents.answered("ops", what, attempt=f"{n}", sight=story.sight(now), error="500",
+        failed = incidents.answered("ops", what, attempt=f"{n}", context=story.context(now), error="500",
                                     retry_after_s=wait_s)  # fmt: skip
         story.incident, _ = failed(story.incident)
         due = the(story).due
@@ -287,7 +289,7 @@ def test_a_refusal_backs_off_up_to_a_ceiling_and_waits_as_long_as_it_is_asked_to
     assert 10 <= waits[0] <= 15
     assert (waits[3], waits[4]) == (RETRY_AFTER_MAX_S, 700.0)
     assert all(600 <= wait <= 900 for wait in waits[8:])
-    assert the(story).posts["ops"].error == "500"
+    assert the(story).notifications["ops"].error == "500"
 
 
 def test_the_note_says_what_since_when_the_evidence_and_the_mend() -> None:
@@ -326,7 +328,7 @@ def stories(draw: st.DrawFn) -> Story:
         story.evaluate(*evaluation, at=at, now=now, held=draw(st.sampled_from([None, now + 75.0])))
         if draw(st.booleans()):
             now += 10.0
-            take = incidents.claim("ops", attempt=f"dies {now}", sight=story.sight(now))
+            take = incidents.claim("ops", attempt=f"dies {now}", context=story.context(now))
             story.incident, _ = take(story.incident)
     return story
 
@@ -334,19 +336,20 @@ def stories(draw: st.DrawFn) -> Story:
 @st.composite
 def decisions(draw: st.DrawFn, story: Story) -> Decision[Incident, str]:
     now = draw(times)
-    sight = story.sight(now, draw(st.sampled_from([None, now + 75.0])))
+    context = story.context(now, draw(st.sampled_from([None, now + 75.0])))
     match draw(st.sampled_from(["found", "looked", "claim", "answered"])):
         case "found":
             group = grouped([CheckResult(check="a", findings=(draw(findings),))])[0]
-            return incidents.found(group, started=draw(times), sight=sight)
+            return incidents.found(group, started=draw(times), context=context)
         case "looked":
-            return incidents.looked(sight)
+            return incidents.updated(context)
         case "claim":
-            return incidents.claim("ops", attempt=f"new {now}", sight=sight)
+            return incidents.claim("ops", attempt=f"new {now}", context=context)
         case _:
-            held = the(story).posts["ops"].by if story.incident is not None and "ops" in the(story).posts else "?"
-            return incidents.answered("ops", draw(st.sampled_from(["opened", "resolved"])), attempt=held, sight=sight,
-                                      ref="r", error=draw(st.sampled_from(["", "500"])))  # fmt: skip
+            known = {} if story.incident is None else story.incident.notifications
+            held, what = known["ops"].by if "ops" in known else "?", draw(st.sampled_from(["opened", "resolved"]))
+            return incidents.answered("ops", what, attempt=held, context=context, ref="r",
+                                      error=draw(st.sampled_from(["", "500"])))  # fmt: skip
 
 
 @given(st.data(), stories())
@@ -362,11 +365,11 @@ def test_deciding_again_on_its_own_result_changes_nothing_and_answers_the_same(d
 def test_what_a_sender_claims_counts_as_told_at_once() -> None:
     story = Story(POLICY)
     story.evaluate(seen(finding("PG012")), at=50.0, now=50.0, held=50.0 + 75.0)  # a quiet hour: not due yet
-    take = incidents.claim("ops", attempt="one", sight=story.sight(200.0))
+    take = incidents.claim("ops", attempt="one", context=story.context(200.0))
     once, what = take(story.incident)
     assert what == "opened"
     assert once is not None
-    assert once.told_severity == once.severity
+    assert once.notified_severity == once.severity
     assert take(once) == (once, what)
 
 
@@ -392,7 +395,7 @@ def test_an_evaluation_older_than_all_of_its_checks_changes_no_incident(
     newer = CheckResult(check=given.check)
     story.checks = incidents.evaluated([newer], started=at + 1.0, over=story.checks)
     now = 3_000.0
-    story.incident, _ = incidents.looked(story.sight(now))(story.incident)
+    story.incident, _ = incidents.updated(story.context(now))(story.incident)
     before, told = story.incident, list(story.told)
     story.evaluate(given, at=at, now=now)
     after = story.incident
@@ -408,7 +411,7 @@ def test_two_clean_evaluations_of_all_checks_resolve_and_leave_nothing_to_do(sto
         story.evaluate(CheckResult(check="a"), CheckResult(check="b"), at=10_000.0 + n, now=10_000.0 + CLAIM_S * n)
     story.tell(20_000.0)
     if story.incident is not None:
-        assert (the(story).state, the(story).due, the(story).is_untold) == ("resolved", None, False)
+        assert (the(story).state, the(story).due, the(story).has_pending) == ("resolved", None, False)
 
 
 # The watching itself.

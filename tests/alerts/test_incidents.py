@@ -140,7 +140,7 @@ with closing(connect(load_plan(sys.argv[1]), state=sys.argv[2])) as pg:
     with closing(connect(load_plan(plan), state=tmp_path, clock=clock)) as pipeline:
         reach(pipeline.alerts, server)
         ((_, incident),) = pipeline.alerts.listed()
-        assert incident.posts["ops"].is_stuck(incident.last_at)
+        assert incident.notifications["ops"].is_stuck(incident.last_at)
         clock.at = incident.last_at
         assert pipeline.alerts.send().sent == 0
         clock.at += CLAIM_S + 60

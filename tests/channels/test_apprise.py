@@ -32,8 +32,8 @@ def test_what_apprise_cannot_send_is_an_error_without_the_secret(
 ) -> None:
     server.answers = Answers(500, "secret")
     reply = Apprise(address(server)).send(NOTE, ref="")
-    assert reply.error == "Apprise could not send it; an address did not take it"
-    assert Apprise("nonsense://secret").send(NOTE, ref="").error.startswith("Apprise knows no such address")
+    assert reply.error == "Apprise could not send it; an address refused it"
+    assert Apprise("nonsense://secret").send(NOTE, ref="").error.startswith("Apprise does not support this address")
     assert "secret" not in "".join(capfd.readouterr())
 
 
@@ -41,7 +41,7 @@ def test_a_service_that_hangs_holds_us_no_longer_than_the_whole(server: Server) 
     server.answers = Answers(hang=True)
     began = time.monotonic()
     reply = Apprise(address(server), total_s=0.3).send(NOTE, ref="")
-    assert reply.error == "Apprise did not come back within 0.3 s"
+    assert reply.error == "Apprise did not return within 0.3 s"
     assert time.monotonic() - began < 4.0
 
 

@@ -22,7 +22,7 @@ from phasegate.check.documents import (
     unlike,
     unsent,
 )
-from phasegate.check.fixes import VERBS, Fix, mends_of, plan_of
+from phasegate.check.fixes import VERBS, Fix, fixes_for, fixes_of
 from phasegate.check.tables import DocumentFacts, TableContent, duplicates, expired, fences, identities, reports
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Claim, Entry, Firing, Member, Request, Result
@@ -165,7 +165,7 @@ def test_the_old_readers_count_is_compared_with_the_derived_one() -> None:
     derived = {"_completed_count": 5, "_triggered": True, "a": {"rows": 1}}
     assert list(unlike(looked(), path="p/1", derived=derived, stored=dict(derived))) == []
     (finding,) = unlike(looked(), path="p/1", derived=derived, stored={**derived, "_completed_count": 3})
-    assert (finding.code, finding.text) == ("PG001", "p/1 says _completed_count = 3, and the phase says 5")
+    assert (finding.code, finding.text) == ("PG001", "p/1 has _completed_count = 3, and the phase has 5")
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
@@ -230,7 +230,7 @@ def test_a_report_of_a_newer_token_or_other_rows_than_the_receipt_says_is_found(
         "token 5 was reported, and the newest receipt is of token 1"
     ]
     other = witness(totals=Member(result=result(Stamp(PRINT.replace("3-", "5-"), 1))))
-    assert [f.text for f in reports(TOTALS, held, other)] == ["5 rows were reported, and the receipt says 3"]
+    assert [f.text for f in reports(TOTALS, held, other)] == ["5 rows were reported, and the receipt has 3"]
 
 
 def test_rows_of_a_foreign_table_are_compared_with_what_was_read() -> None:
@@ -244,18 +244,18 @@ def test_rows_of_a_foreign_table_are_compared_with_what_was_read() -> None:
     assert codes(reports(ORDERS, held, by_id)) == [], "an id that stood in for content is no fingerprint"
 
 
-def test_duplicates_are_mended_only_where_it_is_known_which_row_is_right() -> None:
+def test_duplicates_are_fixed_only_where_it_is_known_which_row_is_right() -> None:
     twice = {RUN.date: Repeats(rows=5, keys=3, contents=4)}
     equal = {RUN.date: Repeats(rows=5, keys=3, contents=3)}
     known = {RUN.date: receipt("orders")}
-    mends = [
-        [f.evidence["mend"] for f in duplicates(step, found, receipts=receipts)]
+    fixes = [
+        [f.evidence["fix"] for f in duplicates(step, found, receipts=receipts)]
         for step, found, receipts in (
             (TOTALS, twice, {RUN.date: receipt("totals")}), (ORDERS, twice, known), (ORDERS, equal, known),
             (ORDERS, equal, {}),
         )
     ]  # fmt: skip
-    assert mends == [["rebuild"], [""], ["deduplicate"], [""]]
+    assert fixes == [["rebuild"], [""], ["deduplicate"], [""]]
 
 
 def test_an_identity_counts_only_what_the_key_does_not() -> None:
@@ -293,10 +293,10 @@ WHERE = {"phase": "load", "run": str(RUN), "step": "totals"}
     ("found", "verbs"),
     [
         (finding("PG001", **WHERE), ["mirror"]),
-        (finding("PG002", **WHERE), ["look"]),
-        (finding("PG003", **WHERE), ["look"]),
+        (finding("PG002", **WHERE), ["evaluate"]),
+        (finding("PG003", **WHERE), ["evaluate"]),
         (finding("PG004", ack="begin", receiver="report", generation="2", **WHERE), ["begin"]),
-        (finding("PG004", ack="completion", receiver="mailer", generation="2", **WHERE), ["look"]),
+        (finding("PG004", ack="completion", receiver="mailer", generation="2", **WHERE), ["evaluate"]),
         (finding("PG005", **WHERE), ["report"]),
         (finding("PG006", receipt="a", **WHERE), ["rebuild"]),
         (finding("PG006", reported="a", **WHERE), ["report"]),
@@ -305,11 +305,11 @@ WHERE = {"phase": "load", "run": str(RUN), "step": "totals"}
         (finding("PG007", **WHERE), []),
         (finding("PG008", key="quarantine:x"), ["resend"]),
         (finding("PG009", key="lease:x"), ["rescue"]),
-        (finding("PG010", mend="rebuild", **WHERE), ["deduplicate", "rebuild"]),
-        (finding("PG010", mend="deduplicate", **WHERE), ["deduplicate"]),
-        (finding("PG010", mend="", **WHERE), []),
+        (finding("PG010", fix="rebuild", **WHERE), ["deduplicate", "rebuild"]),
+        (finding("PG010", fix="deduplicate", **WHERE), ["deduplicate"]),
+        (finding("PG010", fix="", **WHERE), []),
         (finding("PG011", **WHERE), []),
-        (finding("PG012", asks="yes", **WHERE), ["look"]),
+        (finding("PG012", asks="yes", **WHERE), ["evaluate"]),
         (finding("PG012", asks="no", **WHERE), []),
         (finding("PG013", **WHERE), ["refresh"]),
         (finding("PG014", **WHERE), ["replan"]),
@@ -317,16 +317,16 @@ WHERE = {"phase": "load", "run": str(RUN), "step": "totals"}
         (finding("PG016"), ["adopt"]),
         (finding("PG017", months="2026-01, 2026-02"), ["ask", "ask"]),
         (finding("PG018"), []),
-        (finding("PG019", failures="3", **WHERE), ["look"]),
+        (finding("PG019", failures="3", **WHERE), ["evaluate"]),
         (finding("PG019"), []),
         (finding("PG022", **WHERE), []),
     ],
     ids=lambda value: f"{value.code} {sorted(value.evidence)}" if isinstance(value, Finding) else "",
 )
 def test_each_finding_has_its_command_or_none(found: Finding, verbs: list[str]) -> None:
-    mends = mends_of(found)
-    assert [mend.verb for mend in mends] == verbs
-    assert all("{" not in mend.text and mend.text for mend in mends)
+    fixes = fixes_of(found)
+    assert [fix.verb for fix in fixes] == verbs
+    assert all("{" not in fix.text and fix.text for fix in fixes)
 
 
 def test_a_plan_gives_each_command_once_the_oldest_date_first() -> None:
@@ -336,12 +336,12 @@ def test_a_plan_gives_each_command_once_the_oldest_date_first() -> None:
         finding("PG002", **WHERE), finding("PG003", **WHERE), finding("PG002", **older), finding("PG016"),
         finding("PG005", **b), finding("PG005", **a),
     ]  # fmt: skip
-    plan = plan_of(found, phases=("load", "report"))
-    assert [(mend.date, mend.verb, mend.phase) for mend in plan] == [
+    plan = fixes_for(found, phases=("load", "report"))
+    assert [(fix.date, fix.verb, fix.phase) for fix in plan] == [
         ("", "adopt", ""), ("2026-02-01", "report", "load"), ("2026-02-01", "report", "report"),
-        ("2026-02-01", "look", "report"), (RUN.date, "look", "load"),
+        ("2026-02-01", "evaluate", "report"), (RUN.date, "evaluate", "load"),
     ]  # fmt: skip
-    assert {mend.verb for mend in plan} <= set(VERBS)
+    assert {fix.verb for fix in plan} <= set(VERBS)
     assert Fix(date="", verb="adopt") == plan[0]
 
 

@@ -1,4 +1,4 @@
-"""Each finding in a real state: planted, found, explained, left alone, mended by one command, and found no more."""
+"""Each finding in a real state: planted, found, explained, left alone, fixed by one command, and found no more."""
 
 import json
 import re
@@ -150,10 +150,11 @@ def replanned(state: State) -> None:
 def given_up(state: State) -> None:
     def kill(body: Body) -> None:
         member = body["members"][SUMMARY]
-        member["unsure"] = True
+        member["stale"] = "unknown"
+        member["attempt"] = {"status": "failed", "at": state.clock.at, "error": "the disk was full", "count": 5}
         body["requests"][SUMMARY] = {
             "id": "request.nba.analytics.gone", "inputs": member["result"]["built_from"], "state": "dead",
-            "opened_at": state.clock.at - HOUR, "due": state.clock.at, "reason": "the disk was full", "failures": 5,
+            "opened_at": state.clock.at - HOUR, "due": state.clock.at,
         }  # fmt: skip
 
     state.rewrite(ANALYTICS, kill)
@@ -176,7 +177,7 @@ def put_off(state: State) -> None:
 
     def fail(body: Body) -> None:
         body["_failures"] = 4
-        body["members"][SUMMARY]["unsure"] = True
+        body["members"][SUMMARY]["stale"] = "unknown"
 
     state.rewrite(ANALYTICS, fail, due=later + 48 * HOUR)
 
@@ -192,17 +193,17 @@ PLANTED: dict[str, tuple[str, Callable[[State], None]]] = {
     "a receipt that was lost": ("PG006", lost_receipt),
     "a run that was never opened": ("PG007", absent),
     "a message in quarantine": ("PG008", quarantined),
-    "a lease that a dead process left": ("PG009", left_lease),
+    "a lease that a crashed process left": ("PG009", left_lease),
     "72 rows twice": ("PG010", doubled),
     "an older copy of raw rows": ("PG010", doubled_raw),
-    "late data, and nobody built": ("PG012", stale),
+    "late data, not built": ("PG012", stale),
     "a window that changed long ago": ("PG013", drifted),
     "a plan that changed": ("PG014", replanned),
     "a request that was given up": ("PG015", given_up),
     "fences of another store": ("PG016", another_store),
     "a store put back from a copy": ("PG016", older_store),
     "a calendar that was lost": ("PG017", unknown_date),
-    "a document that is put off": ("PG019", put_off),
+    "a postponed document": ("PG019", put_off),
 }
 # What tells more of a finding than its own line does. The others: ``why RUN``.
 EXPLAINED = {
@@ -212,7 +213,7 @@ EXPLAINED = {
 }  # fmt: skip
 PAGE = ROOT / "docs" / "reference" / "findings.md"
 # What stays of the content: a correction changes it, everything else comes back to what it was.
-CORRECTED = {"late data, and nobody built", "a window that changed long ago"}
+CORRECTED = {"late data, not built", "a window that changed long ago"}
 
 
 def is_explained(state: State, finding: Finding) -> bool:
@@ -245,7 +246,7 @@ def test_the_page_has_the_table_of_what_is_planted_here() -> None:
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_what_is_planted_is_found_explained_left_alone_and_mended(
+def test_what_is_planted_is_found_explained_left_alone_and_fixed(
     name: str, state: State, digests: dict[str, object]
 ) -> None:
     code, plant = PLANTED[name]  # before it, nothing is found: what was played is inspected once, by play
@@ -261,24 +262,24 @@ def test_what_is_planted_is_found_explained_left_alone_and_mended(
     assert is_explained(state, found[0])
     assert state.everything() == before, "an explanation changed something"
 
-    mended = state.fix()
-    assert [deed for deed in mended.deeds if deed.error] == []
-    assert listed(mended.after) == []
+    fixed = state.fix()
+    assert [one for one in fixed.applied if one.error] == []
+    assert listed(fixed.after) == []
     state.clock.at += 2 * GRACE_S
     assert listed(state.inspect()) == []
     if name not in CORRECTED:
         assert state.digests() == digests
 
 
-def test_that_night_is_mended_by_one_command(state: State, digests: dict[str, object]) -> None:
+def test_that_night_is_fixed_by_one_command(state: State, digests: dict[str, object]) -> None:
     """Five entries, a count of three, not triggered, all the data in the warehouse."""
     unfired(state)
     miscounted(state)
     state.empty_precompute()
     assert state.digests() != digests
     assert len(state.document(ANALYTICS)["members"]) == 5
-    mended = state.fix()
-    assert listed(mended.after) == []
+    fixed = state.fix()
+    assert listed(fixed.after) == []
     fired, began = state.document(ANALYTICS), state.document(PRECOMPUTE)
     assert [firing["generation"] for firing in fired["firings"]] == [1]
     assert [(entry["receiver"], entry["state"]) for entry in fired["outbox"]] == [("precompute", "acked")]
@@ -291,12 +292,12 @@ def test_that_night_is_mended_by_one_command(state: State, digests: dict[str, ob
 
 def test_what_was_done_is_kept_in_a_document(state: State) -> None:
     unfired(state)
-    mended = state.fix()
-    kept = state.document(mended.record)
+    fixed = state.fix()
+    kept = state.document(fixed.record)
     assert (kept["found"], kept["left"], kept["first"], kept["last"]) == (len(kept["before"]), 0, FIRST, LAST)
     assert "PG002" in {told["code"] for told in kept["before"]}
-    assert {deed["error"] for deed in kept["deeds"]} == {""}
-    assert f"look at analytics of {RUN}, and send what is due" in {deed["text"] for deed in kept["deeds"]}
+    assert {one["error"] for one in kept["applied"]} == {""}
+    assert f"evaluate analytics of {RUN}, and send what is due" in {one["text"] for one in kept["applied"]}
     assert (kept["after"], kept["finished_at"]) == ([], state.clock.at)
 
 
@@ -310,13 +311,13 @@ def test_two_reconcilers_and_a_worker_at_once_fire_once(state: State, digests: d
             started.wait()
             pipeline.work_until_idle()
 
-    def mend() -> None:
+    def fix() -> None:
         with state.pipeline() as pipeline:
             outcomes = pipeline.checks.inspector.inspect(FIRST, LAST)
             started.wait()
-            pipeline.checks.reconciler.mend(outcomes, first=FIRST, last=LAST, work=pipeline.work_until_idle)
+            pipeline.checks.reconciler.fix(outcomes, first=FIRST, last=LAST, work=pipeline.work_until_idle)
 
-    threads = [threading.Thread(target=one) for one in (mend, mend, work)]
+    threads = [threading.Thread(target=one) for one in (fix, fix, work)]
     for thread in threads:
         thread.start()
     for thread in threads:

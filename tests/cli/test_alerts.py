@@ -117,8 +117,8 @@ def test_open_incidents_are_listed_with_what_was_sent_and_what_to_type(night: Ni
         "error: gamebook of 2026-02-03.overnight: the rows were written, but not reported",
         "  since 05:13, 3 h; found 1 time, last 08:12, 10 min",
         "  PG005 gamebook of 2026-02-03.overnight: 348 rows",
-        "  chat: opened sent at 08:12",
-        "  ops: nothing sent; opened pending (1 try: 127.0.0.1 answered 500, due now)",
+        "  chat: opened delivered at 08:12",
+        "  ops: nothing delivered; opened pending (1 try: 127.0.0.1 answered 500, due now)",
         "  next: phasegate worker --until-idle",
         f"  id: {hashlib.sha256(b'gamebook of 2026-02-03.overnight').hexdigest()[:20]}",
         "",
@@ -129,7 +129,7 @@ def test_open_incidents_are_listed_with_what_was_sent_and_what_to_type(night: Ni
     assert document == night("alerts", "list", "--json").json
     (incident,) = document["incidents"]
     assert (incident["count"], incident["severity"], incident["checks"]) == (1, "error", ["unsent"])
-    assert [(one["name"], one["last"], one["pending"]) for one in incident["channels"]] == [
+    assert [(one["name"], one["delivered"], one["pending"]) for one in incident["channels"]] == [
         ("chat", "opened", ""), ("ops", "", "opened")]  # fmt: skip
 
 
@@ -143,7 +143,10 @@ def test_an_alert_that_could_not_be_sent_is_not_fine_and_is_sent_later(night: Ni
     server.answers = Answers()
     night.clock.at += HOUR
     assert night("health", "--date", RUN[:10], "--alert").code == 0
-    assert [one["last"] for one in night("alerts", "--json").json["incidents"][0]["channels"]] == ["opened", "opened"]
+    assert [one["delivered"] for one in night("alerts", "--json").json["incidents"][0]["channels"]] == [
+        "opened",
+        "opened",
+    ]
 
 
 def test_what_is_over_is_listed_no_more_and_fine(night: Night, server: Server) -> None:
@@ -243,7 +246,7 @@ def test_an_incident_of_a_check_that_is_gone_is_named_and_closed_by_hand(night: 
     assert len(night("alerts", "--json").json["incidents"]) == 1
     assert sum(said.body["kind"] == "resolved" for said in server.said if said.path == "/secret") == 1
     assert night("alerts", "close", name).err == (
-        f"phasegate: incident '{name}': is not open; phasegate alerts lists what is\n"
+        f"phasegate: incident '{name}': is not open; phasegate alerts lists the open ones\n"
     )
     night.clock.at += 60
     evaluate(night, wrong(), wrong("odds"))
@@ -253,7 +256,7 @@ def test_an_incident_of_a_check_that_is_gone_is_named_and_closed_by_hand(night: 
 def test_closing_says_whom_it_could_not_tell_and_what_it_could_not_find(night: Night, server: Server) -> None:
     evaluate(night, wrong(), wrong("odds"))
     both = night("alerts", "close", "")
-    assert (both.code, both.err) == (2, "phasegate: incident '': is not open; phasegate alerts lists what is\n")
+    assert (both.code, both.err) == (2, "phasegate: incident '': is not open; phasegate alerts lists the open ones\n")
     key = night("alerts", "--json").json["incidents"][0]["key"]
     server.answers = Answers(500)
     done = night("alerts", "close", key, "--json")

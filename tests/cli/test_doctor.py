@@ -48,10 +48,10 @@ def test_that_night_is_told_in_one_command_without_a_plan_and_nothing_is_touched
     before = {path: path.read_bytes() for path in stranger.folder.rglob("*") if path.is_file()}
     done = stranger("doctor", *STORE, *WAREHOUSE, "--days", "7")
     assert (done.code, done.err) == (1, "")
-    assert "PG002 error: phase3_completion/2026-02-03: all 5 processors are done, _completed_count says 3" in done.out
-    assert "PG001 warning: phase3_completion/2026-02-03: _completed_count says 3, 5 entries are there" in done.out
+    assert "PG002 error: phase3_completion/2026-02-03: all 5 processors are done, _completed_count is 3" in done.out
+    assert "PG001 warning: phase3_completion/2026-02-03: _completed_count is 3, 5 entries are there" in done.out
     assert "PG010 error: main.player_game_summary/2026-02-03: 72 of 420 rows are duplicates" in done.out
-    assert "PG006 error: main.player_game_summary/2026-02-03: phase3_completion/2026-02-03 says 348 rows" in done.out
+    assert "PG006 error: main.player_game_summary/2026-02-03: phase3_completion/2026-02-03 reports 348 rows" in done.out
     assert "next: phasegate import phase3_completion --from-platform" in done.out
     assert "2026-02-02" not in done.out.partition("\nPG0")[2]
     assert {path: path.read_bytes() for path in stranger.folder.rglob("*") if path.is_file()} == before

@@ -65,7 +65,7 @@ def some(*codes: str) -> list[Plant]:
 def test_the_self_test_notices_a_check_that_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "deadlines", lambda _: ())
     proofs = self_test(scratch, plants=some("PG010", "PG022"))
-    assert [(proof.code, proof.found, proof.told) for proof in proofs] == [
+    assert [(proof.code, proof.found, proof.text) for proof in proofs] == [
         ("PG010", True, "2 of 4 rows repeat a key (day, id)"),
         ("PG022", False, "nothing"),
     ]
@@ -76,7 +76,7 @@ def test_the_self_test_notices_a_check_that_always_finds(monkeypatch: pytest.Mon
     monkeypatch.setattr(machine, "disk", lambda there: full(Disk(path=there.path, free=0, total=there.total)))
     proofs = self_test(scratch, plants=some("PG010", "PG024"))
     assert [(proof.code, proof.found) for proof in proofs] == [("PG010", True), ("PG024", False)]
-    assert proofs[1].told.startswith("found without the fault too: ")
+    assert proofs[1].text.startswith("found without the fault too: ")
 
 
 def test_a_fault_that_cannot_be_planted_is_not_found_and_the_others_go_on() -> None:
@@ -85,7 +85,7 @@ def test_a_fault_that_cannot_be_planted_is_not_found_and_the_others_go_on() -> N
 
     proofs = self_test(scratch, plants=[Plant("PG010", "rows twice", broken), *some("PG020")])
     assert [(proof.code, proof.found) for proof in proofs] == [("PG010", False), ("PG020", True)]
-    assert proofs[0].told == "it could not be planted: RuntimeError: no such table"
+    assert proofs[0].text == "it could not be planted: RuntimeError: no such table"
 
 
 def test_health_inspects_what_reconcile_inspects(night: Night) -> None:

@@ -108,7 +108,7 @@ def test_that_night_is_reported_then_mended_by_one_command(five: Night) -> None:
     told = f"analytics of {RUN}"
     for line in (
         f"PG002 error: {told}: 5 of 5 expected members are fresh, and it has not fired",
-        f"PG001 warning: {told}: phase3_completion/{DATE} says _completed_count = 3, and the phase says 5",
+        f"PG001 warning: {told}: phase3_completion/{DATE} has _completed_count = 3, and the phase has 5",
         "--fix would:",
     ):
         assert line in seen.out
@@ -133,15 +133,15 @@ def test_that_night_is_reported_then_mended_by_one_command(five: Night) -> None:
 def test_json_has_what_was_found_done_and_left(five: Night) -> None:
     that_night(five)
     seen = five("reconcile", *SPAN, "--json")
-    assert (seen.code, seen.json["left"], seen.json["record"], seen.json["done"]) == (1, None, None, [])
+    assert (seen.code, seen.json["left"], seen.json["record"], seen.json["applied"]) == (1, None, None, [])
     assert {finding["code"] for finding in seen.json["findings"]} == {"PG001", "PG002"}
     done = five("reconcile", *SPAN, "--fix", "--json")
     assert (done.code, done.json["left"], done.json["unchecked"]) == (0, [], [])
-    assert [one["fix"] for one in done.json["done"]] == seen.json["fixes"]
+    assert [one["fix"] for one in done.json["applied"]] == seen.json["fixes"]
     assert done.json["record"] in five.documents()
     page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
     section = page.partition("\n## `phasegate reconcile`\n")[2].partition("\n## ")[0]
-    fields = {*done.json, *done.json["checks"][0], *seen.json["findings"][0], *done.json["done"][0]}
+    fields = {*done.json, *done.json["checks"][0], *seen.json["findings"][0], *done.json["applied"][0]}
     assert {field for field in fields if f"`{field}`" not in section} == set()
 
 

@@ -94,7 +94,7 @@ def test_reports_of_the_platform_for_programs(night: Night) -> None:
     )
     done = night("import", "night.json", "--from-platform", "--json")
     assert done.code == 1
-    assert {one["body"]["step"]: one["note"] for one in done.json["completions"]} == {
+    assert {one["body"]["step"]: one["problem"] for one in done.json["completions"]} == {
         "odds": "", "unheard_of": "the plan has no step unheard_of: it goes to quarantine",
     }  # fmt: skip
     night("worker", "--until-idle")

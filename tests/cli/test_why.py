@@ -220,7 +220,7 @@ def test_why_tells_what_only_the_tables_show_and_has_the_warehouse_closed_unless
     assert night("why", RUN).out == quiet.out.removesuffix("\ntables: they hold what was reported\n")
     done = night("why", RUN, "--tables")
     assert done.code == 1
-    assert f"PG006 error: {RUN} analytics.player_game: its newest receipt says 10 rows" in done.out
+    assert f"PG006 error: {RUN} analytics.player_game: its newest receipt has 10 rows" in done.out
     assert done.out.endswith(f"next: phasegate reconcile --from {RUN[:10]} --to {RUN[:10]} --fix\n")
     shown = night("why", RUN, "--tables", "--json")
     assert (shown.code, [f["code"] for f in shown.json["tables"]["findings"]]) == (1, ["PG006"])

@@ -76,7 +76,7 @@ def test_both_modes_hear_of_a_table_that_one_of_them_wrote() -> None:
     assert made.pipeline.next_due() is None
 
 
-def test_a_crash_before_anybody_was_told_is_made_good_by_whoever_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_before_later_runs_were_notified_is_repaired_by_the_next_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
     propagator = made.pipeline.runs._propagator

@@ -42,10 +42,10 @@ def night(**own: Any) -> Exported:
     return document(_completed_count=3, _triggered=(), _triggered_at=(), **own)
 
 
-def examine(*found: Exported | Unread, reader: Any = None, days: int = 7, told: tuple[str, ...] = ()) -> Diagnosis:
+def examine(*found: Exported | Unread, reader: Any = None, days: int = 7, expect: tuple[str, ...] = ()) -> Diagnosis:
     clock = ManualClock()
     clock.at = NOW
-    doctor = Doctor(clock, source="file:///night", told=told)
+    doctor = Doctor(clock, source="file:///night", expect=expect)
     return doctor.examine(found or None, reader, days=days)
 
 
@@ -89,8 +89,8 @@ def three_nights(**last: Any) -> list[Exported]:
 def test_that_night_is_told_from_its_document_alone() -> None:
     found = examine(night())
     assert codes(found) == {"PG002": ["phase3_completion/2026-02-03"], "PG001": ["phase3_completion/2026-02-03"]}
-    assert finding(found, "PG001").text == "_completed_count says 3, 5 entries are there"
-    assert finding(found, "PG002").text.startswith("all 5 processors are done, _completed_count says 3, and it has not")
+    assert finding(found, "PG001").text == "_completed_count is 3, 5 entries are there"
+    assert finding(found, "PG002").text.startswith("all 5 processors are done, _completed_count is 3, and it has not")
     assert finding(found, "PG002").command == "phasegate import night --from-platform"
     assert exit_code(found.outcomes) == 1
 
@@ -109,13 +109,13 @@ def test_a_document_that_is_still_written_to_is_not_judged_by_what_it_lacks() ->
     young = document(names=FIVE[:3], _triggered=False, _triggered_at=())
     body = {**young.body, FIVE[0]: entry("2026-02-05", "T13:59:00Z")}
     assert codes(examine(document("2026-02-02"), Exported(place="p", collection=young.collection, id=NIGHT, body=body),
-                         told=FIVE)) == {}  # fmt: skip
+                         expect=FIVE)) == {}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("own", "code", "told"),
     [
-        ({"_completed_count": 4}, "PG001", "_completed_count says 4, 5 entries are there"),
+        ({"_completed_count": 4}, "PG001", "_completed_count is 4, 5 entries are there"),
         ({"_triggered": False, "_triggered_at": ()}, "PG002", "has not triggered"),
         ({"_triggered_at": ()}, "PG003", "nothing shows that a trigger was ever sent"),
         ({FIVE[0]: entry(status="failed")}, "PG025", "triggered without player_game_summary: 4 of 5 were done"),
@@ -140,11 +140,11 @@ def test_a_processor_that_never_reported_is_named_where_nothing_was_triggered() 
 def test_who_is_expected_is_whom_most_documents_name_and_is_said() -> None:
     strange = document(names=(*FIVE, "a_stranger"))
     (expected,) = examine(document("2026-02-01"), document("2026-02-02"), strange).expected
-    assert (expected.names, dict(expected.rare), expected.told) == (frozenset(FIVE), {"a_stranger": 1}, False)
+    assert (expected.names, dict(expected.rare), expected.given) == (frozenset(FIVE), {"a_stranger": 1}, False)
 
 
 def test_who_is_expected_can_be_told() -> None:
-    found = examine(night(), told=(*FIVE, "sixth"))
+    found = examine(night(), expect=(*FIVE, "sixth"))
     assert finding(found, "PG021").evidence["missing"] == "sixth"
 
 
@@ -191,7 +191,7 @@ def test_repeated_keys_and_rows_that_differ_from_the_report_are_found(tables: Pa
     with read_only(tables) as reader:
         found = examine(*three_nights(), reader=reader)
     assert codes(found) == {"PG006": [f"{TABLE}/{NIGHT}"], "PG010": [f"{TABLE}/{NIGHT}"]}
-    assert finding(found, "PG006").text == "phase3_completion/2026-02-03 says 348 rows, the table holds 420"
+    assert finding(found, "PG006").text == "phase3_completion/2026-02-03 reports 348 rows, the table holds 420"
     assert finding(found, "PG010").text.startswith("72 of 420 rows are duplicates: 72 repeat a key (game_date, game_id")
 
 
@@ -219,7 +219,7 @@ def test_a_column_that_does_not_tell_rows_apart_is_no_key(tables: Path) -> None:
 def test_rows_without_an_entry_and_rows_without_a_document(tables: Path) -> None:
     silent = document(names=FIVE[1:], _triggered=False, _triggered_at=())
     with read_only(tables) as reader:
-        found = examine(document("2026-02-01"), silent, reader=reader, told=FIVE)
+        found = examine(document("2026-02-01"), silent, reader=reader, expect=FIVE)
     assert codes(found)["PG005"] == [f"{TABLE}/{NIGHT}", "phase3_completion/2026-02-02"]
 
 
@@ -227,7 +227,7 @@ def test_a_report_of_rows_that_are_not_there(tables: Path) -> None:
     change(tables, f"DELETE FROM {TABLE} WHERE game_date = '{NIGHT}'")
     with read_only(tables) as reader:
         found = examine(*three_nights(), reader=reader)
-    assert finding(found, "PG006").text.endswith("says 348 rows, the table holds 0")
+    assert finding(found, "PG006").text.endswith("reports 348 rows, the table holds 0")
 
 
 def test_tables_that_no_processor_is_named_after_are_not_compared_and_that_is_said(tables: Path) -> None:

@@ -37,7 +37,7 @@ def source(lines: list[str]) -> Source:
 
 
 def bring(made: Shop, lines: list[str], store: MemoryStore, *, dry_run: bool = False) -> Imported:
-    return transfer(made, store).bring_in(source(lines), dry_run=dry_run)
+    return transfer(made, store).import_from(source(lines), dry_run=dry_run)
 
 
 def bodies(store: MemoryStore) -> dict[str, object]:
@@ -219,7 +219,7 @@ def night(**own: object) -> Exported:
 def test_a_night_that_never_triggered_fires_when_its_document_is_imported() -> None:
     made = shop({}, plan=PLATFORM)
     sent = send_arrivals([night()], made.pipeline.plan, made.pipeline.ports.bus)
-    assert [arrival.told for arrival in sent.arrivals] == ["", ""]
+    assert [arrival.problem for arrival in sent.arrivals] == ["", ""]
     settle(made)
     assert state(made, "three") == "complete"
     assert state(made, "four") == "waiting"
@@ -238,7 +238,7 @@ def test_what_the_plan_does_not_know_goes_to_quarantine_as_any_message_does() ->
     odd = night(stranger=ENTRY, team_game_summary={**ENTRY, "completed_at": "2026-02-04T06:12:00"})
     sent = send_arrivals([odd], made.pipeline.plan, made.pipeline.ports.bus)
     settle(made)
-    told = {arrival.body["step"]: arrival.told for arrival in sent.arrivals}
+    told = {arrival.body["step"]: arrival.problem for arrival in sent.arrivals}
     assert told["stranger"] == "the plan has no step stranger: it goes to quarantine"
     assert "names no moment (ISO without zone)" in told["team_game_summary"]
     assert len(made.store.scan("quarantine:nba:", limit=10)) == 2

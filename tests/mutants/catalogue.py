@@ -18,14 +18,14 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=2,
-        title="The firing is stored without the duty to send; the process that fired publishes, unless it dies first.",
+        title="The firing is stored without the duty to send; the process publishes, unless it crashes first.",
         patch=services.publishes_after_deciding,
         faults=CRASHES_ONLY,
         says="never fired|works on generation|never sent|ends as|not at rest",
     ),
     Mutant(
         number=3,
-        title="What is to be sent is forgotten in a `finally`, also when publishing failed.",
+        title="What is to be sent is dropped in a `finally`, also when publishing failed.",
         patch=services.forgets_what_it_failed_to_send,
         faults=UNANSWERED_ONLY,
         says="never fired|works on generation|never sent|ends as|not at rest",
@@ -44,7 +44,7 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=6,
-        title="A decision on a document is written over whatever came since it was read: two members, one update.",
+        title="A decision on a document overwrites what was written since it was read: two members, one update.",
         patch=services.writes_over_what_it_did_not_read,
         says="was lost|went back|rewritten|generation went|not at rest",
     ),
@@ -63,13 +63,13 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=14,
-        title="The sweeper looks only at what was due when its process was launched.",
+        title="The sweeper checks only what was due when its process started.",
         patch=services.recovers_at_launch_only,
         says="no end after|not at rest",
     ),
     Mutant(
         number=19,
-        title="A report is recorded first and decided on second; one that looks like a duplicate is not decided on.",
+        title="A report is recorded first and decided on second; an apparent duplicate is not decided on.",
         patch=services.decides_on_new_reports_only,
         faults=CRASHES,
         says="not at rest|never fired",
@@ -89,14 +89,14 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=22,
-        title="A lease held by somebody else is answered with success.",
+        title="A lease that another worker holds is answered with success.",
         patch=partial(services.answers_busy_with, "success"),
         faults=BUSY,
         says="not what was written",
     ),
     Mutant(
         number=23,
-        title="A lease is released by whoever says so.",
+        title="Any process can release a lease.",
         patch=gates.releases_for_anyone,
         faults=BUSY,
         says="given back or taken by another",
@@ -157,7 +157,7 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=40,
-        title="A receiver that never acknowledges is sent to for ever.",
+        title="A receiver that never acknowledges is sent the trigger for ever.",
         patch=gates.waits_for_a_publish_receiver,
         says="not at rest",
     ),
@@ -205,7 +205,7 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=52,
-        title="Inputs that moved count as a failed try, until the request is dead.",
+        title="Inputs that changed count as a failed try, until the request is dead.",
         patch=gates.counts_moved_as_an_attempt,
         says="failures of",
     ),

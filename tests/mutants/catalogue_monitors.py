@@ -35,7 +35,7 @@ MONITORS = (
     ),
     Mutant(
         number=55,
-        title="An alert that was claimed counts as told; its sender may die.",
+        title="An alert that was claimed counts as sent; its sender may crash.",
         patch=monitors.takes_claimed_for_told,
         catches="test: an alert outlives its sender",
         check=checks.an_alert_outlives_who_was_to_send_it,

@@ -55,14 +55,14 @@ def takes_never_for_on_time() -> Patch:
 
 def takes_claimed_for_told() -> Patch:
     def claim(
-        channel: str, *, attempt: str, sight: Context
+        channel: str, *, attempt: str, context: Context
     ) -> Callable[[Incident | None], tuple[Incident | None, str]]:  # fmt: skip
         def decide(old: Incident | None) -> tuple[Incident | None, str]:
-            new, what = right(channel, attempt=attempt, sight=sight)(old)
+            new, what = right(channel, attempt=attempt, context=context)(old)
             if new is None or not what:
                 return new, what
-            post = delivered(new.posts[channel], what, attempt=attempt, ref="", now=sight.now)
-            return replace(new, posts={**new.posts, channel: post}), what
+            post = delivered(new.notifications[channel], what, attempt=attempt, ref="", now=context.now)
+            return replace(new, notifications={**new.notifications, channel: post}), what
 
         return decide
 

@@ -83,7 +83,7 @@ class State:
     def fix(self) -> Fixed:
         with self.pipeline() as pipeline:
             outcomes = pipeline.checks.inspector.inspect(FIRST, LAST)
-            return pipeline.checks.reconciler.mend(outcomes, first=FIRST, last=LAST, work=pipeline.work_until_idle)
+            return pipeline.checks.reconciler.fix(outcomes, first=FIRST, last=LAST, work=pipeline.work_until_idle)
 
     def everything(self) -> tuple[object, ...]:
         """Return every document as it is stored, and the bytes of every table's file."""

@@ -102,6 +102,7 @@ def test_a_schedule_meets_every_kind_of_fault() -> None:
     story = "\n".join(line for outcome in outcomes for line in outcome.story)
     assert sum(outcome.crashes for outcome in outcomes) > 0
     assert sum(world.sim.pauses for world in worlds) > 0
-    for event in ("stale holder stopped", "step not done", "status=partial", "status=moved", "message not served",
-                  "outcome=duplicate", "outcome=already begun", "scraper tries again"):  # fmt: skip
+    for event in ("stale holder stopped", "step not done", "status=partial", "status=inputs_changed",
+                  "message not served", "outcome=duplicate", "outcome=already begun",
+                  "scraper tries again"):  # fmt: skip
         assert event in story, event

@@ -1,1 +1,1 @@
-"""Who must be told what is wrong: incidents, and their delivery."""
+"""Incidents, and their delivery to channels."""

@@ -1,7 +1,8 @@
-"""What one channel was told last and what it must be told next: an outbox of one entry. Pure.
+"""The delivery of one incident to one channel: an outbox of one entry. Pure.
 
-It is sent at least once: claimed first, for a while, so that two senders do not both send it; whoever dies between
-the claim and the sending leaves it to the next. It is never given up: a failure only puts it off, up to a ceiling.
+Sending is at least once. An attempt claims the entry for a while before it sends, so that two senders do not both
+send; if it crashes after the claim, the claim expires and the next attempt sends. A failure only postpones the entry,
+up to a ceiling; it is never given up.
 """
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from phasegate.base.backoff import exponential_s
 
-# Longer than any sending may take, so that nobody else sends what is being sent.
+# Longer than any sending may take, so that no other attempt sends at the same time.
 CLAIM_S = 120.0
 AGAIN_FIRST_S = 15.0
 AGAIN_MAX_S = 900.0
@@ -18,13 +19,14 @@ ERROR_CHARS_MAX = 300
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """``told``: what the channel was told last, ``pending`` what it must be told (empty: nothing), from ``due`` on.
+    """The newest message delivered to a channel, and the one pending.
 
-    ``by``: the attempt that sends it now. ``ref``: the channel's own name for the message. ``tries`` and ``error`` are
-    of what is pending.
+    ``delivered``: the kind delivered last, at ``at``. ``pending``: the kind to send from ``due`` on; empty: none.
+    ``by``: the attempt that is sending now. ``ref``: the channel's id of the message. ``tries`` and ``error``: of the
+    pending message.
     """
 
-    told: str = ""
+    delivered: str = ""
     at: float | None = None
     pending: str = ""
     due: float | None = None
@@ -34,46 +36,55 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
     def is_stuck(self, now: float, /) -> bool:
-        """Tell whether it should have arrived by now, and is not known to have."""
+        """Return whether a message is overdue or has been tried in vain."""
         return bool(self.pending) and (self.tries > 0 or (self.due is not None and self.due <= now))
 
 
-def wanting(post: Notification, what: str, /, *, held_until: float | None, now: float) -> Notification:
-    """Have a channel told ``what`` (empty: nothing), not before ``held_until``. What is being tried keeps its turn.
+def with_pending(
+    notification: Notification, what: str, /, *, held_until: float | None, now: float
+) -> Notification:  # fmt: skip
+    """Set the pending message (empty: none), due not before ``held_until``.
 
-    Who sends something just now may still say that it arrived.
+    A message that was tried keeps its time. An attempt that is sending may still report its delivery.
     """
     if not what:
-        return replace(post, pending="", due=None, tries=0, error="")
-    if post.tries:
-        return replace(post, pending=what)
-    due = held_until if held_until is not None else now if post.due is None else min(post.due, now)
-    return replace(post, pending=what, due=due)
+        return replace(notification, pending="", due=None, tries=0, error="")
+    if notification.tries:
+        return replace(notification, pending=what)
+    due = held_until if held_until is not None else now if notification.due is None else min(notification.due, now)
+    return replace(notification, pending=what, due=due)
 
 
-def claimed(post: Notification, /, *, attempt: str, now: float) -> tuple[Notification, str]:
-    """Take a post to send it; answer what to say, empty if it is not due or somebody else sends it."""
-    if attempt == post.by:
-        return post, post.pending
-    if not post.pending or post.due is None or post.due > now:
-        return post, ""
-    return replace(post, by=attempt, due=now + CLAIM_S, tries=post.tries + 1), post.pending
+def claimed(notification: Notification, /, *, attempt: str, now: float) -> tuple[Notification, str]:
+    """Claim the pending message for an attempt; answer its kind.
+
+    The answer is empty if nothing is due or another attempt has the claim.
+    """
+    if attempt == notification.by:
+        return notification, notification.pending
+    if not notification.pending or notification.due is None or notification.due > now:
+        return notification, ""
+    taken = replace(notification, by=attempt, due=now + CLAIM_S, tries=notification.tries + 1)
+    return taken, notification.pending
 
 
-def delivered(post: Notification, what: str, /, *, attempt: str, ref: str, now: float) -> Notification:
-    """Note that the channel has it. A claim that somebody else took over meanwhile is theirs to end."""
-    if post.by != attempt:
-        return post
-    done = replace(post, told=what, at=now, ref=ref or post.ref, tries=0, by="", error="")
-    return replace(done, due=now) if post.pending != what else replace(done, pending="", due=None)
+def delivered(notification: Notification, what: str, /, *, attempt: str, ref: str, now: float) -> Notification:
+    """Record a delivery, unless another attempt took over the claim."""
+    if notification.by != attempt:
+        return notification
+    done = replace(notification, delivered=what, at=now, ref=ref or notification.ref, tries=0, by="", error="")
+    return replace(done, due=now) if notification.pending != what else replace(done, pending="", due=None)
 
 
 def refused(
-    post: Notification, error: str, /, *, attempt: str, key: str, now: float, retry_after_s: float = 0.0
+    notification: Notification, error: str, /, *, attempt: str, key: str, now: float, retry_after_s: float = 0.0
 ) -> Notification:
-    """Note that the channel did not take it, and when to try again: backing off, or as late as the channel asks."""
-    if post.by != attempt:
-        return post
-    wait = exponential_s(key, post.tries, first_s=AGAIN_FIRST_S, max_s=AGAIN_MAX_S)
+    """Record a failed attempt, and when to try again.
+
+    The wait backs off; it is at least what the channel asks for, up to RETRY_AFTER_MAX_S.
+    """
+    if notification.by != attempt:
+        return notification
+    wait = exponential_s(key, notification.tries, first_s=AGAIN_FIRST_S, max_s=AGAIN_MAX_S)
     wait = max(wait, min(retry_after_s, RETRY_AFTER_MAX_S))
-    return replace(post, by="", due=now + wait, error=error[:ERROR_CHARS_MAX])
+    return replace(notification, by="", due=now + wait, error=error[:ERROR_CHARS_MAX])

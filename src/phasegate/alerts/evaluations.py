@@ -1,6 +1,6 @@
-"""What is known of the watching itself: which checks were evaluated when, the daily digest, the dead-man ping. Pure.
+"""The record of evaluations: times per check, daily digests, pings. Pure.
 
-One document per pipeline. Quiet hours, and dates without work, hold back what is no error.
+One document per pipeline. Quiet hours and dates without work hold back everything but errors.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from phasegate.alerts.delivery import Notification, claimed, delivered, refused, wanting
+from phasegate.alerts.delivery import Notification, claimed, delivered, refused, with_pending
 from phasegate.alerts.incident import evaluated
 from phasegate.base.codec import Decision, State
 from phasegate.base.dates import local_time, shift
@@ -20,9 +20,10 @@ NEGLECTED_S = 24 * 3600.0
 
 
 class Watch(State, frozen=True):
-    """``checks``: the starts of the last two evaluations of each. ``full_at``: of the newest in which all were.
+    """The evaluations of one pipeline, by their starts.
 
-    ``pinged_at``: the newest evaluation that the dead-man switch was told of.
+    ``checks``: the last two of each check. ``taken_at``: the newest. ``full_at``: the newest in which every check was
+    evaluated. ``pinged_at``: the newest that was reported to the dead-man switch.
     """
 
     checks: dict[str, tuple[float, ...]] = {}
@@ -38,7 +39,7 @@ def key_of(pipeline: str, /) -> str:
 
 
 def taken(outcomes: Sequence[CheckResult], *, started: float) -> Decision[Watch, str]:
-    """Note an evaluation. It is full if there was a check, and each could be evaluated."""
+    """Record an evaluation; full if every check, at least one, was evaluated."""
     full = bool(outcomes) and not any(outcome.error for outcome in outcomes)
 
     def decide(old: Watch | None) -> tuple[Watch, str]:
@@ -54,13 +55,16 @@ def taken(outcomes: Sequence[CheckResult], *, started: float) -> Decision[Watch,
 
 
 def neglected(watch: Watch, checks: Iterable[str], /) -> dict[str, float]:
-    """Return which checks took no part in the evaluations of the newest day, and when they last did (0: never)."""
+    """Return checks without a recent evaluation, with their last (0: never).
+
+    Recent: at most NEGLECTED_S before the newest evaluation of the pipeline.
+    """
     last = {check: max(watch.checks.get(check, ()), default=0.0) for check in sorted(checks)}
     return {check: at for check, at in last.items() if at < watch.taken_at - NEGLECTED_S}
 
 
 def pinged(started: float, /) -> Decision[Watch, str]:
-    """Note that the dead-man switch was told of an evaluation."""
+    """Record that an evaluation was reported to the dead-man switch."""
 
     def decide(old: Watch | None) -> tuple[Watch, str]:
         watch = old or Watch()
@@ -70,7 +74,10 @@ def pinged(started: float, /) -> Decision[Watch, str]:
 
 
 def digest_due(policy: Policy, /, *, timezone: str, now: float, idle: bool) -> str:
-    """Return the date whose digest is to be told by now; empty for none, as on a date without work (``idle``)."""
+    """Return the date whose digest is due; empty for none.
+
+    None is due on a date without work (``idle``).
+    """
     today = local_date(now, timezone=timezone)
     if policy.digest is None or idle or now < local_time(policy.digest, today, timezone=timezone):
         return ""
@@ -78,14 +85,19 @@ def digest_due(policy: Policy, /, *, timezone: str, now: float, idle: bool) -> s
 
 
 def claim_digest(channel: str, *, date: str, attempt: str, now: float) -> Decision[Watch, str]:
-    """Take a date's digest to send it to a channel; answer the date, empty where it is told or not due."""
+    """Claim a date's digest for a channel; answer the date.
+
+    The answer is empty if it was delivered or is not due.
+    """
 
     def decide(old: Watch | None) -> tuple[Watch, str]:
         watch = old or Watch()
-        post = watch.digests.get(channel, Notification())
-        post = wanting(post, date if date > post.told else "", held_until=None, now=now)
-        post, what = claimed(post, attempt=attempt, now=now)
-        return replace(watch, digests={**watch.digests, channel: post}), what
+        notification = watch.digests.get(channel, Notification())
+        notification = with_pending(
+            notification, date if date > notification.delivered else "", held_until=None, now=now
+        )
+        notification, what = claimed(notification, attempt=attempt, now=now)
+        return replace(watch, digests={**watch.digests, channel: notification}), what
 
     return decide
 
@@ -93,22 +105,26 @@ def claim_digest(channel: str, *, date: str, attempt: str, now: float) -> Decisi
 def answer_digest(
     channel: str, date: str, *, attempt: str, now: float, error: str = "", retry_after_s: float = 0.0
 ) -> Decision[Watch, str]:
-    """Take in what became of the sending of a digest."""
+    """Record the outcome of sending a digest."""
 
     def decide(old: Watch | None) -> tuple[Watch, str]:
         watch = old or Watch()
-        post = watch.digests.get(channel, Notification())
+        notification = watch.digests.get(channel, Notification())
         if error:
-            post = refused(post, error, attempt=attempt, key=f"digest/{channel}", now=now, retry_after_s=retry_after_s)
+            notification = refused(
+                notification, error, attempt=attempt, key=f"digest/{channel}", now=now, retry_after_s=retry_after_s
+            )
         else:
-            post = delivered(post, date, attempt=attempt, ref="", now=now)
-        return replace(watch, digests={**watch.digests, channel: post}), ""
+            notification = delivered(notification, date, attempt=attempt, ref="", now=now)
+        return replace(watch, digests={**watch.digests, channel: notification}), ""
 
     return decide
 
 
 def held_until(policy: Policy, /, *, timezone: str, now: float, idle: bool) -> float | None:
-    """Return until when what is no error waits: the end of the quiet hours, of a date without work; None: no wait.
+    """Return until when all but errors are held; None: not held.
+
+    That is the end of the quiet hours, or of a date without work (``idle``), whichever is later.
 
     >>> night = Policy(quiet=("22:00", "07:00"))
     >>> held_until(night, timezone="UTC", now=23 * 3600.0, idle=False) == 31 * 3600.0
@@ -129,5 +145,5 @@ def held_until(policy: Policy, /, *, timezone: str, now: float, idle: bool) -> f
 
 
 def local_date(at: float, /, *, timezone: str) -> str:
-    """Return the date of a moment in a zone."""
+    """Return the local date of a moment."""
     return datetime.fromtimestamp(at, ZoneInfo(timezone)).date().isoformat()

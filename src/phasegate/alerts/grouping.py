@@ -1,4 +1,7 @@
-"""What one evaluation found, by cause, bounded so that it fits into a document and a message. Pure."""
+"""The findings of one evaluation, grouped by cause. Pure.
+
+They are bounded, so that a group fits into a document and a message.
+"""
 
 from collections.abc import Iterable
 
@@ -14,7 +17,7 @@ EVIDENCE_CHARS_MAX = 200
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """What one evaluation found of one cause, and which checks did."""
+    """The findings of one evaluation with one cause, and their checks."""
 
     cause: str
     findings: tuple[Finding, ...]
@@ -22,16 +25,22 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def severity(self) -> Severity:
-        """Return the worst of the findings."""
+        """Return the worst severity of the findings."""
         return min((one.severity for one in self.findings), key=SEVERITIES.index)
 
     def since(self, started: float, /) -> float:
-        """Return when the oldest evidence is from; where nobody can tell, when the evaluation ``started``."""
+        """Return the time of the oldest evidence.
+
+        A finding without a time counts from when the evaluation ``started``.
+        """
         return min([started, *(one.since for one in self.findings if one.since is not None)])
 
 
 def grouped(outcomes: Iterable[CheckResult], /) -> list[Group]:
-    """Return what the checks found, by cause; a check that could not be evaluated is a cause of its own."""
+    """Return the findings of checks, grouped by cause.
+
+    A check that could not be evaluated is a cause of its own.
+    """
     found: dict[str, list[Finding]] = {}
     checks: dict[str, dict[str, None]] = {}
     for outcome in outcomes:
@@ -59,7 +68,7 @@ def _rank(finding: Finding) -> tuple[int, float, tuple[str, ...], list[tuple[str
 
 
 def _bounded(finding: Finding) -> Finding:
-    """Return a finding that fits into a document and a message, its evidence in an order of its own."""
+    """Return a finding cut to the limits of documents and messages."""
     evidence = {name[:80]: text[:EVIDENCE_CHARS_MAX] for name, text in list(finding.evidence.items())[:EVIDENCE_MAX]}
     return replace(finding, subject=finding.subject[:TEXT_MAX], text=finding.text[:TEXT_MAX],
                    command=finding.command[:TEXT_MAX], evidence=evidence)  # fmt: skip

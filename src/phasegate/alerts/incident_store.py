@@ -1,4 +1,7 @@
-"""The documents of one pipeline's incidents, and of its watching: read, and changed by core's decisions only."""
+"""The stored incidents and evaluations of one pipeline.
+
+They are changed by the decisions of `incident` and `evaluations` only.
+"""
 
 from collections.abc import Iterator
 
@@ -18,58 +21,67 @@ PAGE = 100
 
 
 class IncidentStore:
-    """Reads and changes them. An incident that nobody can read is left as it is, and keeps no other back."""
+    """Reads and changes them.
+
+    An unreadable incident is left as it is, and does not stop the others.
+    """
 
     def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar) -> None:
         self.plan, self.ports, self._calendar = plan, ports, calendar
         self._prefix = f"incident:{plan.pipeline}:"
 
     def all(self, broken: list[BadDocument] | None) -> Iterator[tuple[Doc, Incident]]:
-        """Give every incident; what cannot be read is put into ``broken``, and raised without it."""
+        """Yield every incident.
+
+        Errors of unreadable ones are appended to ``broken``; if that is None, they are raised.
+        """
         yield from self._read(scan.scanned(self.ports.store, self._prefix, page=PAGE), broken)
 
     def due(self) -> Iterator[tuple[Doc, Incident]]:
-        """Give the incidents that may have to be told of, or escalated, now: that which is due longest first."""
+        """Yield incidents to notify of or to escalate now, longest due first."""
         yield from self._read(scan.due(self.ports.store, self.ports.clock.now(), prefix=self._prefix, page=PAGE), [])
 
     def read(self, key: str) -> Incident | None:
-        """Return an incident. Raises BadDocument."""
+        """Return an incident; raise BadDocument if it cannot be read."""
         doc = self.ports.store.read(key)
         return None if doc is None else decode(Incident, doc.body, key=key)
 
     def decide(self, key: str, decide: Decision[Incident, str]) -> str:
-        """Apply a decision. What cannot be read is left as it is, and answers nothing: the others go on."""
+        """Apply a decision; return its answer, empty for an unreadable incident."""
         try:
             return transact(self.ports, key, kind=Incident, decide=decide)
         except BadDocument:
             return ""
 
     def forget(self, doc: Doc) -> None:
-        """Delete an incident, unless somebody has changed it meanwhile."""
+        """Delete an incident, unless it has changed since it was read."""
         try:
             self.ports.store.delete(doc.key, expect=doc.version)
         except Conflict:
-            return  # somebody has just opened it again
+            return  # it has just been opened again
 
     def watched(self) -> Watch:
-        """Return what is known of the evaluations."""
+        """Return the record of evaluations."""
         key = evaluations.key_of(self.plan.pipeline)
         doc = self.ports.store.read(key)
         return Watch() if doc is None else decode(Watch, doc.body, key=key)
 
     def watch(self, decide: Decision[Watch, str]) -> str:
-        """Apply a decision to what is known of the evaluations."""
+        """Apply a decision to the record of evaluations."""
         key = evaluations.key_of(self.plan.pipeline)
         return transact(self.ports, key, kind=Watch, decide=decide)
 
-    def sight(self) -> Context:
-        """Return what a decision must know beside the incident."""
+    def context(self) -> Context:
+        """Return the inputs of a decision beside the incident."""
         now, policy = self.ports.clock.now(), self.plan.alerts
         held = evaluations.held_until(policy, timezone=self.plan.timezone, now=now, idle=self.idle())
         return Context(checks=self.watched().checks, policy=policy, now=now, held_until=held)
 
     def idle(self) -> bool:
-        """Tell whether the calendar knows that today has no work. What it does not know is no day off."""
+        """Return whether the calendar has today as a date without work.
+
+        A date that the calendar does not have is not taken for one.
+        """
         if not self._calendar.is_kept:
             return False
         today = evaluations.local_date(self.ports.clock.now(), timezone=self.plan.timezone)

@@ -1,6 +1,7 @@
-"""What a channel is to say, before it is put into the words of Slack or anything else. Pure.
+"""The content of messages, before a channel formats it. Pure.
 
-It refuses to say more than fits: an incident's worst findings, each with its evidence and the command that mends it.
+A message holds no more than fits: an incident's worst findings, the evidence of the worst, and the commands that fix
+them.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ COMMANDS_MAX = 5
 
 
 def of_incident(incident: Incident, kind: str, /, *, pipeline: str, timezone: str, key: str) -> Note:
-    """Return what to say of an incident that was opened, escalated or resolved."""
+    """Return the message that an incident was opened, escalated or resolved."""
     findings = incident.findings
     return Note(
         id=f"{key.replace(':', '.')}.{incident.number}.{kind}",
@@ -42,7 +43,10 @@ def of_incident(incident: Incident, kind: str, /, *, pipeline: str, timezone: st
 
 
 def of_several(cases: Sequence[tuple[str, Incident]], kind: str, /, *, pipeline: str, timezone: str) -> Note:
-    """Return what to say of several incidents, with their keys, that were opened, escalated or resolved at once."""
+    """Return one message about several incidents of the same kind of change.
+
+    ``cases``: their keys and the incidents; they were opened, escalated or resolved at the same time.
+    """
     ordered = [one for _, one in sorted(cases, key=lambda case: rank(case[1]))]
     ids = " ".join(sorted(f"{key}.{one.number}" for key, one in cases))
     lines = [f"{one.severity}: {title(one)}, since {moment(one.since, timezone=timezone)}" for one in ordered]
@@ -62,21 +66,21 @@ def of_several(cases: Sequence[tuple[str, Incident]], kind: str, /, *, pipeline:
 
 
 def title(incident: Incident, /) -> str:
-    """Return an incident in a line: the worst finding, and how many more there are."""
+    """Return an incident as one line: its worst finding, how many more."""
     worst = incident.findings[0]
     more = f" (+{incident.found - 1})" if incident.found > 1 else ""
     return f"{worst.subject}: {CODES[worst.code].title}{more}" if worst.code in CODES else f"{worst.subject}{more}"
 
 
 def commands(findings: Sequence[Finding], /) -> tuple[str, ...]:
-    """Return the different commands that mend the findings, the worst first."""
+    """Return the distinct commands that fix the findings, the worst first."""
     return tuple(dict.fromkeys(one.command for one in findings if one.command))[:COMMANDS_MAX]
 
 
 def of_digest(
     date: str, *, opened: Sequence[Incident], resolved: Sequence[Incident], pipeline: str, timezone: str
 ) -> Note:
-    """Return the digest of a date: what is open, the worst first, and what was resolved in the day before."""
+    """Return a date's digest: open incidents, and those resolved within a day."""
     lines = [f"{one.severity}: {title(one)}, since {moment(one.since, timezone=timezone)}, found {times(one.count)}"
              for one in sorted(opened, key=rank)]  # fmt: skip
     lines += [f"resolved: {title(one)}" for one in sorted(resolved, key=rank)]
@@ -96,12 +100,12 @@ def of_test(channel: str, *, pipeline: str, timezone: str, number: str, now: flo
 
 
 def rank(incident: Incident, /) -> tuple[int, float, str]:
-    """Return what sorts incidents: the worst first, then the oldest."""
+    """Return the sort key of incidents: the worst first, then the oldest."""
     return SEVERITIES.index(incident.severity), incident.since, incident.cause
 
 
 def moment(at: float, /, *, timezone: str) -> str:
-    """Return a moment as its zone tells it.
+    """Return a moment as local time.
 
     >>> moment(1770120000.0, timezone="America/New_York")
     '2026-02-03 07:00 EST'
@@ -110,7 +114,7 @@ def moment(at: float, /, *, timezone: str) -> str:
 
 
 def plain(note: Note, /) -> str:
-    """Return the body of a message as plain text: what, since when, the evidence, the mending command."""
+    """Return a message's body as text: findings, times, evidence, commands."""
     lines = [*note.lines, *([f"and {note.more} more"] if note.more else [])]
     lines += facts(note)
     lines += [f"{name}: {text}" for name, text in note.evidence.items()]
@@ -120,7 +124,7 @@ def plain(note: Note, /) -> str:
 
 
 def facts(note: Note, /) -> list[str]:
-    """Return since when it is so, how often it was found, and when it was over."""
+    """Return in one line: since when, resolved when, found how often."""
     found = [] if note.since is None else [f"since {moment(note.since, timezone=note.timezone)}"]
     if note.resolved_at is not None:
         found.append(f"resolved {moment(note.resolved_at, timezone=note.timezone)}")

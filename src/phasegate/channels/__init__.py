@@ -1,1 +1,1 @@
-"""Channels that people are told through, one file each; all send with bounds, and show no secret."""
+"""Channels for alerts; each bounds its sending and shows no secret."""

@@ -1,4 +1,4 @@
-"""Bounds a call from outside, whatever goes on inside it: looking up a name, a server that dribbles, a library."""
+"""A bound on the time of any call: name lookups, slow servers, libraries."""
 
 import queue
 import threading
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 def within(total_s: float, call: Callable[[], T], /) -> T | None:
-    """Return what ``call`` returns, None when it takes longer than ``total_s``. It may then still be at work.
+    """Return the result of ``call``, or None after ``total_s``.
 
-    What it raises is raised here. The timeout of a socket is no such bound: it is of one read, and a server that
-    sends a byte now and then would hold us for ever.
+    The call may then still be running. What it raises is raised here. A socket's timeout is no such bound: it is of one
+    read, and a server that sends a byte now and then would block for ever.
     """
     results: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
 

@@ -1,7 +1,7 @@
-"""One HTTP request with every bound: on time, on redirects (none is followed), on the size of the answer.
+"""One HTTP request, bounded in time and response size, without redirects.
 
-An answer that does not come is an error, never an exception; errors name the host and the status, never the address,
-the token or what the server sent, since any of these may hold a secret.
+A missing answer is an error, never an exception. Errors name the host and the status, never the address, the token or
+the response, since any of these may hold a secret.
 """
 
 import json
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from phasegate.channels.bounded import within
 
 TIMEOUT_S = 10.0
-# Of the whole request, whatever the server dribbles, and the lookup of its name.
+# Of the whole request, the lookup of the host included, however slowly the server sends.
 TOTAL_S = 20.0
 ANSWER_BYTES_MAX = 64 * 1024
 RETRY_AFTER_MAX_S = 3600.0
@@ -26,7 +26,7 @@ AGENT = "phasegate"
 
 
 class Response(NamedTuple):
-    """A status and a body, or the ``error`` that came instead (status 0: nothing was answered)."""
+    """A status and a body, or an ``error`` (status 0: no answer)."""
 
     status: int = 0
     body: bytes = b""
@@ -36,7 +36,7 @@ class Response(NamedTuple):
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object, **__: object) -> None:
-        """Follow none: what is sent is for the host that was named."""
+        """Follow no redirect: the request is for the named host only."""
 
 
 def request(
@@ -48,13 +48,16 @@ def request(
     timeout_s: float = TIMEOUT_S,
     total_s: float = TOTAL_S,
 ) -> Response:
-    """GET, or POST a JSON body, and return what was answered within ``total_s``."""
+    """Send a GET, or a POST with a JSON body; return the answer.
+
+    Without an answer within ``total_s`` it is an error.
+    """
     answer = within(total_s, lambda: _asked(url, body=body, headers=headers or {}, timeout_s=timeout_s))
     return Response(error=f"{host_of(url)} did not answer within {total_s:g} s") if answer is None else answer
 
 
 def host_of(url: str, /) -> str:
-    """Return the host that a URL names: all of it that may be shown.
+    """Return the host of a URL, the only part that may be shown.
 
     >>> host_of("https://hooks.slack.com/services/T0/B0/secret")
     'hooks.slack.com'
@@ -67,7 +70,7 @@ def host_of(url: str, /) -> str:
 
 
 def check_url(url: str, /) -> str:
-    """Return what is wrong with an address, without showing it; empty if nothing is.
+    """Return the fault of an address, without showing it; empty if none.
 
     >>> check_url("example.org/hook")
     'is no URL that begins with https:// or http://'
@@ -97,23 +100,25 @@ def _asked(url: str, *, body: Mapping[str, object] | None, headers: Mapping[str,
         reason = e.reason if isinstance(e, urllib.error.URLError) and isinstance(e.reason, OSError) else e
         if isinstance(reason, TimeoutError):
             return Response(error=f"{host} did not answer within {timeout_s:g} s")
-        told = (reason.strerror if isinstance(reason, OSError) else None) or type(reason).__name__
-        return Response(error=f"{host} cannot be reached: {told}")
+        why = (reason.strerror if isinstance(reason, OSError) else None) or type(reason).__name__
+        return Response(error=f"{host} cannot be reached: {why}")
 
 
 def _refusal(error: urllib.error.HTTPError, *, host: str) -> Response:
-    """Return the answer of a status that is no success."""
+    """Return the response for a status that is no success."""
     try:
         body = error.read(ANSWER_BYTES_MAX)
     except (OSError, HTTPException):
         body = b""
     wait = retry_after(error.headers.get("Retry-After"), now=datetime.now(UTC)) if error.headers else 0.0
-    more = "; it sends elsewhere, and redirects are not followed: name the final address" if error.code < 400 else ""
+    more = "; redirects are not followed: give the final address" if error.code < 400 else ""
     return Response(error.code, body, f"{host} answered {error.code}{more}", wait)
 
 
 def retry_after(value: str | None, /, *, now: datetime) -> float:
-    """Return how long a header asks to wait: seconds or a date, bounded; 0 for nonsense.
+    """Return the seconds that a Retry-After header asks to wait, bounded.
+
+    It holds seconds or a date; anything else counts as 0.
 
     >>> [retry_after(text, now=datetime(2026, 2, 3, tzinfo=UTC)) for text in ("30", "soon", "1e9", None)]
     [30.0, 0.0, 3600.0, 0.0]

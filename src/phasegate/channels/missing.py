@@ -1,4 +1,4 @@
-"""Stands for a channel whose secret nobody gave, or gave wrong: it says so at every message, and none is lost."""
+"""A stand-in for a channel whose secret is missing or wrong."""
 
 from phasegate.channel import Note, Reply
 
@@ -10,6 +10,6 @@ class Missing:
         self._why = why
 
     def send(self, note: Note, /, *, ref: str) -> Reply:
-        """Refuse; the message is tried again, and arrives once the secret is there."""
+        """Refuse; the message is retried, and arrives once the secret is set."""
         del note, ref
         return Reply(error=self._why)

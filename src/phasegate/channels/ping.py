@@ -1,4 +1,7 @@
-"""A dead-man switch with the protocol of healthchecks.io: GET the address, or it with /start or /fail behind."""
+"""A dead-man switch with the protocol of healthchecks.io.
+
+A success is a GET of the address; a start or failure is one of the address with /start or /fail appended.
+"""
 
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,7 +16,7 @@ class Ping:
         self._url, self._timeout_s, self._total_s = url, timeout_s, total_s
 
     def ping(self, what: PingKind, /) -> Reply:
-        """Tell it; any 2xx status means that it heard."""
+        """Send the ping; any 2xx status means that it arrived."""
         parts = urlsplit(self._url)
         path = parts.path if what == "success" else f"{parts.path.rstrip('/')}/{what}"
         answer = request(urlunsplit(parts._replace(path=path)), timeout_s=self._timeout_s, total_s=self._total_s)

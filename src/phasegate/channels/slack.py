@@ -1,7 +1,7 @@
-"""Tells a Slack channel: what, since when, the evidence, the mending command, in Block Kit.
+"""Slack channels: messages in Block Kit, by a bot's token or a webhook.
 
-A bot's token posts, and edits its message once all is well again. An incoming webhook cannot edit: it posts a second.
-Nothing that a check says is taken for Slack's own markup.
+A bot edits its first message when the incident is resolved. An incoming webhook cannot edit: it posts a second message.
+The texts of findings are escaped, so that Slack does not read them as markup.
 """
 
 import json
@@ -14,13 +14,14 @@ from phasegate.channels.http import TIMEOUT_S, TOTAL_S, Response, request
 
 API = "https://slack.com/api"
 TOKEN_PREFIX = "xox"
-# Slack's own limits.
+# An escape that a cut has left incomplete.
 HALF_ESCAPE = re.compile(r"&(?:a|am|amp|l|lt|g|gt)?$")
+# Slack's own limits.
 HEADER_CHARS_MAX = 150
 SECTION_CHARS_MAX = 3000
 FIELD_CHARS_MAX = 2000
 FIELDS_MAX = 10
-# The first message is gone, or too old to be edited: then a second one says it.
+# The first message is deleted or too old to be edited: a second one is posted.
 NOT_EDITABLE = ("message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found")
 SIGNS = {"opened": ":red_circle:", "escalated": ":rotating_light:", "resolved": ":white_check_mark:",
          "digest": ":newspaper:", "test": ":wave:"}  # fmt: skip
@@ -30,7 +31,7 @@ Block = dict[str, Any]
 
 
 class SlackWebhook:
-    """An incoming webhook. ``url`` is a secret."""
+    """An incoming webhook at ``url``, which is a secret."""
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, total_s: float = TOTAL_S) -> None:
         self._url, self._timeout_s, self._total_s = url, timeout_s, total_s
@@ -43,7 +44,10 @@ class SlackWebhook:
 
 
 class SlackBot:
-    """A bot's token, which is a secret, and the channel ``to`` that it writes to (a name or an id)."""
+    """A bot that posts to a channel.
+
+    ``token`` is a secret; ``to`` is the channel's name or id.
+    """
 
     def __init__(
         self, token: str, *, to: str, api: str = API, timeout_s: float = TIMEOUT_S, total_s: float = TOTAL_S
@@ -52,9 +56,10 @@ class SlackBot:
         self._timeout_s, self._total_s = timeout_s, total_s
 
     def send(self, note: Note, /, *, ref: str) -> Reply:
-        """Post the message, as an answer to the first one where it is escalated; a resolution edits the first one.
+        """Post the message, or edit the incident's first one.
 
-        The reference is ``CHANNEL/TIMESTAMP`` of the first message.
+        An escalation is posted in the thread of the first message, a resolution edits it. ``ref``: its
+        ``CHANNEL/TIMESTAMP``.
         """
         channel, _, ts = ref.partition("/")
         if note.kind == "resolved" and ts:
@@ -71,26 +76,26 @@ class SlackBot:
                          timeout_s=self._timeout_s, total_s=self._total_s)  # fmt: skip
         if answer.error:
             return Reply(error=answer.error, retry_after_s=answer.retry_after_s)
-        return _understood(answer, ref=ref)
+        return _read(answer, ref=ref)
 
 
-def _understood(answer: Response, *, ref: str) -> Reply:
-    """Read Slack's answer: 200 means nothing without ``ok``."""
+def _read(answer: Response, *, ref: str) -> Reply:
+    """Read Slack's answer: status 200 is no success without ``ok``."""
     try:
-        said = json.loads(answer.body)
+        body = json.loads(answer.body)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        body = None
+    if not isinstance(body, dict):
         return Reply(error="Slack answered something that is no JSON object")
-    if said.get("ok") is not True:
-        error = str(said.get("error", ""))
+    if body.get("ok") is not True:
+        error = str(body.get("error", ""))
         known = error.replace("_", "").isalnum() and error.isascii() and len(error) <= 60
         return Reply(error=f"Slack says {error}" if known else "Slack says no, without a reason")
-    return Reply(ref=ref or f"{said.get('channel', '')}/{said.get('ts', '')}")
+    return Reply(ref=ref or f"{body.get('channel', '')}/{body.get('ts', '')}")
 
 
 def message_of(note: Note, /) -> Block:
-    """Return the message: its blocks, and the text that notifications show."""
+    """Return the message: its blocks, and the text for notifications."""
     sign = MILD if note.kind == "opened" and note.severity != "error" else SIGNS[note.kind]
     header = {"type": "header", "text": {"type": "plain_text", "text": cut(headline(note), HEADER_CHARS_MAX)}}
     lines = [*note.lines, *([f"and {note.more} more"] if note.more else [])]
@@ -104,8 +109,8 @@ def message_of(note: Note, /) -> Block:
     if note.commands and note.kind != "resolved":
         typed = escaped("\n".join(note.commands)).replace("`", "'")
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": f"```{cut(typed, FIELD_CHARS_MAX)}```"}})
-    told = " · ".join([sign, *(escaped(line) for line in facts(note)), escaped(note.id)])
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(told, FIELD_CHARS_MAX)}]})
+    context = " · ".join([sign, *(escaped(line) for line in facts(note)), escaped(note.id)])
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(context, FIELD_CHARS_MAX)}]})
     return {"text": cut(escaped(headline(note)), SECTION_CHARS_MAX), "blocks": blocks}
 
 
@@ -114,7 +119,7 @@ def _section(text: str) -> Block:
 
 
 def escaped(text: str, /) -> str:
-    """Return a text in which nothing is a mention, a link or a channel.
+    """Return a text escaped so that it holds no mention, link or channel.
 
     >>> escaped("<!channel> & <@U1>")
     '&lt;!channel&gt; &amp; &lt;@U1&gt;'
@@ -123,7 +128,7 @@ def escaped(text: str, /) -> str:
 
 
 def cut(text: str, most: int, /) -> str:
-    """Return a text that is not too long, and ends in no half of an escape.
+    """Return a text cut to ``most`` characters, not within an escape.
 
     >>> cut("abcdef", 4), cut("a &lt; b", 6)
     ('abc…', 'a …')

@@ -1,6 +1,6 @@
-"""Posts each message as one JSON object to an address of the user's own.
+"""A channel that posts each message as one JSON object to a URL.
 
-The ``id`` is the same at every sending of a message: whoever receives it may drop what came before.
+The ``id`` is the same at every sending of a message: a receiver may drop repeats.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from phasegate.channels.http import TIMEOUT_S, TOTAL_S, request
 
 
 class Webhook:
-    """A channel for programs. ``url`` is a secret."""
+    """A channel for programs at ``url``, which is a secret."""
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, total_s: float = TOTAL_S) -> None:
         self._url, self._timeout_s, self._total_s = url, timeout_s, total_s
 
     def send(self, note: Note, /, *, ref: str) -> Reply:
         """Post the message; any 2xx status means that it arrived."""
-        del ref  # a second message tells of the resolution; ``incident`` says what it belongs to
+        del ref  # a resolution is a second message; ``incident`` groups the two
         answer = request(self._url, body=body_of(note), headers={"Idempotency-Key": note.id},
                          timeout_s=self._timeout_s, total_s=self._total_s)  # fmt: skip
         return Reply(error=answer.error, retry_after_s=answer.retry_after_s)

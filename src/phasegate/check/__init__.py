@@ -1,1 +1,1 @@
-"""What is wrong, and the commands that mend it."""
+"""Checks of a pipeline, and the commands that fix what they find."""

@@ -1,7 +1,7 @@
-"""What is wrong with the documents of a pipeline, judged from the documents alone. Pure; others fetch them.
+"""The checks of phase documents that need nothing but the documents. Pure.
 
-A document is wrong where looking at it now would change it, and nobody has looked; where what it handed on did not
-arrive; and where it waits for a person. It refuses to call work under way a finding: see ``aged``.
+A document is wrong if evaluating it now would change it and no process has done so, if what it sent did not arrive, or
+if it waits for a person. Work under way is no finding: see ``aged``.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,15 +18,18 @@ from phasegate.gate.phase import Phase, settle_at, settled, survey
 from phasegate.gate.records import Entry
 from phasegate.plan.gate import Receiver
 
-# Who works outside may take his time: a consumer with its completion, an external step with its next report.
+# The time that consumers outside have for their completion, and external steps for their next report.
 ANSWER_S = 1800.0
 LISTED_MAX = 5
-# What is so at any age. Of all else the evidence must outlive a grace period.
+# Findings at any age. The evidence of all others must be older than a grace period.
 AGELESS = frozenset({"PG008", "PG010", "PG011", "PG013", "PG014", "PG015", "PG016", "PG017", "PG019"})
 
 
 class StoredPhase(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase of one run as it is stored. ``due`` is the store's; ``failures``: how often handling it has raised."""
+    """One phase of one run as it is stored.
+
+    ``due``: the store's, which may be later than the document's. ``failures``: how often processing it has raised.
+    """
 
     key: str
     run: Run
@@ -41,12 +44,12 @@ class StoredPhase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def aged(findings: Iterable[Finding], *, now: float, grace_s: float) -> tuple[Finding, ...]:
-    """Return the findings whose evidence is older than the grace period, and those that are so at any age."""
+    """Return findings that are ageless or older than the grace period."""
     return tuple(f for f in findings if f.code in AGELESS or f.since is None or now - f.since >= grace_s)
 
 
-def fix_of(*dates: str) -> str:
-    """Return the command that has dates mended."""
+def reconcile_command(*dates: str) -> str:
+    """Return the command that fixes a span of dates."""
     return f"phasegate reconcile --from {min(dates)} --to {max(dates)} --fix"
 
 
@@ -56,44 +59,48 @@ def found(code: str, one: StoredPhase, text: str, *, since: float | None, step: 
     assert code in CODES, code
     name = one.name
     subject = f"{one.run} {name}.{step}" if step else f"{name} of {one.run}"
-    told = {"phase": name, "run": str(one.run), "step": step, **evidence}
-    return Finding(code=code, subject=subject, text=text, command=command or fix_of(one.run.date), since=since,
-                   cause=f"{name}:{one.run}", evidence={n: value for n, value in told.items() if value})  # fmt: skip
+    shared = {"phase": name, "run": str(one.run), "step": step, **evidence}
+    return Finding(code=code, subject=subject, text=text, since=since, cause=f"{name}:{one.run}",
+                   command=command or reconcile_command(one.run.date),
+                   evidence={n: value for n, value in shared.items() if value})  # fmt: skip
 
 
 def unfired(one: StoredPhase, *, now: float) -> Iterator[Finding]:
-    """Find a phase that would fire if anybody looked (PG002). One that is paused is held by order."""
+    """Find a phase that would fire if it was evaluated now (PG002).
+
+    A paused phase is no finding: it is held on purpose.
+    """
     phase = one.phase
     if settled(phase) or phase.paused is not None or phase.void is not None:
         return
-    looked = _looked_at(one, now=now)
-    if looked.generation == phase.generation:
+    evaluated = _evaluated(one, now=now)
+    if evaluated.generation == phase.generation:
         return
-    without = looked.firings[-1].missing
+    without = evaluated.firings[-1].missing
     moments = [m.result.at for n, m in phase.members.items() if n in phase.gate.expect and m.result is not None]
     moments += [at for at in (settle_at(phase), phase.gate.deadline if without else None) if at is not None]
     there = len(phase.gate.expect) - len(without)
     lacking = f" (without {listed(without, most=LISTED_MAX)})" if without else ""
-    told = f"{there} of {len(phase.gate.expect)} expected members are fresh{lacking}, and it has not fired"
+    text = f"{there} of {len(phase.gate.expect)} expected members are fresh{lacking}, and it has not fired"
     if phase.firings:
-        told += f" since generation {phase.generation}"
-    yield found("PG002", one, told, since=max((at for at in moments if at <= now), default=phase.opened_at),
+        text += f" since generation {phase.generation}"
+    yield found("PG002", one, text, since=max((at for at in moments if at <= now), default=phase.opened_at),
                 members=", ".join(phase.gate.expect), missing=", ".join(without))  # fmt: skip
 
 
 def unsent(one: StoredPhase) -> Iterator[Finding]:
-    """Find triggers that nobody has put on the bus (PG003)."""
+    """Find triggers that were never put on the bus (PG003)."""
     for entry in _open_entries(one.phase):
         if entry.state == "unsent":
-            told = f"generation {entry.generation} was fired, and its trigger for {entry.receiver} was not sent"
-            yield found("PG003", one, told, since=entry.at, receiver=entry.receiver, topic=_to(one, entry).topic,
+            text = f"generation {entry.generation} was fired, and its trigger for {entry.receiver} was not sent"
+            yield found("PG003", one, text, since=entry.at, receiver=entry.receiver, topic=_to(one, entry).topic,
                         generation=str(entry.generation))  # fmt: skip
 
 
 def unbegun(one: StoredPhase, *, after: Mapping[str, Phase | None], now: float) -> Iterator[Finding]:
-    """Find triggers that were sent and not heard of again (PG004), and those whose effect is gone.
+    """Find sent triggers without an answer, or whose effect is gone (PG004).
 
-    ``after``: the downstream phases of the same run, None where it is not open; unreadable ones are left out.
+    ``after``: the downstream phases of the same run, None for one that is not open, without unreadable ones.
     """
     for entry in _open_entries(one.phase):
         firing = next((f for f in one.phase.firings if f.generation == entry.generation), None)
@@ -102,14 +109,17 @@ def unbegun(one: StoredPhase, *, after: Mapping[str, Phase | None], now: float) 
             continue
         verb = "begun" if _to(one, entry).ack == "begin" else "reported a completion"
         sends = times(entry.sends)
-        told = f"the trigger of generation {entry.generation} was sent {sends}, and {entry.receiver} has not {verb}"
-        yield _unbegun(one, entry, told, since=since)
+        text = f"the trigger of generation {entry.generation} was sent {sends}, and {entry.receiver} has not {verb}"
+        yield _unbegun(one, entry, text, since=since)
     if one.phase.void is None:
         yield from _forgotten(one, after=after)
 
 
 def _forgotten(one: StoredPhase, *, after: Mapping[str, Phase | None]) -> Iterator[Finding]:
-    """Find acknowledged triggers of which the receiving phase knows nothing: its document was lost, or put back."""
+    """Find acknowledged triggers that the receiving phase has no record of.
+
+    Its document was lost, or restored from an older copy.
+    """
     for entry in one.phase.outbox:
         if entry.state != "acked" or entry.generation != one.phase.generation or entry.receiver not in after:
             continue
@@ -118,14 +128,14 @@ def _forgotten(one: StoredPhase, *, after: Mapping[str, Phase | None]) -> Iterat
             continue
         begun = None if there is None else there.waiting.get(one.name) or there.inputs.get(one.name)
         if begun is None or begun.generation < entry.generation:
-            state = "is not open" if there is None else "knows nothing of it"
-            told = f"generation {entry.generation} was acknowledged, and {entry.receiver} of this run {state}"
-            yield _unbegun(one, entry, told, since=entry.at)
+            state = "is not open" if there is None else "has no record of it"
+            text = f"generation {entry.generation} was acknowledged, and {entry.receiver} of this run {state}"
+            yield _unbegun(one, entry, text, since=entry.at)
 
 
-def _unbegun(one: StoredPhase, entry: Entry, told: str, *, since: float) -> Finding:
+def _unbegun(one: StoredPhase, entry: Entry, text: str, *, since: float) -> Finding:
     to = _to(one, entry)
-    return found("PG004", one, told, since=since, receiver=entry.receiver, topic=to.topic, ack=to.ack,
+    return found("PG004", one, text, since=since, receiver=entry.receiver, topic=to.topic, ack=to.ack,
                  generation=str(entry.generation), sends=str(entry.sends))  # fmt: skip
 
 
@@ -141,29 +151,29 @@ def _open_entries(phase: Phase) -> Sequence[Entry]:
 
 
 def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Finding]:
-    """Find results that are not of their present inputs (PG012), and requests that nobody answers (PG004).
+    """Find results of older inputs (PG012) and unanswered requests (PG004).
 
-    ``busy``: steps whose partition somebody holds now. What waits for another step is left to that one, and what is
-    dead to ``dead``.
+    ``busy``: steps whose partition is held now; they are skipped, as are steps that wait for another one, and dead ones
+    (see ``dead``).
     """
     if settled(one.phase) or one.phase.paused is not None or one.phase.void is not None:
         return
-    looked = _looked_at(one, now=now)
-    fresh = survey(looked)
-    views = {view.name: view for view in explain(looked, name=one.name, run=one.run, now=now).members}
-    for name, spec in looked.gate.members.items():
-        view, request, stands = views[name], looked.requests.get(name), one.phase.requests.get(name)
+    evaluated = _evaluated(one, now=now)
+    fresh = survey(evaluated)
+    views = {view.name: view for view in explain(evaluated, name=one.name, run=one.run, now=now).members}
+    for name, spec in evaluated.gate.members.items():
+        view, request, stored = views[name], evaluated.requests.get(name), one.phase.requests.get(name)
         if name in fresh or name in busy or view.state in ("dead", "blocked"):
             continue
-        result = looked.result_of(name)
-        ages = [begun.begun_at for begun in looked.inputs.values()] + ([] if result is None else [result.at])
-        since = max(ages, default=one.phase.opened_at) if stands is None else stands.opened_at
+        result = evaluated.result_of(name)
+        ages = [begun.begun_at for begun in evaluated.inputs.values()] + ([] if result is None else [result.at])
+        since = max(ages, default=one.phase.opened_at) if stored is None else stored.opened_at
         if result is None:
             if request is not None:
-                told = "nobody was asked for it" if stands is None else (
-                    f"asked for {times(request.sends)}, and nobody has built it"
+                text = "it was never requested" if stored is None else (
+                    f"requested {times(request.sends)}, and not built"
                 )  # fmt: skip
-                yield found("PG004", one, told, since=since, step=name, reason=request.reason)
+                yield found("PG004", one, text, since=since, step=name, reason=request.reason)
             continue
         if not spec.asks and now - since < ANSWER_S:
             continue
@@ -175,65 +185,74 @@ def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Fi
 
 
 def drifted(one: StoredPhase) -> Iterator[Finding]:
-    """Find windows that changed longer ago than a run is built anew for by itself (PG013)."""
+    """Find windows with a change too old for an automatic rebuild (PG013)."""
     if one.phase.void is not None:
         return
     days = sorted({day for window in one.phase.windows.values() for day in window.drifted})
     if days:
-        told = f"built before {listed(days, most=LISTED_MAX)} changed"
+        text = f"built before {listed(days, most=LISTED_MAX)} changed"
         span = f"--from {one.run.date} --to {one.run.date} --mode {one.run.mode}"
-        yield found("PG013", one, told, since=None, dates=", ".join(days),
+        yield found("PG013", one, text, since=None, dates=", ".join(days),
                     command=f"phasegate backfill {span} --cascade")  # fmt: skip
 
 
 def replanned(one: StoredPhase, *, pinned_now: str) -> Iterator[Finding]:
-    """Find an open run that follows another gate than the plan has now (PG014); what is done stays as it was done."""
+    """Find an open run whose gate differs from the plan's of today (PG014).
+
+    A settled run keeps its gate.
+    """
     phase = one.phase
     if phase.gate.hash != pinned_now and phase.void is None and not settled(phase):
-        told = "it follows the plan as it was when it opened, and the plan has changed since"
-        yield found("PG014", one, told, since=phase.opened_at, pinned=phase.gate.hash, plan=pinned_now,
+        text = "it follows the plan as it was when it opened, and the plan has changed since"
+        yield found("PG014", one, text, since=phase.opened_at, pinned=phase.gate.hash, plan=pinned_now,
                     command=f"phasegate replan {one.run} --phase {one.name}")  # fmt: skip
 
 
 def dead(one: StoredPhase, *, now: float) -> Iterator[Finding]:
-    """Find requests and triggers that are tried no more (PG015)."""
+    """Find requests and triggers that were given up (PG015)."""
     phase = one.phase
     if phase.void is not None:
         return
     for name in [name for name, request in phase.requests.items() if request.state == "dead"]:
         (view,) = (v for v in explain(phase, name=one.name, run=one.run, now=now).members if v.name == name)
-        yield found("PG015", one, f"given up: {phase.requests[name].reason or view.reason}", since=view.since,
+        yield found("PG015", one, f"given up: {view.reason}", since=view.since,
                     step=name, command=f"phasegate redrive {one.run} --step {name}")  # fmt: skip
     for entry in phase.outbox:
         if entry.state == "dead":
-            told = f"the trigger of generation {entry.generation} for {entry.receiver} was never acknowledged"
-            yield found("PG015", one, told, since=entry.at, receiver=entry.receiver, sends=str(entry.sends),
+            text = f"the trigger of generation {entry.generation} for {entry.receiver} was never acknowledged"
+            yield found("PG015", one, text, since=entry.at, receiver=entry.receiver, sends=str(entry.sends),
                         command=f"phasegate redrive {one.run} --step {entry.receiver}")  # fmt: skip
 
 
 def postponed(one: StoredPhase) -> Iterator[Finding]:
-    """Find a document whose handling raises: the store's time to look is later than its own (PG019)."""
+    """Find a document that is postponed because processing it raises (PG019).
+
+    Its ``due`` in the store is then later than its own.
+    """
     due = one.phase.due
     if one.failures and due is not None and one.due is not None and one.due > due:
-        told = f"looking at it has failed {times(one.failures)}, and is put off"
-        yield found("PG019", one, told, since=due, failures=str(one.failures), key=one.key)
+        text = f"processing it has failed {times(one.failures)}, and is postponed"
+        yield found("PG019", one, text, since=due, failures=str(one.failures), key=one.key)
 
 
 def unlike(
     one: StoredPhase, *, path: str, derived: Mapping[str, object], stored: Mapping[str, object]
 ) -> Iterator[Finding]:
-    """Find an old reader's document that does not say what its phase says (PG001): its count above all."""
+    """Find a mirror that differs from its phase (PG001).
+
+    A mirror is the document that older readers read; a differing count is named above all.
+    """
     names = sorted(n for n in {*derived, *stored} if derived.get(n) != stored.get(n))
     if names:
         shown = names[0] if "_completed_count" not in names else "_completed_count"
-        told = f"{path} says {shown} = {stored.get(shown)!r}, and the phase says {derived.get(shown)!r}"
+        text = f"{path} has {shown} = {stored.get(shown)!r}, and the phase has {derived.get(shown)!r}"
         times = [m.result.at for m in one.phase.members.values() if m.result is not None]
         times += [firing.at for firing in one.phase.firings]
-        yield found("PG001", one, told, since=max(times, default=one.phase.opened_at), path=path,
+        yield found("PG001", one, text, since=max(times, default=one.phase.opened_at), path=path,
                     differs=", ".join(names))  # fmt: skip
 
 
-def _looked_at(one: StoredPhase, *, now: float) -> Phase:
-    """Return the document as it would be if somebody looked at it now."""
+def _evaluated(one: StoredPhase, *, now: float) -> Phase:
+    """Return the document as an evaluation now would leave it."""
     seen = replace(one.phase, looked_at=max(one.phase.looked_at, now))
     return evaluate(seen, key=one.key, now=now, by="inspection")

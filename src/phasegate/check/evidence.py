@@ -1,7 +1,7 @@
-"""Asks the warehouse what an inspection must know, in as many queries for ten years as for one date.
+"""The facts of an inspection that the warehouse has.
 
-Four for each table and one for the fences. A query that raises is remembered with the check that needed it; the others
-go on in a snapshot of their own. It changes nothing.
+They take four queries for each table and one for the fences, for ten years as for one date. The error of a query that
+raises is recorded for the check that needed it; the others go on in a new snapshot. Nothing is changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,10 @@ A = TypeVar("A")
 
 
 class Evidence:
-    """What the tables of some steps hold from date ``first`` to ``last``; ``errors``: check -> why it has no answer.
+    """The contents of some steps' tables from date ``first`` to ``last``.
 
-    ``held``, ``repeats`` and ``identities`` are by step; a step whose query raised is not in them.
+    ``held``, ``repeats`` and ``identities`` are by step, without a step whose query raised. ``errors``: check -> why
+    its query raised.
     """
 
     def __init__(self, warehouse: Warehouse, steps: Sequence[Step], *, first: str, last: str) -> None:
@@ -34,11 +35,11 @@ class Evidence:
         self.identities: dict[str, Mapping[str, Repeats]] = {}
         with self._stack:
             for step in steps:
-                self._look_at(step, first=first, last=last)
+                self._read(step, first=first, last=last)
             fences = self._ask("fences", lambda reader: reader.fences(first=first, last=last))
         self.fences: dict[Part, Fence] = fences or {}
 
-    def _look_at(self, step: Step, *, first: str, last: str) -> None:
+    def _read(self, step: Step, *, first: str, last: str) -> None:
         table = step.table
         if table is None:
             return
@@ -60,19 +61,22 @@ class Evidence:
             self.identities[step.name] = identities
 
     def _ask(self, check: str, query: Callable[[Reader], A]) -> A | None:
-        """Return the answer; None for none, with the reason in ``errors``. A warehouse that is shut is asked once."""
+        """Return a query's answer, or None if it raised.
+
+        The reason is then in ``errors``. A warehouse that cannot be opened is tried once.
+        """
         error = self._closed
         if not error:
             try:
                 if self._reader is None:
                     self._reader = self._stack.enter_context(self._warehouse.snapshot())
-            except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
+            except Exception as e:  # noqa: BLE001  reported as "not evaluated", which no exit code hides
                 error = self._closed = words(e)
         if not error:
             assert self._reader is not None
             try:
                 return query(self._reader)
-            except Exception as e:  # noqa: BLE001  one table that cannot be asked must not hide the others
+            except Exception as e:  # noqa: BLE001  one unreadable table must not hide the others
                 error, self._reader = words(e), None  # a snapshot answers nothing after an error
                 self._stack.close()
         reasons = self.errors.setdefault(check, [])

@@ -1,7 +1,7 @@
-"""Which command causes what a finding misses. Pure: a finding in, an ordinary command with its subject out.
+"""The fixes of findings: for each the commands that cause what is missing. Pure.
 
-It refuses to set a flag: every mend is something that a worker, a sweeper or an operator could have done. Findings
-that only a person can mend have none.
+No fix sets a flag: each is a command that a worker, a sweeper or an operator could have given. Findings that only a
+person can fix have none.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from phasegate.base.findings import Finding
 
-# In the order in which they are done: the store first, then what was written, then what follows from it.
+# In the order in which they are applied: the store first, then what was written, then what follows from it.
 Verb = Literal[
-    "adopt", "ask", "resend", "rescue", "replan", "report", "deduplicate", "rebuild", "refresh", "look", "begin",
+    "adopt", "ask", "resend", "rescue", "replan", "report", "deduplicate", "rebuild", "refresh", "evaluate", "begin",
     "redrive", "mirror",
 ]  # fmt: skip
 VERBS: tuple[Verb, ...] = get_args(Verb)
@@ -27,16 +27,19 @@ WORDS: dict[Verb, str] = {
     "report": "report {place} from what the warehouse holds",
     "deduplicate": "keep the newest row of each key of {place}",
     "rebuild": "build {place} again",
-    "refresh": "read the windows of {place} anew",
-    "look": "look at {place}, and send what is due",
+    "refresh": "read the windows of {place} again",
+    "evaluate": "evaluate {place}, and send what is due",
     "begin": "begin {place} by the trigger that was lost",
-    "redrive": "bring back what is dead in {place}",
+    "redrive": "retry what is dead in {place}",
     "mirror": "write the old readers' document of {place} again",
 }
 
 
 class Fix(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One command. ``date`` "" where it is of no single date. ``key``: of a document, or the name of a receiver."""
+    """One command.
+
+    ``date``: "" if it concerns no single date. ``key``: of a document, or the name of a receiver.
+    """
 
     date: str
     verb: Verb
@@ -48,7 +51,7 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
     @property
     def text(self) -> str:
-        """Return it in words."""
+        """Return the command in words."""
         where = f"{self.phase} of {self.run}" if self.run else self.key or self.date
         place = f"{self.run or self.date} {self.phase}.{self.step}" if self.step else where
         if self.verb == "begin":
@@ -56,83 +59,90 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True, order=True):
         return WORDS[self.verb].format(place=place)
 
 
-Told: TypeAlias = Mapping[str, str]
-_Mends: TypeAlias = Callable[[Fix, Told], Iterable[Fix]]
+Evidence: TypeAlias = Mapping[str, str]
+_Fixes: TypeAlias = Callable[[Fix, Evidence], Iterable[Fix]]
 
 
-def mends_of(finding: Finding) -> tuple[Fix, ...]:
-    """Return the commands that mend a finding, () where a person must."""
+def fixes_of(finding: Finding) -> tuple[Fix, ...]:
+    """Return the commands that fix a finding, () if only a person can."""
     known = _OF.get(finding.code)
-    told = finding.evidence
-    run = told.get("run", "")
-    mend = Fix(
-        date=run.partition(".")[0] or told.get("partition", ""), verb="look", phase=told.get("phase", ""), run=run,
-        step=told.get("step", ""),
+    evidence = finding.evidence
+    run = evidence.get("run", "")
+    fix = Fix(
+        date=run.partition(".")[0] or evidence.get("partition", ""), verb="evaluate", phase=evidence.get("phase", ""),
+        run=run, step=evidence.get("step", ""),
     )  # fmt: skip
-    return () if known is None else tuple(known(mend, told))
+    return () if known is None else tuple(known(fix, evidence))
 
 
-def plan_of(findings: Iterable[Finding], *, phases: Sequence[str]) -> list[Fix]:
-    """Return what mends these findings, each command once.
+def fixes_for(findings: Iterable[Finding], *, phases: Sequence[str]) -> list[Fix]:
+    """Return the commands that fix these findings, each once, in order.
 
-    What is of no date first, then the oldest date; there by verb, then in the plan's order of ``phases``.
+    Those without a date come first, then the oldest date; within a date by verb, then in the order of ``phases``.
     """
     place = {name: number for number, name in enumerate(phases)}
-    mends = sorted({mend for finding in findings for mend in mends_of(finding)})
-    return sorted(mends, key=lambda m: (m.date, VERBS.index(m.verb), place.get(m.phase, -1)))
+    fixes = sorted({fix for finding in findings for fix in fixes_of(finding)})
+    return sorted(fixes, key=lambda f: (f.date, VERBS.index(f.verb), place.get(f.phase, -1)))
 
 
-def _run(verb: Verb) -> _Mends:
-    return lambda mend, _told: [replace(mend, verb=verb, step="")]
+def _run(verb: Verb) -> _Fixes:
+    return lambda fix, _evidence: [replace(fix, verb=verb, step="")]
 
 
-def _key(verb: Verb) -> _Mends:
-    return lambda _mend, told: [Fix(date="", verb=verb, key=told["key"])]
+def _key(verb: Verb) -> _Fixes:
+    return lambda _fix, evidence: [Fix(date="", verb=verb, key=evidence["key"])]
 
 
-def _unbegun(mend: Fix, told: Told) -> Iterator[Fix]:
-    """Begin a phase by the trigger itself; send it again to who is outside, and a request to a builder."""
-    if told.get("ack") == "begin":
-        yield replace(mend, verb="begin", step="", key=told["receiver"], generation=int(told["generation"]))
+def _unbegun(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
+    """Begin a phase by its trigger; resend other triggers and requests."""
+    if evidence.get("ack") == "begin":
+        yield replace(fix, verb="begin", step="", key=evidence["receiver"], generation=int(evidence["generation"]))
     else:
-        yield replace(mend, step="")
+        yield replace(fix, step="")
 
 
-def _other_rows(mend: Fix, told: Told) -> Iterator[Fix]:
-    """Build our own again, read foreign ones again; what somebody wrote through the fence he must write again."""
-    if "guarded" not in told:
-        yield replace(mend, verb="rebuild" if told.keys() & {"write_id", "receipt"} else "report")
+def _other_rows(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
+    """Rebuild our own rows, report foreign ones.
+
+    Rows that an external step wrote through the fence have no fix: only their writer can write them again.
+    """
+    if "guarded" not in evidence:
+        yield replace(fix, verb="rebuild" if evidence.keys() & {"write_id", "receipt"} else "report")
 
 
-def _absent(mend: Fix, told: Told) -> Iterator[Fix]:
-    if "rows" in told:  # a run of no data would wait for ever, and say that somebody had opened it
-        yield replace(mend, verb="report", step="")
+def _absent(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
+    if "rows" in evidence:  # a run without data would wait for ever, and no longer count as never opened
+        yield replace(fix, verb="report", step="")
 
 
-def _duplicates(mend: Fix, told: Told) -> Iterator[Fix]:
-    """Remove the surplus first, so that the rebuilt partition does not seem to lose more than it may."""
-    if told["mend"]:
-        yield replace(mend, verb="deduplicate")
-    if told["mend"] == "rebuild":
-        yield replace(mend, verb="rebuild")
+def _duplicates(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
+    """Remove duplicates first: the rebuild may not lose too many rows."""
+    if evidence["fix"]:
+        yield replace(fix, verb="deduplicate")
+    if evidence["fix"] == "rebuild":
+        yield replace(fix, verb="rebuild")
 
 
-def _stale(mend: Fix, told: Told) -> Iterator[Fix]:
-    if told["asks"] == "yes":
-        yield replace(mend, step="")
+def _stale(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
+    if evidence["asks"] == "yes":
+        yield replace(fix, step="")
 
 
-def _unhandled(mend: Fix, told: Told) -> Iterator[Fix]:
-    if "failures" in told:
-        yield mend
+def _dead(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
+    yield replace(fix, verb="redrive", step="", key=evidence.get("step") or evidence["receiver"])
 
 
-_OF: Mapping[str, _Mends] = {
+def _unhandled(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
+    if "failures" in evidence:
+        yield fix
+
+
+_OF: Mapping[str, _Fixes] = {
     "PG001": _run("mirror"),
-    "PG002": _run("look"),
-    "PG003": _run("look"),
+    "PG002": _run("evaluate"),
+    "PG003": _run("evaluate"),
     "PG004": _unbegun,
-    "PG005": lambda mend, _told: [replace(mend, verb="report")],
+    "PG005": lambda fix, _evidence: [replace(fix, verb="report")],
     "PG006": _other_rows,
     "PG007": _absent,
     "PG008": _key("resend"),
@@ -141,8 +151,8 @@ _OF: Mapping[str, _Mends] = {
     "PG012": _stale,
     "PG013": _run("refresh"),
     "PG014": _run("replan"),
-    "PG015": lambda mend, told: [replace(mend, verb="redrive", step="", key=told.get("step") or told["receiver"])],
-    "PG016": lambda _mend, _told: [Fix(date="", verb="adopt")],
-    "PG017": lambda _mend, told: [Fix(date="", verb="ask", key=month) for month in told["months"].split(", ")],
+    "PG015": _dead,
+    "PG016": lambda _fix, _evidence: [Fix(date="", verb="adopt")],
+    "PG017": lambda _fix, evidence: [Fix(date="", verb="ask", key=month) for month in evidence["months"].split(", ")],
     "PG019": _unhandled,
 }

@@ -1,6 +1,6 @@
-"""Answers whether a date is as it should be: every check has its outcome, and none stands for another.
+"""All checks of one date, each with an outcome of its own.
 
-A check that raises could not be evaluated; the others go on. It changes nothing.
+A check that raises is not evaluated; the others go on. Nothing is changed.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,15 +23,18 @@ Look = Callable[[], tuple[Sequence[Finding], int]]
 
 
 class Spans(Protocol):
-    """A part that checks a span of dates."""
+    """A function that checks a span of dates."""
 
     def __call__(self, first: str, last: str, /) -> Sequence[CheckResult]:
-        """Return the outcome of each of its checks."""
+        """Return the outcomes of its checks."""
         ...
 
 
 class Health:
-    """The checks of one pipeline. ``spans``: those of other parts; ``disk``: the state's file system, if it has one."""
+    """The checks of one pipeline.
+
+    ``spans``: the checks of other parts, by name. ``disk``: the state's file system, if it has one.
+    """
 
     def __init__(
         self, plan: Plan, ports: Ports, *, overview: Overview, spans: Sequence[tuple[str, Spans]],
@@ -56,7 +59,10 @@ class Health:
         return (*outcomes, *self._parts(on))
 
     def again(self, dates: Iterable[str]) -> list[tuple[CheckResult, ...]]:
-        """Return for each of some dates what there is to mend; of the machine nothing is asked again."""
+        """Return the outcomes for some more dates, of what can be fixed only.
+
+        The checks of store, warehouse and disk are not repeated.
+        """
         return [
             tuple(replace(one, findings=tuple(f for f in one.findings if f.code not in PAST)) for one in outcomes)
             for on in sorted(dates)
@@ -82,7 +88,7 @@ class Health:
     def _checked(self, name: str, found: Look) -> CheckResult:
         try:
             findings, evaluated = found()
-        except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
+        except Exception as e:  # noqa: BLE001  reported as "not evaluated", which no exit code hides
             return CheckResult(check=name, error=words(e))
         return CheckResult(check=name, findings=tuple(findings), evaluated=evaluated)
 
@@ -102,7 +108,7 @@ class Health:
         return machine.deadlines(views), len(views)
 
     def _clock(self, on: str) -> tuple[Sequence[Finding], int]:
-        broken: list[BadDocument] = []  # the store's other checks tell of these
+        broken: list[BadDocument] = []  # reported by the inspection of documents
         moments = [*machine.moments_of(self._overview.phases(first=on, broken=broken))]
         moments += [RecordedTime(at=lease.since, where=lease.key) for lease in self._overview.leases(broken=broken)]
         return machine.clock(moments, now=self._ports.clock.now()), len(moments)

@@ -1,7 +1,7 @@
-"""Compares documents, tables and calendar of a span of dates, and says what is wrong. It changes nothing.
+"""Compares documents, tables and calendar of a span of dates.
 
-Judging is check.documents' and check.tables'; here the facts are fetched in bulk: documents page by page, tables
-in a fixed number of queries, however many dates. A check that raises is not evaluated; the others go on.
+Here the facts are read in bulk, documents page by page and tables in a fixed number of queries, however many dates;
+check.documents and check.tables judge them. A check that raises is not evaluated; the others go on. Nothing is changed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,12 +33,15 @@ from phasegate.write.lease import Lease
 
 Found = Iterable[Finding]
 A = TypeVar("A")
-# The checks that only the tables can answer; no document knows what they find.
+# The checks that need the tables: no document shows what they find.
 OF_TABLES = ("receipts", "duplicates", "identities", "fences")
 
 
 class Inspector:
-    """Inspects one pipeline. ``warehouse_name``: what its leases are of; ``store_id``: whom its fences must obey."""
+    """Inspects one pipeline.
+
+    ``warehouse_name``: the warehouse of its leases. ``store_id``: the store that its fences must obey.
+    """
 
     def __init__(self, plan: Plan, ports: Ports, *, warehouse_name: str, store_id: str) -> None:
         self._plan, self._ports = plan, ports
@@ -47,24 +50,27 @@ class Inspector:
     def inspect(
         self, first: str, last: str, *, phase: str | None = None, grace_s: float = GRACE_S
     ) -> tuple[CheckResult, ...]:  # fmt: skip
-        """Return the outcome of every check on the dates from ``first`` to ``last``, of one phase or of all.
+        """Return the outcome of every check on the dates ``first`` to ``last``.
 
-        Raises BadInput for a wrong span, NotFound for a phase that the plan lacks.
+        They are of one phase or of all. Raises BadInput for a wrong span, NotFound for a phase that the plan lacks.
         """
         if phase is not None and phase not in self._plan.phases:
             raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(self._plan.phases)}")
         span(first, last)
         try:
-            look = _Inspection(
+            inspection = _Inspection(
                 self._plan, self._ports, first=first, last=last, phase=phase, warehouse=self._warehouse_name
             )
-            look.read_leases()
-        except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
+            inspection.read_leases()
+        except Exception as e:  # noqa: BLE001  reported as "not evaluated", which no exit code hides
             return (CheckResult(check="documents", error=words(e)),)
-        return tuple(self._outcomes(look, grace_s=grace_s))
+        return tuple(self._outcomes(inspection, grace_s=grace_s))
 
     def tables(self, on: str, runs: Iterable[Run]) -> dict[Run, tuple[CheckResult, ...]]:
-        """Return what the tables alone show of some runs of a date: of OF_TABLES each, or why nobody can tell."""
+        """Return the outcomes of the checks of tables for some runs of a date.
+
+        These are OF_TABLES; an outcome of the documents is added if they could not be read.
+        """
         known = self.inspect(on, on)
         found = [one for one in known if one.check in OF_TABLES or (one.check == "documents" and one.error)]
         return {
@@ -75,8 +81,8 @@ class Inspector:
             for run in runs
         }
 
-    def _outcomes(self, look: "_Inspection", *, grace_s: float) -> Iterator[CheckResult]:
-        runs, steps = len(look.looked), len(look.steps)
+    def _outcomes(self, inspection: "_Inspection", *, grace_s: float) -> Iterator[CheckResult]:
+        runs, steps = len(inspection.phases), len(inspection.steps)
 
         def checked(check: str, found: Callable[[], Found], *, of: int, errors: Sequence[str] = ()) -> CheckResult:
             findings: list[Finding] = []
@@ -84,33 +90,37 @@ class Inspector:
             try:
                 for finding in found():
                     findings.append(finding)  # noqa: PERF402  what was found before it raised is kept
-            except Exception as e:  # noqa: BLE001  told as "not evaluated", which no exit code hides
+            except Exception as e:  # noqa: BLE001  reported as "not evaluated", which no exit code hides
                 reasons.append(words(e))
-            kept = documents.aged(findings, now=look.now, grace_s=grace_s)
+            kept = documents.aged(findings, now=inspection.now, grace_s=grace_s)
             return CheckResult(check=check, findings=kept, error="; ".join(reasons), evaluated=of)
 
-        yield checked("quarantine", look.quarantined, of=runs)
-        yield checked("firing", look.firing, of=runs)
-        yield checked("triggers", look.triggers, of=runs)
-        yield checked("freshness", look.freshness, of=runs)
-        yield checked("windows", lambda: _each(look, documents.drifted), of=runs)
-        yield checked("plan", look.replanned, of=runs)
-        yield checked("dead letters", look.dead, of=runs)
-        yield checked("mirrors", look.mirrors, of=runs)
-        yield checked("leases", look.expired, of=len(look.leases))
-        evidence = Evidence(self._ports.warehouse, look.steps, first=look.first, last=look.last)
+        yield checked("quarantine", inspection.quarantined, of=runs)
+        yield checked("firing", inspection.firing, of=runs)
+        yield checked("triggers", inspection.triggers, of=runs)
+        yield checked("freshness", inspection.freshness, of=runs)
+        yield checked("windows", lambda: _each(inspection, documents.drifted), of=runs)
+        yield checked("plan", inspection.replanned, of=runs)
+        yield checked("dead letters", inspection.dead, of=runs)
+        yield checked("mirrors", inspection.mirrors, of=runs)
+        yield checked("leases", inspection.expired, of=len(inspection.leases))
+        evidence = Evidence(self._ports.warehouse, inspection.steps, first=inspection.first, last=inspection.last)
         errors = evidence.errors
-        yield checked("runs", lambda: look.absences(evidence), of=len(look.dates), errors=look.unknown_dates())
-        yield checked("calendar", look.unknown, of=len(look.dates))
-        yield checked("receipts", lambda: look.reports(evidence), of=steps, errors=errors.get("receipts", ()))
-        yield checked("duplicates", lambda: look.duplicates(evidence), of=steps, errors=errors.get("duplicates", ()))
-        if any(step.identity for step in look.steps):
+        yield checked(
+            "runs", lambda: inspection.absences(evidence), of=len(inspection.dates), errors=inspection.unknown_dates()
+        )
+        yield checked("calendar", inspection.unknown, of=len(inspection.dates))
+        yield checked("receipts", lambda: inspection.reports(evidence), of=steps, errors=errors.get("receipts", ()))
+        yield checked(
+            "duplicates", lambda: inspection.duplicates(evidence), of=steps, errors=errors.get("duplicates", ())
+        )
+        if any(step.identity for step in inspection.steps):
             found = errors.get("identities", ())
-            yield checked("identities", lambda: look.identities(evidence), of=steps, errors=found)
-        yield checked("fences", lambda: look.fences(evidence, store_id=self._store_id), of=len(evidence.fences),
+            yield checked("identities", lambda: inspection.identities(evidence), of=steps, errors=found)
+        yield checked("fences", lambda: inspection.fences(evidence, store_id=self._store_id), of=len(evidence.fences),
                       errors=errors.get("fences", ()))  # fmt: skip
-        # last: what the others met that cannot be read is told here
-        yield checked("documents", look.documents, of=runs)
+        # last: it reports the unreadable documents that the others met
+        yield checked("documents", inspection.documents, of=runs)
 
 
 class _Inspection:
@@ -119,24 +129,24 @@ class _Inspection:
     def __init__(self, plan: Plan, ports: Ports, *, first: str, last: str, phase: str | None, warehouse: str) -> None:
         self._plan, self._ports, self.first, self.last = plan, ports, first, last
         self._warehouse = warehouse
-        self._book = Documents(plan, ports, first=first, last=last)
-        self.now, self.dates = self._book.now, self._book.dates
+        self._documents = Documents(plan, ports, first=first, last=last)
+        self.now, self.dates = self._documents.now, self._documents.dates
         self._overview, self._mirror = Overview(plan, ports), Mirror(plan, ports)
         self._names = tuple(plan.phases) if phase is None else (phase,)
         self.steps = [s for s in plan.steps.values() if s.table is not None and s.phase in self._names]
-        self.broken: list[BadDocument] = list(self._book.broken)
+        self.broken: list[BadDocument] = list(self._documents.broken)
         self.leases: dict[str, tuple[Part, Lease]] = {}
-        self.looked = [
+        self.phases = [
             StoredPhase(key=key, run=Run(on, mode), phase=phase, due=put_off.due if put_off else None,
                    failures=put_off.failures if put_off else 0)
             for on in self.dates
-            for (name, mode), phase in self._book.phases.get(on, {}).items()
+            for (name, mode), phase in self._documents.phases.get(on, {}).items()
             if name in self._names
             for key in [keys.phase_key(plan.pipeline, name, run=Run(on, mode))]
-            for put_off in [self._book.put_off.get(key)]
+            for put_off in [self._documents.put_off.get(key)]
         ]  # fmt: skip
-        # what is settled has nothing due, and most of ten years is
-        self._unsettled = [one for one in self.looked if not settled(one.phase)]
+        # nothing is due in a settled phase, and most of ten years are settled
+        self._unsettled = [one for one in self.phases if not settled(one.phase)]
 
     def read_leases(self) -> None:
         """Read the leases of the dates' partitions."""
@@ -152,34 +162,37 @@ class _Inspection:
                     self.broken.append(e)
 
     def firing(self) -> Found:
-        """Find what is complete and has not fired."""
+        """Find phases that are complete and have not fired."""
         for one in self._unsettled:
             yield from documents.unfired(one, now=self.now)
 
     def triggers(self) -> Found:
-        """Find triggers that were not sent, or not followed."""
-        for one in self.looked:
-            place = self._book.phases.get(one.run.date, {})
-            unreadable = self._book.unreadable.get(one.run.date, ())
+        """Find triggers that were not sent, or had no effect."""
+        for one in self.phases:
+            place = self._documents.phases.get(one.run.date, {})
+            unreadable = self._documents.unreadable.get(one.run.date, ())
             after = {name: place.get((name, one.run.mode)) for name in self._plan.downstream(one.name)
                      if (name, one.run.mode) not in unreadable}  # fmt: skip
             yield from documents.unsent(one)
             yield from documents.unbegun(one, after=after, now=self.now)
 
     def freshness(self) -> Found:
-        """Find what is stale, and requests that nobody answers."""
+        """Find stale results and unanswered requests."""
         busy = self._busy()
         for one in self._unsettled:
             steps = [name for name in one.phase.gate.members if self._part(name, one.run) in busy]
             yield from documents.stale(one, busy=steps, now=self.now)
 
     def replanned(self) -> Found:
-        """Find open runs of an older plan. Raises BadInput for those whose gate cannot be told today."""
+        """Find open runs of an older plan.
+
+        Raises BadInput, after the others, for a run whose gate cannot be computed from today's plan.
+        """
         failed: BadInput | None = None
         for one in self._unsettled:
             if one.run.mode not in self._plan.phases[one.name].modes:
                 continue
-            day = self._book.day(one.run.date)
+            day = self._documents.day(one.run.date)
             anchors = None if day is None else day.anchors
             try:
                 gate = self._plan.gate(one.name, run=one.run, opened_at=one.phase.opened_at, anchors=anchors)
@@ -192,18 +205,18 @@ class _Inspection:
 
     def dead(self) -> Found:
         """Find dead letters."""
-        for one in self.looked:
+        for one in self.phases:
             yield from documents.dead(one, now=self.now)
 
     def documents(self) -> Found:
-        """Find documents that cannot be read, or not be handled."""
+        """Find documents that cannot be read or processed."""
         for error in dict.fromkeys(map(str, self.broken)):
             yield Finding(code="PG019", subject="store", text=error, cause=error,
-                          command="upgrade phasegate, or put the document back from a backup")  # fmt: skip
+                          command="upgrade phasegate, or restore the document from a backup")  # fmt: skip
         yield from _each(self, documents.postponed)
 
     def quarantined(self) -> Found:
-        """Find messages that nobody could understand, of these dates or of no known one."""
+        """Find quarantined messages of these dates, or of no known date."""
         for letter in self._overview.quarantined(broken=self.broken):
             on = letter.run.partition(".")[0]
             if not on or self.first <= on <= self.last:
@@ -211,8 +224,8 @@ class _Inspection:
                               cause=letter.subject, since=letter.at, evidence={"key": letter.subject})  # fmt: skip
 
     def mirrors(self) -> Found:
-        """Find documents of old readers that do not say what the phase says."""
-        paths = {one.key: path for one in self.looked if (path := self._mirror.path_of(one.name, one.run))}
+        """Find mirrors that differ from their phases."""
+        paths = {one.key: path for one in self.phases if (path := self._mirror.path_of(one.name, one.run))}
         stored: dict[str, Mirrored] = {}
         for collection in sorted({path.partition("/")[0] for path in paths.values()}):
             for doc in scanned(self._ports.store, keys.mirror_key(self._plan.pipeline, f"{collection}/")):
@@ -220,60 +233,60 @@ class _Inspection:
                     stored[doc.key] = decode(Mirrored, doc.body, key=doc.key)
                 except BadDocument as e:
                     self.broken.append(e)
-        for one in self.looked:
+        for one in self.phases:
             if one.key in paths:
                 there = stored.get(keys.mirror_key(self._plan.pipeline, paths[one.key]))
                 derived = platform_body(one.phase, run=one.run)
-                said: Mapping[str, object] = {} if there is None else there.data
-                yield from documents.unlike(one, path=paths[one.key], derived=derived, stored=said)
+                data: Mapping[str, object] = {} if there is None else there.data
+                yield from documents.unlike(one, path=paths[one.key], derived=derived, stored=data)
 
     def expired(self) -> Found:
-        """Find leases that ran out."""
+        """Find expired leases."""
         for key, (_, lease) in self.leases.items():
             yield from tables.expired(key, lease, now=self.now)
 
     def absences(self, evidence: Evidence) -> Found:
-        """Find runs that should be open and are not, with the rows that their tables hold all the same."""
+        """Find runs that should be open and are not, with the rows they have."""
         for on in self.dates:
-            for cell in absent(self._plan, on=on, known=known_of(self._plan, self._book, on), now=self.now):
+            for cell in absent(self._plan, on=on, known=known_of(self._plan, self._documents, on), now=self.now):
                 if cell.state != "MISSED" or cell.phase not in self._names:
                     continue
                 rows = self._rows_of(cell.phase, on, mode=cell.mode, evidence=evidence)
-                told = f"expected, and never opened; {rows or 'its tables hold no row'}"
+                text = f"expected, and never opened; {rows or 'its tables hold no row'}"
                 where = {"phase": cell.phase, "run": cell.run} | ({"rows": rows} if rows else {})
-                yield Finding(code="PG007", subject=f"{cell.phase} of {cell.run}", text=told, evidence=where,
+                yield Finding(code="PG007", subject=f"{cell.phase} of {cell.run}", text=text, evidence=where,
                               cause=f"{cell.phase}:{cell.run}",
-                              command=documents.fix_of(on) if rows else cell.command)  # fmt: skip
+                              command=documents.reconcile_command(on) if rows else cell.command)  # fmt: skip
 
     def _rows_of(self, phase: str, on: str, *, mode: str, evidence: Evidence) -> str:
-        """Return the external tables of a run that hold rows, in words."""
+        """Return in words the external tables that hold rows of a run."""
         members = self._plan.members(phase, mode=mode)
         external = [name for name, step in members.items() if step.kind == "external" and step.table is not None]
         held = [name for name in external if name in evidence.held and on in evidence.held[name].prints]
         return f"rows in {', '.join(held)}" if held else ""
 
     def unknown_dates(self) -> list[str]:
-        """Return why absences cannot be told: dates that the calendar does not know."""
+        """Return why absences cannot be found: dates that the calendar lacks."""
         dates = self._unknown()
-        return [f"the calendar does not know {len(dates)} of {len(self.dates)} dates, from {dates[0]}"] if dates else []
+        return [f"the calendar lacks {len(dates)} of {len(self.dates)} dates, from {dates[0]}"] if dates else []
 
     def unknown(self) -> Found:
-        """Find dates up to today that the calendar does not know."""
+        """Find dates up to today that the calendar lacks."""
         dates = self._unknown()
         if dates:
             months = ", ".join(sorted({on[:7] for on in dates}))
-            told = next(filter(None, map(self._book.error, dates)), "")
-            why = f": {told}" if told else ""
+            error = next(filter(None, map(self._documents.error, dates)), "")
+            why = f": {error}" if error else ""
             yield Finding(code="PG017", subject=f"calendar {dates[0]} to {dates[-1]}", cause="calendar",
-                          text=f"nobody knows whether {len(dates)} dates have work{why}",
-                          command=documents.fix_of(*dates), evidence={"months": months})  # fmt: skip
+                          text=f"it is unknown whether {len(dates)} dates have work{why}",
+                          command=documents.reconcile_command(*dates), evidence={"months": months})  # fmt: skip
 
     def reports(self, evidence: Evidence) -> Found:
         """Compare tables with reports."""
-        witness = DocumentFacts(plan=self._plan, phases=self._book.phases, busy=self._busy(),
-                          unreadable=self._book.unreadable)  # fmt: skip
+        facts = DocumentFacts(plan=self._plan, phases=self._documents.phases, busy=self._busy(),
+                          unreadable=self._documents.unreadable)  # fmt: skip
         for step, held in self._by_step(evidence.held):
-            yield from tables.reports(step, held, witness)
+            yield from tables.reports(step, held, facts)
 
     def duplicates(self, evidence: Evidence) -> Found:
         """Find repeated keys."""
@@ -290,7 +303,7 @@ class _Inspection:
         """Find fences that do not obey this store."""
         names = {step.table.name for step in self.steps if step.table is not None}
         mine = {part: fence for part, fence in evidence.fences.items() if part.table in names}
-        self.read_leases()  # anew: who wrote since they were read has a token that they do not show
+        self.read_leases()  # again: a write since the last reading has a newer token
         tokens = {part: lease.token for part, lease in self.leases.values()}
         yield from tables.fences(mine, store_id=store_id, tokens=tokens)
 
@@ -303,7 +316,7 @@ class _Inspection:
         if self._plan.calendar is None:
             return []
         today = local_date(self.now, timezone=self._plan.timezone)
-        return [on for on in self.dates if on <= today and self._book.day(on) is None]
+        return [on for on in self.dates if on <= today and self._documents.day(on) is None]
 
     def _busy(self) -> set[Part]:
         return {part for part, lease in self.leases.values() if lease.holder is not None and lease.until > self.now}
@@ -313,6 +326,6 @@ class _Inspection:
         return None if known is None or known.table is None else Part(known.table.name, run.date)
 
 
-def _each(look: _Inspection, judge: Callable[[StoredPhase], Found]) -> Found:
-    for one in look.looked:
+def _each(inspection: _Inspection, judge: Callable[[StoredPhase], Found]) -> Found:
+    for one in inspection.phases:
         yield from judge(one)

@@ -1,4 +1,4 @@
-"""Judges what a pipeline stands on: deadlines, the clock, the disk. Pure; others fetch the facts."""
+"""The checks of deadlines, clock and disk. Pure."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -9,21 +9,21 @@ from phasegate.base.disk import Disk
 from phasegate.base.findings import GRACE_S, Finding
 from phasegate.explain.phase_view import PhaseView
 
-# A write of a big night takes some 10 MB; a database that finds its disk full stops at once.
+# A write of a busy date takes some 10 MB; a database on a full disk stops at once.
 DISK_MIN_BYTES = 1_000_000_000
 DISK_MIN_SHARE = 0.05
 GB = 1e9
 
 
 class RecordedTime(msgspec.Struct, frozen=True, kw_only=True):
-    """A time (epoch seconds) that somebody's clock wrote down, and where."""
+    """A time (epoch seconds) that was recorded, and where."""
 
     at: float
     where: str
 
 
 def deadlines(views: Iterable[PhaseView]) -> tuple[Finding, ...]:
-    """Return PG022 for each phase that is past its deadline and has never fired."""
+    """Return PG022 for each phase past its deadline that has never fired."""
     return tuple(
         Finding(
             code="PG022",
@@ -40,7 +40,10 @@ def deadlines(views: Iterable[PhaseView]) -> tuple[Finding, ...]:
 
 
 def clock(moments: Iterable[RecordedTime], *, now: float) -> tuple[Finding, ...]:
-    """Return PG023 when something was written down more than the grace period after what this clock calls now."""
+    """Return PG023 if a recorded time is ahead of ``now``.
+
+    It is ahead by more than the grace period.
+    """
     newest = max(moments, key=lambda moment: moment.at, default=None)
     if newest is None or newest.at <= now + GRACE_S:
         return ()
@@ -58,7 +61,7 @@ def clock(moments: Iterable[RecordedTime], *, now: float) -> tuple[Finding, ...]
 
 
 def disk(there: Disk) -> tuple[Finding, ...]:
-    """Return PG024 when less than 1 GB or 5 % of the file system is free, whichever is less."""
+    """Return PG024 if less than 1 GB or 5 % is free, whichever is less."""
     enough = min(DISK_MIN_BYTES, there.total * DISK_MIN_SHARE)
     if there.free >= enough:
         return ()
@@ -75,11 +78,11 @@ def disk(there: Disk) -> tuple[Finding, ...]:
 
 
 def moments_of(views: Iterable[PhaseView]) -> Iterable[RecordedTime]:
-    """Give the times that phases were written down at."""
+    """Yield the times recorded in phases."""
     for view in views:
         yield RecordedTime(at=view.opened_at, where=f"the opening of {view.phase} of {view.run}")
         if view.last_at is not None:
-            yield RecordedTime(at=view.last_at, where=f"what {view.phase} of {view.run} was last told")
+            yield RecordedTime(at=view.last_at, where=f"the last command of {view.phase} of {view.run}")
         for generation in view.generations:
             yield RecordedTime(at=generation.at, where=f"generation {generation.number} of {view.phase} of {view.run}")
 

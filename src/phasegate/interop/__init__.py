@@ -1,1 +1,1 @@
-"""Documents of other systems, and of other stores."""
+"""Import and diagnosis of documents of other systems and other stores."""

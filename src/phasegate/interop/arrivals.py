@@ -1,7 +1,7 @@
-"""Turns the platform's completion documents into completion messages for a plan's external steps. Pure.
+"""Completion messages made of the platform's completion documents. Pure.
 
-The messages are ordinary ones: whatever a plan says of modes, unknown names and order holds for them too. It refuses
-to guess: a time that names no moment is left out, and who takes the message in says what follows.
+They are ordinary messages for a plan's external steps: its rules of modes, unknown names and order hold for them too.
+Nothing is guessed: a time that names no moment is left out, and the receiver of the message decides what follows.
 """
 
 import hashlib
@@ -19,21 +19,24 @@ _STATUS: Mapping[str, str] = {
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry on its way to the plan. ``told``: why it is not sent, or will not be understood; "" when all is well.
+    """The message of one entry.
 
-    ``sent``: it goes to the bus.
+    ``sent``: it is published. ``problem``: why it is not, or will be quarantined; "" if neither.
     """
 
     subject: str
     id: str
     topic: str
     body: dict[str, object]
-    told: str = ""
+    problem: str = ""
     sent: bool = True
 
 
 def arrivals(one: Completed, plan: Plan, /) -> list[Arrival]:
-    """Return a message for each entry of a document, under an id that the same entry always has."""
+    """Return a message for each entry of a document.
+
+    The same entry always has the same id.
+    """
     return [_arrival(one, report, plan) for report in one.reports]
 
 
@@ -53,17 +56,17 @@ def _arrival(one: Completed, report: ProcessorEntry, plan: Plan) -> Arrival:
     body = {name: value for name, value in body.items() if value is not None}
     body["execution_id"] = report.execution_id or f"platform-{_digest(body)}"
     subject = f"{one.subject} {report.spelled}"
-    told, sent = "", True
+    problem, sent = "", True
     if not one.date:
-        told, sent = "the document names no date", False
+        problem, sent = "the document names no date", False
     elif step is None:
-        told = f"the plan has no step {report.name}: it goes to quarantine"
+        problem = f"the plan has no step {report.name}: it goes to quarantine"
     elif step.kind != "external":
-        told, sent = f"{step.name} is built by Phasegate, which asks for it itself", False
+        problem, sent = f"{step.name} is built by Phasegate, which asks for it itself", False
     elif "completed_at" not in body and report.status in GOOD:
-        told = f"its time names no moment ({report.completed.form}): it goes to quarantine"
+        problem = f"its time names no moment ({report.completed.form}): it goes to quarantine"
     return Arrival(subject=subject, id=f"platform.{_digest(body)}", topic=completions_topic(plan.pipeline), body=body,
-                   told=told, sent=sent)  # fmt: skip
+                   problem=problem, sent=sent)  # fmt: skip
 
 
 def _digest(body: Mapping[str, object]) -> str:

@@ -1,7 +1,7 @@
-"""What is wrong with somebody's completion documents, told from the documents alone. Pure.
+"""Checks of another system's completion documents, without a plan. Pure.
 
-Which processors are expected is inferred: those that most documents of a collection and mode name. It is said along
-with the findings, for whoever reads them must know what they rest on. It refuses to know a plan or a calendar.
+The expected processors are inferred: those that most documents of a collection and mode name. They are reported with
+the findings, since these rest on them. Neither a plan nor a calendar is used.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from phasegate.base.exported import Unread
 from phasegate.base.findings import GRACE_S, CheckResult, Finding
 from phasegate.interop.platform import BAD_FORMS, Completed, Form
 
-# A document that somebody still writes to is not judged by what it lacks.
+# A document that was written to within this time is not checked for missing entries.
 UNDER_WAY_S = 6 * 3600.0
 SHARE_MIN = 0.5
 SHOWN_MAX = 5
@@ -24,9 +24,10 @@ PLAN = "phasegate doctor --store URL --draft > plan.toml"
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
-    """Which processors the documents of one collection and mode wait for, and how that is known.
+    """The processors that documents of one collection and mode wait for.
 
-    ``rare``: names that are in some documents only, with the number of these; they are not waited for.
+    ``given``: by the user; else inferred. ``rare``: names that are in few documents, with their number; they are not
+    waited for.
     """
 
     collection: str
@@ -34,31 +35,37 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     documents: int
     names: frozenset[str]
     rare: Mapping[str, int] = {}
-    told: bool = False
+    given: bool = False
 
 
 Expectations = Mapping[tuple[str, str], Expected]
 
 
-def infer(documents: Sequence[Completed], /, *, told: Sequence[str] = ()) -> dict[tuple[str, str], Expected]:
-    """Return who is expected, by collection and mode: ``told``, else whom at least half of the documents name."""
+def infer(documents: Sequence[Completed], /, *, expect: Sequence[str] = ()) -> dict[tuple[str, str], Expected]:
+    """Return the expected processors by collection and mode.
+
+    They are those of ``expect``, else those that at least half of the documents name.
+    """
     groups: dict[tuple[str, str], list[Completed]] = {}
     for one in documents:
         groups.setdefault((one.collection, one.mode), []).append(one)
     found = {}
     for (collection, mode), group in sorted(groups.items()):
         seen = Counter(name for one in group for name in one.names)
-        names = frozenset(told) or frozenset(n for n, times in seen.items() if times >= SHARE_MIN * len(group))
+        names = frozenset(expect) or frozenset(n for n, times in seen.items() if times >= SHARE_MIN * len(group))
         rare = {name: times for name, times in sorted(seen.items()) if name not in names}
         found[collection, mode] = Expected(collection=collection, mode=mode, documents=len(group), names=names,
-                                           rare=rare, told=bool(told))  # fmt: skip
+                                           rare=rare, given=bool(expect))  # fmt: skip
     return found
 
 
 def diagnose(
     documents: Sequence[Completed], unread: Sequence[Unread], *, expected: Expectations, now: float
 ) -> list[CheckResult]:
-    """Return what each check of the documents says. Without a document nothing was checked, and that is told."""
+    """Return the outcome of each check of the documents.
+
+    Without a document there is one outcome, not evaluated.
+    """
     odd = (*map(_unreadable, unread), *_undated(documents))
     none = "" if documents else "no completion document was found"
     readable = CheckResult(check="readable", findings=odd, evaluated=len(documents) + len(unread), error=none)
@@ -80,13 +87,13 @@ def diagnose(
 
 def _unreadable(one: Unread) -> Finding:
     return Finding(code="PG019", subject=one.place, text=one.why, cause="unread",
-                   command="look at it in an editor; mend it or leave it out, then ask again")  # fmt: skip
+                   command="open it in an editor; fix it or leave it out, then run this again")  # fmt: skip
 
 
 def _undated(documents: Sequence[Completed]) -> list[Finding]:
     return [
         Finding(code="PG019", subject=one.subject, text="its id and its fields name no date, so it belongs to no run",
-                cause="undated", command="rename it, or leave it out, then ask again")
+                cause="undated", command="rename it, or leave it out, then run this again")
         for one in documents if not one.date
     ]  # fmt: skip
 
@@ -94,9 +101,9 @@ def _undated(documents: Sequence[Completed]) -> list[Finding]:
 def _count(one: Completed) -> list[Finding]:
     if one.count is None or one.count == len(one.reports):
         return []
-    told = f"_completed_count says {one.count}, {_are(len(one.reports), 'entry', 'entries')} there"
+    text = f"_completed_count is {one.count}, {_are(len(one.reports), 'entry', 'entries')} there"
     names = ", ".join(report.spelled for report in one.reports)
-    return [_finding("PG001", one, told, entries=names, _completed_count=str(one.count))]
+    return [_finding("PG001", one, text, entries=names, _completed_count=str(one.count))]
 
 
 def _trigger(one: Completed, *, expected: Expectations, now: float) -> list[Finding]:
@@ -106,21 +113,21 @@ def _trigger(one: Completed, *, expected: Expectations, now: float) -> list[Find
     if one.triggered:
         found = []
         if lacking:
-            told = f"triggered without {_listed(lacking)}: {len(names) - len(lacking)} of {len(names)} were done"
-            found.append(_finding("PG025", one, told, missing=", ".join(lacking)))
+            text = f"triggered without {_listed(lacking)}: {len(names) - len(lacking)} of {len(names)} were done"
+            found.append(_finding("PG025", one, text, missing=", ".join(lacking)))
         if one.triggered_at.form == "none":
-            told = "_triggered is set and _triggered_at is not: nothing shows that a trigger was ever sent"
-            found.append(_finding("PG003", one, told))
+            text = "_triggered is set and _triggered_at is not: nothing shows that a trigger was ever sent"
+            found.append(_finding("PG003", one, text))
         return found
     if lacking or not names or (one.last_at is not None and now - one.last_at < GRACE_S):
         return []
-    count = "" if one.count is None else f", _completed_count says {one.count}"
-    told = f"all {len(names)} processors are done{count}, and it has not triggered: the next phase was not started"
-    return [_finding("PG002", one, told, entries=", ".join(sorted(good)), _triggered=str(one.triggered))]
+    count = "" if one.count is None else f", _completed_count is {one.count}"
+    text = f"all {len(names)} processors are done{count}, and it has not triggered: the next phase was not started"
+    return [_finding("PG002", one, text, entries=", ".join(sorted(good)), _triggered=str(one.triggered))]
 
 
 def _missing(one: Completed, *, expected: Expectations, now: float) -> list[Finding]:
-    """Find the processors that never reported where nothing was triggered, and those that reported a failure."""
+    """Find what kept a document from triggering: absent and failed processors."""
     if one.triggered or (one.last_at is not None and now - one.last_at < UNDER_WAY_S):
         return []
     names = expected[one.collection, one.mode].names
@@ -130,8 +137,8 @@ def _missing(one: Completed, *, expected: Expectations, now: float) -> list[Find
     parts += [f"{_listed(failed)} did not succeed"] if failed else []
     if not parts:
         return []
-    told = f"{'; '.join(parts)}, so it never triggered"
-    return [_finding("PG021", one, told, missing=", ".join(absent), failed=", ".join(failed))]
+    text = f"{'; '.join(parts)}, so it never triggered"
+    return [_finding("PG021", one, text, missing=", ".join(absent), failed=", ".join(failed))]
 
 
 def _after_trigger(one: Completed) -> list[Finding]:
@@ -143,12 +150,15 @@ def _after_trigger(one: Completed) -> list[Finding]:
         return []
     last_s = max(report.completed.at or at for report in late) - at
     names = _listed([report.name for report in late])
-    told = f"{names} completed up to {_hours(last_s)} after the trigger; what came then was not handed on"
-    return [_finding("PG012", one, told, late=", ".join(report.name for report in late))]
+    text = f"{names} completed up to {_hours(last_s)} after the trigger; these results were not handed on"
+    return [_finding("PG012", one, text, late=", ".join(report.name for report in late))]
 
 
 def _names(documents: Sequence[Completed]) -> list[Finding]:
-    """Find processors under two names: twice in one document, or spelled differently from date to date."""
+    """Find processors under two names.
+
+    They are twice in one document, or spelled differently from date to date.
+    """
     found, spellings = [], dict[str, dict[str, str]]()
     for one in documents:
         twice = [name for name, times in Counter(report.name for report in one.reports).items() if times > 1]
@@ -156,14 +166,14 @@ def _names(documents: Sequence[Completed]) -> list[Finding]:
             spellings.setdefault(report.name, {}).setdefault(report.spelled, one.subject)
         for name in twice:
             spelled = [report.spelled for report in one.reports if report.name == name]
-            told = f"{' and '.join(spelled)} are one processor with two entries: it is counted twice"
-            found.append(_finding("PG011", one, told, names=", ".join(spelled)))
+            text = f"{' and '.join(spelled)} are one processor with two entries: it is counted twice"
+            found.append(_finding("PG011", one, text, names=", ".join(spelled)))
             spellings.pop(name, None)
     for name, seen in sorted(spellings.items()):
         if len(seen) > 1:
-            told = f"{name} is spelled {' and '.join(sorted(seen))}; a reader that compares names takes them for two"
+            text = f"{name} is spelled {' and '.join(sorted(seen))}; a reader that compares names takes them for two"
             places = ", ".join(f"{spelled} in {place}" for spelled, place in sorted(seen.items()))
-            found.append(Finding(code="PG011", subject=f"processor {name}", text=told, cause=f"names:{name}",
+            found.append(Finding(code="PG011", subject=f"processor {name}", text=text, cause=f"names:{name}",
                                  command=IMPORT, evidence={"seen": places}))  # fmt: skip
     return found
 
@@ -173,12 +183,15 @@ def _modes(one: Completed) -> list[Finding]:
     if len(modes) < 2:
         return []
     by = {mode: [report.name for report in one.reports if report.mode == mode] for mode in modes}
-    told = f"runs of {' and '.join(modes)} share this document: the first to trigger latches out the others"
-    return [_finding("PG026", one, told, **{mode: ", ".join(names) for mode, names in by.items()})]
+    text = f"runs of {' and '.join(modes)} share this document: the first to trigger latches out the others"
+    return [_finding("PG026", one, text, **{mode: ", ".join(names) for mode, names in by.items()})]
 
 
 def _times(documents: Sequence[Completed]) -> list[Finding]:
-    """Find times that name no moment; one finding for each form, for one writer made them all."""
+    """Find times that name no moment.
+
+    There is one finding for each form, since times of one form come from one writer.
+    """
     places: dict[Form, list[str]] = {}
     for one in documents:
         for name, moment in [("_triggered_at", one.triggered_at), *((r.spelled, r.completed) for r in one.reports)]:
@@ -186,13 +199,16 @@ def _times(documents: Sequence[Completed]) -> list[Finding]:
                 places.setdefault(moment.form, []).append(f"{one.subject} {name}")
     return [
         Finding(code="PG019", subject=f"{len(found)} times, {form}", cause=f"times:{form}", command=IMPORT,
-                text=f"nobody can tell when they were: {_listed(found)}", evidence={"where": ", ".join(found[:50])})
+                text=f"they name no moment: {_listed(found)}", evidence={"where": ", ".join(found[:50])})
         for form, found in sorted(places.items())
     ]  # fmt: skip
 
 
 def _handed_on(documents: Sequence[Completed], *, now: float) -> list[Finding]:
-    """Find triggers that nobody followed: the next phase has documents of other dates, and none of this one."""
+    """Find triggers without a document of the next phase.
+
+    Only if the next phase has documents of other dates.
+    """
     have: dict[str, set[str]] = {}
     for one in documents:
         have.setdefault(one.collection, set()).add(one.date)
@@ -201,13 +217,16 @@ def _handed_on(documents: Sequence[Completed], *, now: float) -> list[Finding]:
         after = next_phase(one.collection, have)
         old = one.last_at is None or now - one.last_at > UNDER_WAY_S
         if after and one.triggered and old and one.date and one.date not in have[after]:
-            told = f"triggered, and {after} has no document of {one.date}: the next phase never reported"
-            found.append(_finding("PG004", one, told))
+            text = f"triggered, and {after} has no document of {one.date}: the next phase never reported"
+            found.append(_finding("PG004", one, text))
     return found
 
 
 def next_phase(collection: str, have: Iterable[str]) -> str | None:
-    """Return the collection of the phase after this one: ``phase4_completion`` after ``phase3_completion``."""
+    """Return the collection of the next phase, such as ``phase4_completion``.
+
+    It is the name with its only digit increased, if ``have`` has it.
+    """
     digits = "".join(letter for letter in collection if letter.isdigit())
     if len(digits) != 1:
         return None
@@ -216,7 +235,7 @@ def next_phase(collection: str, have: Iterable[str]) -> str | None:
 
 
 def quiet_dates(dates: Iterable[str], *, busy: Iterable[str] = ()) -> list[str]:
-    """Return the dates between the first and the last of ``dates`` that are neither there nor in ``busy``.
+    """Return the dates within the span of ``dates`` that it and ``busy`` lack.
 
     >>> quiet_dates(["2026-02-01", "2026-02-04"], busy=["2026-02-02"])
     ['2026-02-03']

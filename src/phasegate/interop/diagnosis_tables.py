@@ -1,8 +1,8 @@
-"""What is wrong with somebody's tables, told from their columns and a few counts per date. Pure.
+"""Checks of another system's tables, by columns and counts per date. Pure.
 
-Nobody says which columns are a table's key, so a key is inferred: the date with every column that names something
-(``…_id``, ``…_lookup``, ``…_abbr``), taken for a key only where it tells most rows apart. What is found says so.
-It refuses to look at a row: all that it is given are counts.
+Keys are not declared, so they are inferred: the date with every column that names something (``…_id``, ``…_lookup``,
+``…_abbr``), used as a key only if it distinguishes most rows. Findings say that it is inferred. No row is read: only
+counts are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,14 +17,17 @@ from phasegate.interop.platform import Completed, ProcessorEntry
 DATES = ("game_date", "analysis_date", "cache_date", "run_date", "as_of_date", "date", "day")
 NAMING = ("_id", "_lookup", "_abbr", "_tricode")
 OF_A_RUN = frozenset({"execution_id", "run_id", "write_id", "correlation_id", "trigger_id", "batch_id", "load_id"})
-# A set of columns that tells fewer of the rows apart than this is no key, of one with duplicates or without.
+# Columns that distinguish a smaller share of the rows than this are no key, even with duplicates.
 KEY_SHARE_MIN = 0.75
 IDENTITY_SHARE_MIN = 0.95
 OWN_SCHEMAS = frozenset({"phasegate", "information_schema", "pg_catalog"})
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """A table with a date. ``ids``: columns that name something; ``content``: those that are no trace of a load."""
+    """A table with a date column.
+
+    ``ids``: columns that name something. ``content``: all columns but those that only trace a load.
+    """
 
     table: str
     day: str
@@ -33,20 +36,20 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """Return the table's own name, as processors are named after it."""
+        """Return the table's name without its schema, as processors have it."""
         return self.table.rpartition(".")[2].lower()
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """Return the columns that name a person or thing itself, if the ids hold more than these."""
+        """Return the columns that name the thing itself, if ``ids`` has others."""
         lookups = tuple(name for name in self.ids if name.endswith("_lookup"))
         return lookups if lookups and len(lookups) < len(self.ids) else ()
 
 
 class DateCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of one date, and how many of them differ: in all content, in the ids, in the identity (each with the date).
+    """The counts of one date: rows, and distinct contents, ids and identities.
 
-    ``keys`` and ``identities`` are those of ``rows`` where the table has no such columns.
+    ``keys`` and ``identities`` equal ``rows`` if the table has no such columns.
     """
 
     date: str
@@ -60,7 +63,10 @@ Counted = Mapping[str, Sequence[DateCounts]]
 
 
 def shapes(columns: Iterable[tuple[str, str, str]], /) -> tuple[list[Shape], list[str]]:
-    """Return the tables that have a date, and the names of those that have none, from (table, column, type)."""
+    """Return the tables with a date, and the names of those without.
+
+    ``columns``: (table, column, type).
+    """
     tables: dict[str, dict[str, str]] = {}
     for table, column, kind in columns:
         if table.partition(".")[0] not in OWN_SCHEMAS:
@@ -96,11 +102,11 @@ def _is_load_time(name: str, kind: str) -> bool:
 def examine(
     tables: Sequence[Shape], counted: Counted, documents: Sequence[Completed], *, expected: Expectations, now: float
 ) -> list[CheckResult]:
-    """Return what each check of the tables says; ``counted``: table -> its dates."""
-    looked = sum(len(days) for days in counted.values())
+    """Return the outcome of each check; ``counted``: table -> its dates."""
+    evaluated = sum(len(days) for days in counted.values())
     twice = [f for shape in tables for f in _duplicates(shape, counted.get(shape.table, ()))]
-    outcomes = [CheckResult(check="duplicates", findings=tuple(twice), evaluated=looked,
-                        error="" if looked else "no table has a row of these dates")]  # fmt: skip
+    outcomes = [CheckResult(check="duplicates", findings=tuple(twice), evaluated=evaluated,
+                        error="" if evaluated else "no table has a row of these dates")]  # fmt: skip
     if not documents:
         return outcomes
     claims, names = _claims(documents), {name for group in expected.values() for name in group.names}
@@ -133,18 +139,18 @@ def _duplicates(shape: Shape, days: Sequence[DateCounts]) -> list[Finding]:
             "different keys": str(day.keys if is_key else ""),
         }
         if extra or copies:
-            told = f"{max(extra, copies)} of {day.rows} rows are duplicates: {_kinds(extra, copies, key=key)}"
-            found.append(_finding("PG010", subject, told, **counts, copies=str(copies)))
+            text = f"{max(extra, copies)} of {day.rows} rows are duplicates: {_kinds(extra, copies, key=key)}"
+            found.append(_finding("PG010", subject, text, **counts, copies=str(copies)))
         twice = day.keys - day.identities
         if has_identity and is_key and twice > 0:
             names = ", ".join((shape.day, *shape.identity))
-            told = f"{twice} keys of ({key}) are there again under the same ({names}): one thing under two keys"
-            found.append(_finding("PG011", subject, told, **counts))
+            text = f"{twice} keys of ({key}) have the ({names}) of another key: one thing under two keys"
+            found.append(_finding("PG011", subject, text, **counts))
     return found
 
 
 def _kinds(extra: int, copies: int, *, key: str) -> str:
-    parts = [f"{extra} repeat a key ({key}: inferred, for it tells the other rows apart)"] if extra else []
+    parts = [f"{extra} repeat a key ({key}: inferred, since it distinguishes the other rows)"] if extra else []
     parts += [f"{copies} are equal in every column but load times"] if copies else []
     return "; ".join(parts)
 
@@ -167,7 +173,7 @@ def _against(
     *,
     now: float,
 ) -> list[Finding]:
-    """Compare what the table of a processor holds with what the processor says of it."""
+    """Compare the rows of a processor's table with its reports."""
     held = {day.date: day.rows for day in days}
     found = []
     for (name, date), (one, report) in sorted(claims.items()):
@@ -175,19 +181,19 @@ def _against(
             continue
         rows = held.get(date, 0)
         if report.rows is not None and report.rows != rows:
-            told = f"{one.subject} says {report.rows} rows, the table holds {rows}"
+            text = f"{one.subject} reports {report.rows} rows, the table holds {rows}"
         elif report.rows is None and not rows and report.status not in ("empty", "no_data"):
-            told = f"{one.subject} says {report.status}, the table holds no row"
+            text = f"{one.subject} reports {report.status}, the table holds no row"
         else:
             continue
-        found.append(_finding("PG006", f"{shape.table}/{date}", told, said=str(report.rows), rows=str(rows)))
+        found.append(_finding("PG006", f"{shape.table}/{date}", text, reported=str(report.rows), rows=str(rows)))
     return found
 
 
 def _unreported(
     tables: Sequence[Shape], counted: Counted, documents: Sequence[Completed], *, expected: Expectations
 ) -> list[Finding]:
-    """Find rows of dates whose document does not speak of them, or that have no document."""
+    """Find rows of dates without a document, or whose document has no entry."""
     found = []
     for collection in sorted({collection for collection, _ in expected}):
         mine = [one for one in documents if one.collection == collection]
@@ -201,25 +207,28 @@ def _unreported(
                 if day.date not in dated:
                     bare.setdefault(day.date, []).append(f"{day.rows} in {shape.table}")
                 elif (shape.name, day.date) not in reported:
-                    told = f"holds {day.rows} rows, and {collection or 'the document'} of that date does not name it"
-                    found.append(_finding("PG005", f"{shape.table}/{day.date}", told, rows=str(day.rows)))
+                    text = f"holds {day.rows} rows, and {collection or 'the document'} of that date has no entry of it"
+                    found.append(_finding("PG005", f"{shape.table}/{day.date}", text, rows=str(day.rows)))
         for date, held in sorted(bare.items()):
-            told = f"there is no document, and there are rows: {', '.join(held)}"
-            found.append(_finding("PG005", f"{collection}/{date}", told, rows=", ".join(held)))
+            text = f"there is no document, and there are rows: {', '.join(held)}"
+            found.append(_finding("PG005", f"{collection}/{date}", text, rows=", ".join(held)))
     return found
 
 
 def absences(documents: Sequence[Completed], counted: Counted, *, days: int) -> CheckResult:
-    """Say which dates lack a document that other collections have, and on which there is nothing at all."""
+    """Find dates without a document that other collections have.
+
+    Dates with neither a document nor a row are found too.
+    """
     dates = {one.date for one in documents if one.date}
     have: dict[str, set[str]] = {}
     for one in documents:
         have.setdefault(one.collection, set()).add(one.date)
     found = []
     for collection, mine in sorted(have.items()):
-        # What waits for the phase before it is that phase's finding: it did not trigger, or nobody followed.
-        told_of = {day for other, days in have.items() if next_phase(other, have) == collection for day in days}
-        for day in sorted(dates - mine - told_of):
+        # A missing document that waits for the phase before it is that phase's finding.
+        waiting = {day for other, days in have.items() if next_phase(other, have) == collection for day in days}
+        for day in sorted(dates - mine - waiting):
             if day < min(mine):
                 continue
             others = ", ".join(sorted({one.collection for one in documents if one.date == day}))
@@ -227,9 +236,9 @@ def absences(documents: Sequence[Completed], counted: Counted, *, days: int) -> 
     rows = {day.date for table in counted.values() for day in table}
     quiet = quiet_dates(dates or rows, busy=rows)
     if quiet:
-        told = "no document and no row: without a calendar nobody can tell a date without work from a dead scraper"
+        text = "no document and no row: only a calendar shows whether these dates had work or a scraper failed"
         shown = listed(quiet, most=SHOWN_MAX)
-        found.append(Finding(code="PG017", subject=shown, text=told, cause="quiet dates", command=PLAN,
+        found.append(Finding(code="PG017", subject=shown, text=text, cause="quiet dates", command=PLAN,
                              evidence={"dates": ", ".join(quiet)}))  # fmt: skip
     return CheckResult(check="dates", findings=tuple(found), evaluated=days)
 

@@ -1,7 +1,7 @@
-"""Looks at somebody's own completion documents and tables, without a plan, and says what is wrong. Changes nothing.
+"""Checks another system's completion documents and tables, without a plan.
 
-It judges nothing: interop.diagnosis does. Here the facts are fetched: documents from an iterator, tables from a
-reader, in one query for the columns and one for each table that has a date.
+Here the facts are read: documents from an iterator, tables from a reader, in one query for the columns and one for each
+table with a date. interop.diagnosis judges them. Nothing is changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,9 +30,9 @@ _COLUMNS = """SELECT c.table_schema || '.' || c.table_name AS table_name, c.colu
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at, what was taken for granted, and what was found. ``first`` "" where nothing has a date.
+    """What was checked, what was assumed, and what was found.
 
-    ``left_out``: documents of dates outside the window.
+    ``first``: "" if nothing has a date. ``left_out``: documents of dates outside the window.
     """
 
     first: str
@@ -46,17 +46,22 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Doctor:
-    """Examines documents, tables, or both. ``source``: the URL of the documents, for the commands of findings."""
+    """Examines documents, tables, or both.
 
-    def __init__(self, clock: Clock, *, source: str = "URL", told: Sequence[str] = ()) -> None:
-        self._clock, self._source, self._told = clock, source, tuple(told)
+    ``source``: the URL of the documents, for the commands of findings. ``expect``: the processors to wait for; without
+    them they are inferred.
+    """
+
+    def __init__(self, clock: Clock, *, source: str = "URL", expect: Sequence[str] = ()) -> None:
+        self._clock, self._source, self._expect = clock, source, tuple(expect)
 
     def examine(
         self, found: Iterable[Exported | Unread] | None, reader: Reader | None, *, days: int, error: str = ""
     ) -> Diagnosis:
-        """Return the diagnosis of the last ``days`` dates up to the newest document, else the newest row.
+        """Return the diagnosis of the last ``days`` dates.
 
-        ``error``: why the tables cannot be read. Raises whatever the documents' iterator raises.
+        They end with the newest document, else the newest row. ``error``: why the tables cannot be read. Raises
+        whatever the documents' iterator raises.
         """
         now = self._clock.now()
         everything, unread = _read(found)
@@ -64,7 +69,7 @@ class Doctor:
         newest = _newest(everything, reader, shapes, today=datetime.fromtimestamp(now, UTC).date().isoformat())
         first = shift(newest, 1 - days) if newest else ""
         documents = [one for one in everything if not one.date or first <= one.date <= newest]
-        expected = _expected(documents, told=self._told)
+        expected = _expected(documents, expect=self._expect)
         outcomes: list[CheckResult] = []
         if found is not None:
             outcomes += diagnosis.diagnose(documents, unread, expected=expected, now=now)
@@ -109,16 +114,19 @@ def _columns(reader: Reader) -> list[tuple[str, str, str]]:
     return [(str(row["table_name"]), str(row["column_name"]), str(row["data_type"])) for row in rows]
 
 
-def _expected(documents: Sequence[Completed], *, told: Sequence[str]) -> dict[tuple[str, str], Expected]:
-    """Return who is expected of every document; nobody where only undated ones tell."""
-    expected = diagnosis.infer([one for one in documents if one.date], told=told)
+def _expected(documents: Sequence[Completed], *, expect: Sequence[str]) -> dict[tuple[str, str], Expected]:
+    """Return the expected processors of every document.
+
+    For a collection and mode with undated documents only there are none.
+    """
+    expected = diagnosis.infer([one for one in documents if one.date], expect=expect)
     undated = {(one.collection, one.mode) for one in documents} - expected.keys()
-    nobody = {at: Expected(collection=at[0], mode=at[1], documents=0, names=frozenset()) for at in undated}
-    return expected | nobody
+    empty = {at: Expected(collection=at[0], mode=at[1], documents=0, names=frozenset()) for at in undated}
+    return expected | empty
 
 
 def _newest(documents: Sequence[Completed], reader: Reader | None, shapes: Sequence[Shape], *, today: str) -> str:
-    """Return the newest date of a document that is not ahead; of a table where there is no document."""
+    """Return the newest date of a document, else of a table; none in future."""
     found = [one.date for one in documents if one.date and one.date <= today]
     for shape in shapes[:TABLES_MAX] if reader is not None and not found else ():
         day = _text_of(shape.day)
@@ -131,15 +139,15 @@ def _newest(documents: Sequence[Completed], reader: Reader | None, shapes: Seque
 def _count(
     reader: Reader, shapes: Sequence[Shape], *, first: str, last: str
 ) -> tuple[dict[str, list[DateCounts]], str]:  # fmt: skip
-    """Return the dates of each table with what differs in them, and why tables could not be counted."""
+    """Return the counts of each table by date, and why some are missing."""
     counted, failed = dict[str, list[DateCounts]](), list[str]()
     if len(shapes) > TABLES_MAX:
-        failed.append(f"{len(shapes):,} tables, only the first {TABLES_MAX:,} were looked at")
+        failed.append(f"{len(shapes):,} tables, only the first {TABLES_MAX:,} were checked")
     for shape in shapes[:TABLES_MAX] if first else ():
         try:
             rows = reader.query(_counts_of(shape), {"first": first, "last": last})
         except PhasegateError as e:
-            failed.append(f"{shape.table}: {e}; it and the tables after it were not looked at")
+            failed.append(f"{shape.table}: {e}; it and the tables after it were not checked")
             break  # a snapshot answers nothing after an error
         else:
             counted[shape.table] = [msgspec.convert(row, DateCounts) for row in rows]

@@ -1,6 +1,7 @@
-"""A first plan for somebody's own processors, drawn from their documents: every step external, nothing guarded. Pure.
+"""A draft of a plan for another system's processors. Pure.
 
-It is a draft: who needs what, which tables there are and where the calendar is, no completion document says.
+It is made of their completion documents: every step is external and unguarded. Needs, tables and the calendar are
+missing, since no completion document has them.
 """
 
 import re
@@ -10,14 +11,14 @@ from phasegate.base.keys import NAME
 from phasegate.interop.diagnosis import Expected
 
 _HEAD = """\
-# Drawn from completion documents by phasegate doctor --draft. Next: give the steps their tables, and a calendar.
+# Made of completion documents by phasegate doctor --draft. Next: give the steps their tables, and a calendar.
 pipeline = "mine"
 timezone = "UTC"
 """
 
 
 def draft_plan(expected: Iterable[Expected], /) -> str:
-    """Return a plan as TOML; "" where nobody is expected of any document.
+    """Return a plan as TOML; "" if no processor is expected.
 
     Collections are phases, in order of the number in their name. A processor of two collections is a step of the first.
     """

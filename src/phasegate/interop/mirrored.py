@@ -1,4 +1,4 @@
-"""Reads the mirrors that a store keeps for older readers."""
+"""The phases of a store in the form of the platform's documents."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,10 @@ from phasegate.store import Store
 
 
 def mirrored(store: Store, /) -> Iterator[Exported | Unread]:
-    """Give every run of a Phasegate store as the platform would have written it; void and paused runs apart."""
+    """Yield every run of a store as the platform would have written it.
+
+    Void and paused runs are left out.
+    """
     for doc in scanned(store, "phase:", page=PAGE):
         try:
             phase = decode(Phase, doc.body, key=doc.key)

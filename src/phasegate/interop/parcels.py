@@ -1,7 +1,7 @@
-"""Documents as lines of a file: how they are spelled, and what is asked of a line before anybody believes it. Pure.
+"""Documents as lines of a file: their format, and its checks. Pure.
 
-A file begins with a line that says whose it is and ends with one that says how many documents there were, so a file
-that was cut off is noticed. It refuses newer schemas, other pipelines, and documents that do not mean anything.
+The first line names the pipeline, the last one the number of documents, so a file that was cut off is noticed. Newer
+schemas, other pipelines and unreadable documents are refused.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from phasegate.plan.model import Plan
 from phasegate.write.lease import Lease
 
 FORM = 1
-# Leases come last in a file: whatever a document knows of a write, its lease is not older.
+# Leases are last in a file: no lease is older than a document that has its token.
 KINDS = ("calendar", "ledger", "phase", "backfill", "quarantine", "incident", "watch", "message", "lease")
 MEANINGS: Mapping[str, type[State]] = {
     "calendar": calendar.Month, "ledger": ledger.Ledger, "phase": Phase, "incident": incidents.Incident,
@@ -30,7 +30,7 @@ MEANINGS: Mapping[str, type[State]] = {
 
 
 class Parcel(NamedTuple):
-    """One document on its way: as it was read, with the line of the file that it stands in."""
+    """One document as it was read, with its line in the file."""
 
     line: int
     key: str
@@ -44,7 +44,7 @@ class Parcel(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the first line says: whose documents these are."""
+    """The first line of a file: the origin of its documents."""
 
     pipeline: str
     store_id: str
@@ -67,40 +67,43 @@ def spell(key: str, body: Mapping[str, object], due: float | None) -> str:
 
 
 def read_head(text: bytes, /, *, pipeline: str) -> Head:
-    """Read the first line. Raises BadInput for another program's file, a newer form, and another pipeline."""
-    said = _object(text, line=1)
-    if said.get("phasegate") != "export":
+    """Read the first line.
+
+    Raises BadInput for another program's file, a newer form, and another pipeline.
+    """
+    fields = _object(text, line=1)
+    if fields.get("phasegate") != "export":
         raise BadInput("line 1: not the first line of a phasegate export; the platform's documents are imported "
                        "with --from-platform")  # fmt: skip
-    form, schema = said.get("form"), said.get("schema")
+    form, schema = fields.get("form"), fields.get("schema")
     if form != FORM or not isinstance(schema, int) or schema > SCHEMA:
         raise BadInput(f"line 1: form {form!r} with schema {schema!r}, this build reads form {FORM} with schemas up to "
                        f"{SCHEMA}: upgrade phasegate")  # fmt: skip
-    if said.get("pipeline") != pipeline:
-        raise BadInput(f"line 1: documents of pipeline {said.get('pipeline')!r}, the plan is of {pipeline!r}; "
+    if fields.get("pipeline") != pipeline:
+        raise BadInput(f"line 1: documents of pipeline {fields.get('pipeline')!r}, the plan is of {pipeline!r}; "
                        "name the right plan with --plan")  # fmt: skip
-    at = said.get("at")
-    return Head(pipeline, str(said.get("store_id", "")), float(at) if isinstance(at, int | float) else 0.0)
+    at = fields.get("at")
+    return Head(pipeline, str(fields.get("store_id", "")), float(at) if isinstance(at, int | float) else 0.0)
 
 
 def read_end(text: bytes, /) -> int | None:
-    """Return how many documents the last line promises; None if this is not a last line."""
+    """Return the number of documents in the last line; None for another line."""
     if not text.startswith(b'{"documents":'):
         return None
-    said = _object(text, line=0)
-    documents = said.get("documents")
-    return documents if said.get("phasegate") == "end" and isinstance(documents, int) else None
+    fields = _object(text, line=0)
+    documents = fields.get("documents")
+    return documents if fields.get("phasegate") == "end" and isinstance(documents, int) else None
 
 
 def read_line(
     text: bytes, /, *, line: int, plan: Plan, warehouse: str, meanings: Mapping[str, type[State]]
 ) -> Parcel:  # fmt: skip
-    """Read a document and check that it means something to this plan and build.
+    """Read a document and check it against the plan and this build.
 
-    ``meanings``: kind -> what its bodies mean, beside MEANINGS. Raises BadInput naming line and key.
+    ``meanings``: kind -> type of its bodies, in addition to MEANINGS. Raises BadInput naming line and key.
     """
-    said = _object(text, line=line)
-    key, body, due = said.get("key"), said.get("body"), said.get("due")
+    fields = _object(text, line=line)
+    key, body, due = fields.get("key"), fields.get("body"), fields.get("due")
     if not isinstance(key, str) or not isinstance(body, dict) or isinstance(due, bool):
         raise BadInput(f"line {line}: wanted an object with key, due and body")
     if due is not None and not isinstance(due, int | float):
@@ -129,7 +132,7 @@ def read_line(
 
 
 def _check_phase(parcel: Parcel, plan: Plan) -> None:
-    """Refuse a run that the plan could neither show nor look at."""
+    """Refuse a run of a phase or mode that the plan lacks."""
     try:
         _, phase, run = phase_of(parcel.key)
     except (ValueError, PhasegateError):
@@ -141,7 +144,10 @@ def _check_phase(parcel: Parcel, plan: Plan) -> None:
 
 
 def is_wanted(key: str, plan: Plan, *, first: str, last: str, phase: str | None) -> bool:
-    """Tell whether a document belongs to an export of some dates ("" : no bound) and of one phase (None: of all)."""
+    """Return whether a document belongs to an export.
+
+    ``first`` and ``last``: its dates, "" for no bound. ``phase``: its only phase, None for all.
+    """
     kind, _, name, rest = [*key.split(":", 3), "", "", ""][:4]
     everything = not first and not last and phase is None
     if kind == "phase":
@@ -156,7 +162,7 @@ def is_wanted(key: str, plan: Plan, *, first: str, last: str, phase: str | None)
 
 
 def _is_within(text: str, first: str, last: str) -> bool:
-    """Compare a date, or a month, with bounds; partitions that are neither are within."""
+    """Return whether a date or month is within bounds; any other text is."""
     if not text[:4].isdigit():
         return True
     size = 7 if len(text) == len("2026-02") else 10
@@ -164,7 +170,7 @@ def _is_within(text: str, first: str, last: str) -> bool:
 
 
 def compare(key: str, here: Mapping[str, object], there: Mapping[str, object]) -> str:
-    """Say how the store's document stands to the file's: what to think of keeping it."""
+    """Return in words how the stored document differs from the file's."""
     if not key.startswith("phase:"):
         return "the store's differs, and was kept"
     try:
@@ -183,5 +189,5 @@ def _object(text: bytes, *, line: int) -> dict[str, object]:
         raise BadInput(f"line {line}: not a JSON object ({e})") from None
 
 
-def _line(said: Mapping[str, object]) -> str:
-    return msgspec.json.encode(said, order="sorted").decode()
+def _line(fields: Mapping[str, object]) -> str:
+    return msgspec.json.encode(fields, order="sorted").decode()

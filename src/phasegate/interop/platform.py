@@ -1,8 +1,9 @@
-"""What the NBA platform's completion documents say: one document per date, one entry per processor. Pure.
+"""The NBA platform's completion documents. Pure.
 
-Its own fields begin with ``_``: ``_completed_count``, ``_triggered``, ``_triggered_at``, ``_mode``. An entry holds
-``completed_at``, ``status`` and a number of rows, under names that changed over time. Reading is lenient: these are
-somebody else's documents, and what cannot be understood is told. It refuses to judge: interop.diagnosis does.
+There is one document per date, with one entry per processor. Its own fields begin with ``_``: ``_completed_count``,
+``_triggered``, ``_triggered_at``, ``_mode``. An entry holds ``completed_at``, ``status`` and a number of rows, under
+names that changed over time. Reading is lenient, since another system writes them: what cannot be read is left empty.
+interop.diagnosis judges them.
 """
 
 import re
@@ -32,14 +33,17 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
 
 
 class ForeignTime(msgspec.Struct, frozen=True):
-    """A time in Unix seconds, None where nobody can tell, and the form that it was spelled in."""
+    """A time in epoch seconds, None if it names no moment, and its form."""
 
     at: float | None
     form: Form
 
 
 class ProcessorEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """The entry of one processor. ``spelled`` as in the document, ``name`` in the one spelling."""
+    """The entry of one processor.
+
+    ``spelled``: its name as in the document. ``name``: normalized by ``one_name``.
+    """
 
     spelled: str
     name: str
@@ -51,12 +55,15 @@ class ProcessorEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def good(self) -> bool:
-        """Tell whether the processor says that it is done."""
+        """Return whether the status is a success."""
         return self.status in GOOD
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
-    """One completion document. ``count`` is what it says, not what it holds; ``date`` "" where it names none."""
+    """One completion document.
+
+    ``count``: its ``_completed_count``, not its number of entries. ``date``: "" if it names none.
+    """
 
     place: str
     collection: str
@@ -70,7 +77,7 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def subject(self) -> str:
-        """Return how people name the document."""
+        """Return the document's name for people."""
         return f"{self.collection}/{self.id}" if self.collection else self.id
 
     @property
@@ -80,13 +87,13 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last_at(self) -> float | None:
-        """Return the newest time in it that can be read."""
+        """Return the newest readable time in the document."""
         times = [report.completed.at for report in self.reports] + [self.triggered_at.at]
         return max((at for at in times if at is not None), default=None)
 
 
 def read_completed(exported: Exported, /) -> Completed:
-    """Return what a document says. It never fails: what is missing or odd is left empty."""
+    """Return a document as read, leaving empty what is missing or unreadable."""
     body = exported.body
     mode = body.get(MODE) or body.get("mode")
     count = body.get(COUNT)
@@ -131,7 +138,7 @@ def _report(spelled: str, body: Mapping[str, object]) -> ProcessorEntry:
 
 
 def one_name(spelled: str, /) -> str:
-    """Return a processor's name in one spelling: of one processor the same, however a writer spelled it.
+    """Return a processor's name normalized, the same for all its spellings.
 
     >>> one_name("PlayerGameSummaryProcessor"), one_name("player_game_summary"), one_name("MLFeatureStoreV2Processor")
     ('player_game_summary', 'player_game_summary', 'ml_feature_store_v2')
@@ -141,10 +148,12 @@ def one_name(spelled: str, /) -> str:
 
 
 def read_moment(value: object, /) -> ForeignTime:
-    """Read a time in any form that exports have; one without a zone is no moment, whatever the machine's zone.
+    """Read a time in any form that exports have.
+
+    A time without a zone names no moment; the machine's zone is not used.
 
     >>> read_moment({"_seconds": 1770185520, "_nanoseconds": 0})
-    Moment(at=1770185520.0, form='seconds and nanoseconds')
+    ForeignTime(at=1770185520.0, form='seconds and nanoseconds')
     >>> read_moment("2026-02-04T06:12:00").at is None
     True
     """
@@ -182,7 +191,7 @@ def _of_text(value: str) -> ForeignTime:
         return ForeignTime(None, "unresolved server timestamp")
     if found := _CONSOLE.fullmatch(text):
         return _of_console(found)
-    # what Firestore spells with nanoseconds
+    # Firestore's nanoseconds, cut to microseconds
     trimmed = re.sub(r"(\.\d{6})\d+", r"\1", text.removesuffix(" UTC") + ("Z" if text.endswith(" UTC") else ""))
     try:
         moment = datetime.fromisoformat(trimmed)

@@ -1,7 +1,7 @@
-"""Moves Phasegate's own documents between stores, and the platform's into completion messages.
+"""Export and import of documents, and of the platform's as messages.
 
-Nothing that is there is overwritten: an import only adds, and lifts the tokens of leases. A file is checked whole
-before its first document is written. Leases are written first: no document is ever there before the token it knows of.
+An import overwrites nothing: it only adds documents, and raises the tokens of leases. A file is checked whole before
+its first document is written. Leases are written first: no document is ever stored before the token that it has.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -34,12 +34,12 @@ BAD_MAX = 20
 TRIES_MAX = 8
 MEANINGS: dict[str, type[State]] = {"backfill": backfill.Progress, "quarantine": quarantine.Quarantined}
 
-Fate = Literal["created", "unchanged", "raised", "kept"]
+Outcome = Literal["created", "unchanged", "raised", "kept"]
 Open = Callable[[], IO[bytes]]
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A document of a file that the store has otherwise: the store's was kept."""
+    """A document of a file that differs from the store's, which was kept."""
 
     line: int
     key: str
@@ -47,7 +47,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the documents of a file. ``store_id``: of the store that they come from."""
+    """The counts of an import; ``store_id``: the store that was exported."""
 
     documents: int
     created: int
@@ -58,7 +58,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the entries of the platform's documents."""
+    """The messages made of the platform's documents."""
 
     documents: int
     arrivals: tuple[Arrival, ...]
@@ -66,30 +66,33 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(NamedTuple):
-    """What a file is called, and how it is opened; more than once, so it cannot be a pipe."""
+    """A file's name and how to open it; it is read twice, so no pipe."""
 
     name: str
     open: Open
 
 
 class _Target(NamedTuple):
-    """Where imported documents go."""
+    """The store of an import, and its clock."""
 
     store: Store
     clock: Clock
 
 
 class Transfer:
-    """Exports and imports the documents of one plan. ``store`` None: an empty one, for a dry run."""
+    """Exports and imports the documents of one plan.
+
+    ``store`` None: an empty one, for a dry run.
+    """
 
     def __init__(self, plan: Plan, store: Store | None, clock: Clock, *, warehouse: str) -> None:
         self._plan, self._store, self._clock, self._warehouse = plan, store, clock, warehouse
 
     def export(self, *, store_id: str, first: str = "", last: str = "", phase: str | None = None) -> Iterator[str]:
-        """Give the lines of a file: the whole pipeline's, or of some dates, or of one phase.
+        """Yield the lines of a file: of the pipeline, some dates, or one phase.
 
-        The documents are of different moments where somebody works meanwhile; a lease is never older than a document
-        that knows its token. Raises NotFound for an unknown phase.
+        The documents are of different moments if others write during the export; a lease is never older than a
+        document that has its token. Raises NotFound for an unknown phase.
         """
         if phase is not None and phase not in self._plan.phases:
             raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(self._plan.phases)}")
@@ -108,7 +111,7 @@ class Transfer:
             yield from ((doc.key, dict(doc.body), doc.due) for doc in scanned(self._store, prefix, page=PAGE))
 
     def check(self, source: Source) -> Head:
-        """Read a whole file. Raises BadInput, naming every line that is wrong, up to BAD_MAX."""
+        """Read a whole file; raise BadInput naming the wrong lines, up to BAD_MAX."""
         bad, seen, promised = list[str](), dict[str, int](), None
         with closing(source.open()) as file:
             try:
@@ -143,25 +146,26 @@ class Transfer:
     def _read(self, text: bytes, number: int) -> Parcel:
         return parcels.read_line(text, line=number, plan=self._plan, warehouse=self._warehouse, meanings=MEANINGS)
 
-    def bring_in(self, source: Source, *, dry_run: bool = False) -> Imported:
-        """Import a file; again is nothing new. ``dry_run`` only tells. Raises BadInput, and then nothing was written.
+    def import_from(self, source: Source, *, dry_run: bool = False) -> Imported:
+        """Import a file; doing so again changes nothing.
 
-        Killed on the way it leaves some documents out, none in half; the same import again completes it.
+        ``dry_run``: only report. Raises BadInput, and then nothing was written. If it crashes, some documents are
+        missing, none is incomplete; the same import again completes it.
         """
         head = self.check(source)
-        fates: dict[Fate, int] = dict.fromkeys(("created", "unchanged", "raised", "kept"), 0)
+        counts: dict[Outcome, int] = dict.fromkeys(("created", "unchanged", "raised", "kept"), 0)
         kept = []
         for leases in (True, False):
             for parcel in self._parcels(source):
                 if (parcel.kind == "lease") is not leases:
                     continue
-                fate, why = self._bring(parcel, dry_run=dry_run)
-                fates[fate] += 1
-                if fate == "kept":
+                outcome, why = self._import(parcel, dry_run=dry_run)
+                counts[outcome] += 1
+                if outcome == "kept":
                     kept.append(Kept(parcel.line, parcel.key, why))
         return Imported(
-            documents=sum(fates.values()), created=fates["created"], unchanged=fates["unchanged"],
-            raised=fates["raised"], kept=tuple(kept), store_id=head.store_id,
+            documents=sum(counts.values()), created=counts["created"], unchanged=counts["unchanged"],
+            raised=counts["raised"], kept=tuple(kept), store_id=head.store_id,
         )  # fmt: skip
 
     def _parcels(self, source: Source) -> Iterator[Parcel]:
@@ -171,12 +175,12 @@ class Transfer:
                 if parcels.read_end(text) is None:
                     yield self._read(text, number)
 
-    def _bring(self, parcel: Parcel, *, dry_run: bool) -> tuple[Fate, str]:
-        """Write one document where there is none; return what became of it, and why it was not written."""
+    def _import(self, parcel: Parcel, *, dry_run: bool) -> tuple[Outcome, str]:
+        """Write one document if it is absent; return the outcome and why."""
         for _ in range(TRIES_MAX):
             doc = None if self._store is None else self._store.read(parcel.key)
             if doc is not None:
-                return self._beside(parcel, dict(doc.body), dry_run=dry_run)
+                return self._merge(parcel, dict(doc.body), dry_run=dry_run)
             if dry_run or self._store is None:
                 return "created", ""
             try:
@@ -184,10 +188,10 @@ class Transfer:
             except Conflict:
                 continue
             return "created", ""
-        return "kept", "others write it all the time; import again"
+        return "kept", "others keep writing it; import again"
 
-    def _beside(self, parcel: Parcel, here: dict[str, object], *, dry_run: bool) -> tuple[Fate, str]:
-        """Compare a document with the one that the store has."""
+    def _merge(self, parcel: Parcel, here: dict[str, object], *, dry_run: bool) -> tuple[Outcome, str]:
+        """Compare a document with the stored one; raise a lease's token."""
         if here == parcel.body:
             return "unchanged", ""
         if parcel.kind != "lease":
@@ -205,7 +209,10 @@ class Transfer:
 
 
 def send_arrivals(found: Iterable[Exported | Unread], plan: Plan, bus: Bus | None) -> Sent:
-    """Publish what the platform's documents say as completion messages; ``bus`` None: only tell. Again is no change."""
+    """Publish the platform's documents as completion messages.
+
+    ``bus`` None: only report. Doing so again changes nothing.
+    """
     documents, unread, sent = 0, list[Unread](), list[Arrival]()
     for one in found:
         if isinstance(one, Unread):
@@ -224,7 +231,10 @@ def _first(file: IO[bytes]) -> bytes:
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Give the lines from the second on that are not empty, with their numbers; a longer one comes in pieces."""
+    """Yield the non-empty lines from the second on, with their numbers.
+
+    A line longer than LINE_MAX is yielded in pieces.
+    """
     number = 1
     while text := file.readline(LINE_MAX):
         number += 1

@@ -1,4 +1,4 @@
-"""The scratch pipeline that faults are planted in: its plan, a day on which all went well, and a look at it."""
+"""The scratch pipeline that faults are planted in."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from phasegate.pipeline import Pipeline
 from phasegate.plan.load import load_plan
 from phasegate.plan.model import Plan
 
-# A window of the later date reaches back to the earlier one, which is too far back to be built anew by itself.
+# A window of the later date reaches back to the earlier one, too far for an automatic rebuild.
 EARLIER, DATE = "2026-02-01", "2026-02-03"
 RUN = f"{DATE}.daily"
 MORNING, AFTERNOON, DAYS_LATER = "08:00", "14:01", 3
@@ -65,24 +65,27 @@ Document = dict[str, Any]
 
 
 class Scratch(Protocol):
-    """A place for one pipeline that is thrown away. Its calendar has work on EARLIER and DATE, if it is asked."""
+    """A place for one throw-away pipeline.
+
+    Its calendar's source has work on EARLIER and DATE.
+    """
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
+        """Return the folder of its files."""
         ...
 
     def open(self, plan: Plan, /, *, at: float, disk: Disk | None = None) -> AbstractContextManager[Pipeline]:
-        """Open the pipeline of this place at a time, and on a disk of one's choice."""
+        """Open the pipeline of this place at a given time, on a given disk."""
         ...
 
     def sql(self, text: str, /, *params: object) -> None:
-        """Change the warehouse behind everybody's back."""
+        """Change the warehouse past Phasegate."""
         ...
 
 
 class ScratchPipeline:
-    """One scratch pipeline, and what can be done to it."""
+    """One scratch pipeline, with methods to run, damage and check it."""
 
     def __init__(self, place: Scratch) -> None:
         self.place = place
@@ -90,23 +93,29 @@ class ScratchPipeline:
 
     @contextmanager
     def open(self, *, clock: str = MORNING, days: int = 0) -> Iterator[Pipeline]:
-        """Open the pipeline at a time of day, so many days after the date; it knows its calendar then."""
+        """Open the pipeline at a time of day, ``days`` after DATE.
+
+        Its calendar is then up to date.
+        """
         with self.place.open(self.plan, at=_at(clock, days=days)) as pipeline:
             pipeline.sweep()
             yield pipeline
 
-    def play(self) -> "ScratchPipeline":
-        """Have all go well: both dates are loaded in the morning, and reported."""
+    def run_normally(self) -> "ScratchPipeline":
+        """Load and report both dates in the morning, without a fault."""
         with self.open() as pipeline:
             for date in (EARLIER, DATE):
                 load(pipeline, 1, 2, date=date)
                 pipeline.work_until_idle()
         with self.open(days=1) as pipeline:
-            pipeline.calendar.refresh(DATE[:7])  # what was known of a date before it was over may have changed
+            pipeline.calendar.refresh(DATE[:7])  # an answer from before a date has ended may have changed
         return self
 
-    def look(self, *, work: bool = False, disk: Disk | None = None) -> tuple[CheckResult, ...]:
-        """Return what the checks of the date say some days later; ``work``: workers had those days."""
+    def check(self, *, work: bool = False, disk: Disk | None = None) -> tuple[CheckResult, ...]:
+        """Return the outcomes of the date's checks, DAYS_LATER.
+
+        ``work``: workers run first.
+        """
         with self.place.open(self.plan, at=_at(MORNING, days=DAYS_LATER), disk=disk) as pipeline:
             if work:
                 pipeline.work_until_idle()
@@ -115,7 +124,7 @@ class ScratchPipeline:
     def rewrite(
         self, key: str, change: Callable[[Document], object], *, days_due: int | None = None
     ) -> "ScratchPipeline":
-        """Change a stored document; nothing is due in it then, or so many days after the date."""
+        """Change a stored document; set it due ``days_due`` after DATE, or never."""
         with self.open() as pipeline:
             store = pipeline.ports.store
             doc = store.read(key)

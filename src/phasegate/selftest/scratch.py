@@ -1,4 +1,4 @@
-"""Places for pipelines that are thrown away: SQLite and DuckDB in a folder of their own, at a time of one's choice."""
+"""Places for throw-away pipelines: SQLite and DuckDB in a temp folder."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,14 +18,14 @@ from phasegate.wiring import SETTINGS_FILE, open_ports
 
 
 class ScratchFolder:
-    """One such place; its pipelines keep nothing that another folder sees."""
+    """One such place; its pipelines store nothing outside the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @contextmanager
     def open(self, plan: Plan, /, *, at: float, disk: Disk | None = None) -> Iterator[Pipeline]:
-        """Open the pipeline of this place at a time (epoch seconds), on a disk of one's choice."""
+        """Open the pipeline at a given time (epoch seconds), on a given disk."""
         settings = load_settings({}, file=self.folder / SETTINGS_FILE, overrides={"state": self.folder})
         ports = open_ports(settings, pipeline=plan.pipeline, clock=SkippingClock(at), observer=CountingObserver())
         room = disk or Disk(path=str(self.folder), free=10**12, total=10**12)
@@ -33,15 +33,15 @@ class ScratchFolder:
             yield pipeline
 
     def sql(self, text: str, /, *params: object) -> None:
-        """Change the warehouse behind everybody's back."""
-        import duckdb  # takes its time; who only reads help does not wait for it
+        """Change the warehouse past Phasegate."""
+        import duckdb  # slow to import; help pages do not need it
 
         with closing(duckdb.connect(str(self.folder / "warehouse.duckdb"))) as db:
             db.execute(text, params)
 
 
 def _dates(first: date, last: date) -> Iterator[Day]:
-    """Give the dates that have work, and the others of the span as days off."""
+    """Yield the dates of a span: EARLIER and DATE with work, others without."""
     for ordinal in range(first.toordinal(), last.toordinal() + 1):
         on = date.fromordinal(ordinal).isoformat()
         yield Day(date=on, state="work" if on in (EARLIER, DATE) else "none")
@@ -49,6 +49,6 @@ def _dates(first: date, last: date) -> Iterator[Day]:
 
 @contextmanager
 def scratch() -> Iterator[ScratchFolder]:
-    """Give a place, and throw it away after the block."""
+    """Yield a place, and delete it after the block."""
     with TemporaryDirectory(prefix="phasegate-") as folder:
         yield ScratchFolder(Path(folder))

@@ -1,7 +1,7 @@
-"""Proves that checks can fail: plants each fault in a scratch pipeline, and looks whether its check finds it.
+"""Proof that each check can fail: a planted fault must be found.
 
-A check that nobody has seen fail says nothing. Each proof has its control: the same pipeline without the fault must
-not have the finding. It refuses to touch any pipeline but the scratch ones that it is given.
+A check that never failed proves nothing. Each proof has a control: the same pipeline without the fault must not have
+the finding. Only scratch pipelines are touched.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,20 +15,23 @@ from phasegate.selftest.scene import Scratch, ScratchPipeline
 
 
 class Proof(NamedTuple):
-    """What was planted, whether its check found it, and what it said."""
+    """A planted fault, whether its check found it, and the finding's text."""
 
     code: str
     fault: str
     found: bool
-    told: str
+    text: str
 
 
 def self_test(
     scratch: Callable[[], AbstractContextManager[Scratch]], *, plants: Sequence[Plant] = PLANTS
 ) -> list[Proof]:
-    """Return one proof for each fault; none is skipped, and one whose planting fails is not found."""
+    """Return one proof for each fault.
+
+    None is skipped; a fault that cannot be planted counts as not found.
+    """
     with scratch() as place:
-        control = {finding.code for finding in listed(ScratchPipeline(place).play().look())}
+        control = {finding.code for finding in listed(ScratchPipeline(place).run_normally().check())}
     return [_proof(scratch, plant, control=control) for plant in plants]
 
 
@@ -38,9 +41,9 @@ def _proof(scratch: Callable[[], AbstractContextManager[Scratch]], plant: Plant,
             findings = [
                 finding for finding in listed(plant.plant(ScratchPipeline(place))) if finding.code == plant.code
             ]
-    except Exception as e:  # noqa: BLE001  told as a proof that failed; the others go on
-        return Proof(plant.code, plant.fault, found=False, told=f"it could not be planted: {words(e)}")
-    told = findings[0].text if findings else "nothing"
+    except Exception as e:  # noqa: BLE001  reported as a failed proof; the others go on
+        return Proof(plant.code, plant.fault, found=False, text=f"it could not be planted: {words(e)}")
+    text = findings[0].text if findings else "nothing"
     if plant.code in control:
-        told = f"found without the fault too: {told}"
-    return Proof(plant.code, plant.fault, bool(findings) and plant.code not in control, told)
+        text = f"found without the fault too: {text}"
+    return Proof(plant.code, plant.fault, bool(findings) and plant.code not in control, text)

@@ -92,7 +92,7 @@ def _examined(
     if store is None and warehouse is None:
         raise BadInput("doctor: name your documents or your tables: phasegate doctor --store file:///PATH "
                        "--warehouse duckdb:///PATH")  # fmt: skip
-    doctor = Doctor(app.clock, source=store or "URL", told=[one_name(name) for name in expect])
+    doctor = Doctor(app.clock, source=store or "URL", expect=[one_name(name) for name in expect])
     documents = None if store is None else open_documents(store)
     error = ""
     try:
@@ -135,7 +135,7 @@ def _split(rows: list[tuple[str, str]]) -> tuple[tuple[str, str], list[tuple[str
 
 def _expected(one: "Expected") -> str:
     where = f"{one.collection or 'documents'}{f' {one.mode}' if one.mode else ''}"
-    why = "given by --expect" if one.told else f"inferred from {count(one.documents, 'document')}"
+    why = "given by --expect" if one.given else f"inferred from {count(one.documents, 'document')}"
     rare = ", ".join(f"{name} ({times})" for name, times in one.rare.items())
     listed = ", ".join(sorted(one.names)) or "none"
     return f"{where} ({why}): {listed}" + (f"; not expected, in few documents: {rare}" if rare else "")
@@ -178,7 +178,7 @@ def _document(
         "documents": diagnosis.documents,
         "left_out": diagnosis.left_out,
         "expected": [
-            {"collection": one.collection, "mode": one.mode, "seen_in": one.documents, "given": one.told,
+            {"collection": one.collection, "mode": one.mode, "seen_in": one.documents, "given": one.given,
              "processors": sorted(one.names), "rare": sorted(one.rare)}
             for one in diagnosis.expected
         ],

@@ -96,10 +96,10 @@ def _self_test(*, as_json: bool) -> int:
     proofs = self_test(scratch)
     failed = [proof for proof in proofs if not proof.found]
     if as_json:
-        emit_json({"proofs": [{"fault": p.fault, "code": p.code, "found": p.found, "detail": p.told} for p in proofs]})
+        emit_json({"proofs": [{"fault": p.fault, "code": p.code, "found": p.found, "text": p.text} for p in proofs]})
     else:
         from phasegate.cli.kit.output import table
 
-        rows = [(p.code, "found" if p.found else "NOT FOUND", p.fault, p.told) for p in proofs]
-        emit(table(("code", "proof", "planted", "detail"), rows))
+        rows = [(p.code, "found" if p.found else "NOT FOUND", p.fault, p.text) for p in proofs]
+        emit(table(("code", "proof", "planted", "text"), rows))
     return 2 if failed else 0

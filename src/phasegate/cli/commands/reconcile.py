@@ -58,7 +58,7 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
         times = app.times(pipeline.plan)
         first, last = _span(times, days=days, first=first, last=last)
         outcomes = pipeline.checks.inspector.inspect(first, last, phase=phase)
-        fixes = pipeline.checks.reconciler.plan_of(outcomes)
+        fixes = pipeline.checks.reconciler.fixes_for(outcomes)
         printer = _Printer(pipeline.plan.pipeline, (first, last), times=times, verbose=verbose)
         done = None
         if not as_json:
@@ -87,7 +87,7 @@ def _apply(
             talk(error)
 
     with stop_on_signal(stopped.append, message="finishing the command in progress"):
-        return pipeline.checks.reconciler.mend(outcomes, first=span[0], last=span[1], phase=phase, work=work)
+        return pipeline.checks.reconciler.fix(outcomes, first=span[0], last=span[1], phase=phase, work=work)
 
 
 def _span(times: "Times", *, days: int | None, first: str | None, last: str | None) -> tuple[str, str]:
@@ -136,8 +136,8 @@ class _Printer:
         """Return what was done, and what the last check still finds."""
         from phasegate.base.findings import listed
 
-        failed = [f"failed: {one.text}: {one.error}" for one in fixed.deeds if one.error]
-        run = count(len(fixed.deeds) - len(failed), "command")
+        failed = [f"failed: {one.text}: {one.error}" for one in fixed.applied if one.error]
+        run = count(len(fixed.applied) - len(failed), "command")
         done = f"{run} run, {len(failed)} failed; recorded as {fixed.record}"
         left = listed(fixed.after)
         if not left:
@@ -161,7 +161,7 @@ class _Printer:
         def findings(of: "Sequence[CheckResult]") -> list[dict[str, object]]:
             return [finding_json(finding, times=self._times) for finding in listed(of)]
 
-        applied = () if fixed is None else fixed.deeds
+        applied = () if fixed is None else fixed.applied
         return {
             "pipeline": self._pipeline,
             "first": self._span[0],
@@ -170,7 +170,7 @@ class _Printer:
             "checks": [outcome_json(outcome) for outcome in outcomes],
             "findings": findings(outcomes),
             "fixes": [one.text for one in fixes],
-            "done": [{"fix": one.text, "error": one.error} for one in applied],
+            "applied": [{"fix": one.text, "error": one.error} for one in applied],
             "left": None if fixed is None else findings(fixed.after),
             "unchecked": [] if fixed is None else [outcome_json(one) for one in fixed.after if one.error],
             "record": None if fixed is None else fixed.record,

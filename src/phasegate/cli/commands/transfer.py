@@ -103,7 +103,7 @@ def _imported(app: App, file: str, *, dry_run: bool) -> "tuple[Imported, str]":
         there = settings.store_path.exists()
         plan, ports = app.reading() if there else (app.plan(), None)
         store = None if ports is None else ports.store
-        found = Transfer(plan, store, app.clock, warehouse=settings.warehouse_name).bring_in(source, dry_run=True)
+        found = Transfer(plan, store, app.clock, warehouse=settings.warehouse_name).import_from(source, dry_run=True)
         if store is not None:
             store.close()
         return found, ""
@@ -113,7 +113,7 @@ def _imported(app: App, file: str, *, dry_run: bool) -> "tuple[Imported, str]":
     with app.pipeline() as pipeline:
         ports = pipeline.ports
         transfer = Transfer(pipeline.plan, ports.store, ports.clock, warehouse=settings.warehouse_name)
-        return transfer.bring_in(source), pipeline.store_id
+        return transfer.import_from(source), pipeline.store_id
 
 
 def _readable(file: str) -> Path:
@@ -172,13 +172,14 @@ def _from_platform(app: App, file: str, *, dry_run: bool, as_json: bool) -> int:
         talk(f"{one.place}: {one.why}")
     if not sent.documents:
         raise NotFound(f"import: {file}: no completion document was found")
-    odd = [arrival for arrival in sent.arrivals if arrival.told]
+    odd = [arrival for arrival in sent.arrivals if arrival.problem]
     if as_json:
         emit_json(_platform_document(sent, dry_run=dry_run))
     else:
         went = sum(arrival.sent for arrival in sent.arrivals)
+        problems = [(one.subject, one.problem) for one in odd]
         emit([f"{count(sent.documents, 'document')}: {count(went, 'completion')} {'would be ' if dry_run else ''}sent.",
-              *(["", *table(("entry", "note"), [(one.subject, one.told) for one in odd])] if odd else []),
+              *(["", *table(("entry", "problem"), problems)] if odd else []),
               *([] if dry_run else ["next: phasegate worker --until-idle"])])  # fmt: skip
     return FAILED if sent.unread else FINDINGS if odd else FINE
 
@@ -188,7 +189,7 @@ def _platform_document(sent: "Sent", *, dry_run: bool) -> dict[str, object]:
         "dry_run": dry_run,
         "documents": sent.documents,
         "completions": [
-            {"subject": one.subject, "id": one.id, "sent": one.sent, "note": one.told, "body": one.body}
+            {"subject": one.subject, "id": one.id, "sent": one.sent, "problem": one.problem, "body": one.body}
             for one in sent.arrivals
         ],
         "unread": [{"place": one.place, "why": one.why} for one in sent.unread],
