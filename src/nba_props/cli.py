@@ -220,7 +220,7 @@ def _as_json(replay: Replay, report: Remarks, off: Gaps) -> dict[str, object]:
         "gates": {name: {"fired": fired, "generations": g} for name, (fired, g) in replay.gates.items()},
         "duplicates_removed": tally.duplicates_removed,
         "refused_as_stale": tally.refused_as_stale,
-        "moved": tally.moved,
+        "inputs_changed": tally.inputs_changed,
         "dead_letters": replay.dead_letters,
         "unsettled": list(replay.unsettled),
         "missing_dates": [day.isoformat() for day in off.missing],
@@ -244,7 +244,7 @@ def _as_text(replay: Replay, report: Remarks, off: Gaps) -> str:
     tally = replay.tally
     lines += [f"{name:44}{count:>8}  {tally.seconds.get(name, 0.0):.1f}" for name, count in tally.builds.items()]
     lines += ["", f"duplicates removed {tally.duplicates_removed}, refused as stale {tally.refused_as_stale}, "
-                  f"requests whose inputs had changed {tally.moved}, dead letters {replay.dead_letters}, "
+                  f"requests whose inputs had changed {tally.inputs_changed}, dead letters {replay.dead_letters}, "
                   f"processes killed {replay.crashes}"]  # fmt: skip
     lines += [f"not settled: {line}" for line in replay.unsettled[:LINES_MAX]]
     lines += [f"not fetched: {line}" for line in report.not_fetched[:LINES_MAX]]

@@ -5,7 +5,6 @@ import typing
 import pytest
 
 from phasegate import base, channel
-from phasegate.alerts.delivery import Notification
 from phasegate.base import findings
 from phasegate.base.codec import State
 from phasegate.calendar import month
@@ -21,13 +20,11 @@ STRUCTS = glossary.structs(list(glossary.modules()))
 # Words of plain English, alone or as a part of a field's name, that mean here what they mean anywhere.
 PLAIN = {
     "after", "applied", "at", "back", "before", "body", "built", "by", "changed", "changes", "changing", "command",
-    "completed", "count", "counted", "data", "day", "deeds", "ends", "finished", "first", "found", "from", "full",
+    "completed", "count", "counted", "data", "day", "ends", "finished", "first", "found", "from", "full",
     "hash", "id", "last", "least", "left", "max", "name", "next", "number", "numbers", "of", "order", "orders",
     "outcome", "path", "pinged", "purpose", "reason", "ref", "rows", "seen", "sends", "since", "start", "started",
     "state", "status", "subject", "taken", "text", "topic", "tries", "until", "upto", "what",
 }  # fmt: skip
-# The kind of notification that a channel got last.
-PLAIN |= {Notification.__struct_fields__[0]}
 SHOWN = (
     phase_view.PhaseState, member_view.MemberState, lateness.Punctuality, coverage.Cover, findings.Severity,
     findings.Verdict, channel.NoteKind, month.DayState,

@@ -13,7 +13,7 @@ class Tally:
 
     duplicates_removed: int = 0
     refused_as_stale: int = 0
-    moved: int = 0
+    inputs_changed: int = 0
     builds: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     _since: dict[int, float] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Tally:
                 self.duplicates_removed += int(str(fields["duplicates"]))
                 self.refused_as_stale += int(str(fields["refused"]))
             elif name == "step not built" and fields.get("status") == "inputs_changed":
-                self.moved += 1
+                self.inputs_changed += 1
 
 
 @dataclass(frozen=True)

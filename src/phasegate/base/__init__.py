@@ -53,7 +53,8 @@ await, awaited                 Expected and not there yet: dates of a window, or
 critical                       Of an expected step: the gate never fires without it.
 accept                         The statuses with which a gate counts a result.
 attested                       Of a result: what it was built from is proven by a receipt or an echo, not assumed.
-delivered                      When a result with rows was first accepted; later results leave it as it is.
+delivered                      Of a result: rows were accepted for the first time. Of a notification: the channel took
+                               it.
 code                           The hash of what a step runs.
 *Requests and reports*
 request                        The demand to build a step from exactly these inputs, repeated until it is answered.
@@ -111,7 +112,7 @@ begin, begun, already begun    To take over the stamps of an upstream generation
 publish                        The way to acknowledge a trigger by its publication alone; the others are ``begin`` and
                                ``completion``.
 unsent                         Of a trigger: not sent yet.
-sent                           Of a trigger: sent, and not acknowledged yet. Of a notification: delivered.
+sent                           Of a trigger: sent, and not acknowledged yet.
 superseded                     Of a trigger: a newer generation made it needless before it was acknowledged.
 held                           Of a trigger: a quiet backfill keeps it back until a redrive. Of a lease: in use.
 settle, settling               To wait a moment, after everything is fresh, for further changes.
@@ -191,7 +192,7 @@ cause                          What one fix removes; findings of one cause are o
 resolved                       Of an incident: its findings are gone.
 escalate, escalated            To notify of an incident once more, because it is open too long or became worse.
 channel                        A place for notifications: Slack, a webhook, or what Apprise supports.
-notification, post             What a channel is to be sent about an incident, and whether it was.
+notification, notified         What a channel gets about an incident, and whether it was delivered.
 pending                        Of a notification: still to be sent.
 digest                         One notification a day with all open incidents.
 test                           A notification that only shows that a channel works.

@@ -1,8 +1,8 @@
 """Operator commands on a phase's document, such as pause and redrive.
 
-Pure. They are decisions like those of ``gate.decisions``. None of them sets a result or a firing: each changes the gate,
-the claims, the requests or the outbox, and ``evaluate`` applies the consequences. They refuse to change what a step
-built.
+Pure. They are decisions like those of ``gate.decisions``. None of them sets a result or a firing: each changes the
+gate, the claims, the requests or the outbox, and ``evaluate`` applies the consequences. They refuse to change what a
+step built.
 """
 
 from msgspec.structs import replace

@@ -202,7 +202,7 @@ def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Tim
             f"{GAP}since {times.since(incident.since)}; found {count(incident.count, 'time')}, "
             f"last {times.since(incident.last_at)}{escalated}",
             *(f"{GAP}{one.code} {one.subject}: {one.text}" for one in incident.findings),
-            *(f"{GAP}{name}: {_sent(post, times=times)}" for name, post in incident.notifications.items()),
+            *(f"{GAP}{name}: {_delivered(post, times=times)}" for name, post in incident.notifications.items()),
             *(f"{GAP}next: {command}" for command in commands(incident.findings)),
             f"{GAP}id: {key.rpartition(':')[2]}{_neglected(incident, watched=watched, times=times)}",
             "",
@@ -224,13 +224,10 @@ def _neglected(incident: "Incident", *, watched: "Watch", times: "Times") -> str
     return f"; {', '.join(gone)} was not evaluated since {since}: if that check is gone, phasegate alerts close"
 
 
-def _sent(post: "Notification", *, times: "Times") -> str:
-    """Return what was sent to a channel, and what is still pending."""
-    sent = (
-        f"{post.delivered} sent at {times.moment(post.at)}"
-        if post.delivered and post.at is not None
-        else "nothing sent"
-    )
+def _delivered(post: "Notification", *, times: "Times") -> str:
+    """Return what was delivered to a channel, and what is still pending."""
+    known = post.delivered and post.at is not None
+    sent = f"{post.delivered} delivered at {times.moment(post.at or 0.0)}" if known else "nothing delivered"
     if not post.pending:
         return sent
     due = times.now if post.due is None else post.due

@@ -101,5 +101,5 @@ def _self_test(*, as_json: bool) -> int:
         from phasegate.cli.kit.output import table
 
         rows = [(p.code, "found" if p.found else "NOT FOUND", p.fault, p.text) for p in proofs]
-        emit(table(("code", "proof", "planted", "detail"), rows))
+        emit(table(("code", "proof", "planted", "text"), rows))
     return 2 if failed else 0
