@@ -31,7 +31,7 @@ LINES_MAX = 20
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
-    """NBA props analytics on Phasegate: box scores -> analytics -> precompute."""
+    """Run the NBA props analytics: box scores, analytics, precompute."""
 
 
 @cli.command()

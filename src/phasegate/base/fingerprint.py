@@ -33,7 +33,9 @@ _DIGITS = 14
 
 
 def float_limit(scale: int) -> float:
-    """Return the largest magnitude that is rounded, and written as fixed decimals: 14 nines.
+    """Return the largest magnitude that is rounded: 14 nines.
+
+    Up to it a float is written as fixed decimals.
 
     What is as large stays so when it is rounded: a float that was written has the text that it was given.
 

@@ -31,7 +31,10 @@ class Calendar:
         self._foreseen: dict[str, Month] = {}
 
     def day(self, on: str, *, ask: bool = True) -> Day | None:
-        """Return the day of a date, None if unknown. ``ask``: ask the source then."""
+        """Return the day of a date, None if unknown.
+
+        ``ask``: ask the source then.
+        """
         learned = self._day(on, ask=ask)
         return None if learned is None else learned.day
 

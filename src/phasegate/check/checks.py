@@ -9,7 +9,10 @@ from phasegate.check.reconciler import Reconciler
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """``inspector`` compares documents and tables, ``health`` answers for a date, ``reconciler`` applies fixes."""
+    """The services that check a pipeline.
+
+    ``inspector`` compares documents and tables, ``health`` answers for a date, ``reconciler`` applies fixes.
+    """
 
     inspector: Inspector
     health: Health

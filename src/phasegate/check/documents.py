@@ -140,7 +140,7 @@ def _unbegun(one: StoredPhase, entry: Entry, text: str, *, since: float) -> Find
 
 
 def _to(one: StoredPhase, entry: Entry) -> Receiver:
-    """Return whom an entry is for: a receiver that the gate no longer has is waited for no more."""
+    """Return the receiver of an entry that is still waited for."""
     receiver = next((r for r in one.phase.gate.receivers if r.name == entry.receiver), None)
     assert receiver is not None, f"{one.key}: {entry.receiver} is no receiver, and its trigger is {entry.state}"
     return receiver

@@ -1,4 +1,6 @@
-"""Golden rows: cells of every type, and the text and the fingerprint that they have in every warehouse. Pure.
+"""Golden rows: cells of every type, with their texts and fingerprints.
+
+They are the same in every warehouse. Pure.
 
 The literals are what base.fingerprint promises to data that are stored already: none may ever change. The contract of
 the warehouses writes these rows; an adapter whose SQL can spell one row alone compares its text too.
@@ -30,7 +32,10 @@ GOLDEN = Table(
 
 
 class GoldenRow(NamedTuple):
-    """A row's text, and those of its cells that are not NULL; its partition is ``kind``."""
+    """A row's text, and those of its cells that are not NULL.
+
+    Its partition is ``kind``.
+    """
 
     text: str
     cells: Mapping[str, object]
@@ -42,7 +47,10 @@ class GoldenRow(NamedTuple):
 
 
 def _rows(kind: str, *rows: tuple[str, Mapping[str, object]]) -> tuple[GoldenRow, ...]:
-    """Give the rows of one kind their ids; ``{}`` in a text is where id and kind stand."""
+    """Give the rows of one kind their ids.
+
+    ``{}`` in a text is where id and kind are.
+    """
     return tuple(
         GoldenRow(text.replace("{}", f"id={number};kind={kind}"), {"id": number, "kind": kind, **cells})
         for number, (text, cells) in enumerate(rows, start=1)

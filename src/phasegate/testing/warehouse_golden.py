@@ -1,4 +1,6 @@
-"""What every Warehouse makes of the golden rows, as tests: texts and fingerprints that no version may change.
+"""The texts and fingerprints of the golden rows, as tests.
+
+No version may change them.
 
 Part of WarehouseContract; subclass that.
 """
@@ -17,7 +19,7 @@ class GoldenContract(RowContract):
 
     @pytest.mark.parametrize("kind", ROWS)
     def test_golden_rows_have_their_fingerprint(self, warehouse: Warehouse, kind: str) -> None:
-        """As they are written, as they are stored, and when they are written once more."""
+        """Check them as written, as stored, and written once more."""
         rows = [golden.row for golden in ROWS[kind]]
         assert write(warehouse, GOLDEN, rows, day=kind).fingerprint == PRINTS[kind]
         with warehouse.snapshot() as reader:
@@ -27,7 +29,7 @@ class GoldenContract(RowContract):
         assert (again.unchanged, again.fingerprint) == (len(rows), PRINTS[kind])
 
     def test_golden_rows_of_a_whole_table_have_their_fingerprint(self, warehouse: Warehouse) -> None:
-        """Partitions add up."""
+        """Check that partitions add up."""
         for kind, golden in ROWS.items():
             write(warehouse, GOLDEN, [one.row for one in golden], day=kind)
         with warehouse.snapshot() as reader:
@@ -58,7 +60,7 @@ class GoldenContract(RowContract):
     def test_a_new_column_without_values_and_another_order_of_columns_change_no_fingerprint(
         self, warehouse: Warehouse
     ) -> None:
-        """A value in it does, and so does the name of a column."""
+        """Check that a value in it does, and so does a column's name."""
         before = write(warehouse, GAMES, [game("a"), game("b", ratio=None)]).fingerprint
         columns = {"assists": "INTEGER", **{name: GAMES.columns[name] for name in reversed(tuple(GAMES.columns))}}
         wide = Table(name=LINES.name, key=GAMES.key, partition=GAMES.partition, columns=columns, scales=GAMES.scales,
@@ -70,7 +72,7 @@ class GoldenContract(RowContract):
 
     @pytest.mark.parametrize("name", ["a;b", "a=b", "PLAYER"])
     def test_a_column_name_that_makes_a_text_ambiguous_is_refused(self, warehouse: Warehouse, name: str) -> None:
-        """What stands between cells, and a name that is there already in another case."""
+        """Refuse separators in a name, and a name that differs by case alone."""
         odd = Table(name=GAMES.name, key=GAMES.key, partition=GAMES.partition, columns={**GAMES.columns, name: "DATE"})
         with pytest.raises(BadInput, match=name):
             warehouse.prepare(odd, partition=DAY, store_id=STORE)

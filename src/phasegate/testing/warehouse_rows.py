@@ -254,7 +254,7 @@ class RowContract(ABC):
         ],
     )
     def test_a_table_that_cannot_be_guarded_is_refused(self, warehouse: Warehouse, wrong: Table) -> None:
-        """Check key, partition, version, scales and types before anything is written."""
+        """Check key, partition, version, scales and types before a write."""
         with pytest.raises(BadInput, match=GAMES.name):
             warehouse.prepare(wrong, partition=DAY, store_id=STORE)
 

@@ -105,7 +105,10 @@ class StepRun:
         return self.answer
 
     def fail(self, error: str, *, final: bool = False) -> Answer:
-        """Report that the step failed. ``final``: do not try it again."""
+        """Report that the step failed.
+
+        ``final``: do not try it again.
+        """
         report = Report(member=self._step.name, status="failed" if final else "transient", error=error,
                         request=self._request)  # fmt: skip
         self.answer = self._worker.report(self._step, self._run, report)

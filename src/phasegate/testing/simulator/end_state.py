@@ -4,7 +4,6 @@ Tables, firings, builds, dead letters.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from phasegate.base.dates import distance
 from phasegate.base.keys import phase_of
@@ -14,33 +13,32 @@ from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import window_needs
 from phasegate.plan.gate import Need
 from phasegate.testing.simulator.invariants import Violation
+from phasegate.testing.simulator.outside import Outside
 from phasegate.testing.simulator.scene import document
-
-if TYPE_CHECKING:
-    from phasegate.testing.simulator.world import World
+from phasegate.testing.simulator.setting import Setting
 
 
-def check_end(world: "World") -> None:
+def check_end(world: Setting, outside: Outside) -> None:
     """Compare the end, after drift was refreshed, with an undisturbed run.
 
     Raises Violation.
     """
     _check_errors(world)
-    undisturbed = world.scene.undisturbed(world.outside.final)
+    undisturbed = world.scene.undisturbed(outside.final)
     for day in world.days:
         for step in world.scene.needs:
             held = sorted(world.warehouse.rows(Part(f"sim.{step}", day)), key=lambda r: str(r["k"]))
             if held != undisturbed[step, day]:
                 raise Violation(f"sim.{step}/{day} ends as {held}, an undisturbed run leaves {undisturbed[step, day]}")
-            _check_builds(world, step, day)
+            _check_builds(world, outside, step, day)
         for key in world.scene.documents(day):
-            _check_phase(world, key)
+            _check_phase(world, outside, key)
             if any(w.drifted for w in world.checker.phases[key].windows.values()):
                 raise Violation(f"{key} has still drifted after it was refreshed")
         _check_modes(world, day)
 
 
-def check_drift(world: "World") -> None:
+def check_drift(world: Setting) -> None:
     """Compare what each run has built of its windows with their content.
 
     And with the drift that it has recorded.
@@ -53,7 +51,7 @@ def check_drift(world: "World") -> None:
                 _check_window(world, key, need)
 
 
-def followed(world: "World", step: str, day: str) -> int:
+def followed(world: Setting, outside: Outside, step: str, day: str) -> int:
     """Return how many changes the builds of a step and date follow, at most.
 
     Each batch of its own raw data; what must be followed of each window that it reads, itself or through another step
@@ -62,7 +60,7 @@ def followed(world: "World", step: str, day: str) -> int:
     lineage = _lineage(world.scene.needs, step)
     looks_back = any(need.back for name in lineage for need in world.scene.needs[name])
     windows = sum(world.checker.lookback.followed[name, day] for name in lineage)
-    return len(world.outside.batches[day]) + windows + (world.outside.refreshes if looks_back else 0)
+    return len(outside.batches[day]) + windows + (outside.refreshes if looks_back else 0)
 
 
 def _lineage(needs: Mapping[str, tuple[Need, ...]], step: str) -> list[str]:
@@ -70,23 +68,23 @@ def _lineage(needs: Mapping[str, tuple[Need, ...]], step: str) -> list[str]:
     return [step, *(name for need in needs[step] if not need.back for name in _lineage(needs, need.step))]
 
 
-def _check_errors(world: "World") -> None:
+def _check_errors(world: Setting) -> None:
     if world.sim.failures:
         raise Violation(f"unexpected error: {world.sim.failures[0]}")
     if refused := [doc.key for doc in world.store.scan("quarantine:")]:
         raise Violation(f"quarantined: {refused}")
 
 
-def _check_builds(world: "World", step: str, day: str) -> None:
+def _check_builds(world: Setting, outside: Outside, step: str, day: str) -> None:
     counts = world.observer.counts
     tries = counts.get("scraper tries again", 0) + counts.get("tries again", 0)
     takeovers = world.sim.pauses + world.sim.crashes + tries
-    changes, builds = followed(world, step, day), world.checker.commits[Part(f"sim.{step}", day)]
+    changes, builds = followed(world, outside, step, day), world.checker.commits[Part(f"sim.{step}", day)]
     if builds > changes + takeovers:
         raise Violation(f"{step}/{day} was built {builds} times for {changes} changes")
 
 
-def _check_settled(world: "World", key: str) -> None:
+def _check_settled(world: Setting, key: str) -> None:
     doc = world.checker.phases.get(key)
     if doc is None or not doc.firings:
         raise Violation(f"{key} never fired")
@@ -96,11 +94,11 @@ def _check_settled(world: "World", key: str) -> None:
         raise Violation(f"{key} has dead letters")
 
 
-def _check_phase(world: "World", key: str) -> None:
+def _check_phase(world: Setting, outside: Outside, key: str) -> None:
     _check_settled(world, key)
     _, phase, run = phase_of(key)
     doc, checker = world.checker.phases[key], world.checker
-    changes = max(followed(world, step, run.date) for step in doc.gate.members)
+    changes = max(followed(world, outside, step, run.date) for step in doc.gate.members)
     if checker.fired[key] > changes:
         raise Violation(f"{key} fired {checker.fired[key]} times for {changes} changes")
     for receiver in doc.gate.receivers:
@@ -113,7 +111,7 @@ def _check_phase(world: "World", key: str) -> None:
             raise Violation(f"{receiver.name} works on generation {begun.generation} of {phase}, not {doc.generation}")
 
 
-def _check_modes(world: "World", day: str) -> None:
+def _check_modes(world: Setting, day: str) -> None:
     """Check that all modes have the same result of a shared step."""
     for phase in world.scene.modes:
         docs = [world.checker.phases[key] for key, (name, _) in world.scene.documents(day).items() if name == phase]
@@ -123,7 +121,7 @@ def _check_modes(world: "World", day: str) -> None:
                 raise Violation(f"the modes of {phase} on {day} hold different results of {step}: {results}")
 
 
-def _check_window(world: "World", key: str, need: Need) -> None:
+def _check_window(world: Setting, key: str, need: Need) -> None:
     """Check that what was built of a window is its content.
 
     Except for dates whose change was too far back. Where one date has drifted, others that changed and changed back may

@@ -5,16 +5,13 @@ Scrapers that correct themselves, a cron that opens runs, an operator.
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from phasegate.base.keys import Run, parse_run
 from phasegate.bus import Message
 from phasegate.errors import PhasegateError
 from phasegate.testing.simulator.scene import MODE, table
+from phasegate.testing.simulator.setting import Setting
 from phasegate.warehouse import Row
-
-if TYPE_CHECKING:
-    from phasegate.testing.simulator.world import World
 
 LATE_S = (5.0, 20.0, 60.0, 150.0, 300.0, 1000.0, 3000.0)
 BATCHES = (("r1",), ("r1", "r2"), ("r1", "r2", "r1"), ("r1", "r1"), ("r1", "r2", "r2", "r3"), ("r1", "r2", "r3", "r4"))
@@ -33,7 +30,7 @@ class Outside:
     An actor that crashes is started again, and continues where it was.
     """
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: Setting) -> None:
         self._world, self._sim = world, world.sim
         self.final: dict[str, list[Row]] = {}
         self.refreshes = 0

@@ -3,35 +3,24 @@
 The scrapers correct themselves; sweepers run too.
 """
 
-import random
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from phasegate.base.keys import parse_run
 from phasegate.errors import PhasegateError
-from phasegate.pipeline import Pipeline
-from phasegate.ports import Ports
 from phasegate.testing.simulator.end_state import check_drift, check_end, unsettled
-from phasegate.testing.simulator.interleaver import Faults, Interleaver, Livelock
-from phasegate.testing.simulator.invariants import InvariantChecker, Violation
+from phasegate.testing.simulator.interleaver import Faults, Livelock
+from phasegate.testing.simulator.invariants import Violation
 from phasegate.testing.simulator.outside import Outside
-from phasegate.testing.simulator.ports import SimBackground, SimBus, SimClock, SimObserver, SimStore, SimWarehouse
-from phasegate.testing.simulator.scene import BOX, NARROW, TEAM, Scene, Steps, wide
+from phasegate.testing.simulator.setting import START, Setting
 
-START = 1_770_000_000.0
 WORKERS = ("work", "sweep", "operator")
 TASKS_MAX = 5
 IDLE_JUMPS_MAX = 10_000
-TTL_S = 60.0
-HEARTBEAT_S = 15.0
 OPERATOR_EVERY_S = 600.0
 # Every open request is repeated within minutes, so rest comes long before the sweep that runs once a day.
 REST_MAX_S = 6 * 3600.0
-CATCH_UP_S = (0.0, 120.0)
-DAYS = ("2026-02-03", "2026-02-04", "2026-02-05", "2026-02-06")
-NARROW_DAYS, WIDE_DAYS = (1, 1, 2), (3, 3, 3, 4)
-VARIANTS = ((True, False), (True, False), (False, True), (False, True), (True, True))
 
 
 @dataclass
@@ -54,50 +43,13 @@ class ScheduleResult:
     story: list[str] = field(default_factory=list)
 
 
-class World:
+class World(Setting):
     """One seed, played once."""
 
     def __init__(self, seed: int, *, faults: Faults | None = None) -> None:
-        self.seed, self.faults = seed, faults or Faults()
-        self.sim = Interleaver(seed, faults=self.faults, start=START)
-        rng = self.sim.rng
-        wide_one = random.Random(f"scene of {seed}").random() < self.faults.wide  # a separate random source, see replay
-        self.days = DAYS[: rng.choice(WIDE_DAYS if wide_one else NARROW_DAYS)]
-        self.guarded = rng.random() < 0.5
-        self.scene = self._wide() if wide_one else NARROW
-        self.modes = tuple(self.scene.modes["raw"])
-        python = [step for step, needs in self.scene.needs.items() if needs and rng.random() < 0.3]
-        plan = self.scene.plan(python=python, catch_up_max_s=rng.choice(CATCH_UP_S))
-        skew_s = max(self.faults.skew_s) - min(self.faults.skew_s)
-        runs = {key for day in self.days for key in self.scene.documents(day)}
-        self.checker = InvariantChecker(
-            now=lambda: self.sim.now,
-            skew_s=skew_s,
-            runs=runs,
-            windows=self.scene.windows(),
-            cascade_days=self.scene.cascade_days,
-        )
-        steps = Steps(self.scene, self.sim, self.checker)
-        self.store, self.bus = SimStore(self.sim, self.checker), SimBus(self.sim, topics=plan.topics())
-        self.warehouse = SimWarehouse(self.sim, self.checker, functions=steps.sql())
-        self.observer = SimObserver(self.sim)
-        ports = Ports(
-            store=self.store,
-            bus=self.bus,
-            warehouse=self.warehouse,
-            clock=SimClock(self.sim),
-            observer=self.observer,
-            background=SimBackground(self.sim),
-            ids=self.sim.new_id,
-        )
-        self.pipeline = Pipeline(plan, ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
-                                 functions=steps.python())  # fmt: skip
-        self._last_change, self._visit = START, START
+        super().__init__(seed, faults=faults)
+        self._visit = START
         self.outside = Outside(self)
-
-    def _wide(self) -> Scene:
-        early, chain = self.sim.rng.choice(VARIANTS)
-        return wide(over=self.sim.rng.choice((TEAM, TEAM, BOX)), early=early, chain=chain)
 
     def run(self) -> ScheduleResult:
         """Play the schedule to its end; check the promises throughout."""
@@ -109,7 +61,7 @@ class World:
                 self._play()
             check_drift(self)
             self._refresh_drifted()
-            check_end(self)
+            check_end(self, self.outside)
         except (Violation, Livelock) as e:
             violation = str(e)
         return ScheduleResult(
@@ -119,16 +71,12 @@ class World:
             calls=self.sim.calls,
             switches=self.sim.switches,
             crashes=self.sim.crashes,
-            rest_s=self.sim.now - self._last_change,
+            rest_s=self.sim.now - self.last_change,
             fired=dict(self.checker.fired),
             builds={f"{p.table}/{p.partition}": n for p, n in self.checker.commits.items()},
             changes=sum(len(b) for b in self.outside.batches.values()),
             story=self.observer.story,
         )
-
-    def changed(self) -> None:
-        """Record a change from outside: everything must come to rest again."""
-        self._last_change = self.sim.now
 
     def _refresh_drifted(self) -> None:
         """Refresh what has drifted, as an operator; repeat for later dates.
@@ -159,11 +107,11 @@ class World:
             if going:
                 continue
             to = self._next_event()
-            if to is None or (not all_reported and to - self._last_change > REST_MAX_S):
+            if to is None or (not all_reported and to - self.last_change > REST_MAX_S):
                 return
             jumps += 1
             self.sim.now = max(self.sim.now + 1.0, to)
-            rest_s = self.sim.now - self._last_change
+            rest_s = self.sim.now - self.last_change
             if jumps > IDLE_JUMPS_MAX or rest_s > REST_MAX_S:
                 raise Violation(f"not at rest {rest_s:.0f} s after the last change, {jumps} waits: "
                                 f"{unsettled(self.checker.phases)}")  # fmt: skip

@@ -1,4 +1,4 @@
-"""DuckDB's dialect: the SQL of names, of canonical texts and of row digests, from tables and columns alone."""
+"""DuckDB's dialect: the SQL of names, canonical texts and row digests."""
 
 from collections.abc import Iterable, Mapping
 from typing import assert_never
@@ -48,10 +48,11 @@ def literal(text: str, /) -> str:
 
 
 def _float_text(cell: str, *, scale: int) -> str:
-    """Return the SQL of a float's text: format rounds correctly, as Python does, and ROUND does not (measured).
+    """Return the SQL of a float's text.
 
-    DuckDB pads fixed decimals beyond 17 digits wrongly; beyond float_limit the exponent form is exact. NaN is above all
-    limits. Only what is negative can become a negative zero: to look for it in each text takes 2 to 5 % longer.
+    format rounds correctly, as Python does, and ROUND does not (measured). DuckDB pads fixed decimals beyond 17 digits
+    wrongly; beyond float_limit the exponent form is exact. NaN is above all limits. Only what is negative can become a
+    negative zero: to look for it in each text takes 2 to 5 % longer.
     """
     limit, zero, exact = f"{float_limit(scale):.13e}", f"{0:.{scale}f}", f"CAST({cell} AS DOUBLE)"
     return (
@@ -132,7 +133,10 @@ def digest(table: Table, types: Types, /, *, alias: str, floats: Mapping[int, st
 
 
 def piece(digest: str, number: int, /) -> str:
-    """Return the SQL of a piece of a digest in hex. sum() over integers is a HUGEINT: it holds 2^63 rows' worth."""
+    """Return the SQL of a piece of a digest in hex.
+
+    sum() over integers is a HUGEINT: it holds 2^63 rows' worth.
+    """
     return f"CAST('0x' || substr({digest}, {8 * number + 1}, 8) AS UINTEGER)"
 
 

@@ -142,7 +142,7 @@ class DuckDBTransaction(DuckDBStaging):
             return changes
         bound = {"partition": partition, "token": token}
         plan = f"{stage.name}_plan"
-        # A second merge of the same rows plans them anew.
+        # A second merge of the same rows plans them again.
         statement = f"CREATE OR REPLACE TEMP TABLE {plan} AS {SQLS.plan(table, stage.name, types, merge=True)}"
         self._run(statement, bound, what=what)
         tally = self._tally(plan, {}, what=what)
@@ -194,7 +194,10 @@ class DuckDBTransaction(DuckDBStaging):
             super()._learn(tables)
 
     def _fill(self, table: Table, stage: Stage, *, token: int) -> Changes:
-        """Write the staged rows into a partition without rows; those that ask for deletion find nothing to delete."""
+        """Write the staged rows into a partition without rows.
+
+        Tombstones have nothing to delete.
+        """
         statement = SQLS.insert(table, stage.name, self.types_of(table), planned=False)
         inserted = int(self._run(statement, {"token": token}, what=f"write of {table.name}")[0][0])
         return Changes(inserted=inserted, unchanged=stage.rows - inserted)
@@ -210,7 +213,7 @@ class DuckDBTransaction(DuckDBStaging):
             self._holds[table.name] = (table, partition, stage)
 
     def _tally(self, plan: str, bound: Mapping[str, object], *, what: str) -> dict[str, tuple[int, int]]:
-        """Return per action of a plan how many staged rows it has, and how many rows they meet."""
+        """Count, per action of a plan, its staged rows and the stored rows met."""
         return {action: (int(rows), int(hits)) for action, rows, hits in self._run(tally(plan), bound, what=what)}
 
 

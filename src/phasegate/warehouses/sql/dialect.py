@@ -1,4 +1,7 @@
-"""What the SQL on guarded tables asks of an engine: how it spells names, cells, digests. A module can be a dialect."""
+"""The Dialect: how an engine spells names, cells and digests.
+
+A module can be a dialect.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -15,10 +18,16 @@ class Dialect(Protocol):
         """Return an identifier in quotes."""
 
     def reference(self, name: str, /) -> str:
-        """Return the quoted full name of a table. Raises BadInput for a name that the engine cannot have."""
+        """Return the quoted full name of a table.
+
+        Raises BadInput for a name that the engine cannot have.
+        """
 
     def text(self, cell: str, sql_type: str, /, *, scale: int) -> str:
-        """Return the SQL of a cell's canonical text. Raises BadInput for a type that has none."""
+        """Return the SQL of a cell's canonical text.
+
+        Raises BadInput for a type that has none.
+        """
 
     def double_texts(self, cells: Iterable[str], /, *, scale: int) -> str:
         """Return the SQL of a list of the canonical texts of DOUBLE cells."""
@@ -31,10 +40,16 @@ class Dialect(Protocol):
         """
 
     def piece(self, digest: str, number: int, /) -> str:
-        """Return the SQL of the digest's piece of this number, from 0, in a type whose sums hold 2^63."""
+        """Return the SQL of the digest's piece of this number, from 0.
+
+        Its type is one whose sums hold 2^63.
+        """
 
     def inside(self, table: Table, types: Types, /, *, alias: str = "t") -> str:
-        """Return the condition that a row is in the partition ``$partition``, by the text of its partition column."""
+        """Return the condition that a row is in the partition ``$partition``.
+
+        It compares the text of the partition column.
+        """
 
 
 def doubles(table: Table, types: Types, /) -> dict[int, list[str]]:

@@ -1,6 +1,7 @@
-"""The SQL that an adapter runs on guarded tables, from tables and columns alone. Nothing is executed.
+"""The SQL that an adapter runs on guarded tables.
 
-How an engine spells names, cells and digests comes from its dialect; the rest is DuckDB's so far.
+It follows from tables and columns alone; nothing is executed. How an engine spells names, cells and digests comes from
+its dialect; the rest is DuckDB's so far.
 Values are bound, names are quoted. The alias ``s`` is a staging table, ``t`` the guarded one.
 """
 
@@ -23,13 +24,18 @@ class RowSql:
         self._sums = ", ".join(f"sum({dialect.piece('h', number)})" for number in range(PIECES))
 
     def fingerprint(self, table: Table, types: Types, /, *, partition: bool) -> str:
-        """Return the SELECT of count and eight sums. sum() over integers is a HUGEINT: it holds 2^63 rows' worth."""
+        """Return the SELECT of count and eight sums.
+
+        sum() over integers is a HUGEINT: it holds 2^63 rows' worth.
+        """
         where = f"WHERE {self._inside(table, types)}" if partition else ""
         return f"""WITH rows_ AS (SELECT {self._dialect.digest(table, types, alias="t")} AS h
             FROM {self._named(table)} t {where}) SELECT count(*), {self._sums} FROM rows_"""
 
     def fingerprints(self, table: Table, types: Types, /, *, dates: bool) -> str:
-        """Return the SELECT of partition, count and eight sums of each partition between ``$first`` and ``$last``.
+        """Return the SELECT of partition, count and eight sums of each partition.
+
+        Of those between ``$first`` and ``$last``.
 
         ``dates``: both are ISO dates.
         """
@@ -39,7 +45,9 @@ class RowSql:
             SELECT part, count(*), {self._sums} FROM rows_ GROUP BY part"""
 
     def repeats(self, table: Table, types: Types, /, *, key: Iterable[str], dates: bool) -> str:
-        """Return the SELECT of partition, rows, keys and contents of each partition that has more rows than keys.
+        """Return the SELECT of the partitions that have more rows than keys.
+
+        With rows, keys and contents of each.
 
         The contents are compared in these partitions only: that of all rows would cost what a fingerprint does.
         """
@@ -52,7 +60,10 @@ class RowSql:
             ON {spelled} = p.part WHERE {where} GROUP BY ALL"""
 
     def _between(self, table: Table, types: Types, *, dates: bool) -> tuple[str, str]:
-        """Return the text of the partition column, and the condition that it lies between ``$first`` and ``$last``."""
+        """Return the partition column's text and a condition on it.
+
+        The condition: it is between ``$first`` and ``$last``.
+        """
         cell, sql_type = f"t.{self._quoted(table.partition)}", types[table.partition]
         spelled = self._dialect.text(cell, sql_type, scale=table.scale(table.partition))
         where = f"{spelled} BETWEEN $first AND $last"
@@ -73,11 +84,13 @@ class RowSql:
             SELECT {self._listed(columns)}, CAST(NULL AS BIGINT) AS {TOKEN_COLUMN} FROM (\n{sql}\n) LIMIT 0"""
 
     def add_lineage(self, table: Table, /) -> str:
-        """Return the ALTER that gives somebody else's table its lineage column."""
+        """Return the ALTER that adds the lineage column to a foreign table."""
         return f"ALTER TABLE {self._named(table)} ADD COLUMN IF NOT EXISTS {TOKEN_COLUMN} BIGINT"
 
     def staged(self, table: Table, source: str, types: Types, /, *, cells: Mapping[str, str]) -> str:
-        """Return the SELECT of rows as they are written: floats rounded, with the digest of each row's content.
+        """Return the SELECT of rows as they are written.
+
+        Floats are rounded, and each row has the digest of its content.
 
         A float is rounded by reading its canonical text back, which is correct where ROUND is not. ``source`` has the
         alias ``q``; ``cells`` are the columns in the table's types, and its tombstone, as SQL of it.
@@ -109,7 +122,10 @@ class RowSql:
         return f"SELECT {listed_cells}, {row_digest} AS {DIGEST} FROM (\n{rows}\n) s"
 
     def from_query(self, table: Table, types: Types, /, *, yielded: Types) -> dict[str, str]:
-        """Return the SQL of a SELECT's columns, alias ``q``, in the table's types, by name."""
+        """Return, by name, the SQL of a SELECT's columns in the table's types.
+
+        The SELECT has the alias ``q``.
+        """
         cells = {column: _as(f"q.{self._quoted(column)}", types[column], yields=yielded[column]) for column in types}
         if table.tombstone:
             given = f"q.{self._quoted(table.tombstone)}" if table.tombstone in yielded else "NULL"
@@ -117,7 +133,10 @@ class RowSql:
         return cells
 
     def from_lists(self, types: Types, /) -> str:
-        """Return the SELECT of one list of texts per column, ``$c0``, ``$c1``, …, in the table's types."""
+        """Return the SELECT of one list of texts per column.
+
+        The lists are ``$c0``, ``$c1``, …; the cells have the table's types.
+        """
         cells = []
         for number, (column, sql_type) in enumerate(types.items()):
             cell = f"unnest($c{number}::VARCHAR[])"
@@ -126,7 +145,10 @@ class RowSql:
         return f"SELECT {', '.join(cells)}"
 
     def inspect(self, table: Table, stage: str, types: Types, /) -> str:
-        """Return the SELECT of Staged's counts, in the order of its fields, and of the distinct keys (or fewer)."""
+        """Return the SELECT of Staged's counts, in the order of its fields.
+
+        Its last column is the number of distinct keys, or fewer.
+        """
         nulls = " OR ".join(f"s.{self._quoted(column)} IS NULL" for column in table.key)
         floats = ", ".join(f"s.{self._quoted(column)}" for column in _floats(types, types))
         finite = f"coalesce(sum(len(list_filter([{floats}], lambda x: NOT isfinite(x)))), 0)" if floats else "0"
@@ -138,8 +160,8 @@ class RowSql:
             future = f"count(*) FILTER ({seconds} > $version_max)"
             missing = f"count(*) FILTER ({cell} IS NULL)"
         # Of the rows of one partition its column need not be compared; of others this counts too few, never too many.
-        told = [column for column in table.key if column != table.partition] or [table.key[0]]
-        rest = [f"s.{self._quoted(column)}" for column in told]
+        others = [column for column in table.key if column != table.partition] or [table.key[0]]
+        rest = [f"s.{self._quoted(column)}" for column in others]
         keys = rest[0] if len(rest) == 1 else f"row({', '.join(rest)})"
         # coalesce: a NULL partition is outside too.
         return f"""SELECT count(*), count(*) FILTER (NOT coalesce({self._inside(table, types, alias="s")}, false)),
@@ -148,7 +170,10 @@ class RowSql:
             count(DISTINCT {keys}) FROM {stage} s"""
 
     def deduplicate(self, table: Table, stage: str, /) -> str:
-        """Return the DELETE of all but one row per key: newest version, then deletion, then by content's digest."""
+        """Return the DELETE of all but one row per key.
+
+        The newest version stays; then a deletion wins; then the content's digest decides.
+        """
         order = [f"s.{self._quoted(table.version)} DESC NULLS LAST"] if table.version else []
         order += [f"coalesce(s.{self._quoted(table.tombstone)}, false) DESC"] if table.tombstone else []
         order += [f"s.{DIGEST} DESC", "s.rowid"]
@@ -157,7 +182,9 @@ class RowSql:
             WHERE place > 1)"""
 
     def plan(self, table: Table, stage: str, types: Types, /, *, merge: bool) -> str:
-        """Return the SELECT that says, per staged row, what is done with it and how many rows it meets.
+        """Return the SELECT of each staged row's action.
+
+        With the number of stored rows of its key.
 
         ``touch``: equal content, but version, volatile cells or doubled rows differ: written, counted as unchanged.
         """
@@ -194,13 +221,16 @@ class RowSql:
         return f"DELETE FROM {self._named(table)} AS t WHERE {self._inside(table, types)}"
 
     def delete_planned(self, table: Table, stage: str, types: Types, /) -> str:
-        """Return the DELETE of the rows that the plan deletes or writes anew."""
+        """Return the DELETE of the rows that the plan deletes or writes again."""
         return f"""DELETE FROM {self._named(table)} AS t USING (SELECT s.* FROM {stage} s
             JOIN {stage}_plan p ON s.rowid = p.r WHERE p.action IN ('delete', 'touch', 'update')) s
             WHERE {self._inside(table, types)} AND {self._same_key(table)}"""
 
     def insert(self, table: Table, stage: str, types: Types, /, *, planned: bool) -> str:
-        """Return the INSERT of the staged rows: those that the plan writes, or all that ask for no deletion."""
+        """Return the INSERT of the staged rows.
+
+        Those that the plan writes, or all that are not deletions.
+        """
         chosen = ""
         if planned:
             chosen = f" JOIN {stage}_plan p ON s.rowid = p.r WHERE p.action IN ('insert', 'touch', 'update')"

@@ -1,0 +1,67 @@
+"""The setting of one schedule: dates, plan, ports and pipeline, by one seed."""
+
+import random
+
+from phasegate.pipeline import Pipeline
+from phasegate.ports import Ports
+from phasegate.testing.simulator.interleaver import Faults, Interleaver
+from phasegate.testing.simulator.invariants import InvariantChecker
+from phasegate.testing.simulator.ports import SimBackground, SimBus, SimClock, SimObserver, SimStore, SimWarehouse
+from phasegate.testing.simulator.scene import BOX, NARROW, TEAM, Scene, Steps, wide
+
+START = 1_770_000_000.0
+TTL_S = 60.0
+HEARTBEAT_S = 15.0
+CATCH_UP_S = (0.0, 120.0)
+DAYS = ("2026-02-03", "2026-02-04", "2026-02-05", "2026-02-06")
+NARROW_DAYS, WIDE_DAYS = (1, 1, 2), (3, 3, 3, 4)
+VARIANTS = ((True, False), (True, False), (False, True), (False, True), (True, True))
+
+
+class Setting:
+    """What one seed plays with. ``last_change``: when something outside changed last."""
+
+    def __init__(self, seed: int, *, faults: Faults | None = None) -> None:
+        self.seed, self.faults = seed, faults or Faults()
+        self.sim = Interleaver(seed, faults=self.faults, start=START)
+        rng = self.sim.rng
+        wide_one = random.Random(f"scene of {seed}").random() < self.faults.wide  # a separate random source, see replay
+        self.days = DAYS[: rng.choice(WIDE_DAYS if wide_one else NARROW_DAYS)]
+        self.guarded = rng.random() < 0.5
+        self.scene = self._wide() if wide_one else NARROW
+        self.modes = tuple(self.scene.modes["raw"])
+        python = [step for step, needs in self.scene.needs.items() if needs and rng.random() < 0.3]
+        plan = self.scene.plan(python=python, catch_up_max_s=rng.choice(CATCH_UP_S))
+        skew_s = max(self.faults.skew_s) - min(self.faults.skew_s)
+        runs = {key for day in self.days for key in self.scene.documents(day)}
+        self.checker = InvariantChecker(
+            now=lambda: self.sim.now,
+            skew_s=skew_s,
+            runs=runs,
+            windows=self.scene.windows(),
+            cascade_days=self.scene.cascade_days,
+        )
+        steps = Steps(self.scene, self.sim, self.checker)
+        self.store, self.bus = SimStore(self.sim, self.checker), SimBus(self.sim, topics=plan.topics())
+        self.warehouse = SimWarehouse(self.sim, self.checker, functions=steps.sql())
+        self.observer = SimObserver(self.sim)
+        ports = Ports(
+            store=self.store,
+            bus=self.bus,
+            warehouse=self.warehouse,
+            clock=SimClock(self.sim),
+            observer=self.observer,
+            background=SimBackground(self.sim),
+            ids=self.sim.new_id,
+        )
+        self.pipeline = Pipeline(plan, ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
+                                 functions=steps.python())  # fmt: skip
+        self.last_change = START
+
+    def _wide(self) -> Scene:
+        early, chain = self.sim.rng.choice(VARIANTS)
+        return wide(over=self.sim.rng.choice((TEAM, TEAM, BOX)), early=early, chain=chain)
+
+    def changed(self) -> None:
+        """Record a change from outside: everything must come to rest again."""
+        self.last_change = self.sim.now
