@@ -14,11 +14,11 @@ from phasegate.gate.propagation import window_needs
 from phasegate.plan.gate import Need
 from phasegate.testing.simulator.invariants import Violation
 from phasegate.testing.simulator.outside import Outside
+from phasegate.testing.simulator.scenario import Scenario
 from phasegate.testing.simulator.scene import document
-from phasegate.testing.simulator.setting import Setting
 
 
-def check_end(world: Setting, outside: Outside) -> None:
+def check_end(world: Scenario, outside: Outside) -> None:
     """Compare the end, after drift was refreshed, with an undisturbed run.
 
     Raises Violation.
@@ -38,7 +38,7 @@ def check_end(world: Setting, outside: Outside) -> None:
         _check_modes(world, day)
 
 
-def check_drift(world: Setting) -> None:
+def check_drift(world: Scenario) -> None:
     """Compare what each run has built of its windows with their content.
 
     And with the drift that it has recorded.
@@ -51,7 +51,7 @@ def check_drift(world: Setting) -> None:
                 _check_window(world, key, need)
 
 
-def followed(world: Setting, outside: Outside, step: str, day: str) -> int:
+def followed(world: Scenario, outside: Outside, step: str, day: str) -> int:
     """Return how many changes the builds of a step and date follow, at most.
 
     Each batch of its own raw data; what must be followed of each window that it reads, itself or through another step
@@ -68,14 +68,14 @@ def _lineage(needs: Mapping[str, tuple[Need, ...]], step: str) -> list[str]:
     return [step, *(name for need in needs[step] if not need.back for name in _lineage(needs, need.step))]
 
 
-def _check_errors(world: Setting) -> None:
+def _check_errors(world: Scenario) -> None:
     if world.sim.failures:
         raise Violation(f"unexpected error: {world.sim.failures[0]}")
     if refused := [doc.key for doc in world.store.scan("quarantine:")]:
         raise Violation(f"quarantined: {refused}")
 
 
-def _check_builds(world: Setting, outside: Outside, step: str, day: str) -> None:
+def _check_builds(world: Scenario, outside: Outside, step: str, day: str) -> None:
     counts = world.observer.counts
     tries = counts.get("scraper tries again", 0) + counts.get("tries again", 0)
     takeovers = world.sim.pauses + world.sim.crashes + tries
@@ -84,7 +84,7 @@ def _check_builds(world: Setting, outside: Outside, step: str, day: str) -> None
         raise Violation(f"{step}/{day} was built {builds} times for {changes} changes")
 
 
-def _check_settled(world: Setting, key: str) -> None:
+def _check_settled(world: Scenario, key: str) -> None:
     doc = world.checker.phases.get(key)
     if doc is None or not doc.firings:
         raise Violation(f"{key} never fired")
@@ -94,7 +94,7 @@ def _check_settled(world: Setting, key: str) -> None:
         raise Violation(f"{key} has dead letters")
 
 
-def _check_phase(world: Setting, outside: Outside, key: str) -> None:
+def _check_phase(world: Scenario, outside: Outside, key: str) -> None:
     _check_settled(world, key)
     _, phase, run = phase_of(key)
     doc, checker = world.checker.phases[key], world.checker
@@ -111,7 +111,7 @@ def _check_phase(world: Setting, outside: Outside, key: str) -> None:
             raise Violation(f"{receiver.name} works on generation {begun.generation} of {phase}, not {doc.generation}")
 
 
-def _check_modes(world: Setting, day: str) -> None:
+def _check_modes(world: Scenario, day: str) -> None:
     """Check that all modes have the same result of a shared step."""
     for phase in world.scene.modes:
         docs = [world.checker.phases[key] for key, (name, _) in world.scene.documents(day).items() if name == phase]
@@ -121,7 +121,7 @@ def _check_modes(world: Setting, day: str) -> None:
                 raise Violation(f"the modes of {phase} on {day} hold different results of {step}: {results}")
 
 
-def _check_window(world: Setting, key: str, need: Need) -> None:
+def _check_window(world: Scenario, key: str, need: Need) -> None:
     """Check that what was built of a window is its content.
 
     Except for dates whose change was too far back. Where one date has drifted, others that changed and changed back may

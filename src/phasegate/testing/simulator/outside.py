@@ -9,8 +9,8 @@ from functools import partial
 from phasegate.base.keys import Run, parse_run
 from phasegate.bus import Message
 from phasegate.errors import PhasegateError
+from phasegate.testing.simulator.scenario import Scenario
 from phasegate.testing.simulator.scene import MODE, table
-from phasegate.testing.simulator.setting import Setting
 from phasegate.warehouse import Row
 
 LATE_S = (5.0, 20.0, 60.0, 150.0, 300.0, 1000.0, 3000.0)
@@ -30,7 +30,7 @@ class Outside:
     An actor that crashes is started again, and continues where it was.
     """
 
-    def __init__(self, world: Setting) -> None:
+    def __init__(self, world: Scenario) -> None:
         self._world, self._sim = world, world.sim
         self.final: dict[str, list[Row]] = {}
         self.refreshes = 0

@@ -13,7 +13,7 @@ from phasegate.testing.simulator.end_state import check_drift, check_end, unsett
 from phasegate.testing.simulator.interleaver import Faults, Livelock
 from phasegate.testing.simulator.invariants import Violation
 from phasegate.testing.simulator.outside import Outside
-from phasegate.testing.simulator.setting import START, Setting
+from phasegate.testing.simulator.scenario import START, Scenario
 
 WORKERS = ("work", "sweep", "operator")
 TASKS_MAX = 5
@@ -43,7 +43,7 @@ class ScheduleResult:
     story: list[str] = field(default_factory=list)
 
 
-class World(Setting):
+class World(Scenario):
     """One seed, played once."""
 
     def __init__(self, seed: int, *, faults: Faults | None = None) -> None:

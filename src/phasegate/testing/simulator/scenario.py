@@ -1,4 +1,4 @@
-"""The setting of one schedule: dates, plan, ports and pipeline, by one seed."""
+"""The scenario of one schedule: dates, plan, ports and pipeline, by one seed."""
 
 import random
 
@@ -18,7 +18,7 @@ NARROW_DAYS, WIDE_DAYS = (1, 1, 2), (3, 3, 3, 4)
 VARIANTS = ((True, False), (True, False), (False, True), (False, True), (True, True))
 
 
-class Setting:
+class Scenario:
     """What one seed plays with. ``last_change``: when something outside changed last."""
 
     def __init__(self, seed: int, *, faults: Faults | None = None) -> None:
