@@ -292,7 +292,7 @@ def test_a_calendar_says_which_dates_are_filled_and_an_unknown_one_is_refused(da
         "    for n in range((last - first).days + 1):\n"
         "        day = (first + timedelta(days=n)).isoformat()\n"
         "        if day < '2026-02-05':\n"
-        "            yield CalendarDay(date=day, state='none' if day == '2026-02-02' else 'games')\n"
+        "            yield CalendarDay(date=day, state='none' if day == '2026-02-02' else 'work')\n"
     )
     done = fill(days, 1, 6)
     assert (done.code, done.out) == (2, "")
