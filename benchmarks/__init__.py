@@ -1,1 +1,4 @@
-"""Benchmarks: each prints a table. Nothing is asserted about speed; a claim in the docs names its command."""
+"""Benchmarks: each prints a table.
+
+They assert nothing about speed; a claim in the docs names its command.
+"""

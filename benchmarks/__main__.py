@@ -1,6 +1,7 @@
-"""Run every benchmark: python -m benchmarks [NAME ...] [--quick], or one of them with its options, as NAME --help says.
+"""The command that runs benchmarks: all of them, or some by name.
 
-`--quick` asks each for its smallest table: that is what the tests run, to see that they run.
+python -m benchmarks [NAME ...] [--quick], or one of them with its options, as NAME --help lists. `--quick` runs the
+smallest table of each: the tests run these, to check that they run.
 """
 
 import argparse

@@ -1,7 +1,8 @@
-"""How long deduplicate() takes on box scores: a list of dicts, a Polars frame, an Arrow table.
+"""The time that deduplicate() takes on box scores.
 
-Run: python -m benchmarks dedup. A fifth of the rows are duplicates; of these, half are newer versions and half equal.
-348 rows are one night, 26,306 a season, 260,000 ten seasons. Each figure is the best of five.
+A list of dicts, a Polars frame, an Arrow table. Run: python -m benchmarks dedup. A fifth of the rows are duplicates; of
+these, half are newer versions and half equal. 348 rows are one night, 26,306 a season, 260,000 ten seasons. Each figure
+is the best of five.
 """
 
 import argparse

@@ -1,12 +1,13 @@
-"""A fortnight with everything going wrong, then the backfill that the findings name: does it end as the calm one does.
+"""A fortnight with every fault, then the backfill that reconcile names.
 
-Run: python -m benchmarks disturbed. With NBA_DATA (default ../shared/nba): 1 to 14 December 2024, else, or with
---quick, four synthetic nights. Box scores come days late on some dates; messages come twice and in any order;
-processes die at port calls; two of everything run at once. What is late is built in near by without anybody asking;
-what reconcile finds beyond that is mended by the commands that it names; then a late batch comes once more.
+It checks that the end equals that of an undisturbed run. Run: python -m benchmarks disturbed. With NBA_DATA (default
+../shared/nba): 1 to 14 December 2024, else, or with --quick, four synthetic nights. Box scores arrive days late on some
+dates; messages arrive twice and in any order; processes crash at port calls; two of everything run at once. Late rows
+are built into near dates without a command; what reconcile finds beyond that is fixed by the commands that it names;
+then a late batch arrives once more.
 
-Exits with 1, and names what is wrong, if a table's digest differs, if something was built that need not be, or was not
-and should have been, or if the counts are not the known ones.
+Exits with 1, and names what is wrong, if a table's digest differs, if something was built without need, or was not and
+should have been, or if the counts are not the known ones.
 """
 
 import argparse
@@ -40,7 +41,7 @@ FAULTS = "duplicate=3,reorder,late=0.2,late_dates=0.3,late_days=4,crash=0.02,con
 DATES = (date(2024, 12, 1), date(2024, 12, 14))
 QUICK = (date(2026, 2, 1), date(2026, 2, 4))
 QUICK_FAULTS = "duplicate=3,reorder,late=0.2,late_dates=0.3,late_days=3,crash=0.02,concurrent=2,seed=2"
-# Of DATES with FAULTS: five dates come late, seven are near enough to one of them, four are named.
+# Of DATES with FAULTS: five dates are late, seven are near enough to one of them, four are named.
 KNOWN = {"late dates": 5, "results built again by themselves": 64, "runs named": 8, "results built by the backfill": 28}
 QUICK_KNOWN = {
     "late dates": 1,
@@ -51,26 +52,29 @@ QUICK_KNOWN = {
 
 
 class Disturbed(Runner):
-    """A replay with faults, that remembers which dates came late, in the order in which they came."""
+    """A replay with faults that records which dates were late.
+
+    In the order in which they arrived.
+    """
 
     def __init__(self, source: Source, *, state: Path, faults: str) -> None:
         super().__init__(source, state=state, faults=parse_faults(faults))
         self.late: list[date] = []
 
     def come_late(self, day: date, rows: list[RawRow] | None = None) -> None:
-        """Bring the whole box scores of a date in, hours later than some of them."""
+        """Bring the whole box scores of a date in, hours later."""
         self.late.append(day)
         super().come_late(day, rows)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What became of the dates. Results are (step, date); `named`: (phase, run) of each finding.
+    """The result of a disturbed replay.
 
-    `again`: built more than once before the backfill; `due`: what had to be; `owed`: what still had to be then.
-    `filled`: how often the backfill built what; `needed`: what it had to build. `idle`: builds of what was built
-    already. `results`, `builds`: how many there were before the backfill. `repeated`: what was built, and `fired`:
-    which gates fired, when a late batch came once more.
+    Results are (step, date); `named`: (phase, run) of each finding. `again`: built more than once before the backfill;
+    `due`: what had to be; `owed`: what still had to be then. `filled`: how often the backfill built what; `needed`:
+    what it had to build. `idle`: builds of what was built already. `results`, `builds`: how many there were before the
+    backfill. `repeated`: what was built, and `fired`: which gates fired, when a late batch arrived once more.
     """
 
     calm: Replay
@@ -92,7 +96,10 @@ class Found:
     fired: set[str]
 
     def counts(self) -> dict[str, int]:
-        """Return the counts that are the same at every run of the same dates and faults."""
+        """Return the counts that are the same at every run.
+
+        That is, of the same dates and faults.
+        """
         return {
             "late dates": len(self.late),
             "results built again by themselves": len(self.again),
@@ -101,7 +108,7 @@ class Found:
         }
 
     def problems(self, *, known: Mapping[str, int]) -> Iterator[str]:
-        """Say what is not as it should be."""
+        """Yield what is wrong."""
         for table, wanted in self.calm.tables.items():
             if self.after.tables[table] != wanted:
                 yield f"{table}: {self.after.tables[table]}, and undisturbed it is {wanted}"
@@ -113,7 +120,7 @@ class Found:
         if self.filled.keys() != self.needed:
             yield from _differing("built by the backfill", set(self.filled), self.needed)
         yield from (f"the backfill built {n} times: {result}" for result, n in self.filled.items() if n > 1)
-        # two results that are committed at once may stand the other way round, so one is no proof
+        # two results that are committed at once may be in the other order, so one is no proof
         yield from (f"built of what it was made of already: {result}" for result in self.idle if len(self.idle) > 1)
         if self.codes - {"PG013"}:
             yield f"reconcile finds {', '.join(sorted(self.codes))}"
@@ -130,7 +137,7 @@ def _differing(what: str, found: set[Result], wanted: set[Result]) -> Iterator[s
 
 
 def calm(source: Source, *, first: date, last: date) -> Replay:
-    """Return what the dates leave when nothing goes wrong."""
+    """Return the result of the dates without faults."""
     with tempfile.TemporaryDirectory() as state:
         runner = Runner(source, state=Path(state), workers=2)
         try:
@@ -140,18 +147,21 @@ def calm(source: Source, *, first: date, last: date) -> Replay:
 
 
 def disturbed(source: Source, *, first: date, last: date, faults: str) -> Found:
-    """Play the dates with faults, do what the findings say, bring a late batch once more, and say what came of it."""
+    """Play the dates with faults, run the named commands, repeat a batch.
+
+    The commands are those of reconcile's findings; the repeated batch is a late one. Return what was found.
+    """
     wanted = calm(source, first=first, last=last)
     with tempfile.TemporaryDirectory() as state:
         runner = Disturbed(source, state=Path(state), faults=faults)
         try:
             before = runner.run(first, last)
-            return _mended(runner, source, span=(str(first), str(last)), state=state, replays=(wanted, before))
+            return _fixed(runner, source, span=(str(first), str(last)), state=state, replays=(wanted, before))
         finally:
             runner.close()
 
 
-def _mended(
+def _fixed(
     runner: Disturbed, source: Source, *, span: tuple[str, str], state: str, replays: tuple[Replay, Replay]
 ) -> Found:
     plan, (wanted, before), late = runner.pipeline.plan, replays, list(runner.late)
@@ -184,19 +194,19 @@ def _mended(
         results=len(done.times),
         builds=sum(done.times.values()),
         repeated=[write.result for write in repeated if plan.steps[write.result.step].kind != "external"],
-        # the log of fetches has a line more: it tells of every fetch
+        # the log of fetches has one more line: it records every fetch
         fired={name for name in gates if gates[name] != after.gates[name] and name != plan.steps[LOG].phase},
     )
 
 
 def _reconcile(runner: Runner, span: tuple[str, str], *, state: str) -> list[dict[str, Any]]:
-    told = _typed(runner, "reconcile", "--from", span[0], "--to", span[1], "--json", state=state)
-    found: list[dict[str, Any]] = json.loads(told)["findings"]
+    printed = _typed(runner, "reconcile", "--from", span[0], "--to", span[1], "--json", state=state)
+    found: list[dict[str, Any]] = json.loads(printed)["findings"]
     return found
 
 
 def _typed(runner: Runner, *arguments: str, state: str) -> str:
-    """Run a command as somebody types it, by the replay's clock; return what it prints."""
+    """Run a command as typed, on the replay's clock; return its output."""
     out = io.StringIO()
     with redirect_stdout(out), redirect_stderr(io.StringIO()):
         phasegate(["--plan", str(PLAN), "--state", state, *arguments], clock=runner.clock)
@@ -206,7 +216,7 @@ def _typed(runner: Runner, *arguments: str, state: str) -> str:
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks disturbed")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--faults", help="others than the known ones")
+    parser.add_argument("--faults", help="faults other than the known ones")
     given = parser.parse_args(argv)
     folder = Path(os.environ.get("NBA_DATA", "../shared/nba"))
     real = folder.is_dir() and not given.quick
@@ -230,7 +240,7 @@ def _rows(found: Found) -> list[tuple[str, int]]:
     return [
         ("dates", found.before.dates),
         ("late dates", counts.pop("late dates")),
-        ("processes that died", found.before.crashes),
+        ("processes that crashed", found.before.crashes),
         ("results", found.results),
         ("results built again by themselves", counts.pop("results built again by themselves")),
         ("builds of all these", found.builds),

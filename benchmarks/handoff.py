@@ -1,6 +1,7 @@
-"""How fast a hand-off is: from the report of the last member to the next phase's begin, and documents a second.
+"""The speed of a hand-off.
 
-Run: python -m benchmarks handoff. Two phases of one external step each (no tables), SQLite with synchronous=FULL.
+From the report of the last member to the next phase's begin, and hand-offs a second. Run: python -m benchmarks handoff.
+Two phases of one external step each (no tables), SQLite with synchronous=FULL.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Numbers that a replay of real dates must leave: those that are known of a season, and those counted in the files.
+"""Numbers that a replay of real dates must leave.
 
-The files are asked in plain SQL, past every part of the pipeline; what is known of a season stands here, so that files
-that have changed are noticed too.
+Those that are known of a season, and those counted in the files. The files are queried in plain SQL, without any part
+of the pipeline; the known numbers of a season are constants here, so that changed files are noticed too.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +35,10 @@ OPENING_NIGHT = (date(2024, 10, 22), date(2024, 10, 22))
 
 
 class Asked(NamedTuple):
-    """What is asked of a table: a measure of its rows, which of them, and how the rows are grouped first."""
+    """A query on a table.
+
+    A measure of its rows, the condition that selects them, and the grouping of the rows before that.
+    """
 
     table: str
     measure: str
@@ -43,7 +46,10 @@ class Asked(NamedTuple):
     by: str = ""
 
     def sql(self, first: date, last: date) -> str:
-        """Return the query for the rows of these dates; of groups, it is for the largest."""
+        """Return the query for the rows of these dates.
+
+        Of groups, it returns the largest.
+        """
         span = f"{self.where} AND game_date BETWEEN DATE '{first}' AND DATE '{last}'"
         if self.by:
             groups = f"(SELECT {self.measure} AS n FROM {self.table} WHERE {span} GROUP BY {self.by})"
@@ -52,7 +58,7 @@ class Asked(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A number that is known: its name, how the pipeline's tables are asked for it, what it is."""
+    """A known number: its name, its query on the pipeline's tables, its value."""
 
     name: str
     asked: str
@@ -60,7 +66,7 @@ class Number(NamedTuple):
 
 
 TEAM_ROWS = Asked("box", "count(DISTINCT (GAME_ID, TEAM_ID))")
-# name -> how the tables of a replay are asked, and how the files are.
+# name -> the query on the tables of a replay, and the query on the files.
 COUNTED = {
     "games": (Asked(PLAYER, "count(DISTINCT game_id)"), Asked("box", "count(DISTINCT GAME_ID)")),
     "player rows": (Asked(PLAYER, "count(*)"), Asked("box", "count(*)")),
@@ -89,8 +95,8 @@ def _points(player: str) -> Asked:
 
 
 ROWS, ZEROS = Asked(PLAYER, "count(*)"), Asked(BOX, "count(*)", "minutes = 0")
-# What is known of dates, whatever the files say. Lines there are of the first half of 2024-25 only; of the 449 that
-# moved, 5 were of the cup's final, which is of no season.
+# Known numbers of dates, independent of the files. They have lines of the first half of 2024-25 only; of the 449 that
+# changed, 5 were of the cup's final, which belongs to no season.
 KNOWN: dict[tuple[date, date], dict[Asked, int]] = {
     (SEASONS[0].first, SEASONS[0].last): {
         ROWS: 25_895,
@@ -121,7 +127,7 @@ KNOWN: dict[tuple[date, date], dict[Asked, int]] = {
 
 
 def numbers(folder: Path, *, first: date, last: date) -> list[Number]:
-    """Return what the tables must hold of these dates once they were replayed."""
+    """Return the numbers that the tables must have after a replay."""
     counted = [Number(name, ours.sql(first, last), _count(folder, theirs.sql(first, last)))
                for name, (ours, theirs) in COUNTED.items()]  # fmt: skip
     known = KNOWN.get((first, last), {}).items()
@@ -138,7 +144,7 @@ def _count(folder: Path, sql: str) -> int:
 
 
 def differences(query: Query, wanted: Sequence[Number]) -> Iterator[str]:
-    """Say of each number that is not what it is known to be."""
+    """Yield a line on each number that differs from its known value."""
     for number in wanted:
         found = query(number.asked)[0]["n"]
         if found != number.known:

@@ -1,8 +1,8 @@
-"""Which results had to be built anew, worked out from what was written and the plan alone.
+"""Which results had to be built again, computed independently.
 
-A result must be built anew when something that it is made of holds other content than when it was built. This follows
-the receipts in the order of their commits, by their fingerprints; it asks no document, and no result what it says that
-it was built from. It judges results of the plan's own steps: what scrapers write is given.
+From the committed writes and the plan alone. A result must be built again when one of its inputs has other content than
+when it was built. This follows the receipts in the order of their commits, by their fingerprints; it reads no document,
+and not the inputs that a receipt records. It judges results of the plan's own steps: the scrapers' writes are given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ EMPTY = "0-"
 
 
 class Result(NamedTuple):
-    """What a step makes of a date."""
+    """The result of a step for a date."""
 
     step: str
     day: str
 
 
 class Write(NamedTuple):
-    """One committed write: of which result, and what it then held."""
+    """One committed write: its result, and the result's content after it."""
 
     result: Result
     content: str
@@ -36,12 +36,15 @@ def writes(pipeline: Pipeline) -> list[Write]:
 
 
 def contents(written: Sequence[Write]) -> dict[Result, str]:
-    """Return what every result holds after these writes."""
+    """Return the content of every result after these writes."""
     return {write.result: write.content for write in written}
 
 
 def ingredients(plan: Plan, result: Result, *, held: Mapping[Result, str]) -> dict[Result, str]:
-    """Return what a result is made of; a date of a window that holds no rows is as one that is not there."""
+    """Return the inputs of a result, with their contents.
+
+    A date of a window that has no rows counts as absent.
+    """
     found: dict[Result, str] = {}
     for need in plan.steps[result.step].needs:
         days = [result.day] if not need.back else _before(result.day, back=need.back)
@@ -55,10 +58,10 @@ def _before(day: str, *, back: int) -> list[str]:
 
 
 class Builds(NamedTuple):
-    """What writes say of the results that the plan's own steps make.
+    """What the writes show about the results of the plan's own steps.
 
-    `times`: how often each was built. `first`, `last`: what it was made of the first time, and the last time. `idle`:
-    builds of the very contents that the one before was made of.
+    `times`: how often each was built. `first`, `last`: its inputs the first time, and the last time. `idle`: builds of
+    the same inputs as the build before.
     """
 
     times: dict[Result, int]
@@ -68,7 +71,7 @@ class Builds(NamedTuple):
 
 
 def builds(plan: Plan, written: Sequence[Write]) -> Builds:
-    """Follow the writes, and note at each what its result was made of."""
+    """Follow the writes, and record at each the inputs of its result."""
     found, held = Builds({}, {}, {}, []), dict[Result, str]()
     for result, content in written:
         if plan.steps[result.step].kind != "external":
@@ -83,5 +86,5 @@ def builds(plan: Plan, written: Sequence[Write]) -> Builds:
 
 
 def stale(plan: Plan, made_of: Mapping[Result, Mapping[Result, str]], *, held: Mapping[Result, str]) -> set[Result]:
-    """Return the results that were made of other contents than those there now: these must be built anew."""
+    """Return the results whose inputs have changed: build these again."""
     return {result for result, then in made_of.items() if ingredients(plan, result, held=held) != then}

@@ -1,9 +1,9 @@
-"""How long `phasegate reconcile` looks at ten years, and how many queries it asks.
+"""The time and the queries of `phasegate reconcile` on ten years.
 
 Run: python -m benchmarks reconcile. SQLite and DuckDB on disk; six phases of one step, 30 rows a date. One date is
-played through the pipeline and copied to all others, with the fingerprints that their rows have: so every date is as it
-should be, but for the faults that are planted. Warehouse queries must not grow with the dates; store reads do, by one
-page for 500 documents. --quick: 30 dates.
+played through the pipeline and copied to all others, with the fingerprints of their rows: so every date is correct,
+except for the faults that are planted. Warehouse queries must not grow with the dates; store reads do, by one page for
+500 documents. --quick: 30 dates.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def table(number: int) -> list[str]:
 
 
 class Counted:
-    """A warehouse or a store that counts what it is asked."""
+    """A warehouse or a store that counts its calls."""
 
     def __init__(self, inner: Any, counts: dict[str, int], verbs: Mapping[str, str]) -> None:
         self._inner, self._counts, self._verbs = inner, counts, verbs
@@ -72,7 +72,7 @@ READS = dict.fromkeys(
 
 
 class CountedWarehouse(Counted):
-    """A warehouse whose snapshots count what they are asked."""
+    """A warehouse whose snapshots count their calls."""
 
     @contextmanager
     def snapshot(self) -> Iterator[Reader]:
@@ -148,7 +148,7 @@ def write_ids(text: str) -> set[str]:
 
 
 def plant(state: Path, day: str) -> None:
-    """Plant what the last date must be found with: FAULTS."""
+    """Plant the faults that must be found on the last date: FAULTS."""
     with closing(sqlite3.connect(state / "phasegate.db")) as store, store:
         key = f"phase:years:p{PHASES - 2}:{day}.daily"
         body = json.loads(store.execute("SELECT body FROM documents WHERE key = ?", (key,)).fetchone()[0])
@@ -159,7 +159,7 @@ def plant(state: Path, day: str) -> None:
 
 
 class Ahead:
-    """A clock an hour ahead: what was just made is old enough to be judged."""
+    """A clock an hour ahead, so that new documents are old enough to judge."""
 
     def now(self) -> float:
         """Return epoch seconds."""
@@ -174,7 +174,7 @@ class Ahead:
         time.sleep(seconds)
 
 
-def look(state: Path, dates: Sequence[str]) -> tuple[float, dict[str, int], set[str]]:
+def inspect(state: Path, dates: Sequence[str]) -> tuple[float, dict[str, int], set[str]]:
     counts: dict[str, int] = {}
     pipeline: Pipeline = connect(plan(), state=state, log_level="none", clock=Ahead(), wrap=counting(counts))
     with closing(pipeline):
@@ -202,7 +202,7 @@ def main(argv: list[str]) -> None:
             for planted in (False, True):
                 if planted:
                     plant(state, dates[-1])
-                seconds, counts, codes = look(state, dates)
+                seconds, counts, codes = inspect(state, dates)
                 if codes != set(FAULTS if planted else ()):
                     raise SystemExit(f"found {sorted(codes)} where {FAULTS if planted else 'nothing'} was planted")
                 print(f"{number:>6,}{number * PHASES:>11,}{seconds:>9.2f}{counts['store']:>13}"

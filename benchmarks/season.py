@@ -1,11 +1,11 @@
-"""How long a season takes from raw rows to features, in both modes, and where the time goes.
+"""The time of a season, from raw rows to features in both modes.
 
-Run: python -m benchmarks season. With NBA_DATA (default ../shared/nba): the season 2024-25, 163 dates, 26,306 player
-rows; without it, or with --quick, synthetic nights. SQLite with synchronous=FULL, DuckDB on disk. --workers: how many
-at once. --first and --last: other dates of the data. --where: also what each date's time was spent on, which is
-clearest with one worker.
+And which part takes how much. Run: python -m benchmarks season. With NBA_DATA (default ../shared/nba): the season
+2024-25, 163 dates, 26,306 player rows; without it, or with --quick, synthetic nights. SQLite with synchronous=FULL,
+DuckDB on disk. --workers: how many at once. --first and --last: other dates of the data. --where: also what each date's
+time was spent on, which is clearest with one worker.
 
-Exits with 1, and names each, if a number is not what it is known to be, or something is not settled or dead.
+Exits with 1, and names each, if a number is not the known one, or something is not settled or dead.
 """
 
 import argparse
@@ -45,7 +45,7 @@ VERBS: dict[str, tuple[type, tuple[str, ...]]] = {
 
 
 def timed(spent: dict[str, list[float]]) -> None:
-    """Have every verb of VERBS note how long each call took."""
+    """Patch every verb of VERBS to record how long each call took."""
     for label, (owner, names) in VERBS.items():
         took = spent.setdefault(label, [])
         for name in names:
@@ -71,7 +71,10 @@ def show_where(spent: dict[str, list[float]], *, dates: int, seconds: float) -> 
 
 
 def numbers_of(source: Source, *, first: date, last: date, folder: Path | None) -> list[Number]:
-    """Return the numbers that these dates must leave; of synthetic nights (no folder) just the rows and the games."""
+    """Return the numbers that these dates must leave.
+
+    Of synthetic nights (no folder) only the rows and the games.
+    """
     if folder is not None:
         return numbers(folder, first=first, last=last)
     rows = [row for day in source.dates(first, last) for row in source.batch(day)]
@@ -91,7 +94,7 @@ def give_verdict(wrong: list[str], *, known: int) -> None:
     if wrong:
         print("\n".join(wrong))
         raise SystemExit(1)
-    print(f"{'known numbers, each as it is known':32}{known:>8}")
+    print(f"{'known numbers, all as known':32}{known:>8}")
 
 
 def show(name: str, done: Replay, *, workers: int) -> None:

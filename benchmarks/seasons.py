@@ -1,11 +1,11 @@
-"""Three seasons in a row through one state: what each takes, and whether each leaves what is known of it.
+"""Three seasons in a row through one state, checked by known numbers.
 
-Run: python -m benchmarks seasons. With NBA_DATA (default ../shared/nba): 2022-23, 2023-24 and 2024-25, both modes, two
-workers; --dates N: only the first N dates of each. Without it, or with --quick, the first of three Februaries of
-synthetic nights.
+The time of each is printed. Run: python -m benchmarks seasons. With NBA_DATA (default ../shared/nba): 2022-23, 2023-24
+and 2024-25, both modes, two workers; --dates N: only the first N dates of each. Without it, or with --quick, the first
+of three Februaries of synthetic nights.
 
-Exits with 1, and names each, if a number is not what it is known to be, if a gate fired more often than its inputs
-changed, if a season's first forecasts know games of the one before, or if something is not settled or dead.
+Exits with 1, and names each, if a number is not the known one, if a gate fired more often than its inputs changed, if a
+season's first forecasts use games of the one before, or if something is not settled or dead.
 """
 
 import argparse
@@ -32,13 +32,16 @@ GAMES_BEFORE = "SELECT max(games_played) AS n FROM nba_analytics.upcoming_team_g
 
 
 def cut(source: Source, season: Season, *, dates_max: int | None) -> Season:
-    """Return the season up to so many of its dates."""
+    """Return the season up to ``dates_max`` of its dates."""
     days = source.dates(season.first, season.last)
     return season._replace(last=days[:dates_max][-1])
 
 
-def moved(source: Source, season: Season) -> int:
-    """Count the dates whose lines changed between the morning, when same_day begins, and the games."""
+def changed_lines(source: Source, season: Season) -> int:
+    """Count the dates whose lines changed before the games.
+
+    Between the morning, when same_day begins, and the games.
+    """
     plan = read_plan(PLAN)
     return sum(
         source.props(day) != source.props(day, at=begins(plan, day, "same_day"))
@@ -46,14 +49,15 @@ def moved(source: Source, season: Season) -> int:
     )
 
 
-def firings(done: Replay, *, lines_moved: int) -> Iterator[str]:
-    """Say which gates fired more or less than once for each run of all dates so far.
+def firings(done: Replay, *, lines_changed: int) -> Iterator[str]:
+    """Yield the gates that fired more or less often than expected.
 
-    Where lines moved, the morning's raw gate fires again; what follows does if a worker was there in between.
+    Expected is once for each run of all dates so far. Where lines changed, the morning's raw gate fires again; what
+    follows it does if a worker processed it in between.
     """
     for name, (fired, generations) in done.gates.items():
         runs = done.dates * (1 if name == "scrapes" else len(USUAL))
-        again = 0 if name == "scrapes" else lines_moved
+        again = 0 if name == "scrapes" else lines_changed
         least, most = runs + (again if name == "raw" else 0), runs + again
         if fired != runs or not least <= generations <= most:
             yield f"{name}: {fired} of {runs} runs fired, {generations} generations"
@@ -71,7 +75,7 @@ def main(argv: list[str]) -> None:
     seasons = [cut(source, season, dates_max=given.dates) for season in (SEASONS if real else QUICK)]
     wrong: list[str] = []
     known: list[Number] = []
-    dates, games, seconds, lines_moved = 0, 0, 0.0, 0
+    dates, games, seconds, lines_changed = 0, 0, 0.0, 0
     print(f"{'season':12}{'dates':>8}{'games':>8}{'seconds':>10}{'ms a date':>12}")
     with tempfile.TemporaryDirectory() as state:
         runner = Runner(source, state=Path(state), workers=given.workers)
@@ -79,13 +83,13 @@ def main(argv: list[str]) -> None:
             for name, first, last in seasons:
                 done = runner.run(first, last)
                 dates, games, seconds = dates + done.dates, games + done.games, seconds + done.seconds
-                lines_moved += moved(source, Season(name, first, last))
+                lines_changed += changed_lines(source, Season(name, first, last))
                 show(name, done.dates, games=done.games, seconds=done.seconds)
                 known += numbers_of(source, first=first, last=last, folder=folder if real else None)
                 before = runner.pipeline.query(GAMES_BEFORE.format(first))[0]["n"]
-                wrong += [f"{name}: its first forecasts know of {before} games"] if before else []
+                wrong += [f"{name}: its first forecasts use {before} games before it"] if before else []
             whole = runner.summary(dates=dates, games=games, seconds=seconds)
-            wrong += [*problems(runner, whole, known=known), *firings(whole, lines_moved=lines_moved)]
+            wrong += [*problems(runner, whole, known=known), *firings(whole, lines_changed=lines_changed)]
         finally:
             runner.close()
     show("in all", dates, games=games, seconds=seconds)

@@ -1,7 +1,8 @@
-"""How much the simulator sees: seeds and port calls a second; with --mutants how soon it catches each standing bug.
+"""The simulator's speed, and how soon it catches each mutant.
 
-Run: python -m benchmarks.simulator [--seeds N] [--start N] [--processes P] [--wide SHARE] [--mutants].
-Exit 1 if something is amiss.
+Seeds and port calls a second; with --mutants the first seed that catches each standing bug. Run: python -m
+benchmarks.simulator [--seeds N] [--start N] [--processes P] [--wide SHARE] [--mutants]. Exit 1 if a promise was broken
+or a mutant was not caught.
 """
 
 import argparse
@@ -22,7 +23,7 @@ CHUNK = 10
 
 @dataclass(frozen=True)
 class Played:
-    """What one seed came to."""
+    """The result of one seed."""
 
     seed: int
     calls: int
@@ -33,7 +34,10 @@ class Played:
 
 @dataclass(frozen=True)
 class Caught:
-    """What caught a mutant, and from which seed on; None where no seeds are played."""
+    """What caught a mutant, and the first seed that did.
+
+    None where no seeds are played.
+    """
 
     number: int
     title: str
@@ -47,7 +51,7 @@ def play(seed: int, *, wide: float) -> Played:
 
 
 def catch(position: int) -> Caught | None:
-    """Put in one mutant of the catalogue; return what caught it, None if nothing did."""
+    """Apply one mutant of the catalogue; return what caught it, or None."""
     from tests.mutants.catalogue import MUTANTS
 
     mutant = MUTANTS[position]
@@ -58,7 +62,10 @@ def catch(position: int) -> Caught | None:
 
 
 def seeds(first: int, count: int, *, processes: int, wide: float) -> bool:
-    """Print one line of figures, and each violation with the command that plays it again; tell whether all held."""
+    """Print one line of figures and each violation; return whether all held.
+
+    A violation has the command that plays it again.
+    """
     start = time.perf_counter()
     with get_context("spawn").Pool(processes) as pool:
         played = pool.map(partial(play, wide=wide), range(first, first + count), chunksize=CHUNK)
@@ -82,7 +89,10 @@ def table(found: Iterable[Caught]) -> list[str]:
 
 
 def mutants(*, processes: int) -> bool:
-    """Print which check catches which mutant, and from which seed on; tell whether every mutant is caught."""
+    """Print what catches each mutant; return whether all are caught.
+
+    With the first seed that catches it.
+    """
     from tests.mutants.catalogue import MUTANTS
 
     with get_context("spawn").Pool(processes) as pool:
@@ -96,14 +106,14 @@ def mutants(*, processes: int) -> bool:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Print; exit 1 for a violation, or for a mutant that nothing caught."""
+    """Print the figures; exit 1 for a violation or an uncaught mutant."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulator", description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds to play (default {SEEDS})")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--wide", type=float, default=Faults().wide,
                         help=f"share of seeds that play dates in a row (default {Faults().wide})")  # fmt: skip
-    parser.add_argument("--mutants", action="store_true", help="put in each standing bug instead")
+    parser.add_argument("--mutants", action="store_true", help="apply each standing bug instead")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} seeds, one process")
     given = parser.parse_args(argv)
     if given.mutants:

@@ -1,7 +1,8 @@
-# ruff: noqa: INP001, T201 - a script, which talks to its terminal
-"""Gate a service that exists: its scraper writes and reports, and the next phase begins once, on everything.
+# ruff: noqa: INP001, T201 - a script, which prints to its terminal
+"""Gate an existing service: its scraper writes and reports.
 
-Run it anywhere: ``python examples/gate_in_ten_lines.py``. It keeps its state in a temporary folder.
+The next phase begins once, on everything. Run it anywhere: ``python examples/gate_in_ten_lines.py``. Its state is in a
+temporary folder.
 """
 
 from contextlib import closing

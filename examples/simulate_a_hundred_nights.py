@@ -1,7 +1,8 @@
-# ruff: noqa: INP001, T201 - a script, which talks to its terminal
-"""Play seeds of the simulator: the real service code, with crashes, lost answers, duplicates and wrong clocks.
+# ruff: noqa: INP001, T201 - a script, which prints to its terminal
+"""Play seeds of the simulator: the real service code, with faults.
 
-``python examples/simulate_a_hundred_nights.py [SEEDS]``; needs the extra ``testing``.
+Crashes, lost answers, duplicates and wrong clocks. ``python examples/simulate_a_hundred_nights.py [SEEDS]``; needs the
+extra ``testing``.
 """
 
 import sys

@@ -263,7 +263,7 @@ ROWS: dict[str, tuple[list[dict[str, Any]], str]] = {
     ),
     "unknown column": (
         [{**GOOD_ROW, "steals": 1}],
-        "rows[0] yields column steals, which table nba_raw.gamebook has not: leave it out, or add it to the table first",
+        "rows[0] yields column steals, which table nba_raw.gamebook lacks: leave it out, or add it to the table first",
     ),
     "missing column": (
         [without(GOOD_ROW, "points")],
@@ -454,7 +454,7 @@ FOREIGN: dict[str, tuple[Callable[[Night], None], list[str], str]] = {
     "a database of a newer build": (
         newer_file,
         ["status"],
-        "store .phasegate/phasegate.db is of a newer Phasegate (schema 99, this one knows 1); upgrade this process",
+        "store .phasegate/phasegate.db is of a newer Phasegate (schema 99, this one reads 1); upgrade this process",
     ),
     "no database": (
         no_database,

@@ -76,7 +76,7 @@ def test_three_seasons_are_played_in_a_row_and_each_leaves_what_its_files_hold(
         ["2024-25", "1", "2"],
         ["in", "all", "3"],
     ]
-    assert told.endswith("known numbers, each as it is known      30\n")
+    assert told.endswith("known numbers, all as known           30\n")
 
 
 @pytest.mark.parametrize(
@@ -93,16 +93,16 @@ def test_a_number_that_is_not_as_it_is_known_ends_the_benchmark_with_1_and_is_na
     assert ended.value.code == 1
     assert "count(*) of nba_analytics.player_game_summary where true: 41, known to be 42\n" in told
     assert "where player_lookup = 'anthonyedwards': None, known to be 27\n" in told
-    assert "known numbers, each as it is known" not in told
+    assert "known numbers, all as known" not in told
 
 
 def test_a_gate_that_fires_twice_for_a_run_or_not_at_all_is_a_problem() -> None:
     done = Replay(dates=3, games=6, tables={}, gates={"scrapes": (3, 3), "raw": (6, 6)}, tally=Tally(), dead_letters=0,
                   crashes=0, unsettled=(), seconds=0.0)  # fmt: skip
-    assert list(firings(done, lines_moved=0)) == []
+    assert list(firings(done, lines_changed=0)) == []
     twice = replace(done, gates={"raw": (6, 7)})
-    assert list(firings(twice, lines_moved=0)) == ["raw: 6 of 6 runs fired, 7 generations"]
-    assert list(firings(twice, lines_moved=1)) == []
-    assert list(firings(done, lines_moved=1)) == ["raw: 6 of 6 runs fired, 6 generations"]
+    assert list(firings(twice, lines_changed=0)) == ["raw: 6 of 6 runs fired, 7 generations"]
+    assert list(firings(twice, lines_changed=1)) == []
+    assert list(firings(done, lines_changed=1)) == ["raw: 6 of 6 runs fired, 6 generations"]
     lost = replace(done, gates={"scrapes": (2, 2)})
-    assert list(firings(lost, lines_moved=0)) == ["scrapes: 2 of 3 runs fired, 2 generations"]
+    assert list(firings(lost, lines_changed=0)) == ["scrapes: 2 of 3 runs fired, 2 generations"]

@@ -12,24 +12,7 @@ from phasegate.cli.entry import phasegate
 from tests.support.real_data import ROOT
 
 # Where the words are not yet checked: paths relative to the repository that a file's name begins with.
-LATER = (
-    "CONTRIBUTING.md",
-    "README.md",
-    "docs/",
-    "src/nba_props/",
-    "src/phasegate/buses/",
-    "src/phasegate/calendar/",
-    "src/phasegate/cli/commands/backfill.py",
-    "src/phasegate/gate/",
-    "src/phasegate/messages.py",
-    "src/phasegate/pipeline.py",
-    "src/phasegate/stores/",
-    "src/phasegate/testing/",
-    "src/phasegate/transact.py",
-    "src/phasegate/warehouses/",
-    "src/phasegate/work/",
-    "src/phasegate/write/",
-)
+LATER: tuple[str, ...] = ()
 PAGES = ("src/", "docs/", "README.md", "CONTRIBUTING.md")
 BANNED = (
     "whoever", "nobody", "somebody", "anew", "meanwhile", "sister", "sisters", "told", "hear", "hears", "heard",

@@ -1,6 +1,6 @@
-"""Build the distribution and use it as a stranger would: a bare environment, no development tools, another folder.
+"""Build the distribution and use it in a bare environment.
 
-Refuses to see the repository's own source: only what the wheel carries is used.
+No development tools, another folder. The repository's own source is not importable: only the wheel's content is used.
 """
 
 import os
@@ -19,7 +19,10 @@ TIMEOUT_S = 300
 
 
 def main() -> int:
-    """Return 0 when the wheel is complete and its commands run; the first failure ends with its output."""
+    """Return 0 when the wheel is complete and its commands run.
+
+    The first failure exits with its output.
+    """
     with tempfile.TemporaryDirectory(prefix="phasegate-smoke-") as name:
         folder = Path(name)
         wheel = build_wheel(folder / "dist")
@@ -42,14 +45,17 @@ def main() -> int:
 
 
 def build_wheel(folder: Path) -> Path:
-    """Build the sdist, and the wheel from it, so that both are known to be complete."""
+    """Build the sdist, and the wheel from it, to check that both are whole."""
     run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)], cwd=ROOT)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
 
 def missing_from(wheel: Path, source: Path) -> list[str]:
-    """List the files below `source` (code, SQL, plans, py.typed) that the wheel lacks."""
+    """Return the files below `source` that the wheel lacks.
+
+    Code, SQL, plans, py.typed.
+    """
     files = {
         path.relative_to(source).as_posix()
         for path in source.rglob("*")
@@ -60,7 +66,10 @@ def missing_from(wheel: Path, source: Path) -> list[str]:
 
 
 def install(wheel: Path, folder: Path) -> Path:
-    """Install the wheel with its runtime dependencies at the locked versions; return the folder of its commands."""
+    """Install the wheel with its runtime dependencies; return their folder.
+
+    The dependencies have the locked versions; the folder has the wheel's commands.
+    """
     venv.create(folder, with_pip=True)
     commands = folder / "bin"
     pip = [str(commands / "python"), "-m", "pip", "--disable-pip-version-check"]
@@ -70,7 +79,10 @@ def install(wheel: Path, folder: Path) -> Path:
 
 
 def run(command: Sequence[str], *, cwd: Path) -> None:
-    """Run a command without this environment's Python settings; on failure print what it said and exit."""
+    """Run a command without this environment's Python settings.
+
+    On failure print its output and exit.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     print("smoke: " + " ".join(Path(word).name if word.startswith("/") else word for word in command), flush=True)
     done = subprocess.run(

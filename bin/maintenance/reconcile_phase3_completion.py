@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Compare and mend completion documents, by the name that the platform's crontabs know; it is `phasegate reconcile`.
+"""Compare and fix completion documents: runs `phasegate reconcile`.
+
+It has the name that the platform's crontabs use.
 
     bin/maintenance/reconcile_phase3_completion.py --days 7 [--fix] [--verbose]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Check yesterday, by the name that the platform's crontabs know; it is `phasegate health`.
+# Check yesterday: runs `phasegate health`, under the name that the platform's crontabs use.
 #
 #   bin/monitoring/phase3_health_check.sh [--verbose]
 #

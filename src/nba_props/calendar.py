@@ -1,7 +1,7 @@
-"""Which dates have games, and when their last game is over, computed from a source's schedule.
+"""Which dates have games, and when they end, from a source's schedule.
 
 Three answers: games, none, void (every game postponed). A fourth, unknown, is a date that is left out: where a source
-has no schedule, an empty date must not look like a date without work.
+has no schedule, an empty date must not look like a date without games.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from phasegate import CalendarDay
 GAME_LENGTH_S = 2.5 * 3600
 """From tip-off to the final box score; the longest games take about three hours."""
 EARLIEST, LATEST = time(12, 0, tzinfo=EASTERN), time(22, 30, tzinfo=EASTERN)
-"""The usual tip-offs between which a game begins whose own is unknown: what comes before the games is wanted before the
-first, what comes after them not before the last is over."""
+"""The usual first and last tip-off, for games whose own is unknown: work before the games must be done before the
+first, work after them starts after the last has ended."""
 
 
 def game_dates(first: date, last: date) -> list[CalendarDay]:
-    """Give the days from `first` to `last` of the source that the environment variable NBA_DATA names.
+    """Return the dates of the source that NBA_DATA names.
 
-    Raises DataError when it is unset or names none.
+    From `first` to `last`. Raises DataError when the environment variable is unset or names no source.
     """
     return days(named_source(environment()), first, last)
 
 
 def days(source: Source, first: date, last: date) -> list[CalendarDay]:
-    """Give the days from `first` to `last`, both included, ascending, that the source's schedule covers.
+    """Return the dates that the source's schedule covers, ascending.
 
-    A date with a game is known even outside of that: that it has games is certain, whatever else is not.
+    From `first` to `last`, both included. A date with a game is known even outside of the covered spans: it has games,
+    whatever else is unknown.
     """
     games: dict[date, list[RawRow]] = {}
     for row in source.schedule(first, last):
@@ -46,16 +47,19 @@ def days(source: Source, first: date, last: date) -> list[CalendarDay]:
 
 
 class Gaps(NamedTuple):
-    """Dates that are no days off, ascending: `missing` have games, of `unknown` nobody knows whether they have."""
+    """Dates that are not free of games, ascending.
+
+    `missing` have games; of `unknown` the source has no schedule.
+    """
 
     missing: tuple[date, ...] = ()
     unknown: tuple[date, ...] = ()
 
 
 def gaps(source: Source, first: date, last: date) -> Gaps:
-    """Give the dates from `first` to `last` on which something should have been played, or might have been.
+    """Return the dates on which games were, or might have been, played.
 
-    A source that cannot say it now knows of none of them.
+    From `first` to `last`. For a source that cannot answer now, all are unknown.
     """
     span = every_date(first, last)
     try:
@@ -93,5 +97,5 @@ def _tipoff(row: RawRow, *, unknown: time) -> float:
     tipoff = row["tipoff_at"]
     if isinstance(tipoff, datetime):
         return tipoff.timestamp()
-    # On no date are these hours skipped or repeated: clocks change at 02:00.
+    # These hours are never skipped or repeated: clocks change at 02:00.
     return datetime.combine(cast("date", row["game_date"]), unknown).timestamp()

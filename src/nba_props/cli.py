@@ -1,4 +1,4 @@
-"""The command line of the reference pipeline: `nba-props run`, `demo` and `witness`."""
+"""The command line `nba-props`: `run`, `demo` and `witness`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def cli() -> None:
 )
 @click.option("--live", is_flag=True, help="The league's services themselves; needs the extra `live`.")
 @click.option("--state", type=click.Path(path_type=Path), default=Path(".nba-props"), show_default=True,
-              help="Where documents and tables are kept. The same replay may be started again on it.")  # fmt: skip
+              help="Folder of documents and tables. The same replay may be started again on it.")  # fmt: skip
 @click.option("--faults", default="", metavar="LIST", help=f"What goes wrong on purpose, for example {FORM}.")
 @click.option(
     "--mode",
@@ -60,10 +60,10 @@ def run(  # noqa: PLR0913  one parameter for each option
     *, first: str, last: str, data: Path | None, synthetic: bool, recorded: Path | None, live: bool, state: Path,
     faults: str, modes: tuple[str, ...], workers: int, as_json: bool,
 ) -> None:  # fmt: skip
-    """Replay dates through all phases, and print what came out.
+    """Replay dates through all phases, and print the result.
 
-    Exit code 0: every gate fired and everything is settled, or there were no games. 1: something needs a person, or
-    nothing is there of games, or it is not known whether there were any. 2: bad input.
+    Exit code 0: every gate fired and everything is settled, or there were no games. 1: something needs a person, or the
+    source has no rows of games that were played, or it is not known whether there were games. 2: bad input.
 
     Example: nba-props run --synthetic --from 2026-02-01 --to 2026-02-07 --faults duplicate=3,reorder
     """
@@ -75,7 +75,7 @@ def run(  # noqa: PLR0913  one parameter for each option
 
     days = _span(first, last)
     if live and faults:
-        raise DataError("--faults", problem="disturbs replays, and --live is none", mend="leave one of them out")
+        raise DataError("--faults", problem="disturbs replays, and --live is not a replay", fix="leave one of them out")
     name, source = _source(data, synthetic=synthetic, recorded=recorded, live=live)
     runner = Runner(
         source,
@@ -87,24 +87,24 @@ def run(  # noqa: PLR0913  one parameter for each option
     )
     quiet = as_json or not sys.stderr.isatty()
 
-    def told(day: date, games: int) -> None:
+    def show(day: date, games: int) -> None:
         if not quiet:
             click.echo(f"\r{day}  {games} games ", err=True, nl=False)
 
     try:
-        replay = runner.run(*days, told=told)
-        said = runner.apart(lambda: remarks(runner.pipeline, source, replay, first=days[0], last=days[1]))
+        replay = runner.run(*days, progress=show)
+        report = runner.in_thread(lambda: remarks(runner.pipeline, source, replay, first=days[0], last=days[1]))
     finally:
         runner.close()
     if not quiet:
         click.echo(err=True)
-    # where nothing was played, that proves something only of days off
+    # without a replayed date, only a span of dates without games is a success
     off = Gaps() if replay.dates else gaps(source, *days)
-    click.echo(json.dumps(_as_json(replay, said, off), indent=2) if as_json else _as_text(replay, said, off))
+    click.echo(json.dumps(_as_json(replay, report, off), indent=2) if as_json else _as_text(replay, report, off))
     if not as_json:
         given = [] if os.environ.get(NBA_DATA) == name else [f"{NBA_DATA}={name}"]
         command = ["phasegate", "--plan", str(PLAN), "--state", str(state), "status"]
-        click.echo(f"look at it: {' '.join(map(shlex.quote, [*given, *command]))}")
+        click.echo(f"inspect it: {' '.join(map(shlex.quote, [*given, *command]))}")
     sys.exit(1 if any(off) or replay.unsettled or replay.dead_letters else 0)
 
 
@@ -112,13 +112,13 @@ def run(  # noqa: PLR0913  one parameter for each option
 @click.option("--state", type=click.Path(path_type=Path), default=Path("phasegate-demo"), show_default=True,
               help="Folder of the demo; an earlier demo's is emptied.")  # fmt: skip
 def demo(*, state: Path) -> None:
-    """Replay the night of 3 February 2026: through the old hand-off, then through Phasegate.
+    """Replay the night of 3 February 2026: old hand-off, then Phasegate.
 
     Example: nba-props demo
     """
     from nba_props.demo.night import run_demo
 
-    sys.exit(0 if run_demo(state, say=click.echo) else 1)
+    sys.exit(0 if run_demo(state, write=click.echo) else 1)
 
 
 @cli.command()
@@ -128,16 +128,16 @@ def demo(*, state: Path) -> None:
 @click.option("--team-log", "logs", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="A recorded leaguegamelog of teams (PlayerOrTeam=T): the league's totals of turnovers.")  # fmt: skip
 def witness(*, first: str, last: str, data: Path | None, logs: tuple[Path, ...]) -> None:
-    """Compare our player rows with a second source's team box scores, and print every difference.
+    """Compare our player rows with a second source's team box scores.
 
-    Exit code 0: all of it agrees. 1: they differ, or one of them lacks games. 2: bad input, or nothing or not all
-    could be compared; it wins over 1.
+    Prints every difference. Exit code 0: all of it agrees. 1: they differ, or one of them lacks games. 2: bad input, or
+    nothing or not all could be compared; it has priority over 1.
 
     Example: nba-props witness --from 2024-10-22 --to 2024-11-05
     """
     from nba_props.sources.parquet import ParquetSource
     from nba_props.witness.compare import compare
-    from nba_props.witness.files import hold_against, read_known, read_team_log
+    from nba_props.witness.files import match_known, read_known, read_team_log
     from nba_props.witness.text import exit_code, lines
 
     days, folder = _span(first, last), _folder(data)
@@ -146,19 +146,19 @@ def witness(*, first: str, last: str, data: Path | None, logs: tuple[Path, ...])
     rows = [row for day in source.dates(*days) for row in source.batch(day)]
     report = compare(rows, folder=folder, dates=days, seasons=source.coverage(*days), league_total_turnovers=totals)
     listed = read_known(folder)
-    known = None if listed is None else hold_against(report, listed)
+    known = None if listed is None else match_known(report, listed)
     click.echo("\n".join(lines(report, dates=days, known=known)))
     sys.exit(exit_code(report, known))
 
 
 def main() -> None:
-    """Run the command line; errors made on purpose are one line and exit code 2."""
+    """Run the command line; expected errors are one line and exit code 2."""
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as e:
         sys.exit(e.exit_code)
     except click.Abort:
-        click.echo("nba-props: stopped; start it again with the same arguments to go on", err=True)
+        click.echo("nba-props: stopped; start it again with the same arguments to continue", err=True)
         sys.exit(130)
     except click.ClickException as e:
         click.echo(f"nba-props: {e.format_message()}", err=True)
@@ -171,7 +171,7 @@ def main() -> None:
 def _span(first: str, last: str) -> tuple[date, date]:
     days = _date(first, "--from"), _date(last, "--to")
     if days[0] > days[1]:
-        raise DataError("--from", problem=f"{first} is after --to {last}", mend="swap them")
+        raise DataError("--from", problem=f"{first} is after --to {last}", fix="swap them")
     return days
 
 
@@ -179,7 +179,7 @@ def _date(text: str, option: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise DataError(option, problem=f"{text!r} is no date", mend="write YYYY-MM-DD, such as 2026-02-03") from None
+        raise DataError(option, problem=f"{text!r} is no date", fix="write YYYY-MM-DD, such as 2026-02-03") from None
 
 
 def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: bool) -> tuple[str, Source]:
@@ -187,11 +187,12 @@ def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: 
     given = {"--data": data is not None, "--synthetic": synthetic, "--recorded": recorded is not None, "--live": live}
     named = [option for option, is_given in given.items() if is_given]
     if len(named) > 1:
-        raise DataError(named[1], problem=f"{named[0]} is given too", mend="leave one of them out")
+        raise DataError(named[1], problem=f"{named[0]} is given too", fix="leave one of them out")
     if data is not None:
         from nba_props.sources.parquet import ParquetSource
 
-        return str(data.absolute()), ParquetSource(data)  # not a folder's name that is also a word
+        # absolute: the name of a folder could also be one of the words
+        return str(data.absolute()), ParquetSource(data)
     if recorded is not None:
         name = f"recorded:{recorded}"
     elif synthetic or live:
@@ -205,12 +206,12 @@ def _folder(data: Path | None) -> Path:
     folder = data or (Path(os.environ[NBA_DATA]) if os.environ.get(NBA_DATA) else None)
     if folder is None:
         raise DataError(
-            "--data", problem=f"is missing and {NBA_DATA} is not set", mend="name a folder with nba/ and espn/"
+            "--data", problem=f"is missing and {NBA_DATA} is not set", fix="name a folder with nba/ and espn/"
         )
     return folder
 
 
-def _as_json(replay: Replay, said: Remarks, off: Gaps) -> dict[str, object]:
+def _as_json(replay: Replay, report: Remarks, off: Gaps) -> dict[str, object]:
     tally = replay.tally
     return {
         "dates": replay.dates,
@@ -219,13 +220,13 @@ def _as_json(replay: Replay, said: Remarks, off: Gaps) -> dict[str, object]:
         "gates": {name: {"fired": fired, "generations": g} for name, (fired, g) in replay.gates.items()},
         "duplicates_removed": tally.duplicates_removed,
         "refused_as_stale": tally.refused_as_stale,
-        "moved": tally.moved,
+        "inputs_changed": tally.inputs_changed,
         "dead_letters": replay.dead_letters,
         "unsettled": list(replay.unsettled),
         "missing_dates": [day.isoformat() for day in off.missing],
         "unknown_dates": [day.isoformat() for day in off.unknown],
-        "not_fetched": list(said.not_fetched),
-        "to_look_at": list(said.to_look_at),
+        "not_fetched": list(report.not_fetched),
+        "to_check": list(report.to_check),
         "crashes": replay.crashes,
         "builds": dict(sorted(tally.builds.items())),
         "seconds": {name: round(s, 3) for name, s in sorted(tally.seconds.items())},
@@ -233,7 +234,7 @@ def _as_json(replay: Replay, said: Remarks, off: Gaps) -> dict[str, object]:
     }
 
 
-def _as_text(replay: Replay, said: Remarks, off: Gaps) -> str:
+def _as_text(replay: Replay, report: Remarks, off: Gaps) -> str:
     lines = [f"{replay.dates} dates, {replay.games} games in {replay.seconds:.1f} s", ""]
     lines += [f"{'table':44}{'rows':>8}  digest"]
     lines += [f"{name:44}{rows:>8}  {digest}" for name, (rows, digest) in replay.tables.items()]
@@ -243,20 +244,20 @@ def _as_text(replay: Replay, said: Remarks, off: Gaps) -> str:
     tally = replay.tally
     lines += [f"{name:44}{count:>8}  {tally.seconds.get(name, 0.0):.1f}" for name, count in tally.builds.items()]
     lines += ["", f"duplicates removed {tally.duplicates_removed}, refused as stale {tally.refused_as_stale}, "
-                  f"requests whose inputs had moved {tally.moved}, dead letters {replay.dead_letters}, "
+                  f"requests whose inputs had changed {tally.inputs_changed}, dead letters {replay.dead_letters}, "
                   f"processes killed {replay.crashes}"]  # fmt: skip
     lines += [f"not settled: {line}" for line in replay.unsettled[:LINES_MAX]]
-    lines += [f"not fetched: {line}" for line in said.not_fetched[:LINES_MAX]]
-    lines += [f"to look at: {line}" for line in said.to_look_at[:LINES_MAX]]
-    for what, told in (("not fetched", said.not_fetched), ("to look at", said.to_look_at)):
-        if len(told) > LINES_MAX:
-            lines.append(f"{what}: {len(told) - LINES_MAX} more; see --json")
+    lines += [f"not fetched: {line}" for line in report.not_fetched[:LINES_MAX]]
+    lines += [f"to check: {line}" for line in report.to_check[:LINES_MAX]]
+    for what, entries in (("not fetched", report.not_fetched), ("to check", report.to_check)):
+        if len(entries) > LINES_MAX:
+            lines.append(f"{what}: {len(entries) - LINES_MAX} more; see --json")
     if off.missing:
-        lines.append(f"nothing was done: there are games on {_spelled(off.missing)}, and the source holds none of them")
+        lines.append(f"nothing was done: there are games on {_spelled(off.missing)}, and the source has none of them")
     if off.unknown:
-        lines.append(f"nothing was done: the schedule does not know whether there are games on {_spelled(off.unknown)}")
+        lines.append(f"nothing was done: the schedule does not show whether there are games on {_spelled(off.unknown)}")
     if not (replay.dates or any(off)):
-        lines.append("no games between these dates: nothing was to be done")
+        lines.append("no games between these dates: nothing to do")
     return "\n".join(lines)
 
 

@@ -1,4 +1,7 @@
-"""What this package raises: rows or files that must not reach a table, and dates that cannot be told yet."""
+"""Errors of this package.
+
+For rows or files that must not reach a table, and for dates that are not final yet.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,26 @@ from collections.abc import Iterable
 
 
 class DataError(Exception):
-    """Name the place, what is wrong there and what to do now, in one line.
+    """An error in data, as one line: the place, the problem and the fix.
 
-    Fields: `where` (file, batch or folder), `problem` (row and column included), `mend` (the next step).
+    Fields: `where` (file, batch or folder), `problem` (row and column included), `fix` (the next step).
 
-    >>> print(DataError("a.parquet", problem="column PTS is missing", mend="export it again"))
+    >>> print(DataError("a.parquet", problem="column PTS is missing", fix="export it again"))
     a.parquet: column PTS is missing; export it again
     """
 
-    def __init__(self, where: str, *, problem: str, mend: str) -> None:
+    def __init__(self, where: str, *, problem: str, fix: str) -> None:
         self.where = _one_line(where)
         self.problem = _one_line(problem)
-        self.mend = _one_line(mend)
-        super().__init__(f"{self.where}: {self.problem}; {self.mend}")
+        self.fix = _one_line(fix)
+        super().__init__(f"{self.where}: {self.problem}; {self.fix}")
 
 
 class NotFinal(DataError):
-    """Say that games of a date are not over: `games` are their ids, `of` is how many the date has in all.
+    """Games of a date have not ended.
 
-    Not an empty date and not a whole one: whoever fetches tries again later, and completes nothing.
+    `games` are their ids, `of` is how many games the date has. The date is neither empty nor complete: a scraper
+    fetches it again later, and reports no completion.
 
     >>> print(NotFinal("the log of 2025-01-10", games=["0022400002"], of=2))
     the log of 2025-01-10: 1 of 2 games not final yet: 0022400002; fetch the date again when they are over
@@ -35,7 +39,7 @@ class NotFinal(DataError):
         super().__init__(
             where,
             problem=f"{len(self.games)} of {of} games not final yet: {', '.join(self.games)}",
-            mend="fetch the date again when they are over",
+            fix="fetch the date again when they are over",
         )
 
 

@@ -1,8 +1,8 @@
-"""The spelling under which a player is found in every source, and who would share one.
+"""The spelling that identifies a player in every source.
 
-Sources disagree about accents, capitals and dots ('Dončić' here, 'Doncic' there), so tables are keyed
-by a plain spelling; about suffixes and first names they disagree too, and `match_names` maps those to the league's.
-This module never decides that two people are one: it names them.
+Sources disagree about accents, capitals and dots ('Dončić' here, 'Doncic' there), so tables are keyed by a plain
+spelling; about suffixes and first names they disagree too, and `match_names` maps those to the league's. This module
+never decides that two people are one: it names those who would share a spelling.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from nba_props.errors import DataError
 
-# Letters that NFKD leaves whole because Unicode sees a stroke or a ligature as part of the letter.
+# Letters that NFKD does not split, because in Unicode a stroke or a ligature is part of the letter.
 _FOLDED = str.maketrans(
     {
         "ß": "ss",
@@ -53,10 +53,10 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 
 
 class Matches(NamedTuple):
-    """What became of a source's names.
+    """The result of matching a source's names.
 
-    `lookups`: name -> the league's lookup, or its own where nobody matches. `unmatched`: the names that match nobody.
-    `shared`: lookup of the league -> the names that claim it by a looser spelling; each of them kept its own.
+    `lookups`: name -> the league's lookup, or its own where none matches. `unmatched`: the names without a match.
+    `shared`: lookup of the league -> the names that match it by a looser spelling; each of them has its own lookup.
     """
 
     lookups: dict[str, str]
@@ -65,11 +65,11 @@ class Matches(NamedTuple):
 
 
 def player_lookup(name: str) -> str:
-    """Give the spelling of a name with only a-z and 0-9, the same for every source.
+    """Return a name in a-z and 0-9 only, the same for every source.
 
-    Accents go (Unicode NFKD), capitals become small, spaces and punctuation go, suffixes (jr, iii) stay.
-    Giving a lookup back gives the same lookup. Raises DataError for a name without a letter or digit and for
-    one with a letter that has no Latin spelling here: dropping it could make two players one.
+    Accents are removed (Unicode NFKD), capitals become small, spaces and punctuation are removed, suffixes (jr, iii)
+    stay. The lookup of a lookup is the same lookup. Raises DataError for a name without a letter or digit and for one
+    with a letter that has no Latin spelling here: dropping it could make two players one.
 
     >>> player_lookup("Luka Dončić"), player_lookup("Gary Trent Jr."), player_lookup("D'Angelo Russell")
     ('lukadoncic', 'garytrentjr', 'dangelorussell')
@@ -82,21 +82,19 @@ def player_lookup(name: str) -> str:
             raise DataError(
                 f"player name {name!r}",
                 problem=f"the letter {letter!r} has no Latin spelling",
-                mend="give the name in Latin letters, or add the letter to nba_props.names",
+                fix="give the name in Latin letters, or add the letter to nba_props.names",
             )
     lookup = "".join(_KEPT.findall(plain))
     if not lookup:
-        raise DataError(
-            f"player name {name!r}", problem="it holds no letter and no digit", mend="give the player's name"
-        )
+        raise DataError(f"player name {name!r}", problem="it has no letter and no digit", fix="give the player's name")
     return lookup
 
 
 def find_collisions(players: Iterable[tuple[int, str]]) -> dict[str, tuple[int, ...]]:
-    """Name every lookup that two or more players of a batch would share.
+    """Return every lookup that two or more players of a batch would share.
 
-    `players`: (player_id, name or lookup), repeats allowed, in any order. Returns lookup -> the player ids in
-    ascending order, lookups sorted; empty when all is well. One player under two names is no collision.
+    `players`: (player_id, name or lookup), repeats allowed, in any order. Returns lookup -> the player ids in ascending
+    order, lookups sorted; empty when there is none. One player under two names is not a collision.
 
     >>> find_collisions([(1, "Jan Novák"), (2, "Jan Novak"), (3, "Jan Novak Jr."), (1, "Jan Novák")])
     {'jannovak': (1, 2)}
@@ -108,11 +106,12 @@ def find_collisions(players: Iterable[tuple[int, str]]) -> dict[str, tuple[int, 
 
 
 def match_names(names: Iterable[str], *, known: Iterable[str]) -> Matches:
-    """Map the names of another source to the league's lookups; `known`: the league's names, of one season.
+    """Map the names of another source to the league's lookups.
 
-    In this order: the same lookup; the same but for a suffix (jr, sr, ii, iii, iv) on either side; the same by
-    ALIASES. A looser spelling counts only where it leads to one player, whom no other name claims: else the names
-    keep their own lookups and are reported. Raises DataError for a name without a lookup.
+    `known`: the league's names, of one season. In this order: the same lookup; the same except for a suffix (jr, sr,
+    ii, iii, iv) on either side; the same by ALIASES. A looser spelling counts only where it leads to one player whom no
+    other name matches: otherwise the names have their own lookups and are reported. Raises DataError for a name without
+    a lookup.
 
     >>> match_names(["Luka Doncic", "Bruce Brown Jr", "Moe Wagner", "Jan Novák"],
     ...             known=["Luka Dončić", "Bruce Brown", "Moritz Wagner"])

@@ -1,6 +1,7 @@
-"""What a source has to tell beside its rows: what it left out, and what only a person can mend.
+"""Notices of a source beside its rows.
 
-A notice stops nothing. It goes into the log of fetches, beside the fetch that it is about, and into a run's report.
+What it left out, and what only a person can fix. A notice stops nothing. It is written into the log of fetches, beside
+its fetch, and into a run's report.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from nba_props.raw import TABLE, RawRow
 
 
 class Notice(NamedTuple):
-    """One line for the user: what was found, and what to do. `dates` it is about, ascending; none: any date."""
+    """One line for the user: what was found, and what to do.
+
+    `dates`: the dates that it is about, ascending; empty: any date.
+    """
 
     table: str
     dates: tuple[date, ...]
@@ -21,30 +25,42 @@ class Notice(NamedTuple):
 
     @property
     def scraper(self) -> str:
-        """Give the scraper that fills the table: 'nbac_schedule' for 'nba_raw.nbac_schedule'."""
+        """Return the scraper that fills the table.
+
+        'nbac_schedule' for 'nba_raw.nbac_schedule'.
+        """
         return self.table.rpartition(".")[2]
 
 
 def between(notices: Iterable[Notice], first: date, last: date) -> list[Notice]:
-    """Give the notices about a date from `first` to `last`, or about any date; each once, in their order."""
+    """Return the notices about a date from `first` to `last`.
+
+    Notices about any date are included; each once, in their order.
+    """
     return [one for one in dict.fromkeys(notices) if not one.dates or any(first <= day <= last for day in one.dates)]
 
 
 class Namesakes:
-    """Finds the players who share a lookup, over all rows that were ever shown to it, dates and seasons apart."""
+    """Finds the players who share a lookup.
+
+    Over all rows that were passed to it, whatever their dates and seasons.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, dict[int, tuple[str, set[date]]]] = {}
 
     def see(self, rows: Iterable[RawRow]) -> None:
-        """Take in raw rows of box scores, in any order, repeats allowed."""
+        """Add raw rows of box scores, in any order, repeats allowed."""
         for row in rows:
             players = self._seen.setdefault(cast("str", row["player_lookup"]), {})
             _, dates = players.setdefault(cast("int", row["player_id"]), (str(row["player_name"]), set()))
             dates.add(cast("date", row["game_date"]))
 
     def notices(self) -> list[Notice]:
-        """Give a notice for each lookup that several players share, about the dates on which one of them played."""
+        """Return a notice for each lookup that several players share.
+
+        It is about the dates on which one of them played.
+        """
         return [
             shared(lookup, [(number, players[number][0]) for number in sorted(players)],
                    dates=sorted(set().union(*(dates for _, dates in players.values()))))
@@ -54,7 +70,7 @@ class Namesakes:
 
 
 def shared(lookup: str, players: Sequence[tuple[int, str]], *, dates: Iterable[date] = ()) -> Notice:
-    """Say that players (id, name) share a lookup."""
+    """Return the notice that players (id, name) share a lookup."""
     named = ", ".join(f"{number} ({name})" for number, name in players)
     return Notice(
         TABLE,

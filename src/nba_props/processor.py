@@ -1,10 +1,10 @@
-"""The platform's processor API on Phasegate: the names that its processors are written to, and what now keeps them.
+"""The platform's processor API, implemented on Phasegate.
 
-On that night each processor took a lock that nothing fenced, removed duplicates that the next write brought back, and
-said "complete" to a counter. Here the lock is a lease with a token, the write one fenced transaction that replaces or
-merges the date, and the report names the receipt of that write.
+The names are those that its processors call. On that night each processor took a lock without a fence, removed
+duplicates that the next write restored, and reported "complete" to a counter. Here the lock is a lease with a token,
+the write one fenced transaction that replaces or merges the date, and the report names the receipt of that write.
 
-A processor refuses to write a table whose key it does not share with the plan.
+A processor refuses to write a table whose key differs from the plan's.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Record = Mapping[str, Any]
 
 
 class AnalyticsProcessor(ABC):
-    """One external step of a plan, as a class: subclasses say which, by what key, and how its records are made.
+    """One external step of a plan, as a class.
 
-    `step`: the step in the plan. `PRIMARY_KEY_FIELDS`: the key of its table, whose date may be left out: a processor
-    works on one date. `version_field`: the column that says
-    which of two records is newer, None: the last one given is kept.
+    Subclasses set `step`: the step in the plan; `PRIMARY_KEY_FIELDS`: the key of its table, without its date if you
+    like, because a processor works on one date; `version_field`: the column by which the newer of two records is found,
+    None: the last one given is stored.
     """
 
     step: ClassVar[str]
@@ -50,9 +50,10 @@ class AnalyticsProcessor(ABC):
         """Return the records of a date."""
 
     def run(self, game_date: str) -> bool:
-        """Lock, calculate, deduplicate, save, report and unlock; False while somebody else is at it.
+        """Lock, calculate, deduplicate, save, report and unlock.
 
-        An error is reported as a failed try, and raised; the lock is given back in any case.
+        Return False while another process holds the lock. An error is reported as a failed attempt, and raised; the
+        lock is released in any case.
         """
         if not self.acquire_processing_lock(game_date):
             return False
@@ -64,7 +65,10 @@ class AnalyticsProcessor(ABC):
         return True
 
     def acquire_processing_lock(self, game_date: str) -> bool:
-        """Take the lease on the date's partition; False while somebody else holds it. It renews itself."""
+        """Take the lease on the date's partition; it renews itself.
+
+        Return False while another process holds it.
+        """
         if self._run is not None:
             raise BadInput(f"{type(self).__name__}: holds a lock already; release_processing_lock() first")
         try:
@@ -74,18 +78,27 @@ class AnalyticsProcessor(ABC):
         return True
 
     def release_processing_lock(self) -> None:
-        """Give the lease back. Without a save before, the try is reported as failed; nothing is left waiting."""
+        """Release the lease.
+
+        Without a save before, the attempt is reported as failed, so nothing waits for it.
+        """
         self._forget()
         self._held.close()
 
     def deduplicate_before_write(self, records: Sequence[Record], key_fields: Sequence[str]) -> list[Record]:
-        """Return one record per key, the newest; raise BadInput for a key that is null or missing."""
+        """Return one record per key, the newest.
+
+        Raises BadInput for a key that is null or missing.
+        """
         done = deduplicate(records, key=list(key_fields), version=self.version_field)
         self.duplicates_removed = done.removed
         return done.records
 
     def save_analytics(self) -> Receipt:
-        """Write `records` in one fenced transaction and report its receipt. Raises BadInput without the lock."""
+        """Write `records` in one fenced transaction and report its receipt.
+
+        Raises BadInput without the lock.
+        """
         if self._run is None:
             raise BadInput(f"{type(self).__name__}: save_analytics() without the lock; acquire_processing_lock() first")
         rows = self.deduplicate_before_write(self.records, self.PRIMARY_KEY_FIELDS)

@@ -1,7 +1,7 @@
-"""The raw rows of `nba_raw.nbac_gamebook_player_stats`: their columns, and what must hold of them.
+"""The raw table `nba_raw.nbac_gamebook_player_stats`, and its rules.
 
-A row is one player's appearance in one finished game. A source of the regular season has no rows for players who
-did not play; a row with 0 minutes is an appearance of seconds. This module checks and refuses, it mends nothing.
+A row is one player's appearance in one finished game. A source of the regular season has no rows for players who did
+not play; a row with 0 minutes is an appearance of seconds. This module checks and refuses; it corrects nothing.
 """
 
 from __future__ import annotations
@@ -66,18 +66,18 @@ PYTHON_TYPES: Mapping[str, type] = MappingProxyType(
     }
 )
 """DuckDB type -> the type of a row's value, in every raw table."""
-_MEND = "correct the row at its source and load the batch again"
+_FIX = "correct the row at its source and load the batch again"
 
 
 def check_rows(rows: Sequence[RawRow], *, where: str) -> None:
-    """Accept a batch of whole games, or raise DataError naming the first row and column that cannot be true.
+    """Accept a batch of whole games, or refuse its first bad row.
 
-    Holds afterwards, per row: exactly the columns of COLUMNS, no nulls, the declared types, times with a zone;
-    points = 2 (FGM - 3PM) + 3 3PM + FTM; rebounds = offensive + defensive; makes <= attempts (of twos too); counts
-    not negative; minutes 0 to 70; the lookup is that of the name. Over the batch: each game has two teams that
-    name each other, one winner and it has more points; no team plays twice a date; no two players share a lookup
-    on a date. Repeated keys of one player are let through: the writer keeps the newest version.
-    `where` is how the message names the batch, usually a file.
+    Raises DataError naming the first row and column that cannot be true. Holds afterwards, per row: exactly the columns
+    of COLUMNS, no nulls, the declared types, times with a zone; points = 2 (FGM - 3PM) + 3 3PM + FTM; rebounds =
+    offensive + defensive; makes <= attempts (of twos too); counts not negative; minutes 0 to 70; the lookup is that of
+    the name. Over the batch: each game has two teams that name each other, one winner and it has more points; no team
+    plays twice a date; no two players share a lookup on a date. Repeated keys of one player are accepted: the writer
+    stores the newest version. `where` is how the message names the batch, usually a file.
     """
     check_games(rows, where=where)
     for refusal in shared_lookups(rows, where=where).values():
@@ -85,18 +85,22 @@ def check_rows(rows: Sequence[RawRow], *, where: str) -> None:
 
 
 def check_games(rows: Sequence[RawRow], *, where: str) -> None:
-    """Accept a batch as `check_rows` does, but for players who share a lookup: those spoil their own date only."""
+    """Accept a batch as `check_rows` does, shared lookups excepted.
+
+    Players who share a lookup make only their own date unusable.
+    """
     for number, row in enumerate(rows, start=1):
         for column, problem in _row_problems(row):
-            raise DataError(where, problem=f"{_place(row, number)}, column {column}: {problem}", mend=_MEND)
+            raise DataError(where, problem=f"{_place(row, number)}, column {column}: {problem}", fix=_FIX)
     for problem in _game_problems(rows):
-        raise DataError(where, problem=problem, mend="load whole games, corrected at their source")
+        raise DataError(where, problem=problem, fix="load whole games, corrected at their source")
 
 
 def shared_lookups(rows: Sequence[RawRow], *, where: str) -> dict[date, DataError]:
-    """Give, ascending, the dates on which players share a lookup, each with the error that refuses it.
+    """Return, ascending, the dates on which players share a lookup.
 
-    The key of the raw table and of those built from it holds the lookup: of two players one would be lost.
+    Each with the error that refuses it. The key of the raw table, and of those built from it, includes the lookup: of
+    two players one would be lost.
     """
     players: dict[date, set[tuple[int, str]]] = {}
     for row in rows:
@@ -108,7 +112,7 @@ def shared_lookups(rows: Sequence[RawRow], *, where: str) -> dict[date, DataErro
             where,
             problem="; ".join(f"players {', '.join(map(str, ids))} share the lookup {lookup!r} on {day}"
                               for lookup, ids in collisions.items()),
-            mend="tell the players apart by name at the source, then load again",
+            fix="tell the players apart by name at the source, then load again",
         )
         for day, collisions in found.items()
         if collisions
@@ -120,14 +124,17 @@ def _place(row: RawRow, number: int) -> str:
 
 
 def _row_problems(row: RawRow) -> Iterator[tuple[str, str]]:
-    """Yield (column, problem), shape first: the identities are reached only by rows of the right shape."""
+    """Yield (column, problem), shape first.
+
+    The identities are checked only for rows of the right shape.
+    """
     yield from _shape_problems(row)
-    count = cast("dict[str, int]", row)  # the shape is right here
+    count = cast("dict[str, int]", row)  # the shape was checked above
     for column, kind in COLUMNS.items():
         if kind == "INTEGER" and column != "plus_minus" and count[column] < 0:
             yield column, f"is {count[column]}, and a count is never negative"
     if count["minutes"] > MINUTES_MAX:
-        yield "minutes", f"is {count['minutes']}, and nobody plays more than {MINUTES_MAX} minutes"
+        yield "minutes", f"is {count['minutes']}, and no player plays more than {MINUTES_MAX} minutes"
     yield from _identity_problems(count)
     try:
         lookup = player_lookup(cast("str", row["player_name"]))
@@ -157,7 +164,10 @@ def _shape_problems(row: RawRow) -> Iterator[tuple[str, str]]:
 
 
 def _identity_problems(row: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """Yield what breaks the scoring rules (a field goal 2 or 3, a free throw 1) or the box score's own sums."""
+    """Yield violations of the scoring rules or of the box score's sums.
+
+    A field goal is 2 or 3 points, a free throw 1.
+    """
     threes, twos = row["three_pointers_made"], row["field_goals_made"] - row["three_pointers_made"]
     for shot in ("field_goals", "three_pointers", "free_throws"):
         made, tried = row[f"{shot}_made"], row[f"{shot}_attempted"]

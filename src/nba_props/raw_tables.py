@@ -1,7 +1,7 @@
-"""The raw tables beside the box scores: schedule, prop lines, shots, and the log of every fetch.
+"""The other raw tables: schedule, prop lines, shots, log of fetches.
 
-Each is one `RawTable`: columns, key, how it is written, which columns may be NULL. `check_table` refuses what does not
-fit; like `nba_props.raw`, it mends nothing.
+Each is one `RawTable`: columns, key, how it is written, which columns may be NULL. `check_table` refuses rows that do
+not fit; like `nba_props.raw`, it corrects nothing.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from nba_props.raw import PYTHON_TYPES, RawRow
 
 
 class RawTable(NamedTuple):
-    """A raw table: `columns` name -> DuckDB type, in order; `version` only where `write` is merge.
+    """A raw table, partitioned by game_date.
 
-    TIMESTAMP is UTC in the table; rows carry a datetime with its zone. Every table is partitioned by game_date.
+    `columns`: name -> DuckDB type, in order; `version` only where `write` is merge. TIMESTAMP is UTC in the table; rows
+    have a datetime with its zone.
     """
 
     name: str
@@ -121,16 +122,16 @@ SCRAPES = RawTable(
     nullable=frozenset({"error_type", "error_message"}),
     version="completed_at",
 )
-"""One row for each fetch, whatever came of it."""
+"""One row for each fetch, whatever its result."""
 
 TABLES = (SCHEDULE, PROPS, SHOTS, SCRAPES)
 
 
 def check_table(table: RawTable, rows: Sequence[RawRow], *, where: str) -> None:
-    """Accept rows of a table, or raise DataError naming the first row and column that do not fit.
+    """Accept rows of a table, or refuse the first that does not fit.
 
-    Holds afterwards: exactly the table's columns in each row, the declared types, NULL only where it is allowed, no
-    empty text, times with a zone, finite numbers, no key twice.
+    Raises DataError naming row and column. Holds afterwards: exactly the table's columns in each row, the declared
+    types, NULL only where it is allowed, no empty text, times with a zone, finite numbers, no key twice.
     """
     seen: set[tuple[object, ...]] = set()
     for number, row in enumerate(rows, start=1):
@@ -138,20 +139,23 @@ def check_table(table: RawTable, rows: Sequence[RawRow], *, where: str) -> None:
             raise DataError(
                 where,
                 problem=f"{table.name}, row {number}, column {column}: {problem}",
-                mend="correct the row at its source and load it again",
+                fix="correct the row at its source and load it again",
             )
         key = tuple(row[column] for column in table.key)
         if key in seen:
             raise DataError(
                 where,
-                problem=f"{table.name}, row {number}: the key {', '.join(map(str, key))} comes twice",
-                mend="keep one row for each key at the source",
+                problem=f"{table.name}, row {number}: the key {', '.join(map(str, key))} occurs twice",
+                fix="keep one row for each key at the source",
             )
         seen.add(key)
 
 
 def in_order(table: RawTable, rows: Sequence[RawRow]) -> list[RawRow]:
-    """Give the rows with their columns in the order of the table, sorted by key."""
+    """Return the rows sorted by key.
+
+    Their columns are in the order of the table.
+    """
     ordered = [{column: row[column] for column in table.columns} for row in rows]
     return sorted(ordered, key=lambda row: tuple(_sortable(row[column]) for column in table.key))
 

@@ -1,6 +1,6 @@
-"""The league's thirty team codes, and what every source calls them.
+"""The league's thirty team codes, and their codes in every source.
 
-Codes are those of stats.nba.com. A code or id that is not known here is refused: guessing would move a game to
+Codes are those of stats.nba.com. A code or id that is not listed here is refused: guessing would move a game to
 another team.
 """
 
@@ -29,11 +29,11 @@ TEAMS = tuple(sorted(TEAM_IDS.values()))
 _ESPN: Mapping[str, str] = MappingProxyType(
     {"GS": "GSW", "NO": "NOP", "NY": "NYK", "SA": "SAS", "UTAH": "UTA", "WSH": "WAS"}
 )
-_MEND = "correct it at its source, or add the team to nba_props.teams"
+_FIX = "correct it at its source, or add the team to nba_props.teams"
 
 
 def team_of_code(code: object, *, where: str) -> str:
-    """Give the league's code for a code of either source (stats.nba.com or ESPN).
+    """Return the league's code for a code of stats.nba.com or ESPN.
 
     Raises DataError for any other; `where` is how the message names the place.
 
@@ -42,17 +42,19 @@ def team_of_code(code: object, *, where: str) -> str:
     """
     known = _ESPN.get(str(code), str(code))
     if known not in TEAMS:
-        raise DataError(where, problem=f"{code!r} is the code of no NBA team", mend=_MEND)
+        raise DataError(where, problem=f"{code!r} is the code of no NBA team", fix=_FIX)
     return known
 
 
 def team_of_id(number: object, *, where: str) -> str:
-    """Give the league's code for a team id; DataError for any other.
+    """Return the league's code for a team id.
+
+    Raises DataError for any other.
 
     >>> team_of_id(1610612744, where="shots")
     'GSW'
     """
     known = TEAM_IDS.get(number) if isinstance(number, int) else None
     if known is None:
-        raise DataError(where, problem=f"{number!r} is the id of no NBA team", mend=_MEND)
+        raise DataError(where, problem=f"{number!r} is the id of no NBA team", fix=_FIX)
     return known

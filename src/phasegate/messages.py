@@ -1,7 +1,7 @@
-"""What the messages on the bus say, and how a bad one is refused. Pure.
+"""The messages on the bus: their fields, and the refusal of bad ones.
 
-Three kinds: ``trigger`` (a phase fired), ``request`` (build this step of these inputs), ``completion`` (somebody
-outside finished a step). Unknown fields are allowed; a missing or wrong one is named.
+Pure. There are three kinds: ``trigger`` (a phase fired), ``request`` (build this step from these inputs),
+``completion`` (an external step was finished). Unknown fields are allowed; a missing or wrong field is refused by name.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,10 @@ CLOCK_SKEW_MAX_S = 300.0
 
 
 class TriggerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trigger"):
-    """A phase fired generation ``generation``; ``receiver`` is asked to begin with these stamps of its members."""
+    """A trigger: a phase fired, and ``receiver`` is to begin.
+
+    ``stamps``: those of the phase's members.
+    """
 
     id: str
     pipeline: str
@@ -36,7 +39,7 @@ class TriggerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
 
 
 class RequestMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="request"):
-    """A phase asks for a step to be built of exactly these inputs."""
+    """A request of a phase: build a step from exactly these inputs."""
 
     id: str
     pipeline: str
@@ -48,12 +51,11 @@ class RequestMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
 
 
 class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="completion"):
-    """Somebody outside finished, or failed to finish, an external step.
+    """A completion: an external step was finished, or failed.
 
-    ``sequence`` (declared) or else ``completed_at`` says which of two completions is newer.
-    ``execution_id`` stands for the content where there is no table to read. ``trigger_id`` echoes the trigger
-    that the work was begun by, and acknowledges it; without ``step`` it does only that. ``run`` or ``date``
-    (with ``mode``) names the run.
+    ``sequence``, or else ``completed_at``, decides which of two completions is newer. ``execution_id`` stands for the
+    content if there is no table to read. ``trigger_id`` echoes the trigger that started the work, and acknowledges it;
+    without ``step`` it does only that. ``run``, or ``date`` with ``mode``, names the run.
     """
 
     step: str = ""
@@ -73,7 +75,10 @@ AnyMessage = TriggerMessage | RequestMessage | CompletionMessage
 
 
 def parse(body: Mapping[str, object], *, where: str) -> AnyMessage:
-    """Read a message's body. Raises BadInput: one line that names the message, the field and what it should be."""
+    """Parse a message's body.
+
+    Raises BadInput. The error is one line that names the message, the field and what it should be.
+    """
     kind = body.get("kind")
     kinds = {"trigger": TriggerMessage, "request": RequestMessage, "completion": CompletionMessage}
     if not isinstance(kind, str) or kind not in kinds:
@@ -84,16 +89,17 @@ def parse(body: Mapping[str, object], *, where: str) -> AnyMessage:
         raise BadInput(f"{where}: {kind} message: {e}") from None
 
 
-def completion_order(said: CompletionMessage, *, where: str, now: float) -> float:
-    """Return what orders two completions of one step: a sequence as it is, a time no later than now + 5 min.
+def completion_order(message: CompletionMessage, *, where: str, now: float) -> float:
+    """Return the order of a completion among those of its step.
 
-    Raises BadInput for a time without a zone, or nonsense.
+    It is the sequence, else the time, at most five minutes after now. Raises BadInput for a sequence out of bounds, for
+    a time without a zone, and for one that cannot be parsed.
     """
-    if said.sequence is not None:
-        if not 0 <= said.sequence <= ORDER_MAX:
-            raise BadInput(f"{where}: sequence {said.sequence} is out of bounds; use 0 to 2^53")
-        return float(said.sequence)
-    at = said.completed_at
+    if message.sequence is not None:
+        if not 0 <= message.sequence <= ORDER_MAX:
+            raise BadInput(f"{where}: sequence {message.sequence} is out of bounds; use 0 to 2^53")
+        return float(message.sequence)
+    at = message.completed_at
     if at is None:
         return now
     if isinstance(at, str):
@@ -110,30 +116,31 @@ def completion_order(said: CompletionMessage, *, where: str, now: float) -> floa
 
 
 def completion_run(
-    said: CompletionMessage,
+    message: CompletionMessage,
     *,
     modes: tuple[str, ...],
     where: str,
     mode_at: Callable[[str, float], str | None] | None = None,
 ) -> keys.Run:
-    """Return the run a completion speaks of.
+    """Return the run that a completion belongs to.
 
-    As it says; else that of the trigger that it echoes; else by ``mode_at``, the plan's rule on the message's own
-    time. Never guessed from the clock at arrival. Raises BadInput.
+    It is the ``run`` of the message, else the run of the echoed trigger, else its ``date`` in its ``mode``. Without a
+    mode: the only one, else that of ``mode_at``, the plan's rule on the time in the message. It is never guessed from
+    the time of arrival. Raises BadInput.
     """
-    if said.run:
-        run = keys.parse_run(said.run)
-    elif said.trigger_id:
-        run = keys.parse_trigger(said.trigger_id)[2]
-    elif said.date:
-        day = keys.parse_date(said.date)
-        mode = said.mode or (modes[0] if len(modes) == 1 else None)
-        if mode is None and mode_at is not None and said.completed_at is not None:
-            mode = mode_at(day, completion_order(replace(said, sequence=None), where=where, now=TIME_MAX))
+    if message.run:
+        run = keys.parse_run(message.run)
+    elif message.trigger_id:
+        run = keys.parse_trigger(message.trigger_id)[2]
+    elif message.date:
+        date = keys.parse_date(message.date)
+        mode = message.mode or (modes[0] if len(modes) == 1 else None)
+        if mode is None and mode_at is not None and message.completed_at is not None:
+            mode = mode_at(date, completion_order(replace(message, sequence=None), where=where, now=TIME_MAX))
         if mode is None:
-            mend = "add one, or completed_at where the plan gives the modes hours (reports)"
-            raise BadInput(f"{where}: names no mode and the plan has {len(modes)}: {', '.join(modes)}; {mend}")
-        run = keys.Run(day, mode)
+            fix = "add one, or completed_at where the plan gives the modes hours (reports)"
+            raise BadInput(f"{where}: names no mode and the plan has {len(modes)}: {', '.join(modes)}; {fix}")
+        run = keys.Run(date, mode)
     else:
         raise BadInput(f"{where}: names no run; add run = DATE.MODE, or date")
     if run.mode not in modes:

@@ -1,4 +1,7 @@
-"""One plan on one set of ports: the object that the command line, a web service or your own code holds."""
+"""The pipeline: one plan on one set of ports.
+
+The command line, a web service or your own code holds one.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -43,17 +46,18 @@ WAIT_MAX_S = 1.0
 
 
 class TableDigest(NamedTuple):
-    """What a whole table holds: equal digests, equal contents."""
+    """The rows and the digest of a table: equal digests, equal contents."""
 
     rows: int
     digest: str
 
 
 class Pipeline:
-    """Begin, complete, work and sweep. Safe to use from many threads; each process makes its own.
+    """One plan on one set of ports: begin, complete, work and sweep.
 
-    ``runs``: opens, voids, pauses, replans, redrives the phases of runs. ``views``: where they stand.
-    ``checks``: inspector, health, reconciler. ``alerts``: incidents. ``calendar``: which dates have work.
+    Safe to use from many threads; each process makes its own. ``runs``: opens, voids, pauses, replans and redrives the
+    phases of runs. ``views``: their state, explained. ``checks``: inspector, health, reconciler. ``alerts``: incidents.
+    ``calendar``: which dates have work.
     """
 
     def __init__(  # noqa: PLR0913  one for each setting
@@ -110,22 +114,31 @@ class Pipeline:
         )
 
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:
-        """Hold an external step of a run during the block; see ``ExternalSteps.begin``."""
+        """Hold an external step during the block; see ``ExternalSteps.begin``."""
         return self._external_steps.begin(trigger, step=step)
 
     def complete(self, body: Mapping[str, object], *, where: str = "complete") -> Answer:
-        """Take in a completion message as somebody outside spells it. Raises BadInput, NotFound."""
-        said = messages.parse({"kind": "completion", **body}, where=where)
-        if not isinstance(said, messages.CompletionMessage):
+        """Report the body of a completion message.
+
+        Raises BadInput, NotFound.
+        """
+        message = messages.parse({"kind": "completion", **body}, where=where)
+        if not isinstance(message, messages.CompletionMessage):
             raise BadInput(f"{where}: is a {body['kind']} message; only completions can be reported")
-        return self._worker.complete(said, where=where)
+        return self._worker.complete(message, where=where)
 
     def work_until_idle(self, *, units_max: int = 1_000_000) -> int:
-        """Work and sweep until nothing can be done now; return how many units were done. See ``WorkerPool``."""
+        """Work and sweep until nothing can be done now; return the units done.
+
+        See ``WorkerPool.until_idle``.
+        """
         return self._pool.until_idle(units_max=units_max)
 
     def run_workers(self, *, threads: int = 1, until_idle: bool = False, stop: Stop = never) -> tuple[str, ...]:
-        """Work in ``threads`` threads until ``stop`` answers True; return their errors. See ``WorkerPool.run``."""
+        """Work in threads until ``stop`` returns True; return their errors.
+
+        See ``WorkerPool.run``.
+        """
         return self._pool.run(threads=threads, until_idle=until_idle, stop=stop)
 
     def backfill(self, job: BackfillJob) -> Backfill:
@@ -135,23 +148,29 @@ class Pipeline:
         )
 
     def put_dates(self, days: Iterable[Day]) -> None:
-        """Take over what the caller knows of dates, with what follows for open runs."""
+        """Store days in the calendar, and apply changes to open runs."""
         self._scheduler.put(days)
 
     def ask_calendar(self, month: str) -> None:
-        """Ask the calendar's source about a month (``YYYY-MM``) now, with what follows for open runs."""
+        """Ask the calendar's source about a month (``YYYY-MM``) now.
+
+        Changes are applied to open runs.
+        """
         self._scheduler.ask(month)
 
     def work_one(self) -> bool:
-        """Handle one message, or look at what is due; return whether there was anything."""
+        """Handle a message, or else all due documents; return whether any was."""
         return self.serve_one() or self._sweeper.sweep() > 0
 
     def serve_one(self) -> bool:
-        """Handle one message, if one is there; return whether one was."""
+        """Handle one message, if there is one; return whether there was."""
         return self._worker.work()
 
     def work(self, stop: Callable[[], bool]) -> None:
-        """Work, sweep and wait until ``stop`` answers True; the unit in hand is finished first."""
+        """Work, sweep and wait until ``stop`` returns True.
+
+        The unit in progress is finished first.
+        """
         swept, failures = 0.0, 0
         while not stop():
             try:
@@ -163,11 +182,11 @@ class Pipeline:
                 failures = 0
             except PhasegateError as e:
                 failures += 1
-                self.ports.observer.event("worker held up", error=str(e), failures=failures)
+                self.ports.observer.event("worker blocked", error=str(e), failures=failures)
                 self.ports.clock.sleep(held_up_s("worker", failures))
 
     def _spans(self, inspector: Inspector) -> list[tuple[str, Spans]]:
-        """Return the checks that health leaves to other parts."""
+        """Return the checks over a span of dates that health runs besides its own."""
         spans: list[tuple[str, Spans]] = [("reconcile", inspector.inspect)]
         lateness = self.views.lateness
         if lateness.expects:
@@ -175,31 +194,35 @@ class Pipeline:
         return spans
 
     def sweep(self) -> int:
-        """Keep up with the calendar, and look at all that is due; return how many documents were looked at.
+        """Refresh the calendar and handle all due documents; return how many.
 
-        A replay of other dates, or a backfill, uses the sweeper alone: it opens no run of today.
+        A replay of other dates, or a backfill, uses the sweeper alone, which opens no run of today.
         """
         self._scheduler.keep_up()
         return self._sweeper.sweep()
 
     def _wait(self) -> None:
-        """Wait for a message, or for the next document that is due."""
+        """Wait for a message or the next due document, for WAIT_MAX_S at most."""
         due = self.next_due()
         pause = WAIT_MAX_S if due is None else min(WAIT_MAX_S, max(0.0, due - self.ports.clock.now()))
         self.ports.bus.wait(pause)
 
-    def next_due(self, *, apart_from: str = "") -> float | None:
-        """Return when the next document or message is due (epoch seconds), or None when everything is settled.
+    def next_due(self, *, ignoring: str = "") -> float | None:
+        """Return when the next document or message is due, None if never.
 
-        ``apart_from``: a kind of document that does not count: ``message``, or ``calendar``, which is due for ever.
+        In epoch seconds. ``ignoring``: a kind to leave out: ``message``, or ``calendar``, which is always due at some
+        time.
         """
-        times = [self._sweeper.next_due(apart_from=apart_from)]
-        if apart_from != "message":
+        times = [self._sweeper.next_due(ignoring=ignoring)]
+        if ignoring != "message":
             times.append(self.ports.bus.next_due(topics=self.plan.topics()))
         return min((at for at in times if at is not None), default=None)
 
     def tables(self) -> dict[str, TableDigest]:
-        """Return rows and digest (the fingerprint of the whole table: content only, no times) of every table."""
+        """Return the rows and the digest of every table.
+
+        A digest is the fingerprint of the whole table: of its content only, without times.
+        """
         with self.ports.warehouse.snapshot() as reader:
             return {
                 step.table.name: TableDigest(
@@ -215,14 +238,15 @@ class Pipeline:
             return reader.query(sql, params or {})
 
     def adopt(self) -> dict[Part, int]:
-        """Make this store the one that the warehouse is fenced by, and lift every lease above its fence.
+        """Fence the warehouse with this store's id, and raise leases to fences.
 
-        For a lost or restored store only: whoever works on the other store is refused from then on.
+        For a lost or restored store only: writes by workers of the other store are refused from then on. Returns the
+        token of each partition's lease.
         """
         fences = self.ports.warehouse.adopt(None, store_id=self.store_id)
         return {part: self._leases.raise_to(part, token=token) for part, token in fences.items()}
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close the files and connections of all ports."""
         for port in (self.ports.warehouse, self.ports.bus, self.ports.store):
             port.close()

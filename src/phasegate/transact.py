@@ -1,4 +1,4 @@
-"""The only retry loop over a store in this package."""
+"""The compare-and-set loop: the only retry loop over a store."""
 
 from typing import Protocol, TypeVar
 
@@ -15,7 +15,7 @@ A = TypeVar("A")
 
 
 class Documented(Protocol):
-    """The two ports that a decision needs: where documents are, and the clock that waits between tries."""
+    """The two ports that ``transact`` needs: store and clock."""
 
     @property
     def store(self) -> Store:  # noqa: D102
@@ -27,11 +27,11 @@ class Documented(Protocol):
 
 
 def transact(ports: Documented, key: str, *, kind: type[S], decide: Decision[S, A]) -> A:
-    """Apply a pure decision to one document, exactly once in effect; return its answer.
+    """Apply a pure decision to one document; return its answer.
 
-    ``decide`` may run several times, so it must be pure, and deciding again on its own result must change
-    nothing and answer the same: that makes an unanswered write harmless. A decision that returns None for a
-    missing document leaves it missing.
+    The effect is exactly once. ``decide`` may run several times, so it must be pure, and deciding again on its own
+    result must change nothing and answer the same: a write whose outcome is unknown is then simply decided again. A
+    decision that returns None for a missing document leaves it missing.
 
     Raises Contended after TRIES_MAX tries, BadDocument when the stored body cannot be understood (it is not
     overwritten), and whatever the decision raises.

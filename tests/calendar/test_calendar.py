@@ -376,7 +376,7 @@ def test_a_backfill_that_is_carried_out_keeps_what_the_calendar_answers_for_the_
     asked = source.asked
     order = BackfillJob(first=DAY, last=DAY, modes=("daily",), steps=("totals",))
     items, now = made.pipeline.backfill(order).items(), made.clock.at
-    made.pipeline.backfill(order).carry_out(items, work=lambda: False, told=lambda *_: None)
+    made.pipeline.backfill(order).carry_out(items, work=lambda: False, progress=lambda *_: None)
     month = made.pipeline.calendar.read(DAY[:7])
     assert month is not None
     assert month.days[DAY].at == now

@@ -143,7 +143,7 @@ def drifted(state: State) -> None:
 
 def replanned(state: State) -> None:
     with state.pipeline() as pipeline:
-        pipeline.runs.doubt("analytics", parse_run(RUN), step=SUMMARY)
+        pipeline.runs.mark_stale("analytics", parse_run(RUN), step=SUMMARY)
     state.rewrite(ANALYTICS, lambda body: body["gate"].update(hash="older"), due=state.clock.at)
 
 

@@ -92,7 +92,7 @@ def test_a_dry_run_changes_not_a_byte(drifted: Days) -> None:
     before = digest(drifted), drifted.night.documents()
     done = fill(drifted, 1, 6, "--cascade", "--steps", "points", "--dry-run")
     assert "window changed on 1 date" in done.out
-    assert f"{day(2)}.overnight  analytics  built anew: points" in done.out
+    assert f"{day(2)}.overnight  analytics  rebuilt: points" in done.out
     assert f"{day(6)}.overnight  raw        -" in done.out
     assert "6 runs to be brought up to date.\n" in done.out
     assert done.code == 1, "dates 5 and 6 have no data"
@@ -131,7 +131,7 @@ def test_steps_are_built_anew_whatever_they_hold(days: Days) -> None:
     days.play(1, 2)
     document = fill(days, 2, 2, "--steps", "points,form", "--json").json
     assert [(item["run"], item["reasons"]) for item in document["runs"]] == [
-        (f"{day(2)}.overnight", ["built anew: points, form"]),
+        (f"{day(2)}.overnight", ["rebuilt: points, form"]),
     ]
     (phase,) = days("why", f"{day(2)}.overnight", "--phase", "analytics", "--json").json["phases"]
     assert {member["name"]: member["token"] for member in phase["members"]}["points"] == 2
@@ -143,7 +143,7 @@ def test_code_that_has_changed_is_built_on_every_date_of_the_span(days: Days) ->
     days.file("form.sql").write_text(FORM.replace("AS points\n", "+ 1000 AS points\n"))
     assert fill(days, 1, 2).code == 0
     assert days.form() == {day(1): None, day(2): 1001, day(3): 3}
-    assert "the plan has changed" in fill(days, 1, 3, "--dry-run").out
+    assert "plan changed" in fill(days, 1, 3, "--dry-run").out
     assert fill(days, 1, 3).code == 0
     assert days.form()[day(3)] == 1003
 
@@ -257,8 +257,8 @@ def test_a_worker_that_dies_ends_the_backfill_and_is_told(days: Days, monkeypatc
     monkeypatch.setattr("phasegate.work.worker.Worker.work", die)
     done = fill(days, 1, 1, "--steps", "form", "--json")
     assert done.code == 2
-    assert "phasegate: worker 1 died: LookupError: a fault\n" in done.err
-    assert done.json["errors"] == ["worker 1 died: LookupError: a fault"]
+    assert "phasegate: worker 1 failed: LookupError: a fault\n" in done.err
+    assert done.json["errors"] == ["worker 1 failed: LookupError: a fault"]
 
 
 def test_several_workers_reach_the_same_end(drifted: Days) -> None:
@@ -270,9 +270,9 @@ def test_several_workers_reach_the_same_end(drifted: Days) -> None:
     ("arguments", "error"),
     [
         (("--steps", "pionts"), "backfill: unknown step 'pionts'; the plan has gamebook, odds, points, form"),
-        (("--steps", "gamebook"), "backfill: step gamebook is external; whoever builds it must report it again"),
+        (("--steps", "gamebook"), "backfill: step gamebook is external; its owner must report it again"),
         (("--mode", "night"), "backfill: unknown mode 'night'; the plan has same_day, overnight"),
-        (("--to", "2026-01-01"), "backfill: --from 2026-02-01 lies after --to 2026-01-01; swap them"),
+        (("--to", "2026-01-01"), "backfill: --from 2026-02-01 is after --to 2026-01-01; swap them"),
         (("--to", "2040-01-01"), "backfill: 2026-02-01 to 2040-01-01 is more than 4000 days; do it in parts"),
         (("--to", "tomorrow"), "date 'tomorrow': write YYYY-MM-DD, for example 2026-02-03"),
     ],
@@ -297,6 +297,6 @@ def test_a_calendar_says_which_dates_are_filled_and_an_unknown_one_is_refused(da
     done = fill(days, 1, 6)
     assert (done.code, done.out) == (2, "")
     assert done.err == ("phasegate: backfill: the calendar knows nothing of 2026-02-05, 2026-02-06; "
-                        "mend its source, or choose other dates\n")  # fmt: skip
+                        "fix its source, or choose other dates\n")  # fmt: skip
     runs = fill(days, 1, 4, "--dry-run", "--json").json["runs"]
     assert [item["run"] for item in runs] == [f"{day(n)}.overnight" for n in (1, 3, 4)]

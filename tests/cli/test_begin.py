@@ -85,7 +85,7 @@ def test_a_step_that_somebody_else_holds_is_refused_and_its_command_does_not_run
         done = night("begin", RUN, "--step", "gamebook", "--", "touch", "ran")
         assert done.code == 2
         assert done.err == (
-            "phasegate: gamebook of 2026-02-03.overnight is being written by somebody else; let it be delivered again\n"
+            "phasegate: gamebook of 2026-02-03.overnight is being written by another process; deliver it again later\n"
         )
         step.complete()
     assert not (night.folder / "ran").exists()

@@ -40,10 +40,10 @@ def test_a_thread_that_dies_ends_the_command_and_is_told(night: Night, monkeypat
     for arguments in (["worker", "--threads", "2"], ["worker", "--until-idle", "--json"]):
         done = night(*arguments)
         assert done.code == 2
-        assert "phasegate: worker 1 died: LookupError: a fault\n" in done.err
+        assert "phasegate: worker 1 failed: LookupError: a fault\n" in done.err
         assert "Traceback" not in done.err
         if "--json" in arguments:
-            assert done.json["errors"] == ["worker 1 died: LookupError: a fault"]
+            assert done.json["errors"] == ["worker 1 failed: LookupError: a fault"]
 
 
 def test_a_pool_that_is_stopped_ends_all_its_threads(night: Night) -> None:

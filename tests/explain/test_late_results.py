@@ -39,7 +39,7 @@ def made(plan: str = TIMED, *, source: Source | None = None) -> tuple[Shop, Coun
     store = Counting()
     opened = shop(plan=plan, store=store, dates=source or Source() if "calendar" in plan else None)
     opened.clock.at = NOON
-    if opened.pipeline.calendar.is_kept:
+    if opened.pipeline.calendar.exists:
         opened.pipeline.calendar.refresh(DAY[:7])
     return opened, store
 

@@ -431,7 +431,7 @@ def test_a_retried_command_answers_the_generation_that_it_answered_first() -> No
 
 def test_a_result_that_is_doubted_is_asked_for_again() -> None:
     story = fired()
-    story.do(lambda a: operator.doubt("team", key=KEY, now=story.now, attempt=a))
+    story.do(lambda a: operator.mark_stale("team", key=KEY, now=story.now, attempt=a))
     assert set(story.phase.requests) == {"team"}
 
 

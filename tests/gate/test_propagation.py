@@ -42,7 +42,7 @@ def told_states(draw: st.DrawFn) -> Phase:
     reading = draw(readings)
     told, _ = propagation.windowed({NAME: reading}, origin=None, key=KEY, now=3_000.0, attempt="read")(told)
     for day, seen in draw(st.lists(st.tuples(days, readings), max_size=2)):
-        told, _ = propagation.drifted(NAME, days=[day], seen=seen)(told)
+        told, _ = propagation.drifted(NAME, dates=[day], seen=seen)(told)
     assert told is not None
     return told
 
@@ -85,7 +85,7 @@ def test_drift_is_forgotten_only_by_a_reading_that_shows_it(state: Phase, comman
 def test_a_run_has_drifted_or_holds_what_it_is_told(state: Phase, seen: Window, day: str) -> None:
     before = reading_of(state)
     assert before is not None
-    after = reading_of(propagation.drifted(NAME, days=[day], seen=seen)(state)[0])
+    after = reading_of(propagation.drifted(NAME, dates=[day], seen=seen)(state)[0])
     assert after is not None
     assert day in after.drifted or after.order >= seen.order
     assert not after.drifted or after.drift_order > after.order
@@ -116,10 +116,10 @@ def test_only_a_notice_that_was_heard_is_forgotten_and_a_newer_one_stays(state: 
     after, _ = propagation.delivered(told, until=5_000.0)(state)
     assert after is not None
     for name, notice in state.notices.items():
-        assert (name in after.notices) == (told.heard.get(name) != notice)
+        assert (name in after.notices) == (told.done.get(name) != notice)
         left = after.notices.get(name, notice)
         assert (left.order, left.origin) == (notice.order, notice.origin)
-        assert left.at == (5_000.0 if told.left.get(name) == notice else notice.at)
+        assert left.at == (5_000.0 if told.pending.get(name) == notice else notice.at)
 
 
 @given(writes, days, st.one_of(stamps, reads))
@@ -182,7 +182,7 @@ def test_only_what_looks_back_passes_on_where_an_earlier_change_began() -> None:
 
 
 def test_a_reading_from_before_a_change_does_not_end_the_drift() -> None:
-    told, is_news = propagation.drifted(NAME, days=["2026-02-01"], seen=window(Stamp("f3", 3), 3))(opened())
+    told, is_news = propagation.drifted(NAME, dates=["2026-02-01"], seen=window(Stamp("f3", 3), 3))(opened())
     assert is_news
     for order, drifted in ((2, ("2026-02-01",)), (3, ())):
         reading = window(Stamp(f"f{order}", order), order)
@@ -192,8 +192,8 @@ def test_a_reading_from_before_a_change_does_not_end_the_drift() -> None:
 
 
 def test_the_same_content_written_again_is_no_drift_and_ends_one() -> None:
-    told, _ = propagation.drifted(NAME, days=["2026-02-01"], seen=window(Stamp("f3", 3), 3))(opened())
-    told, is_news = propagation.drifted(NAME, days=["2026-02-01"], seen=window(Stamp("f1", 4), 4))(told)
+    told, _ = propagation.drifted(NAME, dates=["2026-02-01"], seen=window(Stamp("f3", 3), 3))(opened())
+    told, is_news = propagation.drifted(NAME, dates=["2026-02-01"], seen=window(Stamp("f1", 4), 4))(told)
     assert told is not None
     assert not is_news
     assert told.windows[NAME].drifted == ()

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from phasegate.base.codec import decode, encode
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.phase import LOOK_BY_S, Phase, carried, missing, same, settled, survey
+from phasegate.gate.phase import LOOK_BY_S, Phase, carried, fresh_members, missing, same, settled
 from tests.support.phase_commands import KEY, Command, commands, states
 
 
@@ -77,7 +77,7 @@ def test_a_firing_carries_only_what_is_fresh_or_names_what_is_missing(state: Pha
     if fired.generation > state.generation:
         firing = fired.firings[-1]
         assert firing.missing == missing(fired)
-        fresh = survey(fired)
+        fresh = fresh_members(fired)
         for name, stamp in firing.stamps.items():
             assert name in firing.missing or fresh[name] == stamp
 
@@ -109,7 +109,7 @@ def test_a_document_round_trips_and_keeps_what_it_does_not_know(state: Phase | N
 @given(states())
 def test_every_request_is_of_the_present_inputs_of_a_step_that_is_not_fresh(state: Phase | None) -> None:
     assert state is not None
-    fresh = survey(state)
+    fresh = fresh_members(state)
     assert not set(state.requests) & set(fresh)
     assert set(carried(state)) == set(state.gate.expect)
     for name in state.requests:

@@ -225,7 +225,7 @@ def test_a_run_that_became_void_in_a_quiet_backfill_is_loud_when_it_takes_place(
     made, source = loaded()
     made.pipeline.runs.rebuild("load", Run(DAY, "daily"), steps=(), quiet=True)
     told(made, source, "snow storm")
-    made.pipeline.runs.loud("load", Run(DAY, "daily"))
+    made.pipeline.runs.end_quiet("load", Run(DAY, "daily"))
     told(made, source, None)
     assert not sister(made, "daily").quiet
 

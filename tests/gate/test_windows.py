@@ -162,7 +162,7 @@ def test_old_news_that_are_told_late_change_nothing_for_a_run_that_holds_them() 
     # somebody has noted a newer write, and is still to tell of it
     newer = propagator.record("sum", "2026-02-02", stamp=Stamp("1-9", 99))
     before = phase(made, 3)
-    assert propagator.tell_later("sum", DateChange("2026-02-02", int(str(number)), origin="2026-02-02")) == []
+    assert propagator.propagate_later("sum", DateChange("2026-02-02", int(str(number)), origin="2026-02-02")) == []
     assert phase(made, 3) == before
-    assert propagator.tell_later("sum", DateChange("2026-02-02", newer, origin="2026-02-02"))
+    assert propagator.propagate_later("sum", DateChange("2026-02-02", newer, origin="2026-02-02"))
     assert set(phase(made, 3).requests) == {"trend"}

@@ -99,13 +99,13 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
         title="Any process can release a lease.",
         patch=gates.releases_for_anyone,
         faults=BUSY,
-        says="given back or taken by another",
+        says="released or acquired by another",
     ),
     Mutant(
         number=27,
         title="A step starts before the tables that it needs within its phase are fresh.",
         patch=gates.starts_before_its_needs,
-        says="mixture|says it was built from|not what was written|ends as|fired",
+        says="mixture|records .*as input|not what was written|ends as|fired",
     ),
     Mutant(
         number=35,
@@ -187,7 +187,7 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
         number=49,
         title="The inputs' receipts are compared in another snapshot than the data is read in.",
         patch=services.compares_in_another_snapshot,
-        says="says it was built from|mixture",
+        says="records .*as input|mixture",
         seeds_max=200,
         faults=BUSY,
     ),
@@ -201,7 +201,7 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
         number=52,
         title="A write does not compare its inputs with those asked for.",
         patch=services.compares_no_inputs,
-        says="mixture|says it was built from",
+        says="mixture|records .*as input",
     ),
     Mutant(
         number=52,

@@ -98,7 +98,7 @@ def leases_repeat_their_answer() -> None:
 def reports_repeat_their_receipt() -> None:
     """A step is overtaken between its commit and its report; what it reports is still what it wrote."""
     world = World(0, faults=QUIET)
-    committed = world.witness.committed
+    committed = world.checker.committed
 
     def overtaken(receipt: Receipt, rows: Sequence[Row]) -> None:
         committed(receipt, rows)
@@ -109,10 +109,10 @@ def reports_repeat_their_receipt() -> None:
                 tx.stage_rows(table("team"), later)
                 tx.replace(table("team"), partition=receipt.partition, token=2)
 
-    world.witness.committed = overtaken  # type: ignore[method-assign]
+    world.checker.committed = overtaken  # type: ignore[method-assign]
     world.run()
-    assert world.witness.commits[Part("sim.team", world.days[0])], "the scene never came to the step"
-    assert [why for why in world.witness.objections if "is not what was written" in why] == []
+    assert world.checker.commits[Part("sim.team", world.days[0])], "the scene never came to the step"
+    assert [why for why in world.checker.objections if "is not what was written" in why] == []
 
 
 def stores_compare_versions() -> None:

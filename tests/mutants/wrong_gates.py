@@ -28,16 +28,16 @@ from tests.mutants.swap import swapped
 Patch = AbstractContextManager[object]
 A = TypeVar("A")
 YEARS_S = 10 * 365 * 86_400.0
-HEARD = ("accepted", "confirmed", "duplicate", "older")
+TAKEN = ("accepted", "confirmed", "duplicate", "older")
 
 
 def counts_reports() -> Patch:
-    def may_fire(phase: Phase, *, there: Collection[str], now: float) -> bool:
+    def may_fire(phase: Phase, *, present: Collection[str], now: float) -> bool:
         attempts = [line.attempt for line in phase.seen]
         last = phase.firings[-1].by if phase.firings else ""
         since = phase.seen[attempts.index(last) + 1 :] if last in attempts else phase.seen
-        heard = 1 + sum(line.what == "report" and line.outcome in HEARD for line in since)
-        return right(phase, there=there, now=now) and heard == len(phase.gate.expect)
+        reports = 1 + sum(line.what == "report" and line.outcome in TAKEN for line in since)
+        return right(phase, present=present, now=now) and reports == len(phase.gate.expect)
 
     right = evaluate._may_fire
     return swapped(evaluate, "_may_fire", may_fire)
@@ -124,7 +124,7 @@ def redrives_by_flag_only() -> Patch:
 
 def starts_before_its_needs() -> Patch:
     def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
-        fresh = phases.survey(phase)
+        fresh = phases.fresh_members(phase)
         known = {name: m.result.stamp for name, m in phase.members.items() if m.result is not None}
         there = {**dict.fromkeys(phase.gate.members, ABSENT), **known, **fresh}
         found = {}

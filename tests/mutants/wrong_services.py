@@ -255,7 +255,7 @@ def compares_in_another_snapshot() -> Patch:
 def compares_no_inputs() -> Patch:
     stack = ExitStack()
     stack.enter_context(swapped(preconditions, "changed_inputs", lambda *_: ()))
-    stack.enter_context(swapped(preconditions, "reread", lambda *_: ()))
+    stack.enter_context(swapped(preconditions, "written_since", lambda *_: ()))
     return stack
 
 
@@ -265,6 +265,6 @@ def stamps_by_execution() -> Patch:
         run = messages.completion_run(said, modes=self._plan.modes, where=where)
         order = messages.completion_order(said, where=where, now=self._ports.clock.now())
         stamp = Stamp(said.execution_id)
-        return self.tell(step, run, Report(member=step.name, status=said.status, order=order, stamp=stamp))
+        return self.report(step, run, Report(member=step.name, status=said.status, order=order, stamp=stamp))
 
     return swapped(Worker, "complete", complete)

@@ -26,12 +26,12 @@ Recorded = Callable[[Ledger | None], tuple[Ledger, int]]
 
 
 def tells_no_later_run() -> Patch:
-    return swapped(Propagator, "tell_later", lambda *_, **__: [])
+    return swapped(Propagator, "propagate_later", lambda *_, **__: [])
 
 
 def remembers_no_drift() -> Patch:
-    def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[Phase, bool]:
-        del need, days, seen
+    def drifted(need: str, *, dates: Iterable[str], seen: Window) -> Decision[Phase, bool]:
+        del need, dates, seen
         return lambda phase: (phase, False)
 
     return swapped(propagation, "drifted", drifted)
@@ -67,25 +67,25 @@ def takes_every_change_for_an_old_one() -> Patch:
 def leaves_drift_behind() -> Patch:
     """Who finds the window of its request changed tells nobody, so the request never names another."""
 
-    def tell_owners(self: ReadRepair, request: Request, step: Step, *, run: Run) -> None:
+    def report_to_owners(self: ReadRepair, request: Request, step: Step, *, run: Run) -> None:
         inputs = {name: stamp for name, stamp in request.inputs.items() if "@" not in name}
         right(self, replace(request, inputs=inputs), step, run=run)
 
-    right = ReadRepair.tell_owners
-    return swapped(ReadRepair, "tell_owners", tell_owners)
+    right = ReadRepair.report_to_owners
+    return swapped(ReadRepair, "report_to_owners", report_to_owners)
 
 
-def tells_no_sister() -> Patch:
-    return swapped(Propagator, "_tell_sisters", lambda *_, **__: True)
+def relays_to_no_sibling() -> Patch:
+    return swapped(Propagator, "_relay_to_siblings", lambda *_, **__: True)
 
 
 def takes_a_relay_for_heard() -> Patch:
-    def tell_sisters(self: Propagator, member: str, result: Result, *, key: str, changed: list[str]) -> bool:
+    def relay_to_siblings(self: Propagator, member: str, result: Result, *, key: str, changed: list[str]) -> bool:
         right(self, member, result, key=key, changed=changed)
         return True
 
-    right = Propagator._tell_sisters
-    return swapped(Propagator, "_tell_sisters", tell_sisters)
+    right = Propagator._relay_to_siblings
+    return swapped(Propagator, "_relay_to_siblings", relay_to_siblings)
 
 
 def opens_without_asking() -> Patch:
@@ -133,11 +133,11 @@ def compares_no_windows() -> Patch:
     def moved(asked: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
         return tuple(name for name in right_moved(asked, now) if "@" not in name)
 
-    def reread(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
-        return tuple(name for name in right_reread(before, now) if "@" not in name)
+    def written_since(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
+        return tuple(name for name in right_written_since(before, now) if "@" not in name)
 
-    right_moved, right_reread = preconditions.changed_inputs, preconditions.reread
+    right_moved, right_written_since = preconditions.changed_inputs, preconditions.written_since
     stack = ExitStack()
     stack.enter_context(swapped(preconditions, "changed_inputs", moved))
-    stack.enter_context(swapped(preconditions, "reread", reread))
+    stack.enter_context(swapped(preconditions, "written_since", written_since))
     return stack

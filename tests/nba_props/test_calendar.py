@@ -120,5 +120,5 @@ def test_without_a_folder_no_date_is_known_and_that_is_an_error(
     with pytest.raises(DataError, match="NBA_DATA: is not set, so no date is known; set NBA_DATA to a folder"):
         game_dates(DAY, DAY)
     monkeypatch.setenv("NBA_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=r"holds a file player_game_\*\.parquet"):
+    with pytest.raises(DataError, match=r"has a file player_game_\*\.parquet"):
         game_dates(DAY, DAY)

@@ -68,7 +68,7 @@ def test_a_fetch_without_rows_is_no_success() -> None:
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        (DataError("a.json", problem="it is\nbroken", mend="fetch it"), "DataError", "a.json: it is broken; fetch it"),
+        (DataError("a.json", problem="it is\nbroken", fix="fetch it"), "DataError", "a.json: it is broken; fetch it"),
         (TimeoutError(), "TimeoutError", "TimeoutError"),
         (ValueError("x" * 5000), "ValueError", "x" * MESSAGE_CHARS_MAX),
     ],

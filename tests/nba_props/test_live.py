@@ -70,7 +70,7 @@ def test_box_scores_of_a_date_are_a_question_and_its_schedule_s_and_carry_the_ti
 
 
 def test_games_of_another_date_are_refused() -> None:
-    with pytest.raises(DataError, match="leaguegamelog of 2025-01-10: it holds games of other dates"):
+    with pytest.raises(DataError, match="leaguegamelog of 2025-01-10: it has games of other dates"):
         League(leaguegamelog=bodies.gamelog(day="2025-01-09")).source().batch(DAY)
 
 

@@ -201,7 +201,7 @@ def test_the_run_s_report_and_the_log_of_fetches_tell_them(tmp_path: Path) -> No
     folder, state = folder_of(tmp_path, a=SEASON), tmp_path / "state"
     code, told = run(folder, state)
     assert code == 1  # a date was refused: that needs a person
-    assert f"to look at: {SAID}" in told.splitlines()
+    assert f"to check: {SAID}" in told.splitlines()
     refused = "players 7, 9 share the lookup 'jannovak' on 2025-01-14; tell the players apart by name at the source"
     assert [
         one for one in told.splitlines() if one.startswith("not fetched: 2025-01-14 overnight, nbac_gamebook")
@@ -230,11 +230,11 @@ def test_the_report_tells_of_two_that_came_in_different_runs(tmp_path: Path) -> 
     assert "share the lookup" not in told
     later = game(date(2025, 2, 12), 6, "LAL", "SAS", player=OTHER_ONE)
     _, told = run(folder_of(new, a=later), state, "--json", month="2025-02")
-    assert json.loads(told)["to_look_at"] == [SAID]
+    assert json.loads(told)["to_check"] == [SAID]
 
 
 def test_a_quiet_run_has_nothing_to_tell(tmp_path: Path) -> None:
     code, told = run(folder_of(tmp_path, a=SEASON[:2]), tmp_path / "state")
     assert code == 0
-    assert "to look at" not in told
+    assert "to check" not in told
     assert "not fetched" not in told

@@ -125,7 +125,7 @@ def test_what_cannot_be_fetched_of_one_date_keeps_no_other_date_back(tmp_path: P
     class Lost(LiveSource):
         def batch(self, day: date) -> list[RawRow]:
             if day == DAY:
-                raise DataError("the log", problem="is lost", mend="look for it")
+                raise DataError("the log", problem="is lost", fix="look for it")
             return super().batch(day)
 
     later = bodies.planned(IN_PLAY, teams=MATCHED, day="2025-01-12")

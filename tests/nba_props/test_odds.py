@@ -152,7 +152,7 @@ def test_an_unmatched_name_is_kept_under_its_own_lookup_and_reported() -> None:
     [notice] = book.notices()
     assert notice.dates == (DAY,)
     assert notice.text == (
-        "no player of the season is called 'Ota Nobody': the lines are kept, and join no forecast; if it is a "
+        "no player of the season is called 'Ota Nobody': the lines are stored, but in no forecast; if it is a "
         "spelling, add it to nba_props.names.ALIASES"
     )
 

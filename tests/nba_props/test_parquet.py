@@ -108,9 +108,9 @@ def test_home_and_away_are_not_read(write: Write) -> None:
 
 def test_a_missing_an_empty_and_a_wrong_folder_are_told_apart(tmp_path: Path) -> None:
     assert "there is no such folder; give the folder with --data" in refusal(tmp_path / "absent")
-    assert "holds a file player_game_*.parquet; give the folder with --data" in refusal(tmp_path)
+    assert "has a file player_game_*.parquet; give the folder with --data" in refusal(tmp_path)
     (tmp_path / "player_game_2024-25.csv").write_text("a,b\n")
-    assert "holds a file player_game_*.parquet" in refusal(tmp_path)
+    assert "has a file player_game_*.parquet" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not parquet at all", b"PAR1" + b"\0" * 64 + b"PAR1"])
@@ -131,10 +131,10 @@ def test_a_file_without_a_game_is_refused(write: Write, tmp_path: Path) -> None:
     write(LINE, name="all.parquet")
     source, target = tmp_path / "all.parquet", tmp_path / "player_game_2024-25.parquet"
     duckdb.sql(f"COPY (FROM '{source}' LIMIT 0) TO '{target}' (FORMAT parquet)")
-    assert "player_game_2024-25.parquet: it holds no game; remove the file" in refusal(tmp_path)
+    assert "player_game_2024-25.parquet: it has no game; remove the file" in refusal(tmp_path)
 
 
 def test_two_files_of_one_date_are_refused(write: Write) -> None:
     write(LINE, OTHER)
     folder = write(LINE, OTHER, name="player_game_copy.parquet")
-    assert "player_game_copy.parquet: it holds dates of player_game_2024-25.parquet too; keep one" in refusal(folder)
+    assert "player_game_copy.parquet: it has dates of player_game_2024-25.parquet too; keep one" in refusal(folder)

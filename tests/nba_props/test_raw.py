@@ -44,7 +44,7 @@ def test_key_and_version_are_columns() -> None:
         ({"free_throws_made": 1}, "free_throws_made", "is 1 of only 0 attempted"),
         ({"field_goals_made": 0}, "field_goals_made", "leaves -1 two-pointers made of 6 attempted"),
         ({"field_goals_made": 8}, "field_goals_made", "leaves 7 two-pointers made of 6 attempted"),
-        ({"minutes": 71}, "minutes", "is 71, and nobody plays more than 70 minutes"),
+        ({"minutes": 71}, "minutes", "is 71, and no player plays more than 70 minutes"),
         ({"minutes": -1}, "minutes", "is -1, and a count is never negative"),
         ({"turnovers": -2}, "turnovers", "is -2, and a count is never negative"),
         ({"game_id": None}, "game_id", "has no value"),

@@ -49,7 +49,7 @@ def test_a_missing_column_and_a_key_that_comes_twice_are_refused() -> None:
     del short["over_price"]
     with pytest.raises(DataError, match="column over_price: is missing"):
         check_table(PROPS, [short], where="odds")
-    with pytest.raises(DataError, match=r"row 2: the key 2025-01-10, .* comes twice"):
+    with pytest.raises(DataError, match=r"row 2: the key 2025-01-10, .* occurs twice"):
         check_table(PROPS, [prop(), prop()], where="odds")
 
 

@@ -120,13 +120,13 @@ def test_neighbouring_spans_are_joined_and_cut(tmp_path: Path) -> None:
 def test_a_missing_an_empty_and_a_broken_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder"):
         RecordedSource(tmp_path / "absent")
-    with pytest.raises(DataError, match=r"it holds no \*\.json"):
+    with pytest.raises(DataError, match=r"it has no \*\.json"):
         RecordedSource(tmp_path)
     (tmp_path / "a.json").write_text("<html>")
     with pytest.raises(DataError, match=r"a\.json: it cannot be read as JSON"):
         RecordedSource(tmp_path)
     (tmp_path / "a.json").write_text("[]")
-    with pytest.raises(DataError, match="it is no JSON object"):
+    with pytest.raises(DataError, match="it is not a JSON object"):
         RecordedSource(tmp_path)
 
 

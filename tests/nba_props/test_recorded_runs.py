@@ -190,8 +190,8 @@ def test_a_run_on_recorded_bodies_tells_which_were_refused_why_and_what_to_do(ap
         "game",
         f"stats_boxscoretraditionalv2_gleague_2021900002.json: {G_LEAGUE}",
     ]
-    told = [line for line in done.stdout.splitlines() if line.startswith("to look at: ")]
-    assert sorted(told) == sorted(f"to look at: refused: {text}" for text in (*schedules, *boxes))
+    told = [line for line in done.stdout.splitlines() if line.startswith("to check: ")]
+    assert sorted(told) == sorted(f"to check: refused: {text}" for text in (*schedules, *boxes))
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
         found = connection.execute(
             "SELECT scraper_name, status, error_type, error_message FROM nba_raw.scraper_execution_log"
@@ -207,4 +207,4 @@ def test_where_nothing_was_played_the_refused_are_told_all_the_same(api_json: Pa
     command = ["run", "--recorded", str(api_json), "--from", "2011-11-30", "--to", "2011-11-30", "--state"]
     done = CliRunner().invoke(cli, [*command, str(tmp_path), "--json"], catch_exceptions=False)
     assert done.exit_code == 1
-    assert len(json.loads(done.stdout)["to_look_at"]) == 4
+    assert len(json.loads(done.stdout)["to_check"]) == 4

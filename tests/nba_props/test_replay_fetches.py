@@ -318,7 +318,7 @@ def test_stopped_by_a_person_at_any_moment_it_ends_with_130_and_says_how_to_go_o
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 130, said
-        assert said.splitlines()[-1] == "nba-props: stopped; start it again with the same arguments to go on"
+        assert said.splitlines()[-1] == "nba-props: stopped; start it again with the same arguments to continue"
 
 
 def test_lines_and_schedule_that_one_mode_did_not_take_are_given_to_the_next(tmp_path: Path) -> None:

@@ -37,14 +37,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_days_off_that_the_schedule_knows_are_no_alarm(run: Run) -> None:
     code, out = run(FRIDAY, SATURDAY)
     assert code == 0
-    assert "no games between these dates: nothing was to be done" in out.splitlines()
+    assert "no games between these dates: nothing to do" in out.splitlines()
     assert json.loads(run(FRIDAY, SATURDAY, "--json")[1])["unknown_dates"] == []
 
 
 def test_a_date_that_the_schedule_does_not_know_is_one_and_is_named(run: Run) -> None:
     code, out = run(SATURDAY, SUNDAY)
     assert code == 1
-    assert f"nothing was done: the schedule does not know whether there are games on {SUNDAY}" in out.splitlines()
+    assert f"nothing was done: the schedule does not show whether there are games on {SUNDAY}" in out.splitlines()
     assert json.loads(run(SATURDAY, SUNDAY, "--json")[1])["unknown_dates"] == [SUNDAY]
 
 
@@ -58,7 +58,7 @@ def test_dates_with_games_of_which_the_source_holds_nothing_are_named(
     monkeypatch.setattr(synthetic.SyntheticSource, "schedule", lambda *_: [dict(row) for row in rows])
     code, out = run(FRIDAY, SATURDAY)
     assert code == 1
-    told = f"nothing was done: there are games on {FRIDAY}, and the source holds none of them"
+    told = f"nothing was done: there are games on {FRIDAY}, and the source has none of them"
     assert told in out.splitlines()
     assert "no games between" not in out
     summary = json.loads(run(FRIDAY, SATURDAY, "--json")[1])
@@ -69,7 +69,7 @@ def test_where_the_schedule_cannot_be_asked_afterwards_nothing_is_known_and_the_
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(*_: object) -> list[object]:
-        raise DataError("the league", problem="does not answer", mend="try again later")
+        raise DataError("the league", problem="does not answer", fix="try again later")
 
     monkeypatch.setattr(synthetic.SyntheticSource, "schedule", down)
     code, out = run(FRIDAY, SATURDAY, "--json")

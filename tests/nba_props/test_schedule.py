@@ -111,7 +111,7 @@ def test_games_that_the_league_counts_in_no_season_are_left_out(folder: Path) ->
 
 def test_a_schedule_of_other_teams_is_refused(folder: Path) -> None:
     espn = event(11, "2025-01-09", home="SA", away="CHI")
-    with pytest.raises(DataError, match=r"game 0022400004: espn_schedule says CHI at SAS, the box score LAL and SAS"):
+    with pytest.raises(DataError, match=r"game 0022400004: espn_schedule has CHI at SAS, the box score LAL and SAS"):
         ParquetSource(with_espn(folder, espn, tied={11: "0022400004"})).schedule(FIRST, LAST)
 
 

@@ -134,7 +134,7 @@ def test_the_cache_of_the_last_day_knows_the_season_before_it(season: Warehouse)
         f"""
         SELECT count(*) FROM {CACHE} AS c
         JOIN (
-            SELECT player_id, count(*) AS games, round(avg(points), 3) AS points FROM {PLAYER}
+            SELECT player_id, count(*) AS games, CAST(format('{{:.3f}}', avg(points)) AS DOUBLE) AS points FROM {PLAYER}
             WHERE game_date < DATE '2025-04-13' GROUP BY player_id
         ) AS p ON p.player_id = c.player_id AND p.games = c.games_played_season AND p.points = c.points_avg_season
         WHERE c.cache_date = DATE '2025-04-13'

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from benchmarks.known import COUNTED, Season, differences, numbers
-from benchmarks.seasons import moved
+from benchmarks.seasons import changed_lines
 from nba_props.replay.runner import Runner
 from nba_props.replay.scrapers import LOG, PROPS
 from nba_props.replay.tally import Replay
@@ -72,7 +72,7 @@ def test_players_points_are_their_teams_points_in_every_game(season: Replay, run
 def test_each_gate_fires_one_generation_a_run_and_nothing_is_left_due(
     season: Replay, runner: Runner, nba_data: Path
 ) -> None:
-    lines_moved = moved(ParquetSource(nba_data), Season("", FIRST, LAST))
+    lines_moved = changed_lines(ParquetSource(nba_data), Season("", FIRST, LAST))
     assert lines_moved, "lines that changed between the morning and the games are what this is about"
     assert season.gates.pop("scrapes") == (19, 19)
     assert season.gates.pop("raw") == (38, 38 + lines_moved)

@@ -155,5 +155,5 @@ def test_what_is_no_file_is_left_alone(opened: Opened, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(opened: Opened, tmp_path: Path) -> None:
     (tmp_path / "fetches").write_text("a file")
-    with pytest.raises(DataError, match=r"/fetches: File exists: lines of fetches are kept there; make room"):
+    with pytest.raises(DataError, match=r"/fetches: File exists: lines of fetches are stored there; free space"):
         opened(tmp_path / "fetches").add(line("a"))

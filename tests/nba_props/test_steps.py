@@ -13,6 +13,7 @@ from tests.support.step_warehouse import (
     DAY,
     FORECASTS,
     KEYS,
+    SCALED,
     SCHEDULE,
     TABLES,
     Warehouse,
@@ -204,6 +205,14 @@ def test_columns_have_types_that_hold_exactly_what_they_say(step: str, both_ways
     for row in warehouse.rows(step):
         for value in row.values():
             assert not isinstance(value, float) or (math.isfinite(value) and round(value, 4) == value)
+
+
+@pytest.mark.parametrize("step", TABLES)
+def test_a_step_rounds_nothing_by_itself_for_its_table_has_scales(step: str) -> None:
+    assert "round(" not in step_sql(step)
+    table = SCALED[step]
+    assert table is not None
+    assert set(table.scales.values()) <= {3, 4}
 
 
 @pytest.mark.parametrize("step", TABLES)

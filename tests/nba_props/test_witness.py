@@ -10,7 +10,7 @@ from nba_props.raw import RawRow
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.parquet_schedule import XREF
 from nba_props.witness.compare import COLUMNS, TOTAL_TURNOVERS, Disagreement, Game, Report, compare
-from nba_props.witness.files import hold_against, read_known, read_team_log
+from nba_props.witness.files import match_known, read_known, read_team_log
 from tests.support.data_folders import box, witness_folder
 from tests.support.step_warehouse import loser, raw_row
 
@@ -147,7 +147,7 @@ def test_player_rows_show_35_of_the_43_known_cells_and_no_false_one(rows: list[R
 def test_the_8_others_are_told_as_known_and_not_to_be_seen(rows: list[RawRow], nba_data: Path) -> None:
     listed = read_known(nba_data)
     assert listed is not None
-    held = hold_against(against(rows, nba_data), listed)
+    held = match_known(against(rows, nba_data), listed)
     assert (len(held.found), len(held.unseen), held.gone, held.new) == (35, 8, (), ())
     told = {(one.game_id, one.team_abbr, ESPN_OF[one.column], one.ours, one.theirs) for one in listed}
     assert told == known(nba_data)

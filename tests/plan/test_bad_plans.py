@@ -696,7 +696,7 @@ BAD = {
     "scale high": (
         'partition = "game_date"\n\n',
         'partition = "game_date"\nscales = { pace = 99 }\n\n',
-        "23: [step.team_game] scales.pace: is 99, wanted a whole number from 0 to 15",
+        "23: [step.team_game] scales.pace: is 99, wanted a whole number from 0 to 14",
     ),
     "columns list": (
         "columns = {",

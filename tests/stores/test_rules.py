@@ -75,7 +75,7 @@ def test_a_stored_text_that_is_no_object_is_a_bad_document(text: str) -> None:
 def test_keys_and_times_are_refused_by_name() -> None:
     with pytest.raises(BadInput, match=r"^key 'a\\nb': a key is 1 to 1,500 printable ASCII characters"):
         check_key("a\nb")
-    with pytest.raises(BadInput, match=r"^document k: due nan is no time; give epoch seconds, or None"):
+    with pytest.raises(BadInput, match=r"^document k: due nan is not a time; give epoch seconds, or None"):
         checked_due("k", float("nan"))
     assert repr(checked_due("k", 5)) == "5.0"
 

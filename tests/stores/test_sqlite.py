@@ -185,7 +185,7 @@ def test_a_lock_held_too_long_is_unavailable_and_writes_nothing(path: Path, stor
     with pytest.raises(Unavailable) as refused:
         store.write("b", {}, due=None, expect=None)
     assert says(refused, path) == (
-        "store PATH is locked by another writer for more than 0.2 s; see who holds it, or raise busy_s"
+        "store PATH is locked by another writer for more than 0.2 s; stop that process, or raise busy_s"
     )
     assert store.read("a") is not None, "readers do not wait for writers"
     holder.execute("ROLLBACK")
@@ -195,7 +195,7 @@ def test_a_lock_held_too_long_is_unavailable_and_writes_nothing(path: Path, stor
 
 
 def test_a_turn_held_too_long_by_a_thread_is_unavailable(store: SQLiteStore) -> None:
-    with store._pool.turn, pytest.raises(Unavailable, match=r"is locked by another writer for more than 0.2 s"):
+    with store._pool.write_lock, pytest.raises(Unavailable, match=r"is locked by another writer for more than 0.2 s"):
         store.write("b", {}, due=None, expect=None)
     store.write("b", {}, due=None, expect=None)
 
@@ -243,7 +243,7 @@ def test_a_file_removed_or_replaced_while_open_is_refused(path: Path, store: SQL
     with pytest.raises(Unavailable) as refused:
         store.write("b", {}, due=None, expect=None)
     assert says(refused, path) == (
-        "store PATH is gone (No such file or directory); put it back, then restart this process"
+        "store PATH is gone (No such file or directory); restore it, then restart this process"
     )
     other = SQLiteStore(path)
     with pytest.raises(Unavailable, match="is no longer the file that was opened; restart this process"):

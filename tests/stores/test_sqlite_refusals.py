@@ -36,7 +36,7 @@ def test_a_newer_schema_is_refused(path: Path, store: SQLiteStore) -> None:
     with pytest.raises(Unavailable) as refused:
         SQLiteStore(path)
     assert says(refused, path) == (
-        "store PATH is of a newer Phasegate (schema 2, this one knows 1); upgrade this process"
+        "store PATH is of a newer Phasegate (schema 2, this one reads 1); upgrade this process"
     )
 
 

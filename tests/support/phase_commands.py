@@ -144,7 +144,7 @@ def _windowed(now: float, reading: Window, origin: str | None) -> Command:
 
 
 def _drifted(now: float, reading: Window, day: str) -> Command:
-    return Command("drifted", now, lambda _, __: propagation.drifted(str(BEFORE), days=[day], seen=reading))
+    return Command("drifted", now, lambda _, __: propagation.drifted(str(BEFORE), dates=[day], seen=reading))
 
 
 def _delivered(now: float, outcome: int) -> Command:
@@ -182,7 +182,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
         times,
         st.sampled_from([("team",), ("trend", "stranger"), ()]),
     ),
-    st.builds(lambda now: Command("loud", now, lambda a, n: operator.loud(key=KEY, now=n, attempt=a)), times),
+    st.builds(lambda now: Command("end quiet", now, lambda a, n: operator.end_quiet(key=KEY, now=n, attempt=a)), times),
     st.builds(
         lambda now, why: Command("pause", now, lambda a, n: operator.pause(why, key=KEY, now=n, attempt=a)),
         times,

@@ -9,8 +9,11 @@ from zlib import crc32
 import duckdb
 import pyarrow as pa
 
+from nba_props import PLAN
 from nba_props.names import player_lookup
 from nba_props.raw import COLUMNS, TABLE, RawRow
+from phasegate import read_plan
+from phasegate.warehouses.duckdb.dialect import text
 
 SUMMARIES = {
     "team_offense_game_summary": "nba_analytics.team_offense_game_summary",
@@ -60,11 +63,20 @@ OTHER_RAW = {
         "distance_ft": "INTEGER", "is_three": "BOOLEAN", "made": "BOOLEAN",
     },
 }  # fmt: skip
+SCALED = {name: step.table for name, step in read_plan(PLAN).steps.items()}
 DAY = date(2025, 1, 10)
 
 
 def step_sql(step: str) -> str:
     return (files("nba_props") / "sql" / f"{step}.sql").read_text()
+
+
+def as_written(step: str, sql: str) -> str:
+    """Give the SELECT with the columns rounded that the plan's scales round when they are written."""
+    table = SCALED[step]
+    assert table is not None
+    cells = (f"CAST({text(name, 'DOUBLE', scale=scale)} AS DOUBLE) AS {name}" for name, scale in table.scales.items())
+    return f"SELECT * REPLACE ({', '.join(cells)}) FROM (\n{sql}\n)"
 
 
 class Warehouse:
@@ -108,7 +120,7 @@ class Warehouse:
 
     def build(self, step: str, day: date, *, sql: str | None = None) -> None:
         """Replace a date of a step's table, by the step's own SELECT unless another is given."""
-        sql, table, run_date = sql or step_sql(step), TABLES[step], {"run_date": day}
+        sql, table, run_date = as_written(step, sql or step_sql(step)), TABLES[step], {"run_date": day}
         schema, name = table.split(".")
         found = self.db.execute(
             "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, name]

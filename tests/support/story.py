@@ -6,7 +6,7 @@ from phasegate.base.codec import Decision
 from phasegate.base.receipt import Stamp
 from phasegate.gate import decisions, outbox
 from phasegate.gate.decisions import Answer, Report
-from phasegate.gate.phase import Phase, survey
+from phasegate.gate.phase import Phase, fresh_members
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Gate, Need, Receiver, Spec, Status
 
@@ -88,7 +88,7 @@ class Story:
 
     @property
     def fresh(self) -> set[str]:
-        return set(survey(self.phase))
+        return set(fresh_members(self.phase))
 
     @property
     def generation(self) -> int:

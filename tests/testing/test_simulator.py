@@ -41,7 +41,7 @@ def test_wide_seeds_play_dates_in_a_row_windows_drift_and_a_second_mode() -> Non
     assert all(len(world.days) > 2 for world in worlds)
     assert {modes for world in worlds for modes in [world.modes]} == {("daily",), ("daily", "early")}
     assert sum(world.observer.counts.get("window drifted", 0) for world in worlds) > 0
-    assert sum(world.outside.mends for world in worlds) > 0
+    assert sum(world.outside.refreshes for world in worlds) > 0
     relayed = [message for world in worlds for message in world.bus.published if message.id.startswith("relay.")]
     assert relayed
     builds = sum(sum(outcome.builds.values()) for outcome in outcomes)
@@ -70,10 +70,10 @@ def test_a_planted_fault_is_told_with_the_command_that_plays_it_again(capsys: py
     with swapped(evaluate, "_may_fire", lambda *_, **__: False):
         outcome = simulate(4, faults=faults)
         command = shlex.split(outcome.replay)
-        told = main(command[3:])
+        code = main(command[3:])
     assert "is not settled" in outcome.violation or "not at rest" in outcome.violation
     assert command[:4] == ["python", "-m", "phasegate.testing.simulator", "4"]
-    assert told == 1
+    assert code == 1
     assert capsys.readouterr().out.splitlines() == [*outcome.story, f"seed 4: {outcome.calls} port calls, "
         f"{outcome.crashes} crashes, {outcome.changes} changes; {outcome.violation}"]  # fmt: skip
 
@@ -81,11 +81,11 @@ def test_a_planted_fault_is_told_with_the_command_that_plays_it_again(capsys: py
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "the first argument is no seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
-        (["x"], "the first argument is no seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
+        ([], "the first argument is not a seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
+        (["x"], "the first argument is not a seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
         (["1", "rash=1"], "rash=1: there is no fault 'rash'; choose from broken, crash, crashes_max, duplicate, lose, "
                           "pause, skew_s, stall, unanswered, wide"),
-        (["1", "crash=x"], "crash=x: 'x' is no number; write: python -m phasegate.testing.simulator SEED "
+        (["1", "crash=x"], "crash=x: 'x' is not a number; write: python -m phasegate.testing.simulator SEED "
                            "[NAME=VALUE ...]"),
     ],
 )  # fmt: skip
@@ -102,7 +102,6 @@ def test_a_schedule_meets_every_kind_of_fault() -> None:
     story = "\n".join(line for outcome in outcomes for line in outcome.story)
     assert sum(outcome.crashes for outcome in outcomes) > 0
     assert sum(world.sim.pauses for world in worlds) > 0
-    for event in ("stale holder stopped", "step not done", "status=partial", "status=inputs_changed",
-                  "message not served", "outcome=duplicate", "outcome=already begun",
-                  "scraper tries again"):  # fmt: skip
+    for event in ("stale holder stopped", "step not built", "status=partial", "status=inputs_changed", "message failed",
+                  "outcome=duplicate", "outcome=already begun", "scraper tries again"):  # fmt: skip
         assert event in story, event

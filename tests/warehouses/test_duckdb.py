@@ -139,7 +139,7 @@ def test_a_running_statement_can_be_interrupted_from_a_thread(warehouse: DuckDBW
         ),
         (
             "SELECT *, 1 AS extra FROM contract.games",
-            "the SELECT for table contract.games yields column extra, which table contract.games has not: "
+            "the SELECT for table contract.games yields column extra, which table contract.games lacks: "
             "leave it out, or add it to the table first",
         ),
         (

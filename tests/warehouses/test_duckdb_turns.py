@@ -97,7 +97,7 @@ def waiting_process(path: Path, warehouse: DuckDBWarehouse) -> Iterator[subproce
         assert waiter.stdin is not None
         waiter.stdin.write("\n")
         waiter.stdin.flush()
-        while not warehouse._turns._somebody_waits():
+        while not warehouse._turns._another_waits():
             assert waiter.poll() is None
             time.sleep(0.001)
         yield waiter

@@ -40,10 +40,10 @@ def backfill(made: Shop, order: BackfillJob, *, dies_after: int | None = None, d
 
     items = made.pipeline.backfill(order).items()
     if dies_after is None and not dies_at_work:
-        made.pipeline.backfill(order).carry_out(items, work=work, told=told)
+        made.pipeline.backfill(order).carry_out(items, work=work, progress=told)
     else:
         with pytest.raises(Killed):
-            made.pipeline.backfill(order).carry_out(items, work=work, told=told)
+            made.pipeline.backfill(order).carry_out(items, work=work, progress=told)
     return done
 
 
@@ -61,7 +61,7 @@ def test_killed_before_it_was_loud_again_it_is_loud_when_it_goes_on() -> None:
     backfill(made, order, dies_at_work=True)
     assert phase(made, 4).quiet
     assert {item.reasons for item in made.pipeline.backfill(order).items()} >= {
-        ("a backfill that was stopped left it quiet",)
+        ("left quiet by a backfill that was stopped",)
     }
     backfill(made, order)
     assert not phase(made, 4).quiet
@@ -132,7 +132,7 @@ def test_a_date_that_somebody_else_is_at_is_waited_for_before_the_next_begins() 
     made.pipeline.backfill(order).carry_out(
         items,
         work=lambda: idle_work(made),
-        told=lambda number, total, on: done.append((on, builds(made, "sum", number))),  # noqa: ARG005
+        progress=lambda number, total, on: done.append((on, builds(made, "sum", number))),  # noqa: ARG005
     )
     assert done == [(day(1), 2), (day(2), 2)]
     assert made.clock.at - begun > 60.0
@@ -146,7 +146,7 @@ def test_what_nobody_answers_is_not_waited_for_without_end_and_is_done_again_by_
     items = made.pipeline.backfill(order).items()
     begun = made.clock.at
     # nobody works: what is asked for on both dates stays so
-    made.pipeline.backfill(order).carry_out(items, work=lambda: True, told=lambda *_: None)
+    made.pipeline.backfill(order).carry_out(items, work=lambda: True, progress=lambda *_: None)
     assert made.clock.at - begun < HELD_MAX_S + 60.0, "dates on which nobody answers share one patience"
     assert (progress(made).left, progress(made).finished) == ((day(1), day(2)), False)
     assert {item.run.date for item in made.pipeline.backfill(order).items()} == {day(1), day(2)}
@@ -162,7 +162,7 @@ def test_a_step_that_fails_is_not_waited_for() -> None:
     begun = made.clock.at
     order = BackfillJob(first=day(1), last=day(1), steps=("sum",))
     items = made.pipeline.backfill(order).items()
-    made.pipeline.backfill(order).carry_out(items, work=lambda: idle_work(made), told=lambda *_: None)
+    made.pipeline.backfill(order).carry_out(items, work=lambda: idle_work(made), progress=lambda *_: None)
     assert made.clock.at - begun < 60.0
     assert progress(made).left == (day(1),)
 
@@ -174,7 +174,7 @@ def test_a_step_that_two_modes_share_is_built_anew_once() -> None:
     settle(made)
     before = builds(made, "trend", 2)
     order = BackfillJob(first=day(2), last=day(2), steps=("trend",))
-    assert [(str(i.run), i.anew) for i in made.pipeline.backfill(order).items() if i.anew] == [
+    assert [(str(i.run), i.rebuild) for i in made.pipeline.backfill(order).items() if i.rebuild] == [
         ("2026-02-02.day", ("trend",))
     ]
     backfill(made, order)
@@ -189,4 +189,4 @@ def test_a_step_that_modes_share_is_built_anew_in_one_that_is_not_held() -> None
     settle(made)
     made.pipeline.runs.pause("out", Run(day(2), "day"), reason="looking at it")
     order = BackfillJob(first=day(2), last=day(2), steps=("trend",))
-    assert [str(i.run) for i in made.pipeline.backfill(order).items() if "trend" in i.anew] == ["2026-02-02.night"]
+    assert [str(i.run) for i in made.pipeline.backfill(order).items() if "trend" in i.rebuild] == ["2026-02-02.night"]

@@ -1,7 +1,8 @@
-"""The night of 3 February 2026, twice: through a model of the old hand-off, then through Phasegate.
+"""The night of 3 February 2026, twice: old hand-off, then Phasegate.
 
-The box scores are invented; the counts are those of the night: 10 games, 348 player rows, gamebooks in two batches
-eight hours apart, every message delivered up to three times, two instances at once. Every number shown is counted.
+The old hand-off is a model. The box scores are invented; the counts are those of the night: 10 games, 348 player rows,
+gamebooks in two batches eight hours apart, every message delivered up to three times, two instances at once. Every
+number shown is counted.
 """
 
 from __future__ import annotations
@@ -33,40 +34,44 @@ FAULTS = Faults(duplicate=3, reorder=True, concurrent=2)
 MARKER = "phasegate.toml"
 
 
-def run_demo(folder: Path, *, say: Callable[[str], None]) -> bool:
-    """Play the night into a fresh `folder` and tell of it line by line; return whether Phasegate came out clean.
+def run_demo(folder: Path, *, write: Callable[[str], None]) -> bool:
+    """Play the night into a fresh `folder` and report it line by line.
 
-    Raises DataError when `folder` holds something that is not an earlier demo's.
+    Return whether Phasegate has no lost, duplicate or unsettled work. Raises DataError when `folder` is not empty and
+    not an earlier demo's.
     """
     _make_room(folder)
     rows = night_of_2026_02_03()
     games = len({row["game_id"] for row in rows})
-    say(f"The night of {THE_NIGHT}: {games} games, {len(rows)} player rows (invented names, true counts).")
-    say(f"Gamebooks come in two batches: {EARLY_GAMES} games at once, all {games} eight hours later.")
-    say("Every message is delivered up to three times, in any order. Two instances run at once.")
-    say("")
+    write(f"The night of {THE_NIGHT}: {games} games, {len(rows)} player rows (invented names, true counts).")
+    write(f"Gamebooks come in two batches: {EARLY_GAMES} games at once, all {games} eight hours later.")
+    write("Every message is delivered up to three times, in any order. Two instances run at once.")
+    write("")
     old = replay(rows, early_games=EARLY_GAMES)
     new, clean = _through_phasegate(folder, rows)
     for line in _side_by_side(old, new):
-        say(line)
-    say("")
-    say(f"What the operator saw then: {old.operator_saw}")
-    say("What the operator sees now:")
+        write(line)
+    write("")
+    write(f"What the operator saw then: {old.operator_saw}")
+    write("What the operator sees now:")
     for command in (["status"], ["why", str(THE_NIGHT)]):
-        say("")
-        say(f"$ phasegate {' '.join(command)}")
-        say(_phasegate(folder, command))
-    say("")
-    say(f"Three commands to try next, in {folder}:")
+        write("")
+        write(f"$ phasegate {' '.join(command)}")
+        write(_phasegate(folder, command))
+    write("")
+    write(f"Three commands to try next, in {folder}:")
     name = _command_from(folder)
-    say(f"  {name} leases --all      # who held which partition, and how often")
-    say(f"  {name} complete nbac_gamebook_player_stats --run {_run()}   # a report again: nothing happens")
-    say(f"  {name} dead              # what is not tried again by itself: nothing")
+    write(f"  {name} leases --all      # the holder of each partition, and how often")
+    write(f"  {name} complete nbac_gamebook_player_stats --run {_run()}   # a report again: nothing happens")
+    write(f"  {name} dead              # requests that are not retried by themselves: none")
     return clean
 
 
 def _command_from(folder: Path) -> str:
-    """Return how to call phasegate from a folder: by name where the shell finds it, else by its relative path."""
+    """Return how to call phasegate from a folder.
+
+    By name where the shell finds it, else by its relative path.
+    """
     if shutil.which("phasegate"):
         return "phasegate"
     return os.path.relpath(Path(sys.executable).with_name("phasegate"), folder)
@@ -75,17 +80,20 @@ def _command_from(folder: Path) -> str:
 def _make_room(folder: Path) -> None:
     """Make an empty folder; only an earlier demo's is emptied."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
-        raise DataError(str(folder), problem="is not empty and no earlier demo's", mend="name another with --state")
+        raise DataError(str(folder), problem="is not empty and no earlier demo's", fix="name another with --state")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MARKER).write_text(f'[phasegate]\nplan = "{PLAN.as_posix()}"\nstate = "state"\n', encoding="utf-8")
 
 
 def _through_phasegate(folder: Path, rows: list[RawRow]) -> tuple[dict[str, object], bool]:
-    """Play the night through Phasegate; return what is counted afterwards, and whether nothing is amiss."""
+    """Play the night through Phasegate.
+
+    Return the counts afterwards, and whether nothing is wrong.
+    """
     early, late = split_games(rows, early=EARLY_GAMES)
     later = [*early, *restamp(late, at=morning_after(THE_NIGHT) + timedelta(hours=8))]
-    # the night began as long ago as it lasted, so that it is over now
+    # the night began as long ago as it lasted, so that it has ended now
     clock = SkippingClock(time.time() - LATE_S - 60)
     source = SyntheticSource()
     _play_nights_before(source, state=folder / "state", at=clock.now() - 3600.0)
@@ -101,7 +109,10 @@ def _through_phasegate(folder: Path, rows: list[RawRow]) -> tuple[dict[str, obje
 
 
 def _play_nights_before(source: SyntheticSource, *, state: Path, at: float) -> None:
-    """Play a few nights undisturbed: what is forecast for the night comes from games before it."""
+    """Play a few nights undisturbed.
+
+    The forecast for the night is built from games before it.
+    """
     runner = Runner(source, state=state, clock=SkippingClock(at))
     try:
         runner.run(THE_NIGHT - timedelta(days=NIGHTS_BEFORE), THE_NIGHT - timedelta(days=1))
@@ -110,7 +121,7 @@ def _play_nights_before(source: SyntheticSource, *, state: Path, at: float) -> N
 
 
 def _count(runner: Runner) -> dict[str, object]:
-    """Count in the tables and documents what the old hand-off got wrong."""
+    """Count in tables and documents what the old hand-off got wrong."""
     one = runner.pipeline.query(
         """
         WITH analysed AS (SELECT game_id, game_date, player_lookup FROM nba_analytics.player_game_summary
@@ -153,7 +164,7 @@ def _side_by_side(old: OldReport, new: dict[str, object]) -> list[str]:
 
 
 def _phasegate(folder: Path, command: list[str]) -> str:
-    """Run the real command where the demo's settings are, and return what it prints."""
+    """Run the real command with the demo's settings; return its output."""
     # the command that was started, with the demo's own settings: the caller's must not lead elsewhere
     env = {name: value for name, value in os.environ.items() if not name.startswith("PHASEGATE_")}
     done = subprocess.run(  # noqa: S603  fixed arguments, this interpreter

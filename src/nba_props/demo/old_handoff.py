@@ -1,11 +1,10 @@
-"""A small model of the hand-off that Phasegate replaces, run on the rows of one night.
+"""A small model of the hand-off that Phasegate replaces, on one night.
 
-What is known of 3 February 2026: the completion document said 3 with 5 entries and had not triggered, because a second
-writer had put an entry in first; processors ran on 2 of 10 games and the games that came eight hours later were never
-processed; two instances 18 seconds apart failed in MERGE, fell back to DELETE + INSERT and left 72 rows twice.
-How those steps interleaved is a reconstruction: the one told here. Every number of the report is counted from the
-document and the table after the steps have run; none is written down. It refuses to be more than a model: no threads,
-no clock, no I/O.
+What is known of 3 February 2026: the completion document showed 3 with 5 entries and had not triggered, because a
+second writer had put an entry in first; processors ran on 2 of 10 games and the games that arrived eight hours later
+were never processed; two instances 18 seconds apart failed in MERGE, fell back to DELETE + INSERT and left 72 rows
+twice. How those steps interleaved is a reconstruction: the one below. Every number of the report is counted from the
+document and the table after the steps have run; none is a constant. It is only a model: no threads, no clock, no I/O.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ LATE_BY = timedelta(hours=8)
 
 
 class OldReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the old hand-off leaves behind; counts unless a unit is named."""
+    """The result of the old hand-off; counts unless a unit is named."""
 
     games: int  # in the raw table when all is in
     rows: int  # in player_game_summary at the end
@@ -41,7 +40,7 @@ class OldReport(msgspec.Struct, frozen=True, kw_only=True):
     merges_failed: int
     deliveries: int  # of the five completions, repeats included
     entries: int  # of processors in the completion document
-    completed_count: int  # what the document says it holds
+    completed_count: int  # the document's own count of entries
     triggered: bool
     lost_triggers: int  # 1 when all processors have reported and phase 4 was not started
     games_handed_over: int  # games that all five processors had processed when they reported
@@ -54,18 +53,18 @@ class OldReport(msgspec.Struct, frozen=True, kw_only=True):
 def replay(
     rows: Sequence[RawRow], *, early_games: int = 2, gap_s: int = 18, deliveries_max: int = 3, seed: int = 7
 ) -> OldReport:
-    """Run the night through the old hand-off and count what is left.
+    """Run the night through the old hand-off and count the result.
 
     `rows`: all raw rows of one date. `early_games`: games of the first batch; the rest is eight hours late. `gap_s`:
     seconds between the two instances. `deliveries_max`: how often the bus may deliver one completion. The same
-    arguments give the same report. Raises ValueError when the rows hold fewer games than `early_games`.
+    arguments give the same report. Raises ValueError when the rows have fewer games than `early_games`.
     """
     first_batch, late_batch = split_games(rows, early=early_games)
     processed = {name: _games(first_batch) for name in PROCESSORS}
     handed_over = _by_all(processed)
     document = OldDocument(expected=len(PROCESSORS))
     deliveries = _deliver(document, rng=random.Random(f"old:{seed}"), deliveries_max=deliveries_max)
-    # The late batch arrives. The date has been started once, and a date is started once: nobody runs on it.
+    # The late batch arrives. The date has been started once, and a date is started only once: no processor runs on it.
     raw = [*first_batch, *late_batch]
     # Later the one processor is started again for the whole date; 18 seconds on, the bus delivers the first batch's
     # message once more, to a second instance, and that message names the first batch's games.
@@ -92,10 +91,10 @@ def replay(
 
 
 class OldDocument:
-    """The completion document of one date: an entry per processor, `_completed_count`, `_triggered`.
+    """The completion document of one date.
 
-    Each delivery is a transaction of its own; the fault is not there. It is that a known name ends the
-    decision, and that somebody else writes names too.
+    It has an entry per processor, `_completed_count` and `_triggered`. Each delivery is a separate transaction, which
+    is correct. The faults: a known name ends the decision, and a second writer adds names too.
     """
 
     def __init__(self, *, expected: int) -> None:
@@ -105,7 +104,7 @@ class OldDocument:
         self._expected = expected
 
     def deliver(self, processor: str) -> bool:
-        """Take in one delivered completion; True when it starts phase 4."""
+        """Process one delivered completion; return whether it starts phase 4."""
         if processor in self.entries:
             return False  # "a duplicate": neither counted nor decided on
         self.entries[processor] = "success"
@@ -116,22 +115,29 @@ class OldDocument:
         return True
 
     def merge_fields(self, processor: str, *, count_read: int) -> None:
-        """Write one entry as the second writer does: outside a transaction, with the count that it had read."""
+        """Write one entry as the second writer does.
+
+        Outside a transaction, with the count that it had read.
+        """
         self.entries[processor] = "success"
         self.completed_count = count_read
 
     def status_line(self) -> str:
-        """Give the line that an operator saw: statuses of processors, not of the hand-off."""
+        """Return the line that an operator saw.
+
+        It has the statuses of processors, not of the hand-off.
+        """
         good = sum(status == "success" for status in self.entries.values())
         overall = "success" if good == self._expected else "running"
         return f"status: {overall}, {good}/{self._expected} processors reported success"
 
 
 def _deliver(document: OldDocument, *, rng: random.Random, deliveries_max: int) -> int:
-    """Deliver the completions, each up to `deliveries_max` times, beside the second writer; give their number.
+    """Deliver the completions, while the second writer writes.
 
-    The second writer reads the document when all but two have reported and writes the last one's entry before that
-    one's own message: it has one entry to add and the stale count to write back.
+    Each up to `deliveries_max` times; return the number of deliveries. The second writer reads the document when all
+    but two have reported and writes the last one's entry before that one's own message: it has one entry to add and the
+    stale count to write back.
     """
     first_seen: set[str] = set()
     count_read, deliveries = 0, 0

@@ -1,8 +1,8 @@
-"""The old write: MERGE, and when that fails DELETE + INSERT, on a model of a warehouse table.
+"""The old write, MERGE or DELETE + INSERT, on a model of a table.
 
-The warehouse runs each statement as a transaction of its own and refuses a MERGE that overlaps another one
-("Could not serialize access to table due to concurrent update"). The fallback is two statements, so two fallbacks may
-interleave: both delete, then both insert.
+When MERGE fails it falls back to DELETE + INSERT. The warehouse runs each statement as a separate transaction and
+refuses a MERGE that overlaps another one ("Could not serialize access to table due to concurrent update"). The
+fallback is two statements, so two fallbacks may interleave: both delete, then both insert.
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ from collections.abc import Generator, Sequence
 from nba_props.raw import RawRow
 
 STATEMENT_S = 30
-"""How long each statement runs and takes to be answered, in seconds."""
+"""How long each statement takes, in seconds."""
 
 
 class SerializationError(Exception):
-    """Say that another statement changed the table at the same time; the model's caller falls back."""
+    """Another statement changed the table at the same time.
+
+    The model's caller falls back.
+    """
 
 
 class OldTable:
-    """A partition of one date: rows under the key player_lookup, which nothing enforces."""
+    """A partition of one date.
+
+    Its rows have the key player_lookup, which is not enforced.
+    """
 
     def __init__(self, rows: Sequence[RawRow]) -> None:
         self.rows = list(rows)
@@ -37,7 +43,10 @@ class OldTable:
             self._overlapped |= self._open
 
     def commit_merge(self, instance: int, rows: Sequence[RawRow]) -> None:
-        """Put the rows in by key, or raise SerializationError when another MERGE overlapped this one."""
+        """Write the rows by key.
+
+        Raises SerializationError when another MERGE overlapped this one.
+        """
         self._open.remove(instance)
         if instance in self._overlapped:
             self.merges_failed += 1
@@ -51,7 +60,7 @@ class OldTable:
         self.rows = []
 
     def insert(self, rows: Sequence[RawRow]) -> None:
-        """Add the rows; what is there already is not looked at."""
+        """Add the rows, without a check of those that exist."""
         self.rows += rows
 
     def duplicates(self) -> int:
@@ -60,9 +69,10 @@ class OldTable:
 
 
 def run_instances(table: OldTable, *, reads: Sequence[Sequence[RawRow]], gap_s: int) -> None:
-    """Run one instance for each element of `reads` on the table, `gap_s` seconds apart, statement by statement.
+    """Run one instance for each element of `reads` on the table.
 
-    The order of statements follows from their times alone; at the same second the earlier instance goes first.
+    They start `gap_s` seconds apart and run statement by statement. The order of statements follows from their times
+    alone; at the same second the earlier instance is first.
     """
     running = [_instance(table, number, rows) for number, rows in enumerate(reads)]
     turns = [(number * gap_s, number) for number in range(len(running))]
@@ -75,7 +85,10 @@ def run_instances(table: OldTable, *, reads: Sequence[Sequence[RawRow]], gap_s: 
 
 
 def _instance(table: OldTable, number: int, rows: Sequence[RawRow]) -> Generator[int, None, None]:
-    """Write as the old processor did; yields the seconds until its next statement takes effect."""
+    """Write as the old processor did.
+
+    Yields the seconds until its next statement takes effect.
+    """
     table.begin_merge(number)
     yield STATEMENT_S
     try:

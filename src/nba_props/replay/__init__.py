@@ -1,1 +1,1 @@
-"""Replays of dates through the reference pipeline: `runner` plays them, `scrapers` bring them in."""
+"""Replays of dates: `runner` plays them, `scrapers` fetch and write."""

@@ -1,4 +1,4 @@
-"""What may go wrong in a replay on purpose: the text of ``--faults``, and the ports that misbehave accordingly."""
+"""The faults of a replay: the text of ``--faults``, and faulty ports."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Faults:
     """How a replay is disturbed.
 
     `duplicate`: how often one message may be delivered. `reorder`: in any order. `late`: the share of each date's games
-    that comes in a second batch, after the gates have fired; `late_dates`: on which share of the dates. `late_days`:
-    how many dates are played before it comes (0: it comes eight hours later). `crash`: the probability of dying at a
-    port call. `concurrent`: how many scrapers and workers run at once. `seed`: of all these choices.
+    that arrives in a second batch, after the gates have fired; `late_dates`: on which share of the dates. `late_days`:
+    how many dates are played before it arrives (0: it arrives eight hours later). `crash`: the probability of a crash
+    at a port call. `concurrent`: how many scrapers and workers run at once. `seed`: of all these choices.
     """
 
     duplicate: int = 1
@@ -32,7 +32,10 @@ class Faults:
 
 
 def parse_faults(text: str) -> Faults:
-    """Read `duplicate=3,reorder,late=0.2`. Raises DataError naming the word and what it may be."""
+    """Return the faults of a text such as `duplicate=3,reorder,late=0.2`.
+
+    Raises DataError naming the word and its allowed values.
+    """
     kinds: dict[str, Callable[[str], object]] = {
         "duplicate": int, "late": float, "late_dates": float, "late_days": int,
         "crash": float, "concurrent": int, "seed": int,
@@ -45,11 +48,11 @@ def parse_faults(text: str) -> Faults:
             continue
         if name not in kinds:
             known = ", ".join(f.name for f in fields(Faults))
-            raise DataError("--faults", problem=f"unknown fault {word!r}", mend=f"use {known}; for example {FORM}")
+            raise DataError("--faults", problem=f"unknown fault {word!r}", fix=f"use {known}; for example {FORM}")
         try:
             values[name] = kinds[name](value)
         except ValueError:
-            raise DataError("--faults", problem=f"{word!r} is no number", mend=f"write for example {FORM}") from None
+            raise DataError("--faults", problem=f"{word!r} is no number", fix=f"write for example {FORM}") from None
     faults = Faults(**values)  # type: ignore[arg-type]
     _check(faults)
     return faults
@@ -68,11 +71,14 @@ def _check(faults: Faults) -> None:
     for name, (low, high) in bounds.items():
         value = getattr(faults, name)
         if not low <= value <= high:
-            raise DataError("--faults", problem=f"{name}={value}", mend=f"use a number from {low} to {high}")
+            raise DataError("--faults", problem=f"{name}={value}", fix=f"use a number from {low} to {high}")
 
 
 def misbehaving(faults: Faults, *, rng: random.Random) -> tuple[Crashes, Callable[..., FaultyBus]]:
-    """Give the crashes of a replay, and a function that puts the misbehaving bus round a bus."""
+    """Return the crashes of a replay, and a function that wraps a bus.
+
+    The wrapped bus misbehaves as the faults ask.
+    """
     crashes = Crashes(random.Random(rng.random()), probability=faults.crash)
 
     def bus(inner: object) -> FaultyBus:

@@ -1,8 +1,9 @@
-"""A row for every fetch, whatever came of it: `nba_raw.scraper_execution_log`.
+"""The log of fetches, `nba_raw.scraper_execution_log`.
 
-A scraper that died must leave a trace: a date without a row is a scraper that never ran, a row with `failed` one that
-could not, a row with `no_data` one that found nothing. Where rows were left out or need a person, `error_message` says
-so though nothing failed: `error_type` is then NULL. A recorder retries nothing and writes to no table.
+It has a row for every fetch, whatever its result. A scraper that crashed must leave a trace: a date without a row is a
+scraper that never ran, a row with `failed` one that could not, a row with `no_data` one that found nothing. Where rows
+were left out or need a person, `error_message` has the reason though nothing failed: `error_type` is then NULL. A
+recorder retries nothing and writes to no table.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ Status = Literal["success", "no_data", "failed"]
 
 
 class Fetched(NamedTuple, Generic[A]):
-    """What a fetch gave (None when it failed), its row of `raw_tables.SCRAPES`, and why it failed."""
+    """The rows of a fetch, its row of `raw_tables.SCRAPES`, and its error.
+
+    `rows` is None when the fetch failed.
+    """
 
     rows: list[A] | None
     log: RawRow
@@ -32,10 +36,10 @@ class Fetched(NamedTuple, Generic[A]):
 
 
 class Recorder:
-    """Run fetches of one workflow from one source and describe each.
+    """Runs fetches of one workflow from one source and describes each.
 
     `now`: epoch seconds. `new_id`: a new execution id at each call. `retries`: how many retries the source has made so
-    far, in all; the recorder takes the difference. `notices`: what there is to tell of the dates from one to another.
+    far; the recorder takes the difference. `notices`: the notices about the dates from one to another.
     """
 
     def __init__(
@@ -53,7 +57,10 @@ class Recorder:
 
     @classmethod
     def of(cls, source: Source, workflow: str, *, now: Callable[[], float] = time.time) -> Recorder:
-        """Give the recorder of a source: with its name, its retries where it makes any, and its notices."""
+        """Return the recorder of a source.
+
+        It has the source's name, its retries if it makes any, and its notices.
+        """
         return cls(
             workflow,
             source=source.name,
@@ -63,19 +70,19 @@ class Recorder:
         )
 
     def fetch(self, scraper_name: str, day: date, *, call: Callable[[], list[A]]) -> Fetched[A]:
-        """Call, and give the rows with a log row; an exception becomes status `failed` and no rows.
+        """Call, and return the rows with a log row.
 
-        Never half a batch: the rows are all that the call returned, or None. Only exceptions that stop the process
-        (KeyboardInterrupt, SystemExit) pass.
+        An exception becomes status `failed` and no rows. Never half a batch: the rows are all that the call returned,
+        or None. Only exceptions that stop the process (KeyboardInterrupt, SystemExit) are raised.
         """
         begun, retries = self._now(), self._retries()
         rows: list[A] | None = None
         error: Exception | None = None
         try:
             rows = call()
-        except Exception as caught:  # noqa: BLE001  told in the log row; a scraper's death must not end the others
+        except Exception as caught:  # noqa: BLE001  recorded in the log row; one scraper's failure must not end the others
             error = caught
-        told = _one_line(str(error) or type(error).__name__) if error else self._told(scraper_name, day)
+        message = _one_line(str(error) or type(error).__name__) if error else self._noticed(scraper_name, day)
         ended = max(self._now(), begun)  # a clock set back must not make a duration negative
         return Fetched(
             rows,
@@ -91,13 +98,13 @@ class Recorder:
                 "source": self._source,
                 "record_count": len(rows or []),
                 "error_type": type(error).__name__ if error else None,
-                "error_message": told or None,
+                "error_message": message or None,
                 "retry_count": self._retries() - retries,
             },
             error,
         )
 
-    def _told(self, scraper_name: str, day: date) -> str:
+    def _noticed(self, scraper_name: str, day: date) -> str:
         return _one_line("; ".join(one.text for one in self._notices(day, day) if one.scraper == scraper_name))
 
 

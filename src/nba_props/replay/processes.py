@@ -1,7 +1,7 @@
-"""Bodies that run at the same time, each as a process of its own: it may die, and is started again.
+"""Bodies that run at the same time, each as a separate process.
 
-Whoever stops the replay stops them all, and none is left at work. Nothing runs in the caller's thread: there an
-interrupt would fall into a query, and be taken for its failure.
+A body may crash, and is started again. Stopping the replay stops all of them, and none is left at work. Nothing runs
+in the caller's thread: there an interrupt would occur inside a query, and be mistaken for its failure.
 """
 
 from __future__ import annotations
@@ -15,24 +15,30 @@ from phasegate.testing import Crashes
 
 A = TypeVar("A")
 WAKE_S = 0.1
-"""A signal that comes just before a thread begins to wait does not wake it."""
+"""A signal just before a thread begins to wait does not wake it."""
 
 
 class Processes:
-    """Threads that play processes. `stopping` is set once somebody stops the replay: bodies end by themselves then."""
+    """Threads that play processes.
+
+    `stopping` is set once the replay is stopped: bodies then end by themselves.
+    """
 
     def __init__(self, crashes: Crashes, *, clock: SkippingClock | SystemClock) -> None:
         self._crashes, self.clock = crashes, clock
         self.stopping = threading.Event()
 
     def at_once(self, bodies: Sequence[Callable[[], A]]) -> list[A]:
-        """Run bodies at the same time and return their answers in any order; what one raised is raised again."""
+        """Run bodies at the same time, and return their results in any order.
+
+        The first error of a body is raised.
+        """
         answers: list[A] = []
         failures: list[BaseException] = []
 
         def run(body: Callable[[], A], ended: threading.Event) -> None:
             try:
-                while not self._crashes.live(lambda: answers.append(body())):
+                while not self._crashes.run(lambda: answers.append(body())):
                     pass  # its supervisor starts it again at once
             except BaseException as e:  # noqa: BLE001  raised again below, in the caller's thread
                 failures.append(e)
@@ -44,10 +50,10 @@ class Processes:
         try:
             for thread in threads:
                 thread.start()
-            for ended in ends:  # not by `join`: one that is interrupted takes its thread for ended
+            for ended in ends:  # not by `join`: an interrupted one treats its thread as ended
                 while not ended.wait(WAKE_S):
                     pass
-        except BaseException:  # somebody stops the replay: whoever still writes ends first
+        except BaseException:  # the replay is stopped: bodies that still write end first
             self.stopping.set()
             _await(threads, ends)
             raise
@@ -58,7 +64,10 @@ class Processes:
         return answers
 
     def wait_until(self, moment: float) -> None:
-        """Let time pass: at once where the clock skips, else until somebody stops the replay."""
+        """Wait until a moment; a skipping clock moves there at once.
+
+        Waiting ends early when the replay is stopped.
+        """
         if isinstance(self.clock, SkippingClock):
             self.clock.skip_to(moment)
         else:

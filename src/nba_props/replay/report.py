@@ -1,6 +1,7 @@
-"""What a run leaves for a person, beside its counts: what could not be fetched, and what was left out or looks wrong.
+"""A run's report for a person, beside its counts.
 
-It reads the log of fetches and the raw table, so that it tells what earlier runs left there too; it changes nothing.
+What could not be fetched, and what was left out or looks wrong. It reads the log of fetches and the raw table, so that
+it includes what earlier runs left there too; it changes nothing.
 """
 
 from __future__ import annotations
@@ -18,28 +19,36 @@ from phasegate import Pipeline
 
 
 class Remarks(NamedTuple):
-    """`not_fetched`: the newest fetch of a date that failed, and why. `to_look_at`: notices, each once."""
+    """The lines of a report, for a person.
+
+    `not_fetched`: the newest fetch of a date that failed, and why. `to_check`: notices, each once.
+    """
 
     not_fetched: tuple[str, ...]
-    to_look_at: tuple[str, ...]
+    to_check: tuple[str, ...]
 
 
 def remarks(pipeline: Pipeline, source: Source, replay: Replay, *, first: date, last: date) -> Remarks:
-    """Gather what there is to say of the dates from `first` to `last`; of players who share a lookup, of any date.
+    """Return the remarks on the dates from `first` to `last`.
 
-    `replay`: what was just played, from `first` to `last`.
+    Remarks on players who share a lookup are of any date. `replay`: what was just played, from `first` to `last`.
     """
-    told = [notice.text for notice in source.notices(first, last)]
+    texts = [notice.text for notice in source.notices(first, last)]
     if replay.tables[TABLE][0]:
-        told += [text for lookup, text in _shared_in(pipeline) if not any(f"lookup {lookup!r}:" in one for one in told)]
+        texts += [
+            text for lookup, text in _shared_in(pipeline) if not any(f"lookup {lookup!r}:" in one for one in texts)
+        ]
     return Remarks(
         not_fetched=_not_fetched(pipeline, first=first, last=last) if replay.dates else (),
-        to_look_at=tuple(told),
+        to_check=tuple(texts),
     )
 
 
 def _shared_in(pipeline: Pipeline) -> list[tuple[str, str]]:
-    """Give (lookup, text) of the players of all dates of the raw table who share a lookup."""
+    """Return (lookup, text) of the players who share a lookup.
+
+    Over all dates of the raw table.
+    """
     players: dict[str, list[tuple[int, str]]] = {}
     for row in pipeline.query(
         f"""
@@ -68,6 +77,7 @@ def _not_fetched(pipeline: Pipeline, *, first: date, last: date) -> tuple[str, .
               WHERE game_date BETWEEN CAST($first AS DATE) AND CAST($last AS DATE) AND workflow <> $asking)
         WHERE place = 1 AND status = 'failed' ORDER BY game_date, workflow, scraper_name
         """,
-        {"first": first.isoformat(), "last": last.isoformat(), "asking": ASKING},  # whoever gets here has been answered
+        # ASKING is left out: this run's question was answered
+        {"first": first.isoformat(), "last": last.isoformat(), "asking": ASKING},
     )
     return tuple(f"{row['game_date']} {row['workflow']}, {row['scraper_name']}: {row['error_message']}" for row in rows)

@@ -1,14 +1,15 @@
-"""Replays dates through Phasegate: scrapers write, workers work, and time skips ahead when nothing can be done.
+"""Replays dates through Phasegate.
 
-A date is played in two modes, as a props team runs it: same_day, before the games, with the schedule and the lines;
-overnight, after them, with the box scores and whatever shots were recorded. Whoever asks for it has the forecast of the
-evening before too: tomorrow.
+Scrapers write, workers work, and time skips ahead when nothing can be done. A date is played in two modes, as a props
+team runs it: same_day, before the games, with the schedule and the lines; overnight, after them, with the box scores
+and the recorded shots. The mode tomorrow, with the forecast of the evening before, is played on request.
 
-A fetch that fails ends nothing: its line in the log says why, its step is reported as failed, and the gates that need
-it stay shut. On a clock that goes by itself, as for a live source, nothing is skipped: what is not due yet is left.
+A fetch that fails ends nothing: its line in the log has the reason, its step is reported as failed, and the gates that
+need it stay closed. On a clock that runs by itself, as for a live source, nothing is skipped: what is not due yet is
+left.
 
-Several workers are at a date while the next is brought in, as on any morning; with faults, date after date. A replay
-that was killed is started again with the same arguments; what is done already is found done.
+Several workers process a date while the next is fetched, as on any morning; with faults, date after date. A replay
+that was killed is started again with the same arguments; finished work is not repeated.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ A = TypeVar("A")
 
 
 class Runner:
-    """One replay into one state directory. `modes`: which of MODES are played; `workers`: how many work at once.
+    """One replay into one state directory.
 
-    `clock`: one that skips idle time, from now on, unless another is given.
+    `modes`: which of MODES are played; `workers`: how many work at once. `clock`: one that skips idle time, from now
+    on, unless another is given.
     """
 
     def __init__(
@@ -63,11 +65,11 @@ class Runner:
     ) -> None:
         self.faults, self._modes = faults or Faults(), tuple(modes)
         self._workers = max(workers, self.faults.concurrent)
-        # Disturbed dates are played one by one: what a fault does to a date then shows in that date alone.
+        # Disturbed dates are played one by one: a fault then affects one date alone.
         self._overlaps = self.faults == Faults() and workers > 1
         self.clock, self.tally = clock or SkippingClock(), Tally()
         self._lines = Spool(state / "fetches")
-        if isinstance(self.clock, SkippingClock):  # what a replay that was killed has fetched must not lie ahead of it
+        if isinstance(self.clock, SkippingClock):  # lines of a killed replay must not be in the future
             self.clock.skip_to(self._lines.newest())
         self._crashes, bus = misbehaving(self.faults, rng=random.Random(self.faults.seed))
         self._processes = Processes(self._crashes, clock=self.clock)
@@ -82,10 +84,13 @@ class Runner:
         self._scrapers = Scrapers(source, pipeline=self.pipeline, modes=self._modes, faults=self.faults,
                                   processes=self._processes, lines=self._lines)  # fmt: skip
 
-    def run(self, first: date, last: date, *, told: Callable[[date, int], None] | None = None) -> Replay:
-        """Replay the dates with games from `first` to `last`; `told` hears of each brought in, and its games."""
+    def run(self, first: date, last: date, *, progress: Callable[[date, int], None] | None = None) -> Replay:
+        """Replay the dates with games from `first` to `last`.
+
+        `progress` is called after each date with it and its number of games.
+        """
         begun, dates = time.perf_counter(), self._scrapers.dates(first, last)
-        late: list[tuple[int, date]] = []  # the number of the date that it comes with
+        late: list[tuple[int, date]] = []  # the number of the date after which it arrives
         for n, day in enumerate(dates):
             self._follow(day, before=dates[n - 1] if n and self._overlaps else None)
             if not self._overlaps:
@@ -94,8 +99,8 @@ class Runner:
                 late.append((n + self.faults.late_days, day))
             while late and late[0][0] <= n:
                 self.come_late(late.pop(0)[1])
-            if told is not None:
-                told(day, len(self._scrapers.games.get(day, ())))
+            if progress is not None:
+                progress(day, len(self._scrapers.games.get(day, ())))
         for _, day in late:
             self.come_late(day)
         self.work()
@@ -103,14 +108,20 @@ class Runner:
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
 
     def play(self, day: date, batches: list[list[RawRow]]) -> None:
-        """Bring a date in; its box scores in `batches`, each worked off before the next comes."""
+        """Bring a date in; its box scores arrive in `batches`.
+
+        Each batch is processed before the next arrives.
+        """
         self._follow(day, partial(list, batches[0]))
         self.work()
         for rows in batches[1:] if MODE in self._modes else ():
             self.come_late(day, rows)
 
     def _follow(self, day: date, box: Callable[[], list[RawRow]] | None = None, *, before: date | None = None) -> None:
-        """Bring a date in, mode by mode, while workers are at it and at the date before; return when that has fired."""
+        """Bring a date in, mode by mode, while workers process it.
+
+        They process the date before, too. Returns when that one has fired.
+        """
         fetched, stopping = threading.Event(), self._processes.stopping
 
         def scrape() -> bool:
@@ -123,7 +134,7 @@ class Runner:
         def work() -> bool:
             while not (fetched.is_set() or stopping.is_set()):
                 if not self.pipeline.work_one():
-                    fetched.wait(IDLE_S)  # of real time: without a socket the bus would wait by the replay's clock
+                    fetched.wait(IDLE_S)  # real time: without a socket the bus would wait on the replay's clock
             while not (stopping.is_set() or self._has_fired(before)) and self.pipeline.work_until_idle(units_max=1):
                 pass
             return True
@@ -133,7 +144,10 @@ class Runner:
             self.work()
 
     def _has_fired(self, day: date | None) -> bool:
-        """Tell whether the last phase of a date has handed on, in every mode that is played."""
+        """Return whether the last phase of a date has fired.
+
+        In every mode that is played.
+        """
         if day is None:
             return True
         last = list(self.pipeline.plan.phases)[-1]
@@ -142,17 +156,23 @@ class Runner:
         return all(phase is not None and phase.generation for phase in phases)
 
     def come_late(self, day: date, rows: list[RawRow] | None = None) -> None:
-        """Bring the whole box scores of a date in, hours later than some of them; `rows` None: the source has them."""
+        """Bring the whole box scores of a date in, hours later.
+
+        `rows` None: the source has them.
+        """
         self._processes.wait_until(self.clock.now() + LATE_S)
         self._scrapers.bring_late(day, rows)
         self.work()
 
     def work(self) -> None:
-        """Let workers work until everything is settled, or only the daily look at what is not remains."""
+        """Run workers until everything is settled.
+
+        Or until only the daily check of unsettled documents remains.
+        """
         horizon_s = HORIZON_S if isinstance(self.clock, SkippingClock) else HORIZON_LIVE_S
         for _ in range(ROUNDS_MAX):
             self._processes.at_once([self._work_until_idle] * self._workers)
-            due = self.pipeline.next_due(apart_from="calendar")
+            due = self.pipeline.next_due(ignoring="calendar")
             if due is None or due > self.clock.now() + horizon_s:
                 return
             self._processes.wait_until(due)
@@ -164,11 +184,14 @@ class Runner:
         return True
 
     def summary(self, *, dates: int, games: int, seconds: float) -> Replay:
-        """Count what is there now."""
-        return self.apart(lambda: self._summary(dates=dates, games=games, seconds=seconds))
+        """Count the current tables, gates and unsettled runs."""
+        return self.in_thread(lambda: self._summary(dates=dates, games=games, seconds=seconds))
 
-    def apart(self, body: Callable[[], A]) -> A:
-        """Run something that reads the tables so that it can be stopped: in a thread of its own."""
+    def in_thread(self, body: Callable[[], A]) -> A:
+        """Run a body that reads the tables in a separate thread.
+
+        So that it can be stopped.
+        """
         return self._processes.at_once([body])[0]
 
     def _summary(self, *, dates: int, games: int, seconds: float) -> Replay:
@@ -195,6 +218,6 @@ class Runner:
         )
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close the files."""
         self._lines.close()
         self.pipeline.close()

@@ -1,9 +1,9 @@
-"""The scrapers of a replay: they fetch, write and report, and keep a line of each fetch for the log.
+"""The scrapers of a replay: fetch, write, report, and log each fetch.
 
-A date comes in mode by mode: tomorrow and same_day with the schedule and the lines, overnight with the box scores and
-whatever shots were recorded. The modes that a replay leaves out are void: nobody need expect them.
+A date is brought in mode by mode: tomorrow and same_day with the schedule and the lines, overnight with the box scores
+and the recorded shots. The modes that a replay leaves out are void, so that they are not expected.
 
-They know what a scraper does and nothing of how a hand-off works: that is Phasegate's.
+Scrapers do not depend on how a hand-off works: that is Phasegate's.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Fetch: TypeAlias = tuple[str, Callable[[], list[RawRow]]]
 
 
 class Run(NamedTuple):
-    """A date in a mode, as Phasegate spells it."""
+    """A date in a mode, in Phasegate's spelling."""
 
     date: str
     mode: str
@@ -50,11 +50,14 @@ class Run(NamedTuple):
 
 
 class Stopped(Exception):
-    """Raised in the threads of a replay that is to end."""
+    """Raised in the threads of a replay that is being stopped."""
 
 
 def begins(plan: Plan, day: date, mode: str) -> datetime | None:
-    """Return when the run of a mode before the games is opened by the clock; None for the one after them."""
+    """Return when the clock opens the run of a mode before the games.
+
+    None for the mode after them.
+    """
     at = plan.phases["raw"].modes[mode].start.at
     if mode == MODE or at is None or at.local is None:
         return None
@@ -63,10 +66,10 @@ def begins(plan: Plan, day: date, mode: str) -> datetime | None:
 
 
 class Scrapers:
-    """All scrapers of one source, in the modes that are played; one date at a time.
+    """All scrapers of one source, in the modes that are played.
 
-    `games`: the ids of the games of each date that was brought in. `held_back`: dates of which faults have held box
-    scores back. `refused`: the writes and reports that were refused, and why, each once.
+    One date at a time. `games`: the ids of the games of each date that was brought in. `held_back`: dates of which
+    faults have held box scores back. `refused`: the refused writes and reports with their reasons, each once.
     """
 
     def __init__(
@@ -78,15 +81,16 @@ class Scrapers:
         self.games: dict[date, set[object]] = {}
         self.held_back: set[date] = set()
         self.refused = dict.fromkeys(
-            f"{path} holds lines of fetches that cannot be read; look at them, and remove it"
-            for path in lines.unreadable
+            f"{path} has lines of fetches that cannot be read; check them, and remove it" for path in lines.unreadable
         )
         self._written: tuple[date, list[RawRow] | None] | None = None
 
     def dates(self, first: date, last: date) -> list[date]:
-        """Ask the source which dates have games: a fetch too, whose line comes with the first of them.
+        """Fetch which dates have games.
 
-        Raises what the source raises, when its line is kept.
+        The line of this fetch is written with the first of the dates.
+
+        Raises what the source raises, after the line is stored.
         """
         fetched = self._recorder(ASKING).fetch(SCHEDULE, first, call=lambda: self._source.dates(first, last))
         self._lines.add(fetched.log | {"game_date": fetched.rows[0] if fetched.rows else first})
@@ -97,18 +101,24 @@ class Scrapers:
         return fetched.rows or []
 
     def bring(self, day: date, box: Callable[[], list[RawRow]] | None = None) -> None:
-        """Bring a date in, mode by mode; `box` gives its box scores instead of the source."""
-        is_said = self._leave_out(day)
+        """Bring a date in, mode by mode.
+
+        `box` returns its box scores instead of the source.
+        """
+        is_left_out = self._leave_out(day)
         try:
             for mode, fetches in self._fetches(day, box or partial(self._box, day)):
                 self._scrape(day, mode, fetches)
         finally:
             self._write_log()
-        if not is_said:  # the calendar did not know the date at first
+        if not is_left_out:  # the calendar did not have the date at first
             self._leave_out(day)
 
     def bring_late(self, day: date, rows: list[RawRow] | None = None) -> None:
-        """Bring the whole box scores of a date in; `rows` None: the source has them."""
+        """Bring the whole box scores of a date in.
+
+        `rows` None: the source has them.
+        """
         box = partial(self._source.batch, day) if rows is None else partial(list, rows)
         self._scrape(day, MODE, [(GAMEBOOK, box)])
         self._write_log()
@@ -117,12 +127,12 @@ class Scrapers:
         return Recorder.of(self._source, workflow, now=self._processes.clock.now)
 
     def _fetches(self, day: date, box: Callable[[], list[RawRow]]) -> Iterator[tuple[str, list[Fetch]]]:
-        """Give what is fetched in each mode that is played, one after the other.
+        """Yield what is fetched in each mode that is played, in order.
 
-        The schedule comes before the games, and after them only if nobody has written it then; the lines come in each
-        mode, as they were when its run began: after the games all of them.
+        The schedule is fetched before the games, and after them only if no run has written it then; the lines are
+        fetched in each mode, as they were when its run began: after the games all of them.
         """
-        # what is critical comes last: the deadlines of a date long past are over, and gates would fire without the rest
+        # critical steps are last: an old date's deadlines have passed, so gates would fire without the rest
         schedule: Fetch = (SCHEDULE, lambda: self._source.schedule(day, day))
         after: list[Fetch] = [("nbac_shot_chart", lambda: self._source.shots(day)), (GAMEBOOK, box)]
         for mode in self._modes:
@@ -133,7 +143,10 @@ class Scrapers:
             yield mode, [*fetches, *after] if mode == MODE else fetches
 
     def _is_written(self, day: date, step: str) -> bool:
-        """Tell whether a run of a mode before the games has a step's result: the run after them hears of it then."""
+        """Return whether a run before the games has a step's result.
+
+        The run after the games then receives it.
+        """
         for mode in self._modes:
             there = self._pipeline.runs.read("raw", parse_run(f"{day}.{mode}"))
             if mode != MODE and there is not None and there.void is None and there.result_of(step) is not None:
@@ -141,9 +154,13 @@ class Scrapers:
         return False
 
     def _box(self, day: date) -> list[RawRow]:
-        """Fetch the box scores of a date; when faults ask for it some games are held back, and come late."""
+        """Fetch the box scores of a date.
+
+        When faults ask for it, some games are held back, and arrive late.
+        """
         rows = self._source.batch(day)
-        rng = random.Random(f"{self._faults.seed} {day}")  # of the date: a replay that is begun anew cuts alike
+        # From the date: a replay that is started again splits it the same way.
+        rng = random.Random(f"{self._faults.seed} {day}")
         self.held_back.discard(day)
         if not self._faults.late or rng.random() >= self._faults.late_dates:
             return rows
@@ -153,28 +170,28 @@ class Scrapers:
         return early
 
     def _leave_out(self, day: date) -> bool:
-        """Say of the modes that are not played that nobody need expect them; take it back of those that are.
+        """Void the modes that are not played, and unvoid those that are.
 
-        Nothing is said of a date that the calendar refuses: the reports are refused too, and tell it. Answer whether
-        all was said.
+        Return whether that was possible: a date that the calendar refuses is left as it is, because the reports are
+        refused too, with the reason.
         """
         with suppress(BadInput):
-            self._void_and_back(day)
+            self._void_and_unvoid(day)
             return True
         return False
 
-    def _void_and_back(self, day: date) -> None:
+    def _void_and_unvoid(self, day: date) -> None:
         for mode in self._pipeline.plan.phases["raw"].modes:
             run = parse_run(f"{day}.{mode}")
             known = self._pipeline.runs.read("raw", run)
-            # opened and no more: whoever was about to say it was killed
+            # opened but not void: the process that was about to void it was killed
             if mode not in self._modes and (known is None or not (known.members or known.void)):
                 self._pipeline.runs.void("raw", run, reason=LEFT_OUT)
             elif mode in self._modes and known is not None and known.void == LEFT_OUT:
                 self._pipeline.runs.void("raw", run, reason=None)
 
     def _scrape(self, day: date, mode: str, fetches: Sequence[Fetch]) -> None:
-        """Fetch, write and report; keep the line of each fetch for the log."""
+        """Fetch, write and report; store the line of each fetch for the log."""
         recorder = self._recorder(mode)
         for step, call in fetches:
             self._go_on()
@@ -182,7 +199,7 @@ class Scrapers:
             self._lines.add(fetched.log)
             if step == GAMEBOOK or (step == SCHEDULE and MODE not in self._modes):
                 self.games[day] = {row["game_id"] for row in fetched.rows or () if not row.get("postponed")}
-            # what a scraper has written for another mode it does not write again: that run hears of it
+            # a result that was written for another mode is not written again: Phasegate propagates it to this run
             known = step == PROPS and self._written == (day, fetched.rows) and self._is_written(day, step)
             if not (known and mode == MODE):
                 error = str(fetched.log["error_message"])
@@ -190,35 +207,39 @@ class Scrapers:
             self._written = (day, fetched.rows) if step == PROPS else self._written
 
     def _write_log(self) -> None:
-        """Write the lines of fetches once a date: those that a killed replay has left too. What is refused is kept."""
+        """Write the lines of fetches, once a date.
+
+        Lines that a killed replay has left are included. Refused lines stay stored.
+        """
         for day, lines in self._lines.held(until=self._processes.clock.now()).items():
             if self._deliver(Run(day.isoformat(), "log"), LOG, rows=lines):
                 self._lines.drop(lines)
 
     def _deliver(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str = "") -> bool:
-        """Have every instance of a scraper write and report; one that could not tries again a little later.
+        """Run every instance of a scraper until it has written and reported.
 
-        Tell whether it was accepted, and not refused.
-        Time moves on between the tries only: a clock that ran while somebody writes would take his lease away.
+        An instance that could not tries again a little later. Return whether it was accepted, and not refused. Time
+        moves on between the attempts only: a clock that ran during a write would let its lease expire.
         """
-        told: list[bool] = []
+        accepted: list[bool] = []
         for tries in range(TRIES_MAX):
             if tries:
                 self._go_on()
-            left = self._faults.concurrent - len(told)
+            left = self._faults.concurrent - len(accepted)
             answers = self._processes.at_once([lambda: self._report(run, step, rows=rows, error=error)] * left)
-            told += [answer for answer in answers if answer is not None]
-            if len(told) == self._faults.concurrent:
-                return any(told)
-            # a run that was killed may have left its lease at a time that it had skipped to
+            accepted += [answer for answer in answers if answer is not None]
+            if len(accepted) == self._faults.concurrent:
+                return any(accepted)
+            # a killed run may have left its lease at a time that it had skipped to
             left_s = min((lease.left_s for lease in self._pipeline.views.leases()), default=0.0)
             self._processes.wait_until(self._processes.clock.now() + max(RETRY_S, left_s + 1.0))
         raise PhasegateError(f"{step} of {run} could not be written in {TRIES_MAX} tries; see: phasegate leases")
 
     def _report(self, run: Run, step: str, *, rows: list[RawRow] | None, error: str) -> bool | None:
-        """Write rows and report them, or that there are none; tell whether it was accepted; None: somebody is at it.
+        """Write rows and report them, or report that there are none.
 
-        A report that is refused, such as of a date of which the calendar knows nothing, is told in the summary.
+        Return whether that was accepted; None while another process holds the lease. A refused report, such as of a
+        date that the calendar does not have, is shown in the summary.
         """
         try:
             with self._pipeline.begin(str(run), step=step) as begun:

@@ -1,4 +1,7 @@
-"""Lines of fetches on their way into the log, in a file: whoever is killed leaves them to whoever comes next."""
+"""A file of fetch lines that are not in the log yet.
+
+A process that is killed leaves them to the next one.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,12 @@ _Line = msgspec.defstruct(
 
 
 class Spool:
-    """Keeps lines in a folder until they are written elsewhere; one thread at a time, several processes at once.
+    """Stores lines in a folder until they are written elsewhere.
 
-    A process adds to a file of its own, locked while it lives; of the others it takes those that nobody holds. Each
-    line is there when `add` returns, though the process is killed then. What is written elsewhere and not dropped yet
-    is given again: a log takes a line once. `unreadable`: files into which was put what could not be read, but for a
-    last line that was cut off.
+    For one thread at a time, several processes at once. A process adds to its own file, locked while it runs; it takes
+    over the files that no process has locked. Each line is stored when `add` returns, even if the process is killed
+    then. Lines that are written elsewhere and not dropped yet are returned again: a log accepts a line once.
+    `unreadable`: files with the lines that could not be read, except for a last line that was cut off.
 
     Raises DataError where the folder cannot be read or written.
     """
@@ -49,12 +52,15 @@ class Spool:
                 self._take(path)
 
     def add(self, line: RawRow) -> None:
-        """Keep a line."""
+        """Store a line."""
         self._lines.append(line)
         self._append(line)
 
     def held(self, until: float) -> dict[date, list[RawRow]]:
-        """Give what is kept by date, what others have left first; but what was written after `until`, epoch seconds."""
+        """Return the stored lines by date, those of other processes first.
+
+        Lines written after `until`, epoch seconds, are left out.
+        """
         by_date: dict[date, list[RawRow]] = {}
         for line in self._lines:
             if _written_at(line) <= until:
@@ -62,11 +68,14 @@ class Spool:
         return by_date
 
     def newest(self) -> float:
-        """Give when the newest of what is kept was written, in epoch seconds; 0 where nothing is."""
+        """Return when the newest stored line was written, in epoch seconds.
+
+        0 where there is none.
+        """
         return max(map(_written_at, self._lines), default=0.0)
 
     def drop(self, lines: list[RawRow]) -> None:
-        """Let go of lines: they are written elsewhere."""
+        """Remove lines: they are written elsewhere."""
         gone = {line["execution_id"] for line in lines}
         self._lines = [line for line in self._lines if line["execution_id"] not in gone]
         old, self._files, self._own = self._files, [], None
@@ -78,7 +87,7 @@ class Spool:
                 file.close()
 
     def close(self) -> None:
-        """Let go of the files; what they hold is the next one's."""
+        """Close the files; the next process takes over their lines."""
         for file in self._files:
             file.close()
 
@@ -93,7 +102,7 @@ class Spool:
             self._own.flush()
 
     def _take(self, path: Path) -> None:
-        """Take over a file that nobody holds: whoever wrote it is dead."""
+        """Take over a file that no running process has locked."""
         file = _lock(path, mode="rb") if path.is_file() else None
         if file is None:
             return
@@ -114,13 +123,16 @@ class Spool:
         try:
             yield
         except OSError as e:
-            mend = "make room, or mend its rights, and start again"
-            raise DataError(str(self._folder), problem=f"{e.strerror or e}: lines of fetches are kept there",
-                            mend=mend) from None  # fmt: skip
+            fix = "free space, or correct its permissions, and start again"
+            raise DataError(str(self._folder), problem=f"{e.strerror or e}: lines of fetches are stored there",
+                            fix=fix) from None  # fmt: skip
 
 
 def _lock(path: Path, *, mode: str) -> BinaryIO | None:
-    """Open a file for its one user; None where another process holds it, or has just removed it."""
+    """Open a file for its one user, with a lock.
+
+    None where another process has locked it, or has just removed it.
+    """
     try:
         file = cast("BinaryIO", path.open(mode))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a replay did: counted while it goes on, and summed up at its end."""
+"""The counts of a replay: while it runs, and at its end."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Tally:
-    """Counts events of a replay, from any thread: an observer."""
+    """An observer that counts events of a replay, from any thread."""
 
     duplicates_removed: int = 0
     refused_as_stale: int = 0
-    moved: int = 0
+    inputs_changed: int = 0
     builds: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     _since: dict[int, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def event(self, name: str, /, **fields: object) -> None:
-        """Take in one event."""
+        """Count one event."""
         me = threading.get_ident()
         with self._lock:
             if name == "writing":
@@ -32,15 +32,16 @@ class Tally:
                 self.seconds[step] = self.seconds.get(step, 0.0) + took
                 self.duplicates_removed += int(str(fields["duplicates"]))
                 self.refused_as_stale += int(str(fields["refused"]))
-            elif name == "step not done" and fields.get("status") == "moved":
-                self.moved += 1
+            elif name == "step not built" and fields.get("status") == "inputs_changed":
+                self.inputs_changed += 1
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay did; `tables`: name -> (rows, digest); `gates`: name -> (runs fired, generations in all).
+    """The result of a replay.
 
-    The log of fetches is not among the tables: it holds times and ids, so no two replays leave the same one.
+    `tables`: name -> (rows, digest); `gates`: name -> (runs fired, generations in all). The log of fetches is not among
+    the tables: it has times and ids, so it differs between any two replays.
     """
 
     dates: int

@@ -1,4 +1,7 @@
-"""Cut a night's rows into an early batch and what comes later. Always whole games, never part of one."""
+"""Splits a night's rows into an early batch and the rest.
+
+Always whole games, never part of one.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from nba_props.raw import VERSION, RawRow
 
 
 def split_games(rows: Sequence[RawRow], *, early: int) -> tuple[list[RawRow], list[RawRow]]:
-    """Give (rows of the first `early` games by id, the remaining rows), each in the order of `rows`.
+    """Return (rows of the first `early` games by id, remaining rows).
 
-    Raises ValueError unless 0 <= early <= games.
+    Each in the order of `rows`. Raises ValueError unless 0 <= early <= games.
     """
     games = sorted({str(row["game_id"]) for row in rows})
     if not 0 <= early <= len(games):
@@ -21,13 +24,14 @@ def split_games(rows: Sequence[RawRow], *, early: int) -> tuple[list[RawRow], li
 
 
 def split_late(rows: Sequence[RawRow], *, share: float, rng: random.Random) -> tuple[list[RawRow], list[RawRow]]:
-    """Give (early rows, remaining rows), with about `share` (0 to 1) of the games among the remaining.
+    """Return (early rows, remaining rows).
 
-    Together they are `rows`, each in its order. With 0 < share < 1 and two games or more, at least one game is early
-    and at least one late; a single game stays early. Raises ValueError for a share outside 0 to 1.
+    About `share` (0 to 1) of the games are among the remaining. Together they are `rows`, each in its order. With 0 <
+    share < 1 and two games or more, at least one game is early and at least one late; a single game stays early. Raises
+    ValueError for a share outside 0 to 1.
     """
     if not 0 <= share <= 1:
-        raise ValueError(f"share = {share}: a share of games lies between 0 and 1")
+        raise ValueError(f"share = {share}: a share of games is between 0 and 1")
     games = sorted({str(row["game_id"]) for row in rows})
     count = round(share * len(games))
     if 0 < share < 1:
@@ -37,9 +41,9 @@ def split_late(rows: Sequence[RawRow], *, share: float, rng: random.Random) -> t
 
 
 def restamp(rows: Sequence[RawRow], *, at: datetime) -> list[RawRow]:
-    """Give copies of the rows with `at` as their version, as a later scrape would write them.
+    """Return copies of the rows with `at` as their version.
 
-    Raises ValueError for a time without a zone.
+    A later scrape would write them so. Raises ValueError for a time without a zone.
     """
     if at.utcoffset() is None:
         raise ValueError(f"{at.isoformat()} has no time zone: give an aware datetime")

@@ -1,4 +1,4 @@
-"""One synthetic game: two box scores whose identities hold, drawn from a seeded generator.
+"""One synthetic game: two consistent box scores from a seed.
 
 The rates are the league's per minute, roughly; nothing here is a model of basketball.
 """
@@ -18,7 +18,10 @@ _BENCH_MINUTES_MAX = 3
 
 
 class Line(NamedTuple):
-    """What one player did in one game: a raw row's counts, in the order of the raw columns."""
+    """One player's line in one game.
+
+    A raw row's counts, in the order of the raw columns.
+    """
 
     minutes: int
     points: int
@@ -40,7 +43,7 @@ class Line(NamedTuple):
 
 
 def play(rng: random.Random, sides: tuple[Sequence[Player], Sequence[Player]]) -> tuple[list[Line], list[Line]]:
-    """Give the lines of both sides, in the order of their players.
+    """Return the lines of both sides, in the order of their players.
 
     Each side's minutes are whole and sum to 240; its points differ from the other's, its plus-minus sums to five times
     the margin; makes <= attempts and points and rebounds are sums of their parts. Needs 10 players a side.
@@ -68,7 +71,10 @@ def _minutes(rng: random.Random, count: int) -> list[int]:
 
 
 def _apportion(total: int, weights: Sequence[float]) -> list[int]:
-    """Share a whole total in proportion to the weights: whole shares that sum to it (largest remainders)."""
+    """Split a whole total in proportion to the weights.
+
+    Whole shares that sum to it (largest remainders).
+    """
     exact = [total * weight / sum(weights) for weight in weights]
     shares = [int(share // 1) for share in exact]
     by_remainder = sorted(range(len(exact)), key=lambda place: (shares[place] - exact[place], place))
@@ -119,6 +125,9 @@ def _with_a_free_throw(line: Line) -> Line:
 
 
 def _with_plus_minus(lines: Sequence[Line], margin: int) -> list[Line]:
-    """Share five times the margin by minutes: five players are on the floor whenever a point falls."""
+    """Split five times the margin by minutes.
+
+    Five players are on the floor whenever a point is scored.
+    """
     shares = _apportion(5 * margin, [line.minutes for line in lines])
     return [line._replace(plus_minus=share) for line, share in zip(lines, shares, strict=True)]

@@ -1,7 +1,7 @@
-"""Rows of stats.nba.com's LeagueGameLog (a line for each player and game) as raw box-score rows.
+"""Rows of stats.nba.com's LeagueGameLog as raw box-score rows.
 
-The files of the parquet folder and the API's own answers share this layout. MATCHUP is not read: five neutral-site
-games of 2024-25 have no 'vs.' row, so the opponent is the game's other team.
+It has a line for each player and game. The files of the parquet folder and the API's own answers share this layout.
+MATCHUP is not read: five neutral-site games of 2024-25 have no 'vs.' row, so the opponent is the game's other team.
 """
 
 from __future__ import annotations
@@ -47,12 +47,15 @@ TRANSLATED = ("SEASON_ID", "GAME_DATE", "WL")
 
 
 def other_teams(where: str, sides: Iterable[tuple[object, object]]) -> dict[tuple[object, object], object]:
-    """Give (game, team) -> the game's other team; DataError for an empty cell or a game that has not two teams."""
+    """Return (game, team) -> the game's other team.
+
+    Raises DataError for an empty cell or a game that does not have two teams.
+    """
     games: dict[object, set[object]] = {}
     for number, (game, team) in enumerate(sides, start=1):
         if game is None or team is None:
             column = "GAME_ID" if game is None else "TEAM_ABBREVIATION"
-            raise DataError(where, problem=f"row {number}, column {column}: has no value", mend="export it again")
+            raise DataError(where, problem=f"row {number}, column {column}: has no value", fix="export it again")
         games.setdefault(game, set()).add(team)
     others: dict[tuple[object, object], object] = {}
     for game, teams in games.items():
@@ -60,7 +63,7 @@ def other_teams(where: str, sides: Iterable[tuple[object, object]]) -> dict[tupl
             raise DataError(
                 where,
                 problem=f"game {game} has {len(teams)} team(s) ({', '.join(sorted(map(str, teams)))}), not two",
-                mend="export it again when the game is final",
+                fix="export it again when the game is final",
             )
         one, two = teams
         others |= {(game, one): two, (game, two): one}
@@ -70,10 +73,10 @@ def other_teams(where: str, sides: Iterable[tuple[object, object]]) -> dict[tupl
 def raw_rows(
     lines: Sequence[Mapping[str, object]], *, where: str, updated_at: Callable[[date], datetime]
 ) -> list[RawRow]:
-    """Give the raw rows of log lines, in their order, unchecked; `updated_at` gives the version of a date's rows.
+    """Return the raw rows of log lines, in their order, unchecked.
 
-    A cell that cannot be translated becomes None, for `check_rows` to name. Raises DataError for a name without a
-    lookup and a game that has not two teams.
+    `updated_at` returns the version of a date's rows. A cell that cannot be translated becomes None, for `check_rows`
+    to name. Raises DataError for a name without a lookup and a game that does not have two teams.
     """
     others = other_teams(where, ((line["GAME_ID"], line["TEAM_ABBREVIATION"]) for line in lines))
     lookups: dict[str, str] = {}
@@ -94,12 +97,18 @@ def raw_rows(
 
 
 def whole(cell: object) -> object:
-    """Give a whole number stored as a float (a frame that once held nulls) as an int; leave the rest to the check."""
+    """Return a whole number that is stored as a float as an int.
+
+    A frame that once had nulls stores floats; other values are left to the check.
+    """
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
 
 def season_of(season_id: object) -> str | None:
-    """Give '2024-25' for 22024: the league's season ids are a kind of season (2: regular) and its first year."""
+    """Return '2024-25' for 22024.
+
+    The league's season ids are a kind of season (2: regular) and its first year.
+    """
     digits = str(whole(season_id))
     if len(digits) != 5 or not digits.isdecimal():
         return None
@@ -109,5 +118,5 @@ def season_of(season_id: object) -> str | None:
 def _lookup(name: str, *, where: str) -> str:
     try:
         return player_lookup(name)
-    except DataError as error:  # say in which file or body
-        raise DataError(where, problem=f"{error.where}: {error.problem}", mend=error.mend) from error
+    except DataError as error:  # add the file or body
+        raise DataError(where, problem=f"{error.where}: {error.problem}", fix=error.fix) from error

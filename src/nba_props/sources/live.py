@@ -1,7 +1,8 @@
-"""The league's own services as a source, through the optional package `nba_api` (the extra `live`).
+"""The league's own services as a source, by the package `nba_api`.
 
-Every public call asks a bounded number of times, with a pause before each question, and repeats an unanswered one a
-bounded number of times. An answer that never came, or that cannot be read, is a DataError: a call gives all or nothing.
+The package is optional (the extra `live`). Every public call sends a bounded number of requests, with a pause before
+each, and repeats an unanswered one a bounded number of times. An answer that does not arrive, or that cannot be read,
+is a DataError: a call returns all or nothing.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from nba_props.sources.shapes_shots import shot_rows
 P = ParamSpec("P")
 A = TypeVar("A")
 Request: TypeAlias = Callable[[str, Mapping[str, str]], Body]
-"""Ask an endpoint of stats.nba.com with parameters; OSError or ValueError when no JSON came back."""
+"""Sends parameters to an endpoint of stats.nba.com; OSError or ValueError when the answer is not JSON."""
 
 REGULAR_SEASON = "Regular Season"
 _ANSWERS = frozenset({"resultSets", "resultSet", "leagueSchedule"})
-_SAID_CHARS_MAX = 80
+_TEXT_CHARS_MAX = 80
 _SHOT_FILTERS = (
     *("ClutchTime", "AheadBehind", "PointDiff", "RangeType", "StartPeriod", "EndPeriod", "StartRange", "EndRange"),
     *("GameSegment", "Location", "Outcome", "Position", "RookieYear", "SeasonSegment", "VsConference", "VsDivision"),
@@ -41,10 +42,11 @@ _SHOT_FILTERS = (
 
 
 class Limits(NamedTuple):
-    """How much a call may ask: `requests_max` per public call, repeats included.
+    """The limits of a call.
 
-    `pause_s`: least time between two questions. `attempts_max` and `retry_s_max` bound the repeats of one question.
-    `schedule_age_s`: how long a season's schedule is used again.
+    `requests_max`: requests per public call, repeats included. `pause_s`: least time between two requests.
+    `attempts_max` and `retry_s_max` bound the repeats of one request. `schedule_age_s`: how long a season's schedule is
+    used again.
     """
 
     requests_max: int = 40
@@ -61,36 +63,39 @@ class _Schedule(NamedTuple):
 
 
 def stats_request(endpoint: str, parameters: Mapping[str, str]) -> Body:
-    """Ask stats.nba.com once, through nba_api, waiting at most 30 s.
+    """Send one request to stats.nba.com, waiting at most 30 s.
 
-    Raises DataError without the extra, OSError when nothing came back, ValueError when it was no answer: the package
-    hands on whatever came, a page of the doorkeeper's or "Too Many Requests", and not with which status.
+    Through nba_api. Raises DataError without the extra, OSError when no answer arrived, ValueError for a wrong answer:
+    the package returns any response, such as a proxy's error page or "Too Many Requests", without its status.
     """
     http = _extra("nba_api.stats.library.http")
     answer = http.NBAStatsHTTP().send_api_request(endpoint=endpoint, parameters=dict(parameters), timeout=30)
     body = answer.get_dict()
     if not (isinstance(body, dict) and _ANSWERS & body.keys()):
-        raise ValueError(f"it answered {answer.get_json()[:_SAID_CHARS_MAX]}")
+        raise ValueError(f"it answered {answer.get_json()[:_TEXT_CHARS_MAX]}")
     return cast("Body", body)
 
 
-def tell_repeats() -> None:
-    """Have each repeat of a question told on standard error, in the whole process.
+def report_repeats() -> None:
+    """Report each repeat of a request on standard error, process-wide.
 
     Otherwise the library that repeats logs it through structlog, whose default is standard output. Raises DataError
     without the extra.
     """
-    _extra("stamina.instrumentation").set_on_retry_hooks([_tell])
+    _extra("stamina.instrumentation").set_on_retry_hooks([_report_repeat])
 
 
-def _tell(details: Any) -> None:
-    said = " ".join(str(details.caused_by).split())[:_SAID_CHARS_MAX]
+def _report_repeat(details: Any) -> None:
+    text = " ".join(str(details.caused_by).split())[:_TEXT_CHARS_MAX]
     kind = type(details.caused_by).__name__
-    sys.stderr.write(f"stats.nba.com: {kind}: {said}; asked again in {details.wait_for:.1f} s\n")
+    sys.stderr.write(f"stats.nba.com: {kind}: {text}; asked again in {details.wait_for:.1f} s\n")
 
 
 def _alone(method: Callable[Concatenate[Any, P], A]) -> Callable[Concatenate[Any, P], A]:
-    """Let one thread ask at a time: the pauses between questions, and what is left of them, are everybody's."""
+    """Serialize calls of threads.
+
+    The pause between requests, and the number that is left, are shared by all threads.
+    """
 
     @wraps(method)
     def alone(self: Any, *args: P.args, **kwargs: P.kwargs) -> A:
@@ -101,10 +106,11 @@ def _alone(method: Callable[Concatenate[Any, P], A]) -> Callable[Concatenate[Any
 
 
 class LiveSource:
-    """Serve regular-season games as the league publishes them; no prop lines.
+    """Serves regular-season games as the league publishes them.
 
-    `request` is the one function that touches the network. `now` is epoch seconds. `retries` counts the repeats so
-    far. A date's box scores are given when all of its games are final: before that they are refused, not left out.
+    No prop lines. `request` is the one function that uses the network. `now` is epoch seconds. `retries` counts the
+    repeats so far. A date's box scores are returned when all of its games are final: before that they are refused, not
+    left out.
     """
 
     name = "live"
@@ -129,15 +135,19 @@ class LiveSource:
 
     @_alone
     def dates(self, first: date, last: date) -> list[date]:
-        """Give the dates with scheduled games from `first` to `last`, ascending, played or not."""
+        """Return the dates with scheduled games from `first` to `last`.
+
+        Ascending, played or not.
+        """
         return sorted({cast("date", row["game_date"]) for row in self.schedule(first, last) if not row["postponed"]})
 
     @_alone
     def batch(self, day: date) -> list[RawRow]:
-        """Give the raw rows of the date by game, team and player: one request, and one for the season's schedule.
+        """Return the raw rows of the date by game, team and player.
 
-        Raises NotFinal while a game of the log, or of the schedule and not postponed, is not over: a log lists a game
-        only once it has begun, so an empty log is not a date without games.
+        One request, and one for the season's schedule. Raises NotFinal while a game of the log, or of the schedule and
+        not postponed, has not ended: a log lists a game only once it has begun, so an empty log is not a date without
+        games.
         """
         self._left = self._limits.requests_max
         body = self._ask(
@@ -155,7 +165,7 @@ class LiveSource:
         version, where = datetime.fromtimestamp(self._now(), UTC), f"leaguegamelog of {day}"
         rows = gamelog_rows(body, updated_at=lambda _: version, where=where)
         if {row["game_date"] for row in rows} - {day}:
-            raise DataError(where, problem="it holds games of other dates", mend="try again later")
+            raise DataError(where, problem="it has games of other dates", fix="try again later")
         games = logged_games(body, where=where)
         games |= {str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]}
         if awaited := games - {str(row["game_id"]) for row in rows}:
@@ -166,12 +176,15 @@ class LiveSource:
         return rows
 
     def updated_at(self, day: date) -> datetime:
-        """Give when the date's box scores were last fetched; now, when they were not."""
+        """Return when the date's box scores were last fetched.
+
+        Now, when they were not.
+        """
         return self._versions.get(day) or datetime.fromtimestamp(self._now(), UTC)
 
     @_alone
     def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
-        """Give the parts of the published seasons that lie from `first` to `last`."""
+        """Return the parts of the published seasons from `first` to `last`."""
         self._left = self._limits.requests_max
         spans = [span for season in _seasons(first, last) for span in self._season(season).spans]
         cut = ((max(begin, first), min(end, last)) for begin, end in spans)
@@ -179,24 +192,30 @@ class LiveSource:
 
     @_alone
     def schedule(self, first: date, last: date) -> list[RawRow]:
-        """Give the published games from `first` to `last`, a request for each season."""
+        """Return the published games from `first` to `last`.
+
+        One request for each season.
+        """
         self._left = self._limits.requests_max
         return self._scheduled(first, last)
 
     def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:  # noqa: ARG002  the league publishes no lines
-        """Give nothing: the league's services have no lines."""
+        """Return an empty list: the league's services have no lines."""
         return []
 
     @_alone
     def shots(self, day: date) -> list[RawRow]:
-        """Give the shots of the date's games, a request for each game."""
+        """Return the shots of the date's games, a request for each game."""
         self._left = self._limits.requests_max
         games = [str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]]
         rows = [row for game in games for row in self._game_shots(game, season=season_of_date(day))]
         return in_order(SHOTS, rows)
 
     def notices(self, first: date, last: date) -> list[Notice]:
-        """Tell of players who share a lookup, in what this source was asked for so far."""
+        """Return the notices on players who share a lookup.
+
+        Among the rows that were fetched so far.
+        """
         return between(self._namesakes.notices(), first, last)
 
     def _scheduled(self, first: date, last: date) -> list[RawRow]:
@@ -222,7 +241,7 @@ class LiveSource:
         return shot_rows(body, where=f"shotchartdetail of {game}")
 
     def _ask(self, endpoint: str, **parameters: str) -> Body:
-        """Ask until an answer comes or a bound is reached."""
+        """Request until an answer arrives or a limit is reached."""
         stamina = _extra("stamina")
         try:
             for attempt in stamina.retry_context(
@@ -234,7 +253,7 @@ class LiveSource:
                     return self._request(endpoint, parameters)
         except (OSError, ValueError) as error:
             raise DataError(
-                f"stats.nba.com, {endpoint}", problem=f"{type(error).__name__}: {error}", mend="try again later"
+                f"stats.nba.com, {endpoint}", problem=f"{type(error).__name__}: {error}", fix="try again later"
             ) from error
         raise AssertionError("the retries end with an answer or an error")
 
@@ -243,7 +262,7 @@ class LiveSource:
             raise DataError(
                 f"stats.nba.com, {endpoint}",
                 problem=f"this call has asked {self._limits.requests_max} times already",
-                mend="ask for fewer dates at once",
+                fix="ask for fewer dates at once",
             )
         self._left -= 1
         if self._asked_at is not None:
@@ -260,11 +279,11 @@ def _seasons(first: date, last: date) -> list[str]:
 
 
 def _extra(module: str) -> Any:
-    # Optional: imported on first use, and by name, so that types need neither. nba_api brings pandas, 130 MB with
-    # numpy, but nothing here imports it: what is used of it takes 0.1 s.
+    # Optional: imported on first use, and by name, so that types need neither. nba_api depends on pandas, 130 MB with
+    # numpy, but nothing here imports it: the used modules take 0.1 s.
     try:
         return import_module(module)
     except ImportError as error:
         raise DataError(
-            "live data", problem=f"{error.name} is not installed", mend="pip install 'phasegate[live]'"
+            "live data", problem=f"{error.name} is not installed", fix="pip install 'phasegate[live]'"
         ) from error

@@ -1,4 +1,4 @@
-"""The source that a text names, as the environment variable NBA_DATA does."""
+"""The source that a text names, as in the variable NBA_DATA."""
 
 from __future__ import annotations
 
@@ -13,27 +13,31 @@ FORMS = "a folder of box scores, synthetic, recorded:DIR or live"
 
 
 def environment(*, where: str = NBA_DATA) -> str:
-    """Return what NBA_DATA holds. Raises DataError, naming `where`, when it is not set."""
+    """Return the value of NBA_DATA.
+
+    Raises DataError, naming `where`, when it is not set.
+    """
     text = os.environ.get(NBA_DATA, "")
     if not text:
         what = "is not set, so no date is known" if where == NBA_DATA else f"is missing and {NBA_DATA} is not set"
-        raise DataError(where, problem=what, mend=f"set {NBA_DATA} to {FORMS}")
+        raise DataError(where, problem=what, fix=f"set {NBA_DATA} to {FORMS}")
     return text
 
 
 def named_source(text: str) -> Source:
-    """Return the source of a text: one of FORMS. Only the module of that source is loaded.
+    """Return the source of a text: one of FORMS.
 
-    Raises DataError for a folder that is none, and for `live` without its extra.
+    Only the module of that source is loaded. Raises DataError for a folder that does not exist, and for `live` without
+    its extra.
     """
     if text == "synthetic":
         from nba_props.sources.synthetic import SyntheticSource
 
         return SyntheticSource()
     if text == "live":
-        from nba_props.sources.live import LiveSource, tell_repeats
+        from nba_props.sources.live import LiveSource, report_repeats
 
-        tell_repeats()  # whoever names a source by a text is a command, and its output somebody's JSON
+        report_repeats()  # a source named by a text serves a command, whose standard output may be JSON
         return LiveSource()
     word, colon, folder = text.partition(":")
     if colon and word == "recorded":

@@ -1,8 +1,8 @@
-"""Points lines of bookmakers, tidied: one row for each player, bookmaker and date.
+"""Points lines of bookmakers: one row per player, bookmaker and date.
 
-The files (`odds/*.parquet`) are captures of the-odds-api put below each other: `source_file` names the UTC date of the
-capture and nothing finer, so it counts from midnight UTC on. A line is repeated in every capture and side, it moves
-from one capture to the next, a price may be a sentinel, and a few captures fell into a running game.
+The files (`odds/*.parquet`) are captures of the-odds-api, appended: `source_file` names the UTC date of the capture and
+nothing finer, so it counts from midnight UTC on. A line is repeated in every capture and side, it changes from one
+capture to the next, a price may be a sentinel, and a few captures were made during a game.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nba_props.sources.parquet_file import query
 
 MARKET = "player_points"
 PRICE_MAX = 5_000
-"""American odds beyond this are no price: one bookmaker writes -10000 and -100000 where it has none."""
+"""American odds beyond this are not a price: one bookmaker writes -10000 and -100000 where it has none."""
 
 
 _Key: TypeAlias = tuple[date, str, str]
@@ -32,7 +32,10 @@ _Key: TypeAlias = tuple[date, str, str]
 
 
 class Quote(NamedTuple):
-    """One side of one line in one capture; `event` is the bookmaker's id of the game."""
+    """One side of one line in one capture.
+
+    `event` is the bookmaker's id of the game.
+    """
 
     player: str
     bookmaker: str
@@ -45,7 +48,10 @@ class Quote(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line as one capture shows it; `whole`: with both sides."""
+    """A line in one capture.
+
+    `whole`: with both sides.
+    """
 
     points: float
     over: int | None
@@ -54,17 +60,17 @@ class Line(NamedTuple):
 
 
 class OddsBook:
-    """The rows of each date, and what was found amiss on the way.
+    """The rows of each date, and the problems that were found.
 
     `known`: the league's players of the season, (id, name). `matches`: how names were mapped. `two_events`: (date,
     lookup, bookmaker) with lines for two games, which are two players of one lookup, so that neither has a row.
-    `namesakes`: the lookups that several of the known players share: whose a line is nobody can tell, so none is kept.
-    `in_play`: how many sides of a date were captured after the tip-off, and left out.
+    `namesakes`: the lookups that several of the known players share: the player of such a line is unknown, so none is
+    stored. `in_play`: how many sides of a date were captured after the tip-off, and left out.
     """
 
     def __init__(self, quotes: Iterable[Quote], *, known: Iterable[tuple[int, str]]) -> None:
         players = list(known)
-        every = list(dict.fromkeys(quotes))  # full duplicates go
+        every = list(dict.fromkeys(quotes))  # without full duplicates
         before = [quote for quote in every if not _in_play(quote)]
         self.in_play = Counter(eastern_date(quote.commences) for quote in every if _in_play(quote))
         self.namesakes = frozenset(find_collisions(players))
@@ -76,9 +82,9 @@ class OddsBook:
         self._quotes = self._tidy(before)
 
     def rows(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
-        """Give the rows of `raw_tables.PROPS` for the games of a date, by player and bookmaker.
+        """Return the rows of `raw_tables.PROPS` for the games of a date.
 
-        `at`: made of the captures at that moment and before; None: of all.
+        By player and bookmaker. `at`: only from the captures at that moment and before; None: from all.
         """
         rows = []
         for key, quotes in self._quotes.get(day, {}).items():
@@ -90,37 +96,40 @@ class OddsBook:
         return ordered
 
     def dates(self) -> list[date]:
-        """Give the dates that have rows, ascending."""
+        """Return the dates that have rows, ascending."""
         return sorted(self._quotes)
 
     def notices(self) -> list[Notice]:
-        """Tell which lines were left out, and which names are nobody's."""
-        told: list[tuple[tuple[date, ...], str]] = [
+        """Return the notices on lines left out and names without a player."""
+        texts: list[tuple[tuple[date, ...], str]] = [
             ((day,), f"{sides} sides of lines of {day} were captured during the game and left out")
             for day, sides in sorted(self.in_play.items())
         ]
-        told += [
+        texts += [
             ((day,), f"the lines of {bookmaker} for {lookup!r} on {day} are of two games, so of two players, and left "
                      "out; tell the players apart by name at the source")
             for day, lookup, bookmaker in self.two_events
         ]  # fmt: skip
-        told += [
-            (self._dates_of([name]), f"no player of the season is called {name!r}: the lines are kept, and join no "
+        texts += [
+            (self._dates_of([name]), f"no player of the season is called {name!r}: the lines are stored, but in no "
                                      "forecast; if it is a spelling, add it to nba_props.names.ALIASES")
             for name in self.matches.unmatched
         ]  # fmt: skip
-        told += [
+        texts += [
             (self._dates_of(names), f"{', '.join(map(repr, names))} might be the player {lookup!r}, whom another name "
                                     "claims too: the lines join no forecast; tell the names apart at the source")
             for lookup, names in self.matches.shared.items()
         ]  # fmt: skip
-        return [Notice(PROPS.name, dates, text) for dates, text in told]
+        return [Notice(PROPS.name, dates, text) for dates, text in texts]
 
     def _dates_of(self, names: Iterable[str]) -> tuple[date, ...]:
         return tuple(sorted(set().union(*(self._offered[name] for name in names))))
 
     def _tidy(self, quotes: Sequence[Quote]) -> dict[date, dict[_Key, list[Quote]]]:
-        """Give the quotes of each date by row; those of two games, or of nobody can tell whom, are left out."""
+        """Return the quotes of each date by row.
+
+        Quotes of two games, or of a shared lookup, are left out.
+        """
         groups: dict[_Key, list[Quote]] = {}
         for quote in quotes:
             key = (eastern_date(quote.commences), self.matches.lookups[quote.player], quote.bookmaker)
@@ -136,7 +145,10 @@ class OddsBook:
 
 
 def read_odds(folder: Path, *, known: Iterable[tuple[int, str]]) -> OddsBook:
-    """Read the lines of a folder's `odds/*.parquet`; `known`: the league's (id, name). No file is an empty book."""
+    """Return the lines of a folder's `odds/*.parquet`.
+
+    `known`: the league's (id, name). Without a file the book is empty.
+    """
     quotes = [quote for path in sorted((folder / "odds").glob("*.parquet")) for quote in _quotes(path)]
     return OddsBook(quotes, known=known)
 
@@ -152,7 +164,7 @@ def _quotes(path: Path) -> Iterable[Quote]:
     )
     for number, cells in enumerate(found, start=1):
         if None in cells:
-            raise DataError(str(path), problem=f"line {number} has an empty cell: {cells}", mend="capture it again")
+            raise DataError(str(path), problem=f"line {number} has an empty cell: {cells}", fix="capture it again")
         *same, commences, day = cells
         player, bookmaker, side, line, price, event = cast("tuple[str, str, str, float, int, str]", tuple(same))
         yield Quote(
@@ -168,9 +180,10 @@ def _quotes(path: Path) -> Iterable[Quote]:
 
 
 def _in_play(quote: Quote) -> bool:
-    """Say whether a line was surely seen after the tip-off: a scheduled start is a whole minute, a real one is not.
+    """Return whether a line was certainly captured after the tip-off.
 
-    A game that begins at the very moment from which a capture counts is not surely in play.
+    A scheduled start is a whole minute, a real one is not. A game that begins at the very moment from which a capture
+    counts is not certainly in play.
     """
     return quote.commences < quote.captured or quote.commences.second != 0
 
@@ -199,7 +212,10 @@ def _row(quotes: Sequence[Quote], *, key: _Key) -> RawRow:
 
 
 def _main_line(quotes: Sequence[Quote]) -> Line:
-    """Give the line of one capture: one with both sides before one with a single side, then the lower."""
+    """Return the line of one capture.
+
+    One with both sides before one with a single side, then the lower.
+    """
     sides: dict[float, dict[str, int]] = {}
     for quote in sorted(quotes):
         sides.setdefault(quote.line, {}).setdefault(quote.side, quote.price)

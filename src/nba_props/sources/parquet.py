@@ -1,9 +1,9 @@
-"""Raw rows from a folder of parquet files in the layout of stats.nba.com's LeagueGameLog (player games).
+"""Raw rows from a folder of parquet files of LeagueGameLog.
 
-A file is one season, `player_game_<season>.parquet`, in the folder or in its subfolder `nba`. A season is read once,
-checked whole and kept in memory by date; a date on which players share a lookup is refused alone. Beside the box scores
-the folder may hold schedules (`espn`, `derived`, `nba`) and prop lines (`odds`); what is missing is an empty answer or
-a NULL.
+The layout is that of stats.nba.com (player games). A file is one season, `player_game_<season>.parquet`, in the folder
+or in its subfolder `nba`. A season is read once, checked whole and stored in memory by date; a date on which players
+share a lookup is refused alone. Beside the box scores the folder may have schedules (`espn`, `derived`, `nba`) and prop
+lines (`odds`); what is missing is an empty answer or a NULL.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _PATTERN = "player_game_*.parquet"
 
 
 class ParquetSource:
-    """Serve the games of a folder by date; the files are opened when they are first needed.
+    """Serves the games of a folder by date.
 
-    Raises DataError, from the constructor for a folder that is missing or holds no such file, a file that is not
-    parquet or lacks a column, or two files that hold the same dates; from the other methods for rows that cannot
-    be true.
+    The files are opened when they are first needed. Raises DataError, from the constructor for a folder that is missing
+    or has no such file, a file that is not parquet or lacks a column, or two files with the same dates; from the other
+    methods for rows that cannot be true.
     """
 
     name = "parquet"
@@ -48,7 +48,10 @@ class ParquetSource:
         self._odds: dict[Path | None, OddsBook] = {}
 
     def dates(self, first: date, last: date) -> list[date]:
-        """Give the dates with games from `first` to `last`, both included, ascending."""
+        """Return the dates with games from `first` to `last`, ascending.
+
+        Both are included.
+        """
         found: list[date] = []
         for path, (begin, end) in self._files.items():
             if begin <= last and first <= end:
@@ -56,9 +59,10 @@ class ParquetSource:
         return sorted(found)
 
     def batch(self, day: date) -> list[RawRow]:
-        """Give all raw rows of the date by game, team and player; none for a date without games.
+        """Return all raw rows of the date by game, team and player.
 
-        Raises DataError for a date on which players share a lookup; the other dates of its season are served.
+        Empty for a date without games. Raises DataError for a date on which players share a lookup; the other dates of
+        its season are served.
         """
         path = self._file_of(day)
         rows = self._season(path).get(day, []) if path else []
@@ -67,45 +71,59 @@ class ParquetSource:
         return [dict(row) for row in rows]
 
     def updated_at(self, day: date) -> datetime:
-        """Give the version of the date's rows: the layout has none, so it is 06:00 UTC of the next day."""
+        """Return the version of the date's rows, 06:00 UTC of the next day.
+
+        The layout has none.
+        """
         return morning_after(day)
 
     def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
-        """Give the part of each season, first game to last, that lies from `first` to `last`."""
+        """Return each season's part of the dates from `first` to `last`.
+
+        A season is from its first game to its last.
+        """
         spans = ((max(begin, first), min(end, last)) for begin, end in sorted(self._files.values()))
         return [(begin, end) for begin, end in spans if begin <= end]
 
     def schedule(self, first: date, last: date) -> list[RawRow]:
-        """Give the regular-season games from `first` to `last`; NULL where no schedule of the folder knows."""
+        """Return the regular-season games from `first` to `last`.
+
+        Cells that no schedule of the folder has are NULL.
+        """
         if self._schedule is None:
             self._schedule = read_schedule(self._folder, seasons=tuple(self._files))
         return [dict(row) for day, rows in self._schedule.items() if first <= day <= last for row in rows]
 
     def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
-        """Give the points lines of the date's games; none where the folder has no lines for it, or none yet `at` then.
+        """Return the points lines of the date's games.
 
-        A capture is known by its UTC date only, and counts from its midnight on.
+        Empty where the folder has no lines for it, or none yet `at` that moment. A capture is known by its UTC date
+        only, and counts from its midnight on.
         """
         return self.odds(day).rows(day, at=at)
 
     def shots(self, day: date) -> list[RawRow]:  # noqa: ARG002  the folder has no shots of any date
-        """Give nothing: the layout has no shots."""
+        """Return an empty list: the layout has no shots."""
         return []
 
     def notices(self, first: date, last: date) -> list[Notice]:
-        """Tell of players who share a lookup, and of lines left out or of unknown names, in the seasons loaded so far.
+        """Return the notices on the seasons loaded so far.
 
-        A book holds the lines of all seasons: of names it is asked for the dates of its own only.
+        On players who share a lookup, on lines left out and on unknown names. A book has the lines of all seasons: its
+        notices on names are used for the dates of its own season only.
         """
-        told = self._namesakes.notices()
+        found = self._namesakes.notices()
         for path, book in self._odds.items():
             if path is not None:
                 begin, end = self._files[path]
-                told += between(book.notices(), max(begin, first), min(end, last))
-        return between(told, first, last)
+                found += between(book.notices(), max(begin, first), min(end, last))
+        return between(found, first, last)
 
     def odds(self, day: date) -> OddsBook:
-        """Give the lines whose names were matched with the players of the date's season, and what was amiss."""
+        """Return the lines of the date's season, and their problems.
+
+        The names were matched with the players of that season.
+        """
         path = self._file_of(day)
         if path not in self._odds:
             known = query(path, "SELECT DISTINCT PLAYER_ID, PLAYER_NAME FROM read_parquet($path)") if path else []
@@ -127,13 +145,13 @@ class ParquetSource:
 
 def _season_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise DataError(str(folder), problem="there is no such folder", mend="give the folder with --data or NBA_DATA")
+        raise DataError(str(folder), problem="there is no such folder", fix="give the folder with --data or NBA_DATA")
     files = sorted(folder.glob(_PATTERN)) or sorted((folder / "nba").glob(_PATTERN))
     if not files:
         raise DataError(
             str(folder),
-            problem=f"neither it nor its subfolder nba holds a file {_PATTERN}",
-            mend="give the folder with --data or NBA_DATA, or use --synthetic",
+            problem=f"neither it nor its subfolder nba has a file {_PATTERN}",
+            fix="give the folder with --data or NBA_DATA, or use --synthetic",
         )
     return files
 
@@ -143,13 +161,13 @@ def _date_range(path: Path) -> tuple[date, date]:
     for column in (*TRANSLATED, *SAME_VALUE):
         if column not in present:
             raise DataError(
-                str(path), problem=f"column {column} is missing", mend="export LeagueGameLog with all its columns"
+                str(path), problem=f"column {column} is missing", fix="export LeagueGameLog with all its columns"
             )
     [(begin, end)] = query(
         path, "SELECT min(CAST(GAME_DATE AS DATE)), max(CAST(GAME_DATE AS DATE)) FROM read_parquet($path)"
     )
     if not (isinstance(begin, date) and isinstance(end, date)):
-        raise DataError(str(path), problem="it holds no game", mend="remove the file or export the season again")
+        raise DataError(str(path), problem="it has no game", fix="remove the file or export the season again")
     return begin, end
 
 
@@ -157,9 +175,7 @@ def _refuse_overlap(files: Mapping[Path, tuple[date, date]]) -> None:
     in_order = sorted(files.items(), key=lambda item: item[1])
     for (path, (_, end)), (other, (begin, _)) in pairwise(in_order):
         if begin <= end:
-            raise DataError(
-                str(other), problem=f"it holds dates of {path.name} too", mend="keep one file for each season"
-            )
+            raise DataError(str(other), problem=f"it has dates of {path.name} too", fix="keep one file for each season")
 
 
 def _load(path: Path) -> list[RawRow]:

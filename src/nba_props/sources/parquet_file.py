@@ -1,4 +1,4 @@
-"""Read one parquet file with a query."""
+"""A query on one parquet file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from nba_props.errors import DataError
 
 
 def query(path: Path, sql: str) -> list[tuple[object, ...]]:
-    """Give the rows of a query over `read_parquet($path)`; DataError naming the file when it cannot be answered."""
+    """Return the rows of a query over `read_parquet($path)`.
+
+    Raises DataError naming the file when the query fails.
+    """
     import duckdb  # heavy vendor SDK: a pipeline on synthetic nights never loads it
 
     try:
@@ -16,7 +19,7 @@ def query(path: Path, sql: str) -> list[tuple[object, ...]]:
             return connection.execute(sql, {"path": str(path)}).fetchall()
     except (duckdb.Error, OSError) as error:
         raise DataError(
-            str(path), problem=f"it cannot be read as {_layout(path)} parquet ({error})", mend="fetch the file again"
+            str(path), problem=f"it cannot be read as {_layout(path)} parquet ({error})", fix="fetch the file again"
         ) from error
 
 

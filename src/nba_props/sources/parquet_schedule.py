@@ -1,11 +1,11 @@
-"""The regular-season schedule of a parquet folder, put together from what the folder holds.
+"""The regular-season schedule of a parquet folder.
 
-Who played whom on which date comes from the box scores. Home, away, tip-off and neutral site come from ESPN's schedule
-(`espn/schedule_*.parquet`, its events tied to the league's games by `derived/xref_games_espn_nba.parquet`), else from
-a capture made before the season (`nba/schedule_*_preseason_capture_*.parquet`) corrected by
-`derived/schedule_changes_*.parquet`, else from nowhere: they are NULL. `source` says which it was.
+The teams and date of each game are read from the box scores. Home, away, tip-off and neutral site are read from ESPN's
+schedule (`espn/schedule_*.parquet`, its events tied to the league's games by `derived/xref_games_espn_nba.parquet`),
+else from a capture made before the season (`nba/schedule_*_preseason_capture_*.parquet`) corrected by
+`derived/schedule_changes_*.parquet`, else they are NULL. `source` is the one that was used.
 
-ESPN's word is taken as it is: it calls the two Las Vegas games of 7 December 2023 home games, not neutral ones.
+ESPN's data is used unchanged: it has the two Las Vegas games of 7 December 2023 as home games, not neutral ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Game(NamedTuple):
-    """A game as the box scores know it; `teams` in alphabetical order."""
+    """A game of the box scores.
+
+    `teams` is in alphabetical order.
+    """
 
     game_id: str
     day: date
@@ -39,7 +42,10 @@ class Game(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a schedule says of a game; `home` and `away` None where the teams were not yet known."""
+    """A schedule's entry of a game.
+
+    `home` and `away` are None where the teams were not yet known.
+    """
 
     home: str | None
     away: str | None
@@ -49,7 +55,10 @@ class Plan(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A game in ESPN's schedule; `game_id` is the league's, None where ESPN's event stands for no played game."""
+    """A game in ESPN's schedule.
+
+    `game_id` is the league's, None where ESPN's event is not a played game.
+    """
 
     event_id: int
     game_id: str | None
@@ -62,9 +71,10 @@ class Event(NamedTuple):
 
 
 def read_schedule(folder: Path, *, seasons: Sequence[Path]) -> dict[date, list[RawRow]]:
-    """Give date -> rows of `raw_tables.SCHEDULE`, ascending, for the seasons of the box-score files.
+    """Return date -> rows of `raw_tables.SCHEDULE`, ascending.
 
-    Raises DataError for a file that cannot be read and for a schedule whose teams are not those of the box score.
+    For the seasons of the box-score files. Raises DataError for a file that cannot be read and for a schedule whose
+    teams are not those of the box score.
     """
     games = {game.game_id: game for path in seasons for game in _games(path)}
     events = read_events(folder)
@@ -80,15 +90,16 @@ def read_schedule(folder: Path, *, seasons: Sequence[Path]) -> dict[date, list[R
 
 
 def read_events(folder: Path) -> list[Event]:
-    """Give ESPN's regular-season games, played and postponed; none where the folder lacks ESPN's schedule or XREF.
+    """Return ESPN's regular-season games, played and postponed.
 
-    All-star games and the cup's final are left out: the league counts them in no season.
+    Empty where the folder lacks ESPN's schedule or XREF. All-star games and the cup's final are left out: the league
+    counts them in no season.
     """
     files = sorted((folder / "espn").glob("schedule_*.parquet"))
     if not files or not (folder / XREF).is_file():
         return []
     tied = query(folder / XREF, "SELECT espn_game_id, nba_game_id FROM read_parquet($path)")
-    known = {event_id: game_id for event_id, game_id in tied}  # noqa: C416  says that each row is a pair
+    known = {event_id: game_id for event_id, game_id in tied}  # noqa: C416  shows that each row is a pair
     return [event for path in files for event in _events(path, known)]
 
 
@@ -136,14 +147,17 @@ def _games(path: Path) -> list[Game]:
             raise DataError(
                 str(path),
                 problem=f"game {game_id} has the teams {', '.join(listed)}, season id {season_id} and date {day}",
-                mend="export the season again when the game is final",
+                fix="export the season again when the game is final",
             )
         games.append(Game(str(game_id), day, season, (listed[0], listed[1])))
     return games
 
 
 def _captured(folder: Path) -> dict[str, Plan]:
-    """Give the plans of a capture made before the season, corrected where the folder says what changed since."""
+    """Return the plans of a capture made before the season.
+
+    Corrected where the folder has the changes since.
+    """
     plans: dict[str, Plan] = {}
     changes = _changes(folder)
     for path in sorted(folder.glob("**/schedule_*_preseason_capture_*.parquet")):
@@ -162,7 +176,10 @@ def _captured(folder: Path) -> dict[str, Plan]:
 
 
 def _changes(folder: Path) -> dict[str, datetime]:
-    """Give game -> its tip-off as it was in the end; microseconds, because a time with its zone needs pytz to fetch."""
+    """Return game -> its final tip-off.
+
+    In microseconds, because fetching a time with its zone needs pytz.
+    """
     tipoffs: dict[str, datetime] = {}
     for path in sorted((folder / "derived").glob("schedule_changes_*.parquet")):
         found = query(path, "SELECT GAME_ID, epoch_us(espn_utc) FROM read_parquet($path) WHERE espn_utc IS NOT NULL")
@@ -173,13 +190,13 @@ def _changes(folder: Path) -> dict[str, datetime]:
 
 def _row(game: Game, plan: Plan | None) -> RawRow:
     plan = plan or Plan(None, None, None, None, "game_log")
-    # a tip-off on another date is of an older plan
+    # a tip-off on another date belongs to an older plan
     tipoff = plan.tipoff_at if plan.tipoff_at and eastern_date(plan.tipoff_at) == game.day else None
     if plan.home and plan.away and {plan.home, plan.away} != set(game.teams):
         raise DataError(
             f"game {game.game_id}",
-            problem=f"{plan.source} says {plan.away} at {plan.home}, the box score {' and '.join(game.teams)}",
-            mend="correct the cross reference or the schedule",
+            problem=f"{plan.source} has {plan.away} at {plan.home}, the box score {' and '.join(game.teams)}",
+            fix="correct the cross reference or the schedule",
         )
     return {
         "game_date": game.day,
@@ -210,16 +227,20 @@ def _postponed_rows(events: Sequence[Event], *, games: Sequence[Game]) -> list[R
 
 
 def _season_around(day: date, games: Sequence[Game]) -> str | None:
-    """Give the season that had games before and after a date: a folder need not hold the events' season."""
+    """Return the season that had games before and after a date.
+
+    A folder need not contain the events' season.
+    """
     before = {game.season for game in games if game.day <= day}
     return next((game.season for game in games if game.day >= day and game.season in before), None)
 
 
 def played_later(event: Event, *, games: Sequence[Game]) -> Game | None:
-    """Find the game that a postponed event became: ESPN gives it a new event id, the league keeps its GAME_ID.
+    """Return the game that a postponed event became, or None.
 
-    The league numbers a season's games in the order first planned, so of the later games of the two teams it is the
-    one whose number lies nearest to those of the date's other games (of the last date before it, if it has none).
+    ESPN gives it a new event id; its GAME_ID of the league stays. The league numbers a season's games in the order
+    first planned, so of the later games of the two teams it is the one whose number is nearest to those of the date's
+    other games (of the last date before it, if it has none).
     """
     teams = {event.home, event.away}
     later = [game for game in games if game.day > event.day and set(game.teams) == teams]

@@ -1,6 +1,6 @@
-"""Invented players on the real teams: the rosters of the synthetic nights.
+"""Invented players on the real teams: rosters of synthetic nights.
 
-Every name is put together from syllables that no player's name is made of; ids start far above the league's.
+Every name is made of syllables that occur in no player's name; ids start far above the league's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _SUFFIXES = ("", "", "", "", "", "", "", " Jr.", " III")
 
 
 class Player(NamedTuple):
-    """One invented player; `rank` 0 plays most, `ROSTER_SIZE - 1` least."""
+    """One invented player.
+
+    `rank` 0 plays most, `ROSTER_SIZE - 1` least.
+    """
 
     player_id: int
     name: str
@@ -30,7 +33,10 @@ class Player(NamedTuple):
 
 
 def rosters(seed: int) -> dict[str, tuple[Player, ...]]:
-    """Give team -> its ROSTER_SIZE players by rank, the same for a seed always; all lookups differ."""
+    """Return team -> its ROSTER_SIZE players by rank.
+
+    The same for the same seed; all lookups differ.
+    """
     rng = random.Random(f"rosters:{seed}")
     taken: set[str] = set()
     found: dict[str, tuple[Player, ...]] = {}
@@ -45,7 +51,10 @@ def rosters(seed: int) -> dict[str, tuple[Player, ...]]:
 
 
 def _new_name(rng: random.Random, taken: set[str]) -> str:
-    """Draw a name until its lookup is new: 540 of more than 30,000 are needed, so this ends soon."""
+    """Draw a name until its lookup is new.
+
+    540 of more than 30,000 are needed, so this ends soon.
+    """
     while True:
         first = _pick(rng, _BEGINNINGS) + _pick(rng, _ENDINGS)
         last = _pick(rng, _BEGINNINGS) + _pick(rng, _ENDINGS)
@@ -57,5 +66,5 @@ def _new_name(rng: random.Random, taken: set[str]) -> str:
 
 
 def _pick(rng: random.Random, choices: tuple[str, ...]) -> str:
-    # random() alone is promised to give the same sequence in every Python version; choice() is not.
+    # Only random() is guaranteed to give the same sequence in every Python version; choice() is not.
     return choices[int(rng.random() * len(choices))]

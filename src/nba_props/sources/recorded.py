@@ -1,8 +1,8 @@
 """A folder of recorded response bodies, served as a source.
 
-Bodies (`*.json`, `*.json.gz`) are told apart by what they hold, not by their names. A body that cannot become rows (a
-G-League game, a part of a game, one in play) is refused by its file's name, listed in `refusals`, and told in a run's
-report and in the log of fetches; a kind that no table needs (play-by-play, month schedules) is passed over.
+Bodies (`*.json`, `*.json.gz`) are distinguished by their content, not by their names. A body that cannot become rows (a
+G-League game, a part of a game, one in play) is refused by its file's name, listed in `refusals`, and reported in a
+run's report and in the log of fetches; a kind that no table needs (play-by-play, month schedules) is ignored.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from nba_props.sources.shapes_schedule import (
 )
 from nba_props.sources.shapes_shots import shot_rows
 
-# The first kind that knows a game describes it.
+# A game is described by the first kind that has it.
 _SCHEDULES: Mapping[str, Callable[..., list[RawRow]]] = MappingProxyType(
     {
         "live_boxscore": live_box_schedule_rows,
@@ -43,9 +43,9 @@ _SCHEDULES: Mapping[str, Callable[..., list[RawRow]]] = MappingProxyType(
         "leaguegamelog": gamelog_schedule_rows,
     }
 )
-# A box or a log is of a game that was played: its date is the true one, a schedule's may be older.
+# A box or a log is of a game that was played: its date is the real one, a schedule's may be older.
 _PLAYED = ("live_boxscore", "boxscoresummary", "leaguegamelog")
-# Kinds that name every game of their dates. A box names one game and says nothing of the others.
+# Kinds that name every game of their dates. A box names one game only.
 _WHOLE_DATES = ("scheduleleaguev2", "scoreboardv2", "leaguegamelog")
 
 
@@ -53,7 +53,10 @@ _ODD_SHAPES = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 class Recorded(NamedTuple):
-    """One body: the file's name, which of the known kinds it is ('' for none), and what it holds."""
+    """One body.
+
+    The file's name, which of the known kinds it is ('' for none), and its content.
+    """
 
     name: str
     kind: str
@@ -61,10 +64,10 @@ class Recorded(NamedTuple):
 
 
 class RecordedSource:
-    """Serve what a folder of bodies holds; no prop lines.
+    """Serves the rows of a folder of bodies; no prop lines.
 
-    `refusals` says which bodies were refused, and why, each once. Raises DataError for a folder that is missing or
-    holds no body, and for a file that is no JSON.
+    `refusals` has the refused bodies with the reasons, each once. Raises DataError for a folder that is missing or has
+    no body, and for a file that is not JSON.
     """
 
     name = "recorded"
@@ -82,17 +85,20 @@ class RecordedSource:
 
     @property
     def refusals(self) -> tuple[DataError, ...]:
-        """Say which bodies became no rows, and why, by file."""
+        """Return the errors of the bodies that gave no rows, by file."""
         return tuple(self._refusals[name] for name in sorted(self._refusals))
 
     def dates(self, first: date, last: date) -> list[date]:
-        """Give the dates with box scores from `first` to `last`, both included, ascending."""
+        """Return the dates with box scores from `first` to `last`, ascending.
+
+        Both are included.
+        """
         return sorted({_day(row) for row in self._boxes if first <= _day(row) <= last})
 
     def batch(self, day: date) -> list[RawRow]:
-        """Give all raw rows of the date's recorded games by game, team and player.
+        """Return all raw rows of the date by game, team and player.
 
-        Raises NotFinal when a game of the date was recorded before it was over, and not again afterwards; DataError
+        Raises NotFinal when a game of the date was recorded before it had ended, and not again afterwards; DataError
         when two of its players share a lookup.
         """
         if day in self._spoilt:
@@ -103,11 +109,17 @@ class RecordedSource:
         return [dict(row) for row in self._boxes if row["game_date"] == day]
 
     def updated_at(self, day: date) -> datetime:
-        """Give the version of the date's rows: bodies have none in common, so it is 06:00 UTC of the next day."""
+        """Return the version of the date's rows, 06:00 UTC of the next day.
+
+        The kinds of bodies have no version in common.
+        """
         return morning_after(day)
 
     def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
-        """Give the spans of the recorded schedules, scoreboards and logs; a box alone covers no date."""
+        """Return the spans of the recorded schedules, scoreboards and logs.
+
+        A box alone covers no date.
+        """
         spans: list[tuple[date, date]] = []
         for begin, end in sorted(self._spans):
             if spans and begin <= spans[-1][1] + timedelta(days=1):
@@ -118,19 +130,22 @@ class RecordedSource:
         return [(begin, end) for begin, end in cut if begin <= end]
 
     def schedule(self, first: date, last: date) -> list[RawRow]:
-        """Give the recorded regular-season games from `first` to `last`."""
+        """Return the recorded regular-season games from `first` to `last`."""
         return [dict(row) for row in self._schedule if first <= _day(row) <= last]
 
     def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:  # noqa: ARG002  no body holds lines
-        """Give nothing: the league's services have no lines."""
+        """Return an empty list: the league's services have no lines."""
         return []
 
     def shots(self, day: date) -> list[RawRow]:
-        """Give the recorded shots of the date."""
+        """Return the recorded shots of the date."""
         return [dict(row) for row in self._shots if row["game_date"] == day]
 
     def notices(self, first: date, last: date) -> list[Notice]:
-        """Tell which bodies were refused, whatever their dates, and of players who share a lookup."""
+        """Return the notices on refused bodies and shared lookups.
+
+        Bodies are reported whatever their dates.
+        """
         kinds = {one.name: _table_of(one) for one in self._recorded}
         refused = [
             Notice(kinds.get(name, SCHEDULE.name), (), f"refused: {self._refusals[name]}")
@@ -148,7 +163,10 @@ class RecordedSource:
         return []
 
     def _has_frame(self, one: Recorded) -> bool:
-        """Tell whether a body has the frame of its kind, in which rows are looked for; one without is refused."""
+        """Return whether a body has the frame of its kind; refuse it if not.
+
+        Rows are read from that frame.
+        """
         try:
             _table_of(one)
             _games_of_box(one)
@@ -204,7 +222,10 @@ class RecordedSource:
         return sorted(boxes, key=row_order)
 
     def _wait_for(self, unfinished: Mapping[str, set[str]], *, known: Set[object]) -> None:
-        """Refuse the bodies of games in play, but for games that another body has final."""
+        """Refuse the bodies of games in play.
+
+        Except for games that another body has as final.
+        """
         for name, games in unfinished.items():
             if left := games - known:
                 self._refusals[name] = NotFinal(name, games=left, of=len(games))
@@ -219,7 +240,7 @@ class RecordedSource:
                 raise DataError(
                     one.name,
                     problem=f"no boxscoresummaryv2 of game {game} is recorded, so its date is unknown",
-                    mend="record it too",
+                    fix="record it too",
                 )
             return traditional_rows(one.body, summaries[game].body, updated_at=morning_after, where=one.name)
         if one.kind == "live_boxscore":
@@ -242,7 +263,7 @@ class RecordedSource:
 
 def _odd(one: Recorded, error: Exception) -> DataError:
     what = f"it is not in the shape of {one.kind or 'any kind'} ({type(error).__name__}: {error})"
-    return DataError(one.name, problem=what, mend="fetch the body again, or read its new shape")
+    return DataError(one.name, problem=what, fix="fetch the body again, or read its new shape")
 
 
 def _day(row: RawRow) -> date:
@@ -250,7 +271,7 @@ def _day(row: RawRow) -> date:
 
 
 def _table_of(one: Recorded) -> str:
-    """Give the raw table that a body would have filled first of all."""
+    """Return the first raw table that a body would have filled."""
     if one.kind == "shotchartdetail":
         return SHOTS.name
     players = one.kind == "leaguegamelog" and one.body.get("parameters", {}).get("PlayerOrTeam") == "P"
@@ -264,7 +285,7 @@ def _game_of(one: Recorded) -> str:
 
 
 def _games_of_box(one: Recorded) -> set[str]:
-    """Give the games that a body has lines of players for, final or not."""
+    """Return the games of which a body has player lines, final or not."""
     if one.kind == "leaguegamelog" and one.body["parameters"].get("PlayerOrTeam") == "P":
         return logged_games(one.body, where=one.name)
     if one.kind == "live_boxscore":
@@ -274,10 +295,10 @@ def _games_of_box(one: Recorded) -> set[str]:
 
 def _read(folder: Path) -> list[Recorded]:
     if not folder.is_dir():
-        raise DataError(str(folder), problem="there is no such folder", mend="name the folder of recorded bodies")
+        raise DataError(str(folder), problem="there is no such folder", fix="name the folder of recorded bodies")
     files = sorted([*folder.glob("*.json"), *folder.glob("*.json.gz")])
     if not files:
-        raise DataError(str(folder), problem="it holds no *.json", mend="name the folder of recorded bodies")
+        raise DataError(str(folder), problem="it has no *.json", fix="name the folder of recorded bodies")
     return [_load(path) for path in files]
 
 
@@ -286,9 +307,9 @@ def _load(path: Path) -> Recorded:
         content = path.read_bytes()
         body = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(str(path), problem=f"it cannot be read as JSON ({error})", mend="record it again") from error
+        raise DataError(str(path), problem=f"it cannot be read as JSON ({error})", fix="record it again") from error
     if not isinstance(body, dict):
-        raise DataError(str(path), problem="it is no JSON object", mend="record it again")
+        raise DataError(str(path), problem="it is not a JSON object", fix="record it again")
     return Recorded(path.name, _kind(body), body)
 
 

@@ -1,8 +1,8 @@
-"""Box scores of the league's services -> rows of `nba_raw.nbac_gamebook_player_stats`. Pure.
+"""Box scores of the league's services as raw rows. Pure.
 
-A game that is not final gives no rows, a player who did not play gives none. A box of part of a game (a range of time
-or periods) is refused. The rows of a parser are whole games, checked but for players who share a lookup: of those a
-source refuses the date, not the body.
+Rows of `nba_raw.nbac_gamebook_player_stats`. A game that is not final gives no rows, and neither does a player who did
+not play. A box of part of a game (a range of time or periods) is refused. The rows of a parser are whole games, and
+checked, except for players who share a lookup: for those a source refuses the date, not the body.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from nba_props.sources.shapes import (
 from nba_props.teams import team_of_code, team_of_id
 
 Version: TypeAlias = Callable[[date], datetime]
-"""Gives the version that the rows of a date carry."""
+"""Returns the version of the rows of a date."""
 
 _REGULATION_TENTHS = 4 * 12 * 60 * 10
 
@@ -61,15 +61,15 @@ _LIVE: Mapping[str, str] = MappingProxyType(
 
 
 def gamelog_rows(body: Body, *, updated_at: Version, where: str) -> list[RawRow]:
-    """Give the rows of a leaguegamelog body of players; a game in play (no winner yet) is left out whole.
+    """Return the rows of a leaguegamelog body of players.
 
-    Raises DataError for a log of teams: it has no players.
+    A game in play (no winner yet) is left out whole. Raises DataError for a log of teams: it has no players.
     """
     refuse_other_league(body.get("parameters", {}).get("LeagueID"), where=where)
     lines = result_set(body, "LeagueGameLog", where=where)
     for column in (*SAME_VALUE, *TRANSLATED):
         if lines and column not in lines[0]:
-            raise DataError(where, problem=f"{column} is missing", mend="ask for PlayerOrTeam = P")
+            raise DataError(where, problem=f"{column} is missing", fix="ask for PlayerOrTeam = P")
     unfinished = {line["GAME_ID"] for line in lines if line["WL"] not in ("W", "L")}
     final = [
         line | {"GAME_DATE": _date(line["GAME_DATE"], where=where)}
@@ -80,18 +80,21 @@ def gamelog_rows(body: Body, *, updated_at: Version, where: str) -> list[RawRow]
 
 
 def logged_games(body: Body, *, where: str) -> set[str]:
-    """Give the ids of all games of a leaguegamelog body, those in play too."""
+    """Return the ids of all games of a leaguegamelog body, also in play."""
     return {str(line["GAME_ID"]) for line in result_set(body, "LeagueGameLog", where=where)}
 
 
 def traditional_rows(box: Body, summary: Body, *, updated_at: Version, where: str) -> list[RawRow]:
-    """Give the rows of one game: boxscoretraditionalv2 joined with boxscoresummaryv2 (date, season, status, teams)."""
+    """Return the rows of one game from its box and its summary.
+
+    boxscoretraditionalv2 joined with boxscoresummaryv2 (date, season, status, teams).
+    """
     players = result_set(box, "PlayerStats", where=where)
     [game] = result_set(summary, "GameSummary", where=where) or [{}]
     game_id = regular_season_game(cell(game, "GAME_ID", where=where), where=where)
     _refuse_part_of_game(box, where=where)
     if {str(player["GAME_ID"]) for player in players} - {game_id}:
-        raise DataError(where, problem=f"box and summary ({game_id}) are not of one game", mend="pair them by GAME_ID")
+        raise DataError(where, problem=f"box and summary ({game_id}) are not of one game", fix="pair them by GAME_ID")
     if cell(game, "GAME_STATUS_ID", where=where) != FINAL:
         return []
     teams = [team_of_id(cell(game, side, where=where), where=where) for side in ("HOME_TEAM_ID", "VISITOR_TEAM_ID")]
@@ -99,7 +102,7 @@ def traditional_rows(box: Body, summary: Body, *, updated_at: Version, where: st
               result_set(box, "TeamStats", where=where)}  # fmt: skip
     if set(points) != set(teams):
         raise DataError(where, problem=f"the box is of {', '.join(points)}, the game of {', '.join(teams)}",
-                        mend="fetch both bodies again")  # fmt: skip
+                        fix="fetch both bodies again")  # fmt: skip
     day = _date(cell(game, "GAME_DATE_EST", where=where), where=where)
     shared: RawRow = {
         "game_date": day,
@@ -117,7 +120,7 @@ def traditional_rows(box: Body, summary: Body, *, updated_at: Version, where: st
 
 
 def live_box_rows(body: Body, *, updated_at: Version, where: str) -> list[RawRow]:
-    """Give the rows of one game: the live box score of cdn.nba.com."""
+    """Return the rows of one game: the live box score of cdn.nba.com."""
     game = cell(body, "game", where=where)
     game_id = regular_season_game(cell(game, "gameId", where=where), where=where)
     if cell(game, "gameStatus", where=where) != FINAL:
@@ -167,7 +170,10 @@ def _checked(rows: list[RawRow], *, where: str) -> list[RawRow]:
 
 
 def _refuse_part_of_game(box: Body, *, where: str) -> None:
-    """Refuse a box asked for by a range: tenths of a second, or periods, that leave out a part of regulation."""
+    """Refuse a box of a range that leaves out a part of regulation.
+
+    A range is in tenths of a second, or in periods.
+    """
     asked = box.get("parameters", {})
     by_time = asked.get("RangeType") == 2 and (
         (asked.get("StartRange") or 0) > 0 or (asked.get("EndRange") or 0) < _REGULATION_TENTHS
@@ -175,11 +181,11 @@ def _refuse_part_of_game(box: Body, *, where: str) -> None:
     first, last = asked.get("StartPeriod") or 0, asked.get("EndPeriod")
     by_period = asked.get("RangeType") == 1 and (first > 1 or last in (1, 2, 3))
     if by_time or by_period:
-        raise DataError(where, problem=f"it is a part of game {asked.get('GameID')}", mend="ask for the whole game")
+        raise DataError(where, problem=f"it is a part of game {asked.get('GameID')}", fix="ask for the whole game")
 
 
 def _date(text: object, *, where: str) -> date:
     try:
         return date.fromisoformat(str(text)[:10])
     except ValueError:
-        raise DataError(where, problem=f"{text!r} is no date", mend="fetch the body again") from None
+        raise DataError(where, problem=f"{text!r} is no date", fix="fetch the body again") from None

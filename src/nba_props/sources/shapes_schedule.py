@@ -1,7 +1,8 @@
-"""Schedules of the league's services -> rows of `nba_raw.nbac_schedule`. Pure.
+"""Schedules of the league's services as raw rows. Pure.
 
-Regular-season games only, and only those whose teams are known. Scores and statuses are not read, but for one: a game
-that is postponed. A tip-off is taken only from where it stays the same after the game.
+Rows of `nba_raw.nbac_schedule`. Regular-season games only, and only those whose teams are known. Scores and statuses
+are not read, except for one: a game that is postponed. A tip-off is read only from a shape in which it stays the same
+after the game.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ _ONE_DAY = timedelta(days=1)
 
 
 def league_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
-    """Give the games of a scheduleLeagueV2 body: home, away and tip-off; games of undecided teams are left out."""
+    """Return the games of a scheduleLeagueV2 body.
+
+    With home, away and tip-off; games of undecided teams are left out.
+    """
     schedule = cell(body, "leagueSchedule", where=where)
     refuse_other_league(schedule.get("leagueId"), where=where)
     rows = []
@@ -61,7 +65,10 @@ def league_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
 
 
 def undecided_dates(body: Body) -> set[date]:
-    """Give the dates of a scheduleLeagueV2 body with a regular-season game whose teams are not yet known."""
+    """Return the dates with a game whose teams are not yet known.
+
+    Of a scheduleLeagueV2 body, in the regular season.
+    """
     return {
         date.fromisoformat(game["gameDateEst"][:10])
         for day in body.get("leagueSchedule", {}).get("gameDates", [])
@@ -72,9 +79,10 @@ def undecided_dates(body: Body) -> set[date]:
 
 
 def covered_spans(rows: Sequence[RawRow], *, undecided: Set[date]) -> list[tuple[date, date]]:
-    """Give the spans from the first to the last date of a schedule's rows, but for dates with undecided games only.
+    """Return the spans from a schedule's first to its last date.
 
-    Such a date has games and no rows: it must not look like a date without games.
+    Without dates that have undecided games only: such a date has games and no rows, and must not look like a date
+    without games.
     """
     days = {cast("date", row["game_date"]) for row in rows}
     spans: list[tuple[date, date]] = []
@@ -87,13 +95,19 @@ def covered_spans(rows: Sequence[RawRow], *, undecided: Set[date]) -> list[tuple
 
 
 def scoreboard_rows(body: Body, *, where: str) -> list[RawRow]:
-    """Give the games of a scoreboardv2 body: home and away; its only tip-off is a text that gives way to the score."""
+    """Return the games of a scoreboardv2 body: home and away.
+
+    Its only tip-off is a text that is replaced by the score.
+    """
     refuse_other_league(body.get("parameters", {}).get("LeagueID"), where=where)
     return _headed(result_set(body, "GameHeader", where=where), source="scoreboardv2", where=where)
 
 
 def summary_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
-    """Give the one game of a boxscoresummaryv2 body: home and away, no tip-off."""
+    """Return the one game of a boxscoresummaryv2 body.
+
+    Home and away, no tip-off.
+    """
     games = result_set(body, "GameSummary", where=where)
     for game in games:
         regular_season_game(cell(game, "GAME_ID", where=where), where=where)
@@ -101,7 +115,10 @@ def summary_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
 
 
 def live_box_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
-    """Give the one game of a live box score of cdn.nba.com: home, away and the scheduled tip-off."""
+    """Return the one game of a live box score of cdn.nba.com.
+
+    Home, away and the scheduled tip-off.
+    """
     game = cell(body, "game", where=where)
     game_id = regular_season_game(cell(game, "gameId", where=where), where=where)
     tipoff = _moment(cell(game, "gameTimeUTC", where=where))
@@ -117,9 +134,9 @@ def live_box_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
 
 
 def gamelog_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
-    """Give the games of a leaguegamelog body, of teams or players; home, away and tip-off are NULL.
+    """Return the games of a leaguegamelog body, of teams or players.
 
-    The log has a MATCHUP, which is not read: on neutral sites it names no home team.
+    Home, away and tip-off are NULL. The log has a MATCHUP, which is not read: on neutral sites it names no home team.
     """
     refuse_other_league(body.get("parameters", {}).get("LeagueID"), where=where)
     lines = result_set(body, "LeagueGameLog", where=where)

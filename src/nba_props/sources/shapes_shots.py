@@ -1,4 +1,7 @@
-"""shotchartdetail -> rows of `nba_raw.nbac_shot_chart`. Pure."""
+"""Shots of shotchartdetail as raw rows. Pure.
+
+Rows of `nba_raw.nbac_shot_chart`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ _THREE = "3PT Field Goal"
 
 
 def shot_rows(body: Body, *, where: str) -> list[RawRow]:
-    """Give the shots of a shotchartdetail body, of one team or both, by game and event."""
+    """Return the shots of a shotchartdetail body, by game and event.
+
+    Of one team or both.
+    """
     refuse_other_league(body.get("parameters", {}).get("LeagueID"), where=where)
     rows: list[RawRow] = []
     for shot in result_set(body, "Shot_Chart_Detail", where=where):

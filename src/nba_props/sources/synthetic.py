@@ -1,8 +1,8 @@
-"""Synthetic nights: raw rows of games that were never played, the same for a seed always.
+"""Synthetic nights: raw rows of games that were never played.
 
-They stand in where no data file may be shipped: real team codes, plainly invented players, box-score identities that
-hold. Every date has games, and half of each roster a line. They refuse realism: no injuries, no overtime, no shots;
-teams are drawn anew each night.
+The same for the same seed. They are used where no data file may be shipped: real team codes, plainly invented players,
+box-score identities that hold. Every date has games, and half of each roster a line. They are not realistic: no
+injuries, no overtime, no shots; each night draws its teams independently.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _NIGHT_SIZES = (18,) * 4 + (18, 17, 17, 17) * 4
 
 
 class _Fixture(NamedTuple):
-    """One game of a night before it is played: two teams and how many players each brings."""
+    """One game of a night before it is played.
+
+    Two teams, and the number of players of each.
+    """
 
     game_id: str
     teams: tuple[str, str]
@@ -38,7 +41,10 @@ class _Fixture(NamedTuple):
 
 
 class SyntheticSource:
-    """Serve invented games for any date; 3 February 2026 is the night of ten games and 348 rows, for every seed."""
+    """Serves invented games for any date.
+
+    3 February 2026 is the night of ten games and 348 rows, for every seed.
+    """
 
     name = "synthetic"
     retries = 0
@@ -48,11 +54,17 @@ class SyntheticSource:
         self._rosters = rosters(seed)
 
     def dates(self, first: date, last: date) -> list[date]:
-        """Give every date from `first` to `last`, both included, ascending; none if `first` is later."""
+        """Return every date from `first` to `last`, both included, ascending.
+
+        Empty if `first` is later.
+        """
         return every_date(first, last)
 
     def batch(self, day: date) -> list[RawRow]:
-        """Give all raw rows of the date by game, team and player: 5 to 10 games, 15 to 18 players a team."""
+        """Return all raw rows of the date by game, team and player.
+
+        5 to 10 games, 15 to 18 players a team.
+        """
         rng, fixtures = self._night(day)
         squads = [
             [_squad(rng, self._rosters[team], size) for team, size in zip(game.teams, game.sizes, strict=True)]
@@ -64,15 +76,18 @@ class SyntheticSource:
         return sorted(rows, key=row_order)
 
     def updated_at(self, day: date) -> datetime:
-        """Give the version of the date's rows: 06:00 UTC of the next day."""
+        """Return the version of the date's rows: 06:00 UTC of the next day."""
         return morning_after(day)
 
     def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
-        """Give the whole span: every date is known."""
+        """Return the whole span: every date is known."""
         return [(first, last)] if first <= last else []
 
     def schedule(self, first: date, last: date) -> list[RawRow]:
-        """Give the games of the nights from `first` to `last`, tip-offs from 23:00 to 03:30 UTC; none is postponed."""
+        """Return the games of the nights from `first` to `last`.
+
+        Tip-offs are from 23:00 to 03:30 UTC; none is postponed.
+        """
         rows = [
             _schedule_row(random.Random(f"tipoff:{self._seed}:{game.game_id}"), game, day=day)
             for day in self.dates(first, last)
@@ -81,9 +96,10 @@ class SyntheticSource:
         return in_order(SCHEDULE, rows)
 
     def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:
-        """Give a line for the upper half of each roster that plays on the date, drawn without a look at the games.
+        """Return a line for the upper half of each roster of the date.
 
-        All are captured at 12:00 UTC, before ten in the morning in New York; none is known `at` a moment before.
+        Drawn independently of the games. All are captured at 12:00 UTC, before ten in the morning in New York; none is
+        known `at` a moment before.
         """
         if at is not None and at < _captured(day):
             return []
@@ -93,15 +109,18 @@ class SyntheticSource:
         return in_order(PROPS, [_prop_row(rng, player, day=day) for player in listed])
 
     def shots(self, day: date) -> list[RawRow]:  # noqa: ARG002  no night has shots
-        """Give nothing: where invented players shoot from is not invented."""
+        """Return nothing: where invented players shoot from is not invented."""
         return []
 
     def notices(self, first: date, last: date) -> list[Notice]:  # noqa: ARG002  all nights are alike
-        """Tell nothing: what is invented has no faults, and no two players of one lookup."""
+        """Return an empty list.
+
+        Invented rows have no faults, and no two players have one lookup.
+        """
         return []
 
     def _night(self, day: date) -> tuple[random.Random, list[_Fixture]]:
-        """Give the date's games, and the generator that plays them."""
+        """Return the date's games, and the generator that plays them."""
         # One generator per (seed, date): a date's rows do not depend on which dates were asked for before.
         rng = random.Random(f"night:{self._seed}:{day.isoformat()}")
         sizes = _NIGHT_SIZES if day == THE_NIGHT else tuple(_draw_sizes(rng))
@@ -114,7 +133,10 @@ class SyntheticSource:
 
 
 def night_of_2026_02_03(*, seed: int = SEED) -> list[RawRow]:
-    """Give the night's rows: exactly 10 games and 348 player rows, 72 of them in the first two games by id."""
+    """Return the night's rows: exactly 10 games and 348 player rows.
+
+    72 of them are in the first two games by id.
+    """
     return SyntheticSource(seed=seed).batch(THE_NIGHT)
 
 
@@ -125,7 +147,7 @@ def _draw_sizes(rng: random.Random) -> Iterator[int]:
 
 
 def _squad(rng: random.Random, roster: Sequence[Player], size: int) -> list[Player]:
-    """Give `size` players of a roster by rank; the others stay at home."""
+    """Return `size` players of a roster by rank; the others do not play."""
     drawn = sorted(roster, key=lambda player: (rng.random(), player.rank))[:size]
     return sorted(drawn, key=lambda player: player.rank)
 
@@ -187,7 +209,10 @@ def _captured(day: date) -> datetime:
 
 
 def _prop_row(rng: random.Random, player: Player, *, day: date) -> RawRow:
-    """Draw a line near what a player of this rank scores; one in ten has no prices, one in ten has moved."""
+    """Draw a line near the points that a player of this rank scores.
+
+    One in ten has no prices, one in ten has moved.
+    """
     first = max(20 - 2 * player.rank, 4) + int(rng.random() * 4) + 0.5
     priced, moved = rng.random() < 0.9, rng.random() < 0.1
     return {

@@ -1,12 +1,12 @@
 -- The features of each expected player of the date. Key (game_date, player_lookup).
 -- One row for every row of upcoming_player_game_context on the date. Reads the date's rows of it, player_daily_cache,
--- player_composite_factors, player_shot_zone_analysis and team_defense_zone_analysis: all hold earlier games only.
+-- player_composite_factors, player_shot_zone_analysis and team_defense_zone_analysis: all have earlier games only.
 -- Until each of these is built for the date, features of it are missing.
 --
 -- 32 features, each a column of its own name, all DOUBLE; flags are 1 and 0; NULL is missing, nothing is filled in.
 --   points_trend, minutes_trend   average of the last 5 games less that of the season
 --   opponent_*_allowed            of the opponent's last 15 games
---   the others                    as in the table that they come from
+--   the others                    as in their table
 --
 -- feature_sources, feature_quality: a word for every feature in the order of the columns, spelled
 -- ';feature:word;feature:word;', with a semicolon at both ends: LIKE '%;points_line:missing;%' finds one exactly.
@@ -36,11 +36,11 @@ WITH features AS (
         cache.points_avg_last_5,
         cache.points_avg_last_10,
         cache.points_avg_season,
-        round(cache.points_avg_last_5 - cache.points_avg_season, 3) AS points_trend,
+        cache.points_avg_last_5 - cache.points_avg_season AS points_trend,
         cache.minutes_avg_last_5,
         cache.minutes_avg_last_10,
         cache.minutes_avg_season,
-        round(cache.minutes_avg_last_5 - cache.minutes_avg_season, 3) AS minutes_trend,
+        cache.minutes_avg_last_5 - cache.minutes_avg_season AS minutes_trend,
         cache.usage_rate_avg_last_10,
         cache.ts_pct_last_10,
         cache.ts_pct_season,
@@ -137,11 +137,9 @@ SELECT
     CAST('v2_32' AS VARCHAR) AS feature_version,
     -- Of 32 features, all but those that are marked as missing.
     CAST(
-        round(
-            CAST(100 AS DOUBLE)
-            * (32 - (length(feature_quality) - length(replace(feature_quality, ':missing;', ''))) / length(':missing;'))
-            / 32, 3
-        ) AS DOUBLE
+        CAST(100 AS DOUBLE)
+        * (32 - (length(feature_quality) - length(replace(feature_quality, ':missing;', ''))) / length(':missing;'))
+        / 32 AS DOUBLE
     ) AS feature_quality_score,
     CAST(points_avg_last_5 AS DOUBLE) AS points_avg_last_5,
     CAST(points_avg_last_10 AS DOUBLE) AS points_avg_last_10,

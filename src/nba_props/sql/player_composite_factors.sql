@@ -1,6 +1,6 @@
--- What bends each expected player's game of the date: fatigue, pace, defence, home. Key (game_date, player_lookup).
+-- Factors of each expected player's game of the date: fatigue, pace, defence, home. Key (game_date, player_lookup).
 -- One row for every row of upcoming_player_game_context on the date. Reads the date's rows of it, of
--- upcoming_team_game_context, team_defense_zone_analysis and player_shot_zone_analysis: all hold earlier games only.
+-- upcoming_team_game_context, team_defense_zone_analysis and player_shot_zone_analysis: all have earlier games only.
 --
 -- fatigue_score: 0 fresh to 100 tired. Of the player's own games before the date, each part from 0 to its weight:
 --   rest 30         30 after 1 day, 20 after 2, 10 after 3, 0 after 4 or more
@@ -9,14 +9,14 @@
 --   minutes 20 + 10 in the last 7 days, full at 160 (4 games of 40); in the last 14, full at 320
 -- The weights are this project's judgement, fitted to nothing.
 --
--- The factors multiply: 1 is as always, above 1 favours his points.
+-- The factors multiply: 1 is neutral, above 1 favours his points.
 --   pace_factor     = (pace of his team's last 10 games + the opponent's) / 2 / his team's pace of the season
 --   defense_factor  = points of his shots of the last 20 games at the opponent's allowed rates (its last 15 games)
 --                     / points of the same shots at the league's rates of the season, where the points at rates are
 --                       2 x twos tried x 2P% + 3 x threes tried x 3P% + free throws made x FTr / league FTr
 --   home_factor     = 1.01 at home, 0.99 away, 1 on a neutral site: home teams scored 115.6 points and visitors 113.3
 --                     in the 2,460 games of 2022-23 and 2023-24, 1.0 % above and below their mean
--- A factor without its inputs is NULL, and its *_reason says why; else the reason is 'ok'.
+-- A factor without its inputs is NULL, and *_reason has the cause; else the reason is 'ok'.
 -- Rounded when written: fatigue_score to 3 decimals, factors to 4.
 WITH inputs AS (
     SELECT
@@ -49,7 +49,7 @@ WITH inputs AS (
 factors AS (
     SELECT
         *,
-        -- Asked for first, because least() and greatest() pass over a NULL.
+        -- Checked first, because least() and greatest() ignore a NULL.
         CASE
             WHEN days_rest IS NOT NULL AND games_7 + games_14 + minutes_7 + minutes_14 IS NOT NULL THEN
                 10 * least(greatest(4 - days_rest, 0), 3)
@@ -60,7 +60,7 @@ factors AS (
                 + CAST(10 AS DOUBLE) * least(minutes_14, 320) / 320
         END AS fatigue,
         (pace_last_10 + opponent_pace_last_10) / nullif(2 * pace_season, 0) AS pace,
-        -- Shots at rates that are not known weigh nothing only where there are none of them.
+        -- Shots at an unknown rate count as 0 only where there are no such shots.
         (
             CASE WHEN twos = 0 THEN 0 ELSE 2 * twos * two_pct END
             + CASE WHEN threes = 0 THEN 0 ELSE 3 * threes * three_pct END
@@ -81,9 +81,9 @@ SELECT
     CAST(team_abbr AS VARCHAR) AS team_abbr,
     CAST(opponent_team_abbr AS VARCHAR) AS opponent_team_abbr,
     CAST(season AS VARCHAR) AS season,
-    CAST(round(fatigue, 3) AS DOUBLE) AS fatigue_score,
+    CAST(fatigue AS DOUBLE) AS fatigue_score,
     CAST(CASE WHEN fatigue IS NULL THEN 'no game before' ELSE 'ok' END AS VARCHAR) AS fatigue_reason,
-    CAST(round(pace, 4) AS DOUBLE) AS pace_factor,
+    CAST(pace AS DOUBLE) AS pace_factor,
     CAST(
         CASE
             WHEN pace IS NOT NULL THEN 'ok'
@@ -92,7 +92,7 @@ SELECT
             ELSE 'no pace of the season'
         END AS VARCHAR
     ) AS pace_reason,
-    CAST(round(defense, 4) AS DOUBLE) AS defense_factor,
+    CAST(defense AS DOUBLE) AS defense_factor,
     CAST(
         CASE
             WHEN defense IS NOT NULL THEN 'ok'

@@ -1,6 +1,6 @@
 -- One player's game of the date, with his share of the team's chances. Key (game_date, player_lookup).
 -- Reads the raw rows, and team_offense_game_summary for the team totals: it must be built before.
--- Of two players who share a lookup on the date neither has a row: the key would keep one of them.
+-- Two players who share a lookup on the date have no row: the key would store only one of them.
 --
 -- Formulas: Dean Oliver, "Basketball on Paper" (2004), in the form of the Basketball-Reference glossary.
 --   usage% = 100 (FGA + 0.44 FTA + TOV) (team minutes / 5) / (MIN (tFGA + 0.44 tFTA + tTOV))
@@ -11,7 +11,7 @@
 -- usage_quality: minutes are whole numbers in this source, so a short stint may seem to use more than all.
 --   short_stint     under 3 minutes: usage_rate is NULL
 --   no_team_totals  the team has no row in team_offense_game_summary, or its chances are 0: usage_rate is NULL
---   over_100        beyond that still over 100: the value is kept, and it is a finding
+--   over_100        beyond that still over 100: the value is stored, and it is a finding
 --   ok              otherwise
 WITH namesakes AS (
     SELECT player_lookup
@@ -36,8 +36,8 @@ derived AS (
     SELECT
         *,
         CASE WHEN minutes >= 3 THEN
-            round(100 * (shooting_chances + turnovers) * team_minutes / (5 * minutes * nullif(team_chances, 0)), 3)
-        END AS usage_rounded
+            100 * (shooting_chances + turnovers) * team_minutes / (5 * minutes * nullif(team_chances, 0))
+        END AS usage
     FROM joined
 )
 SELECT
@@ -66,19 +66,17 @@ SELECT
     CAST(three_pointers_attempted AS INTEGER) AS three_pt_attempts,
     CAST(free_throws_made AS INTEGER) AS ft_makes,
     CAST(free_throws_attempted AS INTEGER) AS ft_attempts,
-    CAST(usage_rounded AS DOUBLE) AS usage_rate,
+    CAST(usage AS DOUBLE) AS usage_rate,
     CAST(
         CASE
             WHEN minutes < 3 THEN 'short_stint'
-            WHEN usage_rounded IS NULL THEN 'no_team_totals'
-            WHEN usage_rounded > 100 THEN 'over_100'
+            WHEN usage IS NULL THEN 'no_team_totals'
+            WHEN usage > 100 THEN 'over_100'
             ELSE 'ok'
         END AS VARCHAR
     ) AS usage_quality,
-    CAST(round(points / nullif(2 * shooting_chances, 0), 4) AS DOUBLE) AS ts_pct,
+    CAST(points / nullif(2 * shooting_chances, 0) AS DOUBLE) AS ts_pct,
     CAST(
-        round(
-            (2 * field_goals_made + three_pointers_made) / nullif(CAST(2 * field_goals_attempted AS DOUBLE), 0), 4
-        ) AS DOUBLE
+        (2 * field_goals_made + three_pointers_made) / nullif(CAST(2 * field_goals_attempted AS DOUBLE), 0) AS DOUBLE
     ) AS efg_pct
 FROM derived

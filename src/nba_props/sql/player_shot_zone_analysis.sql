@@ -3,7 +3,7 @@
 -- and nbac_shot_chart.
 --
 -- Windows: his last 10 and last 20 games of the season of analysis_date, for whichever team, at most 250 days back;
--- games_last_10 and games_last_20 say how many there were. A player is his player_id.
+-- games_last_10 and games_last_20 are the numbers of games found. A player is his player_id.
 -- Sums over the window: makes and attempts of twos (field goals less threes), threes and free throws.
 --   two_pt_pct ...     = makes / attempts
 --   *_share_of_points  = 2 x twos made, 3 x threes made, free throws made, each / points; together 1
@@ -11,7 +11,7 @@
 -- Zones, from his shots in nbac_shot_chart, stats.nba.com's SHOT_ZONE_BASIC:
 --   paint 'Restricted Area' and 'In The Paint (Non-RA)'; mid_range 'Mid-Range'; corner_three 'Left Corner 3' and
 --   'Right Corner 3'; above_break_three 'Above the Break 3'. Shots from the 'Backcourt' are in none.
--- A game counts as recorded when the chart has a shot of his team in it, whoever took it. zone_reason_last_*:
+-- A game counts as recorded when the chart has any shot of his team in it. zone_reason_last_*:
 --   no shots recorded     of no game: the zone columns are NULL
 --   partial: n of m games the zone columns are of the n recorded games of the window's m
 --   ok                    of every game
@@ -33,7 +33,7 @@ past AS (
     WHERE past.game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND past.game_date < CAST($run_date AS DATE)
 ),
 recent AS (
-    -- Each game once for each window that it lies in.
+    -- Each game once for each window that contains it.
     SELECT 10 AS span, past.* FROM past WHERE games_ago <= 10
     UNION ALL
     SELECT 20 AS span, past.* FROM past WHERE games_ago <= 20
@@ -58,7 +58,7 @@ chart AS (
     WHERE game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND game_date < CAST($run_date AS DATE)
 ),
 zones AS (
-    -- Of each recorded game one line at least: a player who took no shot there still had it recorded.
+    -- At least one line for each recorded game: it counts as recorded for a player without a shot in it too.
     SELECT
         recent.player_id, recent.span,
         count(DISTINCT recent.game_id) AS recorded,
@@ -84,28 +84,28 @@ profiles AS (
         sums.player_id, sums.span, games,
         two_attempts,
         two_makes,
-        round(two_makes / nullif(CAST(two_attempts AS DOUBLE), 0), 4) AS two_pct,
-        round(2 * two_makes / nullif(CAST(points AS DOUBLE), 0), 4) AS two_share,
+        two_makes / nullif(CAST(two_attempts AS DOUBLE), 0) AS two_pct,
+        2 * two_makes / nullif(CAST(points AS DOUBLE), 0) AS two_share,
         three_attempts,
         three_makes,
-        round(three_makes / nullif(CAST(three_attempts AS DOUBLE), 0), 4) AS three_pct,
-        round(3 * three_makes / nullif(CAST(points AS DOUBLE), 0), 4) AS three_share,
+        three_makes / nullif(CAST(three_attempts AS DOUBLE), 0) AS three_pct,
+        3 * three_makes / nullif(CAST(points AS DOUBLE), 0) AS three_share,
         ft_attempts,
         ft_makes,
-        round(ft_makes / nullif(CAST(ft_attempts AS DOUBLE), 0), 4) AS ft_pct,
-        round(ft_makes / nullif(CAST(points AS DOUBLE), 0), 4) AS ft_share,
+        ft_makes / nullif(CAST(ft_attempts AS DOUBLE), 0) AS ft_pct,
+        ft_makes / nullif(CAST(points AS DOUBLE), 0) AS ft_share,
         paint,
         paint_made,
-        round(paint_made / nullif(CAST(paint AS DOUBLE), 0), 4) AS paint_pct,
+        paint_made / nullif(CAST(paint AS DOUBLE), 0) AS paint_pct,
         mid,
         mid_made,
-        round(mid_made / nullif(CAST(mid AS DOUBLE), 0), 4) AS mid_pct,
+        mid_made / nullif(CAST(mid AS DOUBLE), 0) AS mid_pct,
         corner,
         corner_made,
-        round(corner_made / nullif(CAST(corner AS DOUBLE), 0), 4) AS corner_pct,
+        corner_made / nullif(CAST(corner AS DOUBLE), 0) AS corner_pct,
         above,
         above_made,
-        round(above_made / nullif(CAST(above AS DOUBLE), 0), 4) AS above_pct,
+        above_made / nullif(CAST(above AS DOUBLE), 0) AS above_pct,
         CASE
             WHEN recorded IS NULL THEN 'no shots recorded'
             WHEN recorded < games

@@ -60,11 +60,11 @@ SELECT
     CAST(opp_three_pt_attempts AS INTEGER) AS opp_three_pt_attempts,
     CAST(opp_ft_makes AS INTEGER) AS opp_ft_makes,
     CAST(opp_ft_attempts AS INTEGER) AS opp_ft_attempts,
-    CAST(round(possessions_exact, 3) AS DOUBLE) AS opponent_possessions,
-    CAST(round(100 * points_allowed / nullif(possessions_exact, 0), 3) AS DOUBLE) AS defensive_rating,
-    CAST(round(48 * possessions_exact * 5 / nullif(opp_minutes_played, 0), 3) AS DOUBLE) AS opponent_pace,
-    CAST(round(points_allowed / nullif(2 * shooting_chances, 0), 4) AS DOUBLE) AS opp_ts_pct,
+    CAST(possessions_exact AS DOUBLE) AS opponent_possessions,
+    CAST(100 * points_allowed / nullif(possessions_exact, 0) AS DOUBLE) AS defensive_rating,
+    CAST(48 * possessions_exact * 5 / nullif(opp_minutes_played, 0) AS DOUBLE) AS opponent_pace,
+    CAST(points_allowed / nullif(2 * shooting_chances, 0) AS DOUBLE) AS opp_ts_pct,
     CAST(
-        round((2 * opp_fg_makes + opp_three_pt_makes) / nullif(CAST(2 * opp_fg_attempts AS DOUBLE), 0), 4) AS DOUBLE
+        (2 * opp_fg_makes + opp_three_pt_makes) / nullif(CAST(2 * opp_fg_attempts AS DOUBLE), 0) AS DOUBLE
     ) AS opp_efg_pct
 FROM derived

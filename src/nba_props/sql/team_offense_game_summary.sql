@@ -64,9 +64,9 @@ SELECT
     CAST(three_pt_attempts AS INTEGER) AS three_pt_attempts,
     CAST(ft_makes AS INTEGER) AS ft_makes,
     CAST(ft_attempts AS INTEGER) AS ft_attempts,
-    CAST(round(possessions_exact, 3) AS DOUBLE) AS possessions,
-    CAST(round(100 * points / nullif(possessions_exact, 0), 3) AS DOUBLE) AS offensive_rating,
-    CAST(round(48 * possessions_exact * 5 / nullif(minutes_played, 0), 3) AS DOUBLE) AS pace,
-    CAST(round(points / nullif(2 * shooting_chances, 0), 4) AS DOUBLE) AS ts_pct,
-    CAST(round((2 * fg_makes + three_pt_makes) / nullif(CAST(2 * fg_attempts AS DOUBLE), 0), 4) AS DOUBLE) AS efg_pct
+    CAST(possessions_exact AS DOUBLE) AS possessions,
+    CAST(100 * points / nullif(possessions_exact, 0) AS DOUBLE) AS offensive_rating,
+    CAST(48 * possessions_exact * 5 / nullif(minutes_played, 0) AS DOUBLE) AS pace,
+    CAST(points / nullif(2 * shooting_chances, 0) AS DOUBLE) AS ts_pct,
+    CAST((2 * fg_makes + three_pt_makes) / nullif(CAST(2 * fg_attempts AS DOUBLE), 0) AS DOUBLE) AS efg_pct
 FROM derived

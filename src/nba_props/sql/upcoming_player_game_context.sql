@@ -1,11 +1,11 @@
--- What is known of each player expected on the date before his game. Key (game_date, player_lookup).
+-- The past of each player expected on the date before his game. Key (game_date, player_lookup).
 -- Reads upcoming_team_game_context and odds_api_player_points_props of the date, player_game_summary before it.
 --
 -- Expected is who appeared in the 15 days before the date, for the team of his latest appearance: after a trade he is
--- expected with his new team once he has played for it. Injuries and signings are not known here. An appearance is a
+-- expected with his new team once he has played for it. Injuries and signings are not in the data. An appearance is a
 -- row of player_game_summary; one with 0 minutes (seconds played) counts, as in the league's GP.
 -- A player is his player_id, over teams and spellings. Of two who share a lookup and are both expected neither has a
--- row: the key would keep one of them, and what is joined by it might be the other's.
+-- row: the key would store one of them, and rows joined by it might be the other's.
 -- The past is the games of the season of the game, for whichever team, at most 250 days back.
 --
 --   days_rest, back_to_back_flag   the player's own: the date less the date of his latest appearance; whether that is 1
@@ -109,30 +109,30 @@ SELECT
     CAST(games_14 AS INTEGER) AS games_last_14_days,
     CAST(minutes_14 AS INTEGER) AS minutes_last_14_days,
     CAST(games AS INTEGER) AS games_played_season,
-    CAST(round(points_5, 3) AS DOUBLE) AS points_avg_last_5,
-    CAST(round(minutes_5, 3) AS DOUBLE) AS minutes_avg_last_5,
-    CAST(round(rebounds_5, 3) AS DOUBLE) AS rebounds_avg_last_5,
-    CAST(round(assists_5, 3) AS DOUBLE) AS assists_avg_last_5,
-    CAST(round(usage_5, 3) AS DOUBLE) AS usage_rate_avg_last_5,
-    CAST(round(points_10, 3) AS DOUBLE) AS points_avg_last_10,
-    CAST(round(minutes_10, 3) AS DOUBLE) AS minutes_avg_last_10,
-    CAST(round(rebounds_10, 3) AS DOUBLE) AS rebounds_avg_last_10,
-    CAST(round(assists_10, 3) AS DOUBLE) AS assists_avg_last_10,
-    CAST(round(usage_10, 3) AS DOUBLE) AS usage_rate_avg_last_10,
-    CAST(round(points_season, 3) AS DOUBLE) AS points_avg_season,
-    CAST(round(minutes_season, 3) AS DOUBLE) AS minutes_avg_season,
-    CAST(round(rebounds_season, 3) AS DOUBLE) AS rebounds_avg_season,
-    CAST(round(assists_season, 3) AS DOUBLE) AS assists_avg_season,
-    CAST(round(usage_season, 3) AS DOUBLE) AS usage_rate_avg_season,
+    CAST(points_5 AS DOUBLE) AS points_avg_last_5,
+    CAST(minutes_5 AS DOUBLE) AS minutes_avg_last_5,
+    CAST(rebounds_5 AS DOUBLE) AS rebounds_avg_last_5,
+    CAST(assists_5 AS DOUBLE) AS assists_avg_last_5,
+    CAST(usage_5 AS DOUBLE) AS usage_rate_avg_last_5,
+    CAST(points_10 AS DOUBLE) AS points_avg_last_10,
+    CAST(minutes_10 AS DOUBLE) AS minutes_avg_last_10,
+    CAST(rebounds_10 AS DOUBLE) AS rebounds_avg_last_10,
+    CAST(assists_10 AS DOUBLE) AS assists_avg_last_10,
+    CAST(usage_10 AS DOUBLE) AS usage_rate_avg_last_10,
+    CAST(points_season AS DOUBLE) AS points_avg_season,
+    CAST(minutes_season AS DOUBLE) AS minutes_avg_season,
+    CAST(rebounds_season AS DOUBLE) AS rebounds_avg_season,
+    CAST(assists_season AS DOUBLE) AS assists_avg_season,
+    CAST(usage_season AS DOUBLE) AS usage_rate_avg_season,
     CAST(expected.opponent_offensive_rating_last_game AS DOUBLE) AS opponent_offensive_rating_last_game,
     CAST(expected.opponent_defensive_rating_last_game AS DOUBLE) AS opponent_defensive_rating_last_game,
     CAST(expected.opponent_pace_last_game AS DOUBLE) AS opponent_pace_last_game,
     CAST(expected.opponent_offensive_rating_last_10 AS DOUBLE) AS opponent_offensive_rating_last_10,
     CAST(expected.opponent_defensive_rating_last_10 AS DOUBLE) AS opponent_defensive_rating_last_10,
     CAST(expected.opponent_pace_last_10 AS DOUBLE) AS opponent_pace_last_10,
-    CAST(round(lines.points_line, 3) AS DOUBLE) AS points_line,
+    CAST(lines.points_line AS DOUBLE) AS points_line,
     CAST(coalesce(lines.bookmakers, 0) AS INTEGER) AS bookmakers,
-    CAST(round(lines.line_spread, 3) AS DOUBLE) AS line_spread
+    CAST(lines.line_spread AS DOUBLE) AS line_spread
 FROM expected
 JOIN form ON form.player_id = expected.player_id AND form.season = expected.season
 LEFT JOIN lines ON lines.player_lookup = expected.player_lookup

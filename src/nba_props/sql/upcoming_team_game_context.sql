@@ -1,4 +1,4 @@
--- What is known of each team of the date before its game. Key (game_date, team_abbr).
+-- The past of each team of the date before its game. Key (game_date, team_abbr).
 -- Reads nbac_schedule of the date alone; team_offense_game_summary and team_defense_game_summary strictly before it.
 --
 -- One row for each side of each game that is not postponed. A team with two games on the date gets two rows: the key
@@ -76,15 +76,15 @@ sums AS (
 rates AS (
     SELECT
         team_abbr, season, days_rest, games_7, games_14, games, wins,
-        round(100 * points / nullif(CAST(possessions AS DOUBLE), 0), 3) AS offense_season,
-        round(100 * allowed / nullif(CAST(faced AS DOUBLE), 0), 3) AS defense_season,
-        round(240 * CAST(possessions AS DOUBLE) / nullif(minutes, 0), 3) AS pace_season,
-        round(100 * points_10 / nullif(CAST(possessions_10 AS DOUBLE), 0), 3) AS offense_10,
-        round(100 * allowed_10 / nullif(CAST(faced_10 AS DOUBLE), 0), 3) AS defense_10,
-        round(240 * CAST(possessions_10 AS DOUBLE) / nullif(minutes_10, 0), 3) AS pace_10,
-        round(100 * points_1 / nullif(CAST(possessions_1 AS DOUBLE), 0), 3) AS offense_1,
-        round(100 * allowed_1 / nullif(CAST(faced_1 AS DOUBLE), 0), 3) AS defense_1,
-        round(240 * CAST(possessions_1 AS DOUBLE) / nullif(minutes_1, 0), 3) AS pace_1
+        100 * points / nullif(CAST(possessions AS DOUBLE), 0) AS offense_season,
+        100 * allowed / nullif(CAST(faced AS DOUBLE), 0) AS defense_season,
+        240 * CAST(possessions AS DOUBLE) / nullif(minutes, 0) AS pace_season,
+        100 * points_10 / nullif(CAST(possessions_10 AS DOUBLE), 0) AS offense_10,
+        100 * allowed_10 / nullif(CAST(faced_10 AS DOUBLE), 0) AS defense_10,
+        240 * CAST(possessions_10 AS DOUBLE) / nullif(minutes_10, 0) AS pace_10,
+        100 * points_1 / nullif(CAST(possessions_1 AS DOUBLE), 0) AS offense_1,
+        100 * allowed_1 / nullif(CAST(faced_1 AS DOUBLE), 0) AS defense_1,
+        240 * CAST(possessions_1 AS DOUBLE) / nullif(minutes_1, 0) AS pace_1
     FROM sums
 )
 SELECT

@@ -1,1 +1,4 @@
-"""The second witness: team box scores of another source against ours (`compare`), and what is said of it (`text`)."""
+"""The second witness: another source's team box scores against ours.
+
+`compare` compares, `text` writes the report.
+"""

@@ -1,12 +1,12 @@
-"""The second witness: ESPN's team box scores against the sums of our player rows.
+"""The second witness: ESPN's team boxes against our player rows' sums.
 
-It reports and decides nothing: which of the two is right, a person says. Things that look alike are told apart: a game
-that ESPN lacks, one that was not played, and one of a date that ESPN's files do not span. A box that disagrees in the
-makes of both teams was never finalised: it is named as a whole.
+It reports and decides nothing: a person decides which of the two is right. Similar cases are distinguished: a game that
+ESPN lacks, one that was not played, and one on a date that ESPN's files do not span. A box that disagrees in the makes
+of both teams was never finalised: it is named as a whole.
 
-Turnovers come twice. ESPN's `turnovers` are the players' own. Its `total_turnovers` add the team's (five seconds, shot
-clock), which no player row has: unless the caller brings the league's totals, ours are taken as the players' sum plus
-ESPN's own team turnovers, and as the sum alone where those are impossible (negative).
+Turnovers have two columns. ESPN's `turnovers` are the players' own. Its `total_turnovers` add the team's (five seconds,
+shot clock), which no player row has: unless the caller passes the league's totals, ours are the players' sum plus
+ESPN's own team turnovers, and the sum alone where those are impossible (negative).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Span: TypeAlias = tuple[date, date]
 
 
 class Disagreement(NamedTuple):
-    """One cell in which the two differ."""
+    """One cell in which the two sources differ."""
 
     game_date: date
     game_id: str
@@ -67,7 +67,10 @@ class Disagreement(NamedTuple):
 
 
 class Game(NamedTuple):
-    """A game and teams of it: both, or the one of which something is said."""
+    """A game and teams of it.
+
+    Both, or the one that an entry is about.
+    """
 
     game_date: date
     game_id: str
@@ -75,14 +78,14 @@ class Game(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What the comparison found; all but `compared` and `assumed` sorted.
+    """The result of the comparison; all but `compared` and `assumed` sorted.
 
     `compared`: the team-games that both have; `assumed`: those of them whose total of turnovers is not the league's.
     `never_finalised`: games whose ESPN box is not that of a finished game. `missing`: games that we have and ESPN
     lacks, with the teams whose box it lacks; `missing_dates`: the dates of which it lacks every game. `unknown`: the
-    same the other way round. `not_played`: dates of our seasons on which nobody has a game; `put_off`: games that
-    ESPN's schedule says were postponed. `outside`: games of ours on dates that ESPN's files do not span (`span`): of
-    them it says nothing. `not_covered`: dates that none of our seasons covers.
+    same the other way round. `not_played`: dates of our seasons without a game in either source; `put_off`: games that
+    were postponed in ESPN's schedule. `outside`: games of ours on dates that ESPN's files do not span (`span`), so that
+    they are not compared. `not_covered`: dates that none of our seasons covers.
     """
 
     compared: frozenset[TeamGame]
@@ -107,10 +110,11 @@ def compare(
     seasons: Sequence[Span],
     league_total_turnovers: Mapping[TeamGame, int] | None = None,
 ) -> Report:
-    """Compare player rows of whole games with the ESPN team boxes of a folder (`espn/team_box_*.parquet`, XREF).
+    """Compare player rows of whole games with ESPN's team boxes.
 
-    `rows`: all that we have from `dates[0]` to `dates[1]`; `seasons`: the parts of those dates of which our schedule
-    is known. Raises DataError when the files are missing or cannot be read.
+    The boxes are those of a folder (`espn/team_box_*.parquet`, XREF). `rows`: all that we have from `dates[0]` to
+    `dates[1]`; `seasons`: the parts of those dates of which our schedule is known. Raises DataError when the files are
+    missing or cannot be read.
     """
     ours, days = _sums(rows)
     boxes, (begin, end) = _read_boxes(folder)
@@ -164,14 +168,15 @@ def _sums(rows: Iterable[RawRow]) -> tuple[dict[TeamGame, dict[str, int]], dict[
 
 
 def _read_boxes(folder: Path) -> tuple[dict[TeamGame, tuple[date, dict[str, int]]], Span]:
-    """Give ESPN's box of each team-game that has a game id of the league, with its date; and what dates it spans.
+    """Return ESPN's box and date of each team-game, and the span of dates.
 
-    Play-off boxes have no such id, but they span dates: a regular season that ends in a gap is still seen as one.
+    Only of team-games that have a game id of the league. Play-off boxes have no such id, but they extend the span: so a
+    gap at the end of a regular season is still found.
     """
     files = sorted((folder / "espn").glob("team_box_*.parquet"))
     if not files or not (folder / XREF).is_file():
         raise DataError(
-            str(folder), problem=f"it lacks espn/team_box_*.parquet or {XREF}", mend="name the folder with ESPN's boxes"
+            str(folder), problem=f"it lacks espn/team_box_*.parquet or {XREF}", fix="name the folder with ESPN's boxes"
         )
     tied = query(
         folder / XREF, "SELECT espn_game_id, nba_game_id FROM read_parquet($path) WHERE nba_game_id IS NOT NULL"
@@ -189,7 +194,7 @@ def _read_boxes(folder: Path) -> tuple[dict[TeamGame, tuple[date, dict[str, int]
                 box = dict(zip(names, cast("list[int]", cells), strict=True))
                 boxes[games[event], team] = (cast("date", day), box)
     if not boxes:
-        raise DataError(str(folder), problem=f"{XREF} ties no box to a game", mend="make the cross reference anew")
+        raise DataError(str(folder), problem=f"{XREF} ties no box to a game", fix="rebuild the cross reference")
     return boxes, (min(days), max(days))
 
 
@@ -211,7 +216,10 @@ def _cells(
 
 
 def _never_finalised(found: Iterable[Disagreement]) -> tuple[str, ...]:
-    """Name the games in which ESPN counts fewer makes than we do for both teams: a box caught before the end."""
+    """Return the games in which ESPN has fewer makes for both teams.
+
+    Such a box was recorded before the end.
+    """
     short: dict[str, set[str]] = {}
     for one in found:
         if one.column in _MAKES and one.theirs < one.ours:

@@ -1,6 +1,7 @@
-"""What the second witness is held against: the folder's list of known disagreements, and the league's team logs.
+"""The files to compare the second witness with.
 
-The list is never an input of the comparison: it says which findings are new, and what player rows cannot show.
+The folder's list of known disagreements, and the league's team logs. The list is never an input of the comparison: it
+separates the new findings, and what player rows cannot show.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _OURS = {theirs: ours for ours, theirs in COLUMNS.items()} | {TOTAL_TURNOVERS: T
 
 
 class Known(NamedTuple):
-    """The known disagreements of the team-games that were compared, held against what was found; everything sorted.
+    """The known disagreements, by whether they were found again.
 
-    `found`: found again. `unseen`: totals of turnovers that could not be compared with the league's own. `gone`: the
-    two agree now. `new`: found, and not on the list.
+    Of the team-games that were compared; everything sorted. `found`: found again. `unseen`: totals of turnovers that
+    could not be compared with the league's own. `gone`: the two agree now. `new`: found, and not on the list.
     """
 
     found: tuple[Disagreement, ...]
@@ -36,7 +37,10 @@ class Known(NamedTuple):
 
 
 def read_known(folder: Path) -> list[Disagreement] | None:
-    """Give the folder's list of known disagreements (KNOWN), None where it has none. DataError: it cannot be read."""
+    """Return the folder's list of known disagreements (KNOWN).
+
+    None where it has none. Raises DataError if it cannot be read.
+    """
     path = folder / KNOWN
     if not path.is_file():
         return None
@@ -50,14 +54,17 @@ def read_known(folder: Path) -> list[Disagreement] | None:
     known = []
     for day, game, team, stat, ours, theirs in listed:
         if stat not in _OURS:
-            raise DataError(str(path), problem=f"{stat!r} is no column that is compared", mend="make the list anew")
+            raise DataError(str(path), problem=f"{stat!r} is no column that is compared", fix="rebuild the list")
         column, values = _OURS[str(stat)], (cast("int", ours), cast("int", theirs))
         known.append(Disagreement(cast("date", day), str(game), str(team), column, *values))
     return known
 
 
-def hold_against(report: Report, known: Iterable[Disagreement]) -> Known:
-    """Say which of the known disagreements were found, and which not, and why; cells are told apart by their place."""
+def match_known(report: Report, known: Iterable[Disagreement]) -> Known:
+    """Split the known disagreements by whether they were found again.
+
+    Cells are matched by their place.
+    """
     listed = {_place(one): one for one in known if (one.game_id, one.team_abbr) in report.compared}
     found = {_place(one): one for one in report.disagreements}
     absent = [one for place, one in listed.items() if place not in found]
@@ -75,26 +82,27 @@ def _place(one: Disagreement) -> tuple[str, str, str]:
 
 
 def read_team_log(path: Path) -> dict[TeamGame, int]:
-    """Give the turnovers of each team-game, the team's own among them, of a recorded leaguegamelog of teams.
+    """Return the turnovers of each team-game, the team's own included.
 
-    Raises DataError for a file that is missing, no such body, or of players.
+    From a recorded leaguegamelog of teams. Raises DataError for a file that is missing, is not such a body, or is of
+    players.
     """
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(
-            str(path), problem=f"it cannot be read ({error})", mend="name a body of leaguegamelog"
+            str(path), problem=f"it cannot be read ({error})", fix="name a body of leaguegamelog"
         ) from error
     if not isinstance(body, Mapping):
-        raise DataError(str(path), problem="it is no body of result sets", mend="name a body of leaguegamelog")
+        raise DataError(str(path), problem="it is no body of result sets", fix="name a body of leaguegamelog")
     totals: dict[TeamGame, int] = {}
     for row in result_set(body, "LeagueGameLog", where=str(path)):
         if "PLAYER_ID" in row:
-            raise DataError(str(path), problem="it is of players", mend="fetch leaguegamelog with PlayerOrTeam=T")
+            raise DataError(str(path), problem="it is of players", fix="fetch leaguegamelog with PlayerOrTeam=T")
         game, code, turnovers = (cell(row, name, where=str(path)) for name in ("GAME_ID", "TEAM_ABBREVIATION", "TOV"))
         team, count = team_of_code(code, where=f"{path}, game {game}"), whole(turnovers)
         if not isinstance(count, int):
             problem = f"game {game}, {team}: TOV is {turnovers!r}"
-            raise DataError(str(path), problem=problem, mend="fetch it again when the game is final")
+            raise DataError(str(path), problem=problem, fix="fetch it again when the game is final")
         totals[str(game), team] = count
     return totals

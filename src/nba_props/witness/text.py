@@ -1,4 +1,7 @@
-"""What the second witness's report says, line by line, and its exit code: the last lines are the verdict."""
+"""The second witness's report, line by line, and its exit code.
+
+The last lines are the verdict.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ TEAMS_OF_A_GAME = 2
 
 
 def lines(report: Report, *, dates: Span, known: Known | None) -> list[str]:
-    """Give every finding in a line of its own, then what is none, then what could not be compared, then the verdict.
+    """Return the lines of the report.
 
-    `known`: what is on the folder's list of known disagreements; None where it has no list.
+    Every finding, then what is not a finding, then what could not be compared, then the verdict. `known`: the folder's
+    list of known disagreements; None where it has no list.
     """
     return [
         f"{len(report.compared)} team-games compared, {dates[0]} to {dates[1]}",
@@ -32,7 +36,10 @@ def lines(report: Report, *, dates: Span, known: Known | None) -> list[str]:
 
 
 def exit_code(report: Report, known: Known | None) -> int:
-    """Return 0 where all was compared and agrees, 1 for findings, 2 where something was not compared (it wins)."""
+    """Return 0 where all was compared and agrees, 1 for findings.
+
+    2 where something was not compared; it has priority.
+    """
     if _not_evaluated(report):
         return UNCHECKED
     return FOUND if _findings(report, known) else FINE
@@ -51,17 +58,17 @@ def _place(cell: Disagreement) -> str:
 
 def _known(known: Known) -> list[str]:
     sizes = len(known.found), len(known.unseen), len(known.gone)
-    told = [(cell, "not to be seen from player rows") for cell in known.unseen]
-    told += [(cell, "they agree now") for cell in known.gone]
+    notes = [(cell, "not to be seen from player rows") for cell in known.unseen]
+    notes += [(cell, "they agree now") for cell in known.gone]
     return [
-        *(f"{_place(cell)}: known, {cell.ours} against {cell.theirs}, and {what}" for cell, what in told),
+        *(f"{_place(cell)}: known, {cell.ours} against {cell.theirs}, and {what}" for cell, what in notes),
         f"{_count(sum(sizes), 'disagreement is', 'disagreements are')} known of these team-games: {sizes[0]} found "
         f"again, {sizes[1]} not to be seen, {sizes[2]} gone",
     ]
 
 
 def _stand_in(report: Report) -> list[str]:
-    """Say which column is compared only in part."""
+    """Return a line on the column that is compared only in part."""
     if not report.assumed:
         return []
     return [f"{TOTAL_TURNOVERS} of {_count(len(report.assumed), 'team-game', 'team-games')}: our player rows have no "
@@ -79,14 +86,17 @@ def _whole_date(day: date, missing: Iterable[Game]) -> str:
 
 
 def _not_played(report: Report) -> list[str]:
-    """Say what looks like a missing game and is none, and of which dates nobody can tell."""
+    """Return what looks like a missing game and is not one.
+
+    And the dates of which that is not known.
+    """
     teams = ((game.game_date, "-".join(game.teams)) for game in report.put_off)
-    told = [f"{day} {names}: put off, so not missing" for day, names in teams]
+    notes = [f"{day} {names}: put off, so not missing" for day, names in teams]
     if report.not_played:
-        told.append(f"not played, so not missing: no regular-season game on {_ranges(report.not_played)}")
+        notes.append(f"not played, so not missing: no regular-season game on {_ranges(report.not_played)}")
     if report.not_covered:
-        told.append(f"not known: no season of the folder covers {_ranges(report.not_covered)}")
-    return told
+        notes.append(f"not known: no season of the folder covers {_ranges(report.not_covered)}")
+    return notes
 
 
 def _verdict(report: Report, known: Known | None) -> list[str]:
@@ -110,7 +120,7 @@ def _findings(report: Report, known: Known | None) -> list[str]:
 
 
 def _amount(games: Sequence[Game]) -> str:
-    """Count the games of which both boxes are lacking, and the boxes of the others."""
+    """Count the games that lack both boxes, and the single boxes."""
     whole = sum(len(game.teams) == TEAMS_OF_A_GAME for game in games)
     counts = (_count(whole, "game", "games"), _count(len(games) - whole, "box", "boxes"))
     return " and ".join(text for text in counts if not text.startswith("0 "))

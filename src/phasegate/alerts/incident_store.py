@@ -82,7 +82,7 @@ class IncidentStore:
 
         A date that the calendar does not have is not taken for one.
         """
-        if not self._calendar.is_kept:
+        if not self._calendar.exists:
             return False
         today = evaluations.local_date(self.ports.clock.now(), timezone=self.plan.timezone)
         try:

@@ -1,14 +1,18 @@
 """The fingerprint of a partition's rows, as one short text.
 
-Equal content has an equal fingerprint in every warehouse. The definition, which each adapter repeats in its own SQL:
+Equal content has an equal fingerprint in every warehouse. The definition, which each adapter repeats in its own SQL,
+and which no version changes, because data outlive versions:
 
-- A cell's *text*: see ``text``. A row's *canonical text*: for each content column (``Table.fingerprinted``: sorted
-  names; neither version, lineage, volatile nor tombstone), ``<length in UTF-8 bytes>:<text>;``, or ``N;`` for NULL.
-- A row's eight *pieces*: the SHA-256 of its canonical text, as unsigned 32-bit big-endian integers.
+- A cell's *text*: see ``text``. A row's *canonical text*: ``name=text`` of each cell that is not NULL, joined by
+  ``;``, over the content columns (``Table.fingerprinted``: neither version, lineage, volatile nor tombstone). Names are
+  lower-cased and sorted by code point. A ``;`` inside a text is doubled; a name has neither ``;`` nor ``=``, so no two
+  rows share a text.
+- A row's eight *pieces*: the SHA-256 of its canonical text in UTF-8, as unsigned 32-bit big-endian integers.
 - The rows: their count, and for each of the eight pieces its sum over the rows. Sums do not depend on the rows'
   order, and two equal rows do not cancel, as they would with XOR.
 - The fingerprint: ``fold`` of count and sums.
 
+So a new column that is NULL changes no fingerprint, nor does the order of columns or of rows; a column's name does.
 Values without one obvious text (lists, structs, JSON) are refused: two databases would spell them differently. Pure.
 """
 
@@ -23,35 +27,35 @@ from phasegate.base.table import Table
 from phasegate.errors import BadInput
 
 PIECES = 8
-# A double has 15.95 decimal digits: beyond 10^(16 - scale) rounding has no digit left to remove.
-SCALE_MAX = 15
-_DIGITS = 16
+# PostgreSQL prints a float8 with at most 15 digits as fixed decimals, and rounding may add one to the 14.
+SCALE_MAX = 14
+_DIGITS = 14
 
 
 def float_limit(scale: int) -> float:
-    """Return the magnitude from which floats are not rounded.
+    """Return the largest magnitude that is rounded, and written as fixed decimals: 14 nines.
 
-    From there on they are not written as fixed decimals either.
+    What is as large stays so when it is rounded: a float that was written has the text that it was given.
 
-    >>> float_limit(6)
-    10000000000.0
+    >>> float_limit(6), float_limit(14)
+    (99999999.999999, 0.99999999999999)
 
     Raises BadInput for a scale outside 0 to SCALE_MAX.
     """
     if not 0 <= scale <= SCALE_MAX:
         raise BadInput(f"scale {scale}: a float column keeps 0 to {SCALE_MAX} decimal places; use DECIMAL for more")
-    return float(10 ** (_DIGITS - scale))
+    return float(f"{'9' * _DIGITS}e-{scale}")
 
 
 def float_text(value: float, *, scale: int) -> str:
     """Return a float as fixed decimals, rounded, without a negative zero.
 
-    It is correctly rounded. From ``float_limit`` on it has 17 significant digits, which name each double exactly.
+    Beyond ``float_limit`` it has 17 significant digits, which name each double exactly.
 
     >>> float_text(2.5, scale=6), float_text(-0.0, scale=2), float_text(1e22, scale=6)
     ('2.500000', '0.00', '1.0000000000000000e+22')
     """
-    if abs(value) < float_limit(scale):
+    if abs(value) <= float_limit(scale):
         fixed = f"{value:.{scale}f}"
         return fixed.removeprefix("-") if not fixed.strip("-0.") else fixed
     return f"{value:.16e}"
@@ -121,19 +125,16 @@ def row_text(row: Mapping[str, object], /, *, table: Table, columns: Sequence[st
 
     ``columns``: those of ``Table.fingerprinted``.
 
-    >>> row_text({"a": "é", "b": None}, table=Table(name="t", key=("a",), partition="a"), columns=("a", "b"))
-    '2:é;N;'
+    >>> row_text({"a": "é;", "B": 7, "c": None}, table=Table(name="t", key=("a",), partition="a"), columns="aBc")
+    'a=é;;;b=7'
     """
     parts = []
     for column in columns:
         cell = row[column]
         content = cell if type(cell) is str else text(cell, scale=table.scale(column))
-        if content is None:
-            parts.append("N;")
-        else:
-            length = len(content) if content.isascii() else len(content.encode())
-            parts.append(f"{length}:{content};")
-    return "".join(parts)
+        if content is not None:
+            parts.append(f"{column.lower()}={content.replace(';', ';;')}")
+    return ";".join(parts)
 
 
 def counts_rows(fingerprint: str, /) -> int | None:

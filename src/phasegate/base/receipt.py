@@ -81,7 +81,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     deleted: int = 0
     unchanged: int = 0
     refused: int = 0
-    forced: bool = False
+    allow_shrink: bool = False
 
     @property
     def part(self) -> Part:

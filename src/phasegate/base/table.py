@@ -51,7 +51,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     def fingerprinted(self, columns: tuple[str, ...]) -> tuple[str, ...]:
         """Return the sorted columns that count as content.
 
-        Version, tombstone, lineage and volatile columns do not count.
+        Version, tombstone, lineage and volatile columns do not count. Nor does case, which databases fold in their own
+        ways.
         """
-        out = {*self.volatile, self.version, self.tombstone}
-        return tuple(sorted(c for c in columns if c not in out and not c.startswith(LINEAGE_PREFIX)))
+        out = {name.lower() for name in (*self.volatile, self.version, self.tombstone) if name is not None}
+        kept = (c for c in columns if c.lower() not in out and not c.lower().startswith(LINEAGE_PREFIX))
+        return tuple(sorted(kept, key=str.lower))

@@ -1,1 +1,1 @@
-"""How messages travel: one file per bus."""
+"""Buses for messages: one file per bus."""

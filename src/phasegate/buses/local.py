@@ -1,7 +1,8 @@
-"""Messages as documents of the store: durable where the store is, and seen by the same tools.
+"""A bus on documents of the store, as durable as the store.
 
-A message's ``due`` is when it can be received; claiming it is a compare-and-set that moves ``due`` on.
-At least once: a message whose holder dies, or is slow, comes again when its visibility ends.
+The store's tools show its messages. A message's ``due`` is when it can be received; claiming it is a compare-and-set
+that moves ``due`` on. At least once: a message whose receiver crashes or is slow is delivered again when its
+visibility ends.
 """
 
 import heapq
@@ -22,7 +23,7 @@ VISIBILITY_S = 60.0
 UNREADABLE_AGAIN_S = 3600.0
 WORD_LENGTH_MAX = 700
 PAGE = 16
-# How many documents one receive may look at beyond its limit: lost races and unreadable messages.
+# How many documents one receive may process beyond its limit: lost races and unreadable messages.
 LOOKS_EXTRA_MAX = 64
 
 
@@ -36,7 +37,7 @@ class _Envelope(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What a delivery's handle is: the document as it was claimed."""
+    """The handle of a delivery: the document as it was claimed."""
 
     key: str
     version: str
@@ -44,11 +45,13 @@ class _Claim:
 
 
 class LocalBus:
-    """A bus on any store. Publishing a message that is not acknowledged yet is doing nothing: same id, same message.
+    """A bus on any store.
 
-    An unreadable message starves nobody: it is put off by UNREADABLE_AGAIN_S each time it comes up, and the
-    observer hears ``message unreadable``. A compare-and-set that went unanswered is told as ``message unanswered``:
-    the message is then gone, or comes again.
+    Publishing a message that is not acknowledged yet does nothing: same id, same message.
+
+    An unreadable message does not block others: each time it is due it is postponed by UNREADABLE_AGAIN_S, and the
+    observer receives ``message unreadable``. A compare-and-set without an answer is reported as ``message unanswered``:
+    the message is then gone, or delivered again.
     """
 
     def __init__(
@@ -66,10 +69,10 @@ class LocalBus:
         self._prefix = f"message:{_word('pipeline', pipeline)}:"
 
     def publish(self, message: Message, /) -> None:
-        """Hand the message over, and wake whoever waits.
+        """Store the message, and wake the processes that wait.
 
-        Raises BadInput for an id or topic that is no word in ``[a-z0-9._-]``, or a body that is not JSON;
-        Ambiguous and Unavailable as the store does: publish again, same id.
+        Raises BadInput for an id or topic outside ``[a-z0-9._-]``, or a body that is not JSON; Ambiguous and
+        Unavailable as the store does: publish again, with the same id.
         """
         key = self._topic_prefix(message.topic) + _word("message id", message.id)
         now = self._clock.now()
@@ -77,12 +80,12 @@ class LocalBus:
         try:
             self._store.write(key, envelope, due=now, expect=None)
         except Conflict:
-            # It is there and not acknowledged: it will be delivered.
+            # It is stored and not acknowledged: it will be delivered.
             return
         self._wake.poke()
 
     def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
-        """Claim up to ``limit`` messages, those that waited longest first, whatever their topic."""
+        """Claim up to ``limit`` messages of these topics, the oldest first."""
         now = self._clock.now()
         pages = [self._due(self._topic_prefix(topic), now=now) for topic in sorted(set(topics))]
         docs = heapq.merge(*pages, key=lambda doc: (doc.due, doc.key))
@@ -96,33 +99,39 @@ class LocalBus:
         return taken
 
     def ack(self, delivery: Delivery, /) -> None:
-        """Forget the message, unless it was handed to somebody else in the meantime."""
+        """Delete the message, unless it was delivered again since."""
         claim = _claim_of(delivery)
         try:
             self._store.delete(claim.key, expect=claim.version)
         except Conflict:
-            # Acknowledged before, or delivered again: then the newer holder answers for it.
+            # Acknowledged before, or delivered again: then the newer receiver acknowledges it.
             return
         except Ambiguous as error:
             self._unanswered("ack", key=claim.key, error=error)
 
     def postpone(self, delivery: Delivery, /, *, delay_s: float) -> None:
-        """Give the message back for later, unless it was handed to somebody else in the meantime."""
+        """Return the message for later, unless it was delivered again since."""
         claim = _claim_of(delivery)
         self._move("postpone", claim.key, claim.body, expect=claim.version, due=self._clock.now() + max(0.0, delay_s))
 
     def wait(self, timeout_s: float, /) -> bool:
-        """Wait until something may have been published, or until the time is over; return which."""
+        """Wait for a publication, or until the timeout.
+
+        Return whether something may have been published.
+        """
         return self._wake.wait(timeout_s)
 
     def next_due(self, *, topics: Sequence[str] | None = None) -> float | None:
-        """Return when the next message (of these topics) can be received, or None when there is none."""
+        """Return when the next message can be received, or None.
+
+        ``topics`` None: of any topic.
+        """
         prefixes = [self._prefix] if topics is None else [self._topic_prefix(topic) for topic in topics]
         times = [self._store.next_due(prefix=prefix) for prefix in prefixes]
         return min((at for at in times if at is not None), default=None)
 
     def close(self) -> None:
-        """Stop listening for pokes."""
+        """Stop listening for wake-ups."""
         self._wake.close()
 
     def _topic_prefix(self, topic: str) -> str:
@@ -164,11 +173,14 @@ class LocalBus:
         return envelope
 
     def _move(self, what: str, key: str, body: Body, *, expect: str, due: float) -> str | None:
-        """Move a message's ``due`` if it is still as we saw it; return its new version, or None."""
+        """Move a message's ``due`` if its version is still the one we read.
+
+        Return its new version, or None.
+        """
         try:
             return self._store.write(key, body, due=due, expect=expect)
         except Conflict:
-            # Somebody else has it.
+            # Another process has claimed it.
             return None
         except Ambiguous as error:
             self._unanswered(what, key=key, error=error)
@@ -179,7 +191,7 @@ class LocalBus:
 
 
 def _claim_of(delivery: Delivery) -> _Claim:
-    assert isinstance(delivery.handle, _Claim), "a delivery goes back to the bus that it came from"
+    assert isinstance(delivery.handle, _Claim), "a delivery is returned to the bus that it was received from"
     return delivery.handle
 
 

@@ -1,6 +1,7 @@
-"""How a waiting process learns that something was published: a poke, with polling behind it.
+"""How waiting processes are woken after a publication.
 
-A poke is a hint and may be lost; polling bounds what that costs. Nothing here decides or carries a message.
+A wake-up is a hint and may be lost; polling bounds the delay that this costs. Nothing here decides or carries a
+message.
 """
 
 import contextlib
@@ -19,32 +20,41 @@ ENDING = ".sock"
 
 
 class Wake(Protocol):
-    """Pokes everybody who waits."""
+    """Wakes all waiting processes."""
 
     def poke(self) -> None:
-        """Wake whoever waits, as far as that is possible. Never raises."""
+        """Wake the processes that wait, as far as possible; never raise."""
         ...
 
     def wait(self, timeout_s: float, /) -> bool:
-        """Wait until something may have been published, or until the time is over; return which."""
+        """Wait for a wake-up, or until the timeout.
+
+        Return whether something may have been published.
+        """
         ...
 
     def close(self) -> None:
-        """Stop listening; waiting again listens again."""
+        """Stop listening; a later ``wait`` listens again."""
         ...
 
 
 class NoWake:
-    """Polling alone: waits for ``poll_s`` at most on the given clock. For one process, tests and the simulator."""
+    """Polling alone, for one process, tests and the simulator.
+
+    Waits for at most ``poll_s`` on the given clock.
+    """
 
     def __init__(self, clock: Clock, *, poll_s: float = POLL_S) -> None:
         self._clock, self._poll_s = clock, poll_s
 
     def poke(self) -> None:
-        """Do nothing: whoever waits looks by itself."""
+        """Do nothing: waiting processes poll."""
 
     def wait(self, timeout_s: float, /) -> bool:
-        """Sleep until the next look, or until the time is over; return which."""
+        """Sleep until the next poll, or until the timeout.
+
+        Return whether something may have been published.
+        """
         self._clock.sleep(max(0.0, min(timeout_s, self._poll_s)))
         return self._poll_s < timeout_s
 
@@ -53,11 +63,11 @@ class NoWake:
 
 
 class WakeSocket:
-    """A datagram socket per waiting process in one folder; ``poke`` writes to all of them.
+    """A datagram socket per waiting process, all in one folder.
 
-    The socket is made by the first ``wait``, which returns at once: something may have been published before.
-    Where sockets cannot be had (another system, a path beyond the 104 to 108 bytes of an AF_UNIX address, a
-    read-only folder), waiting is polling every ``poll_s``, and ``polling_because`` says why.
+    ``poke`` writes to all of them. The first ``wait`` creates the socket and returns at once, because something may
+    have been published before. Where no socket can be created (another system, a path beyond the 104 to 108 bytes of an
+    AF_UNIX address, a read-only folder), waiting polls every ``poll_s``, and ``polling_because`` has the reason.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, clock: Clock, poll_s: float = POLL_S) -> None:
@@ -69,7 +79,10 @@ class WakeSocket:
         self._pid = 0
 
     def poke(self) -> None:
-        """Wake every process that waits in this folder; remove what dead ones left behind. Never raises."""
+        """Wake every process that waits in this folder; never raise.
+
+        Removes the sockets of processes that have ended.
+        """
         try:
             paths = [path for path in self.folder.iterdir() if path.name.endswith(ENDING)]
             if paths:
@@ -78,11 +91,14 @@ class WakeSocket:
                     for path in paths:
                         _send(sender, path)
         except (OSError, AttributeError):
-            # No folder: nobody waits. No sockets here: those who wait are polling.
+            # No folder: no process waits. No sockets on this system: waiting processes poll.
             return
 
     def wait(self, timeout_s: float, /) -> bool:
-        """Wait for a poke, for the next look at the latest, or until the time is over; return which."""
+        """Wait for a wake-up, the next poll or the timeout.
+
+        Return whether something may have been published.
+        """
         with self._lock:
             fresh = not self._is_listening() and self._listen()
             listening = self._socket
@@ -94,19 +110,22 @@ class WakeSocket:
         return _poked(listening, nap_s) or nap_s < timeout_s
 
     def close(self) -> None:
-        """Stop listening, and wake the threads that wait; waiting again listens again."""
+        """Stop listening, and wake waiting threads; ``wait`` listens again."""
         with self._lock:
             listening, path, ours = self._socket, self._path, self._pid == os.getpid()
             self._socket = self._path = None
         if listening is not None and path is not None and ours:
             path.unlink(missing_ok=True)
-            # Threads in poll() hear a shutdown; they would not hear a close. (macOS shuts down connected sockets only.)
+            # A shutdown wakes threads in poll(); a close would not. (macOS shuts down connected sockets only.)
             with contextlib.suppress(OSError):
                 listening.shutdown(socket.SHUT_RDWR)
             listening.close()
 
     def _is_listening(self) -> bool:
-        """Tell whether pokes can reach this very process: neither its parent's socket nor one that was removed."""
+        """Return whether wake-ups reach this process.
+
+        False for the socket of its parent process, and for one that was removed.
+        """
         return self._path is not None and self._pid == os.getpid() and self._path.exists()
 
     def _listen(self) -> bool:
@@ -137,15 +156,18 @@ def _send(sender: socket.socket, path: Path) -> None:
     try:
         sender.sendto(b"!", str(path))
     except ConnectionRefusedError:
-        # A socket file that nobody listens on: its process died.
+        # A socket file without a listener: its process has ended.
         path.unlink(missing_ok=True)
     except OSError:
-        # Full: it has pokes to read already. Gone, or another user's: its owner polls.
+        # Full: it has wake-ups to read already. Gone, or another user's: its owner polls.
         return
 
 
 def _poked(listening: socket.socket, timeout_s: float) -> bool:
-    """Read one poke only: each of several published messages then wakes one more waiting thread."""
+    """Read one wake-up, if one arrives in time; return whether it did.
+
+    Only one: each of several published messages then wakes one more waiting thread.
+    """
     poller = select.poll()
     poller.register(listening, select.POLLIN)
     if not poller.poll(timeout_s * 1000):

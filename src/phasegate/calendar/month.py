@@ -1,7 +1,8 @@
-"""Which dates have work: work, none, void, or unknown. Pure.
+"""The calendar document of one month.
 
-Unknown is an answer of its own: a source that failed, or an answer too old, must not look like a date without work.
-One document per month, which is due when it must be asked for anew, or when a run must be opened by the clock.
+Pure. A date has work, has none, is void, or is unknown. Unknown is a state of its own: a source that failed, or an
+answer too old, must not look like a date without work. The document is due when its source must be asked again, a run
+must be opened by the clock, or a change must be applied.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,9 +22,10 @@ TICK_S = 0.001
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """One date: whether it has work, and the times that deadlines may count from (epoch seconds, by name).
+    """One date: whether it has work, and its ``anchors``.
 
-    ``void``: it was expected and does not take place, for the ``reason``.
+    ``anchors``: the times that deadlines may count from, by name, in epoch seconds. ``void``: the date was expected to
+    have work and has none, for the ``reason``.
     """
 
     date: str
@@ -33,9 +35,10 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Learned(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learned of a date, and when.
+    """The last answer for a date, and when it was learned.
 
-    ``order`` is that of the last change of its state: when it was learned, and later than the change before it.
+    ``order``: the order of the last change of its state, which is the time it was learned, but later than the change
+    before it.
     """
 
     day: Day
@@ -44,10 +47,10 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Month(State, frozen=True):
-    """What is known of one month.
+    """The calendar of one month.
 
-    ``error``: why the last asking failed. ``started``: the runs that the clock opens up to this time are open.
-    ``changed``: dates whose open runs have not heard yet whether they take place.
+    ``error``: why the source could not be asked last. ``started``: the runs that the clock opens until this time are
+    open. ``changed``: dates whose change is not yet applied to their open runs.
     """
 
     days: dict[str, Learned] = {}
@@ -60,31 +63,33 @@ class Month(State, frozen=True):
 
     @property
     def ask_at(self) -> float | None:
-        """When the source is to be asked again; never once it was asked after the month was over."""
+        """Return when to ask the source again.
+
+        None once it has answered after the month's end.
+        """
         if self.error:
             return self.asked_at + RETRY_S
         return self.asked_at + REFRESH_S if self.asked_at < self.ends_at else None
 
     @property
     def due(self) -> float | None:
-        """When the source is to be asked again, a run is to be opened, or is to hear of a change."""
-        hears_at = self.asked_at if self.changed else None
-        return min((at for at in (self.ask_at, self.next_start, hears_at) if at is not None), default=None)
+        """Return when to ask the source, open a run, or apply a change."""
+        apply_at = self.asked_at if self.changed else None
+        return min((at for at in (self.ask_at, self.next_start, apply_at) if at is not None), default=None)
 
 
 def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision[Month, None]:
-    """Take over what a source says of dates of this month.
+    """Store a source's answer for dates of this month.
 
-    Dates that it says nothing of keep what was known, and grow old.
+    Dates that it leaves out keep their last answer, which expires with time.
     """
     given = {day.date: day for day in days}
 
     def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
         taken = {date: _taken_over(month.days.get(date), day, now=now) for date, day in given.items()}
-        # their open runs must hear of it
-        changed = {d for d, known in taken.items() if d not in month.days or known.order != month.days[d].order}
-        # due at once: whoever sweeps next sees whether a run must be opened
+        changed = {d for d, entry in taken.items() if d not in month.days or entry.order != month.days[d].order}
+        # due at once: the next sweep works out whether a run must be opened
         soon = now if month.next_start is None else min(now, month.next_start)
         return replace(month, days={**month.days, **taken}, changed=tuple(sorted(changed.union(month.changed))),
                        asked_at=max(now, month.asked_at), error="", next_start=soon), None  # fmt: skip
@@ -92,29 +97,32 @@ def learned(days: Iterable[Day], *, now: float, ends_at: float) -> Decision[Mont
     return decide
 
 
-def _taken_over(known: Learned | None, day: Day, *, now: float) -> Learned:
-    if known is None:
+def _taken_over(old: Learned | None, day: Day, *, now: float) -> Learned:
+    if old is None:
         return Learned(day=day, at=now, order=now)
-    order = known.order if known.day.state == day.state else max(now, known.order + TICK_S)
+    order = old.order if old.day.state == day.state else max(now, old.order + TICK_S)
     return Learned(day=day, at=now, order=order)
 
 
-def heard(told: Mapping[str, float]) -> Decision[Month, None]:
-    """Note of which change the open runs of each date have heard: date -> its order.
+def applied(orders: Mapping[str, float]) -> Decision[Month, None]:
+    """Record which change of each date was applied: date -> its order.
 
-    A date that has changed since, or whose runs were told too late of an older change, is still to be told.
+    A date whose newest change is another one stays to be applied.
     """
 
     def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month()
-        asked = {*month.changed, *told} & month.days.keys()
-        return replace(month, changed=tuple(sorted(d for d in asked if told.get(d) != month.days[d].order))), None
+        dates = {*month.changed, *orders} & month.days.keys()
+        return replace(month, changed=tuple(sorted(d for d in dates if orders.get(d) != month.days[d].order))), None
 
     return decide
 
 
 def failed(error: str, *, now: float, ends_at: float) -> Decision[Month, None]:
-    """Note that the source could not be asked: what was known grows old, and is unknown in the end."""
+    """Record that the source could not be asked.
+
+    Earlier answers stay until they expire.
+    """
 
     def decide(month: Month | None) -> tuple[Month, None]:
         month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
@@ -124,9 +132,10 @@ def failed(error: str, *, now: float, ends_at: float) -> Decision[Month, None]:
 
 
 def started(until: float, *, upcoming: float | None, seen: Month) -> Decision[Month, None]:
-    """Note that all runs to be opened by ``until`` are open, and when the next one is to be.
+    """Record that the runs which the clock opens by ``until`` are open.
 
-    ``seen`` is what that was read from. It says nothing where something else was learned since: it stays due.
+    ``upcoming``: when it opens the next. ``seen``: the month that this was worked out from. If the month's days have
+    changed since, nothing is recorded and the month stays due.
     """
 
     def decide(month: Month | None) -> tuple[Month, None]:
@@ -139,14 +148,14 @@ def started(until: float, *, upcoming: float | None, seen: Month) -> Decision[Mo
 
 
 def known_of(month: Month | None, date: str, *, now: float, day_ends_at: float) -> Learned | None:
-    """Return what is known of a date; None when nothing is, or when it is too old to be believed.
+    """Return the last answer for a date, None if there is none or it expired.
 
-    What was learned after a date was over stays true.
+    An answer that was learned after the date's end does not expire.
     """
-    known = None if month is None else month.days.get(date)
-    if known is None or (known.at < day_ends_at and now - known.at > AGE_MAX_S):
+    entry = None if month is None else month.days.get(date)
+    if entry is None or (entry.at < day_ends_at and now - entry.at > AGE_MAX_S):
         return None
-    return known
+    return entry
 
 
 def month_bounds(month: str, /) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from phasegate.base.keys import Run, phase_of
 from phasegate.base.wording import listed, times
 from phasegate.explain.phase_view import explain
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.phase import Phase, settle_at, settled, survey
+from phasegate.gate.phase import Phase, fresh_members, settle_at, settled
 from phasegate.gate.records import Entry
 from phasegate.plan.gate import Receiver
 
@@ -159,7 +159,7 @@ def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Fi
     if settled(one.phase) or one.phase.paused is not None or one.phase.void is not None:
         return
     evaluated = _evaluated(one, now=now)
-    fresh = survey(evaluated)
+    fresh = fresh_members(evaluated)
     views = {view.name: view for view in explain(evaluated, name=one.name, run=one.run, now=now).members}
     for name, spec in evaluated.gate.members.items():
         view, request, stored = views[name], evaluated.requests.get(name), one.phase.requests.get(name)

@@ -10,7 +10,7 @@ import msgspec
 
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.base.wording import listed, times
-from phasegate.gate.phase import Phase, same, survey, wanted
+from phasegate.gate.phase import Phase, fresh_members, same, wanted
 from phasegate.gate.records import Attempt, Request
 from phasegate.plan.gate import Need, Spec
 
@@ -36,7 +36,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
 
 def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
     """Return the view of a member."""
-    fresh, member, request = survey(phase), phase.members.get(name), phase.requests.get(name)
+    fresh, member, request = fresh_members(phase), phase.members.get(name), phase.requests.get(name)
     result = phase.result_of(name)
     stale = _stale_against(phase, name, spec)
     state: MemberState
@@ -116,7 +116,7 @@ def _stale_against(phase: Phase, name: str, spec: Spec) -> tuple[str, ...]:
     result = phase.result_of(name)
     if result is None:
         return ()
-    fresh, built = survey(phase), result.built_from
+    fresh, built = fresh_members(phase), result.built_from
     if name in fresh:
         return ()
     found = ["its code"] if phase.members[name].stale == "code_changed" else []

@@ -11,7 +11,7 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT
 from phasegate.base.wording import listed
 from phasegate.explain.member_view import MemberView, member_view
-from phasegate.gate.decisions import VOIDING
+from phasegate.gate.decisions import TAKEN_WHILE_VOID
 from phasegate.gate.phase import Phase, fired_as_is, missing, settle_at
 from phasegate.gate.records import Firing
 
@@ -151,7 +151,7 @@ def _since(phase: Phase, members: tuple[MemberView, ...], *, state: PhaseState) 
     fired = phase.firings[-1].at if phase.firings else phase.opened_at
     match state:
         case "void" | "paused":
-            by = VOIDING if state == "void" else ("pause",)
+            by = TAKEN_WHILE_VOID if state == "void" else ("pause",)
             entered = [seen.at for seen in phase.seen if seen.what in by and seen.outcome == state]
             return entered[-1] if entered else phase.opened_at
         case "dead":

@@ -1,1 +1,1 @@
-"""One phase of one run: what it asks for, when it fires, and what others must know."""
+"""One phase of one run: its requests, its firings, and its propagation."""

@@ -1,7 +1,10 @@
-"""The commands of a phase's document. Each returns a pure decision for ``transact``. Pure.
+"""The commands on a phase's document: open, report, begin, look.
 
-Each takes an attempt id drawn before: the document remembers it, so deciding again on its own result changes
-nothing and answers the same. The same command under another attempt id changes nothing but that memory.
+Pure. Each returns a decision for ``transact``: a function from the document to the new document and an answer. Each
+takes an attempt id that was drawn beforehand and is stored in the document, so deciding again on the decision's own
+result changes nothing and answers the same. The same command under another attempt id changes only the stored attempts.
+
+A decision refuses to do I/O, to read a clock, or to put an older result over a newer one.
 """
 
 from collections.abc import Callable
@@ -20,26 +23,25 @@ from phasegate.gate.records import Attempt, Claim, Claimant, Input, Member, Noti
 from phasegate.plan.gate import Gate, Status
 
 A = TypeVar("A")
-VOIDING = ("void", "expect", "loud")
-"""The commands that a void document takes."""
+TAKEN_WHILE_VOID = ("void", "expect", "end quiet")
+"""The commands that a void document accepts."""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What became of a command; ``generation`` is the number of the phase's last firing."""
+    """The outcome of a command; ``generation`` is the phase's last firing."""
 
     outcome: str
     generation: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step, or somebody for it, says of one try.
+    """A report of one attempt to build a member.
 
-    ``order`` says which of two results is newer: the token of the write, for external reporters a declared
-    sequence or the time of completion. A read of a foreign table gives ``after`` instead: the accepted order seen
-    before the read; if that is no longer the accepted one the answer is ``read again``.
-    ``built_from`` None: as it stands on arrival (weaker: not attested).
-    ``request`` is the id of the request that was served, if one was. ``relayed``: a sister run said so; whoever it told
-    has heard of it already.
+    ``order`` decides which of two results is newer: the token of the write, or for an external step a declared sequence
+    or the time of completion. A read of a foreign table gives ``after`` instead: the accepted order seen before the
+    read; if that is no longer the accepted one, the answer is ``read again``.
+    ``built_from`` None: the inputs present on arrival (weaker: not attested). ``request``: the id of the request that
+    was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself.
     """
 
     member: str
@@ -70,23 +72,28 @@ def open_phase(
     alone: bool = True,
     order: float | None = None,
 ) -> Decision[Phase, Answer]:
-    """Create the document unless it exists. A gate that is already pinned stays.
+    """Create the document unless it exists, and pin its gate.
 
-    ``alone`` False: it must first read what other runs know. ``order``: that of the calendar's change that let it open.
+    ``alone`` False: it must first read the results of other runs. ``order``: the order of the calendar's change that
+    allowed the run.
     """
 
     def decide(phase: Phase | None) -> tuple[Phase, Answer]:
         if phase is None:
             claims: dict[Claimant, Claim] = {} if order is None else {"calendar": Claim(order=order)}
-            phase = Phase(gate=gate, opened_at=now, looked_at=now, catch_up_since=None if alone else now, claims=claims)
+            catch_up_since = None if alone else now
+            phase = Phase(gate=gate, opened_at=now, looked_at=now, catch_up_since=catch_up_since, claims=claims)
             phase = evaluate(phase, key=key, now=now, by=attempt)
         return phase, Answer("open", phase.generation)
 
     return decide
 
 
-def opened_and(opening: Decision[Phase, Answer], command: Decision[Phase, Answer]) -> Decision[Phase, Answer]:
-    """Return two decisions as one: a document that is created has heard the command when it is first there."""
+def open_then(opening: Decision[Phase, Answer], command: Decision[Phase, Answer]) -> Decision[Phase, Answer]:
+    """Return one decision that opens the document and applies a command.
+
+    The document is never stored without the command applied.
+    """
 
     def decide(phase: Phase | None) -> tuple[Phase | None, Answer]:
         return command(opening(phase)[0])
@@ -94,107 +101,109 @@ def opened_and(opening: Decision[Phase, Answer], command: Decision[Phase, Answer
     return decide
 
 
-def report(said: Report, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Take in what became of a try.
+def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
+    """Take in a report of one attempt to build a member.
 
-    A result that is older than the accepted one is remembered and changes nothing. Unknown members are answered
-    ``unknown member``, for the caller to quarantine. A failure never removes a result.
+    A result older than the accepted one changes nothing. A failure never removes a result. The answer for a step that
+    the gate does not have is ``unknown member``; the caller quarantines the message.
     """
-    said = replace(said, error=said.error[:ERROR_MAX])
+    reported = replace(reported, error=reported.error[:ERROR_MAX])
 
     def decide(phase: Phase) -> tuple[Phase, str]:
-        if said.member not in phase.gate.members:
+        if reported.member not in phase.gate.members:
             return phase, "unknown member"
-        match said.status:
+        match reported.status:
             case "success" | "empty":
-                return _result(phase, said, key=key, now=now)
+                return _result(phase, reported, key=key, now=now)
             case "inputs_changed":
-                return _park(phase, said, now=now), "parked"
+                return _park(phase, reported, now=now), "parked"
             case "partial" | "failed":
-                return _fail(phase, said, key=key, now=now, final=True)
+                return _fail(phase, reported, key=key, now=now, final=True)
             case "transient":
-                return _fail(phase, said, key=key, now=now, final=False)
+                return _fail(phase, reported, key=key, now=now, final=False)
             case "skipped":
                 return phase, "skipped"
             case _:
-                assert_never(said.status)
+                assert_never(reported.status)
 
-    return command("report", said.member, key=key, now=now, attempt=attempt, decide=decide)
+    return command("report", reported.member, key=key, now=now, attempt=attempt, decide=decide)
 
 
-def _result(phase: Phase, said: Report, *, key: str, now: float) -> tuple[Phase, str]:
-    member = phase.members.get(said.member, Member())
-    assert said.stamp is not None, "a good report carries the stamp of what was written"
-    order, old = said.order, member.result
-    if said.after is not None:
-        if said.after != (0.0 if old is None else old.order):
+def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Phase, str]:
+    member = phase.members.get(reported.member, Member())
+    assert reported.stamp is not None, "a good report carries the stamp of what was written"
+    order, old = reported.order, member.result
+    if reported.after is not None:
+        if reported.after != (0.0 if old is None else old.order):
             return phase, READ_AGAIN
-        order = said.after + 1
-    asked = phase.requests.get(said.member)
-    sure = asked is not None and asked.id == said.request
-    built_from = said.built_from if said.built_from is not None else present_inputs(phase, said.member)
-    if old is not None and _not_newer(old, said, order=order, built_from=built_from):
-        if sure and old.stamp == said.stamp:
-            # an answer of the old code confirms nothing where other code is pinned
+        order = reported.after + 1
+    asked = phase.requests.get(reported.member)
+    answers = asked is not None and asked.id == reported.request
+    built_from = reported.built_from if reported.built_from is not None else present_inputs(phase, reported.member)
+    if old is not None and _not_newer(old, reported, order=order, built_from=built_from):
+        if answers and old.stamp == reported.stamp:
+            # a result of the old code confirms nothing after other code was pinned
             stale = member.stale if member.stale == "code_changed" else None
-            confirmed = replace(member, result=replace(old, request=said.request), stale=stale)
-            return replace(phase, members={**phase.members, said.member: confirmed}), "confirmed"
-        return phase, "duplicate" if old.stamp == said.stamp else "older"
-    spec = phase.gate.members[said.member]
+            confirmed = replace(member, result=replace(old, request=reported.request), stale=stale)
+            return replace(phase, members={**phase.members, reported.member: confirmed}), "confirmed"
+        return phase, "duplicate" if old.stamp == reported.stamp else "older"
+    spec = phase.gate.members[reported.member]
     result = Result(
-        stamp=said.stamp, built_from=built_from, at=now, sequence=0.0 if said.write_id else order,
-        counted=_counted(said),
-        attested=spec.attested and (said.built_from is not None or not spec.needs), write_id=said.write_id,
-        code=said.code,
-        request=said.request,
+        stamp=reported.stamp, built_from=built_from, at=now, sequence=0.0 if reported.write_id else order,
+        counted=_counted(reported),
+        attested=spec.attested and (reported.built_from is not None or not spec.needs), write_id=reported.write_id,
+        code=reported.code,
+        request=reported.request,
     )  # fmt: skip
-    attempt = Attempt(status=said.status, at=now, order=0.0 if said.write_id else said.order)
-    member = replace(member, result=result, attempt=attempt, stale=_stale(member, said, sure=sure),
-                     delivered_at=_delivered_at(member, said, now=now))  # fmt: skip
-    phase = replace(phase, members={**phase.members, said.member: member})
-    if spec.shared and not said.relayed:
-        notice = Notice(order=result.order, origin=_origin(phase, said.member, key=key), at=now)
-        phase = replace(phase, notices={**phase.notices, said.member: notice})
-    if not spec.asks and (old is None or old.stamp.fingerprint != said.stamp.fingerprint):
+    attempt = Attempt(status=reported.status, at=now, order=0.0 if reported.write_id else reported.order)
+    member = replace(member, result=result, attempt=attempt, stale=_stale(member, reported, answers=answers),
+                     delivered_at=_delivered_at(member, reported, now=now))  # fmt: skip
+    phase = replace(phase, members={**phase.members, reported.member: member})
+    if spec.shared and not reported.relayed:
+        notice = Notice(order=result.order, origin=_origin(phase, reported.member, key=key), at=now)
+        phase = replace(phase, notices={**phase.notices, reported.member: notice})
+    if not spec.asks and (old is None or old.stamp.fingerprint != reported.stamp.fingerprint):
         since = now if phase.changing_since is None else phase.changing_since
         phase = replace(phase, changing_since=since, changed_at=now)
     return phase, "accepted"
 
 
-def _counted(said: Report) -> int | None:
-    """Return the rows that a report claims, where its content does not count them."""
-    if said.stamp is None or counts_rows(said.stamp.fingerprint) is not None:
+def _counted(reported: Report) -> int | None:
+    """Return the reported number of rows, None if the fingerprint gives it."""
+    if reported.stamp is None or counts_rows(reported.stamp.fingerprint) is not None:
         return None
-    return 0 if said.status == "empty" else said.rows
+    return 0 if reported.status == "empty" else reported.rows
 
 
-def _stale(member: Member, said: Report, *, sure: bool) -> Stale | None:
-    """Return why a newer result does not count either: only the answer to the standing request clears the reason.
+def _stale(member: Member, reported: Report, *, answers: bool) -> Stale | None:
+    """Return why the newer result does not count either, None if it does.
 
-    Where other code was pinned, that answer must not be of the code before.
+    Only the answer to the standing request clears the reason. After other code was pinned (``code_changed``), an answer
+    that still has the old code does not clear it.
     """
     old = member.result
-    if not sure:
+    if not answers:
         return member.stale
-    same_code = member.stale == "code_changed" and old is not None and bool(said.code) and said.code == old.code
+    same_code = member.stale == "code_changed" and old is not None and bool(reported.code) and reported.code == old.code
     return "code_changed" if same_code else None
 
 
-def _delivered_at(member: Member, said: Report, *, now: float) -> float | None:
-    """Return when a member first had rows: a result that is there already, from before this was kept, counts."""
-    if said.status != "success" or member.delivered_at is not None:
+def _delivered_at(member: Member, reported: Report, *, now: float) -> float | None:
+    """Return when a member first had rows."""
+    if reported.status != "success" or member.delivered_at is not None:
         return member.delivered_at
-    old = member.result
+    old = member.result  # has rows, but was accepted before ``delivered_at`` was stored
     return old.at if old is not None and old.status == "success" else now
 
 
 def _origin(phase: Phase, member: str, *, key: str) -> str:
-    """Return the date whose change led to a result: an earlier one only for what looks back, itself or through a need.
+    """Return the date whose change led to a result.
 
-    What does not would else pass for a change of long ago, and not be built into the dates just after it.
+    It is an earlier date only for a member that reads a window, itself or through a need. Any other result would
+    otherwise count as a change of long ago, and the dates just after it would not be rebuilt.
     """
     date, lineage = keys.phase_of(key)[2].date, [member]
-    for name in lineage:  # grows while it is read; a plan's needs have no cycle
+    for name in lineage:  # grows during the loop; a plan's needs have no cycle
         needs = phase.gate.members[name].needs if name in phase.gate.members else ()
         if any(need.back for need in needs):
             return min(date, phase.cascade_from or date)
@@ -202,62 +211,69 @@ def _origin(phase: Phase, member: str, *, key: str) -> str:
     return date
 
 
-def _not_newer(old: Result, said: Report, *, order: float, built_from: dict[str, Stamp]) -> bool:
-    """Tell whether a report brings nothing over the accepted result.
+def _not_newer(old: Result, reported: Report, *, order: float, built_from: dict[str, Stamp]) -> bool:
+    """Return whether a report is no newer than the accepted result.
 
-    The same content read again is nothing new. A receipt is always newer than a read of the same table without one.
+    A read of the same content is not newer. A receipt is always newer than a read without one.
     """
-    if said.write_id and not old.write_id:
+    if reported.write_id and not old.write_id:
         return False
-    if said.after is not None:
-        return old.stamp == said.stamp and same(built_from, old.built_from)
+    if reported.after is not None:
+        return old.stamp == reported.stamp and same(built_from, old.built_from)
     return order <= old.order
 
 
-def _park(phase: Phase, said: Report, *, now: float) -> Phase:
-    """Let a request wait for other inputs: not an attempt, and tried again at the ceiling of the back-off."""
-    request = phase.requests.get(said.member)
-    if request is None or request.id != said.request or request.state == "dead":
+def _park(phase: Phase, reported: Report, *, now: float) -> Phase:
+    """Park a request until its inputs change.
+
+    It does not count as a failure, and is sent again at the longest interval of the back-off.
+    """
+    request = phase.requests.get(reported.member)
+    if request is None or request.id != reported.request or request.state == "dead":
         return phase
-    reason = said.error or "its inputs changed while it was served"
-    return _with(phase, said, replace(request, state="parked", due=now + backoff.RESEND_MAX_S, reason=reason))
+    reason = reported.error or "its inputs changed while it was served"
+    return _with(phase, reported, replace(request, state="parked", due=now + backoff.RESEND_MAX_S, reason=reason))
 
 
-def _fail(phase: Phase, said: Report, *, key: str, now: float, final: bool) -> tuple[Phase, str]:
-    """Count a failure of the request that was served; a final one, or one too many, kills it for these inputs."""
-    member = phase.members.get(said.member, Member())
-    request = phase.requests.get(said.member)
-    if said.order and member.attempt is not None and said.order <= member.attempt.order:
+def _fail(phase: Phase, reported: Report, *, key: str, now: float, final: bool) -> tuple[Phase, str]:
+    """Count a failure of the request that was served.
+
+    A final failure, or the last of ``attempts_max``, makes the request dead for these inputs.
+    """
+    member = phase.members.get(reported.member, Member())
+    request = phase.requests.get(reported.member)
+    if reported.order and member.attempt is not None and reported.order <= member.attempt.order:
         return phase, "older"  # the same failure delivered again
-    served = request is not None and request.id == said.request and request.state != "dead"
-    count = phase.failures_of(said.member) + served
-    attempt = Attempt(status=said.status, at=now, error=said.error, count=count, order=said.order)
-    phase = replace(phase, members={**phase.members, said.member: replace(member, attempt=attempt)})
+    served = request is not None and request.id == reported.request and request.state != "dead"
+    count = phase.failures_of(reported.member) + served
+    attempt = Attempt(status=reported.status, at=now, error=reported.error, count=count, order=reported.order)
+    phase = replace(phase, members={**phase.members, reported.member: replace(member, attempt=attempt)})
     if request is None or not served:
         return phase, "noted"
-    dead = final or count >= phase.gate.members[said.member].attempts_max
-    later = replace(
+    dead = final or count >= phase.gate.members[reported.member].attempts_max
+    failed = replace(
         request, state="dead" if dead else "open", reason="",
-        due=now + backoff.retry_s(f"{key}/{said.member}", count),
+        due=now + backoff.retry_s(f"{key}/{reported.member}", count),
     )  # fmt: skip
-    return _with(phase, said, later), "dead" if dead else "failed"
+    return _with(phase, reported, failed), "dead" if dead else "failed"
 
 
-def _with(phase: Phase, said: Report, request: Request) -> Phase:
-    return replace(phase, requests={**phase.requests, said.member: request})
+def _with(phase: Phase, reported: Report, request: Request) -> Phase:
+    return replace(phase, requests={**phase.requests, reported.member: request})
 
 
 def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Take over the stamps that a trigger carries as this phase's inputs; an older generation changes nothing.
+    """Take over the stamps that a trigger carries as this phase's inputs.
 
-    A newer generation waits while the build of the present one is under way (at most ``catch_up_max_s``).
-    Answers ``begun`` to the attempt that brought the generation, ``already begun`` to any other.
+    An older generation changes nothing. A newer one waits while the build of the present one is in progress, for
+    ``catch_up_max_s`` at most. The answer is ``begun`` for the attempt that brought the generation, ``already begun``
+    for any other.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
-        known = phase.waiting.get(upstream) or phase.inputs.get(upstream)
-        if known is not None and given.generation <= known.generation:
-            ours = given.generation == known.generation and known.begun_by == attempt
+        newest = phase.waiting.get(upstream) or phase.inputs.get(upstream)
+        if newest is not None and given.generation <= newest.generation:
+            ours = given.generation == newest.generation and newest.begun_by == attempt
             return phase, "begun" if ours else "already begun"
         taken = replace(given, begun_at=now, begun_by=attempt)
         return replace(phase, waiting={**phase.waiting, upstream: taken}), "begun"
@@ -267,7 +283,7 @@ def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) ->
 
 
 def look(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Draw the consequences of time: what is due by the clock happens, and the next look is set."""
+    """Apply everything that is due at ``now``, such as a deadline."""
 
     def decide(phase: Phase | None) -> tuple[Phase | None, Answer]:
         if phase is None:
@@ -281,7 +297,11 @@ def look(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
 def command(
     what: str, subject: str, *, key: str, now: float, attempt: str, decide: Callable[[Phase], tuple[Phase, str]]
 ) -> Decision[Phase, Answer]:
-    """Return a command as a decision: the same answer for the same attempt, the consequences, and a line of memory."""
+    """Return a command as a decision.
+
+    The same attempt gets the same answer again. Otherwise the command is decided, its consequences are applied, and the
+    attempt is stored. A void document stores the attempt and changes nothing else, except by TAKEN_WHILE_VOID.
+    """
 
     def decided_once(phase: Phase | None) -> tuple[Phase | None, Answer]:
         if phase is None:
@@ -290,8 +310,8 @@ def command(
             if seen.attempt == attempt:
                 return phase, Answer(seen.outcome, seen.generation)
         decided, outcome = decide(phase)
-        if phase.void is not None and what not in VOIDING:
-            # a trigger has arrived, whatever becomes of the run: it is kept for when the run is brought back
+        if phase.void is not None and what not in TAKEN_WHILE_VOID:
+            # a trigger's inputs are stored all the same: it is acknowledged, and the run may be brought back
             decided, outcome = decided if what == "begin" else phase, "void"
         decided = evaluate(decided, key=key, now=now, by=attempt)
         line = Seen(

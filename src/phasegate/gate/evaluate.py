@@ -1,7 +1,9 @@
-"""What follows from a phase's document: newer inputs are taken over, requests opened, the phase fired. Pure.
+"""The consequences of a phase's document.
 
-Every decision ends here, so nothing depends on which message came, or whether it came twice.
-Deciding twice gives the same document.
+Pure. Inputs are taken over, requests opened or withdrawn, the phase fired. Every decision ends with ``evaluate``, which
+looks only at the document and the time. So the outcome does not depend on which message arrived, in which order, or how
+often; evaluating twice gives the same document. It refuses to send anything: messages are entries of the document, and
+the gatekeeper publishes them.
 """
 
 from collections.abc import Collection
@@ -18,35 +20,38 @@ from phasegate.gate.phase import (
     carried,
     catch_up_at,
     fired_as_is,
+    fresh_members,
     ready,
     same,
     settle_at,
-    survey,
 )
 from phasegate.gate.records import Firing, Member, Request
 
 
 def evaluate(phase: Phase, *, key: str, now: float, by: str) -> Phase:
-    """Return the document with all consequences drawn at ``now``; ``by`` is the attempt that led here."""
+    """Return the document with all consequences applied at ``now``.
+
+    ``by`` is the attempt that led here; a firing records it.
+    """
     if phase.void is not None:
         return phase if not phase.requests else replace(phase, requests={})
-    phase = _turn(phase, key=key, now=now, by=by)
-    if phase.waiting:  # a build that just ended has fired first; now the inputs that waited for it are taken over
-        phase = _turn(phase, key=key, now=now, by=by)
+    phase = _evaluate_once(phase, key=key, now=now, by=by)
+    if phase.waiting:  # a build that just ended has fired; now take over the inputs that waited for it
+        phase = _evaluate_once(phase, key=key, now=now, by=by)
     return phase
 
 
-def _turn(phase: Phase, *, key: str, now: float, by: str) -> Phase:
-    phase = _give_up_waiting(phase, now=_latest(phase, now))
-    phase = adopt(phase, now=now)
-    phase = ask(phase, key=key, now=now)
+def _evaluate_once(phase: Phase, *, key: str, now: float, by: str) -> Phase:
+    phase = _drop_overdue_dates(phase, now=_latest(phase, now))
+    phase = take_over_inputs(phase, now=now)
+    phase = update_requests(phase, key=key, now=now)
     return fire(phase, now=now, by=by)
 
 
-def _give_up_waiting(phase: Phase, *, now: float) -> Phase:
-    """Wait no longer for dates of a window whose deadline is over."""
+def _drop_overdue_dates(phase: Phase, *, now: float) -> Phase:
+    """Stop waiting for dates of a window whose deadline has passed."""
     windows = {
-        name: replace(window, awaited={day: until for day, until in window.awaited.items() if until > now})
+        name: replace(window, awaited={date: until for date, until in window.awaited.items() if until > now})
         if window.awaited
         else window
         for name, window in phase.windows.items()
@@ -55,25 +60,32 @@ def _give_up_waiting(phase: Phase, *, now: float) -> Phase:
 
 
 def _latest(phase: Phase, now: float) -> float:
-    """Return the latest time that this document has seen: a machine whose clock is behind must not undo a look."""
+    """Return the latest time that this document was handled at.
+
+    A machine with a slow clock must not undo what a later time has caused.
+    """
     return max(now, phase.looked_at)
 
 
-def adopt(phase: Phase, *, now: float) -> Phase:
-    """Take over waiting inputs, unless a build of the present ones is under way and has time left."""
+def take_over_inputs(phase: Phase, *, now: float) -> Phase:
+    """Take over waiting inputs, unless a build must end first.
+
+    A build of the present inputs delays them, for ``catch_up_max_s`` at most.
+    """
     if not phase.waiting:
         return phase
-    patience = catch_up_at(phase)
-    if building(phase) and patience is not None and _latest(phase, now) < patience:
+    limit = catch_up_at(phase)
+    if building(phase) and limit is not None and _latest(phase, now) < limit:
         return phase
     return replace(phase, inputs={**phase.inputs, **phase.waiting}, waiting={}, building_since=now)
 
 
-def ask(phase: Phase, *, key: str, now: float) -> Phase:
-    """Keep one request per member that may start; withdraw those of members that are fresh or whose inputs changed.
+def update_requests(phase: Phase, *, key: str, now: float) -> Phase:
+    """Keep one request per member that may start, and withdraw all others.
 
-    A withdrawn request may have been served without our knowing, so its member is stale: it is asked for again,
-    and what waits for it waits. Each turn can only make more members stale, so it ends.
+    A request is withdrawn when its member is fresh or its inputs changed. A worker may have served it without a report
+    reaching us, so the member becomes stale (``unknown``): it is requested again, and its readers wait. Each round can
+    only make more members stale, so the loop ends.
     """
     while True:
         wanted = ready(phase)
@@ -101,22 +113,22 @@ def ask(phase: Phase, *, key: str, now: float) -> Phase:
     since = phase.building_since
     if kept and since is None:
         since = now
-    if len(survey(phase)) == len(phase.gate.members):
+    if len(fresh_members(phase)) == len(phase.gate.members):
         since = None
     origin = phase.cascade_from if since is not None else None
     return replace(phase, requests=kept, members=members, building_since=since, asked=asked, cascade_from=origin)
 
 
 def uncounted(member: Member) -> Member:
-    """Return a member whose failures count from 0 again: a new request, or one that an operator brought back."""
+    """Return the member with its failures counted from 0 again."""
     return replace(member, attempt=None if member.attempt is None else replace(member.attempt, count=0))
 
 
 def _answered(phase: Phase, name: str, request: Request) -> bool:
-    """Tell whether a withdrawn request can leave nothing behind that the accepted result does not tell.
+    """Return whether the accepted result already covers a withdrawn request.
 
-    The result is the answer to this very request; or it is of the same inputs (a sibling run's, say), and a worker that
-    serves the request now finds its receipt. Requests of steps that left the gate are ignored.
+    Either the result answers this very request, or it was built from the same inputs (by a sibling run, say), so that a
+    worker serving the request finds its receipt. Requests of steps that left the gate are ignored.
     """
     member = phase.members.get(name)
     if name not in phase.gate.members:
@@ -129,15 +141,19 @@ def _answered(phase: Phase, name: str, request: Request) -> bool:
 
 
 def fire(phase: Phase, *, now: float, by: str) -> Phase:
-    """Fire the next generation when the gate is satisfied by contents that the last firing did not carry."""
-    there, as_is = accepted(phase), fired_as_is(phase)
-    lacking = tuple(name for name in phase.gate.expect if name not in there)
-    if as_is and not lacking:  # what changed has changed back
+    """Fire the next generation if the gate is satisfied by new contents.
+
+    Contents are new when the last firing did not carry them. A newer generation supersedes older entries of the outbox
+    that are not acknowledged.
+    """
+    present, as_is = accepted(phase), fired_as_is(phase)
+    lacking = tuple(name for name in phase.gate.expect if name not in present)
+    if as_is and not lacking:  # contents that had changed are as they were fired
         return phase if phase.changing_since is None else replace(phase, changing_since=None, changed_at=None)
-    if phase.paused is not None or as_is or not _may_fire(phase, there=there, now=_latest(phase, now)):
+    if phase.paused is not None or as_is or not _may_fire(phase, present=present, now=_latest(phase, now)):
         return phase
-    quiet = settle_at(phase)
-    if quiet is not None and _latest(phase, now) < quiet:
+    settles_at = settle_at(phase)
+    if settles_at is not None and _latest(phase, now) < settles_at:
         return phase
     generation = phase.generation + 1
     firing = Firing(generation=generation, stamps=carried(phase), at=now, by=by, missing=lacking)
@@ -154,25 +170,28 @@ def fire(phase: Phase, *, now: float, by: str) -> Phase:
     )
 
 
-def _may_fire(phase: Phase, *, there: Collection[str], now: float) -> bool:
-    """Tell whether the gate's policy is met.
+def _may_fire(phase: Phase, *, present: Collection[str], now: float) -> bool:
+    """Return whether the gate's policy allows a firing.
 
-    With everything expected there: yes. With a part that the policy allows (at_least, or past the deadline):
-    the first time at once; later only when nothing missing is still being built, so that a change fires once.
-    A run that was opened after its own deadline (a backfill) is not hurried either; and none before it has read all
-    that its sibling runs know, unless that has failed for ``catch_up_max_s``.
+    - Every expected member is accepted: yes.
+    - A critical member is missing: no.
+    - The run has not yet read its sibling runs' results: no, for ``catch_up_max_s`` at most.
+    - Neither is the deadline past nor are ``at_least`` members accepted: no.
+    - Otherwise the firing is degraded. The first one goes out at once. A later one, or one of a run that was opened
+      after its own deadline (a backfill), waits for the build in progress, so that one change fires once; it waits
+      for ``catch_up_max_s`` at most.
     """
     gate = phase.gate
-    if len(there) == len(gate.expect):
+    if len(present) == len(gate.expect):
         return True
-    if not all(name in there for name in gate.critical):
+    if not all(name in present for name in gate.critical):
         return False
     if phase.catch_up_since is not None and now < phase.catch_up_since + gate.catch_up_max_s:
         return False
     overdue = gate.deadline is not None and now >= gate.deadline
-    enough = gate.at_least is not None and len(there) >= gate.at_least
+    enough = gate.at_least is not None and len(present) >= gate.at_least
     if not (overdue or enough):
         return False
-    patience = catch_up_at(phase)
-    hurried = not phase.firings and not (gate.deadline is not None and gate.deadline <= phase.opened_at)
-    return hurried or not building(phase) or (patience is not None and now >= patience)
+    limit = catch_up_at(phase)
+    at_once = not phase.firings and not (gate.deadline is not None and gate.deadline <= phase.opened_at)
+    return at_once or not building(phase) or (limit is not None and now >= limit)

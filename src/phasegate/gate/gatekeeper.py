@@ -1,4 +1,9 @@
-"""Brings commands to the documents of phases, and their messages to the bus. It decides nothing itself."""
+"""Applies commands to phases' documents, and publishes their messages.
+
+Each command is a pure decision, applied by compare-and-set; what the document then has due is sent and propagated at
+once (``flush``). If a process crashes between the two, the document is still due, and the next sweep flushes it. The
+gatekeeper refuses to decide anything: decisions are in ``decisions``, ``operator``, ``outbox`` and ``propagation``.
+"""
 
 from collections.abc import Callable
 from typing import Literal, TypeVar
@@ -28,27 +33,29 @@ FLUSH_MAX = 1_000
 
 
 class Gatekeeper:
-    """Opens, reports to, begins, looks at and flushes the documents of one plan's phases."""
+    """The service for the phase documents of one plan."""
 
     def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar, propagator: Propagator) -> None:
         self.plan, self._ports, self._calendar, self._propagator = plan, ports, calendar, propagator
         self.mirror, self.quarantine = Mirror(plan, ports), Quarantine(plan.pipeline, ports)
 
     def read(self, phase: str, run: Run) -> Phase | None:
-        """Return the document of a phase, or None when the run is not open."""
+        """Return the document of a phase, None if the run is not open."""
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         doc = self._ports.store.read(key)
         return None if doc is None else decode(Phase, doc.body, key=key)
 
     def open(self, phase: str, run: Run, *, by: Opener = "message", void: str | None = None) -> Answer:
-        """Open a run of a phase unless it is open; ``void``: as one that does not take place, with the reason.
+        """Open a run of a phase unless it is open.
 
-        Raises NotFound for a phase or mode that the plan lacks, BadInput for a date that the calendar does not expect,
-        and for a run that only an operator opens (``start = "run"``).
+        ``void``: open it as a run that does not take place, with this reason.
+
+        Raises NotFound for a phase or mode that the plan does not have, BadInput for a date that the calendar does not
+        expect, and for a run that only an operator opens (``start = "run"``).
         """
-        there = self.read(phase, run)
-        if there is not None:
-            return Answer("open", there.generation)
+        existing = self.read(phase, run)
+        if existing is not None:
+            return Answer("open", existing.generation)
         gate, order = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
         now, alone = self._ports.clock.now(), self.plan.is_alone(phase, run=run)
 
@@ -56,7 +63,7 @@ class Gatekeeper:
             opening = decisions.open_phase(key=key, gate=gate, now=now, attempt=attempt, alone=alone, order=order)
             if void is None:
                 return opening
-            return decisions.opened_and(opening, operator.void(void, key=key, now=now, attempt=attempt))
+            return decisions.open_then(opening, operator.void(void, key=key, now=now, attempt=attempt))
 
         answer = self._decide(phase, run, decide)
         if not alone:
@@ -64,26 +71,28 @@ class Gatekeeper:
         return answer
 
     def _gate(self, phase: str, run: Run, *, opened_at: float, by: Opener) -> tuple[Gate, float | None]:
-        """Return the gate of today's plan and the calendar's change that it follows."""
-        known = self.plan.phases.get(phase)
-        if known is None:
+        """Return the present plan's gate, and the order of the calendar's change."""
+        planned = self.plan.phases.get(phase)
+        if planned is None:
             raise NotFound(f"unknown phase {phase!r}; the plan has {', '.join(self.plan.phases)}")
-        if run.mode not in known.modes:
-            raise NotFound(f"phase {phase} has no mode {run.mode!r}; it has {', '.join(known.modes)}")
-        if by == "message" and known.modes[run.mode].start.by == "run":
+        if run.mode not in planned.modes:
+            raise NotFound(f"phase {phase} has no mode {run.mode!r}; it has {', '.join(planned.modes)}")
+        if by == "message" and planned.modes[run.mode].start.by == "run":
             raise BadInput(f"runs of {phase} in mode {run.mode} are opened by hand only; run: phasegate begin {run}")
         expected = self._calendar.expected(run.date) if self.plan.asks_calendar(phase, mode=run.mode) else None
         anchors = None if expected is None else expected.day.anchors
         gate = self.plan.gate(phase, run=run, opened_at=opened_at, anchors=anchors)
         return gate, None if expected is None else expected.order
 
-    def report(self, phase: str, run: Run, said: Report) -> Answer:
-        """Report what became of a try of a member; opens the run if it is not open."""
+    def report(self, phase: str, run: Run, report: Report) -> Answer:
+        """Apply a report of an attempt; open the run first if needed."""
         now = self._ports.clock.now()
-        return self._opened(phase, run, lambda key, attempt: decisions.report(said, key=key, now=now, attempt=attempt))
+        return self._opened(
+            phase, run, lambda key, attempt: decisions.report(report, key=key, now=now, attempt=attempt)
+        )
 
     def begin(self, phase: str, run: Run, *, upstream: str, given: Input) -> Answer:
-        """Give a phase the stamps of an upstream generation; opens the run if it is not open."""
+        """Apply an upstream generation; open the run first if needed."""
         now = self._ports.clock.now()
         return self._opened(
             phase,
@@ -92,28 +101,31 @@ class Gatekeeper:
         )
 
     def acknowledge(self, phase: str, run: Run, *, generation: int, receiver: str, ack: Ack) -> bool:
-        """Note that a receiver has a generation of this phase's triggers; return whether there is such a trigger."""
+        """Record that a receiver has a trigger; return whether the trigger exists."""
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         decide = outbox.acknowledged(generation, receiver=receiver, ack=ack, now=self._ports.clock.now())
         return self._transact(key, decide)
 
     def pause(self, phase: str, run: Run, *, reason: str | None) -> Answer:
-        """Hold a gate, with the reason (None: let go)."""
+        """Pause a gate with this reason (None: resume)."""
         now = self._ports.clock.now()
         return self._opened(phase, run, lambda key, attempt: operator.pause(reason, key=key, now=now, attempt=attempt))
 
     def void(self, phase: str, run: Run, *, reason: str | None) -> Answer:
-        """Declare that a run of a phase does not take place, with the reason (None: that it does after all)."""
+        """Declare that a run does not take place, with the reason (None: it does)."""
         now = self._ports.clock.now()
         if reason is not None and self.read(phase, run) is None:
             answer = self.open(phase, run, void=reason)
             if answer.outcome == "void":
-                return answer  # else somebody has opened it meanwhile
+                return answer  # else another process opened it first
         answer = self._opened(phase, run, lambda key, attempt: operator.void(reason, key=key, now=now, attempt=attempt))
         return self._brought_back(phase, run, answer)
 
     def expect(self, phase: str, run: Run, *, order: float, void: str | None) -> Answer:
-        """Bring a change of the calendar: that the run does not take place (``void``: why not), or that it does."""
+        """Apply a change of the calendar of this order to a run.
+
+        ``void``: why the run does not take place; None: it does.
+        """
         now = self._ports.clock.now()
         answer = self._opened(
             phase,
@@ -128,15 +140,18 @@ class Gatekeeper:
         return answer
 
     def _catch_up(self, phase: str, run: Run) -> None:
-        """Tell a run what others know, if it has not heard it yet."""
+        """Give a run the results of other runs, if it has not read them yet."""
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         if self._propagator.catch_up(key):
             self.flush(key)
 
     def replan(self, phase: str, run: Run) -> Answer:
-        """Pin today's plan to an open run. The deadline counts from when the run was opened."""
-        now, open_ = self._ports.clock.now(), self.read(phase, run)
-        gate, _ = self._gate(phase, run, opened_at=now if open_ is None else open_.opened_at, by="operator")
+        """Pin the present plan to a run.
+
+        A deadline that counts from the opening still counts from when the run was opened.
+        """
+        now, existing = self._ports.clock.now(), self.read(phase, run)
+        gate, _ = self._gate(phase, run, opened_at=now if existing is None else existing.opened_at, by="operator")
         answer = self._opened(phase, run, lambda key, attempt: operator.replan(gate, key=key, now=now, attempt=attempt))
         self._catch_up(phase, run)
         return answer
@@ -144,9 +159,9 @@ class Gatekeeper:
     def redrive(
         self, phase: str, run: Run, *, step: str | None, force: bool = False, held: bool = True
     ) -> tuple[str, ...]:
-        """Bring back the dead requests and triggers of a phase (or of one step); return what is asked for again.
+        """Send the dead requests and triggers of a phase, or of one step, again.
 
-        ``held``: also the triggers that a quiet backfill held back.
+        Return their names. ``held``: also send the triggers that a quiet backfill holds.
         """
         now = self._ports.clock.now()
         answer = self._decide(
@@ -157,11 +172,14 @@ class Gatekeeper:
         return () if answer == decisions.UNKNOWN_RUN else tuple(answer.outcome.split())
 
     def look(self, key: str) -> None:
-        """Draw the consequences of time in one document, and send and tell what is due."""
+        """Apply what is due by the clock in one document, then flush it.
+
+        The sweeper calls it for each phase document that is due.
+        """
         failure: PhasegateError | None = None
         try:
             self._propagator.catch_up(key)
-        except PhasegateError as e:  # a sister that cannot be read keeps no deadline from passing
+        except PhasegateError as e:  # an unreadable sibling run must not keep a deadline from passing
             failure = e
         now = self._ports.clock.now()
         self._transact(key, decisions.look(key=key, now=now, attempt=self._ports.ids()))
@@ -170,59 +188,63 @@ class Gatekeeper:
             raise failure
 
     def flush(self, key: str) -> int:
-        """Send and tell what a document has due, and what follows from it in others; return how many messages went.
+        """Send and propagate what a document has due; return the messages sent.
 
-        Beyond FLUSH_MAX documents the rest is left to whoever sweeps: they are due.
+        Documents that change by it are flushed too. Beyond FLUSH_MAX documents the rest is left to the next sweep: they
+        are due.
         """
-        todo, gone, done = [key], 0, 0
-        while todo and done < FLUSH_MAX:
+        todo, messages, documents = [key], 0, 0
+        while todo and documents < FLUSH_MAX:
             sent, changed = self._flush(todo.pop(0))
-            gone, done = gone + sent, done + 1
+            messages, documents = messages + sent, documents + 1
             todo += [other for other in changed if other not in todo]
-        return gone
+        return messages
 
     def _flush(self, key: str) -> tuple[int, list[str]]:
         now, doc = self._ports.clock.now(), self._ports.store.read(key)
         if doc is None:
             return 0, []
         phase = decode(Phase, doc.body, key=key)
-        gone, failure = [], None
-        for m in outbox.outgoing(phase, key=key, now=now):  # one that the bus refuses must not keep the others back
+        published, failure = [], None
+        for m in outbox.outgoing(phase, key=key, now=now):  # one refused by the bus must not keep the others back
             try:
                 self._ports.bus.publish(Message(m.id, m.topic, m.body))
             except PhasegateError as e:
                 failure = failure or e
             else:
-                gone.append(m)
+                published.append(m)
                 self._ports.observer.event("sent", id=m.id, topic=m.topic)
-        if gone:
-            self._transact(key, outbox.sent(gone, key=key, now=now))
+        if published:
+            self._transact(key, outbox.sent(published, key=key, now=now))
         changed: list[str] = []
         if phase.notices:
-            told, changed = self._propagator.deliver(key, phase)
-            self._transact(key, propagation.delivered(told, until=now + RESEND_FIRST_S))
+            outcome, changed = self._propagator.deliver(key, phase)
+            self._transact(key, propagation.delivered(outcome, until=now + RESEND_FIRST_S))
         self.mirror.keep(key)
         if failure is not None:
             raise failure
-        return len(gone), changed
+        return len(published), changed
 
     def refresh(self, phase: str, run: Run, *, unless: Callable[[Phase], bool] = propagation.never) -> bool:
-        """Have a run read its windows anew, however old the change; return whether something must be built again.
+        """Read a run's windows again; return whether it was due after that.
 
-        ``unless``: whether the document, when it is changed, no longer needs it.
+        ``unless``: returns whether the document, as it is then, no longer needs it.
         """
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         changed = self._propagator.refresh(key, unless=unless)
         self.flush(key)
         return changed
 
-    def release(self, day: str) -> None:
-        """Have the later runs that wait for a date look whether it is still expected."""
-        for key in self._propagator.release(day):
+    def recheck_windows(self, date: str) -> None:
+        """Make later runs that wait for a date check whether it is still expected."""
+        for key in self._propagator.recheck_windows(date):
             self.flush(key)
 
     def rebuild(self, phase: str, run: Run, *, steps: tuple[str, ...], quiet: bool) -> tuple[str, ...]:
-        """Ask for steps anew, whatever their receipts say; ``quiet`` tells no foreign receiver. Return which are."""
+        """Request steps again, whatever their receipts show; return which of them.
+
+        ``quiet``: hold triggers for receivers outside the plan until ``end_quiet``.
+        """
         now = self._ports.clock.now()
         answer = self._opened(
             phase,
@@ -231,15 +253,17 @@ class Gatekeeper:
         )
         return tuple(answer.outcome.split())
 
-    def loud(self, phase: str, run: Run) -> Answer:
-        """End a quiet time."""
+    def end_quiet(self, phase: str, run: Run) -> Answer:
+        """End a quiet time: send later firings to every receiver again."""
         now = self._ports.clock.now()
-        return self._decide(phase, run, lambda key, attempt: operator.loud(key=key, now=now, attempt=attempt))
+        return self._decide(phase, run, lambda key, attempt: operator.end_quiet(key=key, now=now, attempt=attempt))
 
-    def doubt(self, phase: str, run: Run, *, step: str) -> Answer:
-        """Make a phase ask for a step again: its table does not hold what the document believes."""
+    def mark_stale(self, phase: str, run: Run, *, step: str) -> Answer:
+        """Request a step again: its table does not hold the accepted result."""
         now = self._ports.clock.now()
-        return self._opened(phase, run, lambda key, attempt: operator.doubt(step, key=key, now=now, attempt=attempt))
+        return self._opened(
+            phase, run, lambda key, attempt: operator.mark_stale(step, key=key, now=now, attempt=attempt)
+        )
 
     def _opened(self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]]) -> Answer:
         answer = self._decide(phase, run, command)

@@ -1,7 +1,8 @@
-"""Windows over earlier dates: which dates, what they hold together, and the ledgers that say so. Pure.
+"""Ledgers: the stamp of each date of a step, one document per month.
 
-A *ledger* holds what each date of a step holds, whatever the mode of the run that built it: one document per step and
-month. A window's stamp is folded from the ledgers, and compared with the same fold over the warehouse's receipts.
+Pure. A date's stamp is in the ledger whichever mode built it. The stamp of a window (a need of earlier dates) is folded
+from the ledgers; a worker compares it with the same fold over the warehouse's receipts. A ledger never takes an older
+write over a newer one.
 """
 
 import hashlib
@@ -16,9 +17,9 @@ from phasegate.base.receipt import ABSENT, Stamp
 
 
 class Ledger(State, frozen=True):
-    """What the dates of one month hold of one step. ``changes`` grows by one with every change.
+    """The stamps of one step for the dates of one month.
 
-    ``numbers``: which change brought what a date holds.
+    ``changes`` grows by one with every change. ``numbers``: date -> the number of the change that set its stamp.
     """
 
     stamps: dict[str, Stamp] = {}
@@ -26,58 +27,65 @@ class Ledger(State, frozen=True):
     numbers: dict[str, int] = {}
 
 
-def recorded(day: str, *, stamp: Stamp) -> Callable[[Ledger | None], tuple[Ledger, int]]:
-    """Note what a date holds now; answer the number of the change that brought it, 0 when it is no news.
+def recorded(date: str, *, stamp: Stamp) -> Callable[[Ledger | None], tuple[Ledger, int]]:
+    """Set the stamp of a date; answer the number of the change, 0 if outdated.
 
-    An older write (a lower token) changes nothing. A read without a token replaces a read; a write replaces any read.
+    An older write (a lower token) changes nothing. A stamp without a token (a read) replaces only another read; a write
+    replaces any read.
     """
 
     def decide(ledger: Ledger | None) -> tuple[Ledger, int]:
         ledger = ledger or Ledger()
-        old = ledger.stamps.get(day)
-        if old == stamp:  # told again after a crash: whoever waits for it must still hear
-            return ledger, ledger.numbers.get(day, ledger.changes)
+        old = ledger.stamps.get(date)
+        if old == stamp:  # recorded before a crash: later runs may not have been notified of it
+            return ledger, ledger.numbers.get(date, ledger.changes)
         if old is not None and old.token and stamp.token < old.token:
             return ledger, 0
         number = ledger.changes + 1
-        numbers = {**ledger.numbers, day: number}
-        return replace(ledger, stamps={**ledger.stamps, day: stamp}, changes=number, numbers=numbers), number
+        numbers = {**ledger.numbers, date: number}
+        return replace(ledger, stamps={**ledger.stamps, date: stamp}, changes=number, numbers=numbers), number
 
     return decide
 
 
 def has_rows(stamp: Stamp) -> bool:
-    """Tell whether a partition counts in a window: one without rows is as one that is absent."""
+    """Return whether a stamp stands for a partition with rows.
+
+    In a window an empty partition counts as an absent one.
+    """
     if stamp == ABSENT:
         return False
     return not stamp.fingerprint.partition("-")[0].isdecimal() or rows_of(stamp.fingerprint) > 0
 
 
 def fold(stamps: Mapping[str, Stamp]) -> Stamp:
-    """Return one stamp for the contents of several dates. Dates without rows do not count.
+    """Return one stamp for the contents of several dates.
 
-    Its token is the sum of theirs, so that any write to any of them makes it grow.
+    Dates without rows are ignored. The token is the sum of the dates' tokens, so it grows with every write to one.
 
     >>> fold({"2025-01-01": Stamp("0-705c7f7f6bcd1c8298551ada5ed8cd0a", 3)}) == fold({})
     True
     """
-    there = {day: stamp for day, stamp in stamps.items() if has_rows(stamp)}
+    filled = {date: stamp for date, stamp in stamps.items() if has_rows(stamp)}
     digest = hashlib.sha256()
-    for day in sorted(there):
-        digest.update(f"{day}:{there[day].fingerprint};".encode())
-    return Stamp(f"{len(there)}d-{digest.hexdigest()[:32]}", sum(stamp.token for stamp in there.values()))
+    for date in sorted(filled):
+        digest.update(f"{date}:{filled[date].fingerprint};".encode())
+    return Stamp(f"{len(filled)}d-{digest.hexdigest()[:32]}", sum(stamp.token for stamp in filled.values()))
 
 
 def differing(one: Mapping[str, Stamp], other: Mapping[str, Stamp]) -> Iterable[str]:
-    """Return the dates on which two readings of a window differ in content."""
-    for day in sorted({*one, *other}):
-        ours, theirs = one.get(day, ABSENT), other.get(day, ABSENT)
+    """Yield the dates on which two readings of a window differ in content."""
+    for date in sorted({*one, *other}):
+        ours, theirs = one.get(date, ABSENT), other.get(date, ABSENT)
         if has_rows(ours) != has_rows(theirs) or (has_rows(ours) and ours.fingerprint != theirs.fingerprint):
-            yield day
+            yield date
 
 
 class WindowReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One reading of a window's ledgers: what they hold, and how many changes each month's had seen."""
+    """One reading of a window's ledgers.
+
+    ``stamps``: date -> stamp. ``orders``: month -> the number of changes that its ledger had.
+    """
 
     stamps: dict[str, Stamp]
     orders: dict[str, int]

@@ -1,7 +1,8 @@
-"""Keeps the platform's document of a run up to date, for old readers who know nothing else. Never read back.
+"""Mirrors: a run's state in the platform's form.
 
-It is derived whole from the phase's document, after each change of that. Of a write that was lost the mirror itself
-knows when to look again: its document is due until two weeks after the run was opened. It refuses to decide anything.
+A mirror has the form of the platform's completion document. Old readers of that document go on working. A mirror is
+derived whole from the phase's document after each change. If that write is lost, the next sweep repeats it: a mirror is
+due again and again until two weeks after the run was opened. It is never read back, and refuses to decide anything.
 """
 
 from datetime import UTC, datetime
@@ -23,9 +24,9 @@ KEPT_UP_S = 14 * 24 * 3600.0
 
 
 class Mirrored(State, frozen=True):
-    """The platform's document: its ``path`` there, and its body as ``data``. ``of``: the key of the phase's document.
+    """The platform's document: its ``path`` there, and its body as ``data``.
 
-    ``look_at``: when it is compared with the phase again, though nothing was heard.
+    ``of``: the key of the phase's document. ``look_at``: when to compare the two again.
     """
 
     path: str
@@ -35,18 +36,21 @@ class Mirrored(State, frozen=True):
 
     @property
     def due(self) -> float | None:
-        """When somebody must look again."""
+        """Return when to compare it with the phase again."""
         return self.look_at
 
 
 class Mirror:
-    """Writes documents ``mirror:PIPELINE:COLLECTION:ID`` for the phases whose plan names one."""
+    """Writes documents ``mirror:PIPELINE:COLLECTION:ID``.
+
+    Only phases for which the plan names a mirror have one.
+    """
 
     def __init__(self, plan: Plan, ports: Ports) -> None:
         self._plan, self._ports = plan, ports
 
     def keep(self, key: str) -> None:
-        """Bring the mirror of a phase's document up to date, if it has one; the same again writes nothing."""
+        """Update the mirror of a phase's document, if it has one and differs."""
         _, name, run = keys.phase_of(key)
         path = self.path_of(name, run)
         if path is None or self._ports.store.read(key) is None:
@@ -54,7 +58,7 @@ class Mirror:
         now = self._ports.clock.now()
 
         def decide(old: Mirrored | None) -> tuple[Mirrored | None, None]:
-            # Read after the mirror: who read an older phase meets a newer mirror, and decides again.
+            # Read after the mirror: a process with an older phase conflicts with a newer mirror, and decides again.
             doc = self._ports.store.read(key)
             if doc is None:
                 return old, None
@@ -65,17 +69,20 @@ class Mirror:
                 return old, None
             return Mirrored(path=path, of=key, data=data, look_at=_look_at(phase, now=now)), None
 
-        there = keys.mirror_key(self._plan.pipeline, path)
-        transact(self._ports, there, kind=Mirrored, decide=decide)
+        mirror_key = keys.mirror_key(self._plan.pipeline, path)
+        transact(self._ports, mirror_key, kind=Mirrored, decide=decide)
 
-    def look(self, there: str) -> None:
+    def look(self, mirror_key: str) -> None:
         """Compare a mirror that is due with its phase."""
-        doc = self._ports.store.read(there)
+        doc = self._ports.store.read(mirror_key)
         if doc is not None:
-            self.keep(decode(Mirrored, doc.body, key=there).of)
+            self.keep(decode(Mirrored, doc.body, key=mirror_key).of)
 
     def path_of(self, name: str, run: Run) -> str | None:
-        """Return where the document of a run stands; None where the plan has none, or it is another mode's."""
+        """Return the path of a run's mirror.
+
+        None if the plan names none, or if it is another mode's.
+        """
         phase = self._plan.phases.get(name)
         if phase is None or not phase.mirror or run.mode not in phase.modes:
             return None
@@ -112,7 +119,7 @@ def platform_body(phase: Phase, *, run: Run) -> dict[str, object]:
 
 
 def iso(at: float, /) -> str:
-    """Return a moment as the platform spells it.
+    """Return a time as the platform writes it.
 
     >>> iso(1770185520.5)
     '2026-02-04T06:12:00.500000+00:00'

@@ -1,4 +1,9 @@
-"""Operator commands on a phase's document: pause, void, replan, redrive, rebuild. Pure."""
+"""Operator commands on a phase's document, such as pause and redrive.
+
+Pure. They are decisions like those of ``gate.decisions``. None of them sets a result or a firing: each changes the
+gate, the claims, the requests or the outbox, and ``evaluate`` applies the consequences. They refuse to change what a
+step built.
+"""
 
 from msgspec.structs import replace
 
@@ -15,7 +20,10 @@ BACK = ("dead", "held")
 
 
 def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Hold the gate (None: resume). Messages are still recorded; nothing fires and nothing is requested."""
+    """Pause the gate with this reason (None: resume).
+
+    Reports and triggers are still taken in; nothing fires and no message is sent.
+    """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         return replace(phase, paused=reason), "paused" if reason is not None else "resumed"
@@ -24,9 +32,9 @@ def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision
 
 
 def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Declare that this run does not take place, with the reason (None: it does after all).
+    """Declare that a run does not take place, with the reason (None: it does).
 
-    None takes back what an operator has declared; without such a claim it overrides the calendar's, until that changes.
+    None removes an operator's claim. If there is none, it overrides the calendar's claim until the calendar changes.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
@@ -40,14 +48,14 @@ def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[
 
 
 def expect(order: float, *, void: str | None, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Take in a change of the calendar: this run does not take place, for this reason (None: it does after all).
+    """Apply a change of the calendar.
 
-    A change that is older than one it knows is refused: its bearer was held up. What an operator has declared void
-    stays so.
+    ``void``: why the run does not take place; None: it does. A change that is no newer than the applied one is refused.
+    A run that an operator declared void stays void.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
-        if phase.knows_change(order):
+        if phase.has_applied(order):
             return phase, "older"
         return _claimed(phase, "calendar", Claim(void=void, order=order), now=now)
 
@@ -55,22 +63,26 @@ def expect(order: float, *, void: str | None, key: str, now: float, attempt: str
 
 
 def _claimed(phase: Phase, by: Claimant, claim: Claim | None, *, now: float) -> tuple[Phase, str]:
-    """Return a run with another claim of whether it takes place, and what it is now.
+    """Return the run with a new claim, and ``open`` or ``void``.
 
-    A run that is brought back reads again what other runs know: reports that came while it was void changed nothing.
+    A run that is brought back reads the results of other runs again: reports that arrived while it was void changed
+    nothing.
     """
     was = phase.void
     claims = {name: old for name, old in phase.claims.items() if name != by}
     phase = replace(phase, claims=claims if claim is None else {**claims, by: claim})
     if phase.void is None:
         return (phase if was is None else replace(phase, catch_up_since=now)), "open"
-    # a request may be served all the same, and its report changes nothing: what the table then holds is unknown
+    # a request may still be served, and its report changes nothing: the table's content is then unknown
     stale = {name: phase.members.get(name, Member()).made_stale("unknown") for name in phase.requests}
     return replace(phase, requests={}, members={**phase.members, **stale}), "void"
 
 
 def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Pin another gate. Results of members that it still has are kept, as stale where their code changed."""
+    """Pin another gate.
+
+    Members that it still has keep their results; those of other code become stale.
+    """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         members = {
@@ -80,7 +92,7 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase,
         }
         outbox = _readdressed(phase, gate, now=now)
         planned = replace(phase, gate=gate, members=members, outbox=outbox)
-        # a window that the old gate did not have, or waited for otherwise, must still be read
+        # read windows that are new, and all if waiting for expected dates was switched on or off
         is_read = window_needs(planned).keys() <= phase.windows.keys()
         if phase.catch_up_since is None and not (is_read and gate.await_windows == phase.gate.await_windows):
             planned = replace(planned, catch_up_since=now)
@@ -92,10 +104,11 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase,
 def redrive(
     step: str | None, *, key: str, now: float, attempt: str, force: bool = False, held: bool = True
 ) -> Decision[Phase, Answer]:
-    """Bring dead requests, and dead or held triggers, back (None: all); answer their names, separated by blanks.
+    """Send dead requests, and dead or held triggers, again.
 
-    ``held`` False leaves out triggers that a quiet backfill holds: they are not dead.
-    ``force`` lets the rebuilt partition lose more rows than ``shrink_max``; the receipt says so.
+    ``step``: only this step or receiver; None: all. The answer is their names, separated by blanks. ``held`` False
+    leaves out triggers that a quiet backfill holds. ``force`` lets the rebuilt partition lose more rows than
+    ``shrink_max``; the receipt records it.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
@@ -118,7 +131,10 @@ def redrive(
 
 
 def _readdressed(phase: Phase, gate: Gate, *, now: float) -> tuple[Entry, ...]:
-    """Return the outbox for another set of receivers: new ones get the last generation, removed ones nothing more."""
+    """Return the outbox for another set of receivers.
+
+    New receivers get the last generation; entries for removed ones are superseded.
+    """
     names = {receiver.name for receiver in gate.receivers}
     kept = [replace(e, state="superseded") if e.waiting and e.receiver not in names else e for e in phase.outbox]
     sent = {entry.receiver for entry in phase.outbox if entry.generation == phase.generation}
@@ -128,8 +144,11 @@ def _readdressed(phase: Phase, gate: Gate, *, now: float) -> tuple[Entry, ...]:
     return tuple(kept)
 
 
-def doubt(step: str, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Mark a step whose table does not hold what this document believes: it is asked for again."""
+def mark_stale(step: str, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
+    """Mark a step as stale: its table does not hold the accepted result.
+
+    It is requested again.
+    """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         member = phase.members.get(step)
@@ -137,11 +156,14 @@ def doubt(step: str, *, key: str, now: float, attempt: str) -> Decision[Phase, A
             return phase, "unknown result"
         return replace(phase, members={**phase.members, step: member.made_stale("unknown")}), "stale"
 
-    return command("doubt", step, key=key, now=now, attempt=attempt, decide=decide)
+    return command("mark stale", step, key=key, now=now, attempt=attempt, decide=decide)
 
 
 def _pinned(member: Member, *, code: str) -> Member:
-    """Return a member under newly pinned code: a result of other known code is stale, one of the same code is not."""
+    """Return a member under newly pinned code.
+
+    A result of other code becomes stale; one of the same code is no longer stale for ``code_changed``.
+    """
     result = member.result
     if result is None or not result.code or not code:
         return member
@@ -151,7 +173,10 @@ def _pinned(member: Member, *, code: str) -> Member:
 
 
 def rebuild(steps: tuple[str, ...], *, quiet: bool, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """Ask for steps again whatever their receipts say; answer their names. ``quiet`` holds triggers for outsiders."""
+    """Request steps again whatever their receipts show; answer their names.
+
+    ``quiet``: hold triggers for receivers outside the plan from now on.
+    """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         chosen = [n for n in steps if n in phase.gate.members and phase.gate.members[n].asks]
@@ -163,10 +188,10 @@ def rebuild(steps: tuple[str, ...], *, quiet: bool, key: str, now: float, attemp
     return command("rebuild", " ".join(steps) or "what is stale", key=key, now=now, attempt=attempt, decide=decide)
 
 
-def loud(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
-    """End a quiet time: what fires from now on is sent to every receiver again."""
+def end_quiet(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
+    """End the quiet time: later firings are sent to every receiver again."""
 
     def decide(phase: Phase) -> tuple[Phase, str]:
-        return replace(phase, quiet=False), "loud"
+        return replace(phase, quiet=False), "not quiet"
 
-    return command("loud", "foreign receivers", key=key, now=now, attempt=attempt, decide=decide)
+    return command("end quiet", "receivers outside the plan", key=key, now=now, attempt=attempt, decide=decide)

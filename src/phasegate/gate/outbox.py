@@ -1,7 +1,9 @@
-"""What a phase's document has to send, and what follows when it was sent or acknowledged. Pure.
+"""The outbox of a phase's document.
 
-One entry per (generation, receiver): ``unsent -> sent -> acked | dead``; a newer generation supersedes a waiting
-older one. Requests are sent from here too. An entry is forgotten only after its receiver is known to have it.
+Pure. It holds the messages to send, until they are acknowledged. A firing and its entries, one per receiver, are stored
+in one write, so a crash cannot lose a trigger. An entry goes ``unsent -> sent -> acked | dead``, and is sent again
+under the same id until it is acknowledged; a newer generation supersedes it. Requests are sent from here too. A publish
+that the bus accepted is refused as an acknowledgement, unless the receiver's ``ack`` is ``publish``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +23,7 @@ A = TypeVar("A")
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to publish: its id, its topic, what it says."""
+    """One message to publish."""
 
     id: str
     topic: str
@@ -32,7 +34,10 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def entries(receivers: Iterable[Receiver], *, generation: int, now: float, quiet: bool = False) -> tuple[Entry, ...]:
-    """Return one unsent entry of a generation for each receiver; ``quiet`` holds those for outsiders."""
+    """Return one unsent entry of a generation for each receiver.
+
+    ``quiet``: entries for receivers outside the plan are ``held``.
+    """
     return tuple(
         Entry(
             generation=generation,
@@ -46,38 +51,41 @@ def entries(receivers: Iterable[Receiver], *, generation: int, now: float, quiet
 
 
 def outgoing(phase: Phase, *, key: str, now: float) -> list[Outgoing]:
-    """Return the messages that are due now: triggers, then requests, the one that most others wait for first."""
+    """Return the messages that are due now: triggers, then requests.
+
+    Requests with the longest chain of waiting members come first.
+    """
     if phase.paused is not None or phase.void is not None:
         return []
     receivers = _receivers(phase)
     waiting = [e for e in phase.outbox if e.due <= now and e.receiver in receivers and e.waiting]
-    entries = [_trigger(phase, e, topic=receivers[e.receiver].topic, key=key) for e in waiting]
-    asked = [name for name, request in phase.requests.items() if unanswered(request) and request.due <= now]
-    if len(asked) > 1:
-        behind = _behind(phase)
-        asked.sort(key=lambda name: -behind[name])
-    return entries + [_request(phase, name, key=key) for name in asked]
+    triggers = [_trigger(phase, e, topic=receivers[e.receiver].topic, key=key) for e in waiting]
+    requested = [name for name, request in phase.requests.items() if unanswered(request) and request.due <= now]
+    if len(requested) > 1:
+        chains = _chains(phase)
+        requested.sort(key=lambda name: -chains[name])
+    return triggers + [_request(phase, name, key=key) for name in requested]
 
 
-def _behind(phase: Phase) -> dict[str, int]:
-    """Return for each member the length of the longest chain of members that wait for it.
+def _chains(phase: Phase) -> dict[str, int]:
+    """Return for each member the length of the longest chain waiting for it.
 
     With two or more workers a phase takes as long as its longest chain, so the head of that chain must start first.
     """
-    behind = dict.fromkeys(phase.gate.members, 0)
-    for _ in behind:  # as many rounds as a chain can be long
+    chains = dict.fromkeys(phase.gate.members, 0)
+    for _ in chains:  # a chain is at most as long as there are members
         for name, spec in phase.gate.members.items():
             for need in spec.needs:
-                if need.step in behind and not need.back:
-                    behind[need.step] = max(behind[need.step], behind[name] + 1)
-    return behind
+                if need.step in chains and not need.back:
+                    chains[need.step] = max(chains[need.step], chains[name] + 1)
+    return chains
 
 
 def trigger_of(phase: Phase, generation: int, *, receiver: str, key: str) -> Mapping[str, object] | None:
-    """Return the body of a trigger, sent or not; None when the phase no longer remembers it."""
-    known = any(f.generation == generation for f in phase.firings)
+    """Return the body of a trigger, sent or not; None if no longer stored."""
+    fired = any(f.generation == generation for f in phase.firings)
     entry = next((e for e in phase.outbox if e.receiver == receiver and e.generation == generation), None)
-    return None if entry is None or not known else _trigger(phase, entry, topic="", key=key).body
+    return None if entry is None or not fired else _trigger(phase, entry, topic="", key=key).body
 
 
 def _trigger(phase: Phase, entry: Entry, *, topic: str, key: str) -> Outgoing:
@@ -117,7 +125,10 @@ def _request(phase: Phase, step: str, *, key: str) -> Outgoing:
 
 
 def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, None]:
-    """Note that the bus has these messages. What is answered already, or no longer requested, stays as it is."""
+    """Record that the bus has these messages, and when to send each again.
+
+    Entries acknowledged and requests answered or withdrawn since are left as they are.
+    """
     triggers = {(m.generation, m.subject) for m in messages if m.kind == "trigger"}
     requests = {m.id for m in messages if m.kind == "request"}
 
@@ -131,7 +142,7 @@ def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, N
             else e
             for e in phase.outbox
         )
-        asked = {
+        standing = {
             name: replace(r, sends=r.sends + 1, due=now + backoff.resend_s(r.id, r.sends + 1))
             if r.id in requests and r.state == "open" and r.due <= now
             else replace(r, sends=r.sends + 1, due=now + backoff.RESEND_MAX_S)
@@ -139,13 +150,16 @@ def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, N
             else r
             for name, r in phase.requests.items()
         }
-        return replace(phase, outbox=outbox, requests=asked), None
+        return replace(phase, outbox=outbox, requests=standing), None
 
     return decide
 
 
 def _sent(entry: Entry, *, ack: Ack | None, key: str, now: float) -> Entry:
-    """``publish`` is done once the bus has it; ``completion`` gives up after SENDS_MAX; ``begin`` never gives up."""
+    """Return an entry after it was published.
+
+    ``publish`` is acknowledged by that. ``completion`` is dead after SENDS_MAX. ``begin`` is sent until acknowledged.
+    """
     sends = entry.sends + 1
     if ack == "publish":
         return replace(entry, state="acked", sends=sends, at=now)
@@ -156,17 +170,18 @@ def _sent(entry: Entry, *, ack: Ack | None, key: str, now: float) -> Entry:
 
 
 def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Decision[Phase, bool]:
-    """Note that a receiver has a generation and all older ones; answer whether the document knows it.
+    """Record that a receiver has a generation; answer whether it was sent it.
 
-    Only triggers that are acknowledged in this way count: a completion does not stand for a ``begin``.
+    Older generations for that receiver are superseded. Only receivers whose ``ack`` is this one count: a completion
+    does not acknowledge a trigger that waits for a ``begin``.
     """
 
     def decide(phase: Phase | None) -> tuple[Phase | None, bool]:
         if phase is None:
             return None, False
         to = _receivers(phase).get(receiver)
-        ours = [] if to is None or to.ack != ack else [e for e in phase.outbox if e.receiver == receiver]
-        if not any(e.generation == generation for e in ours):
+        sent_to = [] if to is None or to.ack != ack else [e for e in phase.outbox if e.receiver == receiver]
+        if not any(e.generation == generation for e in sent_to):
             return phase, False
         outbox = tuple(
             replace(e, state="acked" if e.generation == generation else "superseded", at=now)
@@ -180,5 +195,5 @@ def acknowledged(generation: int, *, receiver: str, ack: Ack, now: float) -> Dec
 
 
 def _receivers(phase: Phase) -> dict[str, Receiver]:
-    """Return the receivers that the gate has, by name."""
+    """Return the receivers of the gate by name."""
     return {receiver.name: receiver for receiver in phase.gate.receivers}

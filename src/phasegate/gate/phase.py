@@ -1,10 +1,10 @@
-"""The document of one phase in one run, and what follows from it: what is fresh, may start, is settled. Pure.
+"""The document of one phase in one run, and what is derived from it.
 
-It refuses to store what can be derived: freshness, counts and "ready" are computed where they are needed.
+Pure. The rule is a build system's (docs/explanation/freshness.md): a member is fresh when its accepted result was built
+from the present inputs and those are fresh. Inputs from an upstream phase are fresh by definition: its trigger carried
+them. Contents are compared by fingerprint, so the same content again is no change.
 
-Rule (a build system's, see docs/explanation/freshness.md): a member is fresh when its accepted result was built
-from the present inputs, and these are fresh. Inputs of an upstream phase are fresh by definition: they are what
-its generation carried. Contents are compared by fingerprint, so the same content again is no change.
+The document refuses to store what can be derived: which members are fresh, which may start, whether it is settled.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,12 @@ HISTORY_MAX = 32
 
 
 class Phase(State, frozen=True):
-    """All that is known of one phase in one run.
+    """The document of one phase in one run.
 
-    ``catch_up_since``: since when it has to read what other runs know; None: it has. ``cascade_from``: the oldest date
-    whose change made a window of this run change, while the run is rebuilt for it. ``quiet``: triggers for receivers
-    outside the plan are held. ``claims``: what calendar and operator say of whether the run takes place.
+    ``waiting``: newer upstream generations, taken over once the build in progress has ended. ``catch_up_since``: since
+    when it must read the results of other runs; None: it has. ``cascade_from``: the oldest date whose change this run
+    is being rebuilt for. ``quiet``: triggers for receivers outside the plan are held. ``claims``: whether the run takes
+    place, according to calendar and operator.
     """
 
     gate: Gate
@@ -50,18 +51,21 @@ class Phase(State, frozen=True):
 
     @property
     def void(self) -> str | None:
-        """Return why the run does not take place, the operator's reason before the calendar's; None: it does."""
+        """Return why the run does not take place; None if it does.
+
+        The operator's reason comes before the calendar's.
+        """
         reasons = [self.claims[by].void for by in ("operator", "calendar") if by in self.claims]
         return next((reason for reason in reasons if reason is not None), None)
 
-    def knows_change(self, order: float, /) -> bool:
-        """Tell whether it knows of this change of the calendar, or of a later one."""
+    def has_applied(self, order: float, /) -> bool:
+        """Return whether this change of the calendar, or a later one, was applied."""
         return "calendar" in self.claims and order <= self.claims["calendar"].order
 
     def failures_of(self, member: str, /) -> int:
         """Return how often the standing request for a member has failed."""
-        known = self.members.get(member)
-        return 0 if known is None or known.attempt is None else known.attempt.count
+        stored = self.members.get(member)
+        return 0 if stored is None or stored.attempt is None else stored.attempt.count
 
     @property
     def generation(self) -> int:
@@ -69,13 +73,16 @@ class Phase(State, frozen=True):
         return self.firings[-1].generation if self.firings else 0
 
     def result_of(self, member: str, /) -> Result | None:
-        """Return the newest result of a member; None when it has none, or is not known."""
-        known = self.members.get(member)
-        return None if known is None else known.result
+        """Return the newest result of a member, None if it has none."""
+        stored = self.members.get(member)
+        return None if stored is None else stored.result
 
     @property
     def due(self) -> float | None:
-        """When somebody must look again. Only a settled or void document has no such time."""
+        """Return when the sweeper must handle it next, None if it is settled.
+
+        A void document is due only while it has results to propagate.
+        """
         if self.void is not None:
             return min((notice.at for notice in self.notices.values()), default=None)
         if settled(self):
@@ -84,12 +91,12 @@ class Phase(State, frozen=True):
 
 
 def same(one: Mapping[str, Stamp], other: Mapping[str, Stamp]) -> bool:
-    """Tell whether two sets of inputs hold the same contents under the same names."""
+    """Return whether two sets of inputs hold the same contents by name."""
     return one.keys() == other.keys() and all(one[n].fingerprint == other[n].fingerprint for n in one)
 
 
 def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str, Stamp] | None:
-    """Return the inputs a member would be built from now; None while one of them is not there yet."""
+    """Return the inputs to build a member from now, None if one is missing."""
     inputs: dict[str, Stamp] = {}
     for need in spec.needs:
         stamp = _present(phase, need, fresh=fresh)
@@ -100,7 +107,7 @@ def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str,
 
 
 def _present(phase: Phase, need: Need, *, fresh: Mapping[str, Stamp]) -> Stamp | None:
-    """Return what a need holds for whoever is built now; None while it is not there yet."""
+    """Return the stamp of a need for a build that starts now, None if missing."""
     if need.back:
         window = phase.windows.get(str(need))
         return None if window is None or window.awaited else window.stamp
@@ -111,7 +118,10 @@ def _present(phase: Phase, need: Need, *, fresh: Mapping[str, Stamp]) -> Stamp |
 
 
 def present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
-    """Return what the needs of a member hold as far as they are known, fresh or not: what somebody reads today."""
+    """Return the present stamps of a member's needs, fresh or not.
+
+    They are what an external step reads if it runs now. Needs without a result are left out.
+    """
     inputs = {}
     for need in phase.gate.members[member].needs:
         if need.back:
@@ -126,26 +136,26 @@ def present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
     return inputs
 
 
-def survey(phase: Phase) -> dict[str, Stamp]:
-    """Return the fresh members and their stamps, needs first."""
+def fresh_members(phase: Phase) -> dict[str, Stamp]:
+    """Return the fresh members with their stamps, needs first."""
     fresh: dict[str, Stamp] = {}
-    known = {name: phase.members[name] for name in phase.gate.members if name in phase.members}
-    left = {name: member.result for name, member in known.items() if member.result is not None and member.stale is None}
+    stored = {name: phase.members[name] for name in phase.gate.members if name in phase.members}
+    unchecked = {name: m.result for name, m in stored.items() if m.result is not None and m.stale is None}
     found = True
-    while found:  # a document's body is sorted by name, so needs need not come first in it
+    while found:  # a stored body is sorted by name, so a member may come before its needs
         found = False
-        for name, result in list(left.items()):
+        for name, result in list(unchecked.items()):
             inputs = wanted(phase, phase.gate.members[name], fresh=fresh)
             if inputs is not None:
-                del left[name]
+                del unchecked[name]
                 if same(inputs, result.built_from):
                     fresh[name], found = result.stamp, True
     return fresh
 
 
 def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
-    """Return the members that may start now, with the inputs each must be built from."""
-    fresh, found = survey(phase), {}
+    """Return the members that may start now, with the inputs of each."""
+    fresh, found = fresh_members(phase), {}
     for name, spec in phase.gate.members.items():
         if spec.asks and name not in fresh:
             inputs = wanted(phase, spec, fresh=fresh)
@@ -155,9 +165,9 @@ def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
 
 
 def accepted(phase: Phase) -> dict[str, Stamp]:
-    """Return the expected members that are fresh with a status that the gate accepts."""
+    """Return the expected members that are fresh and of an accepted status."""
     found = {}
-    for name, stamp in survey(phase).items():
+    for name, stamp in fresh_members(phase).items():
         result = phase.members[name].result
         if name in phase.gate.expect and result is not None and result.status in phase.gate.accept:
             found[name] = stamp
@@ -165,13 +175,19 @@ def accepted(phase: Phase) -> dict[str, Stamp]:
 
 
 def missing(phase: Phase) -> tuple[str, ...]:
-    """Return the expected members that are absent, stale, or not accepted, in the plan's order."""
-    there = accepted(phase)
-    return tuple(name for name in phase.gate.expect if name not in there)
+    """Return the expected members that are absent, stale or not accepted.
+
+    They are in the plan's order.
+    """
+    present = accepted(phase)
+    return tuple(name for name in phase.gate.expect if name not in present)
 
 
 def carried(phase: Phase) -> dict[str, Stamp]:
-    """Return what a firing now would carry: for a stale member its last stamp, for an unknown one ``absent``."""
+    """Return the stamps that a firing now would carry.
+
+    A stale member counts with its last stamp, a member without a result as ``absent``.
+    """
     stamps = {}
     for name in phase.gate.expect:
         result = phase.result_of(name)
@@ -180,12 +196,15 @@ def carried(phase: Phase) -> dict[str, Stamp]:
 
 
 def fired_as_is(phase: Phase) -> bool:
-    """Tell whether the last firing carried exactly today's contents."""
+    """Return whether the last firing carried exactly the present contents."""
     return bool(phase.firings) and same(phase.firings[-1].stamps, carried(phase))
 
 
 def settled(phase: Phase) -> bool:
-    """Tell whether everything expected is fresh, fired and acknowledged, and nothing is asked for or to be told."""
+    """Return whether the phase has nothing left to do.
+
+    Everything expected is fresh, fired and acknowledged; nothing is requested, waiting or to be propagated.
+    """
     return (
         fired_as_is(phase)
         and phase.catch_up_since is None
@@ -198,17 +217,20 @@ def settled(phase: Phase) -> bool:
 
 
 def unanswered(request: Request) -> bool:
-    """Tell whether a request is still sent now and then."""
+    """Return whether a request is still sent until it is answered."""
     return request.state != "dead"
 
 
 def building(phase: Phase) -> bool:
-    """Tell whether a member is being built, or asked to be: parked and dead requests wait for something else."""
+    """Return whether a request is open: parked and dead ones do not count."""
     return any(request.state == "open" for request in phase.requests.values())
 
 
 def settle_at(phase: Phase) -> float | None:
-    """Return when reports have been quiet for long enough to fire; None when nothing changes."""
+    """Return when reports have been quiet for long enough to fire.
+
+    None when no contents changed since the last firing.
+    """
     if phase.changed_at is None or phase.changing_since is None:
         return None
     gate = phase.gate
@@ -216,25 +238,31 @@ def settle_at(phase: Phase) -> float | None:
 
 
 def catch_up_at(phase: Phase) -> float | None:
-    """Return when a build in progress no longer keeps newer inputs, or a degraded firing, waiting."""
+    """Return until when a build in progress delays newer inputs and firings."""
     return None if phase.building_since is None else phase.building_since + phase.gate.catch_up_max_s
 
 
-def keeps_back(phase: Phase) -> bool:
-    """Tell whether later runs hear of changes only after the build in progress, which may change more."""
-    patience = catch_up_at(phase)
-    return building(phase) and patience is not None and phase.looked_at < patience
+def defers_propagation(phase: Phase) -> bool:
+    """Return whether later runs are notified only after the build in progress.
+
+    The build may change more results, and later runs then read all of them at once.
+    """
+    limit = catch_up_at(phase)
+    return building(phase) and limit is not None and phase.looked_at < limit
 
 
 def timers(phase: Phase) -> list[float]:
-    """Return the times at which something can happen by time alone; those already looked at are left out."""
-    told = [notice.at for notice in phase.notices.values() if not (notice.relayed and keeps_back(phase))]
-    told += [] if phase.catch_up_since is None else [phase.catch_up_since]
+    """Return the times at which the document must be handled.
+
+    Times that were handled already are left out.
+    """
+    exchange = [notice.at for notice in phase.notices.values() if not (notice.relayed and defers_propagation(phase))]
+    exchange += [] if phase.catch_up_since is None else [phase.catch_up_since]
     if phase.paused is not None:
-        return told
+        return exchange
     messages = [entry.due for entry in phase.outbox if entry.waiting]
     messages += [request.due for request in phase.requests.values() if unanswered(request)]
-    messages += told
+    messages += exchange
     clocks = [settle_at(phase), catch_up_at(phase)]
     clocks += [until for window in phase.windows.values() for until in window.awaited.values()]
     if not fired_as_is(phase):

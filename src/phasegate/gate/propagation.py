@@ -1,8 +1,9 @@
-"""What the runs of one pipeline tell each other: results to other modes, changed dates to later dates. Pure.
+"""Decisions on propagation between runs.
 
-A run that accepts a result keeps a notice until the ledger, its sister runs and the runs whose windows hold it have
-heard. Only the request to rebuild is limited: a run more than ``cascade_days`` after the date that changed just
-remembers that its window has drifted.
+Pure. Results go to sibling runs, changes of a date to later runs. A run that accepts a shared result stores a notice,
+and keeps it until the result is in the ledger, in its sibling runs (same date, other modes) and in the later runs whose
+windows hold the date. A later run within ``cascade_days`` of the changed date reads its window again and is rebuilt;
+one further away records only that the window has drifted. An older reading of a window never replaces a newer one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -28,42 +29,41 @@ def window_needs(phase: Phase) -> dict[str, Need]:
 
 
 def never(_: Phase, /) -> bool:
-    """Say that a reading is wanted whatever a run has got since."""
+    """Return False: apply the reading in any case (see ``windowed``)."""
     return False
 
 
 class DateChange(NamedTuple):
-    """A change of a date that later runs must hear of: what number it has in the ledger of its month.
+    """A change of a date that later runs must be notified of.
 
-    ``origin``: the date whose change led to it.
+    ``number``: its number in the ledger of its month. ``origin``: the date whose change led to it.
     """
 
-    day: str
+    date: str
     number: int
     origin: str
 
     def is_held(self, window: Window | None, /) -> bool:
-        """Tell whether a reading of a window was made after the change was in the ledger."""
-        return window is not None and window.orders.get(self.day[:7], 0) >= self.number
+        """Return whether a reading of a window includes the change."""
+        return window is not None and window.orders.get(self.date[:7], 0) >= self.number
 
 
 def windowed(
     windows: Mapping[str, Window], *, origin: str | None, key: str, now: float, attempt: str,
     unless: Callable[[Phase], bool] = never,
 ) -> Decision[Phase, bool]:  # fmt: skip
-    """Take over newer readings of windows; answer whether the run has something to send or to tell now.
+    """Apply newer readings of windows; answer whether the run is due now.
 
-    ``origin``: the date whose change led to the reading; None when the run was just opened, or asked to catch up.
-    ``unless``: whether the run has since got what the reading is for; then nothing changes. Who reads may be slow,
-    and what has come meanwhile is for others to tell.
+    ``origin``: the date whose change led to the reading; None when the run catches up. ``unless``: returns whether the
+    run no longer needs the reading, because another process was faster; then nothing changes.
     """
 
     def decide(phase: Phase | None) -> tuple[Phase | None, bool]:
         if phase is None or unless(phase):
             return phase, False
         wanted = window_needs(phase)
-        known = {n: phase.windows.get(n) for n in windows if n in wanted}
-        newer = {n: _with_drift(windows[n], old) for n, old in known.items() if _is_newer(windows[n], old)}
+        stored = {n: phase.windows.get(n) for n in windows if n in wanted}
+        newer = {n: _with_drift(windows[n], old) for n, old in stored.items() if _is_newer(windows[n], old)}
         changed = any(n not in phase.windows or phase.windows[n].stamp != w.stamp for n, w in newer.items())
         phase = replace(phase, windows={**phase.windows, **newer})
         if origin is None:
@@ -82,16 +82,17 @@ def _is_newer(window: Window, old: Window | None) -> bool:
 
 
 def _with_drift(window: Window, old: Window | None) -> Window:
-    """Return a newer reading, with the drift that it is too old to show."""
+    """Return a newer reading, with the drift that it does not include yet."""
     if old is None or window.order >= old.drift_order:
         return window
     return replace(window, drifted=old.drifted, drift_order=old.drift_order)
 
 
 def must_rebuild(phase: Phase, need: str, *, key: str, origin: str, cascade_days: int) -> bool:
-    """Tell whether a change at ``origin`` makes this run read its window anew, or only remember the drift.
+    """Return whether a change at ``origin`` makes a run read its window again.
 
-    Near enough, or nothing was built of the window yet, or something is to be built of it anyway.
+    It does if the run is within ``cascade_days`` of it, if nothing was built from the window yet, or if a reader of the
+    window is requested anyway. Otherwise the run only records the drift.
     """
     _, _, run = keys.phase_of(key)
     if distance(origin, run.date) <= cascade_days:
@@ -101,11 +102,11 @@ def must_rebuild(phase: Phase, need: str, *, key: str, origin: str, cascade_days
     return not built or any(name in phase.requests for name in readers)
 
 
-def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[Phase, bool]:
-    """Remember that dates of a window changed, without asking for anything; answer whether the run had not heard.
+def drifted(need: str, *, dates: Iterable[str], seen: Window) -> Decision[Phase, bool]:
+    """Record that dates of a window changed, without requesting a rebuild.
 
-    ``seen``: a reading that shows the change. A window that was read since holds it already, and one of the same
-    content has not drifted.
+    ``seen``: a reading that includes the change. Answers False, and records no drift, for a window that was read as
+    late as ``seen``, and for one of the same content.
     """
 
     def decide(phase: Phase | None) -> tuple[Phase | None, bool]:
@@ -116,47 +117,54 @@ def drifted(need: str, *, days: Iterable[str], seen: Window) -> Decision[Phase, 
             return phase, False
         if window.stamp.fingerprint == seen.stamp.fingerprint:
             read = replace(window, stamp=seen.stamp, orders=seen.orders, drifted=(), drift_order=0)
-            known = _with_drift(read, window)
-            return replace(phase, windows={**phase.windows, need: known}), False
-        all_days = tuple(sorted({*window.drifted, *days}))[:DRIFT_MAX]
-        known = replace(window, drifted=all_days, drift_order=max(seen.order, window.drift_order))
-        return replace(phase, windows={**phase.windows, need: known}), True
+            same = _with_drift(read, window)
+            return replace(phase, windows={**phase.windows, need: same}), False
+        all_dates = tuple(sorted({*window.drifted, *dates}))[:DRIFT_MAX]
+        changed = replace(window, drifted=all_dates, drift_order=max(seen.order, window.drift_order))
+        return replace(phase, windows={**phase.windows, need: changed}), True
 
     return decide
 
 
 class Propagated(NamedTuple):
-    """What became of notices, the first that holds.
+    """The outcome of propagating a run's notices, by member.
 
-    ``left``: a sister run may not have heard. ``kept``: later runs hear after the build. ``heard``: by everybody.
+    ``pending``: a sibling run may not have the result yet. ``deferred``: later runs are notified after the build.
+    ``done``: nothing is left to do. A notice in several of them counts as the first of these.
     """
 
-    heard: dict[str, Notice]
-    kept: dict[str, Notice]
-    left: dict[str, Notice]
+    done: dict[str, Notice]
+    deferred: dict[str, Notice]
+    pending: dict[str, Notice]
 
 
-def delivered(told: Propagated, *, until: float) -> Decision[Phase, None]:
-    """Forget notices that everybody has heard, put off those that a sister has not; a newer one stays as it is."""
+def delivered(outcome: Propagated, *, until: float) -> Decision[Phase, None]:
+    """Remove notices that are done, and postpone pending ones to ``until``.
+
+    A notice that was replaced by a newer one since is left as it is.
+    """
 
     def decide(phase: Phase | None) -> tuple[Phase | None, None]:
         if phase is None:
             return None, None
         notices = {}
         for name, notice in phase.notices.items():
-            if told.left.get(name) == notice:
+            if outcome.pending.get(name) == notice:
                 notices[name] = replace(notice, at=max(notice.at, until))
-            elif told.kept.get(name) == notice:
+            elif outcome.deferred.get(name) == notice:
                 notices[name] = replace(notice, relayed=True)
-            elif told.heard.get(name) != notice:
+            elif outcome.done.get(name) != notice:
                 notices[name] = notice
         return (phase if notices == phase.notices else replace(phase, notices=notices)), None
 
     return decide
 
 
-def has_heard(sister: Phase, member: str, *, result: Result) -> bool:
-    """Tell whether a sister run need not be told of a foreign table again: it holds this content, or never will."""
-    known = sister.result_of(member)
-    never = sister.void is not None or member not in sister.gate.members
-    return never or (known is not None and known.stamp == result.stamp)
+def needs_no_relay(sibling: Phase, member: str, *, result: Result) -> bool:
+    """Return whether a sibling run has the content of a foreign table.
+
+    Also True for a sibling run that never takes it: it is void, or its gate does not have the member.
+    """
+    accepted = sibling.result_of(member)
+    takes_none = sibling.void is not None or member not in sibling.gate.members
+    return takes_none or (accepted is not None and accepted.stamp == result.stamp)

@@ -1,4 +1,8 @@
-"""Keeps what could not be understood, with the reason: nothing is lost, nothing is guessed."""
+"""The quarantine: refused messages, each stored with the reason.
+
+A message that cannot be understood, or that failed too often, is stored here and acknowledged on the bus: it neither
+blocks other messages nor is lost. An operator redrives or discards it. It refuses to guess what a message meant.
+"""
 
 import hashlib
 
@@ -17,9 +21,9 @@ BODY_MAX = 100_000
 
 
 class Quarantined(State, frozen=True):
-    """One message that was refused: what it said, why, and how often it came.
+    """One refused message: its body, the reason, and how often it arrived.
 
-    ``discarded``: somebody has seen it and wants nothing more of it; if it comes again it is shown again.
+    ``discarded``: an operator has dismissed it; it is shown again if it arrives again.
     """
 
     topic: str
@@ -33,13 +37,13 @@ class Quarantined(State, frozen=True):
 
 
 class Quarantine:
-    """The refused messages of one pipeline: documents ``quarantine:PIPELINE:TOPIC:HASH``."""
+    """Stores documents ``quarantine:PIPELINE:TOPIC:HASH``."""
 
     def __init__(self, pipeline: str, ports: Ports) -> None:
         self._pipeline, self._ports = pipeline, ports
 
     def put(self, topic: str, body: Body, *, reason: str) -> str:
-        """Keep a refused message; return its key. The same message again is counted, not kept twice."""
+        """Store a refused message, or count it again; return its key."""
         text = msgspec.json.encode(dict(body), order="sorted")
         key = f"quarantine:{self._pipeline}:{topic}:{hashlib.sha256(text).hexdigest()[:16]}"
         kept, reason = dict(body), reason[:REASON_MAX]
@@ -61,7 +65,10 @@ class Quarantine:
         return key
 
     def discard(self, key: str) -> None:
-        """Show a quarantined message no more; it stays stored. Raises NotFound."""
+        """Stop showing a quarantined message; it stays stored.
+
+        Raises NotFound.
+        """
         self._read(key)
 
         def decide(old: Quarantined | None) -> tuple[Quarantined | None, None]:
@@ -70,16 +77,19 @@ class Quarantine:
         transact(self._ports, key, kind=Quarantined, decide=decide)
 
     def _read(self, key: str) -> tuple[Quarantined, str]:
-        """Return a quarantined message and its version. Raises NotFound."""
+        """Return a quarantined message and its version.
+
+        Raises NotFound.
+        """
         doc = self._ports.store.read(key) if key.startswith(f"quarantine:{self._pipeline}:") else None
         if doc is None:
             raise NotFound(f"{key}: no such message in quarantine; see phasegate dead")
         return decode(Quarantined, doc.body, key=key), doc.version
 
     def redrive(self, key: str) -> None:
-        """Send a quarantined message again, under an id of its own, and forget it here once the bus has it.
+        """Publish a quarantined message again, then remove it from the quarantine.
 
-        Raises NotFound. If it is refused again, it comes back.
+        It gets a new id. If it is refused again, it is quarantined again. Raises NotFound.
         """
         kept, version = self._read(key)
         number = f"redriven.{key.rpartition(':')[2]}.{kept.count}"

@@ -1,4 +1,8 @@
-"""What a phase's document consists of: members, requests, inputs, firings, windows, notices, triggers. Pure."""
+"""The records in a phase's document.
+
+Pure. They are members, requests, inputs, firings, windows, notices, outbox entries and decided commands. Each record is
+a frozen struct. None of them decides anything, and none stores what can be derived from the others.
+"""
 
 from typing import Literal, get_args
 
@@ -11,17 +15,17 @@ from phasegate.plan.gate import Status
 
 Claimant = Literal["calendar", "operator"]
 Stale = Literal["unknown", "code_changed", "forced"]
-"""Why a result does not count, from the weakest reason to the strongest; the strongest is kept.
+"""Why a result does not count, from the weakest reason to the strongest; the strongest is stored.
 
-``unknown``: a request of other inputs was withdrawn unanswered and may have been served all the same, so the table may
-hold something else. ``code_changed``: other code was pinned since. ``forced``: an operator asked for a rebuild.
+``unknown``: a request was withdrawn unanswered and may still have been served, so the table may hold other content.
+``code_changed``: other code was pinned since. ``forced``: an operator asked for a rebuild.
 """
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the run takes place: ``void`` is the reason why it does not, None if it does.
+    """Whether the run takes place: ``void`` is the reason if it does not.
 
-    ``order`` is that of the calendar's change, and 0 for an operator's.
+    ``order`` is the order of the calendar's change, and 0 for an operator's claim.
     """
 
     void: str | None = None
@@ -31,8 +35,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The newest accepted outcome of a member.
 
-    ``attested``: ``built_from`` comes from a receipt or an echo. ``sequence`` and ``counted`` are what a reporter said
-    of its order and its rows, where no receipt and no content say so.
+    ``attested``: ``built_from`` comes from a receipt or an echoed trigger. ``sequence`` and ``counted`` are the order
+    and the number of rows as reported, for a result whose receipt or fingerprint does not give them.
     """
 
     stamp: Stamp
@@ -47,12 +51,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def order(self) -> float:
-        """Return what makes one result newer than another: the token of its write, else the reported sequence."""
+        """Return the token of the write, else the reported sequence."""
         return float(self.stamp.token) if self.write_id else self.sequence
 
     @property
     def rows(self) -> int | None:
-        """Return the number of rows, None where no one counted them."""
+        """Return the number of rows, None if it is unknown."""
         counted = counts_rows(self.stamp.fingerprint)
         return self.counted if counted is None else counted
 
@@ -63,7 +67,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest try of a member, whatever its outcome. ``count``: failures of the standing request."""
+    """The newest attempt to build a member, successful or not.
+
+    ``count``: failures of the standing request so far.
+    """
 
     status: Status
     at: float
@@ -73,10 +80,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A step within the phase: its newest result and its newest attempt, apart.
+    """A step within the phase: its newest result and its newest attempt.
 
-    ``stale``: why the result does not count until a later request is answered; None: it counts.
-    ``delivered_at``: when a result with rows was first accepted; no later result changes it.
+    They are separate: a failed attempt never removes a result. ``stale``: why the result does not count until a later
+    request is answered; None: it counts. ``delivered_at``: when a result with rows was first accepted.
     """
 
     result: Result | None = None
@@ -85,7 +92,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: float | None = None
 
     def made_stale(self, why: Stale, /) -> "Member":
-        """Return the member as stale for this reason, or for a stronger one that it has already."""
+        """Return the member as stale for the stronger of this reason and its own."""
         reasons = get_args(Stale)
         if self.stale is not None and reasons.index(self.stale) >= reasons.index(why):
             return self
@@ -93,11 +100,11 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A step asked to be built of exactly these inputs, under an id that no other request has.
+    """A request to build a step from exactly these inputs, under a unique id.
 
-    ``open`` is sent again until answered; ``parked`` (for the ``reason``) waits for other inputs, and is tried at the
-    ceiling of the back-off; ``dead`` waits for other inputs or ``redrive``. ``allow_shrink``: the partition may lose
-    more rows than ``shrink_max``.
+    ``open``: sent again until answered. ``parked`` (for the ``reason``): waits for other inputs, and is sent at the
+    longest interval of the back-off. ``dead``: not sent until its inputs change or an operator redrives it.
+    ``allow_shrink``: the partition may lose more rows than ``shrink_max``.
     """
 
     id: str
@@ -111,7 +118,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """The upstream generation that this phase works on: the stamps that its trigger carried."""
+    """The upstream generation that this phase builds on.
+
+    ``stamps``: the stamps that its trigger carried.
+    """
 
     generation: int
     stamps: dict[str, Stamp]
@@ -121,7 +131,10 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Firing(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision to hand on. ``missing``: expected members that were absent, stale or not accepted."""
+    """One decision to hand on the phase's results.
+
+    ``stamps``: what it carries. ``missing``: expected members that were absent, stale or not accepted.
+    """
 
     generation: int
     stamps: dict[str, Stamp]
@@ -131,12 +144,12 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """What a window over earlier dates holds: all of them folded into one stamp (gate.ledger).
+    """The content of a window of earlier dates.
 
-    ``orders``: for each month, how many changes of its ledger the reading has seen; an older reading changes nothing.
-    ``awaited``: dates that the calendar expects and that are missing, and until when each is waited for. ``drifted``:
-    dates whose content changed since, too long ago to be rebuilt automatically; ``drift_order``: the order of a reading
-    that shows it.
+    ``stamp``: the contents of its dates, folded into one (gate.ledger). ``orders``: for each month, how many changes
+    its ledger had when it was read; an older reading changes nothing. ``awaited``: missing dates that the calendar
+    expects, and until when to wait for each. ``drifted``: dates that changed since, too far back to be rebuilt
+    automatically; ``drift_order``: the order of a reading that shows it.
     """
 
     stamp: Stamp
@@ -147,14 +160,15 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def order(self) -> int:
-        """Return how new the reading is: the number of changes that it has seen."""
+        """Return the number of ledger changes that the reading includes."""
         return sum(self.orders.values())
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A result that other runs must still hear of. ``origin``: the date whose change led to it, the oldest if many.
+    """A result that is not yet propagated to other runs.
 
-    ``relayed``: its sister runs have heard; later runs hear when this one's build is over, of all its results at once.
+    ``origin``: the date whose change led to it, the oldest of several. ``relayed``: the sibling runs have it; later
+    runs are still to be notified, once this run's build has ended.
     """
 
     order: float
@@ -164,7 +178,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One trigger for one receiver in the outbox. ``held``: a quiet backfill fired it, nobody is told by itself."""
+    """One trigger for one receiver in the outbox.
+
+    ``held``: it fired while the run was quiet, and is sent only by ``redrive``.
+    """
 
     generation: int
     receiver: str
@@ -175,12 +192,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def waiting(self) -> bool:
-        """Whether somebody must still send it, or hear of its arrival."""
+        """Return whether it must still be sent or acknowledged."""
         return self.state in ("unsent", "sent")
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """A command this document has heard: for ``why``, and for the same answer when it is decided again."""
+    """A command that was decided on this document.
+
+    It is shown by ``why``, and gives the same answer when the same attempt is decided again.
+    """
 
     attempt: str
     what: str

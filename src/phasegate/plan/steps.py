@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Literal, cast
 
+from phasegate.base.fingerprint import SCALE_MAX
 from phasegate.base.keys import NAME, WORD
 from phasegate.base.table import LINEAGE_PREFIX, Table
 from phasegate.plan.gate import Need
@@ -19,7 +20,6 @@ STEP_KEYS = ("phase", "needs", "sql", "python", "external", "table", *TABLE_KEYS
              "attempts_max", "topic", "expected_by", "expected_zone", "late_after_s", "identity")  # fmt: skip
 COLUMN_TYPES = ("BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(p, s)", "VARCHAR", "DATE", "TIMESTAMP")
 COLUMNS_MAX = 1000
-SCALE_MAX = 15
 ATTEMPTS_LIMIT = 100
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")

@@ -117,7 +117,7 @@ def _drifted(scene: ScratchPipeline) -> Outcomes:
 
 def _replanned(scene: ScratchPipeline) -> Outcomes:
     with scene.run_normally().open() as pipeline:
-        pipeline.runs.doubt("report", Run(DATE, "daily"), step="totals")
+        pipeline.runs.mark_stale("report", Run(DATE, "daily"), step="totals")
     return scene.rewrite(REPORT, lambda body: body["gate"].update(hash="older")).check()
 
 

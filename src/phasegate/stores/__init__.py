@@ -1,1 +1,1 @@
-"""Where documents live: one file per database."""
+"""Stores of documents: one file per database."""

@@ -1,6 +1,6 @@
-"""Documents that were exported to files: a .json or .jsonl file, or a folder of them. Reads; refuses to write.
+"""Documents exported to files: a .json or .jsonl file, or a folder.
 
-A file that cannot be understood is told with its place, and the others are read.
+Only reads. A file that cannot be read as documents is reported with its place, and the others are read.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,12 @@ BYTES_MAX = 500_000_000
 
 
 def read_exports(path: Path, /) -> Iterator[Exported | Unread]:
-    """Give the documents of a file, or of all files below a folder, by name. Raises NotFound, BadInput."""
+    """Yield the documents of a file, or of all files below a folder, by name.
+
+    Raises NotFound, BadInput.
+    """
     if not path.exists():
-        raise NotFound(f"{path}: there is nothing; name the file or folder of your exported documents")
+        raise NotFound(f"{path}: does not exist; name the file or folder of your exported documents")
     if not path.is_dir():
         yield from _of_file(path, name=path.name, collection="")
         return
@@ -55,7 +58,7 @@ def _of_file(file: Path, *, name: str, collection: str) -> Iterator[Exported | U
 
 
 def _is_lines(raw: bytes) -> bool:
-    """Tell whether a file that is not one JSON value is one per line."""
+    """Return whether a file that is not one JSON value has one per line."""
     first = raw.lstrip().partition(b"\n")[0]
     try:
         return isinstance(msgspec.json.decode(first), dict)

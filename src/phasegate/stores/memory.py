@@ -1,7 +1,8 @@
-"""A store in this process's memory: for tests, the simulator and first tries. Nothing survives the process.
+"""A store in the memory of this process, for tests and the simulator.
 
-Bodies are held as text, so no caller shares mutable state with another. The lock is held inside one verb only,
-around plain dict operations that never switch: threads are safe, and greenlets cannot block each other.
+Nothing survives the process. Bodies are stored as text, so no caller shares mutable state with another. The lock is
+held inside one verb only, around plain dict operations that never switch: threads are safe, and greenlets cannot block
+each other.
 """
 
 import itertools
@@ -14,7 +15,10 @@ from phasegate.stores.rules import check_key, check_limit, checked_due, decode, 
 
 
 class MemoryStore:
-    """Documents in a dict. Versions are the numbers of one counter, so none is ever given twice."""
+    """Documents in a dict.
+
+    Versions are the numbers of one counter, so no version is used twice.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,7 +35,7 @@ class MemoryStore:
         return None if found is None else Doc(key, found[0], decode(key, found[1]), due)
 
     def write(self, key: str, body: Body, /, *, due: float | None, expect: str | None) -> str:
-        """Store the body if ``expect`` is still the newest version; see ports.Store."""
+        """Store the body if ``expect`` is its version; see ports.Store."""
         check_key(key)
         text, when = encode(key, body), checked_due(key, due)
         with self._lock:
@@ -61,7 +65,7 @@ class MemoryStore:
     def due(
         self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
     ) -> Sequence[Doc]:
-        """Return documents that somebody must look at, the oldest first; see ports.Store."""
+        """Return the documents that are due, the oldest first; see ports.Store."""
         check_limit(limit)
         with self._lock:
             found = [

@@ -1,4 +1,7 @@
-"""What every store asks of keys, bodies and bounds, so that one of them never accepts what another refuses. Pure."""
+"""Rules of every store for keys, bodies and limits. Pure.
+
+All stores share them, so that none accepts what another refuses.
+"""
 
 import math
 import re
@@ -8,7 +11,7 @@ import msgspec
 
 from phasegate.errors import BadDocument, BadInput
 
-# The smallest limits among the databases that a document may live in (Firestore's).
+# The smallest limits among the databases that may store a document (Firestore's).
 KEY_BYTES_MAX = 1_500
 BODY_BYTES_MAX = 1_000_000
 INTEGERS = (-(2**63), 2**63 - 1)
@@ -16,7 +19,7 @@ _LONG_NUMBER = re.compile(rb"\d{19}")
 
 
 def check_key(key: str, /) -> None:
-    """Refuse a key that some database could not hold.
+    """Refuse a key that some database could not store.
 
     Raises BadInput.
     """
@@ -27,7 +30,7 @@ def check_key(key: str, /) -> None:
 
 
 def check_limit(limit: int, /) -> None:
-    """Refuse a page without rows: to some databases it means no bound at all.
+    """Refuse a page of no rows: to some databases it means no limit.
 
     Raises BadInput.
     """
@@ -43,15 +46,17 @@ def checked_due(key: str, due: float | None, /) -> float | None:
     if due is None:
         return None
     if not math.isfinite(due):
-        raise BadInput(f"document {key}: due {due} is no time; give epoch seconds, or None for a settled document")
+        raise BadInput(f"document {key}: due {due} is not a time; give epoch seconds, or None for a settled document")
     return float(due)
 
 
 def encode(key: str, body: Mapping[str, object], /) -> bytes:
-    """Return the one spelling of a body: UTF-8 JSON with sorted keys. Tuples become lists.
+    """Return the one spelling of a body: UTF-8 JSON with sorted keys.
 
-    Raises BadInput, naming the place, for what would come back as something else: sets, times, NaN, bytes,
-    integers beyond 64 bits; and for a body of more than BODY_BYTES_MAX.
+    Tuples become lists.
+
+    Raises BadInput, naming the place, for what would be read back as something else: sets, times, NaN, bytes, integers
+    beyond 64 bits; and for a body of more than BODY_BYTES_MAX.
 
     >>> encode("k", {"b": 1, "a": [True, None]})
     b'{"a":[true,null],"b":1}'
@@ -81,7 +86,9 @@ def decode(key: str, text: str | bytes, /) -> dict[str, object]:
 
 
 def prefix_end(prefix: str, /) -> str | None:
-    """Return the smallest text beyond all that start with ``prefix``; None where there is none.
+    """Return the smallest text beyond all that start with ``prefix``.
+
+    None where there is none.
 
     >>> prefix_end("lease:nba:")
     'lease:nba;'
@@ -89,13 +96,13 @@ def prefix_end(prefix: str, /) -> str | None:
     for last in range(len(prefix) - 1, -1, -1):
         beyond = ord(prefix[last]) + 1
         if beyond <= 0x10FFFF:
-            # Surrogates are no characters: no stored text starts with one.
+            # Surrogates are not characters: no stored text starts with one.
             return prefix[:last] + chr(0xE000 if 0xD800 <= beyond <= 0xDFFF else beyond)
     return None
 
 
 def _offence(value: object, where: str = "body") -> str | None:
-    """Name the first thing in a body that is not plain JSON, or None."""
+    """Return the first thing in a body that is not plain JSON, or None."""
     why: str | None = None
     match value:
         case None | bool():

@@ -1,4 +1,4 @@
-"""For tests, ours and yours: the contracts every adapter must keep, the simulator, faults to inject.
+"""For tests: adapter contracts, the simulator, faults to inject.
 
 The contracts and the simulator need ``pip install phasegate[testing]``, and are imported on first use; import the
 simulator from ``phasegate.testing.simulator``.
@@ -7,7 +7,7 @@ simulator from ``phasegate.testing.simulator``.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from phasegate.testing.crashes import Crashes, ProcessDied
+from phasegate.testing.crashes import Crashes, ProcessCrashed
 from phasegate.testing.faults import FaultyBus
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from phasegate.testing.store_contract import StoreContract
     from phasegate.testing.warehouse_contract import WarehouseContract
 
-__all__ = ["BusContract", "Crashes", "FaultyBus", "ProcessDied", "StoreContract", "WarehouseContract"]
+__all__ = ["BusContract", "Crashes", "FaultyBus", "ProcessCrashed", "StoreContract", "WarehouseContract"]
 # pytest and Hypothesis are an extra, and take 300 ms to import
 _LAZY = {
     "BusContract": "phasegate.testing.bus_contract",

@@ -1,11 +1,13 @@
-"""What every Bus must do, as tests: subclass BusContract, give it ``bus``, ``clock`` and ``visibility_s`` fixtures.
+"""The contract of every Bus, as tests.
+
+Subclass BusContract, and give it ``bus``, ``clock`` and ``visibility_s`` fixtures.
 
     class TestMyBus(BusContract):
         @pytest.fixture
         def bus(self, clock): ...
 
-Time passes by ``clock.sleep``: a clock of the test's own makes the suite quick, the real one works for a real bus.
-Only at-least-once is asked for: a bus may deliver more often than these tests publish, but never less.
+Time passes by ``clock.sleep``: a test clock makes the suite quick, the real clock fits a real bus. Only at-least-once
+is required: a bus may deliver more often than these tests publish, but never less.
 """
 
 import uuid
@@ -18,7 +20,7 @@ from phasegate.ports import Clock
 from phasegate.store import Body
 from phasegate.testing.store_model import THREADS, together
 
-LOOKS_MAX = 200
+RECEIVES_MAX = 200
 
 
 class BusContract:
@@ -26,20 +28,20 @@ class BusContract:
 
     @pytest.fixture
     def visibility_s(self) -> float:
-        """Give the time that the bus under test hides a delivered message for."""
+        """Return how long the bus under test hides a delivered message."""
         return 60.0
 
     @pytest.fixture
     def topic(self) -> str:
-        """Give each test a topic of its own."""
+        """Return a topic of this test's own."""
         return f"contract-{uuid.uuid4().hex}"
 
     def test_an_empty_bus_gives_nothing(self, bus: Bus, topic: str) -> None:
-        """Receiving does not wait."""
+        """Check that receiving does not wait."""
         assert list(bus.receive([topic])) == []
 
     def test_what_was_published_is_delivered(self, bus: Bus, topic: str) -> None:
-        """Id, topic and body arrive as they were sent."""
+        """Check that id, topic and body arrive as they were sent."""
         body: Body = {"run": "2026-02-03.overnight", "n": 1, "deep": {"list": [None, 1.5, "é"]}}
         bus.publish(Message("request.1", topic, body))
         (delivery,) = bus.receive([topic])
@@ -47,7 +49,10 @@ class BusContract:
         assert delivery.tries >= 1
 
     def test_a_delivered_message_is_hidden_for_a_while(self, bus: Bus, clock: Clock, visibility_s: float) -> None:
-        """Nobody else gets it, until its time is over: then it comes again, counted."""
+        """Check that no other receiver gets it until its time has passed.
+
+        Then it is delivered again, and counted.
+        """
         topic = f"contract-{uuid.uuid4().hex}"
         bus.publish(Message("a", topic, {}))
         (first,) = bus.receive([topic])
@@ -58,7 +63,7 @@ class BusContract:
         assert second.tries == first.tries + 1
 
     def test_an_acknowledged_message_is_gone(self, bus: Bus, clock: Clock, visibility_s: float, topic: str) -> None:
-        """It does not come back with time."""
+        """Check that it is not delivered again later."""
         bus.publish(Message("a", topic, {}))
         (delivery,) = bus.receive([topic])
         bus.ack(delivery)
@@ -66,7 +71,7 @@ class BusContract:
         assert list(bus.receive([topic])) == []
 
     def test_acknowledging_twice_is_no_error(self, bus: Bus, topic: str) -> None:
-        """The second time there is nothing left to forget."""
+        """Check that the second time nothing is left to delete."""
         bus.publish(Message("a", topic, {}))
         (delivery,) = bus.receive([topic])
         bus.ack(delivery)
@@ -74,7 +79,10 @@ class BusContract:
         assert list(bus.receive([topic])) == []
 
     def test_acknowledging_too_late_is_no_error(self, bus: Bus, clock: Clock, visibility_s: float, topic: str) -> None:
-        """A slow holder whose message went to another may still acknowledge, or give back."""
+        """Check that a slow receiver may still acknowledge or postpone.
+
+        Its message went to another in between.
+        """
         bus.publish(Message("a", topic, {}))
         (slow,) = bus.receive([topic])
         clock.sleep(visibility_s + 0.001)
@@ -85,7 +93,7 @@ class BusContract:
         bus.postpone(newer, delay_s=0.0)
 
     def test_a_postponed_message_comes_again_after_its_delay(self, bus: Bus, clock: Clock, topic: str) -> None:
-        """Not before, with its body, counted."""
+        """Check that it is delivered not before, with its body, and counted."""
         bus.publish(Message("a", topic, {"n": 1}))
         (first,) = bus.receive([topic])
         bus.postpone(first, delay_s=10.0)
@@ -97,14 +105,14 @@ class BusContract:
         assert second.tries == first.tries + 1
 
     def test_a_message_may_be_given_back_at_once(self, bus: Bus, topic: str) -> None:
-        """A worker that stops gives back what it did not begin."""
+        """Check that a stopping worker can return what it did not begin."""
         bus.publish(Message("a", topic, {}))
         (delivery,) = bus.receive([topic])
         bus.postpone(delivery, delay_s=0.0)
         assert [again.message.id for again in bus.receive([topic])] == ["a"]
 
     def test_only_the_topics_asked_for_are_delivered(self, bus: Bus, topic: str) -> None:
-        """A topic whose name begins like another is another."""
+        """Check that a topic whose name begins like another is another."""
         for name in (topic, f"{topic}-b", f"{topic}.b", f"{topic}_b"):
             bus.publish(Message("a", name, {"topic": name}))
         assert [one.message.topic for one in bus.receive([topic], limit=9)] == [topic]
@@ -113,7 +121,7 @@ class BusContract:
         assert list(bus.receive([], limit=9)) == []
 
     def test_the_same_id_in_two_topics_is_two_messages(self, bus: Bus, topic: str) -> None:
-        """Acknowledging one leaves the other."""
+        """Check that acknowledging one leaves the other."""
         bus.publish(Message("a", topic, {}))
         bus.publish(Message("a", f"{topic}-b", {}))
         (delivery,) = bus.receive([topic])
@@ -121,7 +129,7 @@ class BusContract:
         assert [one.message.topic for one in bus.receive([f"{topic}-b"])] == [f"{topic}-b"]
 
     def test_no_more_than_the_limit_is_delivered(self, bus: Bus, topic: str) -> None:
-        """What is left comes with the next call."""
+        """Check that the next call delivers the rest."""
         for n in range(5):
             bus.publish(Message(f"m{n}", topic, {}))
         first, second = bus.receive([topic], limit=3), bus.receive([topic], limit=3)
@@ -129,14 +137,17 @@ class BusContract:
         assert {one.message.id for one in (*first, *second)} == {f"m{n}" for n in range(5)}
 
     def test_a_message_published_again_after_its_end_comes_again(self, bus: Bus, topic: str) -> None:
-        """The bus remembers nothing of what was acknowledged: sending again is asking again."""
+        """Check that the bus stores nothing of an acknowledged message.
+
+        Publishing it again delivers it again.
+        """
         for _ in range(2):
             bus.publish(Message("a", topic, {}))
             (delivery,) = bus.receive([topic])
             bus.ack(delivery)
 
     def test_next_due_says_when_to_look_again(self, bus: Bus, clock: Clock, visibility_s: float, topic: str) -> None:
-        """Now for a waiting message, later for a hidden one, never for none."""
+        """Check the time: now if one waits, later if hidden, None if none."""
         assert bus.next_due(topics=[topic]) is None
         bus.publish(Message("a", topic, {}))
         assert _known(bus.next_due(topics=[topic])) <= clock.now()
@@ -148,12 +159,12 @@ class BusContract:
         assert bus.next_due(topics=[topic]) is None
 
     def test_waiting_ends(self, bus: Bus) -> None:
-        """Whatever it answers, it comes back."""
+        """Check that waiting returns, whatever it returns."""
         assert bus.wait(0.0) in (True, False)
         assert bus.wait(0.01) in (True, False)
 
     def test_threads_that_receive_together_get_every_message(self, bus: Bus, topic: str) -> None:
-        """Published and taken by many at once, nothing is lost."""
+        """Check that nothing is lost when many publish and receive at once."""
         each = 10
 
         def publish(who: int) -> None:
@@ -172,9 +183,12 @@ def _known(at: float | None) -> float:
 
 
 def _take_all(bus: Bus, topic: str, *, limit: int) -> Sequence[Delivery]:
-    """Receive and acknowledge until nothing comes: whoever took something looks once more, so the last sees all."""
+    """Receive and acknowledge until nothing is left.
+
+    A thread that received something tries once more, so the last one sees all.
+    """
     taken: list[Delivery] = []
-    for _ in range(LOOKS_MAX):
+    for _ in range(RECEIVES_MAX):
         some = bus.receive([topic], limit=limit)
         if not some:
             break

@@ -1,7 +1,7 @@
-"""Processes that die at port calls, for runs on real adapters: what ``--faults crash=…`` uses.
+"""Processes that crash at port calls, on real adapters.
 
-A thread plays a process. Once it has died, every further port call of it dies too, so no ``finally`` tidies up
-what a killed process would have left behind: leases stay held, messages stay unacknowledged.
+``--faults crash=…`` uses it. A thread plays a process. Once it has crashed, every further port call of it crashes too,
+so no ``finally`` cleans up what a killed process would have left: leases stay held, messages stay unacknowledged.
 """
 
 import random
@@ -16,17 +16,18 @@ from phasegate.ports import Ports
 from phasegate.store import Store
 from phasegate.warehouse import Warehouse
 
-DEADLY = ("write", "delete", "publish", "receive", "ack", "postpone", "prepare")
+CHANGING = ("write", "delete", "publish", "receive", "ack", "postpone", "prepare")
 
 
-class ProcessDied(BaseException):
-    """The process played by this thread is dead."""
+class ProcessCrashed(BaseException):
+    """The process played by this thread has crashed."""
 
 
 class Crashes:
-    """Kills the calling process at a port call with ``probability``, before the call or right after its effect.
+    """Crashes the calling process at a port call with ``probability``.
 
-    Dead is dead: from then on every changing call of the thread dies, until it is started again by ``live``.
+    Before the call or right after its effect. From then on every changing call of the thread crashes, until ``run``
+    starts the process again.
     """
 
     def __init__(self, rng: random.Random, *, probability: float) -> None:
@@ -36,47 +37,59 @@ class Crashes:
         self.count = 0
 
     def wrap(self, ports: Ports) -> Ports:
-        """Return the ports with a point of death before and after each call that changes something."""
+        """Return the ports with a crash point around each changing call.
+
+        There is one before and one after it.
+        """
         return replace(
             ports,
-            store=cast("Store", _Mortal(ports.store, self)),
-            bus=cast("Bus", _Mortal(ports.bus, self)),
-            warehouse=cast("Warehouse", _MortalWarehouse(ports.warehouse, self)),
+            store=cast("Store", _Crashing(ports.store, self)),
+            bus=cast("Bus", _Crashing(ports.bus, self)),
+            warehouse=cast("Warehouse", _CrashingWarehouse(ports.warehouse, self)),
         )
 
-    def live(self, body: Callable[[], object]) -> bool:
-        """Run ``body`` as a process in this thread; return whether it lived to its end."""
-        self._thread.state = "alive"
+    def run(self, body: Callable[[], object]) -> bool:
+        """Run ``body`` as a process in this thread.
+
+        Return whether it ended without a crash.
+        """
+        self._thread.state = "running"
         try:
             body()
-        except ProcessDied:
+        except ProcessCrashed:
             return False
         finally:
-            self._thread.state = "immortal"
+            self._thread.state = "exempt"
         return True
 
     def point(self) -> None:
-        """Die here, perhaps; certainly when dead already. A thread that plays no process passes."""
-        state = getattr(self._thread, "state", "immortal")
-        if state == "immortal":
+        """Crash here, perhaps; certainly if the process has crashed before.
+
+        A thread that plays no process passes.
+        """
+        state = getattr(self._thread, "state", "exempt")
+        if state == "exempt":
             return
         with self._lock:
-            dies = state == "dead" or self._rng.random() < self._probability
-        if dies:
-            self.count += state == "alive"
-            self._thread.state = "dead"
-            raise ProcessDied
+            crashes = state == "crashed" or self._rng.random() < self._probability
+        if crashes:
+            self.count += state == "running"
+            self._thread.state = "crashed"
+            raise ProcessCrashed
 
 
-class _Mortal:
-    """Any port: its verbs that change something are points of death. To die at a read is to die before the next."""
+class _Crashing:
+    """Any port; its changing verbs are crash points.
+
+    A crash at a read has the same effect as one before the next change.
+    """
 
     def __init__(self, inner: object, crashes: Crashes) -> None:
         self._inner, self._crashes = inner, crashes
 
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._inner, name)
-        if name not in DEADLY:
+        if name not in CHANGING:
             return verb
 
         def call(*args: object, **kwargs: object) -> object:
@@ -88,8 +101,8 @@ class _Mortal:
         return call
 
 
-class _MortalWarehouse(_Mortal):
-    """A warehouse whose transactions may die before and after their commit."""
+class _CrashingWarehouse(_Crashing):
+    """A warehouse whose transactions may crash around their commit."""
 
     def transaction(self) -> AbstractContextManager[Any]:
         return self._block(cast("Warehouse", self._inner).transaction())

@@ -1,4 +1,7 @@
-"""Ports that misbehave as far as their contract allows, under one seed: what ``--faults`` runs a pipeline on."""
+"""A bus that misbehaves as far as its contract allows, under one seed.
+
+``--faults`` runs a pipeline on it.
+"""
 
 import random
 from collections.abc import Sequence
@@ -11,11 +14,12 @@ REORDERED = 0.5
 
 
 class FaultyBus:
-    """Delivers each message up to ``duplicate`` times and, with ``reorder``, out of order: both are allowed.
+    """Delivers a message up to ``duplicate`` times, perhaps out of order.
 
-    An acknowledged message may be kept and come again within ``delay_s_max``; a new one may be put back once for
-    a random time before anybody sees it. How often a message has come is read from the bus, so several processes,
-    each with a wrapper of its own, keep to ``duplicate`` too. The same calls under the same ``rng`` answer the same.
+    Both are allowed; messages are out of order with ``reorder``. An acknowledged message may be delivered again within
+    ``delay_s_max``; a new one may be postponed once, for a random time, before it is first delivered. The number of
+    deliveries of a message is read from the bus, so several processes, each with its own wrapper, stay within
+    ``duplicate`` too. The same calls under the same ``rng`` give the same results.
     """
 
     def __init__(
@@ -34,18 +38,27 @@ class FaultyBus:
         self._put_back: set[tuple[str, str]] = set()
 
     def publish(self, message: Message, /) -> None:
-        """Hand the message over, once: copies are made where it is received, so its id stays the same."""
+        """Publish the message once.
+
+        Copies are made where it is received, so its id stays the same.
+        """
         self._bus.publish(message)
 
     def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
-        """Return deliveries in a random order, without those that are put back for now."""
+        """Return deliveries in a random order.
+
+        Those that are postponed for now are left out.
+        """
         taken = [self._seen(one) for one in self._bus.receive(topics, limit=limit) if not self._puts_back(one)]
         if self._reorder:
             self._rng.shuffle(taken)
         return taken
 
     def ack(self, delivery: Delivery, /) -> None:
-        """Forget the message, or keep it to deliver it once more; the last of ``duplicate`` deliveries is the last."""
+        """Acknowledge the message, or postpone it to be delivered once more.
+
+        The last of ``duplicate`` deliveries is always acknowledged.
+        """
         if delivery.tries < self._rng.randint(1, self._duplicate):
             self._bus.postpone(delivery, delay_s=self._delay_s())
             return
@@ -53,7 +66,7 @@ class FaultyBus:
         self._bus.ack(delivery)
 
     def postpone(self, delivery: Delivery, /, *, delay_s: float) -> None:
-        """Give a message back, as asked."""
+        """Postpone a message, as asked."""
         self._bus.postpone(delivery, delay_s=delay_s)
 
     def wait(self, timeout_s: float, /) -> bool:
@@ -69,10 +82,10 @@ class FaultyBus:
         return self._bus.next_due(topics=topics)
 
     def _puts_back(self, delivery: Delivery) -> bool:
-        """Put a new message back, or not; each at most once."""
+        """Postpone a new message, or not; each at most once."""
         if not self._reorder or delivery.tries > 1:
             return False
-        # A first delivery: what we remember of this id is of a message that another process acknowledged.
+        # A first delivery: an entry of this id is of an earlier message, which another process acknowledged.
         self._put_back.discard(_name(delivery))
         if self._rng.random() >= REORDERED:
             return False
@@ -81,7 +94,7 @@ class FaultyBus:
         return True
 
     def _seen(self, delivery: Delivery) -> Delivery:
-        """Count only the deliveries that somebody saw."""
+        """Return the delivery with the number of deliveries that were returned."""
         hidden = _name(delivery) in self._put_back
         return Delivery(delivery.message, delivery.handle, delivery.tries - hidden)
 

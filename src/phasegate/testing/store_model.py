@@ -1,4 +1,7 @@
-"""What the contracts compare with: a store without a database, bodies to try, threads that start at one instant."""
+"""Models and data of the contracts.
+
+A store without a database, bodies to try, and threads that start at the same instant.
+"""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +12,7 @@ from phasegate.store import Body, Doc
 
 T = TypeVar("T")
 THREADS = 8
-# Bodies that must come back as they were, and values that no body may hold.
+# Bodies that must be read back unchanged, and values that no body may contain.
 BODIES: tuple[dict[str, object], ...] = (
     {},
     {"text": 'Nikola Jokić 🏀 \u0000\t"\\/ \u2028', "": "an empty name", "ключ": "имя"},
@@ -30,37 +33,43 @@ NOT_JSON: tuple[tuple[str, object], ...] = (
 
 
 class StoreModel:
-    """What a store is, without any database; versions are those that the store under test answered."""
+    """The behavior of a store, without any database.
+
+    Versions are those that the store under test returned.
+    """
 
     def __init__(self) -> None:
         self.docs: dict[str, Doc] = {}
         self.versions: dict[str, list[str]] = {}
 
     def fits(self, key: str, expect: str | None) -> bool:
-        """Tell whether a write that expects this version must succeed."""
+        """Return whether a write that expects this version must succeed."""
         return (self.docs[key].version if key in self.docs else None) == expect
 
     def put(self, key: str, version: str, value: tuple[Body, float | None]) -> None:
-        """Remember a write that succeeded."""
+        """Record a write that succeeded."""
         self.docs[key] = Doc(key, version, *value)
         self.versions.setdefault(key, []).append(version)
 
     def delete(self, key: str, expect: str) -> bool:
-        """Delete, and tell whether the store must have done so too."""
+        """Delete, and return whether the store must have done so too."""
         return self.fits(key, expect) and bool(self.docs.pop(key))
 
     def scan(self, after: str) -> list[Doc]:
-        """List what a scan beyond ``after`` must answer."""
+        """Return what a scan beyond ``after`` must return."""
         return sorted((doc for key, doc in self.docs.items() if key > after), key=lambda doc: doc.key)
 
     def due(self, now: float) -> list[Doc]:
-        """List what must be due."""
+        """Return what must be due."""
         found = [(doc.due, doc.key, doc) for doc in self.docs.values() if doc.due is not None and doc.due <= now]
         return [doc for _, _, doc in sorted(found, key=lambda one: one[:2])]
 
 
 def together(work: Callable[[int], T]) -> list[T]:
-    """Run ``work(0)`` to ``work(THREADS - 1)`` at the same instant in threads; return their answers in order."""
+    """Run ``work(0)`` to ``work(THREADS - 1)`` at the same instant.
+
+    Each runs in its own thread. Return their results in order.
+    """
     ready = threading.Barrier(THREADS)
 
     def run(who: int) -> T:

@@ -1,4 +1,6 @@
-"""What every Warehouse must do, as tests: subclass WarehouseContract, give it a ``warehouse`` fixture, and run pytest.
+"""The contract of every Warehouse, as tests.
+
+Subclass WarehouseContract, give it a ``warehouse`` fixture, and run pytest.
 
 class TestMyWarehouse(WarehouseContract):
     @pytest.fixture
@@ -12,6 +14,7 @@ import pytest
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
 from phasegate.base.table import Repeats, Table
 from phasegate.errors import Conflict, Unavailable
+from phasegate.testing.warehouse_golden import GoldenContract
 from phasegate.testing.warehouse_rows import (
     CONTRACT_TABLES,
     DAY,
@@ -20,7 +23,6 @@ from phasegate.testing.warehouse_rows import (
     NEVER,
     NEXT_DAY,
     STORE,
-    RowContract,
     changes_of,
     game,
     line,
@@ -36,7 +38,7 @@ NEXT_PART = Part(GAMES.name, NEXT_DAY)
 
 
 def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = "f") -> Receipt:
-    """Return a receipt with the fields that tell it apart."""
+    """Return a receipt with the fields that identify it."""
     return Receipt(
         write_id=write_id,
         table=part.table,
@@ -49,13 +51,13 @@ def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = 
     )
 
 
-class WarehouseContract(RowContract):
+class WarehouseContract(GoldenContract):
     """The promises of ports.Warehouse."""
 
     # The fence
 
     def test_create_makes_an_empty_table_and_leaves_one_that_is_there(self, warehouse: Warehouse) -> None:
-        """A step may read a table that nobody has written yet."""
+        """Check that a step may read a table that was never written."""
         warehouse.create(GAMES)
         with warehouse.snapshot() as before:
             assert before.count(GAMES, partition=None) == 0
@@ -65,7 +67,7 @@ class WarehouseContract(RowContract):
             assert after.count(GAMES, partition=None) == 1
 
     def test_prepare_makes_a_fence_row_once(self, warehouse: Warehouse) -> None:
-        """With token 0 and the store's id; preparing again, by whomever, changes nothing."""
+        """Check its token 0 and store; preparing again changes nothing."""
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
         with warehouse.transaction() as tx:
             assert tx.fence(PART) == Fence(0, STORE)
@@ -75,7 +77,7 @@ class WarehouseContract(RowContract):
             assert tx.fence(PART) == Fence(3, STORE)
 
     def test_a_missing_fence_row_is_never_made_inside(self, warehouse: Warehouse) -> None:
-        """Changing it answers False, and it is still missing."""
+        """Check that changing it returns False, and it is still missing."""
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
         with warehouse.transaction() as tx:
             assert not tx.change_fence(NEXT_PART, token=1, store_id=STORE)
@@ -87,7 +89,7 @@ class WarehouseContract(RowContract):
     def test_a_stale_or_foreign_writer_cannot_change_the_fence(
         self, warehouse: Warehouse, token: int, store: str, changed: bool
     ) -> None:
-        """An equal token may: the same holder writes again."""
+        """Check that an equal token may: the same holder writes again."""
         write(warehouse, GAMES, [game("a")], token=5)
         with warehouse.transaction() as tx:
             assert tx.change_fence(PART, token=token, store_id=store) is changed
@@ -97,7 +99,7 @@ class WarehouseContract(RowContract):
     def test_of_two_transactions_that_change_a_fence_one_conflicts(
         self, warehouse: Warehouse, first: int, second: int
     ) -> None:
-        """Equal tokens too: changing the row is what keeps two holders apart, not the number."""
+        """Check it for equal tokens too: the change of the row conflicts."""
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
         conflicts = 0
         try:
@@ -113,7 +115,7 @@ class WarehouseContract(RowContract):
         assert conflicts == 1
 
     def test_a_fence_changed_since_the_snapshot_conflicts(self, warehouse: Warehouse) -> None:
-        """The other transaction is over already, and its token is not higher: still a conflict."""
+        """Check it though the other has ended, and its token is not higher."""
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
 
         def write_slowly() -> None:
@@ -127,7 +129,7 @@ class WarehouseContract(RowContract):
         assert self.read(warehouse, GAMES, "player") == [("a",)]
 
     def test_other_partitions_do_not_conflict(self, warehouse: Warehouse) -> None:
-        """Two writers of one table, each in its own partition, with staging tables of their own."""
+        """Check two writers of one table, each with its own staging table."""
         for day in (DAY, NEXT_DAY):
             warehouse.prepare(GAMES, partition=day, store_id=STORE)
         with warehouse.transaction() as outer, warehouse.transaction() as inner:
@@ -143,7 +145,7 @@ class WarehouseContract(RowContract):
     # Transactions
 
     def test_a_transaction_that_fails_leaves_nothing(self, warehouse: Warehouse) -> None:
-        """Neither rows nor receipt nor fence."""
+        """Check that it leaves neither rows nor receipt nor fence."""
         write(warehouse, GAMES, [game("a")], write_id="w1")
 
         def fail_at_the_end() -> None:
@@ -163,7 +165,7 @@ class WarehouseContract(RowContract):
         assert self.read(warehouse, GAMES, "player") == [("a",)]
 
     def test_receipts_and_rows_are_of_one_snapshot(self, warehouse: Warehouse) -> None:
-        """A reader opened before a commit sees none of it, whatever it reads first; one opened after sees all."""
+        """Check that a reader sees what was committed before it was opened."""
         before = write(warehouse, GAMES, [game("a")], write_id="w1")
         with warehouse.snapshot() as old, warehouse.transaction() as unfinished:
             after = write(warehouse, GAMES, [game("a"), game("b")], token=2, write_id="w2")
@@ -177,7 +179,7 @@ class WarehouseContract(RowContract):
             assert new.count(GAMES, partition=DAY) == 2
 
     def test_a_transaction_sees_its_own_writes(self, warehouse: Warehouse) -> None:
-        """The fingerprint of the receipt is of what was written, not of what was there."""
+        """Check that it reads what it wrote, not what was there before."""
         write(warehouse, GAMES, [game("a")])
         with warehouse.transaction() as tx:
             rows_of(tx, GAMES, [game("b"), game("c")])
@@ -186,7 +188,7 @@ class WarehouseContract(RowContract):
             assert sorted(str(row["player"]) for row in tx.query(self.select_all(GAMES.name), {})) == ["b", "c"]
 
     def test_an_interrupted_transaction_fails(self, warehouse: Warehouse) -> None:
-        """At its next verb, and at its commit."""
+        """Check that it fails at its next verb, and at its commit."""
         write(warehouse, GAMES, [game("a")])
 
         def go_on_interrupted() -> None:
@@ -204,7 +206,7 @@ class WarehouseContract(RowContract):
     # Receipts
 
     def test_a_receipt_comes_back_whole(self, warehouse: Warehouse) -> None:
-        """Every field, the stamps of its inputs included."""
+        """Check every field, the stamps of its inputs included."""
         whole = Receipt(
             write_id="w",
             table=GAMES.name,
@@ -225,7 +227,7 @@ class WarehouseContract(RowContract):
             deleted=5,
             unchanged=6,
             refused=8,
-            forced=True,
+            allow_shrink=True,
         )
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
         with warehouse.transaction() as tx:
@@ -235,7 +237,7 @@ class WarehouseContract(RowContract):
         assert warehouse.find_write("v") is None
 
     def test_the_newest_receipt_has_the_highest_token(self, warehouse: Warehouse) -> None:
-        """Of equal tokens the later write."""
+        """Check that of equal tokens the later write is the newest."""
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
         for write_id, token in (("a", 2), ("b", 3), ("c", 3), ("d", 1)):
             with warehouse.transaction() as tx:
@@ -246,7 +248,7 @@ class WarehouseContract(RowContract):
             assert reader.receipts([]) == {}
 
     def test_receipts_between_are_the_newest_of_each_partition(self, warehouse: Warehouse) -> None:
-        """Bounds included and compared as texts; other tables, and what only another transaction has, are left out."""
+        """Check inclusive bounds as texts, other tables, uncommitted writes."""
         days = ("2026-01-31", DAY, NEXT_DAY, "2026-02-10")
         writes = [(day, f"{day}/{token}", token) for day in days for token in (2, 3, 1)]
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
@@ -275,7 +277,7 @@ class WarehouseContract(RowContract):
                 assert tx.stamps_between(GAMES.name, first=first, last=last) == stamps
 
     def test_an_empty_warehouse_answers(self, warehouse: Warehouse) -> None:
-        """Before anything was prepared."""
+        """Check the results before anything was prepared."""
         assert warehouse.find_write("w") is None
         assert warehouse.adopt(None, store_id=STORE) == {}
         with warehouse.snapshot() as reader:
@@ -287,7 +289,7 @@ class WarehouseContract(RowContract):
             assert (reader.repeats(GAMES, first="", last="9"), reader.fences(first="", last="9")) == ({}, {})
 
     def test_adopting_changes_the_store_of_the_fences(self, warehouse: Warehouse) -> None:
-        """And tells their tokens, above which the adopter must raise its leases; absent rows are passed over."""
+        """Check that existing rows' tokens are returned for the new leases."""
         write(warehouse, GAMES, [game("a")], token=8)
         warehouse.prepare(GAMES, partition=NEXT_DAY, store_id=STORE)
         assert warehouse.adopt([PART, Part("no.table", DAY)], store_id="new") == {PART: 8}
@@ -302,7 +304,7 @@ class WarehouseContract(RowContract):
     # Replacing
 
     def test_replace_counts_by_key_and_content(self, warehouse: Warehouse) -> None:
-        """Each kind once."""
+        """Check each kind of change once."""
         write(warehouse, GAMES, [game("same"), game("other", 1), game("lost")])
         changed = write(warehouse, GAMES, [game("same"), game("other", 2), game("new"), game("new2")], token=2)
         assert changes_of(changed) == Changes(inserted=2, updated=1, deleted=1, unchanged=1)
@@ -311,28 +313,28 @@ class WarehouseContract(RowContract):
         ]  # fmt: skip
 
     def test_replace_touches_its_partition_only(self, warehouse: Warehouse) -> None:
-        """Down to no rows."""
+        """Check it down to no rows."""
         write(warehouse, GAMES, [game("a", day=NEXT_DAY)], day=NEXT_DAY)
         write(warehouse, GAMES, [game("a")])
         assert changes_of(write(warehouse, GAMES, [], token=2)) == Changes(deleted=1)
         assert [str(row[0]) for row in self.read(warehouse, GAMES, "game_date")] == [NEXT_DAY]
 
     def test_volatile_cells_are_written_and_counted_as_unchanged(self, warehouse: Warehouse) -> None:
-        """Content decides the count; the stored row is the staged one."""
+        """Check that content decides the count; the staged row is stored."""
         write(warehouse, GAMES, [game("a", note="old")])
         assert changes_of(write(warehouse, GAMES, [game("a", note="new")], token=2)) == Changes(unchanged=1)
         assert self.read(warehouse, GAMES, "note") == [("new",)]
 
     @pytest.mark.parametrize("table", [GAMES, LINES], ids=lambda table: str(table.write))
     def test_doubled_rows_are_healed(self, warehouse: Warehouse, table: Table) -> None:
-        """Whoever doubled them: the surplus is counted as deleted, also where the content is equal."""
+        """Check that surplus rows are counted as deleted, equal ones too."""
         row = game("a") if table is GAMES else line("a", 1, 0)
         write(warehouse, table, [row, row], deduplicate=False)
         assert changes_of(write(warehouse, table, [row], token=2)) == Changes(unchanged=1, deleted=1)
         assert self.read(warehouse, table, "player") == [("a",)]
 
     def test_repeated_keys_are_counted_by_partition(self, warehouse: Warehouse) -> None:
-        """Partitions without any are left out; equal rows are one content; volatile cells are none."""
+        """Check that equal rows are one content; volatile cells do not count."""
         doubled = [game("a"), game("a", note="again"), game("a", 11), game("b", 11), game("c", 11, ratio=None)]
         write(warehouse, GAMES, doubled, deduplicate=False)
         write(warehouse, GAMES, [game("a", day=NEXT_DAY), game("b", day=NEXT_DAY)], day=NEXT_DAY)
@@ -346,27 +348,30 @@ class WarehouseContract(RowContract):
     # Merging
 
     def test_merge_adds_and_replaces_by_key(self, warehouse: Warehouse) -> None:
-        """What is not staged stays."""
+        """Check that rows that are not staged stay."""
         write(warehouse, LINES, [line("a", 1, 1), line("b", 1, 1), line("c", 1, 1)])
         changed = write(warehouse, LINES, [line("b", 2, 2), line("c", 1, 2), line("d", 1, 1)], token=2)
         assert changes_of(changed) == Changes(inserted=1, updated=1, unchanged=1)
         assert self.read(warehouse, LINES, "player", "points") == [("a", 1), ("b", 2), ("c", 1), ("d", 1)]
 
     def test_an_older_version_never_replaces_a_newer_one(self, warehouse: Warehouse) -> None:
-        """Whatever its token; neither does an older deletion."""
+        """Check it whatever its token; an older deletion does not either."""
         write(warehouse, LINES, [line("a", 1, 5), line("b", 1, 5)])
         late = write(warehouse, LINES, [line("a", 2, 4), line("b", 1, 4, gone=True)], token=9)
         assert changes_of(late) == Changes(refused=2)
         assert self.read(warehouse, LINES, "player", "points") == [("a", 1), ("b", 1)]
 
     def test_equal_content_takes_the_newer_version(self, warehouse: Warehouse) -> None:
-        """Else a version between the two could replace it afterwards."""
+        """Check that the version is stored.
+
+        Otherwise a version between the two could replace it later.
+        """
         write(warehouse, LINES, [line("a", 1, 1)])
         assert changes_of(write(warehouse, LINES, [line("a", 1, 9)], token=2)) == Changes(unchanged=1)
         assert changes_of(write(warehouse, LINES, [line("a", 7, 5)], token=3)) == Changes(refused=1)
 
     def test_of_equal_versions_the_newer_token_wins(self, warehouse: Warehouse) -> None:
-        """Order is (version, token); an older token is refused."""
+        """Check the order (version, token): an older token is refused."""
         write(warehouse, LINES, [line("a", 1, 1)], token=5)
         assert changes_of(write(warehouse, LINES, [line("a", 2, 1)], token=5)) == Changes(updated=1)
         with warehouse.transaction() as tx:
@@ -375,7 +380,7 @@ class WarehouseContract(RowContract):
         assert self.read(warehouse, LINES, "points") == [(2,)]
 
     def test_a_tombstone_deletes_and_is_never_stored(self, warehouse: Warehouse) -> None:
-        """For a key that is not there it changes nothing."""
+        """Check that for a missing key it changes nothing."""
         write(warehouse, LINES, [line("a", 1, 1), line("b", 1, 1)])
         gone = write(warehouse, LINES, [line("a", 1, 2, gone=True), line("z", 1, 2, gone=True)], token=2)
         assert changes_of(gone) == Changes(deleted=1, unchanged=1)
@@ -385,7 +390,7 @@ class WarehouseContract(RowContract):
             ]
 
     def test_merge_touches_its_partition_only(self, warehouse: Warehouse) -> None:
-        """The same key in another partition is another row."""
+        """Check that the same key in another partition is another row."""
         write(warehouse, LINES, [line("a", 1, 1, day=NEXT_DAY)], day=NEXT_DAY)
         write(warehouse, LINES, [line("a", 2, 2)])
         assert changes_of(write(warehouse, LINES, [line("a", 0, 3, gone=True)], token=2)) == Changes(deleted=1)

@@ -1,6 +1,6 @@
-"""What every Warehouse must do with rows, as tests: staging, judging, deduplicating, replacing, merging, fingerprints.
+"""The contract of every Warehouse for rows, as tests.
 
-The first half of WarehouseContract; subclass that.
+Staging, inspecting, deduplicating, replacing, merging, fingerprints: the first half of WarehouseContract.
 """
 
 import math
@@ -16,6 +16,7 @@ from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Part, Receipt, Staged
 from phasegate.base.table import Table
 from phasegate.errors import BadInput
+from phasegate.testing.golden import GOLDEN
 from phasegate.warehouse import Row, Transaction, Warehouse
 
 DAY, NEXT_DAY = "2026-02-03", "2026-02-04"
@@ -59,7 +60,7 @@ TYPED = Table(
     },
 )
 NEVER = Table(name="contract.never_made", key=("a",), partition="a")
-CONTRACT_TABLES = (GAMES.name, LINES.name, TYPED.name)
+CONTRACT_TABLES = (GAMES.name, LINES.name, TYPED.name, GOLDEN.name)
 
 TEXTS = ("", "a", "N;", "1:a;", "Nikola Jokić 🏀", "quote ' \" and \\ and \n", "-0.00", "null", " ")
 FLOATS = (
@@ -96,7 +97,7 @@ def line(player: str, points: int, minute: int, *, day: str = DAY, gone: bool = 
 
 
 def typed_rows(seed: int, count: int) -> list[dict[str, object]]:
-    """Return rows of TYPED with the values that databases spell in different ways."""
+    """Return rows of TYPED with values that databases spell differently."""
     draw = random.Random(seed)
     rows: list[dict[str, object]] = []
     for number in range(count):
@@ -116,7 +117,7 @@ def typed_rows(seed: int, count: int) -> list[dict[str, object]]:
 
 
 def rows_of(tx: Transaction, table: Table, rows: Sequence[Row], *, day: str = DAY) -> Staged:
-    """Stage and inspect."""
+    """Stage rows and return their inspection."""
     tx.stage_rows(table, rows)
     return tx.inspect(table, partition=day, version_max=LATER)
 
@@ -131,7 +132,10 @@ def write(
     day: str = DAY,
     deduplicate: bool = True,
 ) -> Receipt:
-    """Write rows as the writer does: every verb, in its order, one transaction."""
+    """Write rows as the writer does: every verb, in one transaction.
+
+    Every verb, in its order, in one transaction.
+    """
     warehouse.prepare(table, partition=day, store_id=STORE)
     part = Part(table.name, day)
     with warehouse.transaction() as tx:
@@ -178,7 +182,7 @@ class RowContract(ABC):
 
     @abstractmethod
     def select_all(self, table_name: str, /) -> str:
-        """Return the ``sql`` that yields all rows of one of CONTRACT_TABLES, with or without lineage columns."""
+        """Return the ``sql`` of all rows of one of CONTRACT_TABLES."""
 
     def read(self, warehouse: Warehouse, table: Table, /, *columns: str) -> list[tuple[object, ...]]:
         """Return these columns of a table's rows, sorted."""
@@ -189,7 +193,7 @@ class RowContract(ABC):
     # Staging
 
     def test_a_select_is_staged_without_lineage(self, warehouse: Warehouse) -> None:
-        """The rows of another guarded table can be staged as they are; unused parameters do no harm."""
+        """Check rows of another guarded table, and unused parameters."""
         write(warehouse, GAMES, [game("a", 1), game("b", 2)])
         copy = Table(name=LINES.name, key=GAMES.key, partition=GAMES.partition, columns=GAMES.columns)
         warehouse.prepare(copy, partition=DAY, store_id=STORE, sql=self.select_all(GAMES.name))
@@ -217,14 +221,14 @@ class RowContract(ABC):
     def test_a_row_that_does_not_fit_is_refused_by_name(
         self, warehouse: Warehouse, change: dict[str, object], named: str
     ) -> None:
-        """Unknown and missing columns, and values of another type, are named; nothing is guessed."""
+        """Check that unknown, missing and mistyped columns are named."""
         row = {name: cell for name, cell in {**game("a"), **change}.items() if cell is not ...}
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
         with warehouse.transaction() as tx, pytest.raises(BadInput, match=named):
             tx.stage_rows(GAMES, [row])
 
     def test_a_naive_timestamp_is_refused_and_an_aware_one_becomes_utc(self, warehouse: Warehouse) -> None:
-        """No zone is ever assumed."""
+        """Check that no zone is ever assumed."""
         naive = {**line("a", 1, 0), "seen_at": datetime(2026, 2, 3, 12)}  # noqa: DTZ001 - the point of the test
         warehouse.prepare(LINES, partition=DAY, store_id=STORE)
         with warehouse.transaction() as tx, pytest.raises(BadInput, match="naive"):
@@ -233,15 +237,16 @@ class RowContract(ABC):
         assert self.read(warehouse, LINES, "seen_at") == [(NOON.replace(tzinfo=None),)]
 
     def test_a_table_that_was_not_prepared_is_refused(self, warehouse: Warehouse) -> None:
-        """No verb inside the transaction creates a table."""
+        """Check that no verb inside the transaction creates a table."""
         with warehouse.transaction() as tx, pytest.raises(BadInput, match=GAMES.name):
             tx.stage_rows(GAMES, [game("a")])
 
     @pytest.mark.parametrize(
         "wrong",
         [
-            Table(name=GAMES.name, key=("nobody",), partition="game_date", columns=GAMES.columns),
-            Table(name=GAMES.name, key=("player",), partition="nobody", columns=GAMES.columns),
+            Table(name=GAMES.name, key=("absent",), partition="game_date", columns=GAMES.columns),
+            Table(name=GAMES.name, key=("player",), partition="absent", columns=GAMES.columns),
+            Table(name=GAMES.name, key=("player",), partition="player", columns=GAMES.columns, scales={"unknown": 2}),
             Table(name=GAMES.name, key=(), partition="player", columns=GAMES.columns),
             Table(name=GAMES.name, key=("player",), partition="player", version="player", columns=GAMES.columns),
             Table(name=GAMES.name, key=("player",), partition="player", columns={"player": "INTEGER[]"}),
@@ -249,7 +254,7 @@ class RowContract(ABC):
         ],
     )
     def test_a_table_that_cannot_be_guarded_is_refused(self, warehouse: Warehouse, wrong: Table) -> None:
-        """Key, partition, version and types are checked before anything is written."""
+        """Check key, partition, version, scales and types before anything is written."""
         with pytest.raises(BadInput, match=GAMES.name):
             warehouse.prepare(wrong, partition=DAY, store_id=STORE)
 
@@ -267,13 +272,13 @@ class RowContract(ABC):
         ],
     )
     def test_inspect_counts_what_must_be_judged(self, warehouse: Warehouse, row: Row, expected: Staged) -> None:
-        """One bad row beside a good one."""
+        """Check one bad row beside a good one."""
         warehouse.prepare(LINES, partition=DAY, store_id=STORE)
         with warehouse.transaction() as tx:
             assert rows_of(tx, LINES, [line("z", 1, 0), row]) == expected
 
     def test_inspect_counts_cells_that_are_not_finite_and_rows_that_are_present(self, warehouse: Warehouse) -> None:
-        """NaN and infinity are staged, so that the writer can refuse them by count."""
+        """Check that the writer gets a count by which to refuse NaN."""
         write(warehouse, GAMES, [game("a"), game("b")])
         write(warehouse, GAMES, [game("c", day=NEXT_DAY)], day=NEXT_DAY)
         with warehouse.transaction() as tx:
@@ -281,7 +286,7 @@ class RowContract(ABC):
         assert staged == Staged(rows=5, not_finite=3, present=2)
 
     def test_floats_are_rounded_to_their_scale_when_written(self, warehouse: Warehouse) -> None:
-        """Correctly, as Python rounds; negative zero becomes zero; what is too large to have decimals stays."""
+        """Check that rounding is Python's; negative zero becomes zero."""
         given = (2.675, 0.1 + 0.2, -0.001, 1e300, 1234.565)
         write(warehouse, GAMES, [game(str(i), ratio=value) for i, value in enumerate(given)])
         found = [str(row[1]) for row in self.read(warehouse, GAMES, "player", "ratio")]
@@ -291,21 +296,21 @@ class RowContract(ABC):
 
     @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
     def test_the_newest_version_of_a_duplicate_wins(self, warehouse: Warehouse, order: tuple[int, ...]) -> None:
-        """In whatever order they come."""
+        """Check it for any order of the rows."""
         rows = [line("a", minute, minute) for minute in order]
         receipt = write(warehouse, LINES, [line("b", 9, 0), *rows])
         assert (receipt.duplicates, receipt.rows_in, receipt.rows) == (2, 4, 2)
         assert self.read(warehouse, LINES, "player", "points") == [("a", 2), ("b", 9)]
 
-    def test_equal_versions_are_told_apart_by_content(self, warehouse: Warehouse) -> None:
-        """The same row wins in every order, and in every adapter: the one with the larger digest."""
+    def test_of_equal_versions_the_content_decides(self, warehouse: Warehouse) -> None:
+        """Check that the larger digest wins in any order, in every adapter."""
         rows = [line("a", points, 5) for points in range(6)]
         for token, start in enumerate(range(6), start=1):
             write(warehouse, LINES, [*rows[start:], *rows[:start]], token=token)
-            assert self.read(warehouse, LINES, "points") == [(2,)]
+            assert self.read(warehouse, LINES, "points") == [(3,)]
 
     def test_of_equal_versions_the_deletion_wins(self, warehouse: Warehouse) -> None:
-        """A row that is gone does not come back because it was also there."""
+        """Check that a row deleted at the same version is not stored."""
         write(warehouse, LINES, [line("a", 1, 5), line("a", 1, 5, gone=True), line("b", 1, 5)])
         assert self.read(warehouse, LINES, "player") == [("b",)]
 
@@ -313,7 +318,7 @@ class RowContract(ABC):
 
     @pytest.mark.parametrize("seed", range(4))
     def test_the_fingerprint_equals_the_reference(self, warehouse: Warehouse, seed: int) -> None:
-        """Over all types, with the values that databases spell in different ways; also after reading them back."""
+        """Check all types, with values that databases spell differently."""
         rows = typed_rows(seed, 60)
         receipt = write(warehouse, TYPED, rows)
         assert receipt.fingerprint == prints.fingerprint(TYPED, rows, columns=tuple(TYPED.columns))
@@ -323,7 +328,7 @@ class RowContract(ABC):
         assert prints.fingerprint(TYPED, stored, columns=tuple(TYPED.columns)) == receipt.fingerprint
 
     def test_the_fingerprint_is_of_content_only(self, warehouse: Warehouse) -> None:
-        """Volatile cells, versions, tokens and the order of rows do not count; a cell and a row do."""
+        """Check that versions, tokens, order and volatile cells do not count."""
         same = [game("b", 2, note="later"), game("a", 1, note="later")]
         first = write(warehouse, GAMES, [game("a", 1), game("b", 2)])
         assert write(warehouse, GAMES, same, token=2).fingerprint == first.fingerprint
@@ -333,7 +338,7 @@ class RowContract(ABC):
         assert versions[0] == versions[1]
 
     def test_a_partition_is_fingerprinted_and_counted_alone(self, warehouse: Warehouse) -> None:
-        """None means the whole table; a missing table, and another spelling of the day, hold nothing."""
+        """Check that None means the whole table; other spellings are empty."""
         one = write(warehouse, GAMES, [game("a")]).fingerprint
         two = write(warehouse, GAMES, [game("a", day=NEXT_DAY), game("b", day=NEXT_DAY)], day=NEXT_DAY).fingerprint
         with warehouse.snapshot() as reader:
@@ -345,7 +350,7 @@ class RowContract(ABC):
             assert reader.fingerprint(NEVER, partition=DAY) == prints.EMPTY
 
     def test_partitions_are_fingerprinted_together_as_each_alone(self, warehouse: Warehouse) -> None:
-        """Bounds included and compared as texts, also where they are no dates; partitions without rows left out."""
+        """Check inclusive bounds, compared as texts; empty ones are left out."""
         days = ("1987-11-05", "2026-01-31", DAY, NEXT_DAY, "2026-02-10")
         for day in days:
             write(warehouse, GAMES, [game("a", day=day), game(day, day=day, ratio=None)], day=day)
@@ -362,7 +367,7 @@ class RowContract(ABC):
 
     @pytest.mark.parametrize("table", [GAMES, LINES], ids=lambda table: str(table.write))
     def test_a_fingerprint_inside_is_of_what_is_stored(self, warehouse: Warehouse, table: Table) -> None:
-        """Whatever was staged: rows of another partition, doubled ones, some that are not written, a second write."""
+        """Check it for foreign, doubled and unwritten rows, and a second write."""
 
         def row(player: str, day: str = DAY) -> Row:
             return game(player, day=day) if table is GAMES else line(player, 1, 1, day=day)

@@ -1,1 +1,1 @@
-"""Where tables live: one file per adapter, all of them behind ``ports.Warehouse``."""
+"""Warehouses for tables: one file per adapter of ``ports.Warehouse``."""

@@ -1,1 +1,1 @@
-"""Who does the work: workers, the sweeper, the scheduler, backfills."""
+"""What runs the pipeline: workers, the sweeper, the scheduler, backfills."""

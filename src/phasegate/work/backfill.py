@@ -1,7 +1,8 @@
-"""Brings a span of dates up to date, oldest first: what is missing, stale, dead, drifted, or to be built anew.
+"""Backfills: bring a span of dates up to date, oldest first.
 
-It gives ordinary commands only, and remembers how far it came: the same backfill started again goes on. It refuses to
-invent data: a date whose external steps have neither a report nor rows is named and left alone.
+A backfill handles phases that are missing, stale, dead or drifted, and steps to be rebuilt. It gives ordinary commands
+only, and stores its progress: the same backfill started again continues. It refuses to invent data: a date whose
+external steps have neither a report nor rows is named and left alone.
 """
 
 import hashlib
@@ -33,9 +34,10 @@ RunPhases = Sequence[tuple[str, Run]]
 
 
 class BackfillJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for. ``steps`` are built anew whatever they hold. ``modes`` (): those open, and the main one.
+    """The order of a backfill.
 
-    ``cascade``: windows that drifted are read anew. ``quiet``: receivers outside the plan hear nothing of it.
+    ``steps`` are rebuilt whatever they hold. ``modes``: only these; none: the open ones and the main one. ``cascade``:
+    drifted windows are read again. ``quiet``: no triggers are sent to receivers outside the plan.
     """
 
     first: str
@@ -47,22 +49,23 @@ class BackfillJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase of one run, and why it is touched. ``lacking``: external steps with no report and no rows.
+    """One phase of one run, and the reasons to change it.
 
-    ``anew``: steps that are built whatever they hold.
+    ``lacking``: external steps with no report and no rows. ``rebuild``: steps that are rebuilt whatever they hold.
     """
 
     phase: str
     run: Run
     reasons: tuple[str, ...]
     lacking: tuple[str, ...] = ()
-    anew: tuple[str, ...] = ()
+    rebuild: tuple[str, ...] = ()
 
 
 class Progress(State, frozen=True):
-    """How far a backfill came: ``upto`` is the last date that was done. Its steps are not built anew again.
+    """The progress of a backfill: ``upto`` is the last date that was done.
 
-    ``left``: dates until then of which something was asked for and not answered; they are done again.
+    ``left``: dates until then with requests that were not answered; they are done again. On other dates until ``upto``
+    the order's steps are not rebuilt again.
     """
 
     job: BackfillJob
@@ -72,12 +75,12 @@ class Progress(State, frozen=True):
     left: tuple[str, ...] = ()
 
     def is_done(self, day: str) -> bool:
-        """Tell whether a date was done whole."""
+        """Return whether a date was done completely."""
         return not self.finished and day <= self.upto and day not in self.left
 
 
 class Backfill:
-    """Looks at a span of dates, and brings each up to date."""
+    """Checks a span of dates, and brings each up to date."""
 
     def __init__(
         self,
@@ -93,9 +96,9 @@ class Backfill:
         self._tables, self._calendar, self._job = tables, calendar, job
 
     def check(self) -> None:
-        """Refuse an order that cannot be carried out: unknown names, dates that the calendar knows nothing of."""
+        """Refuse an order with unknown names or unknown dates."""
         if self._job.first > self._job.last:
-            raise BadInput(f"backfill: --from {self._job.first} lies after --to {self._job.last}; swap them")
+            raise BadInput(f"backfill: --from {self._job.first} is after --to {self._job.last}; swap them")
         if len(self._span()) > DAYS_MAX:
             span = f"{self._job.first} to {self._job.last}"
             raise BadInput(f"backfill: {span} is more than {DAYS_MAX} days; do it in parts")
@@ -103,29 +106,30 @@ class Backfill:
             if step not in self._plan.steps:
                 raise NotFound(f"backfill: unknown step {step!r}; the plan has {', '.join(self._plan.steps)}")
             if self._plan.steps[step].kind == "external" and not self._plan.steps[step].topic:
-                raise BadInput(f"backfill: step {step} is external; whoever builds it must report it again")
+                raise BadInput(f"backfill: step {step} is external; its owner must report it again")
         for mode in self._job.modes:
             if mode not in self._plan.modes:
                 raise NotFound(f"backfill: unknown mode {mode!r}; the plan has {', '.join(self._plan.modes)}")
         if any(asks for _, _, asks in self._gates()):
             unknown = [day for day in self._span() if self._calendar.foresee(day) is None]
             if unknown:
-                raise BadInput(f"backfill: the calendar knows nothing of {listed(unknown)}; mend its "
+                raise BadInput(f"backfill: the calendar knows nothing of {listed(unknown)}; fix its "
                                "source, or choose other dates")  # fmt: skip
 
     def items(self) -> list[Item]:
-        """Return what would be touched, by date, then in the plan's self._job. Opens the warehouse, changes nothing.
+        """Return the phases to change, by date, then in the plan's order.
 
-        Where this very order was stopped before, its steps are built anew only on the dates that it did not reach.
+        Reads the warehouse and changes nothing. If this same order was stopped before, its steps are rebuilt only on
+        the dates that it did not complete.
         """
         key = self._key()
         doc = self._ports.store.read(key)
-        known = None if doc is None else decode(Progress, doc.body, key=key)
+        stored = None if doc is None else decode(Progress, doc.body, key=key)
         return [
             item
             for day, expected in self._days()
             for item in self._items(
-                day, steps=() if known is not None and known.is_done(day) else self._job.steps, expected=expected
+                day, steps=() if stored is not None and stored.is_done(day) else self._job.steps, expected=expected
             )
         ]
 
@@ -134,11 +138,12 @@ class Backfill:
         items: Sequence[Item],
         *,
         work: Callable[[], bool],
-        told: Callable[[int, int, str], None],
+        progress: Callable[[int, int, str], None],
     ) -> None:
-        """Do date by date, phase by phase: each works on what the one before has handed on.
+        """Bring the items up to date, date by date and phase by phase.
 
-        ``work`` lets workers work until idle, and answers False to be stopped; ``told`` hears of each date done.
+        ``work`` runs workers until they are idle, and returns False to stop the backfill. ``progress`` is called after
+        each date with its number, the number of dates, and the date.
         """
         self._begin()
         days = sorted({item.run.date for item in items if item.reasons})
@@ -148,18 +153,21 @@ class Backfill:
             phases = self._phases(chosen)
             goes_on = self._date(chosen, phases=phases, work=work, until=until)
             for phase, run in phases:
-                self._gatekeeper.loud(phase, run)
+                self._gatekeeper.end_quiet(phase, run)
             if not goes_on:
                 return
-            left = self._asked(phases)
+            left = self._is_requested(phases)
             if not left:
-                until = self._ports.clock.now() + HELD_MAX_S  # dates on which nobody answers share one patience
+                until = self._ports.clock.now() + HELD_MAX_S  # consecutive dates without an answer share one limit
             self._note(upto=day, left=left)
-            told(number, len(days), day)
+            progress(number, len(days), day)
         self._finish()
 
     def _date(self, items: Sequence[Item], *, phases: RunPhases, work: Callable[[], bool], until: float) -> bool:
-        """Do one date; answer whether to go on. Phases that a trigger would open are opened first, as quiet as all."""
+        """Do one date; return whether to go on.
+
+        All its phases are opened first, so that those opened by a trigger are quiet too.
+        """
         for phase, run in phases:
             self._gatekeeper.open(phase, run, by="operator")
             self._gatekeeper.rebuild(phase, run, steps=(), quiet=self._job.quiet)
@@ -172,30 +180,33 @@ class Backfill:
         return self._worked(phases, work=work, until=until)
 
     def _worked(self, phases: RunPhases, *, work: Callable[[], bool], until: float) -> bool:
-        """Let workers work until idle, and go on while somebody else is at it: a process that was killed, say.
+        """Work until these phases are done; return False if stopped.
 
-        His lease runs out, and the next date is to be built of this one. It is not waited for longer than ``until``,
-        nor for a step that has failed.
+        A step may be held by another process, or by the lease of one that was killed. The next dates are built from
+        this one, so wait for it, but not after ``until``, and not for a step that has failed.
         """
         while work():
-            if not self._asked(phases, unanswered=True) or self._ports.clock.now() >= until:
+            if not self._is_requested(phases, unanswered=True) or self._ports.clock.now() >= until:
                 return True
             self._ports.clock.sleep(LOOK_EVERY_S)
         return False
 
-    def _asked(self, phases: RunPhases, *, unanswered: bool = False) -> bool:
-        """Tell whether steps of these runs are still asked for; ``unanswered``: and nobody has said anything of it."""
+    def _is_requested(self, phases: RunPhases, *, unanswered: bool = False) -> bool:
+        """Return whether steps of these phases are still requested.
+
+        ``unanswered``: count only requests for Phasegate's own steps that are open and have not failed.
+        """
         for phase, run in phases:
-            there = self._gatekeeper.read(phase, run)
-            for name, request in {} if there is None or there.paused is not None else there.requests.items():
-                fails = there is not None and there.failures_of(name) > 0
+            current = self._gatekeeper.read(phase, run)
+            for name, request in {} if current is None or current.paused is not None else current.requests.items():
+                fails = current is not None and current.failures_of(name) > 0
                 waits = request.state == "open" and not fails and self._plan.steps[name].kind != "external"
                 if waits or not unanswered:
                     return True
         return False
 
     def _phases(self, items: Sequence[Item]) -> RunPhases:
-        """Return every phase of the runs that are touched, apart from those that the calendar does not expect."""
+        """Return every phase of the items' runs that the calendar expects."""
         runs = {item.run: self._is_expected(item.run.date) for item in items}
         return [
             (name, run)
@@ -205,42 +216,48 @@ class Backfill:
         ]
 
     def _begin(self) -> None:
-        """Note that this order begins now, or goes on where it was stopped."""
+        """Record that this order begins now, or continues where it was stopped."""
         begun = Progress(job=self._job, started_at=self._ports.clock.now())
-        self._progress(lambda known: begun if known.finished else known)
+        self._change_progress(lambda stored: begun if stored.finished else stored)
 
     def _note(self, *, upto: str, left: bool) -> None:
-        """Remember that all dates up to one are done; ``left``: but this one, of which something is asked for."""
+        """Record that a date is done.
 
-        def noted(known: Progress) -> Progress:
-            others = tuple(day for day in known.left if day != upto)
-            return replace(known, upto=max(upto, known.upto), left=(*others, upto) if left else others)
+        ``left``: it has requests without an answer, and is to be done again.
+        """
 
-        self._progress(noted)
+        def noted(stored: Progress) -> Progress:
+            others = tuple(day for day in stored.left if day != upto)
+            return replace(stored, upto=max(upto, stored.upto), left=(*others, upto) if left else others)
+
+        self._change_progress(noted)
 
     def _finish(self) -> None:
-        """Remember that all dates are done; those that are left are done by the same order again."""
-        self._progress(lambda known: replace(known, upto=self._job.last, finished=not known.left))
+        """Record that all dates are done.
 
-    def _progress(self, change: Callable[[Progress], Progress]) -> None:
-        """Change what is known of how far an order came; of a new one nothing is."""
+        Dates that are left are done when the order is given again.
+        """
+        self._change_progress(lambda stored: replace(stored, upto=self._job.last, finished=not stored.left))
+
+    def _change_progress(self, change: Callable[[Progress], Progress]) -> None:
+        """Change the stored progress of this order."""
         now = self._ports.clock.now()
 
-        def decide(known: Progress | None) -> tuple[Progress, None]:
-            return change(known or Progress(job=self._job, started_at=now)), None
+        def decide(stored: Progress | None) -> tuple[Progress, None]:
+            return change(stored or Progress(job=self._job, started_at=now)), None
 
         transact(self._ports, self._key(), kind=Progress, decide=decide)
 
     def _apply(self, item: Item) -> None:
-        """Give the commands that bring one phase of one run up to date; workers do the rest."""
+        """Give the commands that bring one phase of one run up to date."""
         phase, run = item.phase, item.run
         self._gatekeeper.open(phase, run, by="operator")
-        there = self._gatekeeper.read(phase, run)
-        assert there is not None
-        if there.gate.hash != self._hash(phase, run, there, keep=True):
+        current = self._gatekeeper.read(phase, run)
+        assert current is not None
+        if current.gate.hash != self._hash(phase, run, current, keep=True):
             self._gatekeeper.replan(phase, run)
         members = self._plan.members(phase, mode=run.mode)
-        self._gatekeeper.rebuild(phase, run, steps=item.anew, quiet=self._job.quiet)
+        self._gatekeeper.rebuild(phase, run, steps=item.rebuild, quiet=self._job.quiet)
         for step in members.values():
             if step.kind == "external" and step.table is not None and step.name not in item.lacking:
                 self._tables.report(step, run)
@@ -256,27 +273,28 @@ class Backfill:
             for phase, plan in self._plan.phases.items():
                 if run.mode not in plan.modes:
                     continue
-                there = self._gatekeeper.read(phase, run)
-                if there is not None and there.void is not None:
+                current = self._gatekeeper.read(phase, run)
+                if current is not None and current.void is not None:
                     continue
-                if there is None and (plan.after or not expected):
-                    continue  # a trigger opens it, or nobody expects it
+                if current is None and (plan.after or not expected):
+                    continue  # a trigger opens it, or it is not expected
                 if not expected and self._plan.asks_calendar(phase, mode=run.mode):
                     continue
-                lacking = self._lacking(phase, run, there)
+                lacking = self._lacking(phase, run, current)
                 members = self._plan.members(phase, mode=run.mode)
                 external = [s for s in members.values() if s.kind == "external"]
-                is_empty = there is None and bool(external) and len(lacking) == len(external)
-                anew = tuple(s for s in steps if s in members and owners.get(s, run.mode) == run.mode
-                             and not self._is_asked_anew(s, there))  # fmt: skip
-                reasons = () if is_empty else tuple(self._reasons(phase, run, there, anew=anew))
+                is_empty = current is None and bool(external) and len(lacking) == len(external)
+                rebuild = tuple(s for s in steps if s in members and owners.get(s, run.mode) == run.mode
+                                and not self._is_forced(s, current))  # fmt: skip
+                reasons = () if is_empty else tuple(self._reasons(phase, run, current, rebuild=rebuild))
                 if reasons or lacking:
-                    yield Item(phase=phase, run=run, reasons=reasons, lacking=lacking, anew=anew)
+                    yield Item(phase=phase, run=run, reasons=reasons, lacking=lacking, rebuild=rebuild)
 
     def _owners(self, runs: Sequence[Run], steps: Sequence[str]) -> dict[str, str]:
-        """Return in which mode a step is built anew that several share: one that has built it, and most of the others.
+        """Return for each step with a table the mode in which it is rebuilt.
 
-        The table is built once, and the other modes hear of it.
+        It is a mode that has built the step before, and of several the one that has built most of ``steps``. The table
+        is built once; the result is propagated to the other modes.
         """
         owners: dict[str, str] = {}
         held = {run.mode: [s for s in steps if self._has_built(s, run)] for run in runs if steps}
@@ -285,45 +303,45 @@ class Backfill:
         return owners
 
     @staticmethod
-    def _is_asked_anew(step: str, there: Phase | None) -> bool:
-        """Tell whether an order that was stopped has a step built anew already, and it is still to come."""
-        member = None if there is None else there.members.get(step)
+    def _is_forced(step: str, current: Phase | None) -> bool:
+        """Return whether a stopped order has requested the rebuild already."""
+        member = None if current is None else current.members.get(step)
         return member is not None and member.stale == "forced"
 
     def _has_built(self, step: str, run: Run) -> bool:
         phase = self._plan.steps[step].phase
         if run.mode not in self._plan.phases[phase].modes or step not in self._plan.members(phase, mode=run.mode):
             return False
-        there = self._gatekeeper.read(phase, run)
-        if there is None or there.void is not None or there.paused is not None:
+        current = self._gatekeeper.read(phase, run)
+        if current is None or current.void is not None or current.paused is not None:
             return False
-        return there.result_of(step) is not None
+        return current.result_of(step) is not None
 
-    def _reasons(self, phase: str, run: Run, there: Phase | None, *, anew: Sequence[str]) -> Iterator[str]:
-        if there is None:
+    def _reasons(self, phase: str, run: Run, current: Phase | None, *, rebuild: Sequence[str]) -> Iterator[str]:
+        if current is None:
             yield "not open"
             return
-        if there.gate.hash != self._hash(phase, run, there, keep=False):
-            yield "the plan has changed"
-        if anew:
-            yield f"built anew: {', '.join(anew)}"
-        drifted = {day for window in there.windows.values() for day in window.drifted}
+        if current.gate.hash != self._hash(phase, run, current, keep=False):
+            yield "plan changed"
+        if rebuild:
+            yield f"rebuilt: {', '.join(rebuild)}"
+        drifted = {day for window in current.windows.values() for day in window.drifted}
         if drifted and self._job.cascade:
             yield f"window changed on {len(drifted)} date{'s' if len(drifted) > 1 else ''}"
-        if there.quiet:
-            yield "a backfill that was stopped left it quiet"
-        view = explain(there, name=phase, run=run, now=self._ports.clock.now())
+        if current.quiet:
+            yield "left quiet by a backfill that was stopped"
+        view = explain(current, name=phase, run=run, now=self._ports.clock.now())
         if view.state == "dead":
             yield "dead"
-        elif missing(there):
-            yield f"missing {', '.join(missing(there))}"
+        elif missing(current):
+            yield f"missing {', '.join(missing(current))}"
 
-    def _lacking(self, phase: str, run: Run, there: Phase | None) -> tuple[str, ...]:
-        """Return the expected external steps of which nothing is known and whose tables hold nothing."""
-        known = {} if there is None else there.members
+    def _lacking(self, phase: str, run: Run, current: Phase | None) -> tuple[str, ...]:
+        """Return the external steps that have neither a result nor rows."""
+        members = {} if current is None else current.members
         external = [s for s in self._plan.members(phase, mode=run.mode).values() if s.kind == "external"]
-        asked = [s for s in external if s.name not in known or known[s.name].result is None]
-        return tuple(step.name for step in asked if not self._holds(step, run))
+        unreported = [s for s in external if s.name not in members or members[s.name].result is None]
+        return tuple(step.name for step in unreported if not self._holds(step, run))
 
     def _holds(self, step: Step, run: Run) -> bool:
         if step.table is None:
@@ -331,24 +349,27 @@ class Backfill:
         with self._ports.warehouse.snapshot() as reader:
             return bool(reader.receipts([part_of(step, run)])) or reader.count(step.table, partition=run.date) > 0
 
-    def _hash(self, phase: str, run: Run, there: Phase, *, keep: bool) -> str:
+    def _hash(self, phase: str, run: Run, current: Phase, *, keep: bool) -> str:
         asks = self._plan.asks_calendar(phase, mode=run.mode)
         anchors = self._calendar.expected(run.date, keep=keep).day.anchors if asks else None
-        return self._plan.gate(phase, run=run, opened_at=there.opened_at, anchors=anchors).hash
+        return self._plan.gate(phase, run=run, opened_at=current.opened_at, anchors=anchors).hash
 
     def _runs(self, day: str) -> list[Run]:
         if self._job.modes:
             return [Run(day, mode) for mode in self._job.modes]
-        known = [
+        opened = [
             Run(day, mode)
             for mode in self._plan.modes
             if any(self._gatekeeper.read(phase, Run(day, mode)) is not None for phase in self._plan.phases)
         ]
         main = self._plan.main_mode
-        return known if any(run.mode == main for run in known) else [*known, Run(day, main)]
+        return opened if any(run.mode == main for run in opened) else [*opened, Run(day, main)]
 
     def _days(self) -> Iterator[tuple[str, bool]]:
-        """Give the dates that may have something to do, and whether they have work: else runs that ask no calendar."""
+        """Yield the dates to check, and whether each has work.
+
+        A date without work is checked only for open runs that ask no calendar.
+        """
         free = [(phase, mode) for phase, mode, asks in self._gates() if not asks]
         for day in self._span():
             expected = self._is_expected(day)
@@ -356,12 +377,12 @@ class Backfill:
                 yield day, expected
 
     def _is_expected(self, day: str) -> bool:
-        """Tell whether a date has work; without a calendar every date has."""
-        known = self._calendar.foresee(day) if self._calendar.is_kept else None
-        return not self._calendar.is_kept or (known is not None and known.state == "work")
+        """Return whether a date has work; without a calendar every date has."""
+        learned = self._calendar.foresee(day) if self._calendar.exists else None
+        return not self._calendar.exists or (learned is not None and learned.state == "work")
 
     def _gates(self) -> Iterator[tuple[str, str, bool]]:
-        """Give the phases and modes of an self._job, and whether the calendar says on which dates they have runs."""
+        """Yield the order's phases and modes, and whether each asks the calendar."""
         for phase, plan in self._plan.phases.items():
             for mode in self._job.modes or self._plan.modes:
                 if mode in plan.modes:

@@ -1,4 +1,7 @@
-"""The Python way in: somebody else's code builds a step, between ``begin`` and ``complete``."""
+"""External steps in Python: the caller's code builds them.
+
+It does so between ``begin`` and ``complete``.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +15,7 @@ from phasegate.base.receipt import Receipt, Stamp
 from phasegate.errors import BadInput, Busy, NotFound, words
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Phase, present_inputs, survey
+from phasegate.gate.phase import Phase, fresh_members, present_inputs
 from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import Row
 from phasegate.work.worker import Worker
@@ -23,7 +26,7 @@ from phasegate.write.writer import WriteJob, Writer
 
 
 class StepRun:
-    """One step of one run, in the hands of the caller."""
+    """One step of one run, while the caller builds it."""
 
     def __init__(
         self, step: Step, run: Run, *, phase: Phase, held: HeldLease | None, writer: Writer, worker: Worker
@@ -45,23 +48,24 @@ class StepRun:
 
     @property
     def needed(self) -> bool:
-        """Whether there is something to do: False when a result of the present inputs is known already.
+        """Return whether there is something to do.
 
-        Always True for a step without needs: only its source knows whether it has news.
+        False if a result of the present inputs is accepted. Always True for a step without needs: whether its source
+        has changed is not known here.
         """
-        return not self._step.needs or self._step.name not in survey(self._phase)
+        return not self._step.needs or self._step.name not in fresh_members(self._phase)
 
     @property
     def inputs(self) -> dict[str, Stamp]:
-        """Return the inputs that the result will be of."""
+        """Return the inputs that the result will count as built from."""
         if self._step.name not in self._phase.gate.members:
             return {}
         return present_inputs(self._phase, self._step.name)
 
     def write(self, rows: Sequence[Row]) -> Receipt:
-        """Write the step's rows in one fenced transaction and return the receipt; see ``Writer.write`` for errors.
+        """Write the step's rows in one fenced transaction and return the receipt.
 
-        Not after ``complete``: begin the step again for further rows.
+        See ``Writer.write`` for errors. Raises BadInput after ``complete``: begin the step again for further rows.
         """
         if self.answer is not None:
             raise BadInput(f"step {self._step.name}: complete() was called; begin the step again to write more")
@@ -74,9 +78,10 @@ class StepRun:
     def complete(
         self, *, rows: int | None = None, execution_id: str = "", sequence: int | None = None, status: str = ""
     ) -> Answer:
-        """Report that the step is done: of what ``write`` wrote, else of its table's content, else ``execution_id``.
+        """Report that the step is done; return the answer.
 
-        ``rows`` is checked against the receipt where there is one. Returns what became of the report.
+        The result is the receipt of ``write``, else the content of the step's table, else ``execution_id``. ``rows`` is
+        compared with the receipt, if there is one.
         """
         if self._receipt is not None:
             if rows is not None and rows != self._receipt.rows:
@@ -84,31 +89,31 @@ class StepRun:
                     f"step {self._step.name}: complete(rows={rows}) but the partition holds {self._receipt.rows}; "
                     "leave rows out, or look for rows that were not written"
                 )
-            said = report_of(self._step.name, self._receipt, request=self._request)
-            self.answer = self._worker.tell(self._step, self._run, said)
+            report = report_of(self._step.name, self._receipt, request=self._request)
+            self.answer = self._worker.report(self._step, self._run, report)
             assert self._held is not None
-            self._held.owes = False
+            self._held.unreported = False
             return self.answer
         body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows,
                 "execution_id": execution_id, "status": status or ("empty" if rows == 0 else "success"),
                 "trigger_id": self._trigger_id()}  # fmt: skip
         if sequence is not None:
             body["sequence"] = sequence
-        told = messages.parse(body, where=f"complete of {self._step.name}")
-        assert isinstance(told, messages.CompletionMessage)
-        self.answer = self._worker.complete(told, where=f"complete of {self._step.name}")
+        message = messages.parse(body, where=f"complete of {self._step.name}")
+        assert isinstance(message, messages.CompletionMessage)
+        self.answer = self._worker.complete(message, where=f"complete of {self._step.name}")
         return self.answer
 
     def fail(self, error: str, *, final: bool = False) -> Answer:
-        """Report that the step failed: ``final`` for good, else it may be tried again."""
-        said = Report(member=self._step.name, status="failed" if final else "transient", error=error,
-                      request=self._request)  # fmt: skip
-        self.answer = self._worker.tell(self._step, self._run, said)
+        """Report that the step failed. ``final``: do not try it again."""
+        report = Report(member=self._step.name, status="failed" if final else "transient", error=error,
+                        request=self._request)  # fmt: skip
+        self.answer = self._worker.report(self._step, self._run, report)
         return self.answer
 
     @property
     def _request(self) -> str:
-        """The id of the request that stood when the step was begun."""
+        """Return the id of the request that stood when the step was begun."""
         request = self._phase.requests.get(self._step.name)
         return "" if request is None else request.id
 
@@ -122,7 +127,7 @@ class StepRun:
 
 
 class ExternalSteps:
-    """Opens steps for callers: by a trigger, a request, or the name of a run."""
+    """Begins external steps: by a trigger, a request, or the name of a run."""
 
     def __init__(self, plan: Plan, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker) -> None:
         self._plan, self._gatekeeper, self._leases = plan, gatekeeper, leases
@@ -130,12 +135,14 @@ class ExternalSteps:
 
     @contextmanager
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> Iterator[StepRun]:
-        """Hold a step of a run during the block; report ``transient`` when it raises, or ends without a word.
+        """Hold a step of a run during the block.
+
+        If the block raises, or ends without ``complete`` or ``fail``, a transient failure is reported.
 
         ``trigger``: the body of a trigger or request message, or a run such as ``2026-02-03.overnight``.
         ``step`` may be left out where the phase has one external step only.
 
-        Raises Busy while somebody else holds the step's partition (let the message be delivered again), BadInput,
+        Raises Busy while another process holds the step's partition (let the message be delivered again), BadInput,
         NotFound.
         """
         chosen, run = self._resolve(trigger, step)
@@ -147,13 +154,13 @@ class ExternalSteps:
                     self._leases.hold(part_of(chosen, run), purpose=f"begin {chosen.name}", owner=document)
                 )
                 if held is None:
-                    raise Busy(f"{chosen.name} of {run} is being written by somebody else; let it be delivered again")
+                    raise Busy(f"{chosen.name} of {run} is being written by another process; deliver it again later")
             phase = self._gatekeeper.read(chosen.phase, run)
             if phase is None:
                 raise NotFound(
                     f"begin: {chosen.phase} of {run} is not open; a trigger opens it, or phasegate begin {run}"
                 )
-            # what waits for a build to end is what an external step is asked to work on
+            # an external step builds on the newest inputs, also those that wait for a build to end
             phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
             handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker)
             try:
@@ -171,13 +178,13 @@ class ExternalSteps:
             chosen = self._step(step, phase=None)
             self._gatekeeper.open(chosen.phase, run)
             return chosen, run
-        said = messages.parse(trigger, where="begin")
-        match said:
+        message = messages.parse(trigger, where="begin")
+        match message:
             case messages.TriggerMessage():
-                self._worker.begin(said)
-                return self._step(step, phase=said.receiver), keys.parse_run(said.run)
+                self._worker.begin(message)
+                return self._step(step, phase=message.receiver), keys.parse_run(message.run)
             case messages.RequestMessage():
-                return self._step(said.step, phase=said.phase), keys.parse_run(said.run)
+                return self._step(message.step, phase=message.phase), keys.parse_run(message.run)
             case messages.CompletionMessage():
                 raise BadInput("begin: this is a completion message; begin takes a trigger, a request, or a run")
 

@@ -1,6 +1,6 @@
-"""The threads that work on one pipeline: when they are idle, how they stop, and which of them failed.
+"""The worker pool: the threads that work on one pipeline, in one process.
 
-It decides nothing about the work: that is the pipeline's. Several processes are several pools.
+It decides when the threads are idle, how they stop, and which of them failed. What the work is, is the pipeline's.
 """
 
 import threading
@@ -15,20 +15,21 @@ Stop = Callable[[], bool]
 
 
 def never() -> bool:
-    """Return False: nothing stops the work."""
+    """Return False: do not stop."""
     return False
 
 
 class Unit:
-    """One look for work; ``done``: it did something. It stays True when the look ends in an error."""
+    """One unit of work; ``done``: it did something, or ended in an error."""
 
     done = True
 
 
 class WorkerPool:
-    """Runs ``work_one`` in any number of threads, and knows when none of them has work in hand.
+    """Runs ``work_one`` in several threads, and detects when all are idle.
 
-    ``work_one`` does one unit of work and returns whether there was any; ``work`` goes on until its argument says stop.
+    ``work_one`` does one unit of work and returns whether there was any. ``work`` goes on until its argument returns
+    True.
     """
 
     def __init__(self, *, work_one: Callable[[], bool], work: Callable[[Stop], None], observer: Observer) -> None:
@@ -38,9 +39,10 @@ class WorkerPool:
         self._finished = 0
 
     def run(self, *, threads: int = 1, until_idle: bool = False, stop: Stop = never) -> tuple[str, ...]:
-        """Work in ``threads`` threads until ``stop`` answers True, or until nothing is left to do now.
+        """Work in ``threads`` threads until ``stop`` returns True.
 
-        Each finishes the unit in hand first. Return the errors of threads that failed: one failure stops the others.
+        ``until_idle``: also stop when nothing can be done now. Each thread finishes its unit first. Returns the errors
+        of threads that failed: one failure stops the others.
         """
         assert 1 <= threads <= THREADS_MAX, threads
         errors: list[str] = []
@@ -56,8 +58,8 @@ class WorkerPool:
                     self._work(stopping)
             except BaseException as e:  # noqa: BLE001  a failed thread ends the pool; its error is returned
                 error = words(e)
-                errors.append(f"worker {number} died: {error}")
-                self._observer.event("worker died", worker=number, error=error)
+                errors.append(f"worker {number} failed: {error}")
+                self._observer.event("worker failed", worker=number, error=error)
 
         workers = [
             threading.Thread(target=work, args=(number,), name=f"phasegate-worker-{number}")
@@ -70,9 +72,9 @@ class WorkerPool:
         return tuple(errors)
 
     def until_idle(self, *, units_max: int = 1_000_000, stop: Stop = never) -> int:
-        """Work in the calling thread until nothing can be done now; return how many units were done.
+        """Work in the calling thread until nothing is left; return the units done.
 
-        Of several threads, each stays until the others have nothing in hand: a unit may lead to more.
+        With several threads, each waits until no other has a unit in progress: a unit may lead to more work.
         """
         done = 0
         while done < units_max and not stop():
@@ -87,12 +89,12 @@ class WorkerPool:
 
     @property
     def finished(self) -> int:
-        """Return how many units did something so far."""
+        """Return how many units have done something."""
         return self._finished
 
     @contextmanager
     def unit(self) -> Iterator[Unit]:
-        """Count a unit as in hand during the block."""
+        """Count a unit as in progress during the block."""
         unit = Unit()
         with self._changed:
             self._busy += 1
@@ -105,7 +107,7 @@ class WorkerPool:
                 self._changed.notify_all()
 
     def wait(self, seen: int, /) -> bool:
-        """Wait until a unit did something after ``seen``; return False once none is in hand."""
+        """Wait until ``finished`` is not ``seen``; return False if all are idle."""
         with self._changed:
             self._changed.wait_for(lambda: self._finished != seen or not self._busy)
             return self._finished != seen

@@ -1,4 +1,7 @@
-"""Does what the calendar and the clock say: asks for the calendar anew, opens runs in time, voids what is cancelled."""
+"""The scheduler: does what calendar and clock require.
+
+It refreshes the calendar, opens runs by the clock, and voids runs that do not take place.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,18 +17,19 @@ from phasegate.ports import Ports
 
 
 class Scheduler:
-    """Looks at a month's calendar when it is due."""
+    """Handles a month's calendar document when it is due."""
 
     def __init__(self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, calendar: Calendar) -> None:
         self._plan, self._ports, self._gatekeeper, self._calendar = plan, ports, gatekeeper, calendar
         self._kept = ""
 
     def keep_up(self) -> None:
-        """See to it that the present month is known, though nobody has spoken of a date of it.
+        """Ask the calendar's source about the present month, if it is not stored.
 
-        So the clock goes on after an outage of any length; runs that it missed are absent, and a finding.
+        So runs are opened by the clock again after an outage of any length. Runs that were missed are not opened; a
+        finding names them.
         """
-        if not self._calendar.is_kept:
+        if not self._calendar.exists:
             return
         month = local_date(self._ports.clock.now(), timezone=self._plan.timezone)[:7]
         if month != self._kept:
@@ -34,82 +38,85 @@ class Scheduler:
             self._kept = month
 
     def look(self, key: str) -> None:
-        """Ask the source if its time has come, open the runs whose time has come, and see to the next month."""
+        """Handle one month: ask its source, apply changes, open runs.
+
+        The next month is asked for if it has no document yet.
+        """
         month, now = key.rpartition(":")[2], self._ports.clock.now()
-        known = self._calendar.read(month)
-        if known is None:
+        stored = self._calendar.read(month)
+        if stored is None:
             return
-        if known.ask_at is not None and known.ask_at <= now:
+        if stored.ask_at is not None and stored.ask_at <= now:
             self._calendar.refresh(month)
-        failure = self._tell(month)
-        known = self._calendar.read(month) or known
-        self._start(month, known, now=now)
+        failure = self._apply_changes(month)
+        stored = self._calendar.read(month) or stored
+        self._start(month, stored, now=now)
         last = month_bounds(month)[1]
-        if now < known.ends_at < now + 35 * 86400.0 and self._calendar.read(shift(last, 1)[:7]) is None:
+        if now < stored.ends_at < now + 35 * 86400.0 and self._calendar.read(shift(last, 1)[:7]) is None:
             self._calendar.refresh(shift(last, 1)[:7])
         if failure is not None:
             raise failure
 
     def ask(self, month: str) -> None:
-        """Ask the source about a month now, with what follows for runs that are open."""
+        """Ask the source about a month now, and apply changes to open runs."""
         self._calendar.refresh(month)
-        self._tell(month)
+        self._apply_changes(month)
 
     def put(self, days: Iterable[Day]) -> None:
-        """Take over what somebody who has just looked says of dates, with what follows for runs that are open."""
+        """Store the given days, and apply changes to open runs."""
         for month in self._calendar.put(days):
-            self._tell(month)
+            self._apply_changes(month)
 
-    def _tell(self, month: str) -> PhasegateError | None:
-        """Have the open runs of a month hear what has changed, whoever learned of it.
+    def _apply_changes(self, month: str) -> PhasegateError | None:
+        """Apply a month's changed dates to open runs; return the first error.
 
-        Return the first error: one date that cannot be told keeps back no other.
+        A date that fails does not keep the others from being applied.
         """
-        known = self._calendar.read(month)
-        if known is None:
+        stored = self._calendar.read(month)
+        if stored is None:
             return None
-        # of what is void again and again: a run may have been opened by somebody who did not know it yet
-        news = {on: e for on, e in known.days.items() if on in known.changed or e.day.state == "void"}
-        told, failure = dict[str, float](), None
-        for on, entry in news.items():
+        # void dates every time: another process may have opened a run before it saw the change
+        changed = {on: e for on, e in stored.days.items() if on in stored.changed or e.day.state == "void"}
+        applied, failure = dict[str, float](), None
+        for on, entry in changed.items():
             try:
-                self._settle(entry)
+                self._apply(entry)
             except PhasegateError as e:
                 failure = failure or e
-                self._ports.observer.event("date not told", date=on, error=str(e))
+                self._ports.observer.event("date not applied", date=on, error=str(e))
             else:
-                told[on] = entry.order
-        if told or known.changed:
-            self._calendar.note_heard(month, told)
+                applied[on] = entry.order
+        if applied or stored.changed:
+            self._calendar.note_applied(month, applied)
         return failure
 
-    def _settle(self, known: Learned) -> None:
-        """Void the open runs of a date that no longer takes place, or bring back those of one that does after all."""
-        day = known.day
+    def _apply(self, learned: Learned) -> None:
+        """Void the open runs of a date without work, or bring them back."""
+        day = learned.day
         why = None if day.state == "work" else day.reason or f"the calendar says {day.state}"
         for phase, run in self._runs(day.date):
-            there, asks = self._gatekeeper.read(phase, run), self._plan.asks_calendar(phase, mode=run.mode)
-            if there is None or there.knows_change(known.order):
+            existing, asks = self._gatekeeper.read(phase, run), self._plan.asks_calendar(phase, mode=run.mode)
+            if existing is None or existing.has_applied(learned.order):
                 continue
-            claim = there.claims.get("calendar")
+            claim = existing.claims.get("calendar")
             if not asks and (claim is None or claim.void is None):
-                continue  # a void run whose mode has come to ask no calendar is brought back
-            self._gatekeeper.expect(phase, run, order=known.order, void=why if asks else None)
+                continue  # but a void run is brought back if its mode no longer asks the calendar
+            self._gatekeeper.expect(phase, run, order=learned.order, void=why if asks else None)
         if day.state != "work":
-            self._gatekeeper.release(day.date)
+            self._gatekeeper.recheck_windows(day.date)
 
-    def _start(self, month: str, known: Month, *, now: float) -> None:
-        """Open the runs whose start by the clock lies between the last look and now."""
-        times = sorted(self._starts(known), key=lambda start: start[0])
+    def _start(self, month: str, stored: Month, *, now: float) -> None:
+        """Open the runs whose time to start has come since the last call."""
+        times = sorted(self._starts(stored), key=lambda start: start[0])
         for at, phase, run in times:
-            if known.started < at <= now:
+            if stored.started < at <= now:
                 self._gatekeeper.open(phase, run, by="schedule")
         upcoming = min((at for at, _, _ in times if at > now), default=None)
-        if times or known.next_start is not None:
-            self._calendar.note_started(month, now, upcoming=upcoming, seen=known)
+        if times or stored.next_start is not None:
+            self._calendar.note_started(month, now, upcoming=upcoming, seen=stored)
 
-    def _starts(self, known: Month) -> Iterator[tuple[float, str, Run]]:
-        for date, entry in known.days.items():
+    def _starts(self, stored: Month) -> Iterator[tuple[float, str, Run]]:
+        for date, entry in stored.days.items():
             if entry.day.state != "work":
                 continue
             for phase, run in self._runs(date):
@@ -118,7 +125,7 @@ class Scheduler:
                     try:
                         at = start.at.at(run, timezone=self._plan.timezone, opened_at=0.0, anchors=entry.day.anchors)
                     except BadInput as e:
-                        self._ports.observer.event("not started", run=str(run), phase=phase, error=str(e))
+                        self._ports.observer.event("run not opened", run=str(run), phase=phase, error=str(e))
                         continue
                     yield at, phase, run
 

@@ -1,4 +1,7 @@
-"""The only recovery path: looks at every document whose time has come, and does what follows. Any number may run."""
+"""The sweeper: handles every document that is due.
+
+It is the only recovery path. Several sweepers may run at once: their handlers are idempotent.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -13,38 +16,47 @@ PAGE = 100
 
 
 class Sweeper:
-    """Calls the handler of each kind of document that is due. One that raises is put off, counted, and told of."""
+    """Calls the handler of each document that is due.
+
+    A document whose handler raises is postponed, counted and reported as an event.
+    """
 
     def __init__(self, ports: Ports, *, handlers: Mapping[str, Callable[[str], object]]) -> None:
         self._ports, self._handlers = ports, handlers
 
     def sweep(self) -> int:
-        """Look at all that is due now, page by page; return how many documents were looked at."""
-        now, looked = self._ports.clock.now(), 0
+        """Handle all documents that are due now, page by page; return how many."""
+        now, handled = self._ports.clock.now(), 0
         for kind, handle in self._handlers.items():
             for doc in due(self._ports.store, now, prefix=f"{kind}:", page=PAGE):
-                self._look(doc, handle)
-                looked += 1
-        return looked
+                self._handle(doc, handle)
+                handled += 1
+        return handled
 
-    def next_due(self, *, apart_from: str = "") -> float | None:
-        """Return when a document must be looked at next (epoch seconds), or None. ``apart_from``: a kind left out."""
-        kinds = [kind for kind in self._handlers if kind.partition(":")[0] != apart_from]
+    def next_due(self, *, ignoring: str = "") -> float | None:
+        """Return when the next document is due (epoch seconds), or None.
+
+        ``ignoring``: a kind of document to leave out.
+        """
+        kinds = [kind for kind in self._handlers if kind.partition(":")[0] != ignoring]
         times = [self._ports.store.next_due(prefix=f"{kind}:") for kind in kinds]
         return min((at for at in times if at is not None), default=None)
 
-    def _look(self, doc: Doc, handle: Callable[[str], object]) -> None:
+    def _handle(self, doc: Doc, handle: Callable[[str], object]) -> None:
         try:
             handle(doc.key)
-        except Exception as e:  # noqa: BLE001  one bad document must not stop the others; it is told and put off
+        except Exception as e:  # noqa: BLE001  one bad document must not stop the others; it is reported and postponed
             self._ports.observer.event("sweep failed", key=doc.key, error=f"{type(e).__name__}: {e}")
             self._postpone(doc)
 
     def _postpone(self, doc: Doc) -> None:
-        """Put a document off whose handling raised, without touching what it means."""
+        """Postpone a document whose handler raised.
+
+        Only its count of failures changes.
+        """
         current = self._ports.store.read(doc.key)
         if current is None or current.due is None or current.due > self._ports.clock.now():
-            return  # gone, settled or moved on meanwhile
+            return  # deleted, settled or handled by another sweeper
         failures = current.body.get(FAILURES_FIELD, 0)
         count = (failures if isinstance(failures, int) else 0) + 1
         due = self._ports.clock.now() + postpone_s(doc.key, count)

@@ -1,4 +1,7 @@
-"""Takes messages off the bus and has them served. It acknowledges a message only when nothing of it can be lost."""
+"""The worker: takes messages off the bus and serves them.
+
+It acknowledges a message only after its effect is stored, so a crash never loses one.
+"""
 
 from phasegate import messages
 from phasegate.base import keys
@@ -42,23 +45,27 @@ class Worker:
         return self._plan.pipeline
 
     def work(self) -> bool:
-        """Handle one message, if one is there; return whether one was."""
+        """Handle one message, if there is one; return whether there was."""
         for delivery in self._ports.bus.receive(self._plan.topics()):
             self.handle(delivery)
             return True
         return False
 
     def handle(self, delivery: Delivery) -> None:
-        """Serve a delivery, then acknowledge it; put it back when that failed; quarantine what is not understood."""
+        """Serve a delivery, then acknowledge it.
+
+        A message that fails is postponed, and quarantined after TRIES_MAX tries. One that cannot be understood is
+        quarantined at once.
+        """
         message, ports = delivery.message, self._ports
         try:
             outcome = self._dispatch(delivery)
         except (BadInput, BadDocument, NotFound) as e:
             self._quarantine.put(message.topic, message.body, reason=str(e))
             outcome = "quarantined"
-        except Exception as e:  # noqa: BLE001  one bad message must not stop the others; it is told and put back
+        except Exception as e:  # noqa: BLE001  one bad message must not stop the others; it is reported and postponed
             error = words(e)
-            ports.observer.event("message not served", id=message.id, tries=delivery.tries, error=error)
+            ports.observer.event("message failed", id=message.id, tries=delivery.tries, error=error)
             if delivery.tries < TRIES_MAX:
                 ports.bus.postpone(delivery, delay_s=retry_s(message.id, delivery.tries))
                 return
@@ -69,84 +76,97 @@ class Worker:
 
     def _dispatch(self, delivery: Delivery) -> str:
         where = f"message {delivery.message.id}"
-        said = messages.parse(delivery.message.body, where=where)
-        if not isinstance(said, messages.CompletionMessage) and said.pipeline != self._plan.pipeline:
-            raise BadInput(f"{where}: is of pipeline {said.pipeline!r}, this is {self._plan.pipeline!r}")
-        match said:
+        message = messages.parse(delivery.message.body, where=where)
+        if not isinstance(message, messages.CompletionMessage) and message.pipeline != self._plan.pipeline:
+            raise BadInput(f"{where}: is of pipeline {message.pipeline!r}, this is {self._plan.pipeline!r}")
+        match message:
             case messages.TriggerMessage():
-                return self.begin(said).outcome
+                return self.begin(message).outcome
             case messages.RequestMessage():
-                step = self._step(said.step, where=where)
-                return self._builder.serve(step, keys.parse_run(said.run), request_id=said.id)
+                step = self._step(message.step, where=where)
+                return self._builder.serve(step, keys.parse_run(message.run), request_id=message.id)
             case messages.CompletionMessage():
-                self._check_ordered(said, where=where)
-                return self.complete(said, where=where).outcome
+                self._check_ordered(message, where=where)
+                return self.complete(message, where=where).outcome
 
-    def begin(self, said: messages.TriggerMessage) -> Answer:
-        """Begin the phase that a trigger is for, then acknowledge it to the phase that fired."""
-        run = keys.parse_run(said.run)
-        phase = self._plan.phases.get(said.receiver)
-        if phase is None or said.phase not in phase.after:
-            raise NotFound(f"trigger {said.id}: no phase {said.receiver!r} comes after {said.phase!r} in this plan")
+    def begin(self, trigger: messages.TriggerMessage) -> Answer:
+        """Begin the phase that a trigger is for, then acknowledge the trigger."""
+        run = keys.parse_run(trigger.run)
+        phase = self._plan.phases.get(trigger.receiver)
+        if phase is None or trigger.phase not in phase.after:
+            after = f"no phase {trigger.receiver!r} comes after {trigger.phase!r} in this plan"
+            raise NotFound(f"trigger {trigger.id}: {after}")
         given = Input(
-            generation=said.generation, stamps=said.stamps, begun_at=0.0, begun_by="", missing=said.missing,
+            generation=trigger.generation, stamps=trigger.stamps, begun_at=0.0, begun_by="", missing=trigger.missing,
         )  # fmt: skip
-        answer = self._gatekeeper.begin(said.receiver, run, upstream=said.phase, given=given)
-        self._gatekeeper.acknowledge(said.phase, run, generation=said.generation, receiver=said.receiver, ack="begin")
+        answer = self._gatekeeper.begin(trigger.receiver, run, upstream=trigger.phase, given=given)
+        self._gatekeeper.acknowledge(
+            trigger.phase, run, generation=trigger.generation, receiver=trigger.receiver, ack="begin"
+        )
         return answer
 
-    def complete(self, said: messages.CompletionMessage, *, where: str) -> Answer:
-        """Report what somebody outside says of an external step, and acknowledge the trigger that it echoes.
+    def complete(self, message: messages.CompletionMessage, *, where: str) -> Answer:
+        """Report a completion, and acknowledge the trigger that it echoes.
 
-        An unknown member is quarantined, never counted.
+        Raises BadInput for a step that the run's gate does not have; its message is quarantined, never counted.
         """
-        if said.trigger_id and not said.step:
-            return self._consumed(said, where=where)
-        step = self._step(said.step, where=where)
+        if message.trigger_id and not message.step:
+            return self._consumed(message, where=where)
+        step = self._step(message.step, where=where)
         if step.kind != "external":
-            raise BadInput(f"{where}: step {step.name} is built by Phasegate; nobody else reports it")
+            raise BadInput(f"{where}: step {step.name} is built by Phasegate; only its worker reports it")
         modes = tuple(self._plan.phases[step.phase].modes)
-        run = messages.completion_run(said, modes=modes, where=where, mode_at=self._plan.mode_at)
-        request, echoed = self._request(step, run), self._echoed(step, run, trigger=said.trigger_id)
-        if said.trigger_id and said.status in GOOD:
-            self._acknowledge(said.trigger_id, where=where)
-        if said.status in ("success", "empty") and step.table is not None:
-            return self._known(step, run, self._tables.report(step, run, built_from=echoed, request=request))
+        run = messages.completion_run(message, modes=modes, where=where, mode_at=self._plan.mode_at)
+        request, echoed = self._request(step, run), self._echoed(step, run, trigger=message.trigger_id)
+        if message.trigger_id and message.status in GOOD:
+            self._acknowledge(message.trigger_id, where=where)
+        if message.status in ("success", "empty") and step.table is not None:
+            return self._checked(step, run, self._tables.report(step, run, built_from=echoed, request=request))
         stamp = None
-        if said.status in ("success", "empty"):
-            if not said.execution_id:
+        if message.status in ("success", "empty"):
+            if not message.execution_id:
                 raise BadInput(f"{where}: step {step.name} has no table to read; give an execution_id for its content")
-            stamp = Stamp(EXECUTION + said.execution_id)
-        order = messages.completion_order(said, where=where, now=self._ports.clock.now())
-        status: Status = "empty" if said.status == "success" and said.rows == 0 else said.status
-        report = Report(member=step.name, status=status, order=order, rows=said.rows, error=said.error,
+            stamp = Stamp(EXECUTION + message.execution_id)
+        order = messages.completion_order(message, where=where, now=self._ports.clock.now())
+        status: Status = "empty" if message.status == "success" and message.rows == 0 else message.status
+        report = Report(member=step.name, status=status, order=order, rows=message.rows, error=message.error,
                         built_from=echoed, stamp=stamp, request=request)  # fmt: skip
-        return self.tell(step, run, report)
+        return self.report(step, run, report)
 
-    def tell(self, step: Step, run: Run, said: Report) -> Answer:
-        """Report to the step's phase. Raises BadInput for a step that the run's gate does not have."""
-        return self._known(step, run, self._gatekeeper.report(step.phase, run, said))
+    def report(self, step: Step, run: Run, report: Report) -> Answer:
+        """Report to the step's phase.
+
+        Raises BadInput if the run's gate does not have the step.
+        """
+        return self._checked(step, run, self._gatekeeper.report(step.phase, run, report))
 
     @staticmethod
-    def _known(step: Step, run: Run, answer: Answer) -> Answer:
+    def _checked(step: Step, run: Run, answer: Answer) -> Answer:
         if answer.outcome == "unknown member":
-            mend = f"see phasegate why {run}; if the plan has it since: phasegate replan {run}"
-            raise BadInput(f"step {step.name} is no member of {step.phase} in run {run}; {mend}")
+            fix = f"see phasegate why {run}; if the plan has it since: phasegate replan {run}"
+            raise BadInput(f"step {step.name} is no member of {step.phase} in run {run}; {fix}")
         return answer
 
-    def _check_ordered(self, said: messages.CompletionMessage, *, where: str) -> None:
-        """Refuse a message that nothing orders: delivered again later, it would count as the newest."""
-        step = self._plan.steps.get(said.step)
-        unordered = said.sequence is None and said.completed_at is None
-        if step is not None and unordered and (step.table is None or said.status not in GOOD):
+    def _check_ordered(self, message: messages.CompletionMessage, *, where: str) -> None:
+        """Refuse a completion without an order.
+
+        If it were delivered again later, it would count as the newest.
+        """
+        step = self._plan.steps.get(message.step)
+        unordered = message.sequence is None and message.completed_at is None
+        if step is not None and unordered and (step.table is None or message.status not in GOOD):
             raise BadInput(f"{where}: nothing says how new it is; add sequence, or completed_at")
 
-    def _consumed(self, said: messages.CompletionMessage, *, where: str) -> Answer:
-        """Take the word of a consumer that is no step of the plan. One that failed has not acknowledged anything."""
-        if said.status not in GOOD:
-            raise BadInput(f"{where}: {said.trigger_id} ended as {said.status}: {said.error or 'no reason given'}")
-        if not self._acknowledge(said.trigger_id, where=where):
-            raise BadInput(f"{where}: no trigger {said.trigger_id} waits for a completion; send its id back as it came")
+    def _consumed(self, message: messages.CompletionMessage, *, where: str) -> Answer:
+        """Acknowledge a trigger for a consumer that is no step of the plan.
+
+        Raises BadInput for a consumer that failed: its trigger stays unacknowledged.
+        """
+        trigger = message.trigger_id
+        if message.status not in GOOD:
+            raise BadInput(f"{where}: {trigger} ended as {message.status}: {message.error or 'no reason given'}")
+        if not self._acknowledge(trigger, where=where):
+            raise BadInput(f"{where}: no trigger {trigger} waits for a completion; send its id back unchanged")
         return Answer("acknowledged")
 
     def _acknowledge(self, trigger: str, *, where: str) -> bool:
@@ -156,20 +176,26 @@ class Worker:
         return self._gatekeeper.acknowledge(phase, run, generation=generation, receiver=receiver, ack="completion")
 
     def _request(self, step: Step, run: Run) -> str:
-        """Return the id of the standing request for a step, which a failure that names none speaks of."""
+        """Return the id of a step's standing request.
+
+        A completion names no request; it counts for this one.
+        """
         phase = self._gatekeeper.read(step.phase, run)
         request = None if phase is None else phase.requests.get(step.name)
         return "" if request is None else request.id
 
     def _echoed(self, step: Step, run: Run, *, trigger: str) -> dict[str, Stamp] | None:
-        """Return the stamps of the trigger that a completion echoes, if it is the one this phase works on."""
+        """Return the stamps of the trigger that a completion echoes.
+
+        None if it is not the generation that this phase builds on.
+        """
         phase = self._gatekeeper.read(step.phase, run) if trigger else None
         if phase is None:
             return None
         pipeline, upstream, sent_for, generation, receiver = keys.parse_trigger(trigger)
         begun = phase.waiting.get(upstream) or phase.inputs.get(upstream)
-        ours = (pipeline, sent_for, receiver) == (self._plan.pipeline, run, step.phase)
-        if begun is None or not ours or begun.generation != generation:
+        is_for_run = (pipeline, sent_for, receiver) == (self._plan.pipeline, run, step.phase)
+        if begun is None or not is_for_run or begun.generation != generation:
             return None
         if any(need.phase != upstream for need in step.needs):
             return None

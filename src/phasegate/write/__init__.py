@@ -1,1 +1,1 @@
-"""One partition: leased, built of exactly the inputs asked for, written in one fenced transaction, reported."""
+"""One partition: leased, built, written in one transaction, reported."""

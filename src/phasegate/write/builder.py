@@ -1,7 +1,7 @@
-"""Serves one request: builds a step of exactly the inputs asked for, and reports what became of it.
+"""Serves one request: builds a step from its inputs, and reports it.
 
-Fixed order: warehouse commit, then the report, then the lease is given back. No outcome is called success that
-is none: a lease held by somebody else, inputs that moved and a stale token leave the request standing.
+The order is fixed: commit in the warehouse, report, release the lease. The builder refuses to report success without a
+receipt: if another worker holds the lease, the inputs changed or the token is stale, the request stays open.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -57,9 +57,10 @@ class Builder:
         self._leases, self._writer, self._functions = leases, writer, functions
 
     def serve(self, step: Step, run: Run, *, request_id: str) -> str:
-        """Serve the phase's standing request for a step; return what happened, in a word.
+        """Serve the phase's standing request for a step; return the outcome.
 
-        ``request_id`` names the request that a message asked for: one that no longer stands is ``not asked for``.
+        The outcome is that of the report, or ``busy`` (another worker holds the lease), ``not asked for`` (the request
+        ``request_id`` no longer stands), ``lease lost``.
         """
         if step.kind == "external":
             raise BadInput(f"request {request_id}: step {step.name} is external; a worker has nothing to build")
@@ -75,35 +76,38 @@ class Builder:
             return self._serve(step, run, request=request, held=held, forced=forced)
 
     def _serve(self, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> str:
-        said: Report | None
         try:
             receipt = self._build(step, run, request=request, held=held, forced=forced)
-            said = report_of(step.name, receipt, request=request.id)
+            report = report_of(step.name, receipt, request=request.id)
         except InputsChanged as e:
-            self._read_repair.tell_owners(request, step, run=run)
-            said = self._failure(step, request, status="inputs_changed", error=e)
+            self._read_repair.report_to_owners(request, step, run=run)
+            report = self._failure(step, request, status="inputs_changed", error=e)
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
-            return "stale"
+            return "lease lost"
         except (Unavailable, Contended):
             raise
         except Partial as e:
-            said = self._failure(step, request, status="partial", error=e)
+            report = self._failure(step, request, status="partial", error=e)
         except (BadInput, ForeignStore) as e:
-            said = self._failure(step, request, status="failed", error=e)
+            report = self._failure(step, request, status="failed", error=e)
         except Exception as e:  # noqa: BLE001  a step may raise anything; it is reported, counted and bounded
-            said = self._failure(step, request, status="transient", error=e)
-        outcome = self._gatekeeper.report(step.phase, run, said).outcome
-        held.owes = held.owes and said.write_id == ""  # a failure says nothing of what may have been committed
+            report = self._failure(step, request, status="transient", error=e)
+        outcome = self._gatekeeper.report(step.phase, run, report).outcome
+        # a failure does not report what may have been committed before it
+        held.unreported = held.unreported and report.write_id == ""
         return outcome
 
     def _failure(self, step: Step, request: Request, *, status: Status, error: Exception) -> Report:
         text = words(error)
-        self._ports.observer.event("step not done", step=step.name, status=status, error=text)
+        self._ports.observer.event("step not built", step=step.name, status=status, error=text)
         return Report(member=step.name, status=status, error=text, request=request.id)
 
     def _build(self, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> Receipt:
-        """Return the newest receipt of these inputs and this code (not if ``forced``), or that of a write now."""
+        """Return a receipt of these inputs and this code, by a write if needed.
+
+        The newest receipt is enough if it has the same inputs and code, unless ``forced``.
+        """
         part = part_of(step, run)
         with self._ports.warehouse.snapshot() as reader:
             newest = reader.receipts([part]).get(part)
@@ -122,26 +126,27 @@ class Builder:
         return self._writer.write(work, held=held)
 
     def _check_reads(self, reader: Reader, step: Step, run: Run, *, asked: Mapping[str, Stamp]) -> None:
-        """Raise InputsChanged if a table that somebody else writes does not hold what was asked for.
+        """Raise InputsChanged if a foreign table holds other content.
 
-        Nobody can order two reads of it: an older one may be told last, and a receipt that fits it would settle it.
+        Two reads of a foreign table have no order: the older one may be reported last, and a receipt built from it
+        must then not settle the step.
         """
         reads = {name: stamp for name, stamp in asked.items() if not stamp.token}
         now = stamps_now(self._plan, reader, asked=reads, run=run) if reads else {}
-        gone = preconditions.changed_inputs(reads, now)
-        if gone:
-            raise InputsChanged(f"{step.name}: {', '.join(gone)} changed since this was asked for; it is not confirmed")
+        changed = preconditions.changed_inputs(reads, now)
+        if changed:
+            raise InputsChanged(f"{step.name}: {', '.join(changed)} changed since the request; it is not confirmed")
 
     def _prepared(self, work: WriteJob, *, held: HeldLease) -> WriteJob:
-        """Run a Python step: stamps first, then its reads, then its rows."""
+        """Run a Python step: take the stamps, let it read, take its rows."""
         step = work.step
         function = self._functions.get(step.python)
         if function is None:
-            raise BadInput(f"step {step.name}: {step.python} is not to be found; check module and function")
+            raise BadInput(f"step {step.name}: {step.python} was not found; check module and function")
         reading = Reading(self._plan, self._ports.warehouse, asked=work.inputs, run=work.run, check=held.check)
-        gone = preconditions.changed_inputs(work.inputs, reading.before)
-        if gone:
-            raise InputsChanged(f"{step.name}: {', '.join(gone)} changed since this was asked for; it was not run")
+        changed = preconditions.changed_inputs(work.inputs, reading.before)
+        if changed:
+            raise InputsChanged(f"{step.name}: {', '.join(changed)} changed since the request; it was not run")
         rows = function(reading)
         before = reading.before if step.reads == "attested" else {}
         if not isinstance(rows, Sequence):

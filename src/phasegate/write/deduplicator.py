@@ -1,6 +1,7 @@
-"""Keeps one row of each key of a partition, the newest, by an ordinary fenced write of the rows that are there.
+"""Rewrites a partition with the newest row of each key.
 
-It refuses a partition without a receipt: nobody knows what it was built of, and nothing guards it.
+It is an ordinary fenced write of the partition's own rows. It refuses a partition without a receipt: its inputs are
+unknown, and no fence guards it.
 """
 
 from msgspec.structs import replace
@@ -19,32 +20,33 @@ from phasegate.write.writer import WriteJob, Writer
 
 
 class Deduplicator:
-    """Writes partitions without their repeated keys."""
+    """Rewrites partitions without their repeated keys."""
 
     def __init__(self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer) -> None:
         self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
         self._leases, self._writer = leases, writer
 
     def deduplicate(self, name: str, run: Run) -> Receipt:
-        """Keep the newest row of each key; return the receipt. An external step's is reported, as its owner would.
+        """Keep the newest row of each key; return the receipt.
 
-        A step that Phasegate builds is built again by whoever asked for this: only then is its content right.
-        Raises Busy while somebody else holds the partition, Moved when its inputs changed since it was written.
+        An external step's receipt is reported to its phase. For a step that Phasegate builds, the caller must request a
+        rebuild afterwards. Raises Busy while another process holds the partition, InputsChanged when its inputs changed
+        since it was written.
         """
         step = self._plan.steps[name]
         assert step.table is not None
         part, document = part_of(step, run), keys.phase_key(self._plan.pipeline, step.phase, run=run)
         with self._leases.hold(part, purpose="deduplicate", owner=document) as held:
             if held is None:
-                raise Busy(f"{part.table}/{part.partition} is being written by somebody else; ask again later")
+                raise Busy(f"{part.table}/{part.partition} is being written by another process; try again later")
             with self._ports.warehouse.snapshot() as reader:
                 newest = reader.receipts([part]).get(part)
             if newest is None:
-                raise BadInput(f"{part.table}/{part.partition} has no receipt; whoever owns it must write it again")
+                raise BadInput(f"{part.table}/{part.partition} has no receipt; its owner must write it again")
             rows = f'SELECT * FROM {step.table.name} WHERE "{step.table.partition}" = $run_date'  # noqa: S608  checked names
             whole = replace(step, sql=rows, table=replace(step.table, write="replace", tombstone=None))
             receipt = self._writer.write(WriteJob(whole, run, newest.built_from, allow_shrink=True), held=held)
             if step.kind == "external":
                 self._gatekeeper.report(step.phase, run, report_of(step.name, receipt))
-            held.owes = False
+            held.unreported = False
         return receipt

@@ -1,4 +1,7 @@
-"""The store's own name: what a fence remembers, so that a lost, restored or second store is noticed."""
+"""The store's id.
+
+Every fence stores it, so a lost, restored or second store is noticed.
+"""
 
 from phasegate.base.codec import State
 from phasegate.ports import Ports
@@ -8,13 +11,13 @@ KEY = "identity:phasegate:store:id"
 
 
 class Identity(State, frozen=True):
-    """Drawn once, when a store is first used."""
+    """The id of a store, drawn when the store is first used."""
 
     id: str
 
 
 def store_id(ports: Ports) -> str:
-    """Return the id of the store; draw one if it has none yet."""
+    """Return the id of the store; draw one if it has none."""
     fresh = ports.ids()
 
     def decide(old: Identity | None) -> tuple[Identity, str]:

@@ -1,4 +1,4 @@
-"""Which partitions a step reads, and what they hold now."""
+"""The partitions that a step reads, and their present stamps."""
 
 from collections.abc import Mapping
 
@@ -18,11 +18,12 @@ def part_of(step: Step, run: Run) -> Part:
 
 
 def stamps_now(plan: Plan, reader: Reader, *, asked: Mapping[str, Stamp], run: Run) -> dict[str, Stamp]:
-    """Return what the inputs hold in this snapshot.
+    """Return the stamps of the inputs in this snapshot.
 
-    A partition that Phasegate writes: the stamp of its newest receipt, ``absent`` without one.
-    A foreign table: the fingerprint of the partition's rows. An input without a table: as asked, there is nothing
-    to read. A window: its dates folded into one stamp (gate.ledger).
+    - A partition that Phasegate writes: the stamp of its newest receipt, ``absent`` without one.
+    - A foreign table: the fingerprint of the partition's rows.
+    - An input without a table: as requested, because there is nothing to read.
+    - A window: its dates folded into one stamp (gate.ledger).
     """
     sources = {name: owner(plan, name) for name in asked}
     parts = [part_of(plan.steps[need.step], run) for need in sources.values()
@@ -45,18 +46,21 @@ def stamps_now(plan: Plan, reader: Reader, *, asked: Mapping[str, Stamp], run: R
 
 
 def window_now(plan: Plan, reader: Reader, *, need: Need, run: Run) -> dict[str, Stamp]:
-    """Return what each date of a window holds in this snapshot: receipts, and the rows of a foreign table."""
+    """Return the stamp of each date of a window in this snapshot.
+
+    A date's stamp is that of its newest receipt, or of the rows of a foreign table.
+    """
     step, (first, last) = plan.steps[need.step], bounds(run.date, need.back)
     assert step.table is not None, f"window of {need}, which has no table"
     stamps = reader.stamps_between(step.table.name, first=first, last=last)
     if step.kind == "external":
         read = reader.fingerprints(step.table, first=first, last=last)
-        stamps = {day: Stamp(fingerprint) for day, fingerprint in read.items()} | stamps
+        stamps = {date: Stamp(fingerprint) for date, fingerprint in read.items()} | stamps
     return stamps
 
 
 def owner(plan: Plan, name: str) -> Need:
-    """Return the phase and step that an input's name speaks of, and the days of its window."""
+    """Return the need that an input's name stands for."""
     text, _, back = name.partition("@")
     step = plan.steps[text.rpartition(".")[2]]
     return Need(step.phase, step.name, int(back.removesuffix("d") or 0))

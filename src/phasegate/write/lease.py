@@ -1,6 +1,7 @@
-"""Who may work on a resource, and with which token. Tokens only grow; a lease is never deleted. Pure.
+"""A lease: the right to work on a resource, with a token.
 
-A lease keeps honest holders apart most of the time. What keeps a stale one from writing is the fence.
+Pure. Tokens only grow, so a lease is never deleted. A lease makes it unlikely that two holders work at once; it is the
+fence in the warehouse that keeps a stale holder from writing.
 """
 
 from typing import TypeVar
@@ -13,9 +14,10 @@ A = TypeVar("A")
 
 
 class Lease(State, frozen=True):
-    """``holder`` is drawn per acquisition, never per process: two threads never share a token.
+    """The lease of a resource.
 
-    ``owner`` is the key of the document that must hear of what the holder committed.
+    ``holder``: drawn per acquisition, so two threads never share a token. ``owner``: the key of the document to which
+    the holder's writes are reported.
     """
 
     token: int = 0
@@ -28,14 +30,14 @@ class Lease(State, frozen=True):
 
     @property
     def due(self) -> float | None:
-        """When it runs out, while somebody holds it."""
+        """Return when it expires, None while it is free."""
         return self.until if self.holder is not None else None
 
 
 def acquire(
     holder: str, *, ttl_s: float, now: float, purpose: str = "", owner: str = ""
 ) -> Decision[Lease, int | None]:
-    """Take the lease if it is free or has run out; answer its token, or None while somebody else holds it."""
+    """Take the lease if it is free or expired; answer its token, else None."""
 
     def decide(lease: Lease | None) -> tuple[Lease, int | None]:
         lease = lease or Lease()
@@ -51,7 +53,7 @@ def acquire(
 
 
 def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[Lease, bool]:
-    """Hold on for another ``ttl_s``; answer whether the lease was still ours."""
+    """Extend the lease by ``ttl_s`` from now; answer whether it was ours."""
 
     def decide(lease: Lease | None) -> tuple[Lease, bool]:
         lease = lease or Lease()
@@ -63,7 +65,10 @@ def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[Leas
 
 
 def release(holder: str, *, token: int) -> Decision[Lease, bool]:
-    """Give the lease back; answer whether it was ours to give. Only its own holder can."""
+    """Release the lease if it is ours; answer whether it was.
+
+    The same release decided again answers the same.
+    """
 
     def decide(lease: Lease | None) -> tuple[Lease, bool]:
         lease = lease or Lease()
@@ -75,7 +80,10 @@ def release(holder: str, *, token: int) -> Decision[Lease, bool]:
 
 
 def raise_to(token: int) -> Decision[Lease, int]:
-    """Lift the token to at least ``token``, as after adopting a fence of a lost store; answer the token now."""
+    """Raise the token to at least ``token``; answer the token now.
+
+    Used after adopting the fences of a lost store.
+    """
 
     def decide(lease: Lease | None) -> tuple[Lease, int]:
         lease = lease or Lease()

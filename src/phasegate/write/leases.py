@@ -1,4 +1,7 @@
-"""Takes, keeps alive and gives back leases on partitions. A lease spares work; the fence keeps the data right."""
+"""Takes, renews and releases leases on partitions.
+
+A lease avoids duplicate work; the fence keeps the data correct.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,26 +20,29 @@ A = TypeVar("A")
 
 
 class HeldLease:
-    """A lease that is held: its token, and whether it still is. Judged by the monotonic clock.
+    """A lease while it is held, judged by the monotonic clock.
 
-    ``owes``: something was committed and is not reported yet. Such a lease is not given back: it runs out, and
-    whoever sweeps then makes good for the report.
+    ``unreported``: something was committed and is not reported yet. Such a lease is not released: it expires, and the
+    next sweep reports the write.
     """
 
     def __init__(self, key: str, *, holder: str, token: int, until: float, ports: Ports, ttl_s: float) -> None:
         self.key, self.holder, self.token = key, holder, token
         self._until, self._ports, self._ttl_s = until, ports, ttl_s
         self._lost = False
-        self.owes = False
+        self.unreported = False
         self.on_lost: Callable[[], None] | None = None
 
     def check(self) -> None:
-        """Raise LeaseLost when the lease is no longer ours, or was not renewed in time."""
+        """Raise LeaseLost if the lease is not ours, or was not renewed in time."""
         if self._lost or self._ports.clock.monotonic() >= self._until:
             raise LeaseLost(self.key, self.token)
 
     def beat(self) -> bool:
-        """Renew once; answer whether to go on. An error is no answer: the next beat tries again."""
+        """Renew once; return whether to go on.
+
+        An error does not lose the lease before it expires: the next beat tries again.
+        """
         start = self._ports.clock.monotonic()
         decide = lease.renew(self.holder, token=self.token, ttl_s=self._ttl_s, now=self._ports.clock.now())
         try:
@@ -62,9 +68,10 @@ class Leases:
 
     @contextmanager
     def hold(self, part: Part, *, purpose: str, owner: str = "") -> Iterator[HeldLease | None]:
-        """Hold the lease of a partition during the block, renewing it in the background; None: somebody else has it.
+        """Hold the lease of a partition during the block.
 
-        The holder is drawn per acquisition, so two threads never share a token.
+        It is renewed in the background. Yields None if another holder has it. The holder's id is drawn per acquisition,
+        so two threads never share a token.
         """
         key, holder = keys.lease_key(self._warehouse, part), self._ports.ids()
         until = self._ports.clock.monotonic() + self._ttl_s
@@ -81,16 +88,16 @@ class Leases:
             yield held
         finally:
             stop()
-            if not held.owes:
+            if not held.unreported:
                 self._do(key, lease.release(holder, token=token))
 
     def read(self, key: str) -> Lease | None:
-        """Return a lease as it is stored."""
+        """Return a lease as it is stored, None if there is none."""
         doc = self._ports.store.read(key)
         return None if doc is None else decode(Lease, doc.body, key=key)
 
     def raise_to(self, part: Part, *, token: int) -> int:
-        """Lift the token of a partition's lease to at least ``token``; return the token now."""
+        """Raise the token of a partition's lease to at least ``token``; return it."""
         return self._do(keys.lease_key(self._warehouse, part), lease.raise_to(token))
 
     def _do(self, key: str, decide: Decision[Lease, A]) -> A:

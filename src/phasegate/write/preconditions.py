@@ -1,4 +1,7 @@
-"""What the writer decides inside its transaction. Pure: it sees counts and stamps, and answers or refuses."""
+"""The writer's checks inside its transaction, on counts and stamps.
+
+Pure: each check is given what was read, and returns or raises.
+"""
 
 from collections.abc import Mapping
 
@@ -11,26 +14,32 @@ VERSION_AHEAD_MAX_S = 3600.0
 
 
 def changed_inputs(asked: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
-    """Return the inputs whose content is no longer the one asked for.
+    """Return the inputs whose content is no longer the requested one.
 
-    An input asked for as ``absent`` is as asked while its partition is empty.
+    An input requested as ``absent`` has not changed while its partition is empty.
     """
-    return tuple(name for name in sorted(asked) if not _as_asked(asked[name], now.get(name, ABSENT)))
+    return tuple(name for name in sorted(asked) if not _unchanged(asked[name], now.get(name, ABSENT)))
 
 
-def _as_asked(asked: Stamp, now: Stamp) -> bool:
+def _unchanged(asked: Stamp, now: Stamp) -> bool:
     if asked.fingerprint == now.fingerprint:
         return True
     return asked == ABSENT and rows_of(now.fingerprint) == 0
 
 
-def reread(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
-    """Return the inputs that were written, tokens included, since a ``python`` step took their stamps."""
+def written_since(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
+    """Return the inputs written since a ``python`` step took their stamps.
+
+    A write of the same content counts: its token differs.
+    """
     return tuple(name for name in sorted(before) if before[name] != now.get(name, ABSENT))
 
 
 def refusal(part: Part, *, fence: Fence | None, token: int, store_id: str) -> PhasegateError:
-    """Return why no fence row could be changed: another store, a newer token, or no row at all."""
+    """Return why no fence row could be changed.
+
+    Either another store's id is in it, or a newer token, or there is no row at all.
+    """
     resource = f"{part.table}/{part.partition}"
     if fence is None:
         return PhasegateError(f"{resource} has no fence row; it is created before a write: run the step again")
@@ -40,7 +49,7 @@ def refusal(part: Part, *, fence: Fence | None, token: int, store_id: str) -> Ph
 
 
 def check_staged(staged: Staged, *, table: Table, part: Part) -> None:
-    """Refuse, by name, staged rows that must not be written. Raises BadInput."""
+    """Raise BadInput for staged rows that must not be written."""
     where = f"{part.table}/{part.partition}"
     complaints = (
         (staged.outside, f"have another {table.partition} than {part.partition}: select the run's own rows only"),
@@ -55,7 +64,10 @@ def check_staged(staged: Staged, *, table: Table, part: Part) -> None:
 
 
 def check_shrink(*, rows: int, present: int, part: Part, shrink_max: float) -> None:
-    """Refuse a replacement that loses more than ``shrink_max`` of the partition's rows. Raises Partial."""
+    """Raise Partial if a partition would lose more than ``shrink_max``.
+
+    ``shrink_max``: the fraction of its rows that a replacement may lose.
+    """
     if present and (present - rows) / present > shrink_max:
         raise Partial(
             f"{part.table}/{part.partition} would shrink from {present} to {rows} rows, more than {shrink_max:.0%}; "

@@ -1,6 +1,7 @@
-"""Tells documents what their tables really hold, when a worker saw something else than it was asked to build on.
+"""Read repair: reports inputs that differ from the request.
 
-So a lost report heals itself: whoever meets its consequence reports it.
+If a report was lost, a document still has an old stamp, and requests name it. The first worker that finds other content
+in the warehouse reports it to the document, so the loss corrects itself.
 """
 
 from phasegate.base.keys import Run
@@ -20,7 +21,7 @@ from phasegate.write.reports import TableReporter
 
 
 class ReadRepair:
-    """Compares the inputs that were asked for with the warehouse, and reports each difference to its owner."""
+    """Compares a request's inputs with the warehouse, reports differences."""
 
     def __init__(
         self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, tables: TableReporter, propagator: Propagator
@@ -28,40 +29,41 @@ class ReadRepair:
         self._plan, self._ports = plan, ports
         self._gatekeeper, self._tables, self._propagator = gatekeeper, tables, propagator
 
-    def tell_owners(self, request: Request, step: Step, *, run: Run) -> None:
-        """Report what a request's inputs hold now to the documents that own them: a lost report heals itself.
+    def report_to_owners(self, request: Request, step: Step, *, run: Run) -> None:
+        """Report the present content of a request's inputs to their documents.
 
-        A window is compared date by date with its ledgers; the asker then reads it anew, if it still asks.
+        A window is compared with its ledgers date by date. The run of the request then reads its windows again, if the
+        request still stands.
         """
 
         def is_answered(phase: Phase) -> bool:
-            stands = phase.requests.get(step.name)
-            return stands is None or stands.id != request.id
+            standing = phase.requests.get(step.name)
+            return standing is None or standing.id != request.id
 
         with self._ports.warehouse.snapshot() as reader:
             now = stamps_now(self._plan, reader, asked=request.inputs, run=run)
             needs = {name: owner(self._plan, name) for name in preconditions.changed_inputs(request.inputs, now)}
             windows = {need: window_now(self._plan, reader, need=need, run=run) for need in needs.values() if need.back}
         for need, stamps in windows.items():
-            for day in differing(stamps, self._propagator.reading(need, run.date).stamps):
-                self._correct_date(need, day, stamps.get(day, ABSENT))
+            for date in differing(stamps, self._propagator.reading(need, run.date).stamps):
+                self._correct_date(need, date, stamps.get(date, ABSENT))
         for need in needs.values():
             if not need.back:
                 self._tables.correct(self._plan.steps[need.step], run)
         if windows:
             self._gatekeeper.refresh(step.phase, run, unless=is_answered)
 
-    def _correct_date(self, need: Need, day: str, stamp: Stamp) -> None:
-        """See to it that the ledger hears of a date: from the run that owns it, and from us.
+    def _correct_date(self, need: Need, date: str, stamp: Stamp) -> None:
+        """Correct the stamp of a date in its run's document and in the ledger.
 
-        An owner that knows the content already says nothing: it may have been told before anybody's window held the
-        date. What the warehouse holds now counts.
+        The run's document alone does not suffice: if it has this content already, it propagates nothing, and it may
+        have accepted it before any window held the date.
         """
         step = self._plan.steps[need.step]
         for mode in self._plan.phases[step.phase].modes:
-            there = self._gatekeeper.read(step.phase, Run(day, mode))
-            if there is not None and step.name in there.members and there.void is None:
-                self._tables.correct(step, Run(day, mode))
-        number = self._propagator.record(step.name, day, stamp=stamp)
-        if number:  # whoever heard the older read; all of these are due
-            self._propagator.tell_later(step.name, DateChange(day, number, origin=day))
+            phase = self._gatekeeper.read(step.phase, Run(date, mode))
+            if phase is not None and step.name in phase.members and phase.void is None:
+                self._tables.correct(step, Run(date, mode))
+        number = self._propagator.record(step.name, date, stamp=stamp)
+        if number:  # later runs have the older stamp; those that change are due, and the sweeper flushes them
+            self._propagator.propagate_later(step.name, DateChange(date, number, origin=date))

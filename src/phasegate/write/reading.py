@@ -1,4 +1,7 @@
-"""What a Python step sees: the run, and reads that are attested by the stamps taken before the first of them."""
+"""The argument of a Python step's function: the run, and attested reads.
+
+Reads are attested by stamps taken before the first of them: the write commits only if these have not changed.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,7 +13,7 @@ from phasegate.write.inputs import stamps_now
 
 
 class Reading:
-    """Given to a Python step's function, which returns its rows."""
+    """The argument of a Python step's function, which returns the step's rows."""
 
     def __init__(
         self, plan: Plan, warehouse: Warehouse, *, asked: Mapping[str, Stamp], run: Run, check: Callable[[], None]
@@ -30,10 +33,10 @@ class Reading:
         return self._run.mode
 
     def read(self, sql: str, params: Params | None = None) -> Sequence[dict[str, object]]:
-        """Return the rows of a SELECT; ``$run_date`` is bound where the text names it.
+        """Return the rows of a SELECT; ``$run_date`` is bound if it is used.
 
         The write that follows commits only if no input was written since the step began.
-        Raises LeaseLost once somebody else may be at work on the step's partition: let it pass.
+        Raises LeaseLost once another worker may hold the step's partition: do not catch it.
         """
         self._check()
         bound = dict(params or {})

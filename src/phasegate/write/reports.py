@@ -1,7 +1,8 @@
-"""Reports what a table holds to the document that owns it: from its newest receipt, else from a read of the rows.
+"""Reports the content of a table to its phase.
 
-A read of a foreign table is ordered by the document, not by a clock: it counts only if the result that was accepted
-before the read is still the accepted one, so a slow reader never puts an older content over a newer one.
+The content is that of the newest receipt, else of a read of the rows. A read of a foreign table is ordered by the
+document, not by a clock: it counts only if the result accepted before the read is still the accepted one. So a slow
+reader never puts older content over newer content.
 """
 
 from phasegate.base.fingerprint import rows_of
@@ -19,7 +20,7 @@ READS_MAX = 16
 
 
 def report_of(step: str, receipt: Receipt, *, request: str = "") -> Report:
-    """Return what a receipt says to the phase's document; nothing is read again after the commit."""
+    """Return the report of a receipt; nothing is read again after the commit."""
     return Report(
         member=step,
         status="success" if receipt.rows else "empty",
@@ -34,16 +35,16 @@ def report_of(step: str, receipt: Receipt, *, request: str = "") -> Report:
 
 
 class TableReporter:
-    """Tells phases what the tables of their members hold."""
+    """Reports the content of members' tables to their phases."""
 
     def __init__(self, ports: Ports, *, gatekeeper: Gatekeeper) -> None:
         self._ports, self._gatekeeper = ports, gatekeeper
 
     def report(self, step: Step, run: Run, *, built_from: dict[str, Stamp] | None = None, request: str = "") -> Answer:
-        """Report what the step's partition holds now.
+        """Report the present content of the step's partition.
 
-        Raises Contended when it keeps changing under the read, BadInput when a guarded partition does not hold what
-        its newest receipt says: nobody could tell what its readers saw.
+        Raises Contended if the accepted result keeps changing during the read, BadInput if a partition with a receipt
+        does not hold that receipt's content: what its readers saw is then unknown.
         """
         assert step.table is not None, f"step {step.name} has no table to read"
         self._gatekeeper.open(step.phase, run)
@@ -61,18 +62,18 @@ class TableReporter:
                     return self._gatekeeper.report(step.phase, run, report_of(step.name, receipt, request=request))
                 stamp = Stamp(reader.fingerprint(step.table, partition=run.date))
             rows = rows_of(stamp.fingerprint)
-            said = Report(member=step.name, status="success" if rows else "empty", after=seen, rows=rows, stamp=stamp,
-                          built_from=built_from, request=request)  # fmt: skip
-            answer = self._gatekeeper.report(step.phase, run, said)
+            report = Report(member=step.name, status="success" if rows else "empty", after=seen, rows=rows, stamp=stamp,
+                            built_from=built_from, request=request)  # fmt: skip
+            answer = self._gatekeeper.report(step.phase, run, report)
             if answer.outcome != READ_AGAIN:
                 return answer
         raise Contended(f"{step.table.name}/{run.date}", READS_MAX)
 
     def correct(self, step: Step, run: Run) -> None:
-        """Tell the owner of an input that its partition holds something else than it believes.
+        """Report an input whose partition differs from its accepted result.
 
-        A foreign table is taken to be built from what its accepted result was: nobody re-ran its step. A step of
-        Phasegate's own without a receipt has lost it, with its rows perhaps: it is asked for again.
+        A foreign table's content counts as built from the inputs of the accepted result: its step was not run again. A
+        step that Phasegate builds and that has no receipt has lost it, and perhaps its rows: it is requested again.
         """
         accepted = self._accepted(step, run)
         if accepted is None:
@@ -80,7 +81,7 @@ class TableReporter:
         with self._ports.warehouse.snapshot() as reader:
             lost = step.kind != "external" and part_of(step, run) not in reader.receipts([part_of(step, run)])
         if lost:
-            self._gatekeeper.doubt(step.phase, run, step=step.name)
+            self._gatekeeper.mark_stale(step.phase, run, step=step.name)
         else:
             self.report(step, run, built_from=accepted.built_from)
 

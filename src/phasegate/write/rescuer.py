@@ -1,7 +1,7 @@
-"""Looks after partitions whose holder fell silent: a write that was committed and never reported is reported here.
+"""Reports writes that were committed but never reported.
 
-A holder commits, reports, gives the lease back, in this order, and keeps it when it could not report. So a lost
-report always leaves a lease behind that runs out, and a document (the lease) that is due.
+A holder commits, reports and releases its lease, in this order, and does not release it if it could not report. So
+after a lost report the lease expires, its document is due, and the sweeper calls the rescuer.
 """
 
 from phasegate.base import keys
@@ -18,51 +18,58 @@ from phasegate.write.reports import report_of
 
 
 class Rescuer:
-    """Takes leases that have run out, shuts the fence behind their holders, and reports what these left."""
+    """Takes expired leases, raises the fence, and reports the newest receipt."""
 
     def __init__(self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, leases: Leases, store_id: str) -> None:
         self._ports, self._gatekeeper, self._leases, self._store_id = ports, gatekeeper, leases, store_id
         self._steps = {step.table.name: step for step in plan.steps.values() if step.table is not None}
 
     def rescue(self, key: str) -> str:
-        """Handle the lease document ``key``, if its time is over; return what was found, in a word.
+        """Handle the lease document ``key`` if it has expired; return the outcome.
 
-        Whoever dies or fails on the way leaves a lease behind, which runs out in its turn.
+        The outcome is that of the report, or ``held``, ``nothing`` (no receipt), ``not ours`` (no document to report
+        to). If this crashes, its own lease expires and the next sweep retries.
         """
         _, _, table, partition = key.split(":", 3)
         part = Part(table, partition)
         with self._leases.hold(part, purpose="rescue") as held:
             if held is None:
                 return "held"
-            held.owes = True
-            receipt, lease = self._shut(part, held), self._leases.read(key)
-            found = "nothing"
+            held.unreported = True
+            receipt, lease = self._raise_fence(part, held), self._leases.read(key)
+            outcome = "nothing"
             if receipt is not None:
                 owner = "" if lease is None else lease.owner
-                found = self._report(self._steps.get(table), receipt, owner=owner)
-            held.owes = False
-            return found
+                outcome = self._report(self._steps.get(table), receipt, owner=owner)
+            held.unreported = False
+            return outcome
 
-    def _shut(self, part: Part, held: HeldLease) -> Receipt | None:
-        """Raise the fence to our token, so that the silent holder can no longer commit; return the newest receipt."""
+    def _raise_fence(self, part: Part, held: HeldLease) -> Receipt | None:
+        """Raise the fence to our token; return the newest receipt.
+
+        The earlier holder can no longer commit.
+        """
         with self._ports.warehouse.transaction() as tx:
             tx.change_fence(part, token=held.token, store_id=self._store_id)
             return tx.receipts([part]).get(part)
 
     def _report(self, step: Step | None, receipt: Receipt, *, owner: str) -> str:
-        said = report_of(receipt.step, receipt)
         if step is not None:
-            outcome = self._gatekeeper.report(step.phase, parse_run(receipt.run), said).outcome
+            report = report_of(receipt.step, receipt)
+            outcome = self._gatekeeper.report(step.phase, parse_run(receipt.run), report).outcome
         else:
-            outcome = self._leave(owner, receipt)
+            outcome = self._report_to_other_plan(owner, receipt)
         if outcome == "accepted":
             self._ports.observer.event("rescued", step=receipt.step, run=receipt.run, token=receipt.token)
         return outcome
 
-    def _leave(self, owner: str, receipt: Receipt) -> str:
-        """Report to a document of another plan on this store; its own sweeper sends what follows."""
+    def _report_to_other_plan(self, owner: str, receipt: Receipt) -> str:
+        """Report to a document of another plan on this store.
+
+        That plan's own sweeper sends the messages that follow.
+        """
         if not owner or str(keys.phase_of(owner)[2]) != receipt.run:
-            return "nobody's"
-        now, said = self._ports.clock.now(), report_of(receipt.step, receipt)
-        decide = decisions.report(said, key=owner, now=now, attempt=self._ports.ids())
+            return "not ours"
+        now, report = self._ports.clock.now(), report_of(receipt.step, receipt)
+        decide = decisions.report(report, key=owner, now=now, attempt=self._ports.ids())
         return transact(self._ports, owner, kind=Phase, decide=decide).outcome

@@ -1,6 +1,7 @@
-"""Writes one partition: one fenced transaction, retried whole. There is no second path.
+"""Writes one partition in one fenced transaction, retried as a whole.
 
-Order inside: change the fence, compare the inputs, stage, judge, deduplicate, write, receipt, commit.
+The order inside: change the fence, compare the inputs, stage, check, deduplicate, write, store the receipt, commit.
+There is no second path to a table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +25,9 @@ TRIES_MAX = 16
 
 @dataclass(frozen=True)
 class WriteJob:
-    """What to write. ``sql`` with its parameters, or ``rows`` that a Python step made.
+    """One partition to write: by the step's SQL, or with these ``rows``.
 
-    ``inputs`` are the stamps the request asks for; ``before`` those taken before a Python step's first read.
+    ``inputs``: the requested stamps. ``before``: the stamps taken before a Python step's first read.
     """
 
     step: Step
@@ -55,16 +56,17 @@ class WriteJob:
 
 
 class Writer:
-    """Fenced writes into one warehouse, on behalf of one store."""
+    """Writes partitions of one warehouse, fenced with one store's id."""
 
     def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
         self._plan, self._ports, self.store_id = plan, ports, store_id
         self._created: set[str] = set()
 
     def create_inputs(self, step: Step, run: Run) -> None:
-        """Create the tables that a step reads and that nobody has written yet, where the plan tells their shape.
+        """Create the tables that a step reads and that do not exist yet.
 
-        On the first day of a pipeline there is nothing before it: a window is empty, not an error.
+        On the first date of a pipeline its windows are then empty, not an error. A table whose columns the plan does
+        not give is left out.
         """
         for need in step.needs:
             read = self._plan.steps[need.step]
@@ -76,10 +78,10 @@ class Writer:
                 self._ports.warehouse.create(read.table, sql=read.sql or None, params={"run_date": run.date})
 
     def write(self, work: WriteJob, *, held: HeldLease) -> Receipt:
-        """Write and return the receipt.
+        """Write a partition and return the receipt.
 
-        Raises Moved (inputs changed, nothing written), Fenced (a newer holder), ForeignStore, Partial (would lose
-        rows), BadInput (rows that must not be written), LeaseLost, Contended after TRIES_MAX conflicts.
+        Raises InputsChanged (nothing was written), Fenced (a newer holder), ForeignStore, Partial (would lose rows),
+        BadInput (rows that must not be written), LeaseLost, Contended after TRIES_MAX conflicts.
         """
         warehouse, write_id = self._ports.warehouse, self._ports.ids()
         self._ports.observer.event("writing", step=work.step.name, run=str(work.run), token=held.token)
@@ -90,24 +92,24 @@ class Writer:
         for attempt in range(TRIES_MAX):
             held.check()
             try:
-                return self._told(self._transaction(work, held=held, write_id=write_id))
+                return self._observed(self._transaction(work, held=held, write_id=write_id))
             except Fenced as e:
                 if not held.beat():
                     raise
-                # The lease is ours and the fence is ahead of it: the store was restored from an older copy.
+                # The lease is ours but the fence has a newer token: the store was restored from an older copy.
                 ahead = f"is fenced with token {e.newest}, ahead of our lease with token {e.token}"
                 raise ForeignStore(e.resource, found=ahead) from e
             except Conflict:
-                held.owes = False
+                held.unreported = False
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Ambiguous:
                 found = warehouse.find_write(write_id)
                 if found is not None:
-                    return self._told(found)
+                    return self._observed(found)
             self._ports.clock.sleep(contention_s(write_id, attempt))
         raise Contended(f"{work.part.table}/{work.part.partition}", TRIES_MAX)
 
-    def _told(self, receipt: Receipt) -> Receipt:
+    def _observed(self, receipt: Receipt) -> Receipt:
         self._ports.observer.event(
             "written", step=receipt.step, run=receipt.run, token=receipt.token, rows=receipt.rows,
             duplicates=receipt.duplicates, refused=receipt.refused, fingerprint=receipt.fingerprint,
@@ -123,21 +125,20 @@ class Writer:
                 receipt = self._fill(tx, work, staged=staged, inputs=inputs, token=held.token, write_id=write_id)
                 tx.put_receipt(receipt)
                 held.check()
-                held.owes = True
+                held.unreported = True
             finally:
                 held.on_lost = None
         return receipt
 
     def _enter(self, tx: Transaction, work: WriteJob, *, token: int) -> dict[str, Stamp]:
-        """Pass the fence, make sure that the inputs are still those asked for, and return what they hold."""
+        """Pass the fence and check the inputs; return their stamps."""
         if not tx.change_fence(work.part, token=token, store_id=self.store_id):
             raise preconditions.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
         now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
-        gone = preconditions.changed_inputs(work.inputs, now) or preconditions.reread(work.before, now)
-        if gone:
-            raise InputsChanged(
-                f"{work.step.name}: {', '.join(gone)} changed since this was asked for; nothing was written"
-            )
+        changed = preconditions.changed_inputs(work.inputs, now) or preconditions.written_since(work.before, now)
+        if changed:
+            names = ", ".join(changed)
+            raise InputsChanged(f"{work.step.name}: {names} changed since the request; nothing was written")
         return {name: asked if asked == ABSENT else now[name] for name, asked in work.inputs.items()}
 
     def _stage(self, tx: Transaction, work: WriteJob) -> Staged:
@@ -176,7 +177,7 @@ class Writer:
             deleted=changes.deleted,
             unchanged=changes.unchanged,
             refused=changes.refused,
-            forced=work.allow_shrink,
+            allow_shrink=work.allow_shrink,
         )
 
     @staticmethod

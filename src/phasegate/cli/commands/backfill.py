@@ -108,7 +108,7 @@ def _work(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, wo
         return not outcome.stopped and not outcome.errors
 
     with stop_on_signal(outcome.stopped.append, message=f"finishing the unit in progress; {CONTINUE}"):
-        pipeline.backfill(order).carry_out(items, work=work, told=_bar)
+        pipeline.backfill(order).carry_out(items, work=work, progress=_bar)
     if sys.stderr.isatty():
         click.echo(err=True)
     return outcome

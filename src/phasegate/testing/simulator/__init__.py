@@ -1,8 +1,8 @@
-"""The simulator: the real service code on ports in memory, one seed deciding everything that can go wrong.
+"""The simulator: the real service code on ports in memory.
 
-Every port call is a switch point between greenlets. A seed chooses crashes before and after a commit, unanswered
-writes, lost, late, doubled and reordered messages, clock skew, and pauses longer than a lease. The same seed gives
-the same schedule again.
+Every port call is a switch point between greenlets. One seed decides everything that can go wrong: crashes before and
+after a commit, unanswered writes, lost, late, doubled and reordered messages, clock skew, and pauses longer than a
+lease. The same seed gives the same schedule again.
 """
 
 from phasegate.testing.simulator.interleaver import Crash, Faults

@@ -1,6 +1,7 @@
-"""Play one seed again and tell its story: python -m phasegate.testing.simulator SEED [NAME=VALUE ...].
+"""The command that plays one seed again and prints its story.
 
-The names are those of ``Faults``, as a failing seed's own ``replay`` spells them: ``crash=0.1 skew_s=(0.0,)``.
+Usage: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]. The names are those of ``Faults``, as a failing
+seed's own ``replay`` spells them: ``crash=0.1 skew_s=(0.0,)``.
 """
 
 import ast
@@ -15,7 +16,10 @@ ARGUMENTS_MIN = 1
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the story and the objection, if there is one; return 1 for a violation, 2 for wrong arguments."""
+    """Print the story and the objection, if there is one.
+
+    Return 1 for a violation, 2 for wrong arguments.
+    """
     try:
         seed, faults = _read(argv)
     except BadInput as e:
@@ -30,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
 def _read(argv: Sequence[str]) -> tuple[int, Faults]:
     usage = "write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"
     if len(argv) < ARGUMENTS_MIN or not argv[0].isdecimal():
-        raise BadInput(f"the first argument is no seed; {usage}")
+        raise BadInput(f"the first argument is not a seed; {usage}")
     known, values = {one.name for one in fields(Faults)}, {}
     for text in argv[1:]:
         name, _, value = text.partition("=")
@@ -39,13 +43,13 @@ def _read(argv: Sequence[str]) -> tuple[int, Faults]:
         try:
             values[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            raise BadInput(f"{text}: {value!r} is no number; {usage}") from None
+            raise BadInput(f"{text}: {value!r} is not a number; {usage}") from None
     return int(argv[0]), Faults(**values)
 
 
 def _summary(outcome: ScheduleResult) -> str:
-    told = f"seed {outcome.seed}: {outcome.calls} port calls, {outcome.crashes} crashes, {outcome.changes} changes"
-    return f"{told}; {outcome.violation or 'every promise held'}"
+    summary = f"seed {outcome.seed}: {outcome.calls} port calls, {outcome.crashes} crashes, {outcome.changes} changes"
+    return f"{summary}; {outcome.violation or 'every promise held'}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What rows say they were made of: versions of the raw data, and digests of other tables. Pure.
+"""What rows were made of, as text in their cells. Pure.
 
-A fact is a date's last two digits and a version (``03r2``) or a digest (``03w1a2b3c4d``). No two facts of one kind and
-one date can be true of the same rows: that would be a mixture.
+Versions of the raw data, and digests of other tables. A fact is a date's last two digits and a version (``03r2``) or a
+digest (``03w1a2b3c4d``). No two facts of one kind and one date can be true of the same rows: that would be a mixture.
 """
 
 import re
@@ -22,10 +22,10 @@ def versions(rows: Iterable[Row]) -> frozenset[str]:
 
 
 def facts(need: Need, rows: Sequence[Row]) -> frozenset[str]:
-    """Return what a reader tells of the rows of a need.
+    """Return the facts that a reader records of the rows of a need.
 
-    Of a window over a step that looks back itself: a digest of each date, because what two dates of it were made of
-    need not agree on a third.
+    Of a window over a step that looks back itself: a digest of each date, because the inputs of two of its dates need
+    not agree on a third.
     """
     if not need.back or need.step not in LOOKS_BACK:
         return versions(rows)

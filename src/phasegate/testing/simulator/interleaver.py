@@ -14,19 +14,23 @@ PAUSES_S = (10.0, 30.0, 50.0, 70.0, 90.0, 200.0, 900.0)
 
 
 class Crash(BaseException):
-    """The process of the running task dies here: none of its instructions runs any more."""
+    """The process of the running task crashes here.
+
+    None of its further instructions runs.
+    """
 
 
 class Livelock(AssertionError):
-    """The schedule did not come to an end."""
+    """A schedule that did not end."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """How often things go wrong, per port call (probabilities) or per run (bounds).
+    """How often things go wrong.
 
-    ``stall`` is a pause just before a transaction, or round its commit; ``broken`` a failure of a step's own code;
-    ``wide`` the share of seeds that play dates in a row, with windows over them and a second mode.
+    Per port call (probabilities) or per run (bounds). ``stall`` is a pause just before a transaction, or around its
+    commit; ``broken`` a failure of a step's own code; ``wide`` the share of seeds that play dates in a row, with
+    windows over them and a second mode.
     """
 
     crash: float = 0.01
@@ -43,7 +47,10 @@ class Faults:
 
 @dataclass(eq=False)
 class Task:
-    """One strand of a process. ``group`` is the process: a crash takes all of its tasks."""
+    """One task of a process.
+
+    ``group`` is the process: a crash ends all of its tasks.
+    """
 
     name: str
     body: Callable[[], None]
@@ -53,11 +60,11 @@ class Task:
     waits_for: object = None
     dead: bool = False
     mortal: bool = True
-    strand: greenlet = field(init=False)
+    greenlet: greenlet = field(init=False)
 
 
 class Interleaver:
-    """Runs tasks one at a time and switches at port calls, as one seed decides."""
+    """Runs tasks one at a time and switches at port calls, by one seed."""
 
     def __init__(self, seed: int, *, faults: Faults, start: float) -> None:
         self.rng = random.Random(seed)
@@ -72,12 +79,12 @@ class Interleaver:
         self._main = greenlet.getcurrent()
 
     def new_id(self) -> str:
-        """Return an id that is drawn in order."""
+        """Return an id; ids are numbered in order."""
         self._ids += 1
         return f"id{self._ids:05d}"
 
     def spawn(self, name: str, body: Callable[[], None], *, mortal: bool = True) -> Task:
-        """Start a task in a process of its own."""
+        """Start a task in its own process."""
         self._groups += 1
         return self._add(Task(name, body, self._groups, self.rng.choice(self.faults.skew_s), mortal=mortal))
 
@@ -88,20 +95,23 @@ class Interleaver:
         return self._add(Task(name, body, owner.group, owner.skew_s, wake=self.now))
 
     def step(self, what: str) -> None:
-        """Let others run, and perhaps die or fall asleep, before a port call."""
+        """Run others, and perhaps crash or pause, before a port call."""
         task = self._running()
         self.calls += 1
         if task is None:
             return
         draw = self.rng.random()
         if draw < self.faults.crash and self.crashes < self.faults.crashes_max and task.mortal:
-            self._kill(task, what)
+            self._crash(task, what)
         if draw > 1 - self.faults.pause:
             self._pause(task)
         self._switch(task)
 
     def stall(self, on: object = None) -> None:
-        """Perhaps fall asleep here, where it hurts most; perhaps until somebody else is done with ``on``."""
+        """Pause here by chance, where it does most harm.
+
+        Perhaps until another task has finished with ``on``.
+        """
         task = self._running()
         if task is None or self.rng.random() >= self.faults.stall:
             return
@@ -110,19 +120,19 @@ class Interleaver:
         self._switch(task)
         task.waits_for = None
 
-    def rouse(self, on: object) -> None:
-        """Wake whoever stalls until ``on`` happens."""
+    def wake_waiters(self, on: object) -> None:
+        """Wake the tasks that stall until ``on`` happens."""
         for task in self.tasks:
             if task.waits_for == on:
                 task.wake = min(task.wake, self.now)
 
     def crash_after(self, what: str) -> None:
-        """Perhaps die right after a port call has taken effect."""
+        """Crash by chance right after a port call has taken effect."""
         task, faults = self._running(), self.faults
         if task is None:
             return
         if self.rng.random() < faults.crash and self.crashes < faults.crashes_max and task.mortal:
-            self._kill(task, what)
+            self._crash(task, what)
 
     def unanswered(self) -> bool:
         """Draw whether the answer of a port call is lost."""
@@ -133,7 +143,7 @@ class Interleaver:
         return self._running() is not None and self.rng.random() < self.faults.broken
 
     def sleep(self, seconds: float) -> None:
-        """Let the running task sleep."""
+        """Put the running task to sleep."""
         task = self._running()
         if task is None:
             self.now += seconds
@@ -158,7 +168,7 @@ class Interleaver:
             self._current = self.rng.choice(ready)
         assert self._current is not None
         self.now += self.rng.choice(TIME_STEPS_S)
-        self._current.strand.switch()
+        self._current.greenlet.switch()
         return True
 
     def next_wake(self) -> float | None:
@@ -171,11 +181,11 @@ class Interleaver:
                 task.body()
             except Crash:
                 pass
-            except Exception as e:  # noqa: BLE001  kept, and shown as a violation at the end
+            except Exception as e:  # noqa: BLE001  stored, and shown as a violation at the end
                 self.failures.append(f"{task.name}: {type(e).__name__}: {e}")
             self._drop(task)
 
-        task.strand = greenlet(run, self._main)
+        task.greenlet = greenlet(run, self._main)
         self.tasks.append(task)
         self.live[task.name] += 1
         return task
@@ -185,7 +195,7 @@ class Interleaver:
             self.tasks.remove(task)
             self.live[task.name] -= 1
 
-    def _kill(self, task: Task, what: str) -> None:
+    def _crash(self, task: Task, what: str) -> None:
         self.crashes += 1
         for other in [t for t in self.tasks if t.group == task.group]:
             other.dead = True
@@ -203,18 +213,18 @@ class Interleaver:
     def _switch(self, task: Task) -> None:
         self._main.switch()
         if task.dead:
-            raise Crash("killed while asleep")
+            raise Crash("crashed while asleep")
 
     def _running(self) -> Task | None:
         """Return the running task, None outside of all.
 
-        A strand that nobody will switch to again is ended by the garbage collector, in the middle of whoever runs
-        then; its ``finally`` blocks must not act either.
+        A greenlet that is never switched to again is ended by the garbage collector, in the middle of the task that
+        runs then; its ``finally`` blocks must not act either.
         """
-        strand = greenlet.getcurrent()
-        if strand is self._main:
+        current = greenlet.getcurrent()
+        if current is self._main:
             return None
         task = self._current
-        if task is None or task.strand is not strand or task.dead:
-            raise Crash("this process is dead")
+        if task is None or task.greenlet is not current or task.dead:
+            raise Crash("this process has crashed")
         return task

@@ -1,4 +1,7 @@
-"""What must hold in every schedule: each promise of the guarantees page, as a check that a broken build fails."""
+"""The invariants of every schedule: each promise, as a check.
+
+The promises are those of the guarantees page; a broken build fails them.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
@@ -18,15 +21,15 @@ from phasegate.write.lease import Lease
 
 
 class Violation(AssertionError):
-    """A promise was broken; the text says which and where."""
+    """A broken promise; the text shows which and where."""
 
 
 class InvariantChecker:
-    """Sees each document written and each transaction committed, and notes every objection.
+    """Checks each document written and each transaction committed.
 
-    It does not raise: the code that it watches must survive whatever a port raises, and would survive this too.
-    ``runs``: the documents of phases that there may be. ``skew_s``: by how much two clocks may differ.
-    ``windows``: each window of the plan, with the step that reads it; ``cascade_days``: the plan's.
+    It records every objection and does not raise: the code under test must survive whatever a port raises, and would
+    survive this too. ``runs``: the documents of phases that there may be. ``skew_s``: by how much two clocks may
+    differ. ``windows``: each window of the plan, with the step that reads it; ``cascade_days``: the plan's.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class InvariantChecker:
             raise Violation(self.objections[0])
 
     def committed(self, receipt: Receipt, rows: Sequence[Row]) -> None:
-        """Check one committed write: its token is newer than all before, and it is no mixture."""
+        """Check one committed write: a newer token, and no mixture."""
         if receipt.token <= self._tokens[receipt.part]:
             self._object(
                 f"{receipt.part}: a write with token {receipt.token} was committed after one with "
@@ -72,89 +75,101 @@ class InvariantChecker:
         keys = Counter((row["day"], row["k"]) for row in rows)
         if max(keys.values(), default=1) > 1:
             self._object(f"{receipt.part} holds duplicate rows")
-        self._explains(receipt, made_of)
+        self._check_inputs(receipt, made_of)
         self.receipts[receipt.write_id] = receipt
         self.content[receipt.step, receipt.stamp] = made_of
         self.commits[receipt.part] += 1
         content = Content(receipt.partition, receipt.stamp, rows, receipt.built_from)
-        self.lookback.holds(receipt.step, content, phases=self.phases)
+        self.lookback.record(receipt.step, content, phases=self.phases)
 
-    def _explains(self, receipt: Receipt, made_of: frozenset[str]) -> None:
-        """Check that rows hold what their receipt says they were built from, date by date, and nothing else."""
+    def _check_inputs(self, receipt: Receipt, made_of: frozenset[str]) -> None:
+        """Check that rows are made of the inputs in their receipt.
+
+        Date by date, and of nothing else.
+        """
         known: list[frozenset[str]] = []
         for name, stamp in receipt.built_from.items():
             if "@" in name:
-                window = self.lookback.told(name, receipt.partition, stamp)
+                window = self.lookback.window_facts(name, receipt.partition, stamp)
                 if window is None:
-                    self._object(f"{receipt.part} says it was built from a window of {name} that never was")
+                    self._object(f"{receipt.part} records as input a window of {name} that never existed")
                 source = frozenset().union(*(window or {}).values())
             else:
                 source = self.content.get((name.rpartition(".")[2], stamp), frozenset())
             known.append(source)
             if made_of and not source <= made_of:
-                self._object(f"{receipt.part} says it was built from {name} {sorted(source)}, holds {sorted(made_of)}")
+                self._object(f"{receipt.part} records {name} {sorted(source)} as input, holds {sorted(made_of)}")
         if known and made_of and not made_of <= frozenset().union(*known):
-            self._object(f"{receipt.part} says it was built from {sorted(frozenset().union(*known))}, holds "
+            self._object(f"{receipt.part} records {sorted(frozenset().union(*known))} as inputs, holds "
                          f"{sorted(made_of)}")  # fmt: skip
 
     def foreign(self, step: str, day: str, *, stamp: Stamp, rows: Sequence[Row]) -> None:
-        """Remember what a content of a foreign table was made of."""
+        """Record what a content of a foreign table was made of."""
         self.content[step, stamp] = versions(rows)
-        self.lookback.holds(step, Content(day, stamp, rows), phases=self.phases)
+        self.lookback.record(step, Content(day, stamp, rows), phases=self.phases)
 
     def broke(self, step: str, day: str, *, final: bool) -> None:
-        """Remember that a step's own code failed: only such a failure may be counted, or kill a request."""
+        """Record that a step's own code failed.
+
+        Only such a failure may be counted, or end a request as dead.
+        """
         self._broken[step, day] += 1
         self._hopeless[step, day] += final
 
     def wrote(self, key: str, body: Body) -> None:
         """Check one document against the one before it."""
         if key.startswith("lease:"):
-            self._lease_keeps_apart(key, decode(Lease, body, key=key))
+            self._check_lease(key, decode(Lease, body, key=key))
         if key.startswith("ledger:"):
             self.ledgers[key.split(":")[2]] = decode(Ledger, body, key=key)
         if key.startswith("phase:"):
             phase = decode(Phase, body, key=key)
             if key not in self.runs:
-                self._object(f"{key} is a second document of a run, or one of no run at all")
+                self._object(f"{key} is a second document of a run, or its run is unknown")
             old = self.phases.get(key)
             if old is not None:
-                self._no_way_back(key, old, phase)
-            self._honest(key, old, phase)
-            self._only_failures_count(key, phase)
-            self._tells_again(key, old, phase)
+                self._check_no_regress(key, old, phase)
+            self._check_results(key, old, phase)
+            self._check_failures(key, phase)
+            self._record_repeats(key, old, phase)
             if phase.firings and (old is None or phase.generation > old.generation):
-                self._fires(key, phase)
+                self._check_firing(key, phase)
             self.phases[key] = phase
 
-    def _tells_again(self, key: str, old: Phase | None, new: Phase) -> None:
-        """Remember news that the ledger had before, from whoever met the content first: later runs hear it twice."""
+    def _record_repeats(self, key: str, old: Phase | None, new: Phase) -> None:
+        """Record changes that the ledger had before the document.
+
+        Later runs receive them twice.
+        """
         day = phase_of(key)[2].date
         for name, notice in new.notices.items():
             known, result = old.notices.get(name) if old is not None else None, new.members[name].result
             if result is None or name not in self.ledgers or (known is not None and known.order == notice.order):
                 continue
-            told = self.ledgers[name].stamps.get(day)
-            if told is not None and told.fingerprint == result.stamp.fingerprint:
-                self.lookback.tells_again(name, day)
+            stored = self.ledgers[name].stamps.get(day)
+            if stored is not None and stored.fingerprint == result.stamp.fingerprint:
+                self.lookback.record_repeat(name, day)
 
     def _object(self, why: str) -> None:
         self.objections.append(why)
 
-    def _lease_keeps_apart(self, key: str, lease: Lease) -> None:
-        """Check that a token never goes back or twice, and that only its holder ends a lease before its time."""
+    def _check_lease(self, key: str, lease: Lease) -> None:
+        """Check that a lease's token only grows, and its holder is respected.
+
+        No token is used twice, and only its holder ends a lease before its time.
+        """
         old = self._leases.get(key, Lease())
         self._leases[key] = lease
         if lease.token < old.token:
             self._object(f"{key}: token went back from {old.token} to {lease.token}")
         if lease.holder not in (None, old.holder) and lease.token <= old.token:
-            self._object(f"{key}: token {lease.token} was given twice")
+            self._object(f"{key}: token {lease.token} was used twice")
         if old.holder in (None, lease.holder) or old.until <= self._now() + self._skew_s:
             return
         if lease.holder is not None or lease.released != old.holder:
-            self._object(f"{key}: {old.holder} holds it, but it was given back or taken by another")
+            self._object(f"{key}: {old.holder} holds it, but it was released or acquired by another")
 
-    def _no_way_back(self, key: str, old: Phase, new: Phase) -> None:
+    def _check_no_regress(self, key: str, old: Phase, new: Phase) -> None:
         if not old.generation <= new.generation <= old.generation + 1:
             self._object(f"{key}: generation went from {old.generation} to {new.generation}")
         before = {f.generation: f for f in old.firings}
@@ -170,8 +185,8 @@ class InvariantChecker:
             if name not in new.inputs or new.inputs[name].generation < begun.generation:
                 self._object(f"{key}: inputs went back to an older generation of {name}")
 
-    def _honest(self, key: str, old: Phase | None, new: Phase) -> None:
-        """Check that an accepted result says what the receipt of its write says, word for word."""
+    def _check_results(self, key: str, old: Phase | None, new: Phase) -> None:
+        """Check that an accepted result equals the receipt of its write."""
         for name, member in new.members.items():
             known = old.members.get(name) if old is not None else None
             if member.result is None or (known is not None and known.result == member.result):
@@ -185,8 +200,11 @@ class InvariantChecker:
             return asked_for or bool(result.write_id)
         return result.stamp != receipt.stamp or result.built_from != receipt.built_from
 
-    def _only_failures_count(self, key: str, phase: Phase) -> None:
-        """Check that only failures count: not sending again, nor a busy lease, nor inputs that moved."""
+    def _check_failures(self, key: str, phase: Phase) -> None:
+        """Check that only failures count.
+
+        Not sending again, nor a busy lease, nor changed inputs.
+        """
         day = key.rpartition(":")[2].partition(".")[0]
         for name, request in phase.requests.items():
             broken = self._broken[name, day]
@@ -198,8 +216,8 @@ class InvariantChecker:
         dead = [r for r in phase.requests.values() if r.state == "dead"]
         (self.dead.add if dead else self.dead.discard)(key)
 
-    def _fires(self, key: str, phase: Phase) -> None:
-        """Check that a firing carries one version of the raw data only, and everything that is expected."""
+    def _check_firing(self, key: str, phase: Phase) -> None:
+        """Check a firing: one version of the raw data, all expected steps."""
         self.fired[key] += 1
         firing = phase.firings[-1]
         if firing.missing or set(firing.stamps) != set(phase.gate.expect):

@@ -1,4 +1,7 @@
-"""What each window held at every moment, and which changes of it a build had to follow. Told by the witness."""
+"""The content of each window over time, and changes builds must follow.
+
+The invariant checker reports each write to it.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,7 +20,7 @@ DatesBySource = Mapping[str, frozenset[str]]
 
 
 class Content(NamedTuple):
-    """What a write left of a date: rows, their stamp, and what these were built from."""
+    """A date's rows after a write, their stamp, and their inputs."""
 
     day: str
     stamp: Stamp
@@ -26,11 +29,12 @@ class Content(NamedTuple):
 
 
 class Lookback:
-    """Every content that a window had, under the stamp that it is folded into, and why it changed.
+    """Every content that a window had, by stamp, and why it changed.
 
     ``windows``: each window with the step that reads it; ``runs``: the documents that there may be. ``followed``: how
     many changes of its windows a step of a date must follow, or may, once it was built: those that began no more than
-    ``cascade_days`` before it, told once or again, and those further back that came while a document asked for it.
+    ``cascade_days`` before it, reported once or again, and those further back that occurred while a document asked for
+    it.
     """
 
     def __init__(self, windows: Sequence[tuple[Need, Need]], *, runs: Collection[str], cascade_days: int) -> None:
@@ -48,8 +52,8 @@ class Lookback:
             for day in self._days:
                 self._then[str(need), day, fold({}).fingerprint] = {}
 
-    def holds(self, step: str, content: Content, *, phases: Mapping[str, Phase]) -> None:
-        """Remember what a date of a step holds now, and with it every window that looks back at it."""
+    def record(self, step: str, content: Content, *, phases: Mapping[str, Phase]) -> None:
+        """Record a date's new content, and every window that reads it."""
         day, old = content.day, self._stamps[step].get(content.day)
         self._stamps[step][day] = content.stamp
         changed = old is None or old.fingerprint != content.stamp.fingerprint
@@ -66,14 +70,20 @@ class Lookback:
                 self.followed[reader.step, later] += asked or (near and is_built)
                 self._origins[str(need), later, day] = origin if is_built and not asked else later
 
-    def tells_again(self, step: str, day: str) -> None:
-        """Remember that news of a date come once more: a near run then reads its window anew, whatever it holds."""
+    def record_repeat(self, step: str, day: str) -> None:
+        """Record that a date's change is reported once more.
+
+        A near run then reads its window again, whatever it has.
+        """
         for reader, _, later in self._readers(step, day):
             near = distance(self._begun.get((step, day), day), later) <= self._cascade_days
             self.followed[reader.step, later] += near and (reader.step, later) in self._built
 
     def _origin(self, step: str, content: Content) -> str:
-        """Return the date whose change led to a content, the newest if many: its own unless only windows changed."""
+        """Return the date whose change led to a content, the newest if many.
+
+        It is the content's own date unless only windows changed.
+        """
         day = content.day
         before = self._built.get((step, day))
         self._built[step, day] = content.built_from
@@ -82,20 +92,24 @@ class Lookback:
             return day
         found: list[str] = []
         for name in new:
-            was, now = self.told(name, day, before[name]) or {}, self.told(name, day, content.built_from[name]) or {}
+            was = self.window_facts(name, day, before[name]) or {}
+            now = self.window_facts(name, day, content.built_from[name]) or {}
             found += [self._origins[name, day, on] for on in now if was.get(on) != now[on]]
         return max(found, default=day)
 
-    def told(self, name: str, day: str, stamp: Stamp) -> DatesBySource | None:
-        """Return the facts of each date of a window of this stamp, None if there was no such window."""
+    def window_facts(self, name: str, day: str, stamp: Stamp) -> DatesBySource | None:
+        """Return the facts of each date of a window of this stamp.
+
+        None if there was no such window.
+        """
         return self._then.get((name, day, stamp.fingerprint))
 
     def now(self, need: Need, day: str) -> DatesBySource:
-        """Return the facts of each date of a window as it is now."""
+        """Return the current facts of each date of a window."""
         return self._now[str(need), day]
 
     def stamp(self, need: Need, day: str) -> Stamp:
-        """Return what the window of a need before a date is folded into now."""
+        """Return the stamp of the current window of a need before a date."""
         first, last = bounds(day, need.back)
         return fold({on: stamp for on, stamp in self._stamps[need.step].items() if first <= on <= last})
 
@@ -107,13 +121,16 @@ class Lookback:
                     yield reader, need, later
 
     def _is_asked(self, reader: Need, day: str, *, phases: Mapping[str, Phase]) -> bool:
-        """Tell whether a document asks for a step of a date, or has built nothing of it yet while another has."""
+        """Return whether a document asks for a step of a date.
+
+        Also True if it has built nothing of the step yet while another document has.
+        """
         for key, (_, name, run) in self._runs.items():
             if (name, run.date) == (reader.phase, day):
                 phase = phases.get(key)
-                unheard = phase is None or phase.result_of(reader.step) is None
+                unbuilt = phase is None or phase.result_of(reader.step) is None
                 if (phase is not None and reader.step in phase.requests) or (
-                    unheard and (reader.step, day) in self._built
+                    unbuilt and (reader.step, day) in self._built
                 ):
                     return True
         return False

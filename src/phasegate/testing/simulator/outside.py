@@ -1,4 +1,7 @@
-"""What happens outside of Phasegate: scrapers that correct themselves, a scheduler that opens runs, an operator."""
+"""What happens outside of Phasegate.
+
+Scrapers that correct themselves, a cron that opens runs, an operator.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,12 +28,15 @@ AGAIN_S = 20.0
 
 
 class Outside:
-    """Everybody who is not Phasegate, on behalf of one world. Who dies is started again, and goes on where it was."""
+    """All actors outside of Phasegate, for one world.
+
+    An actor that crashes is started again, and continues where it was.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world, self._sim = world, world.sim
         self.final: dict[str, list[Row]] = {}
-        self.mends = 0
+        self.refreshes = 0
         wide, rng = bool(world.scene.windows()), self._sim.rng
         self.batches = {
             day: self._batches((FIRST_BATCHES if day == world.days[0] else LATER_BATCHES) if wide else BATCHES)
@@ -44,7 +50,10 @@ class Outside:
                 self._open(day)
 
     def _batches(self, known: tuple[tuple[str, ...], ...]) -> list[tuple[float, str]]:
-        """Draw when which version of the raw data appears: on time, late, corrected back, the same again."""
+        """Draw when which version of the raw data appears.
+
+        On time, late, corrected back, the same again.
+        """
         late = self._sim.rng.choice(LATE_S)
         return [(late * number, version) for number, version in enumerate(self._sim.rng.choice(known))]
 
@@ -65,7 +74,10 @@ class Outside:
         self._insist(f"scraper {day}", scrape, until=lambda: not batches)
 
     def _open(self, day: str) -> None:
-        """Open the runs of a date in both modes, each when its schedule says so: perhaps long after the other."""
+        """Open the runs of a date in all modes, each by its own schedule.
+
+        Perhaps one long after the other.
+        """
         for mode in self._world.modes:
             left = ["raw", "analytics"]
             self._sim.rng.shuffle(left)
@@ -80,22 +92,25 @@ class Outside:
 
             self._insist(f"opener {day} {mode}", open_, until=lambda left=left: not left)  # type: ignore[misc]
 
-    def mend(self, drifted: list[str]) -> None:
-        """Refresh the windows of runs, as an operator who reads of their drift does."""
+    def refresh(self, drifted: list[str]) -> None:
+        """Refresh windows of runs, as an operator who reads of their drift."""
         left = sorted(drifted, key=lambda key: (key.rpartition(":")[2], key))
 
-        def refresh() -> None:
+        def refresh_all() -> None:
             while left:
                 _, _, phase, run = left[0].split(":")
                 self._try(partial(self._world.pipeline.runs.refresh, phase, parse_run(run)))
                 self._world.changed()
                 left.pop(0)
 
-        self.mends += len(left)
-        self._insist("mender", refresh, until=lambda: not left)
+        self.refreshes += len(left)
+        self._insist("refresher", refresh_all, until=lambda: not left)
 
-    def last_word(self) -> None:
-        """Report foreign tables once more, as an operator would: their reporter may have lost every message."""
+    def report_again(self) -> None:
+        """Report foreign tables once more, as an operator would.
+
+        Their reporter may have lost every message.
+        """
         self._world.bus.lossless = True
         for day in self._world.days:
             while not self._announce(day):
@@ -103,7 +118,7 @@ class Outside:
         self._world.changed()
 
     def _insist(self, name: str, work: Callable[[], None], *, until: Callable[[], bool]) -> None:
-        """Start somebody who died again, as his own platform does."""
+        """Start an actor again after a crash, as its own platform does."""
 
         def supervised() -> None:
             self._sim.spawn(name, work)
@@ -128,7 +143,10 @@ class Outside:
         return self._sim.rng.choice(self._world.modes) if len(self._world.modes) > 1 else MODE
 
     def _deliver(self, day: str, rows: list[Row]) -> None:
-        """Write a batch and report it: through Phasegate, or into a foreign table with a message behind it."""
+        """Write a batch and report it.
+
+        Through Phasegate, or into a foreign table with a message after it.
+        """
         if not self._world.guarded:
             self._world.warehouse.foreign_write(table("box"), rows, partition=day)
             self._announce(day)
@@ -145,7 +163,10 @@ class Outside:
                 return
 
     def _announce(self, day: str) -> bool:
-        """Send a completion message, its run in any spelling that is allowed; return whether the bus answered."""
+        """Send a completion message; return whether the bus answered.
+
+        Its run has any spelling that is allowed.
+        """
         mode = self._mode()
         spellings = [{"date": day, "mode": mode}, {"run": f"{day}.{mode}"}]
         if len(self._world.modes) == 1:

@@ -1,4 +1,7 @@
-"""The five ports in memory; each call is a switch point, and may fail in the ways that its real kind fails."""
+"""The ports in memory; each call is a switch point.
+
+A call may fail in the ways that its real kind fails.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,33 +26,33 @@ COPIES_MAX = 3
 class SimStore(MemoryStore):
     """Writes may go unanswered: with their effect, or without."""
 
-    def __init__(self, scheduler: Interleaver, witness: InvariantChecker) -> None:
+    def __init__(self, sim: Interleaver, checker: InvariantChecker) -> None:
         super().__init__()
-        self._scheduler, self._witness = scheduler, witness
+        self._sim, self._checker = sim, checker
 
     def read(self, key: str, /) -> Doc | None:
         """Switch, then read."""
-        self._scheduler.step(f"read {key}")
+        self._sim.step(f"read {key}")
         return super().read(key)
 
     def write(self, key: str, body: Body, /, *, due: float | None, expect: str | None) -> str:
         """Switch, then write; the answer may be lost."""
-        self._scheduler.step(f"write {key}")
-        lost = self._scheduler.unanswered()
-        if lost and self._scheduler.rng.random() < 0.5:
+        self._sim.step(f"write {key}")
+        lost = self._sim.unanswered()
+        if lost and self._sim.rng.random() < 0.5:
             raise Ambiguous(key)
         version = super().write(key, body, due=due, expect=expect)
-        self._witness.wrote(key, body)
+        self._checker.wrote(key, body)
         if lost:
             raise Ambiguous(key)
-        self._scheduler.crash_after(f"write {key}")
+        self._sim.crash_after(f"write {key}")
         return version
 
     def due(
         self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
     ) -> Sequence[Doc]:
         """Switch, then list."""
-        self._scheduler.step("due")
+        self._sim.step("due")
         return super().due(now, prefix=prefix, after=after, limit=limit)
 
 
@@ -61,17 +64,20 @@ class _Copy:
 
 
 class SimBus:
-    """Loses, doubles, delays and reorders. Messages to foreign topics are only written down."""
+    """Loses, doubles, delays and reorders messages.
 
-    def __init__(self, scheduler: Interleaver, *, topics: Sequence[str]) -> None:
-        self._scheduler, self._topics = scheduler, frozenset(topics)
+    Messages to foreign topics are only recorded.
+    """
+
+    def __init__(self, sim: Interleaver, *, topics: Sequence[str]) -> None:
+        self._sim, self._topics = sim, frozenset(topics)
         self._copies: list[_Copy] = []
         self.published: list[Message] = []
         self.lossless = False
 
     def publish(self, message: Message, /) -> None:
-        """Take a message: perhaps lose it, perhaps more than once, perhaps without an answer."""
-        sim, faults = self._scheduler, self._scheduler.faults
+        """Take a message, which may be lost, copied or unanswered."""
+        sim, faults = self._sim, self._sim.faults
         sim.step(f"publish {message.id}")
         unanswered = sim.unanswered()
         if not (unanswered and sim.rng.random() < 0.5):
@@ -86,29 +92,29 @@ class SimBus:
         sim.crash_after(f"publish {message.id}")
 
     def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
-        """Hand out due messages in any order."""
-        self._scheduler.step("receive")
-        ready = [c for c in self._copies if c.due <= self._scheduler.now and c.message.topic in topics]
-        chosen = self._scheduler.rng.sample(ready, min(limit, len(ready)))
+        """Return due messages in any order."""
+        self._sim.step("receive")
+        ready = [c for c in self._copies if c.due <= self._sim.now and c.message.topic in topics]
+        chosen = self._sim.rng.sample(ready, min(limit, len(ready)))
         for copy in chosen:
-            copy.due, copy.tries = self._scheduler.now + VISIBILITY_S, copy.tries + 1
+            copy.due, copy.tries = self._sim.now + VISIBILITY_S, copy.tries + 1
         return [Delivery(copy.message, copy, copy.tries) for copy in chosen]
 
     def ack(self, delivery: Delivery, /) -> None:
-        """Forget a copy."""
-        self._scheduler.step(f"ack {delivery.message.id}")
+        """Delete a copy."""
+        self._sim.step(f"ack {delivery.message.id}")
         if delivery.handle in self._copies:
             self._copies.remove(delivery.handle)
 
     def postpone(self, delivery: Delivery, /, *, delay_s: float) -> None:
-        """Give a copy back for later."""
-        self._scheduler.step(f"postpone {delivery.message.id}")
+        """Postpone a copy."""
+        self._sim.step(f"postpone {delivery.message.id}")
         assert isinstance(delivery.handle, _Copy)
-        delivery.handle.due = self._scheduler.now + delay_s
+        delivery.handle.due = self._sim.now + delay_s
 
     def wait(self, timeout_s: float, /) -> bool:
         """Sleep."""
-        self._scheduler.sleep(timeout_s)
+        self._sim.sleep(timeout_s)
         return False
 
     def next_due(self, *, topics: Sequence[str] | None = None) -> float | None:
@@ -120,15 +126,15 @@ class SimBus:
         """Do nothing: there is nothing to release."""
 
     def ready(self) -> bool:
-        """Tell whether a copy can be received now."""
-        return any(copy.due <= self._scheduler.now for copy in self._copies)
+        """Return whether a copy can be received now."""
+        return any(copy.due <= self._sim.now for copy in self._copies)
 
 
 class _Verbs:
     """Switches before each verb of a transaction or snapshot."""
 
-    def __init__(self, inner: Transaction | Reader, scheduler: Interleaver) -> None:
-        self._inner, self._scheduler = inner, scheduler
+    def __init__(self, inner: Transaction | Reader, sim: Interleaver) -> None:
+        self._inner, self._sim = inner, sim
         self.part: Part | None = None
 
     def __getattr__(self, name: str) -> object:
@@ -137,7 +143,7 @@ class _Verbs:
             return verb
 
         def call(*args: object, **kwargs: object) -> object:
-            self._scheduler.step(name)
+            self._sim.step(name)
             if name == "put_receipt":
                 assert isinstance(args[0], Receipt)
                 self.part = args[0].part
@@ -149,108 +155,111 @@ class _Verbs:
 class SimWarehouse(MemoryWarehouse):
     """Commits may go unanswered: with their effect, or without."""
 
-    def __init__(self, scheduler: Interleaver, witness: InvariantChecker, *, functions: Mapping[str, Function]) -> None:
+    def __init__(self, sim: Interleaver, checker: InvariantChecker, *, functions: Mapping[str, Function]) -> None:
         super().__init__(functions=functions)
-        self._scheduler, self._witness = scheduler, witness
+        self._sim, self._checker = sim, checker
 
     def prepare(
         self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
     ) -> None:
         """Switch, then prepare."""
-        self._scheduler.step("prepare")
+        self._sim.step("prepare")
         super().prepare(table, partition=partition, store_id=store_id, sql=sql, params=params)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:  # type: ignore[override]
-        """Open a transaction whose every verb, and whose commit, is a switch point."""
-        self._scheduler.step("transaction")
+        """Open a transaction; its verbs and its commit are switch points."""
+        self._sim.step("transaction")
         before = len(self.commits)
-        lost = self._scheduler.unanswered()
-        self._scheduler.stall()
+        lost = self._sim.unanswered()
+        self._sim.stall()
         with super().transaction() as tx:
-            verbs = _Verbs(tx, self._scheduler)
+            verbs = _Verbs(tx, self._sim)
             yield verbs  # type: ignore[misc]
-            self._scheduler.stall()
-            self._scheduler.step("commit")
-            if lost and self._scheduler.rng.random() < 0.5:
+            self._sim.stall()
+            self._sim.step("commit")
+            if lost and self._sim.rng.random() < 0.5:
                 raise Ambiguous("commit")
         for receipt in self.commits[before:]:
-            self._told(receipt)
+            self._check(receipt)
         if verbs.part is not None:
-            self._scheduler.rouse(verbs.part)
+            self._sim.wake_waiters(verbs.part)
         if lost:
             raise Ambiguous("commit")
-        self._scheduler.crash_after("commit")
-        self._scheduler.stall(verbs.part)
+        self._sim.crash_after("commit")
+        self._sim.stall(verbs.part)
 
-    def _told(self, receipt: Receipt) -> None:
-        if receipt.write_id not in self._witness.receipts:
-            self._witness.committed(receipt, self.rows(receipt.part))
+    def _check(self, receipt: Receipt) -> None:
+        if receipt.write_id not in self._checker.receipts:
+            self._checker.committed(receipt, self.rows(receipt.part))
 
     @contextmanager
     def snapshot(self) -> Iterator[Reader]:  # type: ignore[override]
         """Open a snapshot whose every verb is a switch point."""
-        self._scheduler.step("snapshot")
+        self._sim.step("snapshot")
         with super().snapshot() as reader:
-            yield _Verbs(reader, self._scheduler)  # type: ignore[misc]
+            yield _Verbs(reader, self._sim)  # type: ignore[misc]
 
     def find_write(self, write_id: str, /) -> Receipt | None:
-        """Switch, then look."""
-        self._scheduler.step("find write")
+        """Switch, then read."""
+        self._sim.step("find write")
         return super().find_write(write_id)
 
     def foreign_write(self, table: Table, rows: Sequence[Row], *, partition: str) -> None:
-        """Replace a partition as somebody who knows nothing of fences and receipts would."""
-        super().prepare(table, partition=partition, store_id="nobody")
-        self._scheduler.step("foreign write")
+        """Replace a partition as a program without fences and receipts would."""
+        super().prepare(table, partition=partition, store_id="foreign")
+        self._sim.step("foreign write")
         with super().transaction() as tx:
             tx.stage_rows(table, rows)
             tx.replace(table, partition=partition, token=0)
         with super().snapshot() as reader:
             stamp = Stamp(reader.fingerprint(table, partition=partition))
-        self._witness.foreign(table.name.rpartition(".")[2], partition, stamp=stamp, rows=rows)
+        self._checker.foreign(table.name.rpartition(".")[2], partition, stamp=stamp, rows=rows)
 
     def rows(self, part: Part) -> list[dict[str, object]]:
-        """Return the rows that a partition holds now; no port call, so nobody is switched to."""
+        """Return the current rows of a partition.
+
+        Not a port call, so no task is switched to.
+        """
         return [dict(row.cells) for row in self.tables.get(part.table, {}).get(part.partition, {}).values()]
 
 
 class SimClock:
     """Virtual time, skewed per process."""
 
-    def __init__(self, scheduler: Interleaver) -> None:
-        self._scheduler = scheduler
+    def __init__(self, sim: Interleaver) -> None:
+        self._sim = sim
 
     def now(self) -> float:
         """Return epoch seconds as this process sees them."""
-        return self._scheduler.clock()
+        return self._sim.clock()
 
     def monotonic(self) -> float:
         """Return seconds that never go back."""
-        return self._scheduler.now
+        return self._sim.now
 
     def sleep(self, seconds: float, /) -> None:
         """Sleep."""
-        self._scheduler.sleep(seconds)
+        self._sim.sleep(seconds)
 
 
 class SimBackground:
-    """Heartbeats as tasks of the same process: they die with it."""
+    """Heartbeats as tasks of the same process: they crash with it."""
 
-    def __init__(self, scheduler: Interleaver) -> None:
-        self._scheduler = scheduler
+    def __init__(self, sim: Interleaver) -> None:
+        self._sim = sim
 
     def every(self, seconds: float, tick: Callable[[], bool], /) -> Callable[[], None]:
-        """Call ``tick`` again and again until it answers False or the process stops it."""
+        """Call ``tick`` until it returns False or the process stops it."""
         over: list[bool] = []
 
         def beat() -> None:
             while not over:
-                self._scheduler.sleep(seconds)
+                self._sim.sleep(seconds)
                 if over or not tick():
                     return
 
-        self._scheduler.spawn_beside("heartbeat", beat)
+        self._sim.spawn_beside("heartbeat", beat)
 
         def stop() -> None:
             over.append(True)
@@ -259,14 +268,14 @@ class SimBackground:
 
 
 class SimObserver:
-    """Counts events; keeps the last ones for a failing schedule's story."""
+    """Counts events, and records them for a failing schedule's story."""
 
-    def __init__(self, scheduler: Interleaver) -> None:
-        self._scheduler = scheduler
+    def __init__(self, sim: Interleaver) -> None:
+        self._sim = sim
         self.counts: dict[str, int] = {}
         self.story: list[str] = []
 
     def event(self, name: str, /, **fields: object) -> None:
         """Count one event."""
         self.counts[name] = self.counts.get(name, 0) + 1
-        self.story.append(f"{self._scheduler.now:9.2f} {name} " + " ".join(f"{n}={v}" for n, v in fields.items()))
+        self.story.append(f"{self._sim.now:9.2f} {name} " + " ".join(f"{n}={v}" for n, v in fields.items()))

@@ -1,7 +1,7 @@
 """The two small pipelines that schedules play.
 
-Narrow: raw -> team, defense, player (which needs team) -> cache, each date for itself. Wide: three dates or four in a
-row, whose trend looks back at the dates before, and a second mode that shares two of the tables.
+Narrow: raw -> team, defense, player (which needs team) -> cache, each date independently. Wide: three or four dates in
+a row, whose trend looks back at the dates before, and a second mode that shares two of the tables.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ BOX, TEAM, TREND = Need("raw", "box"), Need("analytics", "team"), Need("analytic
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Steps with their needs (needs first), and which of them each mode of a phase expects."""
+    """Steps with their needs (needs first), and the steps of each mode."""
 
     needs: Mapping[str, tuple[Need, ...]]
     homes: Mapping[str, str]
@@ -42,7 +42,7 @@ class Scene:
     cascade_days: int = 1
 
     def documents(self, day: str) -> dict[str, tuple[str, str]]:
-        """Return the keys of the documents that a date has, with phase and mode of each."""
+        """Return a date's document keys, with phase and mode of each."""
         return {document(p, day, mode=m): (p, m) for p, modes in self.modes.items() for m in modes}
 
     def windows(self) -> list[tuple[Need, Need]]:
@@ -52,7 +52,10 @@ class Scene:
         ]
 
     def plan(self, *, python: Sequence[str] = (), catch_up_max_s: float = 120.0) -> Plan:
-        """Return the plan, in the reference pipeline's shape; the steps named in ``python`` are functions, not SQL."""
+        """Return the plan, in the reference pipeline's shape.
+
+        The steps named in ``python`` are functions, not SQL.
+        """
         steps = {name: self._step(name, python=name in python) for name in self.needs}
         last = PHASES[len(self.modes) - 1]
         phases = {
@@ -83,7 +86,10 @@ class Scene:
         )
 
     def undisturbed(self, raw: Mapping[str, Sequence[Row]]) -> dict[tuple[str, str], list[Cells]]:
-        """Return the tables, by step and date, that a run without any fault leaves of this raw data."""
+        """Return the tables that a run without faults makes of this raw data.
+
+        By step and date.
+        """
         tables: dict[tuple[str, str], list[Cells]] = {("box", day): [dict(row) for row in raw[day]] for day in raw}
         for day in sorted(raw):
             for step, needs in self.needs.items():
@@ -112,7 +118,7 @@ NARROW = Scene(
 def wide(*, over: Need, early: bool, chain: bool) -> Scene:
     """Return a scene whose trend looks back over ``over``.
 
-    ``early``: a second mode shares the tables of box and trend. ``chain``: cache looks back over trend in its turn.
+    ``early``: a second mode shares the tables of box and trend. ``chain``: cache looks back over trend.
     """
     second = {EARLY: ("box",)} if early else {}
     needs: dict[str, tuple[Need, ...]] = {"box": (), "team": (BOX,), "trend": (BOX, Need(over.phase, over.step, BACK))}
@@ -128,7 +134,7 @@ def wide(*, over: Need, early: bool, chain: bool) -> Scene:
 
 
 def document(phase: str, day: str, *, mode: str = MODE) -> str:
-    """Return the key of the one document that a phase has on a day in a mode."""
+    """Return the key of a phase's one document of a date and mode."""
     return phase_key("sim", phase, run=Run(day, mode))
 
 
@@ -138,29 +144,39 @@ def table(step: str) -> Table:
 
 
 def made(step: str, day: str, sources: Mapping[Need, Sequence[Row]]) -> list[Cells]:
-    """Return the rows of a step: each names what it was made of, down to the versions of the raw data.
+    """Return the rows of a step, each naming what it was made of.
 
-    ``defense`` looks at the number of rows only: the same for every version, so that it is cut off early.
+    Down to the versions of the raw data. ``defense`` depends on the number of rows only: the same for every version, so
+    that it is cut off early.
     """
     if step == "defense":
         return [{"day": day, "k": 0, "v": f"{len(sources[BOX])} rows"}]
-    told = "; ".join(f"{need.step} {sorted(facts(need, rows))}" for need, rows in sorted(sources.items()))
-    return [{"day": day, "k": k, "v": f"{step} of {told}"} for k in range(2)]
+    named = "; ".join(f"{need.step} {sorted(facts(need, rows))}" for need, rows in sorted(sources.items()))
+    return [{"day": day, "k": k, "v": f"{step} of {named}"} for k in range(2)]
 
 
 class Steps:
-    """What the steps run, as SQL (a function of the warehouse) and as Python; sometimes their own code fails."""
+    """The steps as SQL (functions of the warehouse) and as Python.
 
-    def __init__(self, scene: Scene, sim: Interleaver, witness: InvariantChecker) -> None:
-        self._needs, self._sim, self._witness = scene.needs, sim, witness
+    Sometimes their own code fails.
+    """
+
+    def __init__(self, scene: Scene, sim: Interleaver, checker: InvariantChecker) -> None:
+        self._needs, self._sim, self._checker = scene.needs, sim, checker
 
     def sql(self) -> dict[str, Function]:
-        """Return the functions that the memory warehouse takes for SQL: one per step, one per table to read."""
+        """Return the functions that the memory warehouse uses for SQL.
+
+        One per step, one per table to read.
+        """
         steps = {name: self._sql(name) for name, needs in self._needs.items() if needs}
         return {**steps, **{f"rows of {name}": _all_rows(name) for name in self._needs}}
 
     def python(self) -> dict[str, PythonStep]:
-        """Return the functions that a Python step calls: each source is a read, hence a snapshot, of its own."""
+        """Return the functions that a Python step calls.
+
+        Each source is a separate read, hence a separate snapshot.
+        """
         return {f"sim:{name}": self._python(name) for name, needs in self._needs.items() if needs}
 
     def _sql(self, step: str) -> Function:
@@ -187,14 +203,14 @@ class Steps:
         if not self._sim.broken():
             return
         final = self._sim.rng.random() < 0.3
-        self._witness.broke(step, day, final=final)
+        self._checker.broke(step, day, final=final)
         if final:
             raise Partial("half of the rows are missing")
         raise RuntimeError("the step's own code failed")
 
 
 def _span(need: Need, day: str) -> tuple[str, str]:
-    """Return the first and the last date that a need speaks of."""
+    """Return the first and the last date of a need."""
     return bounds(day, need.back) if need.back else (day, day)
 
 

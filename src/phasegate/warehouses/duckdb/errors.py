@@ -1,4 +1,7 @@
-"""DuckDB's errors as Phasegate's: one clear line each. Told apart by the name of their class and their text."""
+"""DuckDB's errors as Phasegate's, one clear line each.
+
+They are distinguished by the name of their class and their text.
+"""
 
 from pathlib import Path
 
@@ -28,24 +31,30 @@ def first_line(error: BaseException) -> str:
 
 
 def is_duckdb(error: BaseException) -> bool:
-    """Tell whether DuckDB raised this."""
+    """Return whether DuckDB raised this."""
     return type(error).__module__.lstrip("_") == "duckdb"
 
 
 def is_broken(error: BaseException) -> bool:
-    """Tell whether the open database cannot be used any more, so that it must be closed and opened again."""
+    """Return whether the open database can no longer be used.
+
+    It must then be closed and opened again.
+    """
     return is_duckdb(error) and type(error).__name__ in _BROKEN
 
 
 def of_statement(error: BaseException, *, path: Path, what: str) -> PhasegateError:
-    """Return what an error of a statement means; ``what`` names it, such as ``SQL for table a.b``."""
+    """Return what an error of a statement means.
+
+    ``what`` names the statement, such as ``SQL for table a.b``.
+    """
     name, line = type(error).__name__, first_line(error)
     if name == "TransactionException" and "onflict" in line:
         return Conflict(f"{what}: another transaction changed the same rows ({line})")
     if name == "InterruptException":
         return Unavailable(f"{what}: interrupted; nothing was written")
     if name in _STATEMENT_WRONG:
-        # staged rows come as one list per column, which DuckDB would print whole
+        # staged rows are bound as one list per column, which DuckDB would print whole
         return BadInput(f"{what}: {line.partition(' when casting from source column UNNEST(')[0]}")
     if name == "ConstraintException":
         return BadInput(f"{what}: the table's own constraint refused a row ({line})")
@@ -55,14 +64,17 @@ def of_statement(error: BaseException, *, path: Path, what: str) -> PhasegateErr
 
 
 def of_commit(error: BaseException, *, path: Path) -> PhasegateError:
-    """Return what an error of COMMIT means: a conflict is certain, everything else leaves the outcome open."""
+    """Return what an error of COMMIT means.
+
+    A conflict is certain; every other error leaves the outcome open.
+    """
     line = first_line(error)
     cause = line.partition(_COMMIT_FAILED)[2]
-    # The file's own path may stand in the text of an I/O error: only the beginning tells.
+    # The text of an I/O error may contain the file's own path: only its beginning is compared.
     certain = cause.startswith(("PRIMARY KEY or UNIQUE", "write-write conflict", "Catalog write-write", "Conflict"))
     if certain or line.startswith("TransactionContext Error: Conflict"):
         return Conflict(f"the commit met another transaction's change ({line})")
-    return Ambiguous(f"the commit into {path} got no clear answer ({line}); look for the write before trying again")
+    return Ambiguous(f"the commit into {path} got no clear answer ({line}); check whether it was written, then retry")
 
 
 def of_open(error: BaseException, *, path: Path) -> PhasegateError:

@@ -1,4 +1,4 @@
-"""One snapshot of a DuckDB file: a connection of its own, and the reading verbs. Refuses to write."""
+"""One snapshot of a DuckDB file: a connection, and the reading verbs."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,22 +14,24 @@ from phasegate.base.receipt import Fence, Part, Receipt, Stamp
 from phasegate.base.table import TOKEN_COLUMN, Repeats, Table
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.warehouse import Params
-from phasegate.warehouses.duckdb import errors
+from phasegate.warehouses.duckdb import dialect, errors
 from phasegate.warehouses.duckdb.dialect import inside, quoted, reference, split
 from phasegate.warehouses.sql import own_tables as own
-from phasegate.warehouses.sql import rows as sqls
 from phasegate.warehouses.sql.cells import check_texts, stored
+from phasegate.warehouses.sql.rows import RowSql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
 
+SQLS = RowSql(dialect)
 STATEMENTS_MAX = 1_000
 
 
 class Catalog:
-    """What is known to be there while this process has the file open: tables are created here, and never dropped.
+    """Tables and columns found while this process has the file open.
 
-    Looking it up anew costs 2 ms a transaction and 1 ms a table (measured), a third of a small write.
+    Tables are created here, and never dropped. Reading the catalog again costs 2 ms a transaction and 1 ms a table
+    (measured), a third of a small write.
     """
 
     def __init__(self) -> None:
@@ -39,7 +41,7 @@ class Catalog:
 
 
 class DuckDBReader:
-    """One snapshot, on a connection of its own, taken when it is opened."""
+    """One snapshot on its own connection, taken when it is opened."""
 
     _begin = "BEGIN TRANSACTION READ ONLY"
 
@@ -48,7 +50,7 @@ class DuckDBReader:
         self._failed: PhasegateError | None = None
         self._seen: set[tuple[str, str]] | None = None
         self.broken = self.over = False
-        # Before the snapshot: what another thread learns afterwards may be younger than it.
+        # Before the snapshot: tables that another thread finds afterwards may be newer than it.
         self._known = frozenset(catalog.tables)
         self._run(self._begin, what="a new transaction")
         if own.FENCE_TABLE in self._known:
@@ -58,7 +60,7 @@ class DuckDBReader:
             self._has(own.FENCE_TABLE)
 
     def query(self, sql: str, params: Params, /) -> list[dict[str, object]]:
-        """Return the rows of a SELECT as dicts; timestamps with a zone come back in UTC.
+        """Return the rows of a SELECT as dicts; zoned timestamps are in UTC.
 
         Raises BadInput for anything but one SELECT.
         """
@@ -78,7 +80,10 @@ class DuckDBReader:
         return rows
 
     def receipts(self, parts: Iterable[Part], /) -> dict[Part, Receipt]:
-        """Return the newest receipt (highest token) of each partition that has one."""
+        """Return the newest receipt of each partition that has one.
+
+        That is the one with the highest token.
+        """
         chosen = list(parts)
         if not chosen or not self._has(own.RECEIPTS_TABLE):
             return {}
@@ -95,7 +100,10 @@ class DuckDBReader:
         return {part: _receipt(row) for part, (_, row) in newest.items()}
 
     def receipts_between(self, table: str, /, *, first: str, last: str) -> dict[str, Receipt]:
-        """Return the newest receipt of each partition with ``first <= partition <= last``, by partition."""
+        """Return the newest receipt of each partition in a range.
+
+        The range is ``first <= partition <= last``; the result is by partition.
+        """
         if not self._has(own.RECEIPTS_TABLE):
             return {}
         bound = {"table": table, "first": first, "last": last}
@@ -103,7 +111,10 @@ class DuckDBReader:
         return {row[2]: _receipt(row) for row in rows}
 
     def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
-        """Return the stamp of the newest receipt of each partition with ``first <= partition <= last``."""
+        """Return the stamp of the newest receipt of each partition in a range.
+
+        The range is ``first <= partition <= last``; the result is by partition.
+        """
         if not self._has(own.RECEIPTS_TABLE):
             return {}
         bound = {"table": table, "first": first, "last": last}
@@ -118,34 +129,43 @@ class DuckDBReader:
         return _receipt(rows[0]) if rows else None
 
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
-        """Return the fingerprint of a partition's rows now (None: of the whole table)."""
+        """Return the fingerprint of a partition's rows now.
+
+        ``partition`` None: of the whole table.
+        """
         types = self.types_of(table)
         if not types:
             return prints.EMPTY
         check_texts(table, types)
-        statement = sqls.fingerprint(table, types, partition=partition is not None)
+        statement = SQLS.fingerprint(table, types, partition=partition is not None)
         ((count, *sums),) = self._run(statement, _part(partition), what=f"fingerprint of {table.name}")
         return prints.fold(int(count), [int(one or 0) for one in sums])
 
     def fingerprints(self, table: Table, /, *, first: str, last: str) -> dict[str, str]:
-        """Return the fingerprint of each partition that has rows and ``first <= partition <= last``, by partition."""
+        """Return the fingerprints of the partitions with rows in a range.
+
+        The range is ``first <= partition <= last``; the result is by partition.
+        """
         types = self.types_of(table)
         if not types:
             return {}
         check_texts(table, types)
         bound = {"first": first, "last": last}
-        statement = sqls.fingerprints(table, types, dates=_is_date(first) and _is_date(last))
+        statement = SQLS.fingerprints(table, types, dates=_is_date(first) and _is_date(last))
         rows = self._run(statement, bound, what=f"fingerprints of {table.name}")
         return {str(text): prints.fold(int(count), [int(one) for one in sums]) for text, count, *sums in rows}
 
     def repeats(
         self, table: Table, /, *, first: str, last: str, key: Sequence[str] | None = None
     ) -> dict[str, Repeats]:
-        """Return the partitions with ``first <= partition <= last`` that have more rows than keys."""
+        """Return the partitions in a range that have more rows than keys.
+
+        The range is ``first <= partition <= last``.
+        """
         types = self.types_of(table)
         if not types:
             return {}
-        statement = sqls.repeats(table, types, key=key or table.key, dates=_is_date(first) and _is_date(last))
+        statement = SQLS.repeats(table, types, key=key or table.key, dates=_is_date(first) and _is_date(last))
         rows = self._run(statement, {"first": first, "last": last}, what=f"repeated keys of {table.name}")
         return {str(text): Repeats(rows=n, keys=keys, contents=contents) for text, n, keys, contents in rows}
 
@@ -156,7 +176,10 @@ class DuckDBReader:
         return {Part(table, partition): Fence(token, store_id) for table, partition, token, store_id in rows}
 
     def count(self, table: Table, /, *, partition: str | None) -> int:
-        """Return the number of rows of a partition (None: of the whole table); 0 for a missing table."""
+        """Return the number of rows of a partition; 0 for a missing table.
+
+        ``partition`` None: of the whole table.
+        """
         types = self.types_of(table)
         if not types:
             return 0
@@ -165,12 +188,18 @@ class DuckDBReader:
         return int(self._run(statement, _part(partition), what=f"count of {table.name}")[0][0])
 
     def types_of(self, table: Table) -> dict[str, str]:
-        """Return the stored columns of a table and their types; none for a missing table."""
+        """Return the stored columns of a table and their types.
+
+        Empty for a missing table.
+        """
         found = self._columns(table.name)
         return {name: found[name] for name in stored(found, table=table)}
 
     def is_prepared(self, part: Part, /) -> bool:
-        """Tell whether the system tables, the table with its lineage column, and the fence row are there."""
+        """Return whether a partition can be written.
+
+        It needs the system tables, the table with its lineage column, and the fence row.
+        """
         if not all(self._has(name) for name in (own.FENCE_TABLE, own.RECEIPTS_TABLE, split(part.table))):
             return False
         columns = self._columns(part.table)
@@ -178,7 +207,10 @@ class DuckDBReader:
         return TOKEN_COLUMN in columns and bool(self._run(own.READ_FENCE, bound, what="fence"))
 
     def interrupt(self) -> None:
-        """Stop a running statement, from any thread; every later verb and the commit raise Unavailable."""
+        """Stop a running statement, from any thread.
+
+        Every later verb and the commit raise Unavailable.
+        """
         if self._failed is None:
             self._failed = Unavailable("the transaction was interrupted; nothing was written")
         with suppress(Exception):
@@ -192,7 +224,10 @@ class DuckDBReader:
         self._connection.close()
 
     def _has(self, name: tuple[str, str]) -> bool:
-        """Tell whether a table is there; what is not known to be is looked up once, in this snapshot."""
+        """Return whether a table exists.
+
+        A table that is not in the catalog yet is looked up once, in this snapshot.
+        """
         if name in self._known:
             return True
         if self._seen is None:
@@ -202,11 +237,14 @@ class DuckDBReader:
         return name in self._seen
 
     def _learn(self, tables: set[tuple[str, str]]) -> None:
-        """Remember tables for later snapshots."""
+        """Add tables to the catalog for later snapshots."""
         self._catalog.tables |= tables
 
     def _columns(self, name: str) -> dict[str, str]:
-        """Return all columns of a table and their types; none for a missing table."""
+        """Return all columns of a table and their types.
+
+        Empty for a missing table.
+        """
         if not self._has(split(name)):
             return {}
         if name in self._catalog.types:
@@ -217,7 +255,10 @@ class DuckDBReader:
         return found
 
     def _run(self, sql: str, bound: Mapping[str, object] | None = None, *, what: str) -> list[tuple[Any, ...]]:
-        """Run a statement. After the first error every other raises it again: DuckDB would commit nothing, silently."""
+        """Run a statement.
+
+        After the first error every other statement raises it again: DuckDB would commit nothing, silently.
+        """
         if self._failed is not None:
             raise self._failed
         try:
@@ -230,7 +271,10 @@ class DuckDBReader:
             raise self._failed from error
 
     def _parsed(self, sql: str) -> "list[Statement]":
-        """Return the statements of a text. Parsing 40 columns takes DuckDB 3 ms, more than to run them (measured)."""
+        """Return the statements of a text, parsed once.
+
+        Parsing a statement of 40 columns takes DuckDB 3 ms, more than running it (measured).
+        """
         known = self._catalog.statements
         if sql not in known:
             if len(known) >= STATEMENTS_MAX:
@@ -239,7 +283,10 @@ class DuckDBReader:
         return known[sql]
 
     def _select(self, sql: str, params: Params, *, what: str) -> tuple[str, dict[str, object]]:
-        """Return the text of one SELECT without its semicolon, and those parameters that it names."""
+        """Return the text of one SELECT, and the parameters that it names.
+
+        The text has no semicolon at its end.
+        """
         try:
             statements = self._parsed(sql)
         except Exception as error:

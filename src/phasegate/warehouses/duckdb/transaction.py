@@ -1,4 +1,7 @@
-"""One writing transaction of a DuckDB file. Dumb: each verb runs its SQL of duckdb_sql.py and answers."""
+"""One writing transaction of a DuckDB file.
+
+It decides nothing: each verb runs its SQL of ``warehouses.sql`` and returns the result.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,11 +16,11 @@ from phasegate.errors import BadInput, Conflict
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import errors
 from phasegate.warehouses.duckdb.dialect import quoted, split
-from phasegate.warehouses.duckdb.reader import Catalog
+from phasegate.warehouses.duckdb.reader import SQLS, Catalog
 from phasegate.warehouses.duckdb.staging import DuckDBStaging, Stage
 from phasegate.warehouses.sql import own_tables as own
-from phasegate.warehouses.sql import rows as sqls
 from phasegate.warehouses.sql.cells import check_shape, stored
+from phasegate.warehouses.sql.rows import tally
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -34,9 +37,11 @@ class DuckDBTransaction(DuckDBStaging):
         self._changes: dict[Part, int] = {}
 
     def create(self, table: Table, /, *, sql: str | None, params: Params) -> None:
-        """Create what is absent: system tables, schema, the table with its lineage column.
+        """Create what is absent: system tables, schema, the guarded table.
 
-        Raises BadInput when the table cannot be guarded, or nothing tells its shape.
+        The table gets its lineage column.
+
+        Raises BadInput when the table cannot be guarded, or its shape is not given.
         """
         self._creates = True
         for statement in own.SYSTEM:
@@ -45,15 +50,15 @@ class DuckDBTransaction(DuckDBStaging):
         bound: dict[str, object] = {}
         if self._has(split(table.name)):
             check_shape(table, self.types_of(table))
-            self._run(sqls.add_lineage(table), what=what)
+            self._run(SQLS.add_lineage(table), what=what)
         elif table.columns or sql is not None:
             shape = {name: table.columns[name] for name in stored(table.columns, table=table)}
-            statement = sqls.create_from_columns(table, shape)
+            statement = SQLS.create_from_columns(table, shape)
             if sql is not None and not shape:
                 text, bound = self._select(sql, params, what=f"SQL for {what}")
                 yielded = self._describe(text, bound, what=f"SQL for {what}")
                 shape = {name: yielded[name] for name in stored(yielded, table=table)}
-                statement = sqls.create_from_query(table, text, tuple(shape))
+                statement = SQLS.create_from_query(table, text, tuple(shape))
             check_shape(table, shape)
             self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(split(table.name)[0])}", what=what)
             self._run(statement, bound, what=what)
@@ -61,14 +66,17 @@ class DuckDBTransaction(DuckDBStaging):
             raise BadInput(f"table {table.name} does not exist, and neither columns nor a SELECT give its shape")
 
     def add_fences(self, tables: Iterable[str], /, *, partition: str, store_id: str) -> None:
-        """Create the fence rows of a partition with token 0, where they are absent."""
+        """Create the missing fence rows of a partition, with token 0."""
         rows = self._run(own.FENCED, {"partition": partition}, what="fence")
         absent = sorted(set(tables) - {str(name) for (name,) in rows})
         if absent:
             self._run(own.ADD_FENCES, {"tables": absent, "partition": partition, "store": store_id}, what="fence")
 
     def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
-        """Set the fence row to ``token`` if it is not higher and of this store; always a real change of the row."""
+        """Set the fence row to ``token`` if that is not lower; return whether.
+
+        The row must be of this store. It is always a real change of the row.
+        """
         bound = {"table": part.table, "partition": part.partition, "token": token, "store": store_id}
         what = f"fence of {part.table}/{part.partition}"
         rows = self._run(own.CHANGE_FENCE, bound, what=what) if self._has_fences() else []
@@ -83,7 +91,10 @@ class DuckDBTransaction(DuckDBStaging):
         return Fence(*rows[0]) if rows else None
 
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
-        """Write a store id into the fence rows that exist (None: all); return the token of each."""
+        """Write a store id into the existing fence rows; return their tokens.
+
+        ``parts`` None: into all.
+        """
         if not self._has_fences():
             return {}
         bound: dict[str, object] = {"store": store_id}
@@ -94,7 +105,10 @@ class DuckDBTransaction(DuckDBStaging):
         return {Part(table, partition): int(token) for table, partition, token in rows}
 
     def replace(self, table: Table, /, *, partition: str, token: int) -> Changes:
-        """Make the partition's rows exactly the staged ones; leave them untouched if nothing differs."""
+        """Make the partition's rows exactly the staged ones.
+
+        Nothing is written if nothing differs.
+        """
         types, stage, what = self.types_of(table), self._staged[table.name], f"write of {table.name}"
         if table.tombstone:
             gone = self._run(f"DELETE FROM {stage.name} WHERE {quoted(table.tombstone)}", what=what)
@@ -102,22 +116,24 @@ class DuckDBTransaction(DuckDBStaging):
         if stage.finds_nothing(partition):
             changes = self._fill(table, stage, token=token)
         else:
-            plan = sqls.plan(table, stage.name, types, merge=False)
+            plan = SQLS.plan(table, stage.name, types, merge=False)
             tally = self._tally(f"({plan})", {"partition": partition}, what=what)
             known = stage.present if stage.partition == partition else None
             present = self.count(table, partition=partition) if known is None else known
             deleted = present - sum(rows for action, (rows, _) in tally.items() if action != "insert")
             if deleted or tally.keys() - {"keep"}:
-                self._run(sqls.delete_partition(table, types), {"partition": partition}, what=what)
-                self._run(sqls.insert(table, stage.name, types, planned=False), {"token": token}, what=what)
+                self._run(SQLS.delete_partition(table, types), {"partition": partition}, what=what)
+                self._run(SQLS.insert(table, stage.name, types, planned=False), {"token": token}, what=what)
             changes = _changes(tally, deleted=deleted)
         self._wrote(table, stage, partition=partition, whole=True)
         return changes
 
     def merge(self, table: Table, /, *, partition: str, token: int) -> Changes:
-        """Insert or update by key where (version, token) is not older; honour tombstones; count the changes.
+        """Insert, update or delete by key, and count the changes.
 
-        Equal content under a newer version is unchanged, but takes that version: else an older one could follow it.
+        A stored row is changed only by a (version, token) that is not older; a tombstone deletes it. Equal content
+        under a newer version counts as unchanged, but takes that version: otherwise an older one could replace it
+        later.
         """
         types, stage, what = self.types_of(table), self._staged[table.name], f"write of {table.name}"
         if stage.finds_nothing(partition):
@@ -127,14 +143,14 @@ class DuckDBTransaction(DuckDBStaging):
         bound = {"partition": partition, "token": token}
         plan = f"{stage.name}_plan"
         # A second merge of the same rows plans them anew.
-        statement = f"CREATE OR REPLACE TEMP TABLE {plan} AS {sqls.plan(table, stage.name, types, merge=True)}"
+        statement = f"CREATE OR REPLACE TEMP TABLE {plan} AS {SQLS.plan(table, stage.name, types, merge=True)}"
         self._run(statement, bound, what=what)
         tally = self._tally(plan, {}, what=what)
         gone = {action: tally[action] for action in ("delete", "touch", "update") if action in tally}
         if gone:
-            self._run(sqls.delete_planned(table, stage.name, types), {"partition": partition}, what=what)
+            self._run(SQLS.delete_planned(table, stage.name, types), {"partition": partition}, what=what)
         if gone or "insert" in tally:
-            self._run(sqls.insert(table, stage.name, types, planned=True), {"token": token}, what=what)
+            self._run(SQLS.insert(table, stage.name, types, planned=True), {"token": token}, what=what)
         self._wrote(table, stage, partition=partition, whole=False)
         deleted = sum(hits - (rows if action != "delete" else 0) for action, (rows, hits) in gone.items())
         return _changes(tally, deleted=deleted)
@@ -150,7 +166,10 @@ class DuckDBTransaction(DuckDBStaging):
         self._run(own.PUT_RECEIPT, {**bound, "changes": changes}, what="receipt")
 
     def commit(self) -> None:
-        """Make everything visible at once. Raises Conflict, or Ambiguous when the file cannot be written."""
+        """Make everything visible at once.
+
+        Raises Conflict, or Ambiguous when the file cannot be written.
+        """
         if self._failed is not None:
             raise self._failed
         self.over = True
@@ -167,18 +186,24 @@ class DuckDBTransaction(DuckDBStaging):
         return self._has(own.FENCE_TABLE)
 
     def _learn(self, tables: set[tuple[str, str]]) -> None:
-        """Remember tables, but not those that this transaction may have created itself: they may be undone."""
+        """Add tables to the catalog, unless this transaction creates any.
+
+        Tables that it has created may be rolled back.
+        """
         if not self._creates:
             super()._learn(tables)
 
     def _fill(self, table: Table, stage: Stage, *, token: int) -> Changes:
         """Write the staged rows into a partition without rows; those that ask for deletion find nothing to delete."""
-        statement = sqls.insert(table, stage.name, self.types_of(table), planned=False)
+        statement = SQLS.insert(table, stage.name, self.types_of(table), planned=False)
         inserted = int(self._run(statement, {"token": token}, what=f"write of {table.name}")[0][0])
         return Changes(inserted=inserted, unchanged=stage.rows - inserted)
 
     def _wrote(self, table: Table, stage: Stage, *, partition: str, whole: bool) -> None:
-        """Remember what the table holds now; ``whole``: the partition holds the staged rows and no other."""
+        """Record which rows the partition has now.
+
+        ``whole``: it has the staged rows and no other.
+        """
         stage.present = None
         self._holds.pop(table.name, None)
         if whole and stage.fits(partition):
@@ -186,7 +211,7 @@ class DuckDBTransaction(DuckDBStaging):
 
     def _tally(self, plan: str, bound: Mapping[str, object], *, what: str) -> dict[str, tuple[int, int]]:
         """Return per action of a plan how many staged rows it has, and how many rows they meet."""
-        return {action: (int(rows), int(hits)) for action, rows, hits in self._run(sqls.tally(plan), bound, what=what)}
+        return {action: (int(rows), int(hits)) for action, rows, hits in self._run(tally(plan), bound, what=what)}
 
 
 def _changes(tally: Mapping[str, tuple[int, int]], *, deleted: int) -> Changes:

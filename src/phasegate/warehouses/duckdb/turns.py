@@ -1,11 +1,12 @@
-"""One file that several processes use in turns: opened under a lock, shared by the threads of the process that has it.
+"""One file that several processes open in turns, under a lock.
 
-Two lock files stand beside the file: ``.lock`` is held while the file is open, ``.turn`` by the one process that waits
-for it. So the holder sees that somebody waits, lets its running users finish, closes, and queues up again behind the
-waiter: nobody starves. Both are advisory locks on open files (flock): when a process is killed the system frees them.
-Waiting is bounded, and polls, because flock has no time limit. Two objects on one path take turns as processes do.
+The threads of the process that has the file open share it. Two lock files are beside it: ``.lock`` is held while the
+file is open, ``.turn`` by the one process that waits for it. So the holder sees that a process waits, lets its running
+users finish, closes, and queues up again behind the waiter: none starves. Both are advisory locks on open files
+(flock): when a process is killed the system releases them. Waiting is bounded, and polls, because flock has no time
+limit. Two objects on one path take turns as processes do.
 
-Refuses to decide what is done with the file, and to retry what failed.
+What is done with the file is not decided here, and nothing is retried.
 """
 
 import atexit
@@ -28,7 +29,7 @@ PAUSE_MIN_S, PAUSE_MAX_S = 0.001, 0.02
 
 @dataclass
 class _Open(Generic[T]):
-    """The opened file: what was opened, which file that is on disk, who in this process uses it."""
+    """The opened file: the thing, which file on disk it is, and its users."""
 
     thing: T
     lock: int
@@ -39,7 +40,7 @@ class _Open(Generic[T]):
 
 
 class Turns(Generic[T]):
-    """Opens, shares and closes the thing that ``path`` names; see the module."""
+    """Opens, shares and closes the thing at ``path``; see the module."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Turns(Generic[T]):
         self._open_thing, self._close_thing = open_thing, close_thing
         self._forked: _Open[T] | None = None
         self._start()
-        # What is open at exit is closed while its library still works; not kept alive for that.
+        # Closes the file at exit while its library still works; the weak reference does not keep this object alive.
         atexit.register(_stop, weakref.ref(self))
 
     def _start(self) -> None:
@@ -66,9 +67,9 @@ class Turns(Generic[T]):
 
     @contextmanager
     def use(self) -> Iterator[T]:
-        """Give the open thing, for as long as the block runs; a thread may nest its uses.
+        """Yield the open thing while the block runs; a thread may nest its uses.
 
-        Raises Unavailable when no turn came within ``lock_timeout_s``, or the file cannot be opened.
+        Raises Unavailable when the lock was not free within ``lock_timeout_s``, or the file cannot be opened.
         """
         self._check_fork()
         opened = self._join()
@@ -78,7 +79,10 @@ class Turns(Generic[T]):
             self._leave(opened)
 
     def _check_fork(self) -> None:
-        """Refuse a child that was forked while the file was open: the library's threads did not come along."""
+        """Refuse a child that was forked while the file was open.
+
+        The library's threads do not exist in the child.
+        """
         if self._pid != os.getpid():
             inherited = self._opened
             self._start()
@@ -92,14 +96,20 @@ class Turns(Generic[T]):
             )
 
     def discard(self) -> None:
-        """Close as soon as the last user has left: what is open is broken, or no longer wanted."""
+        """Close as soon as the last user has left.
+
+        For a file that is broken, or no longer wanted.
+        """
         with self._changed:
             if self._opened is not None:
                 self._opened.leaving = True
                 self._close_if_idle(self._opened)
 
     def stop(self) -> None:
-        """Discard, and wait a moment until nothing of it is referenced: for the end of the process."""
+        """Discard, and wait a moment until no thread refers to it.
+
+        For the end of the process.
+        """
         self.discard()
         if self._idler is not None and self._opened is None:
             self._idler.join(1.0)
@@ -157,8 +167,11 @@ class Turns(Generic[T]):
             self._changed.notify_all()
 
     def _should_leave(self, opened: _Open[T]) -> bool:
-        """Tell whether new users must wait: it is closing, somebody else waits, or the file was replaced."""
-        return opened.leaving or self._somebody_waits() or _identity(self._path) != opened.identity
+        """Return whether new users must wait.
+
+        They must when it is closing, another process waits, or the file was replaced.
+        """
+        return opened.leaving or self._another_waits() or _identity(self._path) != opened.identity
 
     def _close_if_idle(self, opened: _Open[T]) -> None:
         if opened.leaving and not opened.users and self._opened is opened:
@@ -175,7 +188,7 @@ class Turns(Generic[T]):
                 left = opened.idle_since + self._hold_s - time.monotonic()
                 if opened.users:
                     self._changed.wait()
-                elif left > 0 and not self._somebody_waits():
+                elif left > 0 and not self._another_waits():
                     self._changed.wait(min(left, PAUSE_MAX_S))
                 else:
                     opened.leaving = True
@@ -184,7 +197,7 @@ class Turns(Generic[T]):
     def _lock_path(self, suffix: str) -> Path:
         return self._path.with_name(self._path.name + suffix)
 
-    def _somebody_waits(self) -> bool:
+    def _another_waits(self) -> bool:
         with suppress(OSError):
             turn = os.open(self._lock_path(".turn"), os.O_RDWR)
             try:
@@ -194,13 +207,16 @@ class Turns(Generic[T]):
         return False
 
     def _take_turn(self, deadline: float) -> int:
-        """Queue up, then wait for the holder to close; return the descriptor that holds the lock."""
+        """Queue up, wait for the holder to close, and lock the file.
+
+        Return the descriptor that holds the lock.
+        """
         turn = self._wait_for(".turn", deadline)
         try:
             lock = self._wait_for(".lock", deadline)
         finally:
             _unlock(turn)
-        with suppress(OSError):  # a courtesy to whoever waits in vain; a full disk must not take the lock away
+        with suppress(OSError):  # for the error text of a waiting process; a full disk must not release the lock
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         return lock
@@ -214,7 +230,7 @@ class Turns(Generic[T]):
                 raise Unavailable(f"the folder {path.parent} does not exist; create it") from error
             except OSError as error:
                 raise Unavailable(f"cannot write {path}: {error.strerror}; make its folder writable") from error
-            # A lock on a file that somebody deleted meanwhile excludes nobody: take the one that is there now.
+            # A lock on a file that was deleted in between excludes no process: lock the file that is there now.
             status = os.fstat(lock)
             if _try_lock(lock) and _identity(path) == (status.st_dev, status.st_ino):
                 return lock
@@ -249,13 +265,13 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _unlock(descriptor: int) -> None:
-    # Closing alone would leave the lock to a forked child's copy of the descriptor.
+    # After a close alone, a forked child's copy of the descriptor would still hold the lock.
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
-    """Return which file on disk this is, None when it is gone."""
+    """Return which file on disk this is, None when it does not exist."""
     try:
         status = file.stat()
     except OSError:

@@ -1,7 +1,8 @@
-"""DuckDB as a warehouse: one file, one process at a time, that process's threads in snapshot-isolated transactions.
+"""DuckDB as a warehouse: one file, one process at a time.
 
-The file is opened per unit of work under a lock between processes, and kept open while more is queued (turns.py).
-Refuses to retry and to decide. Every error comes out as one clear line (duckdb_errors.py).
+The threads of that process work in snapshot-isolated transactions. The file is opened per unit of work under a lock
+between processes, and stays open while more work is queued (turns.py). It does not retry and does not decide. Every
+error is raised as one clear line (errors.py).
 """
 
 import threading
@@ -24,19 +25,19 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 LOCK_TIMEOUT_S = 60.0
-# Longer than the pause between two writes of one worker, short for another process that comes meanwhile.
+# Longer than the pause between two writes of one worker, short for another process that waits.
 HOLD_MS = 100
 
 
 class DuckDBWarehouse:
-    """Tables of one DuckDB file, shared by threads, used by processes in turns.
+    """Tables of one DuckDB file, shared by threads, used by one process.
 
     ``lock_timeout_s`` bounds the wait for another process; ``hold_ms`` is how long the file stays open unused.
     """
 
     def __init__(self, path: str | Path, *, lock_timeout_s: float = LOCK_TIMEOUT_S, hold_ms: float = HOLD_MS) -> None:
         self._path = Path(path).absolute()
-        # Two threads creating the same table would conflict; processes never meet.
+        # Two threads creating the same table would conflict; processes never have the file open together.
         self._creating = threading.Lock()
         self._prepared_in: DuckDBPyConnection | None = None
         self._prepared: set[Part] = set()
@@ -56,11 +57,11 @@ class DuckDBWarehouse:
     ) -> None:
         """Create schema, tables, fence row and the table itself, where absent.
 
-        What was found while this process has the file open is not looked for again: nobody else can remove it.
-        A partition's fence rows are made for all tables that this store has prepared meanwhile: their writes mostly
+        What was found while this process has the file open is not checked again: no other process can remove it. A
+        partition's fence rows are created for all tables that this store has prepared so far: writes to them usually
         follow, and a commit for each is 14 of the 30 that a date of the reference pipeline takes.
 
-        Raises BadInput when the table cannot be guarded, by name, or nothing tells its shape.
+        Raises BadInput, with the table's name, when it cannot be guarded or its shape is not given.
         """
         part = Part(table.name, partition)
         with self._turns.use() as root:
@@ -86,7 +87,10 @@ class DuckDBWarehouse:
             prepared.update(Part(name, partition) for name in ours)
 
     def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
-        """Create a table that will be read, empty, if it is absent. One that is there stays as it is."""
+        """Create an empty table to be read, if it is absent.
+
+        An existing table is not changed.
+        """
         with self._turns.use() as root:
             with self._reading(root) as reader:
                 if reader.types_of(table):
@@ -99,14 +103,18 @@ class DuckDBWarehouse:
     def transaction(self) -> Iterator[DuckDBTransaction]:
         """Open a transaction; leaving the block commits, an exception rolls back.
 
-        Raises Conflict, Ambiguous (an I/O error at the commit), Unavailable (the file cannot be opened, or no turn).
+        Raises Conflict, Ambiguous (an I/O error at the commit), Unavailable (the file cannot be opened, or stayed
+        locked).
         """
         with self._turns.use() as root, self._writing(root) as tx:
             yield tx
 
     @contextmanager
     def snapshot(self) -> Iterator[DuckDBReader]:
-        """Open a read-only snapshot. A file that does not exist yet reads as an empty warehouse, and is not created."""
+        """Open a read-only snapshot.
+
+        A file that does not exist yet reads as an empty warehouse, and is not created.
+        """
         if self._path.exists():
             with self._turns.use() as root, self._reading(root) as reader:
                 yield reader
@@ -124,18 +132,24 @@ class DuckDBWarehouse:
             return reader.find_write(write_id)
 
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
-        """Write our store id into the fence rows that exist (None: all); return the token of each."""
+        """Write our store id into the existing fence rows; return their tokens.
+
+        ``parts`` None: into all.
+        """
         if not self._path.exists():
             return {}
         with self.transaction() as tx:
             return tx.adopt(parts, store_id=store_id)
 
     def close(self) -> None:
-        """Close the file when its last user has left; using the warehouse again opens it again."""
+        """Close the file after its last use; a later use opens it again."""
         self._turns.discard()
 
     def _catalog_of(self, root: "DuckDBPyConnection") -> Catalog:
-        """Return what is known of this opening of the file; another process may have changed it before."""
+        """Return what was found since the file was last opened.
+
+        Before that, another process may have changed it.
+        """
         if self._known_in is not root:
             self._catalog = Catalog()
             self._known_in = root
@@ -166,9 +180,10 @@ class DuckDBWarehouse:
 
 @contextmanager
 def read_only(path: Path, /) -> Iterator[DuckDBReader]:
-    """Open a snapshot of somebody's file, which stays as it is, byte for byte.
+    """Open a snapshot of a foreign file without changing a byte of it.
 
-    A file that Phasegate writes to is opened in turn with its writers; beside another nothing is created.
+    A file that Phasegate writes to is locked against its writers; beside any other file nothing is created.
+
     Raises NotFound, Unavailable.
     """
     if not path.is_file():
@@ -187,15 +202,18 @@ def read_only(path: Path, /) -> Iterator[DuckDBReader]:
 
 
 def _connect(path: Path | None, *, read_only: bool = False) -> "DuckDBPyConnection":
-    """Open a file (None: an empty warehouse in memory), with all sessions in UTC."""
-    # 110 ms: imported when a warehouse is opened first, not with the package.
+    """Open a file with all sessions in UTC.
+
+    ``path`` None: an empty warehouse in memory.
+    """
+    # 110 ms: imported when the first warehouse is opened, not with the package.
     import duckdb
 
     try:
         root = duckdb.connect(":memory:" if path is None else str(path), read_only=read_only)
     except duckdb.Error as error:
         raise errors.of_open(error, path=path or Path(":memory:")) from error
-    # As configuration of connect() this needs an extension; here it does not. GLOBAL: cursors do not inherit.
+    # As configuration of connect() this needs an extension; as a statement it does not. GLOBAL: cursors do not inherit.
     root.execute("SET GLOBAL TimeZone = 'UTC'")
     # A write is 20 small statements: workers inside one cost it 15 %, and two writers at once 30 % (measured).
     root.execute("SET threads = 1")

@@ -1,6 +1,7 @@
-"""What the memory warehouse does with rows: round, count, deduplicate, match by key. Pure.
+"""The memory warehouse's operations on rows. Pure.
 
-The same rules as the SQL of the other adapters; the contract in phasegate.testing holds them together.
+Round, count, deduplicate, match by key: the same rules as the SQL of the other adapters; the contract in
+phasegate.testing checks that they agree.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ class StoredRow:
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
-    """A staged row, the ids of the stored rows that have its key, and what is to be done."""
+    """A staged row, the ids of the stored rows of its key, and its action."""
 
     cells: Cells
     hits: tuple[int, ...]
@@ -37,7 +38,10 @@ class RowPlan:
 
 
 def round_floats(table: Table, rows: Sequence[Cells]) -> None:
-    """Round every float to its column's scale, in place; NaN and infinity stay."""
+    """Round every float to its column's scale, in place.
+
+    NaN and infinity stay.
+    """
     for cells in rows:
         for column, cell in cells.items():
             if isinstance(cell, float):
@@ -45,7 +49,10 @@ def round_floats(table: Table, rows: Sequence[Cells]) -> None:
 
 
 def epoch_s(version: object) -> float:
-    """Return a version as epoch seconds: numbers as they are, naive timestamps as UTC, dates as their midnight."""
+    """Return a version as epoch seconds.
+
+    Numbers as they are, naive timestamps as UTC, dates as their midnight.
+    """
     if isinstance(version, datetime):
         return (version if version.tzinfo else version.replace(tzinfo=UTC)).timestamp()
     if isinstance(version, date):
@@ -78,12 +85,15 @@ def repeats(table: Table, rows: Iterable[StoredRow], *, key: Sequence[str]) -> R
 
 
 def tombstoned(table: Table, cells: Mapping[str, object]) -> bool:
-    """Tell whether a staged row asks for deletion."""
+    """Return whether a staged row is a deletion."""
     return table.tombstone is not None and cells.get(table.tombstone) is True
 
 
 def newest(table: Table, rows: Iterable[Cells]) -> list[Cells]:
-    """Return one row per key, in order of first appearance: the newest version; then deletion; then by content."""
+    """Return one row per key, in order of first appearance.
+
+    It is the newest version; then a deletion wins; then the content decides.
+    """
     groups: dict[tuple[object, ...], list[Cells]] = {}
     for cells in rows:
         groups.setdefault(_key(table, cells), []).append(cells)
@@ -101,7 +111,10 @@ def matched(
 
 
 def judge(table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None) -> RowPlan:
-    """Decide what a staged row does. ``token`` None: a replacement, where versions do not count."""
+    """Decide the action of a staged row.
+
+    ``token`` None: a replacement, where versions do not count.
+    """
     content = table.fingerprinted(tuple(cells))
     plain = [name for name in cells if name != table.tombstone]
     same = all(cells[name] == row.cells[name] for row in hits.values() for name in content)

@@ -1,8 +1,9 @@
-"""A warehouse in memory with faithful snapshot isolation, for the simulator and for tests. No locks, no threads.
+"""A warehouse in memory with snapshot isolation, for tests.
 
-A transaction works on the state as it was when it began. At commit the first committer wins: Conflict is raised only
-if another transaction changed the same fence row, or deleted the same version of a row. Inserts never conflict, so a
-writer that forgets to change its fence leaves duplicate rows, as it would in a database.
+The simulator uses it too. No locks, no threads. A transaction works on the state as it was when it began. At commit the
+first committer wins: Conflict is raised only if another transaction changed the same fence row, or deleted the same
+version of a row. Inserts never conflict, so a writer that forgets to change its fence leaves duplicate rows, as it
+would in a database.
 
 Committed maps are never changed in place, only replaced: a snapshot is three references.
 """
@@ -35,7 +36,10 @@ class FenceRow:
 
 
 class MemoryReader:
-    """One snapshot. Where a database takes SQL, this takes the name of one of the warehouse's functions."""
+    """One snapshot.
+
+    Where a database takes SQL, this takes the name of one of the warehouse's functions.
+    """
 
     def __init__(self, warehouse: "MemoryWarehouse") -> None:
         self._warehouse = warehouse
@@ -43,12 +47,18 @@ class MemoryReader:
         self._stopped = False
 
     def read(self, table_name: str, /) -> list[Cells]:
-        """Return copies of a table's rows in this snapshot, without lineage; none for a missing table."""
+        """Return copies of a table's rows in this snapshot, without lineage.
+
+        Empty for a missing table.
+        """
         parts = self._tables.get(table_name, {})
         return [dict(row.cells) for rows in parts.values() for row in rows.values()]
 
     def query(self, sql: str, params: Params, /) -> list[Cells]:
-        """Return the rows of the function of this name. Raises BadInput if there is none."""
+        """Return the rows of the function of this name.
+
+        Raises BadInput if there is none.
+        """
         self._check()
         function = self._warehouse.functions.get(sql)
         if function is None:
@@ -61,7 +71,10 @@ class MemoryReader:
         return {part: self._newest[part] for part in parts if part in self._newest}
 
     def receipts_between(self, table: str, /, *, first: str, last: str) -> dict[str, Receipt]:
-        """Return the newest receipt of each partition with ``first <= partition <= last``, by partition."""
+        """Return the newest receipt of each partition in a range.
+
+        The range is ``first <= partition <= last``; the result is by partition.
+        """
         self._check()
         return {
             part.partition: receipt
@@ -70,11 +83,17 @@ class MemoryReader:
         }
 
     def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
-        """Return the stamp of the newest receipt of each partition with ``first <= partition <= last``."""
+        """Return the stamp of the newest receipt of each partition in a range.
+
+        The range is ``first <= partition <= last``; the result is by partition.
+        """
         return {day: receipt.stamp for day, receipt in self.receipts_between(table, first=first, last=last).items()}
 
     def fingerprints(self, table: Table, /, *, first: str, last: str) -> dict[str, str]:
-        """Return the fingerprint of each partition that has rows and ``first <= partition <= last``, by partition."""
+        """Return the fingerprints of the partitions with rows in a range.
+
+        The range is ``first <= partition <= last``; the result is by partition.
+        """
         parts = self._tables.get(table.name, {}).items()
         held = [text for text, rows in parts if text is not None and first <= text <= last and rows]
         return {text: self.fingerprint(table, partition=text) for text in held}
@@ -82,7 +101,10 @@ class MemoryReader:
     def repeats(
         self, table: Table, /, *, first: str, last: str, key: Sequence[str] | None = None
     ) -> dict[str, Repeats]:
-        """Return the partitions with ``first <= partition <= last`` that have more rows than keys."""
+        """Return the partitions in a range that have more rows than keys.
+
+        The range is ``first <= partition <= last``.
+        """
         self._check()
         parts = self._tables.get(table.name, {}).items()
         held = {text: rows for text, rows in parts if text is not None and first <= text <= last}
@@ -96,14 +118,20 @@ class MemoryReader:
         return {part: Fence(row.token, row.store_id) for part, row in chosen.items()}
 
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
-        """Return the fingerprint of a partition's rows now (None: of the whole table)."""
+        """Return the fingerprint of a partition's rows now.
+
+        ``partition`` None: of the whole table.
+        """
         self._check()
         rows = [row.cells for row in self._rows_of(table, partition)]
         columns = self._warehouse.columns.get(table.name) or (tuple(rows[0]) if rows else ())
         return prints.fingerprint(table, rows, columns=columns)
 
     def count(self, table: Table, /, *, partition: str | None) -> int:
-        """Return the number of rows of a partition (None: of the whole table)."""
+        """Return the number of rows of a partition.
+
+        ``partition`` None: of the whole table.
+        """
         self._check()
         return len(self._rows_of(table, partition))
 
@@ -123,7 +151,7 @@ class MemoryReader:
 
 
 class MemoryTransaction(MemoryReader):
-    """A snapshot with changes of its own on top, until ``commit``."""
+    """A snapshot with changes on top, until ``commit``."""
 
     def __init__(self, warehouse: "MemoryWarehouse") -> None:
         super().__init__(warehouse)
@@ -136,7 +164,10 @@ class MemoryTransaction(MemoryReader):
         self._receipts: list[Receipt] = []
 
     def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
-        """Set the fence row if it is not higher and of this store; a real change even if nothing differs."""
+        """Set the fence row to ``token`` if that is not lower; return whether.
+
+        The row must be of this store. It is a real change even if nothing differs.
+        """
         self._check()
         row = self._fences.get(part)
         if row is None or row.token > token or row.store_id != store_id:
@@ -161,7 +192,7 @@ class MemoryTransaction(MemoryReader):
         self._stage(table, rows, source="rows[0]")
 
     def inspect(self, table: Table, /, *, partition: str, version_max: float) -> Staged:
-        """Round the staged floats to the table's scale, and count what the writer must judge."""
+        """Round the staged floats, and count what the writer must judge."""
         self._check()
         staged = self._staged[table.name]
         rules.round_floats(table, staged)
@@ -169,7 +200,10 @@ class MemoryTransaction(MemoryReader):
         return rules.inspect(table, staged, partition=partition, version_max=version_max, present=present)
 
     def deduplicate(self, table: Table, /) -> int:
-        """Keep one staged row per key, as base.fingerprint and the version order them."""
+        """Leave one staged row per key; return how many were removed.
+
+        The version decides, then base.fingerprint's order.
+        """
         self._check()
         staged = self._staged[table.name]
         kept = rules.newest(table, staged)
@@ -177,7 +211,10 @@ class MemoryTransaction(MemoryReader):
         return len(staged) - len(kept)
 
     def replace(self, table: Table, /, *, partition: str, token: int) -> Changes:
-        """Make the partition's rows exactly the staged ones; leave them untouched if nothing differs."""
+        """Make the partition's rows exactly the staged ones.
+
+        Nothing is written if nothing differs.
+        """
         self._check()
         present = self._tables.get(table.name, {}).get(partition, {})
         staged = [cells for cells in self._staged[table.name] if not rules.tombstoned(table, cells)]
@@ -188,7 +225,10 @@ class MemoryTransaction(MemoryReader):
         return rules.tally(plan, deleted=deleted)
 
     def merge(self, table: Table, /, *, partition: str, token: int) -> Changes:
-        """Insert, update or delete by key where (version, token) is not older."""
+        """Insert, update or delete by key, and count the changes.
+
+        A stored row is changed only by a (version, token) that is not older.
+        """
         self._check()
         present = self._tables.get(table.name, {}).get(partition, {})
         pairs = rules.matched(table, self._staged[table.name], present)
@@ -206,7 +246,7 @@ class MemoryTransaction(MemoryReader):
         self._newest = _with_receipt(self._newest, receipt)
 
     def commit(self) -> None:
-        """Make everything visible at once, or raise Conflict and change nothing."""
+        """Make everything visible at once, or raise Conflict without changes."""
         self._check()
         warehouse = self._warehouse
         for part in self._changed:
@@ -262,7 +302,10 @@ class MemoryTransaction(MemoryReader):
 
 
 class MemoryWarehouse:
-    """Tables of dicts. ``functions`` stand in for SQL: name -> fn(read, params) -> rows."""
+    """Tables of dicts.
+
+    ``functions`` are used in place of SQL: name -> fn(read, params) -> rows.
+    """
 
     def __init__(self, *, functions: Mapping[str, Function] | None = None) -> None:
         self.functions: dict[str, Function] = dict(functions or {})
@@ -277,14 +320,17 @@ class MemoryWarehouse:
     def prepare(
         self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
     ) -> None:
-        """Create table and fence row, if absent. The shape is that of ``table.columns``, else of the first rows."""
+        """Create table and fence row, if absent.
+
+        The shape is that of ``table.columns``, else of the first rows.
+        """
         self.create(table, sql=sql, params=params)
         part = Part(table.name, partition)
         if part not in self.fences:
             self.fences = {**self.fences, part: FenceRow(0, store_id, 0)}
 
     def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
-        """Create a table that will be read, empty, if it is absent."""
+        """Create an empty table to be read, if it is absent."""
         del params
         if table.columns:
             check_shape(table, table.columns)
@@ -295,7 +341,7 @@ class MemoryWarehouse:
             self.tables = {**self.tables, table.name: {}}
 
     def begin(self) -> MemoryTransaction:
-        """Return a transaction on the present state."""
+        """Return a transaction on the current state."""
         return MemoryTransaction(self)
 
     @contextmanager
@@ -315,7 +361,10 @@ class MemoryWarehouse:
         return self.writes.get(write_id)
 
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
-        """Write our store id into the fence rows that exist (None: all); return the token of each."""
+        """Write our store id into the existing fence rows; return their tokens.
+
+        ``parts`` None: into all.
+        """
         chosen = list(self.fences) if parts is None else [part for part in parts if part in self.fences]
         rows = {part: self.fences[part] for part in chosen}
         mine = {part: replace(row, store_id=store_id, changes=row.changes + 1) for part, row in rows.items()}
@@ -323,7 +372,7 @@ class MemoryWarehouse:
         return {part: row.token for part, row in mine.items()}
 
     def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: there is nothing to release."""
 
 
 def _with_rows(tables: Tables, name: str, text: str | None, rows: Rows) -> Tables:

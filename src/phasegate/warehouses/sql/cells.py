@@ -1,7 +1,7 @@
-"""What every warehouse asks of tables and of rows from Python, so that none accepts what another refuses. Pure.
+"""Rules of every warehouse for tables and for rows from Python. Pure.
 
-Values are checked, never guessed: a naive datetime, a fraction in an integer column, an unknown or a missing column is
-refused by name.
+All warehouses share them, so that none accepts what another refuses. Values are checked, never guessed: a naive
+datetime, a fraction in an integer column, an unknown or a missing column is refused by name.
 """
 
 import re
@@ -44,16 +44,26 @@ def family(sql_type: str, /) -> Family:
 
 
 def stored(names: Iterable[str], /, *, table: Table) -> tuple[str, ...]:
-    """Return the columns that a write fills: all but the lineage of any table, and the tombstone."""
+    """Return the columns that a write fills.
+
+    All but the lineage of any table, and the tombstone.
+    """
     return tuple(name for name in names if not name.startswith(LINEAGE_PREFIX) and name != table.tombstone)
 
 
 def check_shape(table: Table, types: Mapping[str, str], /) -> None:
-    """Refuse, by name, a table that cannot be guarded: absent key, partition or version, columns without a text.
+    """Refuse, by name, a table that cannot be guarded.
+
+    That is: an absent key, partition, version or scale, or a column without a canonical text.
 
     Raises BadInput.
     """
-    named = {"key": table.key, "partition": (table.partition,), "version": (table.version,) if table.version else ()}
+    named = {
+        "key": table.key,
+        "partition": (table.partition,),
+        "version": (table.version,) if table.version else (),
+        "scales": tuple(table.scales),
+    }
     for role, columns in named.items():
         for column in columns:
             if column not in types:
@@ -66,11 +76,18 @@ def check_shape(table: Table, types: Mapping[str, str], /) -> None:
 
 
 def check_texts(table: Table, types: Mapping[str, str], /) -> None:
-    """Refuse, by name, a content column whose type has no canonical text.
+    """Refuse, by name, content columns that have no canonical text.
+
+    The type, or the name, of the column has no place in it.
 
     Raises BadInput.
     """
-    for column in table.fingerprinted(tuple(types)):
+    content = table.fingerprinted(tuple(types))
+    for before, column in zip(("", *content), content, strict=False):
+        if before.lower() == column.lower():
+            raise BadInput(f"table {table.name} has columns {before} and {column}: case alone tells no columns apart")
+        if ";" in column or "=" in column:
+            raise BadInput(f"column {column!r} of table {table.name}: a name with ';' or '=' has no canonical text")
         if family(types[column]) == "other":
             raise BadInput(
                 f"column {column} of table {table.name} is {types[column]}, which has no canonical text: "
@@ -79,7 +96,7 @@ def check_texts(table: Table, types: Mapping[str, str], /) -> None:
 
 
 def check_columns(table: Table, given: Iterable[str], /, *, wanted: Sequence[str], source: str) -> None:
-    """Refuse, by name, columns that the table has not, and columns of the table that are not given.
+    """Refuse, by name, unknown and missing columns.
 
     Raises BadInput.
     """
@@ -87,7 +104,7 @@ def check_columns(table: Table, given: Iterable[str], /, *, wanted: Sequence[str
     unknown = sorted(set(names) - set(wanted))
     if unknown:
         raise BadInput(
-            f"{source} yields column {', '.join(unknown)}, which table {table.name} has not: "
+            f"{source} yields column {', '.join(unknown)}, which table {table.name} lacks: "
             "leave it out, or add it to the table first"
         )
     missing = sorted(set(wanted) - set(names))
@@ -96,7 +113,7 @@ def check_columns(table: Table, given: Iterable[str], /, *, wanted: Sequence[str
 
 
 def check_lossless(table: Table, column: str, /, *, yields: str, has: str) -> None:
-    """Refuse a cast that would drop fractions or times of day without a word.
+    """Refuse a cast that would silently drop fractions or times of day.
 
     Raises BadInput.
     """
@@ -109,9 +126,11 @@ def check_lossless(table: Table, column: str, /, *, yields: str, has: str) -> No
 def check_rows(
     table: Table, rows: Sequence[Mapping[str, object]], /, *, types: Mapping[str, str]
 ) -> list[dict[str, object]]:
-    """Return the rows with every cell as its column's type asks: timestamps naive in UTC, all columns present.
+    """Return the rows with each cell as its column's type requires.
 
-    ``types`` are the stored columns; a declared tombstone may be absent, and then is False.
+    Timestamps are naive in UTC, and all columns are present. ``types`` are the stored columns; a declared tombstone may
+    be absent, and then is False.
+
     Raises BadInput, naming row and column.
     """
     readers = {column: _READERS[family(sql_type)] for column, sql_type in types.items()}
@@ -163,6 +182,8 @@ def _decimal(value: object) -> object:
 def _text(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError("is not a string")
+    if "\0" in value:
+        raise ValueError("has a NUL character, which not every database can store")
     if not value.isascii():
         value.encode()
     return value

@@ -1,4 +1,7 @@
-"""The SQL of Phasegate's own tables in a DuckDB file: fences and receipts. Values are bound."""
+"""The SQL of Phasegate's own tables in a DuckDB file.
+
+Fences and receipts. Values are bound.
+"""
 
 import msgspec
 
@@ -18,7 +21,7 @@ SYSTEM = (
         write_id VARCHAR NOT NULL, table_name VARCHAR NOT NULL, partition VARCHAR NOT NULL, run VARCHAR, step VARCHAR,
         token BIGINT NOT NULL, fingerprint VARCHAR NOT NULL, built_from VARCHAR NOT NULL, code VARCHAR, build VARCHAR,
         committed_at DOUBLE, rows_in BIGINT, rows BIGINT, duplicates BIGINT, inserted BIGINT, updated BIGINT,
-        deleted BIGINT, unchanged BIGINT, refused BIGINT, forced BOOLEAN, changes BIGINT NOT NULL)""",
+        deleted BIGINT, unchanged BIGINT, refused BIGINT, allow_shrink BOOLEAN, changes BIGINT NOT NULL)""",
 )
 # Always a real change of the row, also for an equal token: two transactions that did this conflict.
 CHANGE_FENCE = f"""UPDATE {FENCE} SET token = $token, changes = changes + 1
@@ -53,9 +56,10 @@ TABLES = """SELECT schema_name, table_name FROM duckdb_tables() WHERE database_n
 
 
 def receipts(*, tables: int, partitions: int) -> str:
-    """Return the SELECT of all receipts of so many tables and partitions, each with its count of changes.
+    """Return the SELECT of all receipts of some tables and partitions.
 
-    A partition has few receipts; picking the newest here, by a window, takes three times as long (measured).
+    Each with its count of changes. A partition has few receipts; choosing the newest in SQL, by a window, takes three
+    times as long (measured).
     """
     names = ", ".join(f"$table{n}" for n in range(tables))
     parts = ", ".join(f"$partition{n}" for n in range(partitions))

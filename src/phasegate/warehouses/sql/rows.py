@@ -1,5 +1,6 @@
-"""The SQL that the DuckDB adapter runs on guarded tables, as pure functions of tables and columns. Nothing is executed.
+"""The SQL that an adapter runs on guarded tables, from tables and columns alone. Nothing is executed.
 
+How an engine spells names, cells and digests comes from its dialect; the rest is DuckDB's so far.
 Values are bound, names are quoted. The alias ``s`` is a staging table, ``t`` the guarded one.
 """
 
@@ -7,163 +8,223 @@ from collections.abc import Iterable, Mapping
 
 from phasegate.base.fingerprint import PIECES
 from phasegate.base.table import LINEAGE_PREFIX, TOKEN_COLUMN, Table
-from phasegate.warehouses.duckdb.dialect import (
-    Types,
-    digest,
-    double_texts,
-    doubles,
-    inside,
-    listed,
-    quoted,
-    reference,
-    text,
-)
 from phasegate.warehouses.sql.cells import family
+from phasegate.warehouses.sql.dialect import Dialect, Types, doubles
 
 # Of a staging table: the SHA-256 of each row's content.
 DIGEST = f"{LINEAGE_PREFIX}digest"
-_SUMS = ", ".join(f"sum(CAST('0x' || substr(h, {8 * i + 1}, 8) AS UINTEGER))" for i in range(PIECES))
 
 
-def fingerprint(table: Table, types: Types, /, *, partition: bool) -> str:
-    """Return the SELECT of count and eight sums. sum() over integers is a HUGEINT: it holds 2^63 rows' worth."""
-    where = f"WHERE {inside(table, types)}" if partition else ""
-    return (
-        f"WITH rows_ AS (SELECT {digest(table, types, alias='t')} AS h FROM {reference(table.name)} t {where}) "
-        f"SELECT count(*), {_SUMS} FROM rows_"
-    )
+class RowSql:
+    """The statements on guarded tables, in one dialect."""
 
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect, self._quoted, self._inside = dialect, dialect.quoted, dialect.inside
+        self._sums = ", ".join(f"sum({dialect.piece('h', number)})" for number in range(PIECES))
 
-def fingerprints(table: Table, types: Types, /, *, dates: bool) -> str:
-    """Return the SELECT of partition, count and eight sums of each partition between ``$first`` and ``$last``.
+    def fingerprint(self, table: Table, types: Types, /, *, partition: bool) -> str:
+        """Return the SELECT of count and eight sums. sum() over integers is a HUGEINT: it holds 2^63 rows' worth."""
+        where = f"WHERE {self._inside(table, types)}" if partition else ""
+        return f"""WITH rows_ AS (SELECT {self._dialect.digest(table, types, alias="t")} AS h
+            FROM {self._named(table)} t {where}) SELECT count(*), {self._sums} FROM rows_"""
 
-    ``dates``: both are ISO dates.
-    """
-    spelled, where = _between(table, types, dates=dates)
-    return f"""WITH rows_ AS (SELECT {spelled} AS part, {digest(table, types, alias="t")} AS h
-        FROM {reference(table.name)} t WHERE {where}) SELECT part, count(*), {_SUMS} FROM rows_ GROUP BY part"""
+    def fingerprints(self, table: Table, types: Types, /, *, dates: bool) -> str:
+        """Return the SELECT of partition, count and eight sums of each partition between ``$first`` and ``$last``.
 
+        ``dates``: both are ISO dates.
+        """
+        spelled, where = self._between(table, types, dates=dates)
+        return f"""WITH rows_ AS (SELECT {spelled} AS part, {self._dialect.digest(table, types, alias="t")} AS h
+            FROM {self._named(table)} t WHERE {where})
+            SELECT part, count(*), {self._sums} FROM rows_ GROUP BY part"""
 
-def repeats(table: Table, types: Types, /, *, key: Iterable[str], dates: bool) -> str:
-    """Return the SELECT of partition, rows, keys and contents of each partition that has more rows than keys.
+    def repeats(self, table: Table, types: Types, /, *, key: Iterable[str], dates: bool) -> str:
+        """Return the SELECT of partition, rows, keys and contents of each partition that has more rows than keys.
 
-    The contents are compared in these partitions only: that of all rows would cost what a fingerprint does.
-    """
-    spelled, where = _between(table, types, dates=dates)
-    keys = ", ".join(f"t.{quoted(column)}" for column in key)
-    content = ", ".join(f"t.{quoted(column)}" for column in table.fingerprinted(tuple(types)))
-    return f"""WITH parts AS (SELECT {spelled} AS part, count(*) AS n, count(DISTINCT row({keys})) AS keys_
-        FROM {reference(table.name)} t WHERE {where} GROUP BY part HAVING n > keys_)
-        SELECT p.part, p.n, p.keys_, count(DISTINCT row({content})) FROM parts p JOIN {reference(table.name)} t
-        ON {spelled} = p.part WHERE {where} GROUP BY ALL"""
+        The contents are compared in these partitions only: that of all rows would cost what a fingerprint does.
+        """
+        spelled, where = self._between(table, types, dates=dates)
+        keys = ", ".join(f"t.{self._quoted(column)}" for column in key)
+        content = ", ".join(f"t.{self._quoted(column)}" for column in table.fingerprinted(tuple(types)))
+        return f"""WITH parts AS (SELECT {spelled} AS part, count(*) AS n, count(DISTINCT row({keys})) AS keys_
+            FROM {self._named(table)} t WHERE {where} GROUP BY part HAVING n > keys_)
+            SELECT p.part, p.n, p.keys_, count(DISTINCT row({content})) FROM parts p JOIN {self._named(table)} t
+            ON {spelled} = p.part WHERE {where} GROUP BY ALL"""
 
+    def _between(self, table: Table, types: Types, *, dates: bool) -> tuple[str, str]:
+        """Return the text of the partition column, and the condition that it lies between ``$first`` and ``$last``."""
+        cell, sql_type = f"t.{self._quoted(table.partition)}", types[table.partition]
+        spelled = self._dialect.text(cell, sql_type, scale=table.scale(table.partition))
+        where = f"{spelled} BETWEEN $first AND $last"
+        if dates and family(sql_type) == "date":
+            # Dates of four-digit years are ordered as their texts are; comparing them first leaves fewer to spell.
+            typed = f"{cell} BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)"
+            where = f"({typed} OR {cell} NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31') AND {where}"
+        return spelled, where
 
-def _between(table: Table, types: Types, *, dates: bool) -> tuple[str, str]:
-    """Return the text of the partition column, and the condition that it lies between ``$first`` and ``$last``."""
-    cell, sql_type = f"t.{quoted(table.partition)}", types[table.partition]
-    spelled = text(cell, sql_type, scale=table.scale(table.partition))
-    where = f"{spelled} BETWEEN $first AND $last"
-    if dates and family(sql_type) == "date":
-        # Dates of four-digit years are ordered as their texts are; comparing them first leaves fewer to spell.
-        typed = f"{cell} BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)"
-        where = f"({typed} OR {cell} NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31') AND {where}"
-    return spelled, where
+    def create_from_columns(self, table: Table, types: Types, /) -> str:
+        """Return the CREATE of a table with declared columns."""
+        columns = ", ".join(f"{self._quoted(column)} {sql_type}" for column, sql_type in types.items())
+        return f"CREATE TABLE {self._named(table)} ({columns}, {TOKEN_COLUMN} BIGINT)"
 
+    def create_from_query(self, table: Table, sql: str, columns: Iterable[str], /) -> str:
+        """Return the CREATE of an empty table in the shape of a SELECT."""
+        return f"""CREATE TABLE {self._named(table)} AS
+            SELECT {self._listed(columns)}, CAST(NULL AS BIGINT) AS {TOKEN_COLUMN} FROM (\n{sql}\n) LIMIT 0"""
 
-def create_from_columns(table: Table, types: Types, /) -> str:
-    """Return the CREATE of a table with declared columns."""
-    columns = ", ".join(f"{quoted(column)} {sql_type}" for column, sql_type in types.items())
-    return f"CREATE TABLE {reference(table.name)} ({columns}, {TOKEN_COLUMN} BIGINT)"
+    def add_lineage(self, table: Table, /) -> str:
+        """Return the ALTER that gives somebody else's table its lineage column."""
+        return f"ALTER TABLE {self._named(table)} ADD COLUMN IF NOT EXISTS {TOKEN_COLUMN} BIGINT"
 
+    def staged(self, table: Table, source: str, types: Types, /, *, cells: Mapping[str, str]) -> str:
+        """Return the SELECT of rows as they are written: floats rounded, with the digest of each row's content.
 
-def create_from_query(table: Table, sql: str, columns: Iterable[str], /) -> str:
-    """Return the CREATE of an empty table in the shape of a SELECT."""
-    return f"""CREATE TABLE {reference(table.name)} AS
-        SELECT {listed(columns)}, CAST(NULL AS BIGINT) AS {TOKEN_COLUMN} FROM (\n{sql}\n) LIMIT 0"""
+        A float is rounded by reading its canonical text back, which is correct where ROUND is not. ``source`` has the
+        alias ``q``; ``cells`` are the columns in the table's types, and its tombstone, as SQL of it.
+        """
+        by_scale = doubles(table, types)
+        texts = {scale: f"{LINEAGE_PREFIX}texts{scale}" for scale in by_scale}
+        # Each level names only what the next one needs: to bind 40 columns once more takes 0.5 ms (measured).
+        plain = {column: cell for column, cell in cells.items() if types.get(column) != "DOUBLE"}
+        for column in _floats(plain.keys() & types.keys(), types):
+            spelled = self._dialect.text(plain[column], types[column], scale=table.scale(column))
+            plain[column] = f"CAST(CAST({spelled} AS DOUBLE) AS {types[column]})"
+        inner = [f"{cell} AS {self._quoted(column)}" for column, cell in plain.items()]
+        for scale, columns in by_scale.items():
+            inner.append(
+                f"{self._dialect.double_texts([cells[column] for column in columns], scale=scale)} AS {texts[scale]}"
+            )
+        rows = f"SELECT {', '.join(inner)} FROM {source} q"
+        outer = {column: f"s.{self._quoted(column)}" for column in cells}
+        if texts:
+            kept = [f"s.{self._quoted(column)}" for column in plain] + [f"s.{name}" for name in texts.values()]
+            read = [f"CAST(s.{name} AS DOUBLE[]) AS {name}_read" for name in texts.values()]
+            rows = f"SELECT {', '.join(kept + read)} FROM (\n{rows}\n) s"
+        for scale, columns in by_scale.items():
+            outer |= {column: f"s.{texts[scale]}_read[{n}]" for n, column in enumerate(columns, start=1)}
+        listed_cells = ", ".join(f"{cell} AS {self._quoted(column)}" for column, cell in outer.items())
+        row_digest = self._dialect.digest(
+            table, types, alias="s", floats={scale: f"s.{name}" for scale, name in texts.items()}
+        )
+        return f"SELECT {listed_cells}, {row_digest} AS {DIGEST} FROM (\n{rows}\n) s"
 
+    def from_query(self, table: Table, types: Types, /, *, yielded: Types) -> dict[str, str]:
+        """Return the SQL of a SELECT's columns, alias ``q``, in the table's types, by name."""
+        cells = {column: _as(f"q.{self._quoted(column)}", types[column], yields=yielded[column]) for column in types}
+        if table.tombstone:
+            given = f"q.{self._quoted(table.tombstone)}" if table.tombstone in yielded else "NULL"
+            cells[table.tombstone] = f"CAST({given} AS BOOLEAN)"
+        return cells
 
-def add_lineage(table: Table, /) -> str:
-    """Return the ALTER that gives somebody else's table its lineage column."""
-    return f"ALTER TABLE {reference(table.name)} ADD COLUMN IF NOT EXISTS {TOKEN_COLUMN} BIGINT"
+    def from_lists(self, types: Types, /) -> str:
+        """Return the SELECT of one list of texts per column, ``$c0``, ``$c1``, …, in the table's types."""
+        cells = []
+        for number, (column, sql_type) in enumerate(types.items()):
+            cell = f"unnest($c{number}::VARCHAR[])"
+            cell = f"unhex({cell})" if family(sql_type) == "bytes" else cell
+            cells.append(f"CAST({cell} AS {sql_type}) AS {self._quoted(column)}")
+        return f"SELECT {', '.join(cells)}"
 
+    def inspect(self, table: Table, stage: str, types: Types, /) -> str:
+        """Return the SELECT of Staged's counts, in the order of its fields, and of the distinct keys (or fewer)."""
+        nulls = " OR ".join(f"s.{self._quoted(column)} IS NULL" for column in table.key)
+        floats = ", ".join(f"s.{self._quoted(column)}" for column in _floats(types, types))
+        finite = f"coalesce(sum(len(list_filter([{floats}], lambda x: NOT isfinite(x)))), 0)" if floats else "0"
+        future, missing = "0", "0"
+        if table.version:
+            cell = f"s.{self._quoted(table.version)}"
+            timed = family(types[table.version]) in {"timestamp", "date"}
+            seconds = f"epoch({cell})" if timed else f"CAST({cell} AS DOUBLE)"
+            future = f"count(*) FILTER ({seconds} > $version_max)"
+            missing = f"count(*) FILTER ({cell} IS NULL)"
+        # Of the rows of one partition its column need not be compared; of others this counts too few, never too many.
+        told = [column for column in table.key if column != table.partition] or [table.key[0]]
+        rest = [f"s.{self._quoted(column)}" for column in told]
+        keys = rest[0] if len(rest) == 1 else f"row({', '.join(rest)})"
+        # coalesce: a NULL partition is outside too.
+        return f"""SELECT count(*), count(*) FILTER (NOT coalesce({self._inside(table, types, alias="s")}, false)),
+            count(*) FILTER ({nulls}), {future}, {missing}, {finite},
+            (SELECT count(*) FROM {self._named(table)} t WHERE {self._inside(table, types)}),
+            count(DISTINCT {keys}) FROM {stage} s"""
 
-def staged(table: Table, source: str, types: Types, /, *, cells: Mapping[str, str]) -> str:
-    """Return the SELECT of rows as they are written: floats rounded, with the digest of each row's content.
+    def deduplicate(self, table: Table, stage: str, /) -> str:
+        """Return the DELETE of all but one row per key: newest version, then deletion, then by content's digest."""
+        order = [f"s.{self._quoted(table.version)} DESC NULLS LAST"] if table.version else []
+        order += [f"coalesce(s.{self._quoted(table.tombstone)}, false) DESC"] if table.tombstone else []
+        order += [f"s.{DIGEST} DESC", "s.rowid"]
+        return f"""DELETE FROM {stage} WHERE rowid IN (SELECT r FROM (SELECT s.rowid AS r, row_number() OVER (
+            PARTITION BY {self._listed(table.key)} ORDER BY {", ".join(order)}) AS place FROM {stage} s)
+            WHERE place > 1)"""
 
-    A float is rounded by reading its canonical text back, which is correct where ROUND is not. ``source`` has the
-    alias ``q``; ``cells`` are the columns in the table's types, and its tombstone, as SQL of it.
-    """
-    by_scale = doubles(table, types)
-    texts = {scale: f"{LINEAGE_PREFIX}texts{scale}" for scale in by_scale}
-    # Each level names only what the next one needs: to bind 40 columns once more takes 0.5 ms (measured).
-    plain = {column: cell for column, cell in cells.items() if types.get(column) != "DOUBLE"}
-    for column in _floats(plain.keys() & types.keys(), types):
-        spelled = text(plain[column], types[column], scale=table.scale(column))
-        plain[column] = f"CAST(CAST({spelled} AS DOUBLE) AS {types[column]})"
-    inner = [f"{cell} AS {quoted(column)}" for column, cell in plain.items()]
-    for scale, columns in by_scale.items():
-        inner.append(f"{double_texts([cells[column] for column in columns], scale=scale)} AS {texts[scale]}")
-    rows = f"SELECT {', '.join(inner)} FROM {source} q"
-    outer = {column: f"s.{quoted(column)}" for column in cells}
-    if texts:
-        kept = [f"s.{quoted(column)}" for column in plain] + [f"s.{name}" for name in texts.values()]
-        read = [f"CAST(s.{name} AS DOUBLE[]) AS {name}_read" for name in texts.values()]
-        rows = f"SELECT {', '.join(kept + read)} FROM (\n{rows}\n) s"
-    for scale, columns in by_scale.items():
-        outer |= {column: f"s.{texts[scale]}_read[{n}]" for n, column in enumerate(columns, start=1)}
-    listed_cells = ", ".join(f"{cell} AS {quoted(column)}" for column, cell in outer.items())
-    row_digest = digest(table, types, alias="s", floats={scale: f"s.{name}" for scale, name in texts.items()})
-    return f"SELECT {listed_cells}, {row_digest} AS {DIGEST} FROM (\n{rows}\n) s"
+    def plan(self, table: Table, stage: str, types: Types, /, *, merge: bool) -> str:
+        """Return the SELECT that says, per staged row, what is done with it and how many rows it meets.
 
+        ``touch``: equal content, but version, volatile cells or doubled rows differ: written, counted as unchanged.
+        """
+        newer = "true"
+        if merge:
+            newer = f"$token >= coalesce(t.{TOKEN_COLUMN}, 0)"
+            if table.version:
+                ours, theirs = f"s.{self._quoted(table.version)}", f"t.{self._quoted(table.version)}"
+                newer = (
+                    f"(({ours} IS NOT NULL AND {theirs} IS NULL) OR {ours} > {theirs} "
+                    f"OR ({ours} IS NOT DISTINCT FROM {theirs} AND {newer}))"
+                )
+        tomb = f"coalesce(s.{self._quoted(table.tombstone)}, false)" if table.tombstone and merge else "false"
+        content = table.fingerprinted(tuple(types))
+        rest = [column for column in types if column not in content]
+        return f"""SELECT r, hits, CASE
+                WHEN hits > 0 AND NOT newer THEN 'refuse'
+                WHEN tomb AND hits > 0 THEN 'delete' WHEN tomb THEN 'none' WHEN hits = 0 THEN 'insert'
+                WHEN hits = 1 AND same AND rest THEN 'keep' WHEN same THEN 'touch' ELSE 'update' END AS action
+            FROM (SELECT s.rowid AS r, {tomb} AS tomb, count(t.hit_) AS hits,
+                bool_and(coalesce({newer}, false)) AS newer, bool_and({self._equal(content)}) AS same,
+                bool_and({self._equal(rest)}) AS rest
+                FROM {stage} s LEFT JOIN (SELECT *, 1 AS hit_ FROM {self._named(table)} t
+                    WHERE {self._inside(table, types)}) t ON {self._same_key(table)} GROUP BY ALL)"""
 
-def from_query(table: Table, types: Types, /, *, yielded: Types) -> dict[str, str]:
-    """Return the SQL of a SELECT's columns, alias ``q``, in the table's types, by name."""
-    cells = {column: _as(f"q.{quoted(column)}", types[column], yields=yielded[column]) for column in types}
-    if table.tombstone:
-        given = f"q.{quoted(table.tombstone)}" if table.tombstone in yielded else "NULL"
-        cells[table.tombstone] = f"CAST({given} AS BOOLEAN)"
-    return cells
+    def _equal(self, columns: Iterable[str]) -> str:
+        return " AND ".join(f"s.{self._quoted(c)} IS NOT DISTINCT FROM t.{self._quoted(c)}" for c in columns) or "true"
+
+    def _same_key(self, table: Table) -> str:
+        return " AND ".join(f"s.{self._quoted(column)} = t.{self._quoted(column)}" for column in table.key)
+
+    def delete_partition(self, table: Table, types: Types, /) -> str:
+        """Return the DELETE of a whole partition."""
+        return f"DELETE FROM {self._named(table)} AS t WHERE {self._inside(table, types)}"
+
+    def delete_planned(self, table: Table, stage: str, types: Types, /) -> str:
+        """Return the DELETE of the rows that the plan deletes or writes anew."""
+        return f"""DELETE FROM {self._named(table)} AS t USING (SELECT s.* FROM {stage} s
+            JOIN {stage}_plan p ON s.rowid = p.r WHERE p.action IN ('delete', 'touch', 'update')) s
+            WHERE {self._inside(table, types)} AND {self._same_key(table)}"""
+
+    def insert(self, table: Table, stage: str, types: Types, /, *, planned: bool) -> str:
+        """Return the INSERT of the staged rows: those that the plan writes, or all that ask for no deletion."""
+        chosen = ""
+        if planned:
+            chosen = f" JOIN {stage}_plan p ON s.rowid = p.r WHERE p.action IN ('insert', 'touch', 'update')"
+        elif table.tombstone:
+            chosen = f" WHERE NOT coalesce(s.{self._quoted(table.tombstone)}, false)"
+        cells = ", ".join(f"s.{self._quoted(column)}" for column in types)
+        return f"""INSERT INTO {self._named(table)} ({self._listed(types)}, {TOKEN_COLUMN})
+            SELECT {cells}, CAST($token AS BIGINT) FROM {stage} s{chosen}"""
+
+    def _named(self, table: Table) -> str:
+        """Return the quoted full name of a table."""
+        return self._dialect.reference(table.name)
+
+    def _listed(self, columns: Iterable[str]) -> str:
+        """Return names in quotes, with commas between."""
+        return ", ".join(self._quoted(column) for column in columns)
 
 
 def _as(cell: str, sql_type: str, *, yields: str) -> str:
     return cell if yields == sql_type else f"CAST({cell} AS {sql_type})"
 
 
-def from_lists(types: Types, /) -> str:
-    """Return the SELECT of one list of texts per column, ``$c0``, ``$c1``, …, in the table's types."""
-    cells = []
-    for number, (column, sql_type) in enumerate(types.items()):
-        cell = f"unnest($c{number}::VARCHAR[])"
-        cells.append(
-            f"CAST({f'unhex({cell})' if family(sql_type) == 'bytes' else cell} AS {sql_type}) AS {quoted(column)}"
-        )
-    return f"SELECT {', '.join(cells)}"
-
-
 def _floats(columns: Iterable[str], types: Types) -> list[str]:
     return [column for column in columns if family(types[column]) == "float"]
-
-
-def inspect(table: Table, stage: str, types: Types, /) -> str:
-    """Return the SELECT of Staged's counts, in the order of its fields, and of the distinct keys (or fewer)."""
-    nulls = " OR ".join(f"s.{quoted(column)} IS NULL" for column in table.key)
-    floats = ", ".join(f"s.{quoted(column)}" for column in _floats(types, types))
-    finite = f"coalesce(sum(len(list_filter([{floats}], lambda x: NOT isfinite(x)))), 0)" if floats else "0"
-    future, missing = "0", "0"
-    if table.version:
-        cell = f"s.{quoted(table.version)}"
-        timed = family(types[table.version]) in {"timestamp", "date"}
-        seconds = f"epoch({cell})" if timed else f"CAST({cell} AS DOUBLE)"
-        future = f"count(*) FILTER ({seconds} > $version_max)"
-        missing = f"count(*) FILTER ({cell} IS NULL)"
-    # Of the rows of one partition its column need not be compared; of any others this counts too few, never too many.
-    rest = [f"s.{quoted(column)}" for column in table.key if column != table.partition] or [f"s.{quoted(table.key[0])}"]
-    keys = rest[0] if len(rest) == 1 else f"row({', '.join(rest)})"
-    # coalesce: a NULL partition is outside too.
-    return f"""SELECT count(*), count(*) FILTER (NOT coalesce({inside(table, types, alias="s")}, false)),
-        count(*) FILTER ({nulls}), {future}, {missing}, {finite},
-        (SELECT count(*) FROM {reference(table.name)} t WHERE {inside(table, types)}),
-        count(DISTINCT {keys}) FROM {stage} s"""
 
 
 def digests(stage: str, /) -> str:
@@ -171,74 +232,9 @@ def digests(stage: str, /) -> str:
     return f"SELECT {DIGEST} FROM {stage}"
 
 
-def deduplicate(table: Table, stage: str, /) -> str:
-    """Return the DELETE of all but one row per key: newest version, then deletion, then by content's digest."""
-    order = [f"s.{quoted(table.version)} DESC NULLS LAST"] if table.version else []
-    order += [f"coalesce(s.{quoted(table.tombstone)}, false) DESC"] if table.tombstone else []
-    order += [f"s.{DIGEST} DESC", "s.rowid"]
-    return f"""DELETE FROM {stage} WHERE rowid IN (SELECT r FROM (SELECT s.rowid AS r, row_number() OVER (
-        PARTITION BY {listed(table.key)} ORDER BY {", ".join(order)}) AS place FROM {stage} s) WHERE place > 1)"""
-
-
-def plan(table: Table, stage: str, types: Types, /, *, merge: bool) -> str:
-    """Return the SELECT that says, per staged row, what is done with it and how many rows it meets.
-
-    ``touch``: equal content, but version, volatile cells or doubled rows differ: written, counted as unchanged.
-    """
-    newer = "true"
-    if merge:
-        newer = f"$token >= coalesce(t.{TOKEN_COLUMN}, 0)"
-        if table.version:
-            ours, theirs = f"s.{quoted(table.version)}", f"t.{quoted(table.version)}"
-            newer = (
-                f"(({ours} IS NOT NULL AND {theirs} IS NULL) OR {ours} > {theirs} "
-                f"OR ({ours} IS NOT DISTINCT FROM {theirs} AND {newer}))"
-            )
-    tomb = f"coalesce(s.{quoted(table.tombstone)}, false)" if table.tombstone and merge else "false"
-    content = table.fingerprinted(tuple(types))
-    rest = [column for column in types if column not in content]
-    return f"""SELECT r, hits, CASE
-            WHEN hits > 0 AND NOT newer THEN 'refuse'
-            WHEN tomb AND hits > 0 THEN 'delete' WHEN tomb THEN 'none' WHEN hits = 0 THEN 'insert'
-            WHEN hits = 1 AND same AND rest THEN 'keep' WHEN same THEN 'touch' ELSE 'update' END AS action
-        FROM (SELECT s.rowid AS r, {tomb} AS tomb, count(t.hit_) AS hits, bool_and(coalesce({newer}, false)) AS newer,
-            bool_and({_equal(content)}) AS same, bool_and({_equal(rest)}) AS rest
-            FROM {stage} s LEFT JOIN (SELECT *, 1 AS hit_ FROM {reference(table.name)} t WHERE {inside(table, types)}) t
-            ON {_same_key(table)} GROUP BY ALL)"""
-
-
-def _equal(columns: Iterable[str]) -> str:
-    return " AND ".join(f"s.{quoted(c)} IS NOT DISTINCT FROM t.{quoted(c)}" for c in columns) or "true"
-
-
-def _same_key(table: Table) -> str:
-    return " AND ".join(f"s.{quoted(column)} = t.{quoted(column)}" for column in table.key)
-
-
 def tally(plan: str, /) -> str:
-    """Return the SELECT of (action, staged rows, rows met) over a plan: its table, or its SELECT in brackets."""
+    """Return the SELECT of (action, staged rows, stored rows) over a plan.
+
+    ``plan``: its table, or its SELECT in parentheses.
+    """
     return f"SELECT action, count(*), coalesce(sum(hits), 0) FROM {plan} GROUP BY action"
-
-
-def delete_partition(table: Table, types: Types, /) -> str:
-    """Return the DELETE of a whole partition."""
-    return f"DELETE FROM {reference(table.name)} AS t WHERE {inside(table, types)}"
-
-
-def delete_planned(table: Table, stage: str, types: Types, /) -> str:
-    """Return the DELETE of the rows that the plan deletes or writes anew."""
-    return f"""DELETE FROM {reference(table.name)} AS t USING (SELECT s.* FROM {stage} s JOIN {stage}_plan p
-        ON s.rowid = p.r WHERE p.action IN ('delete', 'touch', 'update')) s
-        WHERE {inside(table, types)} AND {_same_key(table)}"""
-
-
-def insert(table: Table, stage: str, types: Types, /, *, planned: bool) -> str:
-    """Return the INSERT of the staged rows: those that the plan writes, or all that ask for no deletion."""
-    chosen = ""
-    if planned:
-        chosen = f" JOIN {stage}_plan p ON s.rowid = p.r WHERE p.action IN ('insert', 'touch', 'update')"
-    elif table.tombstone:
-        chosen = f" WHERE NOT coalesce(s.{quoted(table.tombstone)}, false)"
-    cells = ", ".join(f"s.{quoted(column)}" for column in types)
-    return f"""INSERT INTO {reference(table.name)} ({listed(types)}, {TOKEN_COLUMN})
-        SELECT {cells}, CAST($token AS BIGINT) FROM {stage} s{chosen}"""

@@ -1,4 +1,7 @@
-"""The end of a schedule against what an undisturbed run leaves: tables, firings, builds, dead letters."""
+"""Checks of a schedule's end against an undisturbed run.
+
+Tables, firings, builds, dead letters.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -17,43 +20,49 @@ if TYPE_CHECKING:
     from phasegate.testing.simulator.world import World
 
 
-def reckon(world: "World") -> None:
-    """Compare what is left, after drift was mended, with what an undisturbed run leaves. Raises Violation."""
-    _reckon_errors(world)
+def check_end(world: "World") -> None:
+    """Compare the end, after drift was refreshed, with an undisturbed run.
+
+    Raises Violation.
+    """
+    _check_errors(world)
     undisturbed = world.scene.undisturbed(world.outside.final)
     for day in world.days:
         for step in world.scene.needs:
             held = sorted(world.warehouse.rows(Part(f"sim.{step}", day)), key=lambda r: str(r["k"]))
             if held != undisturbed[step, day]:
                 raise Violation(f"sim.{step}/{day} ends as {held}, an undisturbed run leaves {undisturbed[step, day]}")
-            _reckon_builds(world, step, day)
+            _check_builds(world, step, day)
         for key in world.scene.documents(day):
-            _reckon_phase(world, key)
-            if any(w.drifted for w in world.witness.phases[key].windows.values()):
+            _check_phase(world, key)
+            if any(w.drifted for w in world.checker.phases[key].windows.values()):
                 raise Violation(f"{key} has still drifted after it was refreshed")
-        _reckon_modes(world, day)
+        _check_modes(world, day)
 
 
-def reckon_drift(world: "World") -> None:
-    """Compare what each run has built of its windows with what these hold, and with the drift that it remembers."""
-    _reckon_errors(world)
+def check_drift(world: "World") -> None:
+    """Compare what each run has built of its windows with their content.
+
+    And with the drift that it has recorded.
+    """
+    _check_errors(world)
     for day in world.days:
         for key in world.scene.documents(day):
-            _reckon_settled(world, key)
-            for need in window_needs(world.witness.phases[key]).values():
-                _reckon_window(world, key, need)
+            _check_settled(world, key)
+            for need in window_needs(world.checker.phases[key]).values():
+                _check_window(world, key, need)
 
 
 def followed(world: "World", step: str, day: str) -> int:
-    """Return how many changes the builds of a step of a date must follow, at most.
+    """Return how many changes the builds of a step and date follow, at most.
 
-    Each batch of its own raw data; what must be followed of each window that it looks back at, itself or through
-    another step (see ``Lookback``); and each run that an operator refreshes.
+    Each batch of its own raw data; what must be followed of each window that it reads, itself or through another step
+    (see ``Lookback``); and each run that an operator refreshes.
     """
     lineage = _lineage(world.scene.needs, step)
     looks_back = any(need.back for name in lineage for need in world.scene.needs[name])
-    windows = sum(world.witness.lookback.followed[name, day] for name in lineage)
-    return len(world.outside.batches[day]) + windows + (world.outside.mends if looks_back else 0)
+    windows = sum(world.checker.lookback.followed[name, day] for name in lineage)
+    return len(world.outside.batches[day]) + windows + (world.outside.refreshes if looks_back else 0)
 
 
 def _lineage(needs: Mapping[str, tuple[Need, ...]], step: str) -> list[str]:
@@ -61,24 +70,24 @@ def _lineage(needs: Mapping[str, tuple[Need, ...]], step: str) -> list[str]:
     return [step, *(name for need in needs[step] if not need.back for name in _lineage(needs, need.step))]
 
 
-def _reckon_errors(world: "World") -> None:
+def _check_errors(world: "World") -> None:
     if world.sim.failures:
         raise Violation(f"unexpected error: {world.sim.failures[0]}")
     if refused := [doc.key for doc in world.store.scan("quarantine:")]:
         raise Violation(f"quarantined: {refused}")
 
 
-def _reckon_builds(world: "World", step: str, day: str) -> None:
+def _check_builds(world: "World", step: str, day: str) -> None:
     counts = world.observer.counts
     tries = counts.get("scraper tries again", 0) + counts.get("tries again", 0)
     takeovers = world.sim.pauses + world.sim.crashes + tries
-    changes, builds = followed(world, step, day), world.witness.commits[Part(f"sim.{step}", day)]
+    changes, builds = followed(world, step, day), world.checker.commits[Part(f"sim.{step}", day)]
     if builds > changes + takeovers:
         raise Violation(f"{step}/{day} was built {builds} times for {changes} changes")
 
 
-def _reckon_settled(world: "World", key: str) -> None:
-    doc = world.witness.phases.get(key)
+def _check_settled(world: "World", key: str) -> None:
+    doc = world.checker.phases.get(key)
     if doc is None or not doc.firings:
         raise Violation(f"{key} never fired")
     if doc.due is not None or doc.requests:
@@ -87,51 +96,52 @@ def _reckon_settled(world: "World", key: str) -> None:
         raise Violation(f"{key} has dead letters")
 
 
-def _reckon_phase(world: "World", key: str) -> None:
-    _reckon_settled(world, key)
+def _check_phase(world: "World", key: str) -> None:
+    _check_settled(world, key)
     _, phase, run = phase_of(key)
-    doc, witness = world.witness.phases[key], world.witness
+    doc, checker = world.checker.phases[key], world.checker
     changes = max(followed(world, step, run.date) for step in doc.gate.members)
-    if witness.fired[key] > changes:
-        raise Violation(f"{key} fired {witness.fired[key]} times for {changes} changes")
+    if checker.fired[key] > changes:
+        raise Violation(f"{key} fired {checker.fired[key]} times for {changes} changes")
     for receiver in doc.gate.receivers:
         if receiver.ack != "begin":
-            if doc.generation not in told(world.bus.published, key):
+            if doc.generation not in generations_sent(world.bus.published, key):
                 raise Violation(f"the consumer was never sent generation {doc.generation} of {key}")
             continue
-        begun = witness.phases[document(receiver.name, run.date, mode=run.mode)].inputs[phase]
+        begun = checker.phases[document(receiver.name, run.date, mode=run.mode)].inputs[phase]
         if begun.generation != doc.generation:
             raise Violation(f"{receiver.name} works on generation {begun.generation} of {phase}, not {doc.generation}")
 
 
-def _reckon_modes(world: "World", day: str) -> None:
-    """Check that all modes hold the same accepted result of a step that they share."""
+def _check_modes(world: "World", day: str) -> None:
+    """Check that all modes have the same result of a shared step."""
     for phase in world.scene.modes:
-        docs = [world.witness.phases[key] for key, (name, _) in world.scene.documents(day).items() if name == phase]
+        docs = [world.checker.phases[key] for key, (name, _) in world.scene.documents(day).items() if name == phase]
         for step in world.scene.needs:
             results = [doc.members[step].result for doc in docs if step in doc.gate.members]
             if len({None if r is None else r.stamp for r in results}) > 1:
                 raise Violation(f"the modes of {phase} on {day} hold different results of {step}: {results}")
 
 
-def _reckon_window(world: "World", key: str, need: Need) -> None:
-    """Check that what was built of a window is what it holds, but for the dates whose change was too far back.
+def _check_window(world: "World", key: str, need: Need) -> None:
+    """Check that what was built of a window is its content.
 
-    Where one date has drifted, others that changed and changed back may be remembered too.
+    Except for dates whose change was too far back. Where one date has drifted, others that changed and changed back may
+    be recorded too.
     """
-    doc, day, lookback = world.witness.phases[key], phase_of(key)[2].date, world.witness.lookback
+    doc, day, lookback = world.checker.phases[key], phase_of(key)[2].date, world.checker.lookback
     now = lookback.now(need, day)
     for stamp in _used(doc, need):
-        used = lookback.told(str(need), day, stamp) or {}
+        used = lookback.window_facts(str(need), day, stamp) or {}
         differing = {on for on in {*used, *now} if used.get(on) != now.get(on)}
         drifted = set(doc.windows[str(need)].drifted)
         if differing - drifted:
-            raise Violation(f"{key}: {need} has drifted on {sorted(differing)}, it remembers {sorted(drifted)}")
+            raise Violation(f"{key}: {need} has drifted on {sorted(differing)}, it records {sorted(drifted)}")
         if drifted and not differing:
-            raise Violation(f"{key}: {need} has not drifted, it remembers {sorted(drifted)}")
+            raise Violation(f"{key}: {need} has not drifted, it records {sorted(drifted)}")
         near = [on for on in differing if distance(on, day) <= world.scene.cascade_days]
         if near and not any(n.back for n in world.scene.needs[need.step]):
-            raise Violation(f"{key}: {need} has drifted on {near}, near enough to be built anew")
+            raise Violation(f"{key}: {need} has drifted on {near}, near enough to be rebuilt")
 
 
 def _used(doc: Phase, need: Need) -> Iterator[Stamp]:
@@ -141,13 +151,13 @@ def _used(doc: Phase, need: Need) -> Iterator[Stamp]:
             yield result.built_from[str(need)]
 
 
-def told(published: Sequence[Message], key: str) -> set[object]:
-    """Return the generations of a document that were sent to the foreign consumer."""
+def generations_sent(published: Sequence[Message], key: str) -> set[object]:
+    """Return the generations of a document sent to the foreign consumer."""
     return {m.body["generation"] for m in published if m.topic == "consumer" and _sender(m) == key}
 
 
 def unsettled(phases: Mapping[str, Phase]) -> str:
-    """Name the documents that still wait for something, and for what."""
+    """Return the documents that still wait, and for what."""
     return "; ".join(f"{key}: {story_of(phase)}" for key, phase in phases.items() if phase.due is not None)
 
 
@@ -155,8 +165,8 @@ def story_of(doc: Phase) -> str:
     """Return what a document waits for."""
     asked = {name: f"{r.state} {r.reason}" for name, r in doc.requests.items()}
     waiting = [f"{e.receiver} {e.state}" for e in doc.outbox if e.waiting]
-    told = f"notices {list(doc.notices)}, caught up {doc.catch_up_since is None}"
-    return f"requests {asked}, outbox {waiting}, waiting {list(doc.waiting)}, {told}, due {doc.due}"
+    changes = f"notices {list(doc.notices)}, caught up {doc.catch_up_since is None}"
+    return f"requests {asked}, outbox {waiting}, waiting {list(doc.waiting)}, {changes}, due {doc.due}"
 
 
 def _sender(message: Message) -> str:
