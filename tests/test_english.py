@@ -95,7 +95,9 @@ def help_pages(command: click.Command, path: str, above: click.Context | None = 
     """Yield the help page of a command, then those of its subcommands."""
     context = click.Context(command, info_name=path.rpartition(" ")[2], parent=above)
     yield path, command.get_help(context)
-    for name, inner in command.commands.items() if isinstance(command, click.Group) else ():
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        inner = command.get_command(context, name) if isinstance(command, click.Group) else None
+        assert inner is not None, name
         yield from help_pages(inner, f"{path} {name}", context)
 
 

@@ -33,9 +33,10 @@ _DIGITS = 14
 
 
 def float_limit(scale: int) -> float:
-    """Return the largest magnitude that is rounded, and written as fixed decimals: 14 nines.
+    """Return the largest magnitude that is rounded, 14 nines.
 
-    What is as large stays so when it is rounded: a float that was written has the text that it was given.
+    Up to it floats are written as fixed decimals. A float at the limit does not change when it is rounded: a float that
+    was written has the text that it was given.
 
     >>> float_limit(6), float_limit(14)
     (99999999.999999, 0.99999999999999)
