@@ -33,7 +33,7 @@ def test_a_report_for_a_day_without_games_is_quarantined_and_opens_nothing() -> 
 def test_a_day_that_the_source_leaves_out_is_unknown_and_not_a_day_without_games() -> None:
     made, source = kept()
     source.left_out.add(DAY)
-    with pytest.raises(BadInput, match="the calendar knows nothing of 2026-02-03"):
+    with pytest.raises(BadInput, match="the calendar has no answer for 2026-02-03"):
         load(made, 1)
 
 

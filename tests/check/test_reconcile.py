@@ -107,7 +107,7 @@ def quarantined(state: State) -> None:
     """A scraper's report came while the calendar did not know the date."""
     with state.pipeline() as pipeline:
         body = {"kind": "completion", "step": GAMEBOOK, "run": RUN, "completed_at": state.clock.at}
-        pipeline.runs.quarantine.put("nba.completions", body, reason="the calendar knows nothing of it")
+        pipeline.runs.quarantine.put("nba.completions", body, reason="the calendar has no answer for it")
 
 
 def left_lease(state: State) -> None:

@@ -292,11 +292,11 @@ def test_a_calendar_says_which_dates_are_filled_and_an_unknown_one_is_refused(da
         "    for n in range((last - first).days + 1):\n"
         "        day = (first + timedelta(days=n)).isoformat()\n"
         "        if day < '2026-02-05':\n"
-        "            yield CalendarDay(date=day, state='none' if day == '2026-02-02' else 'games')\n"
+        "            yield CalendarDay(date=day, state='none' if day == '2026-02-02' else 'work')\n"
     )
     done = fill(days, 1, 6)
     assert (done.code, done.out) == (2, "")
-    assert done.err == ("phasegate: backfill: the calendar knows nothing of 2026-02-05, 2026-02-06; "
+    assert done.err == ("phasegate: backfill: the calendar has no answer for 2026-02-05, 2026-02-06; "
                         "fix its source, or choose other dates\n")  # fmt: skip
     runs = fill(days, 1, 4, "--dry-run", "--json").json["runs"]
     assert [item["run"] for item in runs] == [f"{day(n)}.overnight" for n in (1, 3, 4)]

@@ -226,7 +226,7 @@ def test_a_date_that_the_schedule_does_not_cover_is_not_evaluated(morning: Morni
     played.gamebook("2025-08-01", at=utc("2025-08-02T12:00:00"))
     found = played.pipeline.views.lateness.evaluate("2025-08-01", "2025-08-01")
     assert found.verdict == "not evaluated"
-    assert "the calendar knows nothing of 2025-08-01" in found.error
+    assert "the calendar has no answer for 2025-08-01" in found.error
 
 
 def test_a_dead_scraper_is_found_on_every_date_with_games_and_on_no_other(morning: Morning) -> None:

@@ -94,7 +94,7 @@ fresh                          Of a member: its result was built from the presen
 stale                          Of a result: it does not count until a later request is answered.
 forced                         Stale because an operator asked for a rebuild.
 code changed                   Stale because other code was pinned since.
-doubt                          To mark a result as stale, with the reason ``unknown``, since its table holds something
+mark stale                     To mark a result as stale, with the reason ``unknown``, since its table holds something
                                else.
 blocked                        Of a step: it waits for other steps, or for dates of a window.
 unreported                     Of an external step: not reported, or not since its inputs changed.
@@ -139,7 +139,7 @@ backfill                       The command, and its document, that brings a span
 job                            The dates, modes and steps that a backfill was started with.
 quiet                          No triggers to receivers outside the plan while a backfill runs; no notifications during
                                quiet hours.
-loud                           The end of a quiet backfill: triggers go to every receiver again.
+end quiet, not quiet           The end of a quiet backfill, and its outcome: triggers go to every receiver again.
 mirror                         A copy of a run in the layout of the platform's documents, for their old readers.
 *Writing*
 warehouse                      The database of the tables.

@@ -37,7 +37,8 @@ def float_limit(scale: int) -> float:
 
     Up to it a float is written as fixed decimals.
 
-    What is as large stays so when it is rounded: a float that was written has the text that it was given.
+    Up to it floats are written as fixed decimals. A float at the limit does not change when it is rounded: a float that
+    was written has the text that it was given.
 
     >>> float_limit(6), float_limit(14)
     (99999999.999999, 0.99999999999999)

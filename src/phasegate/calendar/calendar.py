@@ -72,7 +72,7 @@ class Calendar:
             month = self._foreseen.get(on[:7]) if not keep else None
             month = month or self.read(on[:7])
             why = f" ({month.error})" if month is not None and month.error else ""
-            raise BadInput(f"the calendar knows nothing of {on}{why}; fix its source, then: phasegate sweep")
+            raise BadInput(f"the calendar has no answer for {on}{why}; fix its source, then: phasegate sweep")
         day = learned.day
         if day.state != "work":
             reason = f": {day.reason}" if day.reason else ""

@@ -113,7 +113,7 @@ class Backfill:
         if any(asks for _, _, asks in self._gates()):
             unknown = [day for day in self._span() if self._calendar.foresee(day) is None]
             if unknown:
-                raise BadInput(f"backfill: the calendar knows nothing of {listed(unknown)}; fix its "
+                raise BadInput(f"backfill: the calendar has no answer for {listed(unknown)}; fix its "
                                "source, or choose other dates")  # fmt: skip
 
     def items(self) -> list[Item]:
