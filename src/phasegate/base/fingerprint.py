@@ -35,8 +35,6 @@ _DIGITS = 14
 def float_limit(scale: int) -> float:
     """Return the largest magnitude that is rounded: 14 nines.
 
-    Up to it a float is written as fixed decimals.
-
     Up to it floats are written as fixed decimals. A float at the limit does not change when it is rounded: a float that
     was written has the text that it was given.
 
