@@ -1,4 +1,4 @@
-"""The scenario of one schedule: dates, plan, ports and pipeline, by one seed."""
+"""The scenario of one schedule: dates, plan, ports and pipeline."""
 
 import random
 
@@ -19,7 +19,10 @@ VARIANTS = ((True, False), (True, False), (False, True), (False, True), (True, T
 
 
 class Scenario:
-    """What one seed plays with. ``last_change``: when something outside changed last."""
+    """All that one seed plays with.
+
+    ``last_change``: when something outside changed last.
+    """
 
     def __init__(self, seed: int, *, faults: Faults | None = None) -> None:
         self.seed, self.faults = seed, faults or Faults()

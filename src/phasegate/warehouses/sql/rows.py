@@ -84,7 +84,7 @@ class RowSql:
             SELECT {self._listed(columns)}, CAST(NULL AS BIGINT) AS {TOKEN_COLUMN} FROM (\n{sql}\n) LIMIT 0"""
 
     def add_lineage(self, table: Table, /) -> str:
-        """Return the ALTER that adds the lineage column to a foreign table."""
+        """Return the ALTER that gives a table its lineage column."""
         return f"ALTER TABLE {self._named(table)} ADD COLUMN IF NOT EXISTS {TOKEN_COLUMN} BIGINT"
 
     def staged(self, table: Table, source: str, types: Types, /, *, cells: Mapping[str, str]) -> str:
@@ -160,8 +160,8 @@ class RowSql:
             future = f"count(*) FILTER ({seconds} > $version_max)"
             missing = f"count(*) FILTER ({cell} IS NULL)"
         # Of the rows of one partition its column need not be compared; of others this counts too few, never too many.
-        others = [column for column in table.key if column != table.partition] or [table.key[0]]
-        rest = [f"s.{self._quoted(column)}" for column in others]
+        compared = [column for column in table.key if column != table.partition] or [table.key[0]]
+        rest = [f"s.{self._quoted(column)}" for column in compared]
         keys = rest[0] if len(rest) == 1 else f"row({', '.join(rest)})"
         # coalesce: a NULL partition is outside too.
         return f"""SELECT count(*), count(*) FILTER (NOT coalesce({self._inside(table, types, alias="s")}, false)),
@@ -221,7 +221,7 @@ class RowSql:
         return f"DELETE FROM {self._named(table)} AS t WHERE {self._inside(table, types)}"
 
     def delete_planned(self, table: Table, stage: str, types: Types, /) -> str:
-        """Return the DELETE of the rows that the plan deletes or writes again."""
+        """Return the DELETE of the rows that the plan deletes or writes over."""
         return f"""DELETE FROM {self._named(table)} AS t USING (SELECT s.* FROM {stage} s
             JOIN {stage}_plan p ON s.rowid = p.r WHERE p.action IN ('delete', 'touch', 'update')) s
             WHERE {self._inside(table, types)} AND {self._same_key(table)}"""
