@@ -41,7 +41,6 @@ SUBJECT_MAX = 72
 FIRST = "The house has wings by subject, with contracts beside their adapters"
 
 
-
 def banned_words(text: str) -> list[str]:
     """Return the banned words of a text, each with its line."""
     return [f"{number}: {found[0]}" for number, line in enumerate(text.splitlines(), start=1)

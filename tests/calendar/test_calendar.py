@@ -40,7 +40,7 @@ def test_a_day_that_the_source_leaves_out_is_unknown_and_not_a_day_without_games
 def test_a_source_that_fails_is_unknown_says_why_and_is_asked_again() -> None:
     made, source = kept()
     source.fails = True
-    with pytest.raises(BadInput, match=r"knows nothing of 2026-02-03 \(ConnectionError: the source does not answer\)"):
+    with pytest.raises(BadInput, match=r"has no answer for 2026-02-03 \(ConnectionError: the source does not answer\)"):
         load(made, 1)
     source.fails = False
     made.clock.at += 901.0
@@ -386,7 +386,7 @@ def test_a_backfill_that_is_carried_out_keeps_what_the_calendar_answers_for_the_
 def test_a_date_foreseen_as_unknown_is_refused_with_what_its_source_said() -> None:
     made, source = kept()
     source.fails = True
-    with pytest.raises(BadInput, match=r"knows nothing of 2026-02-03 \(ConnectionError: the source does not answer\)"):
+    with pytest.raises(BadInput, match=r"has no answer for 2026-02-03 \(ConnectionError: the source does not answer\)"):
         made.pipeline.calendar.expected(DAY, keep=False)
 
 

@@ -25,7 +25,7 @@ from phasegate.check.documents import (
 from phasegate.check.fixes import VERBS, Fix, fixes_for, fixes_of
 from phasegate.check.tables import DocumentFacts, TableContent, duplicates, expired, fences, identities, reports
 from phasegate.gate.phase import Phase
-from phasegate.gate.records import Claim, Entry, Firing, Member, Request, Result
+from phasegate.gate.records import Attempt, Claim, Entry, Firing, Member, Request, Result
 from phasegate.plan.gate import Gate, Need, Receiver, Spec
 from phasegate.plan.load import load_plan
 from phasegate.write.lease import Lease
@@ -144,8 +144,9 @@ def test_a_stale_result_is_found_unless_somebody_works_on_it_or_it_waits() -> No
 
 
 def test_a_dead_request_is_dead_and_not_stale_as_well() -> None:
-    request = Request(id="r", inputs={"load.orders": A}, state="dead", opened_at=NOW - 60, due=NOW, reason="boom")
-    members = {"orders": Member(result=result())}
+    request = Request(id="r", inputs={"load.orders": A}, state="dead", opened_at=NOW - 60, due=NOW)
+    failed = Attempt(status="failed", at=NOW - 30, error="boom", count=1)
+    members = {"orders": Member(result=result()), "totals": Member(attempt=failed)}
     one = looked(members=members, requests={"totals": request})
     assert codes(stale(one, busy=(), now=NOW)) == []
     (finding,) = dead(one, now=NOW)

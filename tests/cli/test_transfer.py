@@ -72,7 +72,7 @@ def test_some_runs_only(night: Night) -> None:
     [
         (("import", "nowhere.jsonl"), "import: nowhere.jsonl: there is no such file"),
         (("import", "plan.toml"), "plan.toml: nothing was imported: line 1: not a JSON object"),
-        (("import", "nowhere", "--from-platform"), "nowhere: there is nothing"),
+        (("import", "nowhere", "--from-platform"), "nowhere: does not exist"),
         (("export", "--from", "2026-02-03", "--to", "2026-02-01"), "export: --from 2026-02-03 is after --to"),
         (("export", "--from", "yesterday"), "date 'yesterday': write YYYY-MM-DD"),
         (("export", "--phase", "no"), "unknown phase 'no'; the plan has raw, analytics, precompute"),

@@ -397,7 +397,7 @@ def test_the_same_content_reported_again_for_new_inputs_is_of_the_new_inputs() -
     assert story.report("site", "page", order=0, after=2.0, built_from=None) == "duplicate"
 
 
-def test_after_replan_a_result_of_the_old_code_stays_outdated() -> None:
+def test_after_replan_a_result_of_the_old_code_stays_stale() -> None:
     story = fired()
     pinned = gate()
     other = replace(pinned, members={**pinned.members, "player": replace(pinned.members["player"], code="p2")})
@@ -405,6 +405,18 @@ def test_after_replan_a_result_of_the_old_code_stays_outdated() -> None:
     story.report("player", "player-old", order=2, code="p1")
     assert "player" not in story.fresh
     story.report("player", "player-new", order=3, code="p2")
+    assert "player" in story.fresh
+
+
+def test_new_code_that_a_sibling_built_is_confirmed_by_its_receipt() -> None:
+    story = fired()
+    pinned = gate()
+    other = replace(pinned, members={**pinned.members, "player": replace(pinned.members["player"], code="p2")})
+    story.do(lambda a: operator.replan(other, key=KEY, now=story.now, attempt=a))
+    inputs = story.phase.requests["player"].inputs
+    story.report("player", "player-new", order=3, code="p2", built_from=inputs, answers=False, write_id="w3")
+    assert story.phase.members["player"].stale == "unknown"
+    assert story.report("player", "player-new", order=3, code="p2", write_id="w3") == "confirmed"
     assert "player" in story.fresh
 
 

@@ -112,7 +112,7 @@ def test_the_traps_of_the_raw_files_are_in_the_raw_tables_as_often_as_in_the_fil
     assert zeros["n"] == 11, "an appearance of seconds is one"
     [found] = runner.pipeline.query(f"SELECT count(*) AS n, count(*) FILTER (line_moves > 0) AS moved FROM {lines}")
     [counted] = duckdb.execute(LINES.format(folder=nba_data, first=FIRST, last=LAST)).fetchall()
-    assert (found["n"], found["inputs_changed"]) == counted == (2935, 169)
+    assert (found["n"], found["moved"]) == counted == (2935, 169)
 
 
 def test_a_game_in_mexico_city_is_nobodys_home_game_and_counts_for_both(season: Replay, runner: Runner) -> None:

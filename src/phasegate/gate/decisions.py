@@ -142,7 +142,7 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
     built_from = reported.built_from if reported.built_from is not None else present_inputs(phase, reported.member)
     if old is not None and _not_newer(old, reported, order=order, built_from=built_from):
         if answers and old.stamp == reported.stamp:
-            # a result of the old code confirms nothing after other code was pinned
+            # while code_changed stands, the accepted result is of the old code: that confirms nothing
             stale = member.stale if member.stale == "code_changed" else None
             confirmed = replace(member, result=replace(old, request=reported.request), stale=stale)
             return replace(phase, members={**phase.members, reported.member: confirmed}), "confirmed"
@@ -178,14 +178,15 @@ def _counted(reported: Report) -> int | None:
 def _stale(member: Member, reported: Report, *, answers: bool) -> Stale | None:
     """Return why the newer result does not count either, None if it does.
 
-    Only the answer to the standing request clears the reason. After other code was pinned (``code_changed``), an answer
-    that still has the old code does not clear it.
+    Only the answer to the standing request clears the reason. ``code_changed`` stays while results have the old code; a
+    result of other code that answers no request, such as a sibling run's, leaves the member ``unknown``.
     """
     old = member.result
-    if not answers:
-        return member.stale
-    same_code = member.stale == "code_changed" and old is not None and bool(reported.code) and reported.code == old.code
-    return "code_changed" if same_code else None
+    if member.stale == "code_changed":
+        if old is not None and bool(reported.code) and reported.code == old.code:
+            return "code_changed"
+        return None if answers else "unknown"
+    return None if answers else member.stale
 
 
 def _delivered_at(member: Member, reported: Report, *, now: float) -> float | None:
