@@ -51,8 +51,9 @@ class TableReporter:
         for _ in range(READS_MAX):
             accepted = self._accepted(step, run)
             seen = 0.0 if accepted is None else accepted.order
+            part = part_of(step, run)
             with self._ports.warehouse.snapshot() as reader:
-                receipt = reader.receipts([part_of(step, run)]).get(part_of(step, run))
+                receipt = reader.receipts([part]).get(part)
                 if receipt is not None:
                     if receipt.fingerprint != reader.fingerprint(step.table, partition=run.date):
                         raise BadInput(
@@ -78,8 +79,9 @@ class TableReporter:
         accepted = self._accepted(step, run)
         if accepted is None:
             return
+        part = part_of(step, run)
         with self._ports.warehouse.snapshot() as reader:
-            lost = step.kind != "external" and part_of(step, run) not in reader.receipts([part_of(step, run)])
+            lost = step.kind != "external" and part not in reader.receipts([part])
         if lost:
             self._gatekeeper.mark_stale(step.phase, run, step=step.name)
         else:

@@ -6,6 +6,7 @@ There is no second path to a table.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from phasegate.base.backoff import contention_s
 from phasegate.base.fingerprint import rows_of
@@ -44,7 +45,7 @@ class WriteJob:
         assert self.step.table is not None
         return self.step.table
 
-    @property
+    @cached_property
     def part(self) -> Part:
         """Return the partition that is written."""
         return part_of(self.step, self.run)
