@@ -10,6 +10,7 @@ from typing import NamedTuple
 from phasegate import messages
 from phasegate.alerts.incidents import Incidents
 from phasegate.base.backoff import held_up_s
+from phasegate.base.codec import build_types
 from phasegate.base.disk import Disk
 from phasegate.base.receipt import Part
 from phasegate.calendar.calendar import Calendar, Dates
@@ -72,6 +73,7 @@ class Pipeline:
         dates: Dates | None = None,
         disk: Callable[[], Disk] | None = None,
     ) -> None:
+        build_types()
         self.plan, self.ports = plan, ports
         self._pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
         self.store_id = store_id(ports)

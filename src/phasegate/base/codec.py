@@ -4,6 +4,7 @@ A body has one spelling; unknown fields survive; newer schemas are refused. Pure
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -45,6 +46,21 @@ def decode(kind: type[S], body: Mapping[str, object], *, key: str) -> S:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as e:
         raise BadDocument(key, f"cannot be read: {e}") from None
+
+
+def build_types() -> None:
+    """Build what msgspec knows of every struct of this package, now.
+
+    It builds this on first use, and two threads that do so at once can crash the interpreter (msgspec 0.22). Call it
+    before threads start; the structs of modules that are imported later are not covered.
+    """
+    kinds: list[type[msgspec.Struct]] = [msgspec.Struct]
+    for kind in kinds:  # grows while it is read
+        kinds += kind.__subclasses__()
+        if kind.__module__.startswith("phasegate."):
+            # an empty body lacks fields, and some structs are never read: only the types are wanted
+            with suppress(msgspec.ValidationError, TypeError):
+                msgspec.convert({}, kind)
 
 
 def encode(state: State, *, over: Mapping[str, object] | None = None) -> dict[str, object]:

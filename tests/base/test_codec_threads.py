@@ -1,0 +1,71 @@
+"""Threads that decode their first document at once, in processes that have decoded nothing yet."""
+
+import subprocess
+import sys
+
+from tests.support.real_data import ROOT
+
+STARTS = 200
+# Forks a process for each start: the types that one start builds are not there in the next.
+SCRIPT = """
+import os, sys, threading
+from phasegate.base import codec
+from phasegate.gate.phase import Phase
+
+BODY = {"gate": {"members": {"a": {}}, "expect": ["a"]}, "opened_at": 1.0, "looked_at": 1.0,
+        "members": {"a": {"result": {"stamp": {"fingerprint": "x"}, "built_from": {}, "at": 1.0}}}}
+
+def start():
+    if sys.argv[2] == "built":
+        codec.build_types()
+    sys.setswitchinterval(1e-5)
+    together = threading.Barrier(4)
+
+    def decode():
+        together.wait()
+        for _ in range(50):
+            codec.decode(Phase, BODY, key="k")
+
+    threads = [threading.Thread(target=decode) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+
+crashed = 0
+for _ in range(int(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        start()
+        os._exit(0)
+    crashed += os.waitpid(child, 0)[1] != 0
+print(crashed)
+"""
+
+
+def crashes(*, types: str) -> int:
+    """Return how many of the starts crashed."""
+    command = [sys.executable, "-c", SCRIPT, str(STARTS), types]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_threads_that_decode_at_once_do_not_crash_the_process() -> None:
+    assert crashes(types="built") == 0
+
+
+def test_the_starts_crash_where_the_types_are_built_by_the_threads() -> None:
+    assert crashes(types="not built") > 0
+
+
+def test_every_type_is_built_before_a_pipeline_is_used() -> None:
+    code = """
+import msgspec
+from phasegate.base import codec
+from phasegate.gate.phase import Phase
+converted = []
+codec.msgspec.convert, right = lambda body, kind: converted.append(kind) or right(body, kind), msgspec.convert
+from tests.support.pipelines import shop
+shop()
+print({"Phase", "Lease", "Month", "_Envelope", "TriggerMessage", "Receipt"} <= {kind.__name__ for kind in converted})
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n", done.stderr
