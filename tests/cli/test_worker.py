@@ -1,10 +1,14 @@
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
 from phasegate import connect
 from phasegate.cli.kit.tally import Tally
 from tests.support.commands import RUN, Night
+
+OTHER = "2026-02-04.overnight"
 
 
 def test_worker_until_idle_builds_what_is_asked_for_and_says_what_it_did(night: Night) -> None:
@@ -69,6 +73,25 @@ def test_a_document_that_cannot_be_handled_is_named_put_off_and_the_exit_says_so
     assert error.startswith(f"BadDocument: document phase:nba:raw:{RUN}: cannot be read: ")
     assert done.err == f"phasegate: {error}\n"
     assert night("sweep").code == 0
+
+
+def test_a_document_that_is_no_json_object_holds_up_no_other(night: Night) -> None:
+    night("begin", RUN)
+    night("begin", OTHER)
+    night.clock.at += 86_400
+    with closing(sqlite3.connect(night.folder / ".phasegate" / "phasegate.db")) as file, file:
+        file.execute("PRAGMA ignore_check_constraints = 1")
+        file.execute("UPDATE documents SET body = '[1]' WHERE key = ?", (f"phase:nba:raw:{RUN}",))
+    done = night("sweep", "--json")
+    assert (done.code, done.json["swept"]) == (2, 2)
+    (error,) = done.json["errors"]
+    assert error.startswith(f"BadDocument: document phase:nba:raw:{RUN}: Expected `object`, got `array`")
+    assert night("sweep").code == 0
+    status = night("status")
+    assert status.code == 2
+    assert f"document phase:nba:raw:{RUN}: Expected `object`" in status.err
+    assert OTHER in status.out
+    assert night("worker", "--until-idle").code == 0
 
 
 def test_sweep_says_how_much_it_looked_at_and_what_comes_next(night: Night) -> None:

@@ -13,6 +13,8 @@ from phasegate.errors import BadDocument
 
 SCHEMA = 1
 SCHEMA_FIELD = "_schema"
+UNREADABLE_FIELD, TEXT_FIELD = "_unreadable", "_text"
+"""The body that a store returns for a text that is not a JSON object: why, and the text, so that nothing is lost."""
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +41,8 @@ def decode(kind: type[S], body: Mapping[str, object], *, key: str) -> S:
 
     Raises BadDocument naming key, field and what was expected.
     """
+    if UNREADABLE_FIELD in body:
+        raise BadDocument(key, f"{body[UNREADABLE_FIELD]}; restore it from a backup, or delete it by hand")
     schema = body.get(SCHEMA_FIELD, SCHEMA)
     if not isinstance(schema, int) or schema > SCHEMA:
         raise BadDocument(key, f"has schema {schema!r}, this build reads up to {SCHEMA}: upgrade phasegate")

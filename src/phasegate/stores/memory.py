@@ -32,7 +32,7 @@ class MemoryStore:
         with self._lock:
             found = self._docs.get(key)
             due = self._due.get(key)
-        return None if found is None else Doc(key, found[0], decode(key, found[1]), due)
+        return None if found is None else Doc(key, found[0], decode(found[1]), due)
 
     def write(self, key: str, body: Body, /, *, due: float | None, expect: str | None) -> str:
         """Store the body if ``expect`` is its version; see ports.Store."""
@@ -89,4 +89,4 @@ class MemoryStore:
             raise Conflict(f"document {key} changed under us: read it again, decide again")
 
     def _page(self, keys: Iterable[str]) -> list[Doc]:
-        return [Doc(k, self._docs[k][0], decode(k, self._docs[k][1]), self._due.get(k)) for k in keys]
+        return [Doc(k, self._docs[k][0], decode(self._docs[k][1]), self._due.get(k)) for k in keys]

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from phasegate.errors import BadDocument, BadInput
+from phasegate.base.codec import TEXT_FIELD, UNREADABLE_FIELD
+from phasegate.errors import BadInput
 
 # The smallest limits among the databases that may store a document (Firestore's).
 KEY_BYTES_MAX = 1_500
@@ -74,15 +75,16 @@ def encode(key: str, body: Mapping[str, object], /) -> bytes:
     return text
 
 
-def decode(key: str, text: str | bytes, /) -> dict[str, object]:
+def decode(text: str | bytes, /) -> dict[str, object]:
     """Return the body of a stored text.
 
-    Raises BadDocument if it is not a JSON object.
+    One that is not a JSON object becomes UNREADABLE_FIELD and TEXT_FIELD, so that it does not end its page.
     """
     try:
         return msgspec.json.decode(text, type=dict[str, object])
     except (msgspec.DecodeError, RecursionError) as error:
-        raise BadDocument(key, f"{error}; restore it from a backup, or delete it by hand") from error
+        kept = text if isinstance(text, str) else text.decode(errors="backslashreplace")
+        return {UNREADABLE_FIELD: str(error), TEXT_FIELD: kept}
 
 
 def prefix_end(prefix: str, /) -> str | None:

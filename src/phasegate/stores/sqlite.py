@@ -129,7 +129,7 @@ class SQLiteStore:
     def _docs(self, sql: str, *values: object) -> list[Doc]:
         with self._connection("read") as connection:
             rows = connection.execute(sql, values).fetchall()
-        return [Doc(key, str(version), decode(key, body), due) for key, version, body, due in rows]
+        return [Doc(key, str(version), decode(body), due) for key, version, body, due in rows]
 
     def _change(self, key: str, sql: str, *values: object) -> None:
         write_lock = self._mine().write_lock
