@@ -23,7 +23,7 @@ from tests.warehouses.test_contract import TestMemoryWarehouse
 
 Check = Callable[[], None]
 # No example is kept: one that fails under a mutant must not be tried on the right code for ever.
-QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=500, phases=[Stage.generate])
+QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=250, phases=[Stage.generate])
 
 QUIET = Faults(crash=0.0, unanswered=0.0, pause=0.0, stall=0.0, lose=0.0, duplicate=0.0, broken=0.0, skew_s=(0.0,))
 
@@ -60,7 +60,7 @@ def drift_is_not_forgotten() -> None:
 def ledgers_never_go_back() -> None:
     """An older write changes nothing in a ledger."""
     test = test_across.test_a_ledger_never_goes_back_to_an_older_write_and_counts_each_change
-    _check(test, test_across.writes, days, st.one_of(stamps, test_across.reads))
+    _check(test, test_across.writes, days, st.one_of(stamps, test_across.reads), examples=1_000)
 
 
 def changes_keep_their_origin() -> None:
@@ -83,7 +83,7 @@ def _check(test: Callable[..., None], *drawn: st.SearchStrategy[object], example
 def leases_repeat_their_answer() -> None:
     """The same, of leases."""
 
-    @QUICK
+    @settings(QUICK, max_examples=1_000)
     @given(st.lists(lease_decisions, max_size=6), lease_decisions)
     def repeat(before: list[Decision[Lease, object]], decide: Decision[Lease, object]) -> None:
         held: Lease | None = None
