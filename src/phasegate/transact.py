@@ -1,12 +1,11 @@
 """The compare-and-set loop: the only retry loop over a store."""
 
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from phasegate.base.backoff import contention_s
 from phasegate.base.codec import Decision, State, decode, encode
 from phasegate.errors import Ambiguous, Conflict, Contended
-from phasegate.ports import Clock
-from phasegate.store import Store
+from phasegate.ports import ReadPorts
 
 TRIES_MAX = 48
 
@@ -14,19 +13,7 @@ S = TypeVar("S", bound=State)
 A = TypeVar("A")
 
 
-class Documented(Protocol):
-    """The two ports that ``transact`` needs: store and clock."""
-
-    @property
-    def store(self) -> Store:  # noqa: D102
-        ...
-
-    @property
-    def clock(self) -> Clock:  # noqa: D102
-        ...
-
-
-def transact(ports: Documented, key: str, *, kind: type[S], decide: Decision[S, A]) -> A:
+def transact(ports: ReadPorts, key: str, *, kind: type[S], decide: Decision[S, A]) -> A:
     """Apply a pure decision to one document; return its answer.
 
     The effect is exactly once. ``decide`` may run several times, so it must be pure, and deciding again on its own

@@ -142,6 +142,9 @@ def counts_rows(fingerprint: str, /) -> int | None:
     """Return the number of rows of a content's fingerprint.
 
     None for a stamp that is no fingerprint, such as an execution id.
+
+    >>> counts_rows("348-ec982b680aef3c7494881b4c1c1415df"), counts_rows("id:348-a")
+    (348, None)
     """
     count, dash, _ = fingerprint.partition("-")
     return int(count) if dash and count.isdecimal() else None

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from phasegate.base.codec import State
-from phasegate.base.fingerprint import rows_of
+from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import ABSENT, Stamp
 
 
@@ -53,9 +53,7 @@ def has_rows(stamp: Stamp) -> bool:
 
     In a window an empty partition counts as an absent one.
     """
-    if stamp == ABSENT:
-        return False
-    return not stamp.fingerprint.partition("-")[0].isdecimal() or rows_of(stamp.fingerprint) > 0
+    return stamp != ABSENT and counts_rows(stamp.fingerprint) != 0
 
 
 def fold(stamps: Mapping[str, Stamp]) -> Stamp:

@@ -20,7 +20,7 @@ from phasegate.interop.arrivals import Arrival, arrivals
 from phasegate.interop.parcels import Head, Parcel
 from phasegate.interop.platform import read_completed
 from phasegate.plan.model import Plan
-from phasegate.ports import Clock
+from phasegate.ports import Clock, ReadPorts
 from phasegate.scan import scanned
 from phasegate.store import Store
 from phasegate.transact import transact
@@ -70,13 +70,6 @@ class Source(NamedTuple):
 
     name: str
     open: Open
-
-
-class _Target(NamedTuple):
-    """The store of an import, and its clock."""
-
-    store: Store
-    clock: Clock
 
 
 class Transfer:
@@ -204,7 +197,8 @@ class Transfer:
             return "kept", str(e)
         if not dry_run:
             assert self._store is not None
-            transact(_Target(self._store, self._clock), parcel.key, kind=Lease, decide=lease.raise_to(token))
+            into = ReadPorts(store=self._store, clock=self._clock)
+            transact(into, parcel.key, kind=Lease, decide=lease.raise_to(token))
         return "raised", ""
 
 
