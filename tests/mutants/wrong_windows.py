@@ -15,6 +15,7 @@ from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import DateChange, Propagated
 from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Request, Result, Window
+from phasegate.gate.windows import WindowReader
 from phasegate.plan.model import Step
 from phasegate.transact import transact
 from phasegate.write import preconditions
@@ -46,6 +47,14 @@ def takes_older_readings() -> Patch:
     stack.enter_context(swapped(propagation, "_is_newer", lambda *_: True))
     stack.enter_context(drops_drift_at_any_reading())
     return stack
+
+
+def follows_no_phase_before_it() -> Patch:
+    return swapped(propagation, "follows", lambda *_: True)
+
+
+def reads_while_a_date_is_built() -> Patch:
+    return swapped(WindowReader, "is_at_rest", lambda *_: True)
 
 
 def cascades_without_limit() -> Patch:

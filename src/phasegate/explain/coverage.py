@@ -129,7 +129,9 @@ def _cell(plan: Plan, name: str, *, run: Run, known: DateFacts, now: float, insi
 
 def _open(plan: Plan, cell: Cell, phase: Phase, *, run: Run, known: DateFacts, now: float) -> Cell:
     """Return the cell of an open run."""
-    view = explain(phase, name=cell.phase, run=run, now=now)
+    upstream = plan.upstream(cell.phase, mode=run.mode)
+    before = [known.phases[name, run.mode] for name in upstream if (name, run.mode) in known.phases]
+    view = explain(phase, name=cell.phase, run=run, now=now, before=before)
     cell = replace(cell, reason=view.reason, command=view.commands[0] if len(view.commands) == 1 else cell.command)
     if view.state == "void":
         return replace(cell, state="VOID", command="")

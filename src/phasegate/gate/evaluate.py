@@ -115,7 +115,7 @@ def update_requests(phase: Phase, *, key: str, now: float) -> Phase:
         since = now
     if len(fresh_members(phase)) == len(phase.gate.members):
         since = None
-    origin = phase.cascade_from if since is not None else None
+    origin = phase.cascade_from if since is not None or phase.catch_up_since is not None else None
     return replace(phase, requests=kept, members=members, building_since=since, asked=asked, cascade_from=origin)
 
 

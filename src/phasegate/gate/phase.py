@@ -9,6 +9,7 @@ The document refuses to store what can be derived: which members are fresh, whic
 
 from collections.abc import Mapping
 
+from phasegate.base.backoff import RESEND_FIRST_S
 from phasegate.base.codec import State
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.gate.records import Claim, Claimant, Entry, Firing, Input, Member, Notice, Request, Result, Seen, Window
@@ -22,9 +23,9 @@ class Phase(State, frozen=True):
     """The document of one phase in one run.
 
     ``waiting``: newer upstream generations, taken over once the build in progress has ended. ``catch_up_since``: since
-    when it must read the results of other runs; None: it has. ``cascade_from``: the oldest date whose change this run
-    is being rebuilt for. ``quiet``: triggers for receivers outside the plan are held. ``claims``: whether the run takes
-    place, according to calendar and operator.
+    when it must read the results of other runs, or its windows again; None: it has. ``cascade_from``: the oldest date
+    whose change this run is being rebuilt for. ``quiet``: triggers for receivers outside the plan are held.
+    ``claims``: whether the run takes place, according to calendar and operator.
     """
 
     gate: Gate
@@ -107,9 +108,12 @@ def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str,
 
 
 def _present(phase: Phase, need: Need, *, fresh: Mapping[str, Stamp]) -> Stamp | None:
-    """Return the stamp of a need for a build that starts now, None if missing."""
+    """Return the stamp of a need for a build that starts now, None if missing.
+
+    A window that is still to be read is missing.
+    """
     if need.back:
-        window = phase.windows.get(str(need))
+        window = phase.windows.get(str(need)) if phase.catch_up_since is None else None
         return None if window is None or window.awaited else window.stamp
     if need.step in phase.gate.members:
         return fresh.get(need.step)
@@ -242,6 +246,12 @@ def catch_up_at(phase: Phase) -> float | None:
     return None if phase.building_since is None else phase.building_since + phase.gate.catch_up_max_s
 
 
+def _next_catch_up(phase: Phase) -> float | None:
+    """Return when to try to catch up, a while after the last try."""
+    since = phase.catch_up_since
+    return since if since is None or since >= phase.looked_at else phase.looked_at + RESEND_FIRST_S
+
+
 def defers_propagation(phase: Phase) -> bool:
     """Return whether later runs are notified only after the build in progress.
 
@@ -257,7 +267,7 @@ def timers(phase: Phase) -> list[float]:
     Times that were handled already are left out.
     """
     exchange = [notice.at for notice in phase.notices.values() if not (notice.relayed and defers_propagation(phase))]
-    exchange += [] if phase.catch_up_since is None else [phase.catch_up_since]
+    exchange += [] if (at := _next_catch_up(phase)) is None else [at]
     if phase.paused is not None:
         return exchange
     messages = [entry.due for entry in phase.outbox if entry.waiting]

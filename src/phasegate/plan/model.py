@@ -196,6 +196,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Return the phases that start on this phase's triggers."""
         return tuple(p.name for p in self.phases.values() if phase in p.after)
 
+    def upstream(self, phase: str, *, mode: str) -> tuple[str, ...]:
+        """Return the phases that come before this one in a mode, first ones first."""
+        found = set(self.phases[phase].after)
+        for name in reversed(self.phases):
+            found |= set(self.phases[name].after) if name in found else set()
+        return tuple(name for name, plan in self.phases.items() if name in found and mode in plan.modes)
+
     def members(self, phase: str, *, mode: str) -> dict[str, Step]:
         """Return the steps that a phase has in a mode.
 

@@ -12,11 +12,11 @@ from phasegate.bus import Delivery
 from phasegate.errors import BadDocument, BadInput, NotFound, words
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.quarantine import Quarantine
 from phasegate.gate.records import Input
 from phasegate.plan.gate import GOOD, Status
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
+from phasegate.quarantine import Quarantine
 from phasegate.write.builder import Builder
 from phasegate.write.reports import TableReporter
 
