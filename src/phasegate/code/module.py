@@ -70,10 +70,12 @@ class Module:
 
 def outside_functions(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """Give nodes and what is in them, but not what is in a function or class."""
-    for node in nodes:
+    left = [*nodes][::-1]
+    while left:
+        node = left.pop()
         yield node
         if not isinstance(node, _SCOPES):
-            yield from outside_functions(ast.iter_child_nodes(node))
+            left += [*ast.iter_child_nodes(node)][::-1]
 
 
 def _made_by(statement: ast.stmt) -> set[str]:

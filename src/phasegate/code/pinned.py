@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from phasegate.code.callables import NoSource, lines_of
 from phasegate.errors import BadInput
 from phasegate.plan.model import Plan, Step, digest
 
@@ -24,6 +23,9 @@ def with_code(plan: Plan, functions: Mapping[str, Callable[..., object]]) -> Pla
 def _with_code(step: Step, function: Callable[..., object] | None) -> Step:
     if step.kind != "python" or step.code or function is None:
         return step
+    # what parses source takes 20 ms to import: only a plan with Python steps pays for it
+    from phasegate.code.callables import NoSource, lines_of
+
     try:
         lines = lines_of(function, reference=step.python)
     except NoSource as e:

@@ -6,7 +6,7 @@ source: it is made of ASCII, and of the fields that have a value.
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 Ref: TypeAlias = tuple[str, ...]
 """A name with the attributes that are read from it: ``helpers.rates.tax`` is of three parts."""
@@ -17,10 +17,6 @@ _LOOPS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
-class _Mark(NamedTuple):
-    text: str
-
-
 def text_of(node: ast.AST, /) -> str:
     r"""Return the text of a node.
 
@@ -29,28 +25,36 @@ def text_of(node: ast.AST, /) -> str:
     True
     """
     found: list[str] = []
-    left: list[object] = [node]
+    left: list[ast.AST | str] = [node]
     while left:  # no recursion: a chain of 1,000 elif is nested as deep
         one = left.pop()
-        match one:
-            case _Mark(text):
-                found.append(text)
-            case ast.Constant(value=value):
-                found.append(f"{type(value).__name__}:{hex(value) if type(value) is int else ascii(value)}")
-            case ast.AST():
-                left += [_Mark(")"), *_fields(one), _Mark(f"{type(one).__name__}(")]
-            case list():
-                left += [_Mark("]"), *(part for value in reversed(one) for part in (_Mark(","), value)), _Mark("[")]
-            case _:
-                found.append(ascii(one))
+        if isinstance(one, str):
+            found.append(one)
+        elif isinstance(one, ast.Constant):
+            value = one.value
+            found.append(f"{type(value).__name__}:{hex(value) if type(value) is int else ascii(value)}")
+        else:
+            found.append(f"{type(one).__name__}(")
+            left.append(")")
+            for name in sorted(one._fields, reverse=True):
+                value = getattr(one, name, None)
+                if value is not None and value != [] and name not in _UNSEEN:
+                    left += _parts(_counted(one, name, value))
+                    left.append(f"{name}=")
     return "".join(found)
 
 
-def _fields(node: ast.AST) -> Iterator[object]:
-    """Give the fields that have a value, the last first."""
-    for name, value in sorted(ast.iter_fields(node), key=lambda field: field[0], reverse=True):
-        if name not in _UNSEEN and value is not None and value != []:
-            yield from (_Mark(","), _counted(node, name, value), _Mark(f"{name}="))
+def _parts(value: object) -> Iterator[ast.AST | str]:
+    """Give the parts of a field's value, the last first."""
+    if isinstance(value, list):
+        yield "],"
+        for one in reversed(value):
+            yield ","
+            yield one if isinstance(one, ast.AST) else ascii(one)
+        yield "["
+    else:
+        yield ","
+        yield value if isinstance(value, ast.AST) else ascii(value)
 
 
 def _counted(node: ast.AST, name: str, value: object) -> object:
