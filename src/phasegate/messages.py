@@ -6,7 +6,7 @@ Pure. There are three kinds: ``trigger`` (a phase fired), ``request`` (build thi
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -69,6 +69,13 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
     execution_id: str = ""
     trigger_id: str = ""
     error: str = ""
+
+    @property
+    def ordered(self) -> Literal["sequence", "time", "arrival"]:
+        """Return the kind of its order."""
+        if self.sequence is not None:
+            return "sequence"
+        return "arrival" if self.completed_at is None else "time"
 
 
 AnyMessage = TriggerMessage | RequestMessage | CompletionMessage

@@ -19,6 +19,7 @@ from phasegate.check.checks import Checks
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
 from phasegate.check.reconciler import Reconciler
+from phasegate.code.pinned import with_code
 from phasegate.errors import BadInput, PhasegateError
 from phasegate.explain.views import Views
 from phasegate.gate.decisions import Answer
@@ -74,6 +75,7 @@ class Pipeline:
         disk: Callable[[], Disk] | None = None,
     ) -> None:
         build_types()
+        plan = with_code(plan, functions or {})
         self.plan, self.ports = plan, ports
         self._pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
         self.store_id = store_id(ports)

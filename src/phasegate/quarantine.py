@@ -17,6 +17,8 @@ from phasegate.store import Body
 from phasegate.transact import transact
 
 REASON_MAX = 2_000
+REDRIVEN = "redriven."
+"""How the id of a message begins that an operator brought back."""
 BODY_MAX = 100_000
 
 
@@ -92,6 +94,6 @@ class Quarantine:
         It gets a new id. If it is refused again, it is quarantined again. Raises NotFound.
         """
         kept, version = self._read(key)
-        number = f"redriven.{key.rpartition(':')[2]}.{kept.count}"
+        number = f"{REDRIVEN}{key.rpartition(':')[2]}.{kept.count}"
         self._ports.bus.publish(Message(number, kept.topic, kept.body))
         self._ports.store.delete(key, expect=version)

@@ -260,11 +260,12 @@ def compares_no_inputs() -> Patch:
 
 
 def stamps_by_execution() -> Patch:
-    def complete(self: Worker, said: CompletionMessage, *, where: str) -> Answer:
+    def complete(self: Worker, said: CompletionMessage, *, where: str, redriven: bool) -> Answer:
+        del redriven
         step = self._step(said.step, where=where)
         run = messages.completion_run(said, modes=self._plan.modes, where=where)
         order = messages.completion_order(said, where=where, now=self._ports.clock.now())
         stamp = Stamp(said.execution_id)
         return self.report(step, run, Report(member=step.name, status=said.status, order=order, stamp=stamp))
 
-    return swapped(Worker, "complete", complete)
+    return swapped(Worker, "_completed", complete)

@@ -87,6 +87,8 @@ redrive                        To bring a dead letter back, or to send held trig
 quarantine, quarantined        Where messages go that cannot be read or processed; each keeps its reason.
 poison                         A message that makes each of its readers fail; it goes to quarantine.
 discard, discarded             To hide a message in quarantine until it arrives again.
+other order                    Outcome: the order cannot be compared with the accepted one; the message goes to
+                               quarantine.
 unknown member, unknown result Outcome: the document has no such step, or no result of it.
 *Freshness*
 fresh                          Of a member: its result was built from the present inputs, and these are fresh. Derived,
@@ -161,6 +163,10 @@ receipt                        What a committed write leaves in the warehouse: i
 fingerprint                    A hash of a partition's rows: equal content, equal fingerprint.
 stamp                          A fingerprint with a token: which content a partition had, and the write that made it.
 sequence                       A number by which an external step orders its reports.
+ordered                        The kind of a report's order: sequence, time or arrival.
+time                           Kind of order of a report that gives when it was completed.
+arrival                        Kind of order of a report that gives none: it was the newest when it arrived.
+ties                           Contents that were accepted with one order, each later one as the newer.
 execution id                   What identifies the content of an external step without a table.
 allow shrink                   An operator allowed one write to lose more rows than ``shrink_max``.
 *Work*

@@ -19,7 +19,23 @@ from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
 from phasegate.gate.evaluate import evaluate
 from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
-from phasegate.gate.records import Attempt, Claim, Claimant, Input, Member, Notice, Request, Result, Seen, Stale
+from phasegate.gate.records import (
+    Attempt,
+    Claim,
+    Claimant,
+    Input,
+    Member,
+    Notice,
+    Ordered,
+    Request,
+    Result,
+    Seen,
+    Stale,
+    is_after,
+    is_other_kind,
+    made_up_order,
+    ties_of,
+)
 from phasegate.plan.gate import Gate, Status
 
 A = TypeVar("A")
@@ -38,15 +54,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A report of one attempt to build a member.
 
     ``order`` decides which of two results is newer: the token of the write, or for an external step a declared sequence
-    or the time of completion. A read of a foreign table gives ``after`` instead: the accepted order seen before the
-    read; if that is no longer the accepted one, the answer is ``read again``.
+    or the time of completion; ``ordered`` is its kind. A read of a foreign table gives ``after`` instead: the accepted
+    order seen before the read; if that is no longer the accepted one, the answer is ``read again``.
     ``built_from`` None: the inputs present on arrival (weaker: not attested). ``request``: the id of the request that
-    was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself.
+    was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself. ``redriven``: an
+    operator brought it back from quarantine, so an order of another kind is the newest.
     """
 
     member: str
     status: Status
     order: float = 0.0
+    ordered: Ordered | None = None
     after: float | None = None
     stamp: Stamp | None = None
     built_from: dict[str, Stamp] | None = None
@@ -56,11 +74,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     write_id: str = ""
     code: str = ""
     relayed: bool = False
+    redriven: bool = False
 
 
 ERROR_MAX = 2_000
 UNKNOWN_RUN = Answer("unknown run")
 READ_AGAIN = "read again"
+OTHER_ORDER = "other order"
 
 
 def open_phase(
@@ -105,7 +125,8 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     """Take in a report of one attempt to build a member.
 
     A result older than the accepted one changes nothing. A failure never removes a result. The answer for a step that
-    the gate does not have is ``unknown member``; the caller quarantines the message.
+    the gate does not have is ``unknown member``, and ``other order`` for an order that cannot be compared with the
+    accepted one; the caller quarantines the message.
     """
     reported = replace(reported, error=reported.error[:ERROR_MAX])
 
@@ -137,6 +158,8 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
         if reported.after != (0.0 if old is None else old.order):
             return phase, READ_AGAIN
         order = reported.after + 1
+    if old is not None and not reported.redriven and _is_other(old, reported):
+        return phase, OTHER_ORDER
     asked = phase.requests.get(reported.member)
     answers = asked is not None and asked.id == reported.request
     built_from = reported.built_from if reported.built_from is not None else present_inputs(phase, reported.member)
@@ -148,14 +171,18 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
             return replace(phase, members={**phase.members, reported.member: confirmed}), "confirmed"
         return phase, "duplicate" if old.stamp == reported.stamp else "older"
     spec = phase.gate.members[reported.member]
+    ordered = reported.ordered
+    if ordered == "arrival":
+        order, ordered = made_up_order(old, now=order)
     result = Result(
         stamp=reported.stamp, built_from=built_from, at=now, sequence=0.0 if reported.write_id else order,
-        counted=_counted(reported),
+        ordered=ordered, ties=ties_of(old, reported.stamp, order=order), counted=_counted(reported),
         attested=spec.attested and (reported.built_from is not None or not spec.needs), write_id=reported.write_id,
         code=reported.code,
         request=reported.request,
     )  # fmt: skip
-    attempt = Attempt(status=reported.status, at=now, order=0.0 if reported.write_id else reported.order)
+    by_table = reported.write_id or reported.after is not None
+    attempt = Attempt(status=reported.status, at=now, order=0.0 if by_table else order, ordered=ordered)
     member = replace(member, result=result, attempt=attempt, stale=_stale(member, reported, answers=answers),
                      delivered_at=_delivered_at(member, reported, now=now))  # fmt: skip
     phase = replace(phase, members={**phase.members, reported.member: member})
@@ -215,13 +242,29 @@ def _origin(phase: Phase, member: str, *, key: str) -> str:
 def _not_newer(old: Result, reported: Report, *, order: float, built_from: dict[str, Stamp]) -> bool:
     """Return whether a report is no newer than the accepted result.
 
-    A read of the same content is not newer. A receipt is always newer than a read without one.
+    A read of the same content is not newer. A receipt is always newer than a read without one. What a step without a
+    table reports is newer than the content of a table that it had. Of two reports of one order, the one that arrives
+    later is newer, once.
     """
     if reported.write_id and not old.write_id:
         return False
     if reported.after is not None:
         return old.stamp == reported.stamp and same(built_from, old.built_from)
-    return order <= old.order
+    if reported.ordered is None:
+        return order <= old.order
+    if reported.ordered == "arrival":
+        return old.stamp == reported.stamp and same(built_from, old.built_from)
+    if old.of_table or is_after(old, order=order, ordered=reported.ordered):
+        return False
+    assert reported.stamp is not None
+    return order < old.order or reported.stamp.fingerprint in (old.stamp.fingerprint, *old.ties)
+
+
+def _is_other(old: Result | Attempt, reported: Report) -> bool:
+    """Return whether a report's order is of another kind."""
+    if isinstance(old, Result) and old.of_table:
+        return False
+    return is_other_kind(old, order=reported.order, ordered=reported.ordered)
 
 
 def _park(phase: Phase, reported: Report, *, now: float) -> Phase:
@@ -243,11 +286,17 @@ def _fail(phase: Phase, reported: Report, *, key: str, now: float, final: bool) 
     """
     member = phase.members.get(reported.member, Member())
     request = phase.requests.get(reported.member)
-    if reported.order and member.attempt is not None and reported.order <= member.attempt.order:
+    last = member.attempt or Attempt(status=reported.status, at=now)
+    order, ordered = reported.order, reported.ordered
+    if not order or ordered == "arrival":
+        order, ordered = last.order, last.ordered
+    elif not reported.redriven and _is_other(member.result or last, reported):
+        return phase, OTHER_ORDER
+    elif not is_after(last, order=order, ordered=ordered) and not _is_tie(last, reported):
         return phase, "older"  # the same failure delivered again
     served = request is not None and request.id == reported.request and request.state != "dead"
     count = phase.failures_of(reported.member) + served
-    attempt = Attempt(status=reported.status, at=now, error=reported.error, count=count, order=reported.order)
+    attempt = Attempt(status=reported.status, at=now, error=reported.error, count=count, order=order, ordered=ordered)
     phase = replace(phase, members={**phase.members, reported.member: replace(member, attempt=attempt)})
     if request is None or not served:
         return phase, "noted"
@@ -257,6 +306,11 @@ def _fail(phase: Phase, reported: Report, *, key: str, now: float, final: bool) 
         due=now + backoff.retry_s(f"{key}/{reported.member}", count),
     )  # fmt: skip
     return _with(phase, reported, failed), "dead" if dead else "failed"
+
+
+def _is_tie(last: Attempt, reported: Report) -> bool:
+    """Return whether a failure is another one of the same order."""
+    return reported.order == last.order and (reported.status, reported.error) != (last.status, last.error)
 
 
 def _with(phase: Phase, reported: Report, request: Request) -> Phase:
