@@ -19,8 +19,8 @@ from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
 from phasegate.gate.evaluate import evaluate
 from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
-from phasegate.gate.records import Attempt, Claim, Claimant, Input, Member, Notice, Request, Result, Seen, Stale
-from phasegate.plan.gate import Gate, Status
+from phasegate.gate.records import Attempt, Claim, Claimant, Input, Lacks, Member, Notice, Request, Result, Seen, Stale
+from phasegate.plan.gate import Gate, Spec, Status
 
 A = TypeVar("A")
 TAKEN_WHILE_VOID = ("void", "expect", "end quiet")
@@ -41,7 +41,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     or the time of completion. A read of a foreign table gives ``after`` instead: the accepted order seen before the
     read; if that is no longer the accepted one, the answer is ``read again``.
     ``built_from`` None: the inputs present on arrival (weaker: not attested). ``request``: the id of the request that
-    was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself.
+    was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself. ``lacks``: what
+    the table was found to lack; a ``partial`` report with a stamp is a result, without one a failure.
     """
 
     member: str
@@ -56,6 +57,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     write_id: str = ""
     code: str = ""
     relayed: bool = False
+    lacks: Lacks | None = None
 
 
 ERROR_MAX = 2_000
@@ -112,15 +114,14 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     def decide(phase: Phase) -> tuple[Phase, str]:
         if reported.member not in phase.gate.members:
             return phase, "unknown member"
-        match reported.status:
+        is_result = reported.status == "partial" and reported.stamp is not None
+        match "success" if is_result else reported.status:
             case "success" | "empty":
                 return _result(phase, reported, key=key, now=now)
             case "inputs_changed":
                 return _park(phase, reported, now=now), "parked"
-            case "partial" | "failed":
-                return _fail(phase, reported, key=key, now=now, final=True)
-            case "transient":
-                return _fail(phase, reported, key=key, now=now, final=False)
+            case "partial" | "failed" | "transient":
+                return _fail(phase, reported, key=key, now=now, final=reported.status != "transient")
             case "skipped":
                 return phase, "skipped"
             case _:
@@ -141,11 +142,9 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
     answers = asked is not None and asked.id == reported.request
     built_from = reported.built_from if reported.built_from is not None else present_inputs(phase, reported.member)
     if old is not None and _not_newer(old, reported, order=order, built_from=built_from):
-        if answers and old.stamp == reported.stamp:
-            # while code_changed stands, the accepted result is of the old code: that confirms nothing
-            stale = member.stale if member.stale == "code_changed" else None
-            confirmed = replace(member, result=replace(old, request=reported.request), stale=stale)
-            return replace(phase, members={**phase.members, reported.member: confirmed}), "confirmed"
+        lacks = _lacks(phase.gate.members[reported.member], reported)
+        if old.stamp == reported.stamp and (answers or lacks not in (None, old.lacks)):
+            return _confirmed(phase, reported, old, lacks=lacks, answers=answers, key=key, now=now), "confirmed"
         return phase, "duplicate" if old.stamp == reported.stamp else "older"
     spec = phase.gate.members[reported.member]
     result = Result(
@@ -154,18 +153,50 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
         attested=spec.attested and (reported.built_from is not None or not spec.needs), write_id=reported.write_id,
         code=reported.code,
         request=reported.request,
+        lacks=_lacks(spec, reported),
     )  # fmt: skip
-    attempt = Attempt(status=reported.status, at=now, order=0.0 if reported.write_id else reported.order)
+    attempt = Attempt(status=result.status, at=now, order=0.0 if reported.write_id else reported.order)
     member = replace(member, result=result, attempt=attempt, stale=_stale(member, reported, answers=answers),
-                     delivered_at=_delivered_at(member, reported, now=now))  # fmt: skip
-    phase = replace(phase, members={**phase.members, reported.member: member})
-    if spec.shared and not reported.relayed:
-        notice = Notice(order=result.order, origin=_origin(phase, reported.member, key=key), at=now)
-        phase = replace(phase, notices={**phase.notices, reported.member: notice})
+                     delivered_at=_delivered_at(member, result, spec, now=now))  # fmt: skip
+    phase = _noticed(replace(phase, members={**phase.members, reported.member: member}), reported, key=key, now=now)
     if not spec.asks and (old is None or old.stamp.fingerprint != reported.stamp.fingerprint):
         since = now if phase.changing_since is None else phase.changing_since
         phase = replace(phase, changing_since=since, changed_at=now)
     return phase, "accepted"
+
+
+def _confirmed(
+    phase: Phase, reported: Report, old: Result, *, lacks: Lacks | None, answers: bool, key: str, now: float
+) -> Phase:
+    """Return the phase with the accepted result confirmed.
+
+    What it lacks is that of the new comparison: the table that it must cover may have changed. An outdated comparison
+    does no harm: it is of other content than the present one, so another is requested.
+    """
+    member = phase.members[reported.member]
+    # while code_changed stands, the accepted result is of the old code: that confirms nothing
+    stale = member.stale if not answers or member.stale == "code_changed" else None
+    result = replace(old, request=reported.request if answers else old.request, lacks=lacks or old.lacks)
+    spec = phase.gate.members[reported.member]
+    delivered = _delivered_at(member, result, spec, now=now)
+    member = replace(member, result=result, stale=stale, delivered_at=delivered)
+    confirmed = replace(phase, members={**phase.members, reported.member: member})
+    return confirmed if result.lacks == old.lacks else _noticed(confirmed, reported, key=key, now=now)
+
+
+def _noticed(phase: Phase, reported: Report, *, key: str, now: float) -> Phase:
+    """Return the phase with a notice for other runs, if its result is shared."""
+    result = phase.result_of(reported.member)
+    if result is None or reported.relayed or not phase.gate.members[reported.member].shared:
+        return phase
+    notice = Notice(order=result.order, origin=_origin(phase, reported.member, key=key), at=now)
+    return replace(phase, notices={**phase.notices, reported.member: notice})
+
+
+def _lacks(spec: Spec, reported: Report) -> Lacks | None:
+    """Return what a report says is lacking, if it is by the pinned rule."""
+    rule = "" if spec.covers is None else spec.covers.rule
+    return reported.lacks if reported.lacks is not None and reported.lacks.rule == rule else None
 
 
 def _counted(reported: Report) -> int | None:
@@ -189,9 +220,10 @@ def _stale(member: Member, reported: Report, *, answers: bool) -> Stale | None:
     return None if answers else member.stale
 
 
-def _delivered_at(member: Member, reported: Report, *, now: float) -> float | None:
-    """Return when a member first had rows."""
-    if reported.status != "success" or member.delivered_at is not None:
+def _delivered_at(member: Member, result: Result, spec: Spec, *, now: float) -> float | None:
+    """Return when a member first had rows, and lacked none."""
+    is_whole = result.status == "success" and (spec.covers is None or result.lacks is not None)
+    if not is_whole or member.delivered_at is not None:
         return member.delivered_at
     old = member.result  # has rows, but was accepted before ``delivered_at`` was stored
     return old.at if old is not None and old.status == "success" else now

@@ -263,7 +263,7 @@ class Propagator:
         report = Report(
             member=member, status=result.status, order=result.order, after=None if result.write_id else 0.0,
             stamp=result.stamp, built_from=result.built_from, rows=result.rows, write_id=result.write_id,
-            code=result.code, relayed=True,
+            code=result.code, relayed=True, lacks=result.lacks,
         )  # fmt: skip
         decide = decisions.report(report, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
         answer = transact(self._ports, key, kind=Phase, decide=decide)

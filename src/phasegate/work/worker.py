@@ -138,6 +138,7 @@ class Worker:
 
         Raises BadInput if the run's gate does not have the step.
         """
+        report = self._tables.compared(report, step, run)
         return self._checked(step, run, self._gatekeeper.report(step.phase, run, report))
 
     @staticmethod

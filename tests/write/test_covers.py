@@ -1,0 +1,180 @@
+"""One table must cover another: what is missing is named, the gate waits for it, and it is compared again."""
+
+from collections.abc import Callable
+
+import pytest
+
+from phasegate.base.keys import parse_run
+from phasegate.errors import BadInput
+from phasegate.explain.member_view import MemberView
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
+from tests.support.pipelines import DAY, RUN, Shop, settle, shop, state
+
+PLAN = """
+pipeline = "shop"
+timezone = "UTC"
+
+[phase.load]
+modes.daily = { expect = "*", deadline = "12:00 +1d" }
+[phase.report]
+after = "load"
+
+[step.schedule]
+phase = "load"
+external = true
+table = "raw.schedule"
+key = ["day", "game"]
+partition = "day"
+write = "replace"
+shrink_max = 1.0
+columns = { day = "VARCHAR", game = "INTEGER", postponed = "BOOLEAN" }
+
+[step.boxes]
+phase = "load"
+external = true
+table = "raw.boxes"
+key = ["day", "game"]
+partition = "day"
+write = "replace"
+columns = { day = "VARCHAR", game = "INTEGER", points = "INTEGER" }
+covers = { step = "schedule", on = ["game"], where = "not postponed" }
+
+[step.totals]
+phase = "report"
+needs = ["load.boxes"]
+python = "made:totals"
+table = "out.totals"
+key = ["day"]
+partition = "day"
+columns = { day = "VARCHAR", amount = "INTEGER" }
+"""
+Cells = dict[str, object]
+
+
+def _played(read: Callable[[str], list[Cells]], params: object) -> list[Cells]:
+    del params
+    return [row for row in read("raw.schedule") if not row["postponed"]]
+
+
+def league(plan: str = PLAN) -> Shop:
+    def totals(run: object) -> list[Cells]:
+        del run
+        return [{"day": DAY, "amount": 1}]
+
+    warehouse = MemoryWarehouse(functions={"not postponed": _played})
+    return shop({"made:totals": totals}, plan=plan, warehouse=warehouse)
+
+
+def deliver(made: Shop, step: str, *games: int, postponed: tuple[int, ...] = ()) -> None:
+    value: Callable[[int], Cells] = (
+        (lambda game: {"postponed": game in postponed}) if step == "schedule" else (lambda game: {"points": game})
+    )
+    with made.pipeline.begin(RUN, step=step) as run:
+        run.write([{"day": DAY, "game": game, **value(game)} for game in games])
+        run.complete()
+    settle(made)
+
+
+def member(made: Shop, name: str) -> MemberView:
+    views = [one for view in made.pipeline.views.why(RUN) for one in view.members]
+    return next(one for one in views if one.name == name)
+
+
+def test_half_the_rows_are_partial_and_named_and_the_gate_waits() -> None:
+    made = league()
+    deliver(made, "schedule", *range(1, 9))
+    deliver(made, "boxes", 1, 2, 3, 4)
+    assert state(made, "load") == "waiting"
+    (load,) = (view for view in made.pipeline.views.why(RUN) if view.phase == "load")
+    assert load.reason == "waiting for boxes (lacks 4 of load.schedule: 5, 6, 7, 8)"
+    assert member(made, "boxes").state == "partial"
+    assert load.missing == ("boxes",)
+    deliver(made, "boxes", *range(1, 9))
+    assert (state(made, "load"), state(made, "report")) == ("complete", "complete")
+
+
+def test_after_the_deadline_it_fires_degraded_without_the_partial_member() -> None:
+    made = league()
+    deliver(made, "schedule", 1, 2)
+    deliver(made, "boxes", 1)
+    settle(made, until_s=3 * 86400.0)
+    (load, *_) = made.pipeline.views.why(RUN)
+    assert (load.state, load.generations[-1].missing) == ("degraded", ("boxes",))
+    assert load.reason == "generation 1 fired without boxes (lacks 1 of load.schedule: 2)"
+    deliver(made, "boxes", 1, 2)
+    assert (state(made, "load"), state(made, "report")) == ("complete", "complete")
+
+
+@pytest.mark.parametrize("first", ["schedule", "boxes"])
+def test_the_order_of_arrival_does_not_matter(first: str) -> None:
+    made = league()
+    for step in sorted(("schedule", "boxes"), key=lambda step: step != first):
+        deliver(made, step, *((1, 2, 3) if step == "schedule" else (1, 2)))
+    assert member(made, "boxes").state == "partial"
+    assert "lacks 1 of load.schedule: 3" in member(made, "boxes").reason
+
+
+def test_a_postponed_game_is_not_missing_and_an_added_one_is() -> None:
+    made = league()
+    deliver(made, "schedule", 1, 2, 3)
+    deliver(made, "boxes", 1, 2)
+    assert state(made, "load") == "waiting"
+    deliver(made, "schedule", 1, 2, 3, postponed=(3,))
+    assert state(made, "load") == "complete"
+    deliver(made, "schedule", 1, 2, 3, 4, postponed=(3,))
+    assert "lacks 1 of load.schedule: 4" in member(made, "boxes").reason
+    deliver(made, "boxes", 1, 2, 4)
+    assert state(made, "load") == "complete"
+
+
+def test_without_a_schedule_nothing_counts_as_covered() -> None:
+    made = league()
+    deliver(made, "boxes", 1, 2)
+    assert member(made, "boxes").reason == "waits for load.schedule, which it must cover"
+    deliver(made, "schedule")
+    assert state(made, "load") == "complete"
+
+
+def test_a_table_that_is_written_past_phasegate_is_compared_when_it_is_reported() -> None:
+    made = league()
+    deliver(made, "schedule", 1, 2)
+    boxes = made.pipeline.plan.steps["boxes"].table
+    assert boxes is not None
+    for games in ((1,), (1, 2)):
+        made.warehouse.create(boxes)
+        rows = [{"day": DAY, "game": game, "points": game} for game in games]
+        with made.warehouse.transaction() as tx:
+            tx.stage_rows(boxes, rows)
+            tx.replace(boxes, partition=DAY, token=0)
+        made.pipeline.complete({"step": "boxes", "run": RUN})
+        settle(made)
+        assert member(made, "boxes").state == ("partial" if len(games) < 2 else "fresh")
+
+
+def test_a_condition_that_cannot_be_evaluated_is_shown_and_never_green() -> None:
+    made = league()
+    del made.warehouse.functions["not postponed"]
+    deliver(made, "schedule", 1, 2)
+    deliver(made, "boxes", 1, 2)
+    assert member(made, "boxes").state == "dead"
+    assert "not postponed" in member(made, "boxes").reason
+    assert state(made, "load") == "dead"
+
+
+def test_many_missing_keys_are_counted_and_the_first_are_stored() -> None:
+    made = league()
+    deliver(made, "schedule", *range(100, 200))
+    deliver(made, "boxes", 100)
+    phase = made.pipeline.runs.read("load", parse_run(RUN))
+    assert phase is not None
+    result = phase.members["boxes"].result
+    assert result is not None
+    assert result.lacks is not None
+    assert (result.status, result.lacks.count, len(result.lacks.missing)) == ("partial", 99, 20)
+    assert result.lacks.missing[0] == "101"
+
+
+def test_covering_in_a_circle_is_refused() -> None:
+    circle = PLAN.replace('[step.schedule]\nphase = "load"', '[step.schedule]\nphase = "load"\nneeds = ["boxes"]')
+    with pytest.raises(BadInput, match="covers: cycle"):
+        league(circle)
