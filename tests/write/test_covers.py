@@ -178,3 +178,19 @@ def test_covering_in_a_circle_is_refused() -> None:
     circle = PLAN.replace('[step.schedule]\nphase = "load"', '[step.schedule]\nphase = "load"\nneeds = ["boxes"]')
     with pytest.raises(BadInput, match="covers: cycle"):
         league(circle)
+
+
+def test_checks_of_the_tables_name_what_is_missing_until_it_is_there() -> None:
+    made = league()
+    deliver(made, "schedule", *range(1, 9))
+    assert _uncovered(made) == []
+    deliver(made, "boxes", 1, 2, 3, 4)
+    assert _uncovered(made) == [f"{RUN} load.boxes: lacks 4 of load.schedule: 5, 6, 7, 8"]
+    deliver(made, "boxes", *range(1, 9))
+    assert _uncovered(made) == []
+
+
+def _uncovered(made: Shop) -> list[str]:
+    made.clock.at += 600.0
+    outcomes = made.pipeline.checks.health.evaluate(DAY)
+    return [f"{one.subject}: {one.text}" for outcome in outcomes for one in outcome.findings if one.code == "PG027"]

@@ -118,8 +118,7 @@ def lacking(phase: Phase, name: str) -> str:
     if lacks is None:
         return ""
     of = "" if spec is None or spec.covers is None else f" of {spec.covers.need}"
-    more = f" and {lacks.count - SHOWN_MAX} more" if lacks.count > SHOWN_MAX else ""
-    return f"lacks {lacks.count}{of}: {', '.join(lacks.missing[:SHOWN_MAX])}{more}"
+    return f"lacks {lacks.count}{of}: {listed(lacks.missing, most=SHOWN_MAX, of=lacks.count)}"
 
 
 def _awaited(phase: Phase, need: Need) -> str:
