@@ -8,6 +8,7 @@ from phasegate.base.keys import parse_run
 from phasegate.errors import BadInput
 from phasegate.explain.member_view import MemberView
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
+from phasegate.write.builder import PythonStep
 from tests.support.pipelines import DAY, RUN, Shop, settle, shop, state
 
 PLAN = """
@@ -56,13 +57,14 @@ def _played(read: Callable[[str], list[Cells]], params: object) -> list[Cells]:
     return [row for row in read("raw.schedule") if not row["postponed"]]
 
 
-def league(plan: str = PLAN) -> Shop:
-    def totals(run: object) -> list[Cells]:
-        del run
-        return [{"day": DAY, "amount": 1}]
+def _one_row(run: object) -> list[Cells]:
+    del run
+    return [{"day": DAY, "amount": 1}]
 
+
+def league(plan: str = PLAN, *, build: PythonStep = _one_row) -> Shop:
     warehouse = MemoryWarehouse(functions={"not postponed": _played})
-    return shop({"made:totals": totals}, plan=plan, warehouse=warehouse)
+    return shop({"made:totals": build}, plan=plan, warehouse=warehouse)
 
 
 def deliver(made: Shop, step: str, *games: int, postponed: tuple[int, ...] = ()) -> None:
@@ -194,3 +196,84 @@ def _uncovered(made: Shop) -> list[str]:
     made.clock.at += 600.0
     outcomes = made.pipeline.checks.health.evaluate(DAY)
     return [f"{one.subject}: {one.text}" for outcome in outcomes for one in outcome.findings if one.code == "PG027"]
+
+
+def test_a_source_without_a_table_may_name_what_is_missing_itself() -> None:
+    made = league(PLAN + '\n[step.feed]\nphase = "load"\nexternal = true\n')
+    deliver(made, "schedule", 1)
+    deliver(made, "boxes", 1)
+    report = {"step": "feed", "run": RUN, "execution_id": "one", "sequence": 1}
+    made.pipeline.complete({**report, "status": "partial", "missing": ["1", "2"]})
+    settle(made)
+    assert (member(made, "feed").state, state(made, "load")) == ("partial", "waiting")
+    assert member(made, "feed").reason.endswith("lacks 2: 1, 2")
+    made.pipeline.complete({**report, "sequence": 2})
+    settle(made)
+    assert state(made, "load") == "complete"
+    with pytest.raises(BadInput, match="must not say what is missing"):
+        made.pipeline.complete({"step": "boxes", "run": RUN, "status": "partial", "missing": ["1"], "sequence": 1})
+
+
+IN_PHASE = PLAN.replace('phase = "report"\nneeds = ["load.boxes"]', 'phase = "load"\nneeds = ["boxes"]').replace(
+    '[phase.report]\nafter = "load"\n', ""
+)
+
+
+def test_within_a_phase_nothing_is_built_of_a_part_before_the_deadline() -> None:
+    made = league(IN_PHASE.replace('expect = "*"', 'expect = ["schedule", "totals"]'))
+    deliver(made, "schedule", 1, 2)
+    deliver(made, "boxes", 1)
+    assert member(made, "totals").reason == "waits for load.boxes"
+    assert not made.warehouse.tables.get("out.totals")
+    settle(made, until_s=3 * 86400.0)
+    assert made.warehouse.tables["out.totals"][DAY], "past the deadline it is built of what is there"
+    (load,) = made.pipeline.views.why(RUN)
+    assert (load.state, load.missing) == ("degraded", ("totals",))
+    deliver(made, "boxes", 1, 2)
+    assert state(made, "load") == "complete"
+
+
+BUILT = IN_PHASE.replace(
+    'needs = ["boxes"]', 'needs = ["boxes"]\ncovers = { step = "schedule", on = ["day"], where = "not postponed" }'
+)
+
+
+@pytest.mark.parametrize("order", [("schedule", "boxes"), ("boxes", "schedule")])
+def test_a_step_that_a_worker_builds_is_compared_when_it_is_built_and_when_the_other_changes(
+    order: tuple[str, str],
+) -> None:
+    built: list[Cells] = []
+    plan = BUILT.replace('covers = { step = "schedule", on = ["game"], where = "not postponed" }\n', "")
+    made = league(plan, build=lambda _: built)
+    for step in order:
+        deliver(made, step, 1, 2)
+    assert member(made, "totals").reason == f"0 rows; lacks 1 of load.schedule: {DAY}"
+    deliver(made, "schedule", 1, 2, postponed=(1, 2))
+    assert (member(made, "totals").state, state(made, "load")) == ("fresh", "complete")
+    deliver(made, "schedule", 1, 2, 3)
+    assert member(made, "totals").state == "partial"
+    built.append({"day": DAY, "amount": 1})
+    deliver(made, "boxes", 1, 2, 3)
+    assert state(made, "load") == "complete"
+
+
+def test_modes_that_share_the_tables_show_the_same_and_a_replan_compares_by_the_new_rule() -> None:
+    two = PLAN.replace(
+        'modes.daily = { expect = "*", deadline = "12:00 +1d" }',
+        'modes.daily = { expect = "*" }\nmodes.early = { expect = "*" }',
+    )
+    made = league(two)
+    early = RUN.replace("daily", "early")
+    made.pipeline.runs.open("load", parse_run(early))
+    deliver(made, "schedule", 1, 2, 3)
+    deliver(made, "boxes", 1, 2)
+    views = [view for view in made.pipeline.views.why(early) if view.phase == "load"]
+    assert views[0].reason == "waiting for boxes (lacks 1 of load.schedule: 3)"
+    deliver(made, "schedule", 1, 2, 3, postponed=(3,))
+    assert [view.state for run in (RUN, early) for view in made.pipeline.views.why(run)] == ["complete"] * 4
+    whole = two.replace(', where = "not postponed"', "")
+    again = shop({"made:totals": _one_row}, plan=whole, store=made.store, warehouse=made.warehouse)
+    again.clock.at = made.clock.at
+    again.pipeline.runs.replan("load", parse_run(RUN))
+    settle(again)
+    assert "lacks 1 of load.schedule: 3" in member(again, "boxes").reason

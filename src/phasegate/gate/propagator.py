@@ -257,7 +257,9 @@ class Propagator:
         run = keys.phase_of(key)[2]
         if not result.write_id and not first:
             number = f"relay.{key.partition(':')[2].replace(':', '.')}.{member}.{result.stamp.fingerprint}"
-            body = {"kind": "completion", "step": member, "run": str(run), "status": "success"}
+            body: dict[str, object] = {"kind": "completion", "step": member, "run": str(run), "status": "success"}
+            if result.lacks is not None and result.lacks.missing and not result.lacks.rule:
+                body |= {"status": "partial", "missing": list(result.lacks.missing)}
             self._ports.bus.publish(Message(id=number, topic=completions_topic(self._plan.pipeline), body=body))
             return False
         report = Report(

@@ -65,6 +65,8 @@ class TableReporter:
         for _ in range(READS_MAX):
             accepted = self._accepted(step, run)
             seen = 0.0 if accepted is None else accepted.order
+            if lacks is None and step.covers is None and accepted is not None and accepted.lacks is not None:
+                lacks = Lacks()  # the content is the same, and its reporter misses nothing any more
             part = part_of(step, run)
             with self._ports.warehouse.snapshot() as reader:
                 receipt = reader.receipts([part]).get(part)
