@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from phasegate.base.dates import local_time
 from phasegate.base.keys import parse_run
+from phasegate.calendar.calendar import Dates
+from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
 from phasegate.explain.member_view import MemberView
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
@@ -50,6 +53,7 @@ partition = "day"
 columns = { day = "VARCHAR", amount = "INTEGER" }
 """
 Cells = dict[str, object]
+NEXT = "2026-02-04"
 
 
 def _played(read: Callable[[str], list[Cells]], params: object) -> list[Cells]:
@@ -62,23 +66,23 @@ def _one_row(run: object) -> list[Cells]:
     return [{"day": DAY, "amount": 1}]
 
 
-def league(plan: str = PLAN, *, build: PythonStep = _one_row) -> Shop:
+def league(plan: str = PLAN, *, build: PythonStep = _one_row, dates: Dates | None = None) -> Shop:
     warehouse = MemoryWarehouse(functions={"not postponed": _played})
-    return shop({"made:totals": build}, plan=plan, warehouse=warehouse)
+    return shop({"made:totals": build}, plan=plan, warehouse=warehouse, dates=dates)
 
 
-def deliver(made: Shop, step: str, *games: int, postponed: tuple[int, ...] = ()) -> None:
+def deliver(made: Shop, step: str, *games: int, postponed: tuple[int, ...] = (), day: str = DAY) -> None:
     value: Callable[[int], Cells] = (
         (lambda game: {"postponed": game in postponed}) if step == "schedule" else (lambda game: {"points": game})
     )
-    with made.pipeline.begin(RUN, step=step) as run:
-        run.write([{"day": DAY, "game": game, **value(game)} for game in games])
+    with made.pipeline.begin(f"{day}.daily", step=step) as run:
+        run.write([{"day": day, "game": game, **value(game)} for game in games])
         run.complete()
     settle(made)
 
 
-def member(made: Shop, name: str) -> MemberView:
-    views = [one for view in made.pipeline.views.why(RUN) for one in view.members]
+def member(made: Shop, name: str, *, day: str = DAY) -> MemberView:
+    views = [one for view in made.pipeline.views.why(f"{day}.daily") for one in view.members]
     return next(one for one in views if one.name == name)
 
 
@@ -277,3 +281,18 @@ def test_modes_that_share_the_tables_show_the_same_and_a_replan_compares_by_the_
     again.pipeline.runs.replan("load", parse_run(RUN))
     settle(again)
     assert "lacks 1 of load.schedule: 3" in member(again, "boxes").reason
+
+
+def test_a_later_run_waits_for_a_date_of_its_window_that_lacks_rows() -> None:
+    plan = PLAN.replace('timezone = "UTC"', 'timezone = "UTC"\ncalendar = "made:dates"')
+    plan = plan.replace('needs = ["load.boxes"]', 'needs = ["load.schedule", { step = "load.boxes", back = "2d" }]')
+    work = [Day(date=DAY, state="work"), Day(date=NEXT, state="work")]
+    made = league(plan, build=lambda run: [{"day": run.date, "amount": 1}], dates=lambda *_: work)
+    made.clock.at = local_time("20:00", DAY, timezone="UTC")
+    deliver(made, "schedule", 1, 2)
+    deliver(made, "boxes", 1)
+    deliver(made, "schedule", 7, day=NEXT)
+    deliver(made, "boxes", 7, day=NEXT)
+    assert "boxes of 2026-02-03" in member(made, "totals", day=NEXT).reason
+    deliver(made, "schedule", 1, 2, postponed=(2,))
+    assert member(made, "totals", day=NEXT).state == "fresh"

@@ -44,8 +44,13 @@ class DateChange(NamedTuple):
     origin: str
 
     def is_held(self, window: Window | None, /) -> bool:
-        """Return whether a reading of a window includes the change."""
-        return window is not None and window.orders.get(self.date[:7], 0) >= self.number
+        """Return whether a reading of a window includes the change.
+
+        A date that it still waits for may have become whole, with the same content.
+        """
+        if window is None or self.date in window.awaited:
+            return False
+        return window.orders.get(self.date[:7], 0) >= self.number
 
 
 def windowed(
