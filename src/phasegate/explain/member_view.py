@@ -31,7 +31,8 @@ SHOWN_MAX = 5
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     """One step: its state, since when (epoch seconds), and the reason.
 
-    ``last``: the outcome of the last report about it that the document stores.
+    ``last``: the outcome of the last report about it that the document stores. ``lacks``: the first keys of the rows
+    that its result must cover and does not.
     """
 
     name: str
@@ -43,6 +44,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     stale_against: tuple[str, ...]
     last: str
     last_at: float | None
+    lacks: tuple[str, ...] = ()
 
 
 def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
@@ -87,6 +89,7 @@ def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
         stale_against=stale,
         last="" if report is None else report.outcome,
         last_at=None if report is None else report.at,
+        lacks=() if (known := lacks_of(phase, name)) is None else known.missing,
     )
 
 
