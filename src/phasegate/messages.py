@@ -20,6 +20,7 @@ from phasegate.plan.gate import Status
 ORDER_MAX = 2.0**53
 TIME_MAX = 1e11
 CLOCK_SKEW_MAX_S = 300.0
+MISSING_MAX = 10_000
 
 
 class TriggerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trigger"):
@@ -54,8 +55,9 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
     """A completion: an external step was finished, or failed.
 
     ``sequence``, or else ``completed_at``, decides which of two completions is newer. ``execution_id`` stands for the
-    content if there is no table to read. ``trigger_id`` echoes the trigger that started the work, and acknowledges it;
-    without ``step`` it does only that. ``run``, or ``date`` with ``mode``, names the run.
+    content if there is no table to read. ``missing``: the keys of what a partial result lacks. ``trigger_id`` echoes
+    the trigger that started the work, and acknowledges it; without ``step`` it does only that. ``run``, or ``date``
+    with ``mode``, names the run.
     """
 
     step: str = ""
@@ -69,6 +71,7 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
     execution_id: str = ""
     trigger_id: str = ""
     error: str = ""
+    missing: Annotated[tuple[str, ...], msgspec.Meta(max_length=MISSING_MAX)] = ()
 
     @property
     def ordered(self) -> Literal["sequence", "time", "arrival"]:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import Repeats, Table
+from phasegate.base.table import Repeats, Table, Uncovered
 
 Row = Mapping[str, object]
 
@@ -57,6 +57,17 @@ class Reader(Protocol):
 
         By partition, with ``first <= partition <= last`` compared as text; {} for a missing table. ``key``: columns to
         use in place of the table's key.
+        """
+        ...
+
+    def uncovered(
+        self, table: Table, /, *, by: Table, on: Sequence[str], where: str, first: str, last: str
+    ) -> dict[str, Uncovered]:
+        """Return the keys in ``table`` that ``by`` lacks in the same partition.
+
+        By partition, with ``first <= partition <= last`` compared as text; only partitions with such keys. A key is the
+        canonical texts of the columns ``on``, a missing cell equal to a missing one. ``where``: SQL, which rows of
+        ``table`` count; "" for all. Raises BadInput for a column that a table lacks.
         """
         ...
 

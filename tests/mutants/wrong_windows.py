@@ -62,7 +62,7 @@ def cascades_without_limit() -> Patch:
 
 
 def forgets_where_a_change_began() -> Patch:
-    return swapped(decisions, "_origin", lambda *_, key: keys.phase_of(key)[2].date)
+    return swapped(decisions, "origin_of", lambda *_, key: keys.phase_of(key)[2].date)
 
 
 def takes_every_change_for_an_old_one() -> Patch:
@@ -70,7 +70,7 @@ def takes_every_change_for_an_old_one() -> Patch:
         del member
         return min(keys.phase_of(key)[2].date, phase.cascade_from or "~")
 
-    return swapped(decisions, "_origin", origin)
+    return swapped(decisions, "origin_of", origin)
 
 
 def leaves_drift_behind() -> Patch:

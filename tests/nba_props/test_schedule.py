@@ -101,6 +101,20 @@ def test_a_game_that_was_postponed_and_never_played_has_an_id_of_its_own(folder:
     assert row["game_id"] == "espn-23"
 
 
+def test_a_scheduled_game_without_a_box_score_stays_in_the_schedule(folder: Path) -> None:
+    missing = event(41, "2025-01-09", home="BOS", away="CHI")
+    after_the_last = event(42, "2025-01-20", home="BOS", away="CHI")
+    source = ParquetSource(with_espn(folder, missing, after_the_last, tied={41: "0022400005", 42: "0022400006"}))
+    rows = source.schedule(date(2025, 1, 9), LAST)
+    assert [row["game_id"] for row in rows if row["game_date"] == date(2025, 1, 9)] == [
+        "0022400002",
+        "0022400004",
+        "0022400005",
+    ]
+    assert not {row["game_id"] for row in rows} & {"0022400006"}
+    assert {row["game_id"] for row in source.batch(date(2025, 1, 9))} == {"0022400002", "0022400004"}
+
+
 def test_games_that_the_league_counts_in_no_season_are_left_out(folder: Path) -> None:
     all_star = event(31, "2025-01-09", home="EAST", away="WEST")
     playoff = event(32, "2025-01-09", home="BOS", away="NY", season_type=3)

@@ -23,13 +23,22 @@ def all_rows(table_name: str, read: Callable[[str], list[Cells]], params: Params
     return read(table_name)
 
 
+def with_points(read: Callable[[str], list[Cells]], params: Params) -> list[Cells]:
+    del params
+    return [row for row in read(GAMES.name) if row["points"] is not None]
+
+
 class TestMemoryWarehouse(WarehouseContract):
     @pytest.fixture
     def warehouse(self) -> MemoryWarehouse:
-        return MemoryWarehouse(functions={f"all of {name}": partial(all_rows, name) for name in CONTRACT_TABLES})
+        functions = {f"all of {name}": partial(all_rows, name) for name in CONTRACT_TABLES}
+        return MemoryWarehouse(functions={**functions, "with points": with_points})
 
     def select_all(self, table_name: str, /) -> str:
         return f"all of {table_name}"
+
+    def with_points(self) -> str:
+        return "with points"
 
     def test_inserts_never_conflict_so_a_missing_fence_shows(self, warehouse: MemoryWarehouse) -> None:
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)

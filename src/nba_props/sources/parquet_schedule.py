@@ -1,6 +1,8 @@
 """The regular-season schedule of a parquet folder.
 
-The teams and date of each game are read from the box scores. Home, away, tip-off and neutral site are read from ESPN's
+The teams and date of each game are read from the box scores; a game that these lack, and that a schedule has between
+the season's first and last, is there too: the schedule says what the box scores must cover, so it is not cut down to
+them. Home, away, tip-off and neutral site are read from ESPN's
 schedule (`espn/schedule_*.parquet`, its events tied to the league's games by `derived/xref_games_espn_nba.parquet`),
 else from a capture made before the season (`nba/schedule_*_preseason_capture_*.parquet`) corrected by
 `derived/schedule_changes_*.parquet`, else they are NULL. `source` is the one that was used.
@@ -80,6 +82,7 @@ def read_schedule(folder: Path, *, seasons: Sequence[Path]) -> dict[date, list[R
     events = read_events(folder)
     plans = _captured(folder) | {event.game_id: _plan(event) for event in events if event.game_id is not None}
     rows = [_row(game, plans.get(game.game_id)) for game in games.values()]
+    rows += _unplayed_rows(plans, events, games=games)
     rows += _postponed_rows(events, games=list(games.values()))
     rows = in_order(SCHEDULE, rows)
     check_table(SCHEDULE, rows, where=str(folder))
@@ -211,6 +214,21 @@ def _row(game: Game, plan: Plan | None) -> RawRow:
         "postponed": False,
         "source": plan.source,
     }
+
+
+def _unplayed_rows(plans: Mapping[str, Plan], events: Sequence[Event], *, games: Mapping[str, Game]) -> list[RawRow]:
+    """Return the rows of planned games that have no box score."""
+    days = {event.game_id: event.day for event in events if not event.postponed}
+    rows = []
+    for game_id, plan in plans.items():
+        if game_id in games or plan.home is None or plan.away is None or plan.tipoff_at is None:
+            continue
+        day = days.get(game_id, eastern_date(plan.tipoff_at))
+        season = _season_around(day, list(games.values()))
+        if season is not None:
+            teams = (min(plan.home, plan.away), max(plan.home, plan.away))
+            rows.append(_row(Game(game_id, day, season, teams), plan))
+    return rows
 
 
 def _postponed_rows(events: Sequence[Event], *, games: Sequence[Game]) -> list[RawRow]:

@@ -47,6 +47,12 @@ member                         A step in the document of a phase, with its newes
 external                       A step that another system builds and reports.
 need                           A step whose result another step is built from.
 input                          What a step is built from, or the upstream generation that a phase works on.
+covers                         Of a step: the rows of another step's table that its table must have too.
+on, where                      Of ``covers``: the columns by which rows are compared, and the condition on the rows to
+                               cover.
+rule                           A ``covers`` in words; a comparison by another rule does not count.
+lacks                          Of a result: the keys that are missing of what it must cover, and how many.
+against                        The content of the other table that a result was compared with.
 window                         A need for the dates before a run's date, such as ``points@20d``; its dates have one
                                stamp together.
 await, awaited                 Expected and not there yet: dates of a window, or a result whose time is not up.
@@ -65,7 +71,8 @@ completion                     The message by which an external step reports, or
 result                         The newest accepted report of a member; a failure never removes it.
 success                        Status: there are rows.
 empty                          Status: done, and there are no rows.
-partial                        Status: only some of the rows are there; a failure that is not retried.
+partial                        Status: only some of the rows are there. Of a result: it lacks rows, and no gate counts
+                               it. Of an attempt that wrote nothing: a failure that is not retried.
 failed                         Status or outcome: a failure. Of ``status = "failed"``: not retried; as an outcome:
                                requested again.
 transient                      Status: a failure that may go away, so the request is sent again.

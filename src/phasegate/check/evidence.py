@@ -1,7 +1,8 @@
 """The facts of an inspection that the warehouse has.
 
-They take four queries for each table and one for the fences, for ten years as for one date. The error of a query that
-raises is recorded for the check that needed it; the others go on in a new snapshot. Nothing is changed.
+They take four queries for each table, one more where it must cover another, and one for the fences, for ten years as
+for one date. The error of a query that raises is recorded for the check that needed it; the others go on in a new
+snapshot. Nothing is changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,7 @@ from contextlib import ExitStack
 from typing import TypeVar
 
 from phasegate.base.receipt import Fence, Part
-from phasegate.base.table import Repeats
+from phasegate.base.table import Repeats, Table, Uncovered
 from phasegate.check.tables import TableContent
 from phasegate.errors import words
 from phasegate.plan.model import Step
@@ -21,11 +22,13 @@ A = TypeVar("A")
 class Evidence:
     """The contents of some steps' tables from date ``first`` to ``last``.
 
-    ``held``, ``repeats`` and ``identities`` are by step, without a step whose query raised. ``errors``: check -> why
-    its query raised.
+    ``held``, ``repeats``, ``identities`` and ``uncovered`` are by step, without a step whose query raised.
+    ``errors``: check -> why its query raised.
     """
 
-    def __init__(self, warehouse: Warehouse, steps: Sequence[Step], *, first: str, last: str) -> None:
+    def __init__(
+        self, warehouse: Warehouse, steps: Sequence[Step], *, covered: Mapping[str, Table], first: str, last: str
+    ) -> None:
         self._warehouse, self._stack = warehouse, ExitStack()
         self._reader: Reader | None = None
         self._closed = ""
@@ -33,9 +36,12 @@ class Evidence:
         self.held: dict[str, TableContent] = {}
         self.repeats: dict[str, Mapping[str, Repeats]] = {}
         self.identities: dict[str, Mapping[str, Repeats]] = {}
+        self.uncovered: dict[str, Mapping[str, Uncovered]] = {}
         with self._stack:
             for step in steps:
                 self._read(step, first=first, last=last)
+                if step.name in covered:
+                    self._compare(step, covered[step.name], first=first, last=last)
             fences = self._ask("fences", lambda reader: reader.fences(first=first, last=last))
         self.fences: dict[Part, Fence] = fences or {}
 
@@ -59,6 +65,15 @@ class Evidence:
             self.repeats[step.name] = repeats
         if identities is not None:
             self.identities[step.name] = identities
+
+    def _compare(self, step: Step, other: Table, *, first: str, last: str) -> None:
+        covers, table = step.covers, step.table
+        assert covers is not None
+        assert table is not None
+        found = self._ask("covers", lambda reader: reader.uncovered(
+            other, by=table, on=covers.on, where=covers.where, first=first, last=last))  # fmt: skip
+        if found is not None:
+            self.uncovered[step.name] = found
 
     def _ask(self, check: str, query: Callable[[Reader], A]) -> A | None:
         """Return a query's answer, or None if it raised.

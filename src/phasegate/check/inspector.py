@@ -15,6 +15,7 @@ from phasegate.base.dates import local_date, shift
 from phasegate.base.findings import GRACE_S, CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
+from phasegate.base.table import Table
 from phasegate.check import documents, tables
 from phasegate.check.documents import StoredPhase
 from phasegate.check.evidence import Evidence
@@ -34,7 +35,7 @@ from phasegate.write.lease import Lease
 Found = Iterable[Finding]
 A = TypeVar("A")
 # The checks that need the tables: no document shows what they find.
-OF_TABLES = ("receipts", "duplicates", "identities", "fences")
+OF_TABLES = ("receipts", "duplicates", "identities", "covers", "fences")
 
 
 class Inspector:
@@ -104,7 +105,10 @@ class Inspector:
         yield checked("dead letters", inspection.dead, of=runs)
         yield checked("mirrors", inspection.mirrors, of=runs)
         yield checked("leases", inspection.expired, of=len(inspection.leases))
-        evidence = Evidence(self._ports.warehouse, inspection.steps, first=inspection.first, last=inspection.last)
+        covered = inspection.covered
+        evidence = Evidence(
+            self._ports.warehouse, inspection.steps, covered=covered, first=inspection.first, last=inspection.last
+        )
         errors = evidence.errors
         yield checked(
             "runs", lambda: inspection.absences(evidence), of=len(inspection.dates), errors=inspection.unknown_dates()
@@ -117,6 +121,9 @@ class Inspector:
         if any(step.identity for step in inspection.steps):
             found = errors.get("identities", ())
             yield checked("identities", lambda: inspection.identities(evidence), of=steps, errors=found)
+        if covered:
+            found = errors.get("covers", ())
+            yield checked("covers", lambda: inspection.uncovered(evidence), of=len(covered), errors=found)
         yield checked("fences", lambda: inspection.fences(evidence, store_id=self._store_id), of=len(evidence.fences),
                       errors=errors.get("fences", ()))  # fmt: skip
         # last: it reports the unreadable documents that the others met
@@ -298,6 +305,18 @@ class _Inspection:
         """Find one thing under two keys."""
         for step, found in self._by_step(evidence.identities):
             yield from tables.identities(step, found, evidence.repeats.get(step.name, {}))
+
+    @property
+    def covered(self) -> dict[str, Table]:
+        """Return, by step, the tables that steps must cover."""
+        others = {s.name: self._plan.steps[s.covers.need.step].table for s in self.steps if s.covers is not None}
+        return {name: table for name, table in others.items() if table is not None}
+
+    def uncovered(self, evidence: Evidence) -> Found:
+        """Find rows that a table must cover and does not."""
+        facts = DocumentFacts(plan=self._plan, phases=self._documents.phases, busy=self._busy())
+        for step, found in self._by_step(evidence.uncovered):
+            yield from tables.uncovered(step, found, facts, now=self.now)
 
     def fences(self, evidence: Evidence, *, store_id: str) -> Found:
         """Find fences that do not obey this store."""

@@ -12,7 +12,8 @@ from phasegate.base.findings import Finding
 from phasegate.base.fingerprint import EMPTY, rows_of
 from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Fence, Part, Receipt
-from phasegate.base.table import Repeats, Table
+from phasegate.base.table import Repeats, Table, Uncovered
+from phasegate.base.wording import listed
 from phasegate.check.documents import reconcile_command
 from phasegate.gate.ledger import has_rows
 from phasegate.gate.phase import Phase
@@ -222,6 +223,28 @@ def identities(step: Step, found: Mapping[str, Repeats], keys: Mapping[str, Repe
             yield Finding(code="PG011", subject=f"{step.table.name}/{date}", text=text, command=advice,
                           cause=f"identity:{step.table.name}/{date}",
                           evidence={**where, "rows": str(one.rows), "identities": str(one.keys)})  # fmt: skip
+
+
+def uncovered(step: Step, found: Mapping[str, Uncovered], facts: DocumentFacts, *, now: float) -> Iterator[Finding]:
+    """Find dates on which a table lacks rows that it must cover (PG027).
+
+    Before the step has reported, and before the deadline, rows are awaited rather than missing.
+    """
+    assert step.table is not None
+    assert step.covers is not None
+    for date, one in sorted(found.items()):
+        if Part(step.table.name, date) in facts.busy:
+            continue
+        for run, result in _results(step, date, facts).items():
+            deadline = facts.phases[date][step.phase, run.mode].gate.deadline
+            ended = deadline if deadline is not None and now >= deadline else None
+            since = ended if result is None else result.at
+            if since is not None:
+                keys = listed(one.keys, most=SHOWN_MAX, of=one.count)
+                text = f"lacks {one.count} of {step.covers.need}: {keys}"
+                command = f"phasegate complete {step.name} --run {run}" if step.kind == "external" else ""
+                yield _found("PG027", step, run, text, since=since, command=command or f"phasegate why {run}",
+                             missing=", ".join(one.keys), keys=str(one.count))  # fmt: skip
 
 
 def fences(found: Mapping[Part, Fence], *, store_id: str, tokens: Mapping[Part, int]) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from phasegate.base.findings import CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
+from phasegate.explain.member_view import lacking
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Member
 from phasegate.plan.model import Plan, Step
@@ -100,7 +101,7 @@ def _judge(plan: Plan, step: Step, *, run: Run, known: DateFacts, now: float) ->
     arrived = _arrived(plan, step, run=run, member=member, known=known)
     if arrived is not None:
         return _arrival(row, member, run=run, arrived=arrived, expected=expected, is_late=arrived > late)
-    row = replace(_last(row, member), reason=_absence(phase, member))
+    row = replace(_last(row, member), reason=_absence(phase, step.name, member))
     if now <= late:
         return replace(row, verdict="awaited")
     return replace(row, verdict="never", late_s=now - expected, command=_command(step, run=run, phase=phase))
@@ -178,13 +179,15 @@ def _last(row: Lateness, member: Member) -> Lateness:
     return replace(row, last=tried.status + (f": {tried.error}" if tried.error else ""), last_at=tried.at)
 
 
-def _absence(phase: Phase | None, member: Member) -> str:
+def _absence(phase: Phase | None, name: str, member: Member) -> str:
     """Return why there is no result."""
     if phase is None:
         return "its run was never opened"
     if member.attempt is None:
         return "it was not reported"
     tried = member.attempt
+    if member.result is not None and member.result.status == "partial" and tried.status == "partial":
+        return lacking(phase, name)
     if tried.status == "empty":
         return "reported empty: no rows of this date"
     word = "failed" if tried.status in ("failed", "transient") else f"was {tried.status}"

@@ -11,7 +11,7 @@ import msgspec
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT
 from phasegate.base.wording import listed
-from phasegate.explain.member_view import MemberView, member_view
+from phasegate.explain.member_view import MemberView, lacking, member_view
 from phasegate.gate.decisions import TAKEN_WHILE_VOID
 from phasegate.gate.phase import Phase, fired_as_is, missing, settle_at
 from phasegate.gate.records import Firing
@@ -122,7 +122,7 @@ def _fired(phase: Phase) -> tuple[PhaseState, str]:
         newer = ", ".join(f"{name} generation {begun.generation}" for name, begun in phase.waiting.items())
         return "waiting", f"{newer} arrived and is not begun yet"
     if missing(phase):
-        return "degraded", f"generation {phase.generation} fired without {', '.join(missing(phase))}"
+        return "degraded", f"generation {phase.generation} fired without {_missing(phase)}"
     return "complete", f"generation {phase.generation} is fresh and handed on"
 
 
@@ -133,12 +133,19 @@ def _unfired(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tu
         return "settling", f"everything is there; waiting {max(0.0, at - now):.0f} s for further changes"
     asked = [m.name for m in members if m.state in ("asked", "parked")]
     if asked:
-        return "building", f"{', '.join(asked)} asked for"
+        partial = [f"{m.name} {lacking(phase, m.name)}" for m in members if m.state == "partial"]
+        return "building", "; ".join([f"{', '.join(asked)} asked for", *partial])
     if phase.gate.members and not phase.inputs and any(spec.needs for spec in phase.gate.members.values()):
         return "waiting", "no trigger from upstream yet"
     if not missing(phase):
         return "waiting", "everything expected is there, but it has not fired yet"
-    return "waiting", f"waiting for {', '.join(missing(phase))}"
+    return "waiting", f"waiting for {_missing(phase)}"
+
+
+def _missing(phase: Phase) -> str:
+    """Return the missing members in words, with what they lack."""
+    texts = {name: lacking(phase, name) for name in missing(phase)}
+    return ", ".join(f"{name} ({text})" if text else name for name, text in texts.items())
 
 
 def _overdue(phase: Phase, *, now: float) -> bool:

@@ -13,17 +13,19 @@ from typing import TypeVar, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.base import backoff, keys
+from phasegate.base import backoff
 from phasegate.base.codec import Decision
 from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
 from phasegate.gate.evaluate import evaluate
 from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
+from phasegate.gate.propagation import origin_of
 from phasegate.gate.records import (
     Attempt,
     Claim,
     Claimant,
     Input,
+    Lacks,
     Member,
     Notice,
     Ordered,
@@ -36,7 +38,7 @@ from phasegate.gate.records import (
     made_up_order,
     ties_of,
 )
-from phasegate.plan.gate import Gate, Status
+from phasegate.plan.gate import Gate, Spec, Status
 
 A = TypeVar("A")
 TAKEN_WHILE_VOID = ("void", "expect", "end quiet")
@@ -58,7 +60,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     order seen before the read; if that is no longer the accepted one, the answer is ``read again``.
     ``built_from`` None: the inputs present on arrival (weaker: not attested). ``request``: the id of the request that
     was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself. ``redriven``: an
-    operator brought it back from quarantine, so an order of another kind is the newest.
+    operator brought it back from quarantine, so an order of another kind is the newest. ``lacks``: what the table was
+    found to lack; a ``partial`` report with a stamp is a result, without one a failure.
     """
 
     member: str
@@ -75,6 +78,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     relayed: bool = False
     redriven: bool = False
+    lacks: Lacks | None = None
 
 
 ERROR_MAX = 2_000
@@ -84,13 +88,7 @@ OTHER_ORDER = "other order"
 
 
 def open_phase(
-    *,
-    key: str,
-    gate: Gate,
-    now: float,
-    attempt: str,
-    alone: bool = True,
-    order: float | None = None,
+    *, key: str, gate: Gate, now: float, attempt: str, alone: bool = True, order: float | None = None
 ) -> Decision[Phase, Answer]:
     """Create the document unless it exists, and pin its gate.
 
@@ -133,15 +131,14 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     def decide(phase: Phase) -> tuple[Phase, str]:
         if reported.member not in phase.gate.members:
             return phase, "unknown member"
-        match reported.status:
+        is_result = reported.status == "partial" and reported.stamp is not None
+        match "success" if is_result else reported.status:
             case "success" | "empty":
                 return _result(phase, reported, key=key, now=now)
             case "inputs_changed":
                 return _park(phase, reported, now=now), "parked"
-            case "partial" | "failed":
-                return _fail(phase, reported, key=key, now=now, final=True)
-            case "transient":
-                return _fail(phase, reported, key=key, now=now, final=False)
+            case "partial" | "failed" | "transient":
+                return _fail(phase, reported, key=key, now=now, final=reported.status != "transient")
             case "skipped":
                 return phase, "skipped"
             case _:
@@ -164,11 +161,9 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
     answers = asked is not None and asked.id == reported.request
     built_from = reported.built_from if reported.built_from is not None else present_inputs(phase, reported.member)
     if old is not None and _not_newer(old, reported, order=order, built_from=built_from):
-        if answers and old.stamp == reported.stamp:
-            # while code_changed stands, the accepted result is of the old code: that confirms nothing
-            stale = member.stale if member.stale == "code_changed" else None
-            confirmed = replace(member, result=replace(old, request=reported.request), stale=stale)
-            return replace(phase, members={**phase.members, reported.member: confirmed}), "confirmed"
+        lacks = _lacks(phase.gate.members[reported.member], reported)
+        if old.stamp == reported.stamp and (answers or lacks not in (None, old.lacks)):
+            return _confirmed(phase, reported, old, lacks=lacks, answers=answers, key=key, now=now), "confirmed"
         return phase, "duplicate" if old.stamp == reported.stamp else "older"
     spec = phase.gate.members[reported.member]
     ordered = reported.ordered
@@ -180,19 +175,51 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
         attested=spec.attested and (reported.built_from is not None or not spec.needs), write_id=reported.write_id,
         code=reported.code,
         request=reported.request,
+        lacks=_lacks(spec, reported),
     )  # fmt: skip
     by_table = reported.write_id or reported.after is not None
-    attempt = Attempt(status=reported.status, at=now, order=0.0 if by_table else order, ordered=ordered)
+    attempt = Attempt(status=result.status, at=now, order=0.0 if by_table else order, ordered=ordered)
     member = replace(member, result=result, attempt=attempt, stale=_stale(member, reported, answers=answers),
-                     delivered_at=_delivered_at(member, reported, now=now))  # fmt: skip
-    phase = replace(phase, members={**phase.members, reported.member: member})
-    if spec.shared and not reported.relayed:
-        notice = Notice(order=result.order, origin=_origin(phase, reported.member, key=key), at=now)
-        phase = replace(phase, notices={**phase.notices, reported.member: notice})
+                     delivered_at=_delivered_at(member, result, spec, now=now))  # fmt: skip
+    phase = _noticed(replace(phase, members={**phase.members, reported.member: member}), reported, key=key, now=now)
     if not spec.asks and (old is None or old.stamp.fingerprint != reported.stamp.fingerprint):
         since = now if phase.changing_since is None else phase.changing_since
         phase = replace(phase, changing_since=since, changed_at=now)
     return phase, "accepted"
+
+
+def _confirmed(
+    phase: Phase, reported: Report, old: Result, *, lacks: Lacks | None, answers: bool, key: str, now: float
+) -> Phase:
+    """Return the phase with the accepted result confirmed.
+
+    What it lacks is that of the new comparison: the table that it must cover may have changed. An outdated comparison
+    does no harm: it is of other content than the present one, so another is requested.
+    """
+    member = phase.members[reported.member]
+    # while code_changed stands, the accepted result is of the old code: that confirms nothing
+    stale = member.stale if not answers or member.stale == "code_changed" else None
+    result = replace(old, request=reported.request if answers else old.request, lacks=lacks or old.lacks)
+    spec = phase.gate.members[reported.member]
+    delivered = _delivered_at(member, result, spec, now=now)
+    member = replace(member, result=result, stale=stale, delivered_at=delivered)
+    confirmed = replace(phase, members={**phase.members, reported.member: member})
+    return confirmed if result.lacks == old.lacks else _noticed(confirmed, reported, key=key, now=now)
+
+
+def _noticed(phase: Phase, reported: Report, *, key: str, now: float) -> Phase:
+    """Return the phase with a notice for other runs, if its result is shared."""
+    result = phase.result_of(reported.member)
+    if result is None or reported.relayed or not phase.gate.members[reported.member].shared:
+        return phase
+    notice = Notice(order=result.order, origin=origin_of(phase, reported.member, key=key), at=now)
+    return replace(phase, notices={**phase.notices, reported.member: notice})
+
+
+def _lacks(spec: Spec, reported: Report) -> Lacks | None:
+    """Return what a report says is lacking, if it is by the pinned rule."""
+    rule = "" if spec.covers is None else spec.covers.rule
+    return reported.lacks if reported.lacks is not None and reported.lacks.rule == rule else None
 
 
 def _counted(reported: Report) -> int | None:
@@ -216,27 +243,13 @@ def _stale(member: Member, reported: Report, *, answers: bool) -> Stale | None:
     return None if answers else member.stale
 
 
-def _delivered_at(member: Member, reported: Report, *, now: float) -> float | None:
-    """Return when a member first had rows."""
-    if reported.status != "success" or member.delivered_at is not None:
+def _delivered_at(member: Member, result: Result, spec: Spec, *, now: float) -> float | None:
+    """Return when a member first had rows, and lacked none."""
+    is_whole = result.status == "success" and (spec.covers is None or result.lacks is not None)
+    if not is_whole or member.delivered_at is not None:
         return member.delivered_at
     old = member.result  # has rows, but was accepted before ``delivered_at`` was stored
     return old.at if old is not None and old.status == "success" else now
-
-
-def _origin(phase: Phase, member: str, *, key: str) -> str:
-    """Return the date whose change led to a result.
-
-    It is an earlier date only for a member that reads a window, itself or through a need. Any other result would
-    otherwise count as a change of long ago, and the dates just after it would not be rebuilt.
-    """
-    date, lineage = keys.phase_of(key)[2].date, [member]
-    for name in lineage:  # grows during the loop; a plan's needs have no cycle
-        needs = phase.gate.members[name].needs if name in phase.gate.members else ()
-        if any(need.back for need in needs):
-            return min(date, phase.cascade_from or date)
-        lineage += [need.step for need in needs if need.step in phase.gate.members]
-    return date
 
 
 def _not_newer(old: Result, reported: Report, *, order: float, built_from: dict[str, Stamp]) -> bool:

@@ -6,11 +6,12 @@ often; evaluating twice gives the same document. It refuses to send anything: me
 the gatekeeper publishes them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from msgspec.structs import replace
 
 from phasegate.base import keys
+from phasegate.base.receipt import Stamp
 from phasegate.gate.outbox import entries
 from phasegate.gate.phase import (
     HISTORY_MAX,
@@ -19,6 +20,7 @@ from phasegate.gate.phase import (
     building,
     carried,
     catch_up_at,
+    current,
     fired_as_is,
     fresh_members,
     ready,
@@ -107,7 +109,8 @@ def update_requests(phase: Phase, *, key: str, now: float) -> Phase:
         if name not in kept:
             asked += 1
             number = keys.request_id(key, name, number=asked)
-            kept[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now)
+            kept[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now,
+                                 topic=_topic(phase, name, inputs))  # fmt: skip
             if phase.failures_of(name):
                 members[name] = uncounted(members[name])
     since = phase.building_since
@@ -117,6 +120,13 @@ def update_requests(phase: Phase, *, key: str, now: float) -> Phase:
         since = None
     origin = phase.cascade_from if since is not None or phase.catch_up_since is not None else None
     return replace(phase, requests=kept, members=members, building_since=since, asked=asked, cascade_from=origin)
+
+
+def _topic(phase: Phase, name: str, inputs: Mapping[str, Stamp]) -> str:
+    """Return where a request goes that only compares a table; "" for others."""
+    spec = phase.gate.members[name]
+    built = {need: stamp for need, stamp in inputs.items() if need in {str(n) for n in spec.needs}}
+    return spec.covers.topic if spec.covers is not None and current(phase, name, built) is not None else ""
 
 
 def uncounted(member: Member) -> Member:
@@ -131,7 +141,7 @@ def _answered(phase: Phase, name: str, request: Request) -> bool:
     worker serving the request finds its receipt. Requests of steps that left the gate are ignored.
     """
     member = phase.members.get(name)
-    if name not in phase.gate.members:
+    if name not in phase.gate.members or request.topic:  # a comparison writes nothing
         return True
     if member is None or member.result is None:
         return False

@@ -3,6 +3,8 @@
 Pure. The rule is a build system's (docs/explanation/freshness.md): a member is fresh when its accepted result was built
 from the present inputs and those are fresh. Inputs from an upstream phase are fresh by definition: its trigger carried
 them. Contents are compared by fingerprint, so the same content again is no change.
+A member that must cover another table is fresh when it was compared with that table's present content and lacks
+nothing; after the deadline, what needs it is built from what is there.
 
 The document refuses to store what can be derived: which members are fresh, which may start, whether it is settled.
 """
@@ -12,7 +14,20 @@ from collections.abc import Mapping
 from phasegate.base.backoff import RESEND_FIRST_S
 from phasegate.base.codec import State
 from phasegate.base.receipt import ABSENT, Stamp
-from phasegate.gate.records import Claim, Claimant, Entry, Firing, Input, Member, Notice, Request, Result, Seen, Window
+from phasegate.gate.records import (
+    Claim,
+    Claimant,
+    Entry,
+    Firing,
+    Input,
+    Lacks,
+    Member,
+    Notice,
+    Request,
+    Result,
+    Seen,
+    Window,
+)
 from phasegate.plan.gate import Gate, Need, Spec
 
 LOOK_BY_S = 24 * 3600.0
@@ -142,6 +157,20 @@ def present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
 
 def fresh_members(phase: Phase) -> dict[str, Stamp]:
     """Return the fresh members with their stamps, needs first."""
+    return _present_members(phase, with_partial=False)
+
+
+def usable_members(phase: Phase) -> dict[str, Stamp]:
+    """Return the members that others may be built from now.
+
+    The fresh ones; after the deadline also those that lack rows, and what was built from these.
+    """
+    deadline = phase.gate.deadline
+    return _present_members(phase, with_partial=deadline is not None and phase.looked_at >= deadline)
+
+
+def _present_members(phase: Phase, *, with_partial: bool) -> dict[str, Stamp]:
+    """Return the members whose results are of the present contents."""
     fresh: dict[str, Stamp] = {}
     stored = {name: phase.members[name] for name in phase.gate.members if name in phase.members}
     unchecked = {name: m.result for name, m in stored.items() if m.result is not None and m.stale is None}
@@ -149,23 +178,63 @@ def fresh_members(phase: Phase) -> dict[str, Stamp]:
     while found:  # a stored body is sorted by name, so a member may come before its needs
         found = False
         for name, result in list(unchecked.items()):
-            inputs = wanted(phase, phase.gate.members[name], fresh=fresh)
-            if inputs is not None:
-                del unchecked[name]
-                if same(inputs, result.built_from):
-                    fresh[name], found = result.stamp, True
+            spec = phase.gate.members[name]
+            inputs, against = wanted(phase, spec, fresh=fresh), covered(phase, spec, fresh=fresh)
+            if inputs is None or (against is None and spec.covers is not None):
+                continue
+            del unchecked[name]
+            is_whole = with_partial or result.status != "partial" or "partial" in phase.gate.accept
+            if is_whole and same(inputs, result.built_from) and is_compared(spec, result, against=against):
+                fresh[name], found = result.stamp, True
     return fresh
 
 
+def covered(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> Stamp | None:
+    """Return the present stamp of what a member must cover.
+
+    None if there is none: nothing can be compared without it.
+    """
+    stamp = None if spec.covers is None else _present(phase, spec.covers.need, fresh=fresh)
+    return None if stamp == ABSENT else stamp
+
+
+def is_compared(spec: Spec, result: Result, *, against: Stamp | None) -> bool:
+    """Return whether a result was compared with what it must cover now."""
+    if spec.covers is None:
+        return True
+    known = None if result.lacks is None else (result.lacks.rule, result.lacks.against)
+    return against is not None and known == (spec.covers.rule, against.fingerprint)
+
+
+def lacks_of(phase: Phase, member: str) -> Lacks | None:
+    """Return what the result of a member lacks; None for nothing."""
+    result = phase.result_of(member)
+    return result.lacks if result is not None and result.status == "partial" else None
+
+
 def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
-    """Return the members that may start now, with the inputs of each."""
-    fresh, found = fresh_members(phase), {}
+    """Return the members that may start now, with the inputs of each.
+
+    One that only lacks rows is not requested: building it again from the same inputs would bring the same rows.
+    """
+    fresh, found = usable_members(phase), dict[str, dict[str, Stamp]]()
     for name, spec in phase.gate.members.items():
-        if spec.asks and name not in fresh:
-            inputs = wanted(phase, spec, fresh=fresh)
-            if inputs is not None:
-                found[name] = inputs
+        inputs = None if name in fresh else wanted(phase, spec, fresh=fresh)
+        if inputs is None:
+            continue
+        result, against = current(phase, name, inputs), covered(phase, spec, fresh=fresh)
+        if result is None:
+            found |= {name: inputs} if spec.asks else {}
+        elif spec.covers is not None and against is not None and not is_compared(spec, result, against=against):
+            found[name] = {**inputs, str(spec.covers.need): against} if spec.covers.topic else inputs
     return found
+
+
+def current(phase: Phase, name: str, inputs: Mapping[str, Stamp]) -> Result | None:
+    """Return the result of a member if it counts and is of these inputs."""
+    member = phase.members.get(name, Member())
+    is_of = member.stale is None and member.result is not None and same(inputs, member.result.built_from)
+    return member.result if is_of else None
 
 
 def accepted(phase: Phase) -> dict[str, Stamp]:
@@ -275,6 +344,6 @@ def timers(phase: Phase) -> list[float]:
     messages += exchange
     clocks = [settle_at(phase), catch_up_at(phase)]
     clocks += [until for window in phase.windows.values() for until in window.awaited.values()]
-    if not fired_as_is(phase):
+    if not fired_as_is(phase) or any(lacks_of(phase, name) for name in phase.gate.members):
         clocks.append(phase.gate.deadline)
     return messages + [at for at in clocks if at is not None and at > phase.looked_at]

@@ -32,6 +32,21 @@ def window_needs(phase: Phase) -> dict[str, Need]:
     return {str(n): n for spec in phase.gate.members.values() for n in spec.needs if n.back}
 
 
+def origin_of(phase: Phase, member: str, *, key: str) -> str:
+    """Return the date whose change led to a result.
+
+    It is an earlier date only for a member that reads a window, itself or through a need. Any other result would
+    otherwise count as a change of long ago, and the dates just after it would not be rebuilt.
+    """
+    date, lineage = keys.phase_of(key)[2].date, [member]
+    for name in lineage:  # grows during the loop; a plan's needs have no cycle
+        needs = phase.gate.members[name].needs if name in phase.gate.members else ()
+        if any(need.back for need in needs):
+            return min(date, phase.cascade_from or date)
+        lineage += [need.step for need in needs if need.step in phase.gate.members]
+    return date
+
+
 def never(_: Phase, /) -> bool:
     """Return False: apply the reading in any case (see ``windowed``)."""
     return False
@@ -48,8 +63,13 @@ class DateChange(NamedTuple):
     origin: str
 
     def is_held(self, window: Window | None, /) -> bool:
-        """Return whether a reading of a window includes the change."""
-        return window is not None and window.orders.get(self.date[:7], 0) >= self.number
+        """Return whether a reading of a window includes the change.
+
+        A date that it still waits for may have become whole, with the same content.
+        """
+        if window is None or self.date in window.awaited:
+            return False
+        return window.orders.get(self.date[:7], 0) >= self.number
 
 
 def windowed(

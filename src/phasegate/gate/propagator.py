@@ -267,13 +267,15 @@ class Propagator:
         run = keys.phase_of(key)[2]
         if not result.write_id and not first:
             number = f"relay.{key.partition(':')[2].replace(':', '.')}.{member}.{result.stamp.fingerprint}"
-            body = {"kind": "completion", "step": member, "run": str(run), "status": "success"}
+            body: dict[str, object] = {"kind": "completion", "step": member, "run": str(run), "status": "success"}
+            if result.lacks is not None and result.lacks.missing and not result.lacks.rule:
+                body |= {"status": "partial", "missing": list(result.lacks.missing)}
             self._ports.bus.publish(Message(id=number, topic=completions_topic(self._plan.pipeline), body=body))
             return False
         report = Report(
             member=member, status=result.status, order=result.order, after=None if result.write_id else 0.0,
             stamp=result.stamp, built_from=result.built_from, rows=result.rows, write_id=result.write_id,
-            code=result.code, relayed=True,
+            code=result.code, relayed=True, lacks=result.lacks,
         )  # fmt: skip
         decide = decisions.report(report, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
         answer = transact(self._ports, key, kind=Phase, decide=decide)

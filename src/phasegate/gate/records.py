@@ -39,13 +39,27 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     order: float = 0.0
 
 
+class Lacks(msgspec.Struct, frozen=True, kw_only=True):
+    """What a result lacks of the rows that it must cover.
+
+    ``missing``: the first KEYS_MAX keys; ``count``: how many there are, 0 for none. ``against``: the fingerprint of the
+    table that was compared, by the plan's ``rule``; both are "" if the reporter itself named what is missing.
+    """
+
+    missing: tuple[str, ...] = ()
+    count: int = 0
+    against: str = ""
+    rule: str = ""
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The newest accepted outcome of a member.
 
     ``attested``: ``built_from`` comes from a receipt or an echoed trigger. ``sequence`` and ``counted`` are the order
     and the number of rows as reported, for a result whose receipt or fingerprint does not give them. ``ordered``: the
     kind of its order; None for a result that a table gives, and for one of an older version. ``ties``: the fingerprints
-    that were accepted before with the same order, and do not count as newer again.
+    that were accepted before with the same order, and do not count as newer again. ``lacks``: what it must cover and
+    does not; None: not compared.
     """
 
     stamp: Stamp
@@ -59,6 +73,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     write_id: str = ""
     code: str = ""
     request: str = ""
+    lacks: Lacks | None = None
 
     @property
     def order(self) -> float:
@@ -78,7 +93,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> Status:
-        """Return ``empty`` for a result without rows, else ``success``."""
+        """Return ``partial`` for a result that lacks rows.
+
+        Else ``empty`` for one without rows, else ``success``.
+        """
+        if self.lacks is not None and self.lacks.count:
+            return "partial"
         return "empty" if self.counted == 0 or self.stamp.fingerprint.startswith("0-") else "success"
 
 
@@ -162,7 +182,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     ``open``: sent again until answered. ``parked`` (for the ``reason``): waits for other inputs, and is sent at the
     longest interval of the back-off. ``dead``: not sent until its inputs change or an operator redrives it.
-    ``allow_shrink``: the partition may lose more rows than ``shrink_max``.
+    ``allow_shrink``: the partition may lose more rows than ``shrink_max``. ``topic``: where it is sent, "" for the
+    member's own topic.
     """
 
     id: str
@@ -173,6 +194,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     sends: int = 0
     reason: str = ""
     allow_shrink: bool = False
+    topic: str = ""
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, BadInput
 from phasegate.gate import propagation
 from phasegate.gate.ledger import Ledger, WindowReading, fold
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import Phase, lacks_of
 from phasegate.gate.records import Window
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan
@@ -56,8 +56,11 @@ class WindowReader:
 
     def _window(self, need: Need, run: Run, *, waits: bool) -> Window:
         reading = self.reading(need, run.date)
-        awaited = {on: until for on in (self._dates(need, run) if waits else ()) if on not in reading.stamps
-                   and (until := self._awaited_until(need, on, mode=run.mode)) is not None}  # fmt: skip
+        step = self._plan.steps.get(need.step)
+        whole = reading.stamps if step is None or step.covers is None else ()  # of others a date may be partial
+        awaited = {on: until for on in (self._dates(need, run) if waits else ()) if on not in whole
+                   and (until := self._awaited_until(need, on, mode=run.mode,
+                                                     is_there=on in reading.stamps)) is not None}  # fmt: skip
         return Window(stamp=fold(reading.stamps), orders=reading.orders, awaited=awaited)
 
     def _dates(self, need: Need, run: Run) -> Iterator[str]:
@@ -67,10 +70,11 @@ class WindowReader:
             yield on
             on = shift(on, -1)
 
-    def _awaited_until(self, need: Need, on: str, *, mode: str) -> float | None:
+    def _awaited_until(self, need: Need, on: str, *, mode: str, is_there: bool) -> float | None:
         """Return until when to wait for a date; None: do not wait for it.
 
-        It is waited for if the calendar has work on it and its own run's deadline has not passed.
+        It is waited for if the calendar has work on it and its own run's deadline has not passed. ``is_there``: it has
+        a result, and is waited for only while that lacks rows.
         """
         day = self._calendar.day(on) if need.step in self._plan.steps else None
         if day is None or day.state != "work":
@@ -79,6 +83,8 @@ class WindowReader:
         run = Run(on, mode if mode in modes else modes[0])
         owner = self._read(Phase, keys.phase_key(self._plan.pipeline, need.phase, run=run))
         if owner is not None and owner.void is not None:
+            return None
+        if is_there and (owner is None or lacks_of(owner, need.step) is None):
             return None
         rule, until = self._plan.phases[need.phase].modes[run.mode].deadline, None
         if owner is not None:
@@ -104,7 +110,7 @@ class WindowReader:
         phases = {name: self._plan.upstream(name, mode=run.mode) for name in self._plan.phases}
         read = {need.step: need.back for name in phases for need in self._windows_of(name, run)}
         owners = {self._plan.steps[step].phase for step in read}
-        between = [  # in the plan's order: what one phase hands on meanwhile is seen in the next
+        between = [  # in order: what one phase has just handed on is seen in the next
             name
             for name, upstream in phases.items()
             if owners & {name, *upstream} and any(name in (owner, *phases[owner]) for owner in owners)

@@ -13,7 +13,7 @@ from phasegate.base.dates import CASCADE_DAYS, local_time, shift
 from phasegate.base.keys import Run
 from phasegate.base.table import Table
 from phasegate.errors import BadInput
-from phasegate.plan.gate import GOOD, Ack, Gate, Need, Receiver, Spec, Status
+from phasegate.plan.gate import GOOD, Ack, Covers, Gate, Need, Receiver, Spec, Status
 from phasegate.plan.policy import Policy
 
 SHRINK_MAX = 0.10
@@ -133,6 +133,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     ``expected_by``: mode -> when its result should arrive, local times in ``expected_zone`` ("": the pipeline's);
     ``late_after_s`` later it is late. No gate uses it: it changes what is shown, not what is done.
     ``identity``: columns that name the thing itself; with the partition they must be as unique as the key is.
+    ``covers``: the rows of another table that its table must have too, or its result is partial.
     """
 
     name: str
@@ -151,11 +152,21 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     expected_zone: str = ""
     late_after_s: float = LATE_AFTER_S
     identity: tuple[str, ...] = ()
+    covers: Covers | None = None
 
     @property
     def need(self) -> Need:
         """Return how other steps name this one."""
         return Need(self.phase, self.name)
+
+    @property
+    def of_its_date(self) -> tuple[Need, ...]:
+        """Return the steps of its own date that its result depends on.
+
+        Its needs without the windows, and the step that it covers.
+        """
+        needs = tuple(need for need in self.needs if not need.back)
+        return needs if self.covers is None or self.covers.need in needs else (*needs, self.covers.need)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,12 +217,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def members(self, phase: str, *, mode: str) -> dict[str, Step]:
         """Return the steps that a phase has in a mode.
 
-        The expected ones, and those that they need within the phase.
+        The expected ones, and those that they need or cover within the phase.
         """
         wanted = set(self.phases[phase].modes[mode].expect)
         for step in reversed(self.steps.values()):
             if step.name in wanted:
-                wanted |= {need.step for need in step.needs if need.phase == phase and not need.back}
+                wanted |= {need.step for need in step.of_its_date if need.phase == phase}
         return {name: step for name, step in self.steps.items() if step.phase == phase and name in wanted}
 
     def asks_calendar(self, phase: str, *, mode: str) -> bool:
@@ -258,6 +269,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                     code=step.code if step.kind != "external" else "",
                     attested=step.reads == "attested",
                     shared=bool(self.sibling_modes(name, mode=run.mode) or self.windows_on(name)),
+                    covers=self._covers(step),
                 )
                 for name, step in self.members(phase, mode=run.mode).items()
             },
@@ -279,7 +291,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         body = msgspec.to_builtins(msgspec.structs.replace(gate, deadline=None))
         if gate.await_windows:  # the default is left out, so that gates from before this field keep their hash
             del body["await_windows"]
+        for spec in body["members"].values():
+            if spec["covers"] is None:
+                del spec["covers"]
         return msgspec.structs.replace(gate, hash=digest((body, rule)))
+
+    def _covers(self, step: Step) -> Covers | None:
+        """Return what a member must cover; a worker compares for others."""
+        if step.covers is None or step.kind != "external":
+            return step.covers
+        return msgspec.structs.replace(step.covers, topic=requests_topic(self.pipeline, step.phase))
 
     def is_alone(self, phase: str, *, run: Run) -> bool:
         """Return whether a run of a phase gets nothing from other runs.

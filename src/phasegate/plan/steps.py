@@ -17,7 +17,7 @@ from phasegate.plan.toml_read import Section
 
 TABLE_KEYS = ("key", "partition", "write", "version", "tombstone", "columns", "scales", "volatile")
 STEP_KEYS = ("phase", "needs", "sql", "python", "code", "external", "table", *TABLE_KEYS, "reads", "shrink_max",
-             "attempts_max", "topic", "expected_by", "expected_zone", "late_after_s", "identity")  # fmt: skip
+             "attempts_max", "topic", "expected_by", "expected_zone", "late_after_s", "identity", "covers")  # fmt: skip
 COLUMN_TYPES = ("BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(p, s)", "VARCHAR", "DATE", "TIMESTAMP")
 COLUMNS_MAX = 1000
 ATTEMPTS_LIMIT = 100

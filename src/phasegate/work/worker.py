@@ -10,11 +10,12 @@ from phasegate.base import keys
 from phasegate.base.backoff import retry_s
 from phasegate.base.keys import Run
 from phasegate.base.receipt import EXECUTION, Stamp
+from phasegate.base.table import KEYS_MAX
 from phasegate.bus import Delivery
 from phasegate.errors import BadDocument, BadInput, NotFound, words
 from phasegate.gate.decisions import OTHER_ORDER, Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.records import Input
+from phasegate.gate.records import Input, Lacks
 from phasegate.plan.gate import GOOD, Status
 from phasegate.plan.model import Plan, Step, completions_topic
 from phasegate.ports import Ports
@@ -23,6 +24,7 @@ from phasegate.write.builder import Builder
 from phasegate.write.reports import TableReporter
 
 TRIES_MAX = 50
+KEY_CHARS_MAX = 200
 
 
 class OtherOrder(BadInput):
@@ -141,10 +143,13 @@ class Worker:
         request, echoed = self._request(step, run), self._echoed(step, run, trigger=message.trigger_id)
         if message.trigger_id and message.status in GOOD:
             self._acknowledge(message.trigger_id, where=where)
-        if message.status in ("success", "empty") and step.table is not None:
-            return self._checked(step, run, self._tables.report(step, run, built_from=echoed, request=request))
+        lacks = _lacks(message, step, where=where)
+        is_result = message.status in GOOD or lacks is not None
+        if is_result and step.table is not None:
+            answer = self._tables.report(step, run, built_from=echoed, request=request, lacks=lacks)
+            return self._checked(step, run, answer)
         stamp = None
-        if message.status in ("success", "empty"):
+        if is_result:
             if not message.execution_id:
                 raise BadInput(f"{where}: step {step.name} has no table to read; give an execution_id for its content")
             stamp = Stamp(EXECUTION + message.execution_id)
@@ -152,7 +157,7 @@ class Worker:
         status: Status = "empty" if message.status == "success" and message.rows == 0 else message.status
         report = Report(member=step.name, status=status, order=order, rows=message.rows, error=message.error,
                         ordered=message.ordered, redriven=redriven,
-                        built_from=echoed, stamp=stamp, request=request)  # fmt: skip
+                        built_from=echoed, stamp=stamp, request=request, lacks=lacks)  # fmt: skip
         answer = self.report(step, run, report)
         if answer.outcome == OTHER_ORDER:
             raise OtherOrder(_other_order(step, run, message, where=where))
@@ -163,6 +168,7 @@ class Worker:
 
         Raises BadInput if the run's gate does not have the step.
         """
+        report = self._tables.compared(report, step, run)
         return self._checked(step, run, self._gatekeeper.report(step.phase, run, report))
 
     @staticmethod
@@ -240,3 +246,18 @@ def _other_order(step: Step, run: Run, message: messages.CompletionMessage, *, w
         given, accepted = "completed_at", "a sequence"
     fix = f"redrive it if it is the newest (then later reports are ordered by {given}), or report without an order"
     return f"{where}: {step.name} of {run} is ordered by {accepted}, and this report by {given}; {fix}"
+
+
+def _lacks(message: messages.CompletionMessage, step: Step, *, where: str) -> Lacks | None:
+    """Return what a reporter says that its result lacks; None for nothing.
+
+    Raises BadInput for keys without ``partial``, and for a step whose table is compared with the one that it covers.
+    """
+    if not message.missing:
+        return None
+    if message.status != "partial":
+        raise BadInput(f'{where}: names what is missing and is {message.status}; write status = "partial"')
+    if step.covers is not None:
+        fix = f"its table is compared with that of {step.covers.need}: report success, and what is missing is named"
+        raise BadInput(f"{where}: step {step.name} must not say what is missing; {fix}")
+    return Lacks(missing=tuple(key[:KEY_CHARS_MAX] for key in message.missing[:KEYS_MAX]), count=len(message.missing))

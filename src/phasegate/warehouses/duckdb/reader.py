@@ -11,13 +11,13 @@ import msgspec
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
-from phasegate.base.table import TOKEN_COLUMN, Repeats, Table
+from phasegate.base.table import TOKEN_COLUMN, Repeats, Table, Uncovered
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import dialect, errors
 from phasegate.warehouses.duckdb.dialect import inside, quoted, reference, split
 from phasegate.warehouses.sql import own_tables as own
-from phasegate.warehouses.sql.cells import check_texts, stored
+from phasegate.warehouses.sql.cells import check_named, check_texts, stored
 from phasegate.warehouses.sql.rows import RowSql
 
 if TYPE_CHECKING:
@@ -168,6 +168,24 @@ class DuckDBReader:
         statement = SQLS.repeats(table, types, key=key or table.key, dates=_is_date(first) and _is_date(last))
         rows = self._run(statement, {"first": first, "last": last}, what=f"repeated keys of {table.name}")
         return {str(text): Repeats(rows=n, keys=keys, contents=contents) for text, n, keys, contents in rows}
+
+    def uncovered(
+        self, table: Table, /, *, by: Table, on: Sequence[str], where: str, first: str, last: str
+    ) -> dict[str, Uncovered]:
+        """Return the keys in ``table`` that ``by`` lacks, by partition.
+
+        The range is ``first <= partition <= last``.
+        """
+        types, theirs = self.types_of(table), self.types_of(by)
+        if not types:
+            return {}
+        for one, known in ((table, types), (by, theirs or types)):
+            check_named(one, on, known=known)
+        statement = SQLS.uncovered(
+            (table, types), (by, theirs), on=on, where=where, dates=_is_date(first) and _is_date(last)
+        )
+        rows = self._run(statement, {"first": first, "last": last}, what=f"rows of {table.name} missing in {by.name}")
+        return {str(text): Uncovered(count=count, keys=tuple(keys)) for text, count, keys in rows}
 
     def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
         """Return the fence rows with ``first <= partition <= last``."""

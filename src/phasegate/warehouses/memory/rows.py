@@ -14,7 +14,8 @@ from typing import Literal
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Staged
-from phasegate.base.table import Repeats, Table
+from phasegate.base.table import KEYS_MAX, Repeats, Table, Uncovered
+from phasegate.warehouses.sql.cells import check_named
 
 Cells = dict[str, object]
 Action = Literal["insert", "update", "touch", "keep", "refuse", "delete", "none"]
@@ -108,6 +109,33 @@ def matched(
     for row, kept in present.items():
         by_key.setdefault(_key(table, kept.cells), {})[row] = kept
     return [(cells, by_key.get(_key(table, cells), {})) for cells in staged]
+
+
+def keys_of(
+    table: Table, rows: Iterable[Mapping[str, object]], *, on: Sequence[str], first: str, last: str
+) -> dict[str, set[tuple[str, ...]]]:
+    """Return the keys of a range of partitions, as texts.
+
+    The range is ``first <= partition <= last``.
+    """
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for cells in rows:
+        check_named(table, on, known=cells)
+        part = _text(table, cells, table.partition)
+        if first <= part <= last:
+            found.setdefault(part, set()).add(tuple(_text(table, cells, column) for column in on))
+    return found
+
+
+def _text(table: Table, cells: Mapping[str, object], column: str) -> str:
+    text = prints.text(cells[column], scale=table.scale(column))
+    return "NULL" if text is None else text
+
+
+def uncovered(keys: Iterable[tuple[str, ...]]) -> Uncovered:
+    """Return how many keys there are, and the first."""
+    ordered = sorted(keys)
+    return Uncovered(count=len(ordered), keys=tuple("/".join(key) for key in ordered[:KEYS_MAX]))
 
 
 def judge(table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None) -> RowPlan:

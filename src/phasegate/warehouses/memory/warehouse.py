@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import LINEAGE_PREFIX, Repeats, Table
+from phasegate.base.table import LINEAGE_PREFIX, Repeats, Table, Uncovered
 from phasegate.errors import BadInput, Conflict, Unavailable
 from phasegate.warehouse import Params, Row
 from phasegate.warehouses.memory import rows as rules
@@ -110,6 +110,19 @@ class MemoryReader:
         held = {text: rows for text, rows in parts if text is not None and first <= text <= last}
         found = {text: rules.repeats(table, rows.values(), key=key or table.key) for text, rows in held.items()}
         return {text: one for text, one in found.items() if one.rows > one.keys}
+
+    def uncovered(
+        self, table: Table, /, *, by: Table, on: Sequence[str], where: str, first: str, last: str
+    ) -> dict[str, Uncovered]:
+        """Return the keys in ``table`` that ``by`` lacks, by partition.
+
+        ``where``: the name of a function that returns the rows that count.
+        """
+        rows = self.query(where, {}) if where else self.read(table.name)
+        mine = rules.keys_of(table, rows, on=on, first=first, last=last)
+        theirs = rules.keys_of(by, self.read(by.name), on=on, first=first, last=last)
+        lacking = {part: keys - theirs.get(part, set()) for part, keys in mine.items()}
+        return {part: rules.uncovered(keys) for part, keys in lacking.items() if keys}
 
     def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
         """Return the fence rows with ``first <= partition <= last``."""

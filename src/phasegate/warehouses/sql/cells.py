@@ -112,6 +112,13 @@ def check_columns(table: Table, given: Iterable[str], /, *, wanted: Sequence[str
         raise BadInput(f"{source} lacks column {', '.join(missing)} of table {table.name}: yield NULL if it is unknown")
 
 
+def check_named(table: Table, columns: Iterable[str], /, *, known: Iterable[str]) -> None:
+    """Raise BadInput for a column that a table does not have."""
+    for column in columns:
+        if column not in known:
+            raise BadInput(f"{table.name} has no column {column}: name one that both tables have")
+
+
 def check_lossless(table: Table, column: str, /, *, yields: str, has: str) -> None:
     """Refuse a cast that would silently drop fractions or times of day.
 
