@@ -74,7 +74,7 @@ def checked(ask: Callable[[], Iterable[object]], *, month: str) -> CheckedAnswer
 
 
 def checked_day(item: object) -> Day:
-    """Return one date's value, its date in its one spelling and its times floats.
+    """Return a date's value, with its date in its one spelling.
 
     Raises BadInput naming the field.
     """

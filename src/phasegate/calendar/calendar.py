@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 from phasegate.base import keys
-from phasegate.base.codec import Decision
+from phasegate.base.backoff import is_ahead
+from phasegate.base.codec import Decision, decode
 from phasegate.base.dates import local_time, shift
 from phasegate.calendar import month as calendar
 from phasegate.calendar.answer import checked, checked_day, shown
 from phasegate.calendar.month import Day, Learned, Month
-from phasegate.errors import BadInput
+from phasegate.errors import BadDocument, BadInput
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
+from phasegate.store import Doc
 from phasegate.transact import read_derived, transact
 
 Dates = Callable[[date, date], Iterable[Day]]
@@ -90,6 +92,13 @@ class Calendar:
         doc = self._ports.store.read(keys.calendar_key(self._plan.pipeline, month))
         return None if doc is None else read_derived(Month, doc)
 
+    def is_ahead(self, doc: Doc, now: float) -> bool:
+        """Return whether a month waits for a time that a clock ahead has set."""
+        try:
+            return decode(Month, doc.body, key=doc.key).is_ahead(now)
+        except BadDocument:
+            return is_ahead(doc.due, now=now, bound_s=calendar.REFRESH_S)
+
     def refresh(self, month: str) -> None:
         """Ask the source about a month, and store its answer or its error."""
         self._decide(month, self._ask(month))
@@ -129,7 +138,7 @@ class Calendar:
 
         After an incomplete answer a new process asks at once: the source may be fixed.
         """
-        if month is None or (month.incomplete and name not in self._asked):
+        if month is None or month.is_ahead(self._ports.clock.now()) or (month.incomplete and name not in self._asked):
             return True
         return self._ports.clock.now() - month.asked_at >= calendar.RETRY_S
 

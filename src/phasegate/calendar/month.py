@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from phasegate.base.backoff import clipped, is_ahead
 from phasegate.base.codec import Decision, State
 from phasegate.base.dates import shift
 
@@ -69,6 +70,10 @@ class Month(State, frozen=True):
         """Return whether the last answer lacks dates, so that it is asked soon."""
         return bool(self.error or self.refused)
 
+    def is_ahead(self, now: float, /) -> bool:
+        """Return whether a clock ahead has asked, or opened runs, for this month."""
+        return is_ahead(max(self.asked_at, self.started), now=now)
+
     def why_unknown(self, date: str, /) -> str:
         """Return why a date is unknown, as far as it is known.
 
@@ -105,7 +110,7 @@ def learned(
     given = {day.date: day for day in days}
 
     def decide(month: Month | None) -> tuple[Month, None]:
-        month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
+        month = _present(month, now=now, ends_at=ends_at)
         taken = {date: _taken_over(month.days.get(date), day, now=now) for date, day in given.items()}
         changed = {d for d, entry in taken.items() if d not in month.days or entry.order != month.days[d].order}
         # due at once: the next sweep works out whether a run must be opened
@@ -116,6 +121,20 @@ def learned(
                        refused=unknown), None  # fmt: skip
 
     return decide
+
+
+def _present(month: Month | None, *, now: float, ends_at: float) -> Month:
+    """Return the month, a new one if there is none.
+
+    A time that only a clock ahead can have set is taken back.
+    """
+    since = now - 24 * 3600.0
+    if month is None:
+        return Month(started=since, ends_at=ends_at)
+    if not month.is_ahead(now):
+        return month
+    started = since if is_ahead(month.started, now=now) else month.started
+    return replace(month, asked_at=clipped(month.asked_at, now=now), started=started)
 
 
 def _taken_over(old: Learned | None, day: Day, *, now: float) -> Learned:
@@ -146,7 +165,7 @@ def failed(error: str, *, now: float, ends_at: float) -> Decision[Month, None]:
     """
 
     def decide(month: Month | None) -> tuple[Month, None]:
-        month = month or Month(started=now - 24 * 3600.0, ends_at=ends_at)
+        month = _present(month, now=now, ends_at=ends_at)
         return replace(month, error=error[:ERROR_MAX], asked_at=max(now, month.asked_at)), None
 
     return decide

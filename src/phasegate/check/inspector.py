@@ -213,7 +213,7 @@ class _Inspection:
         for error in dict.fromkeys(map(str, self.broken)):
             yield Finding(code="PG019", subject="store", text=error, cause=error,
                           command="upgrade phasegate, or restore the document from a backup")  # fmt: skip
-        yield from _each(self, documents.postponed)
+        yield from _each(self, lambda one: documents.postponed(one, now=self.now))
 
     def quarantined(self) -> Found:
         """Find quarantined messages of these dates, or of no known date."""

@@ -17,7 +17,7 @@ from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision
 from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
-from phasegate.gate.evaluate import evaluate
+from phasegate.gate.evaluate import evaluate, without_times_ahead
 from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
 from phasegate.gate.records import Attempt, Claim, Claimant, Input, Member, Notice, Request, Result, Seen, Stale
 from phasegate.plan.gate import Gate, Status
@@ -289,6 +289,7 @@ def look(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     def decide(phase: Phase | None) -> tuple[Phase | None, Answer]:
         if phase is None:
             return None, UNKNOWN_RUN
+        phase = without_times_ahead(phase, now=now)
         phase = evaluate(replace(phase, looked_at=max(phase.looked_at, now)), key=key, now=now, by=attempt)
         return phase, Answer("looked", phase.generation)
 
