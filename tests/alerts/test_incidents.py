@@ -76,7 +76,6 @@ def test_an_evaluation_ten_years_ahead_silences_no_later_one(server: Server) -> 
     assert [kind for kind, _ in heard(server)] == ["opened", "resolved"]
 
 
-
 def pings(server: Server) -> list[str]:
     return [said.path for said in server.said if said.method == "GET"]
 

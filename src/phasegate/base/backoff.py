@@ -15,8 +15,9 @@ HELD_UP_FIRST_S = 0.5
 HELD_UP_MAX_S = 5.0
 POSTPONE_FIRST_S = 60.0
 POSTPONE_MAX_S = 3600.0
-AHEAD_MAX_S = 300.0
-"""By how much the clock of a machine may be ahead of another's; ``messages`` allows completions the same."""
+AHEAD_MAX_S = 3600.0
+"""By how much a stored time may be later than now: clocks differ, and a process that was suspended decides with the
+time at which that happened."""
 AHEAD_EVERY_S = 600.0
 
 

@@ -110,7 +110,7 @@ def unbegun(one: StoredPhase, *, after: Mapping[str, Phase | None], now: float) 
     for entry in _open_entries(one.phase):
         firing = next((f for f in one.phase.firings if f.generation == entry.generation), None)
         since = entry.at if firing is None else firing.at
-        if entry.state != "sent" or (_to(one, entry).ack == "completion" and now - since < ANSWER_S):
+        if entry.state != "sent" or (_to(one, entry).ack == "completion" and abs(now - since) < ANSWER_S):
             continue
         verb = "begun" if _to(one, entry).ack == "begin" else "reported a completion"
         sends = times(entry.sends)

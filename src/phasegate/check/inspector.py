@@ -232,7 +232,8 @@ class _Inspection:
                 try:
                     stored[doc.key] = decode(Mirrored, doc.body, key=doc.key)
                 except BadDocument as e:
-                    self.broken.append(e)
+                    if e.newer:  # any other is written again, as one that is missing
+                        self.broken.append(e)
         for one in self.phases:
             if one.key in paths:
                 there = stored.get(keys.mirror_key(self._plan.pipeline, paths[one.key]))

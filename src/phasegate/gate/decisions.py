@@ -17,6 +17,7 @@ from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision
 from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
+from phasegate.errors import legible
 from phasegate.gate.evaluate import evaluate, without_times_ahead
 from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
 from phasegate.gate.records import Attempt, Claim, Claimant, Input, Member, Notice, Request, Result, Seen, Stale
@@ -107,7 +108,7 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     A result older than the accepted one changes nothing. A failure never removes a result. The answer for a step that
     the gate does not have is ``unknown member``; the caller quarantines the message.
     """
-    reported = replace(reported, error=reported.error[:ERROR_MAX])
+    reported = replace(reported, error=legible(reported.error)[:ERROR_MAX])
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         if reported.member not in phase.gate.members:

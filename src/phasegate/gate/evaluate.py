@@ -69,7 +69,6 @@ def without_times_ahead(phase: Phase, *, now: float) -> Phase:
             name: replace(r, opened_at=at(r.opened_at), due=at(r.due, bound_s=RETRY_MAX_S))
             for name, r in phase.requests.items()
         },
-        firings=tuple(replace(firing, at=at(firing.at)) for firing in phase.firings),
         outbox=tuple(replace(e, at=at(e.at), due=at(e.due, bound_s=RESEND_MAX_S)) for e in phase.outbox),
         notices={name: replace(n, at=at(n.at, bound_s=RESEND_FIRST_S)) for name, n in phase.notices.items()},
         windows={
