@@ -115,6 +115,12 @@ class Pipeline:
                 f"mirror:{plan.pipeline}": self.runs.mirror.look,
                 f"lease:{warehouse_name}": rescuer.rescue,
             },
+            ahead={
+                f"calendar:{plan.pipeline}": self.calendar.is_ahead,
+                f"phase:{plan.pipeline}": self.runs.is_ahead,
+                f"mirror:{plan.pipeline}": self.runs.mirror.is_ahead,
+                f"lease:{warehouse_name}": rescuer.is_ahead,
+            },
         )
 
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:

@@ -158,8 +158,8 @@ def test_a_document_is_put_off_only_while_the_stores_time_is_later_than_its_own(
     due = one.phase.due
     assert due is not None
     put_off = StoredPhase(key=KEY, run=RUN, phase=one.phase, due=due + 60, failures=2)
-    assert codes(postponed(put_off)) == ["PG019"]
-    assert codes(postponed(StoredPhase(key=KEY, run=RUN, phase=one.phase, due=due, failures=2))) == []
+    assert codes(postponed(put_off, now=NOW)) == ["PG019"]
+    assert codes(postponed(StoredPhase(key=KEY, run=RUN, phase=one.phase, due=due, failures=2), now=NOW)) == []
 
 
 def test_the_old_readers_count_is_compared_with_the_derived_one() -> None:

@@ -17,6 +17,15 @@ def times(number: int, /) -> str:
     return "once" if number == 1 else f"{number} times"
 
 
+def days_ahead(at: float, /, *, now: float) -> str:
+    """Return how far ahead a time is, in days.
+
+    >>> days_ahead(86400.0 * 3650, now=0.0)
+    '3,650 days from now'
+    """
+    return f"{(at - now) / 86400:,.0f} days from now"
+
+
 def listed(names: Sequence[str], /, *, most: int = LISTED_MAX, of: int = 0) -> str:
     """Return names separated by commas, the first ``most`` of many.
 

@@ -8,18 +8,19 @@ from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
+from phasegate.base.backoff import is_ahead
 from phasegate.base.findings import Finding
 from phasegate.base.fingerprint import EMPTY, rows_of
 from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Fence, Part, Receipt
 from phasegate.base.table import Repeats, Table, Uncovered
-from phasegate.base.wording import listed
+from phasegate.base.wording import days_ahead, listed
 from phasegate.check.documents import reconcile_command
 from phasegate.gate.ledger import has_rows
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Result
 from phasegate.plan.model import Plan, Step
-from phasegate.write.lease import Lease
+from phasegate.write.lease import TTL_MAX_S, Lease
 
 SHOWN_MAX = 5
 
@@ -272,8 +273,12 @@ def fences(found: Mapping[Part, Fence], *, store_id: str, tokens: Mapping[Part, 
 def expired(key: str, lease: Lease, *, now: float) -> Iterator[Finding]:
     """Find a lease that expired and was not released (PG009).
 
-    Its holder crashed, or owes a report.
+    Its holder crashed, or owes a report. The same for one that ends later than any lease can.
     """
+    if lease.holder is not None and is_ahead(lease.until, now=now, bound_s=TTL_MAX_S):
+        text = f"held for {lease.purpose or 'something'} until {days_ahead(lease.until, now=now)}: a clock was ahead"
+        yield Finding(code="PG009", subject=key, text=text, command="phasegate sweep", cause=key, since=None,
+                      evidence={"key": key, "holder": lease.holder, "owner": lease.owner})  # fmt: skip
     if lease.holder is not None and lease.until < now:
         text = f"held for {lease.purpose or 'something'} with token {lease.token}, and not released"
         yield Finding(code="PG009", subject=key, text=text, command="phasegate sweep", since=lease.until, cause=key,

@@ -165,7 +165,7 @@ def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, i
     quiet = _quiet(plan, cell, run=run, known=known)
     ahead = now < opens
     if quiet is not None:
-        return None if ahead and quiet.state == "UNKNOWN" else quiet
+        return None if ahead and quiet.state == "UNKNOWN" and not known.refused else quiet
     if ahead:
         return None
     if not known.calendar and not _is_expected(plan, cell.phase, run=run, known=known):
@@ -190,7 +190,7 @@ def _quiet(plan: Plan, cell: Cell, *, run: Run, known: DateFacts) -> Cell | None
         return None
     if known.day is None:
         reason = no_answer(run.date, error=known.calendar_error)
-        return replace(cell, reason=reason, command=ask_calendar(run.date, failed=bool(known.calendar_error)))
+        return replace(cell, reason=reason, command=ask_calendar(run.date, known))
     return replace(cell, state="VOID" if known.day.state == "void" else "EMPTY_OK", reason=known.day.reason, command="")
 
 

@@ -33,7 +33,7 @@ class DateFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``day``: the calendar's answer, None if unknown. ``calendar`` False: the plan has none, so every date is expected.
     ``phases``: the phases' documents; ``unreadable``: those that cannot be read. ``calendar_error``: why the calendar
-    has no answer.
+    has no answer; ``refused``: its source gave one that cannot be used.
     """
 
     day: Day | None
@@ -41,6 +41,7 @@ class DateFacts(msgspec.Struct, frozen=True, kw_only=True):
     phases: Mapping[tuple[str, str], Phase] = {}
     unreadable: frozenset[tuple[str, str]] = frozenset()
     calendar_error: str = ""
+    refused: bool = False
 
 
 class Lateness(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +126,7 @@ def _quiet(row: Lateness, known: DateFacts, *, run: Run, asks: bool) -> Lateness
         return replace(row, verdict="void", reason=phase.void)
     if asks and known.day is None:
         reason = no_answer(run.date, error=known.calendar_error)
-        return replace(row, reason=reason, command=ask_calendar(run.date, failed=bool(known.calendar_error)))
+        return replace(row, reason=reason, command=ask_calendar(run.date, known))
     if asks and known.day is not None and known.day.state != "work":
         verdict: Punctuality = "void" if known.day.state == "void" else "no work"
         return replace(row, verdict=verdict, reason=known.day.reason or f"the calendar answers {verdict}")
@@ -140,12 +141,16 @@ def no_answer(on: str, *, error: str) -> str:
     return f"the calendar has no answer for {on}" + (f" ({error})" if error else "")
 
 
-def ask_calendar(on: str, *, failed: bool) -> str:
+def ask_calendar(on: str, known: DateFacts) -> str:
     """Return the command that asks the calendar.
 
     A sweep asks a source that failed again.
     """
-    return "phasegate sweep" if failed else f"phasegate reconcile --from {on} --to {on} --fix"
+    return (
+        "phasegate sweep"
+        if known.calendar_error and not known.refused
+        else f"phasegate reconcile --from {on} --to {on} --fix"
+    )
 
 
 def arrived_at(member: Member) -> float | None:

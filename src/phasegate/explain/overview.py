@@ -13,6 +13,8 @@ import msgspec
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
+from phasegate.explain.documents import Documents
+from phasegate.explain.lateness import no_answer
 from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
@@ -117,9 +119,11 @@ class Overview:
         run = parse_run(run) if isinstance(run, str) else run
         views = [view for view in self.phases(first=run.date, last=run.date, broken=broken) if view.run == str(run)]
         if not views and not broken:
-            raise NotFound(
-                f"run {run} is not open: nothing was reported for it and no trigger arrived; see phasegate status"
-            )
+            why = "nothing was reported for it and no trigger arrived; see phasegate status"
+            book = Documents(self._plan, self._ports, first=run.date, last=run.date)
+            if self._plan.calendar is not None and book.day(run.date) is None and (error := book.error(run.date)):
+                why = f"{no_answer(run.date, error=error)}; fix its source, then: phasegate sweep"
+            raise NotFound(f"run {run} is not open: {why}")
         return views
 
     def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:

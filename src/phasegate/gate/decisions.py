@@ -17,7 +17,8 @@ from phasegate.base import backoff
 from phasegate.base.codec import Decision
 from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
-from phasegate.gate.evaluate import evaluate
+from phasegate.errors import legible
+from phasegate.gate.evaluate import evaluate, without_times_ahead
 from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
 from phasegate.gate.propagation import origin_of
 from phasegate.gate.records import (
@@ -126,7 +127,7 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     the gate does not have is ``unknown member``, and ``other order`` for an order that cannot be compared with the
     accepted one; the caller quarantines the message.
     """
-    reported = replace(reported, error=reported.error[:ERROR_MAX])
+    reported = replace(reported, error=legible(reported.error)[:ERROR_MAX])
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         if reported.member not in phase.gate.members:
@@ -356,6 +357,7 @@ def look(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     def decide(phase: Phase | None) -> tuple[Phase | None, Answer]:
         if phase is None:
             return None, UNKNOWN_RUN
+        phase = without_times_ahead(phase, now=now)
         phase = evaluate(replace(phase, looked_at=max(phase.looked_at, now)), key=key, now=now, by=attempt)
         return phase, Answer("looked", phase.generation)
 

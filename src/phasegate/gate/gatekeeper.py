@@ -9,22 +9,24 @@ from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from phasegate.base import keys
-from phasegate.base.backoff import RESEND_FIRST_S
+from phasegate.base.backoff import RESEND_FIRST_S, is_ahead
 from phasegate.base.codec import Decision, decode
 from phasegate.base.keys import Run
 from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
-from phasegate.errors import BadInput, NotFound, PhasegateError
+from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
 from phasegate.gate import decisions, operator, outbox, propagation
 from phasegate.gate.decisions import Answer, Report
+from phasegate.gate.evaluate import without_times_ahead
 from phasegate.gate.mirror import Mirror
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import LOOK_BY_S, Phase
 from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.quarantine import Quarantine
+from phasegate.store import Doc
 from phasegate.transact import transact
 
 A = TypeVar("A")
@@ -189,6 +191,15 @@ class Gatekeeper:
             self.flush(document)
         if failure is not None:
             raise failure
+
+    @staticmethod
+    def is_ahead(doc: Doc, now: float) -> bool:
+        """Return whether a document waits for a time that a clock ahead has set."""
+        try:
+            phase = decode(Phase, doc.body, key=doc.key)
+        except BadDocument:
+            return is_ahead(doc.due, now=now, bound_s=LOOK_BY_S)
+        return without_times_ahead(phase, now=now) is not phase
 
     def flush(self, key: str) -> int:
         """Send and propagate what a document has due; return the messages sent.

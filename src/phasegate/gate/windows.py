@@ -1,4 +1,4 @@
-"""Reads the windows of runs: the content of earlier dates, from the ledgers.
+"""Reads the windows of runs: earlier dates' content, from the ledgers.
 
 It refuses to change anything.
 """

@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from phasegate.base.backoff import is_ahead
 from phasegate.base.codec import Decision, State
 
+TTL_MAX_S = 3600.0
 A = TypeVar("A")
 
 
@@ -37,12 +39,18 @@ class Lease(State, frozen=True):
 def acquire(
     holder: str, *, ttl_s: float, now: float, purpose: str = "", owner: str = ""
 ) -> Decision[Lease, int | None]:
-    """Take the lease if it is free or expired; answer its token, else None."""
+    """Take the lease if it is free or expired; answer its token, else None.
+
+    One that ends later than any lease can was taken under a clock ahead: it then ends ``ttl_s`` from now, unless its
+    holder still renews it.
+    """
 
     def decide(lease: Lease | None) -> tuple[Lease, int | None]:
         lease = lease or Lease()
         if lease.holder == holder:
             return lease, lease.token
+        if lease.holder is not None and is_ahead(lease.until, now=now, bound_s=TTL_MAX_S):
+            return replace(lease, until=now + ttl_s), None
         if lease.holder is not None and now < lease.until:
             return lease, None
         token = lease.token + 1

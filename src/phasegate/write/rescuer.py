@@ -5,6 +5,7 @@ after a lost report the lease expires, its document is due, and the sweeper call
 """
 
 from phasegate.base import keys
+from phasegate.base.backoff import is_ahead
 from phasegate.base.keys import parse_run
 from phasegate.base.receipt import Part, Receipt
 from phasegate.gate import decisions
@@ -12,7 +13,9 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
+from phasegate.store import Doc
 from phasegate.transact import transact
+from phasegate.write.lease import TTL_MAX_S
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
 
@@ -43,6 +46,11 @@ class Rescuer:
                 outcome = self._report(self._steps.get(table), receipt, owner=owner)
             held.unreported = False
             return outcome
+
+    @staticmethod
+    def is_ahead(doc: Doc, now: float) -> bool:
+        """Return whether a lease ends later than any lease can."""
+        return is_ahead(doc.due, now=now, bound_s=TTL_MAX_S)
 
     def _raise_fence(self, part: Part, held: HeldLease) -> Receipt | None:
         """Raise the fence to our token; return the newest receipt.
