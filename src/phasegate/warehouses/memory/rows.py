@@ -15,6 +15,7 @@ from typing import Literal
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Staged
 from phasegate.base.table import Repeats, Table
+from phasegate.errors import BadInput
 
 Cells = dict[str, object]
 Action = Literal["insert", "update", "touch", "keep", "refuse", "delete", "none"]
@@ -46,6 +47,26 @@ def round_floats(table: Table, rows: Sequence[Cells]) -> None:
         for column, cell in cells.items():
             if isinstance(cell, float):
                 cells[column] = prints.rounded(cell, scale=table.scale(column))
+
+
+def in_utc(cell: object) -> object:
+    """Return a cell, a time with zone in UTC.
+
+    Python compares the times of another zone by wall clock, which repeats an hour.
+    """
+    return cell.astimezone(UTC) if isinstance(cell, datetime) and cell.tzinfo is not None else cell
+
+
+def check_versions(table: Table, rows: Iterable[Cells]) -> None:
+    """Refuse versions that have no order, as ``check_shape`` does by type.
+
+    Raises BadInput.
+    """
+    for cells in rows if table.version else ():
+        value = cells.get(table.version or "")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, Decimal, date))):
+            must = "and must be a timestamp, a date or a number"
+            raise BadInput(f"version {table.version} of table {table.name} is {value!r:.80}, {must}")
 
 
 def epoch_s(version: object) -> float:

@@ -270,7 +270,10 @@ class MemoryTransaction(MemoryReader):
     def _stage(self, table: Table, rows: Sequence[Row], *, source: str) -> None:
         if table.name not in self._tables:
             raise BadInput(f"table {table.name} does not exist: prepare it before the transaction")
-        plain = [{name: cell for name, cell in row.items() if not name.startswith(LINEAGE_PREFIX)} for row in rows]
+        plain = [
+            {name: rules.in_utc(cell) for name, cell in row.items() if not name.startswith(LINEAGE_PREFIX)}
+            for row in rows
+        ]
         if table.columns:
             types = {name: table.columns[name] for name in stored(table.columns, table=table)}
             plain = check_rows(table, plain, types=types)
@@ -280,6 +283,7 @@ class MemoryTransaction(MemoryReader):
             for row in plain:
                 if row.keys() - {table.tombstone} != set(known):
                     check_columns(table, row, wanted=known, source=source)
+            rules.check_versions(table, plain)
         self._staged[table.name] = plain
 
     def _apply(self, table: Table, partition: str, /, *, gone: Sequence[int], new: Sequence[Cells], token: int) -> None:
