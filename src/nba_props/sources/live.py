@@ -18,7 +18,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar, 
 
 from nba_props.errors import DataError, NotFinal
 from nba_props.notices import Namesakes, Notice, between
-from nba_props.raw import RawRow, check_rows
+from nba_props.raw import RawRow
 from nba_props.raw_tables import SHOTS, in_order
 from nba_props.sources import season_of_date
 from nba_props.sources.shapes import Body
@@ -171,7 +171,6 @@ class LiveSource:
         if awaited := games - {str(row["game_id"]) for row in rows}:
             raise NotFinal(where, games=awaited, of=len(games))
         self._namesakes.see(rows)
-        check_rows(rows, where=where)
         self._versions[day] = version
         return rows
 

@@ -52,7 +52,7 @@ def kind_of(value: object) -> str:
 
 
 def repeated_without_zone(value: object) -> bool:
-    """Return whether a time is of the second pass of an hour, without its zone.
+    """Return whether a time without zone is of the second pass of an hour.
 
     No order, and no equality, of such wall clocks is that of the instants.
     """
