@@ -6,9 +6,11 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pytest
 from click.testing import CliRunner
 
 from nba_props.cli import cli
+from nba_props.errors import DataError
 from nba_props.notices import Namesakes, Notice, between
 from nba_props.raw import TABLE, RawRow
 from nba_props.sources import Source
@@ -118,6 +120,21 @@ def test_a_recorded_log_is_served_with_both(tmp_path: Path) -> None:
     assert len(source.batch(FIRST)) == 2
     assert len(source.batch(BOTH)) == 4
     assert [text[:37] for text in texts(source)] == ["players 7 (Jan Novak), 9 (Jan Novak) "]
+
+
+@pytest.mark.parametrize(
+    "cell", [{"PTS": 999}, {"PTS": None}, {"GAME_ID": None}, {"GAME_DATE": None}, {"TEAM_ABBREVIATION": None}], ids=str
+)
+def test_one_bad_cell_of_a_recorded_log_holds_its_own_date_back(tmp_path: Path, cell: dict[str, object]) -> None:
+    body = log_of(RECORDED[0], (NEXT, "0022400002", ("LAL", "SAS"), 9))
+    one = bodies.result_of(body)
+    one["rowSet"][0] = list((dict(zip(one["headers"], one["rowSet"][0], strict=True)) | cell).values())
+    (tmp_path / "log.json").write_text(json.dumps(body))
+    source = RecordedSource(tmp_path)
+    assert source.dates(*EVER) == [FIRST, NEXT]
+    assert len(source.batch(NEXT)) == 2
+    with pytest.raises(DataError, match=r"log\.json: "):
+        source.batch(FIRST)
 
 
 def test_what_came_live_on_one_date_is_held_against_the_next() -> None:
