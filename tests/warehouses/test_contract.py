@@ -1,8 +1,11 @@
 """The contract of ports.Warehouse, over every embedded warehouse; and what the memory warehouse promises besides."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -93,3 +96,34 @@ class TestDuckDBWarehouse(WarehouseContract):
 
     def select_all(self, table_name: str, /) -> str:
         return f"SELECT * FROM {table_name}"
+
+
+TEXT_VERSION = Table(name="nba.versions", key=("day", "k"), partition="day", write="merge", version="v")
+
+
+def test_a_version_of_text_is_refused_by_every_warehouse(tmp_path: Path) -> None:
+    rows: list[Cells] = [{"day": DAY, "k": 1, "v": "9"}, {"day": DAY, "k": 1, "v": "10"}]
+    memory = MemoryWarehouse(functions={"rows": lambda _read, _params: rows})
+    memory.prepare(TEXT_VERSION, partition=DAY, store_id=STORE, sql="rows")
+    with (
+        memory.transaction() as tx,
+        pytest.raises(BadInput, match=r"^version v of table nba.versions is '9', and must"),
+    ):
+        tx.stage_query(TEXT_VERSION, "rows", {})
+    duck = DuckDBWarehouse(tmp_path / "w.duckdb")
+    sql = f"SELECT '{DAY}' AS day, 1 AS k, '9' AS v"
+    with closing(duck), pytest.raises(BadInput, match=r"^version v of table nba.versions is VARCHAR, and must be"):
+        duck.prepare(TEXT_VERSION, partition=DAY, store_id=STORE, sql=sql, params={})
+
+
+def test_the_memory_warehouse_orders_times_of_a_zone_as_instants() -> None:
+    zone = ZoneInfo("America/New_York")
+    old, new = (datetime(2026, 11, 1, 1, minute, tzinfo=zone, fold=fold) for minute, fold in ((45, 0), (15, 1)))
+    rows: list[Cells] = [{"day": DAY, "k": 1, "v": at} for at in (new, old)]
+    memory = MemoryWarehouse(functions={"rows": lambda _read, _params: rows})
+    memory.prepare(TEXT_VERSION, partition=DAY, store_id=STORE, sql="rows")
+    with memory.transaction() as tx:
+        tx.stage_query(TEXT_VERSION, "rows", {})
+        assert tx.deduplicate(TEXT_VERSION) == 1
+        tx.merge(TEXT_VERSION, partition=DAY, token=1)
+        assert [row["v"] for row in tx.read(TEXT_VERSION.name)] == [new.astimezone(UTC)]

@@ -13,8 +13,9 @@ from decimal import Decimal
 from typing import Literal
 
 from phasegate.base import fingerprint as prints
-from phasegate.base.receipt import Changes, Staged
+from phasegate.base.receipt import Changes, Part, Receipt, Staged
 from phasegate.base.table import KEYS_MAX, Repeats, Table, Uncovered
+from phasegate.errors import BadInput
 from phasegate.warehouses.sql.cells import check_named
 
 Cells = dict[str, object]
@@ -27,6 +28,30 @@ class StoredRow:
 
     cells: Mapping[str, object]
     token: int
+
+
+Rows = Mapping[int, StoredRow]
+Tables = Mapping[str, Mapping[str | None, Rows]]
+
+
+@dataclass(frozen=True, slots=True)
+class FenceRow:
+    """One version of a fence row; ``changes`` counts the writes of it."""
+
+    token: int
+    store_id: str
+    changes: int
+
+
+def with_rows(tables: Tables, name: str, text: str | None, rows: Rows) -> Tables:
+    """Return the tables with other rows in one partition."""
+    return {**tables, name: {**tables.get(name, {}), text: rows}}
+
+
+def with_receipt(newest: Mapping[Part, Receipt], receipt: Receipt) -> Mapping[Part, Receipt]:
+    """Return the newest receipts with one more, unless it is older."""
+    present = newest.get(receipt.part)
+    return newest if present is not None and present.token > receipt.token else {**newest, receipt.part: receipt}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +72,26 @@ def round_floats(table: Table, rows: Sequence[Cells]) -> None:
         for column, cell in cells.items():
             if isinstance(cell, float):
                 cells[column] = prints.rounded(cell, scale=table.scale(column))
+
+
+def in_utc(cell: object) -> object:
+    """Return a cell, a time with zone in UTC.
+
+    Python compares the times of another zone by wall clock, which repeats an hour.
+    """
+    return cell.astimezone(UTC) if isinstance(cell, datetime) and cell.tzinfo is not None else cell
+
+
+def check_versions(table: Table, rows: Iterable[Cells]) -> None:
+    """Refuse versions that have no order, as ``check_shape`` does by type.
+
+    Raises BadInput.
+    """
+    for cells in rows if table.version else ():
+        value = cells.get(table.version or "")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, Decimal, date))):
+            must = "and must be a timestamp, a date or a number"
+            raise BadInput(f"version {table.version} of table {table.name} is {value!r:.80}, {must}")
 
 
 def epoch_s(version: object) -> float:

@@ -10,7 +10,7 @@ Committed maps are never changed in place, only replaced: a snapshot is three re
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
@@ -18,21 +18,10 @@ from phasegate.base.table import LINEAGE_PREFIX, Repeats, Table, Uncovered
 from phasegate.errors import BadInput, Conflict, Unavailable
 from phasegate.warehouse import Params, Row
 from phasegate.warehouses.memory import rows as rules
-from phasegate.warehouses.memory.rows import Cells, StoredRow
+from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, Tables
 from phasegate.warehouses.sql.cells import check_columns, check_rows, check_shape, stored
 
-Rows = Mapping[int, StoredRow]
-Tables = Mapping[str, Mapping[str | None, Rows]]
 Function = Callable[[Callable[[str], list[Cells]], Params], Sequence[Row]]
-
-
-@dataclass(frozen=True, slots=True)
-class FenceRow:
-    """One version of a fence row; ``changes`` counts the writes of it."""
-
-    token: int
-    store_id: str
-    changes: int
 
 
 class MemoryReader:
@@ -256,7 +245,7 @@ class MemoryTransaction(MemoryReader):
         """Store the receipt with this transaction."""
         self._check()
         self._receipts.append(receipt)
-        self._newest = _with_receipt(self._newest, receipt)
+        self._newest = rules.with_receipt(self._newest, receipt)
 
     def commit(self) -> None:
         """Make everything visible at once, or raise Conflict without changes."""
@@ -274,16 +263,19 @@ class MemoryTransaction(MemoryReader):
             own = self._tables[name].get(text, {})
             rows = {key: row for key, row in warehouse.tables[name].get(text, {}).items() if key not in self._gone}
             rows |= {key: row for key, row in own.items() if key in self._new}
-            warehouse.tables = _with_rows(warehouse.tables, name, text, rows)
+            warehouse.tables = rules.with_rows(warehouse.tables, name, text, rows)
         for receipt in self._receipts:
-            warehouse.newest = _with_receipt(warehouse.newest, receipt)
+            warehouse.newest = rules.with_receipt(warehouse.newest, receipt)
             warehouse.writes[receipt.write_id] = receipt
             warehouse.commits.append(receipt)
 
     def _stage(self, table: Table, rows: Sequence[Row], *, source: str) -> None:
         if table.name not in self._tables:
             raise BadInput(f"table {table.name} does not exist: prepare it before the transaction")
-        plain = [{name: cell for name, cell in row.items() if not name.startswith(LINEAGE_PREFIX)} for row in rows]
+        plain = [
+            {name: rules.in_utc(cell) for name, cell in row.items() if not name.startswith(LINEAGE_PREFIX)}
+            for row in rows
+        ]
         if table.columns:
             types = {name: table.columns[name] for name in stored(table.columns, table=table)}
             plain = check_rows(table, plain, types=types)
@@ -293,6 +285,7 @@ class MemoryTransaction(MemoryReader):
             for row in plain:
                 if row.keys() - {table.tombstone} != set(known):
                     check_columns(table, row, wanted=known, source=source)
+            rules.check_versions(table, plain)
         self._staged[table.name] = plain
 
     def _apply(self, table: Table, partition: str, /, *, gone: Sequence[int], new: Sequence[Cells], token: int) -> None:
@@ -386,12 +379,3 @@ class MemoryWarehouse:
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
-
-
-def _with_rows(tables: Tables, name: str, text: str | None, rows: Rows) -> Tables:
-    return {**tables, name: {**tables.get(name, {}), text: rows}}
-
-
-def _with_receipt(newest: Mapping[Part, Receipt], receipt: Receipt) -> Mapping[Part, Receipt]:
-    present = newest.get(receipt.part)
-    return newest if present is not None and present.token > receipt.token else {**newest, receipt.part: receipt}

@@ -72,7 +72,10 @@ def check_shape(table: Table, types: Mapping[str, str], /) -> None:
         raise BadInput(f"table {table.name} has no key: name the columns that make a row unique")
     check_texts(table, types)
     if table.version and family(types[table.version]) not in {"timestamp", "date", "int", "float", "decimal"}:
-        raise BadInput(f"version {table.version} of table {table.name} must be a timestamp, a date or a number")
+        raise BadInput(
+            f"version {table.version} of table {table.name} is {types[table.version]}, and must be a timestamp, a date "
+            "or a number: text is ordered by spelling; cast it in the SELECT and the table"
+        )
 
 
 def check_texts(table: Table, types: Mapping[str, str], /) -> None:
