@@ -92,11 +92,11 @@ class Transaction(Reader, Protocol):
     The writer calls its methods in a fixed order.
     """
 
-    def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
-        """Set the fence row to ``token``; return whether a row was changed.
+    def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
+        """Set the fence row to ``token`` and the last holder; return whether.
 
-        It is set only if its token is not higher and its store is this one. It is always a real change of the row, so
-        that two transactions that set it conflict.
+        It is set only if its token is not higher, its store is this one, and its holder is none or one of ``holders``.
+        It is always a real change of the row, so that two transactions that set it conflict.
         """
         ...
 
@@ -182,8 +182,11 @@ class Warehouse(Protocol):
         """Return the receipt of a write, if it was committed."""
         ...
 
-    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
-        """Write this store's id into fence rows (None: all); return their tokens."""
+    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
+        """Write a store's id and a holder into fence rows (None: all).
+
+        Return their tokens.
+        """
         ...
 
     def close(self) -> None:

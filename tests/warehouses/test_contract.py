@@ -76,7 +76,7 @@ class TestMemoryWarehouse(WarehouseContract):
         warehouse.functions["shorter"] = lambda read, _: [{"player": row["player"]} for row in read(GAMES.name)]
         warehouse.prepare(copy, partition=DAY, store_id=STORE, sql=f"all of {GAMES.name}")
         with warehouse.transaction() as tx:
-            tx.change_fence(Part(copy.name, DAY), token=1, store_id=STORE)
+            tx.change_fence(Part(copy.name, DAY), token=1, store_id=STORE, holders=("h",))
             tx.stage_query(copy, f"all of {GAMES.name}", {})
             tx.replace(copy, partition=DAY, token=1)
         with warehouse.transaction() as tx, pytest.raises(BadInput, match="game_date"):

@@ -326,8 +326,7 @@ class _Inspection:
         names = {step.table.name for step in self.steps if step.table is not None}
         mine = {part: fence for part, fence in evidence.fences.items() if part.table in names}
         self.read_leases()  # again: a write since the last reading has a newer token
-        tokens = {part: lease.token for part, lease in self.leases.values()}
-        yield from tables.fences(mine, store_id=store_id, tokens=tokens)
+        yield from tables.fences(mine, store_id=store_id, leases=dict(self.leases.values()))
 
     def _by_step(self, found: Mapping[str, A]) -> Iterator[tuple[Step, A]]:
         for step in self.steps:

@@ -21,6 +21,7 @@ from phasegate.gate.phase import Phase
 from phasegate.gate.records import Result
 from phasegate.plan.model import Plan, Step
 from phasegate.write.lease import TTL_MAX_S, Lease
+from phasegate.write.preconditions import UNKNOWN_HOLDER
 
 SHOWN_MAX = 5
 
@@ -248,24 +249,26 @@ def uncovered(step: Step, found: Mapping[str, Uncovered], facts: DocumentFacts, 
                              missing=", ".join(one.keys), keys=str(one.count))  # fmt: skip
 
 
-def fences(found: Mapping[Part, Fence], *, store_id: str, tokens: Mapping[Part, int]) -> Iterator[Finding]:
+def fences(found: Mapping[Part, Fence], *, store_id: str, leases: Mapping[Part, Lease]) -> Iterator[Finding]:
     """Find fences of another store, and those ahead of our leases (PG016).
 
-    The store was lost, replaced or restored. ``tokens``: those of our leases. There is one finding for each other
-    store, however many partitions it has.
+    The store was lost, replaced, copied or restored. There is one finding for each other store, however many partitions
+    it has.
     """
     foreign: dict[str, list[Part]] = {}
     for part, fence in sorted(found.items()):
         if fence.store_id != store_id:
             foreign.setdefault(fence.store_id, []).append(part)
-        elif fence.token > tokens.get(part, 0):
+            continue
+        ours = leases.get(part, Lease())
+        if fence.token > ours.token or fence.holder not in ("", *ours.writers):
             foreign.setdefault("", []).append(part)
     for other, parts in foreign.items():
         shown = ", ".join(f"{part.table}/{part.partition}" for part in parts[:SHOWN_MAX])
         many = f"{len(parts)} partition{'' if len(parts) == 1 else 's'}"
         text = f"{many} obey store {other}, not this one: writes of this one are refused"
         if not other:
-            text = f"the fences of {many} are ahead of this store's leases: it was restored from an older copy"
+            text = f"{many} {UNKNOWN_HOLDER if len(parts) == 1 else UNKNOWN_HOLDER.replace('was', 'were', 1)}"
         yield Finding(code="PG016", subject=f"store {other or store_id}", text=text, command="phasegate adopt --yes",
                       cause="store", evidence={"store": store_id, "partitions": shown})  # fmt: skip
 

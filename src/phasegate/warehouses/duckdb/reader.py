@@ -191,7 +191,7 @@ class DuckDBReader:
         """Return the fence rows with ``first <= partition <= last``."""
         bound = {"first": first, "last": last}
         rows = self._run(own.FENCES, bound, what="fences") if self._has(own.FENCE_TABLE) else []
-        return {Part(table, partition): Fence(token, store_id) for table, partition, token, store_id in rows}
+        return {Part(table, partition): Fence(*fence) for table, partition, *fence in rows}
 
     def count(self, table: Table, /, *, partition: str | None) -> int:
         """Return the number of rows of a partition; 0 for a missing table.
@@ -219,6 +219,8 @@ class DuckDBReader:
         It needs the system tables, the table with its lineage column, and the fence row.
         """
         if not all(self._has(name) for name in (own.FENCE_TABLE, own.RECEIPTS_TABLE, split(part.table))):
+            return False
+        if "holder" not in self._columns(own.FENCE):  # made by an older version
             return False
         columns = self._columns(part.table)
         bound = {"table": part.table, "partition": part.partition}

@@ -41,6 +41,7 @@ class FenceRow:
     token: int
     store_id: str
     changes: int
+    holder: str = ""
 
 
 def with_rows(tables: Tables, name: str, text: str | None, rows: Rows) -> Tables:

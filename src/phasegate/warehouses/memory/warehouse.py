@@ -117,7 +117,7 @@ class MemoryReader:
         """Return the fence rows with ``first <= partition <= last``."""
         self._check()
         chosen = {part: row for part, row in self._fences.items() if first <= part.partition <= last}
-        return {part: Fence(row.token, row.store_id) for part, row in chosen.items()}
+        return {part: Fence(row.token, row.store_id, row.holder) for part, row in chosen.items()}
 
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
         """Return the fingerprint of a partition's rows now.
@@ -165,16 +165,16 @@ class MemoryTransaction(MemoryReader):
         self._columns: dict[str, tuple[str, ...]] = {}
         self._receipts: list[Receipt] = []
 
-    def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
+    def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
         """Set the fence row to ``token`` if that is not lower; return whether.
 
-        The row must be of this store. It is a real change even if nothing differs.
+        The row must be of this store and of none but ``holders``. It is a real change even if nothing differs.
         """
         self._check()
         row = self._fences.get(part)
-        if row is None or row.token > token or row.store_id != store_id:
+        if row is None or row.token > token or row.store_id != store_id or row.holder not in ("", *holders):
             return False
-        self._changed[part] = FenceRow(token, store_id, row.changes + 1)
+        self._changed[part] = FenceRow(token, store_id, row.changes + 1, holders[-1])
         self._fences = {**self._fences, part: self._changed[part]}
         return True
 
@@ -182,7 +182,7 @@ class MemoryTransaction(MemoryReader):
         """Return the fence row as this transaction sees it."""
         self._check()
         row = self._fences.get(part)
-        return None if row is None else Fence(row.token, row.store_id)
+        return None if row is None else Fence(row.token, row.store_id, row.holder)
 
     def stage_query(self, table: Table, sql: str, params: Params, /) -> None:
         """Stage the rows of the function named ``sql``, without lineage columns."""
@@ -366,14 +366,16 @@ class MemoryWarehouse:
         """Return the receipt of a committed write."""
         return self.writes.get(write_id)
 
-    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
+    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
         """Write our store id into the existing fence rows; return their tokens.
 
         ``parts`` None: into all.
         """
         chosen = list(self.fences) if parts is None else [part for part in parts if part in self.fences]
         rows = {part: self.fences[part] for part in chosen}
-        mine = {part: replace(row, store_id=store_id, changes=row.changes + 1) for part, row in rows.items()}
+        mine = {
+            part: replace(row, store_id=store_id, holder=holder, changes=row.changes + 1) for part, row in rows.items()
+        }
         self.fences = {**self.fences, **mine}
         return {part: row.token for part, row in mine.items()}
 
