@@ -160,7 +160,7 @@ writers                        The holders that the partition's fence may name.
 owner                          The key of the document that must receive what the holder of a lease committed.
 expire, expired                Of a lease: its time is up, so that the next worker may take it.
 released                       Of a lease: given back before it expired.
-fence                          The warehouse's own copy of the newest token of a partition, of its holder and of the store it obeys.
+fence                          The warehouse's record of a partition's newest token, its holder and its store.
 store                          The database of the documents; ``identity`` is its own name.
 identity                       The name of a store; also the columns of a table that name the thing itself.
 adopt                          To make the warehouse obey another store.
