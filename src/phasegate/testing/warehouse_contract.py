@@ -14,7 +14,6 @@ import pytest
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
 from phasegate.base.table import Repeats, Table
 from phasegate.errors import Conflict, Unavailable
-from phasegate.testing.warehouse_covers import CoversContract
 from phasegate.testing.warehouse_rows import (
     CONTRACT_TABLES,
     DAY,
@@ -29,6 +28,7 @@ from phasegate.testing.warehouse_rows import (
     rows_of,
     write,
 )
+from phasegate.testing.warehouse_shapes import ShapesContract
 from phasegate.warehouse import Warehouse
 
 __all__ = ["CONTRACT_TABLES", "WarehouseContract"]
@@ -51,7 +51,7 @@ def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = 
     )
 
 
-class WarehouseContract(CoversContract):
+class WarehouseContract(ShapesContract):
     """The promises of ports.Warehouse."""
 
     # The fence

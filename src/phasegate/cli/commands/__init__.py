@@ -23,6 +23,7 @@ COMMANDS = {
     "pause": ("pause:pause", "Hold the gates of a run, or release them."),
     "replan": ("replan:replan", "Pin the present plan to an open run."),
     "adopt": ("adopt:adopt", "After a lost or restored store: make the warehouse obey this one."),
+    "tables": ("tables:tables", "Compare the tables' columns with the plan; with --apply, change them."),
     "plan": ("plan:plan", "Check a plan."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
     "export": ("transfer:export", "Write the documents as lines of JSON, for another store."),

@@ -11,7 +11,7 @@ import msgspec
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
-from phasegate.base.table import TOKEN_COLUMN, Repeats, Table, Uncovered
+from phasegate.base.table import TOKEN_COLUMN, Difference, Repeats, Table, Uncovered
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import dialect, errors
@@ -19,6 +19,7 @@ from phasegate.warehouses.duckdb.dialect import inside, quoted, reference, split
 from phasegate.warehouses.sql import own_tables as own
 from phasegate.warehouses.sql.cells import check_named, check_texts, stored
 from phasegate.warehouses.sql.rows import RowSql
+from phasegate.warehouses.sql.shapes import difference
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
@@ -204,6 +205,13 @@ class DuckDBReader:
         where = f"WHERE {inside(table, types)}" if partition is not None else ""
         statement = f"SELECT count(*) FROM {reference(table.name)} t {where}"
         return int(self._run(statement, _part(partition), what=f"count of {table.name}")[0][0])
+
+    def compare(self, table: Table, columns: Mapping[str, str], /) -> Difference:
+        """Return how the stored table differs from these columns and its key."""
+        rows = []
+        if self._has(own.KEYS_TABLE):
+            rows = self._run(own.READ_KEY, {"table": table.name}, what=f"key of {table.name}")
+        return difference(table, stored=self.types_of(table), wanted=columns, key=rows[0][0] if rows else None)
 
     def types_of(self, table: Table) -> dict[str, str]:
         """Return the stored columns of a table and their types.
