@@ -49,7 +49,10 @@ class TableShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shapes:
-    """Compares and changes the tables of one plan. ``store_id``: its fences."""
+    """Compares and changes the tables of one plan.
+
+    ``store_id``: the store that their fences must obey.
+    """
 
     def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
         self._plan, self._ports, self._store_id = plan, ports, store_id

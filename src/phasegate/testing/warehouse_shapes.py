@@ -17,7 +17,7 @@ WIDER = replace(GAMES, columns={**GAMES.columns, "points": "BIGINT", "steals": "
 
 
 def reshape(warehouse: Warehouse, table: Table) -> Difference:
-    """Give the stored table the columns of its plan, as ``phasegate tables`` does."""
+    """Give the stored table the columns of its plan."""
     (shape,) = warehouse.shapes([Draft(table=table)], {})
     with warehouse.transaction() as tx:
         assert tx.change_fences(table, store_id=STORE)
@@ -27,10 +27,10 @@ def reshape(warehouse: Warehouse, table: Table) -> Difference:
 
 
 class ShapesContract(CoversContract):
-    """The promises of ports.Warehouse about columns that are added and changed."""
+    """The promises of ports.Warehouse about columns that change."""
 
     def test_a_new_column_and_a_wider_type_change_no_fingerprint(self, warehouse: Warehouse) -> None:
-        """Check that old partitions keep theirs, and that a new one has the column."""
+        """Check that old partitions keep theirs, and a new one has the column."""
         before = write(warehouse, GAMES, [game("a"), game("b", None)])
         change = reshape(warehouse, WIDER)
         assert change == Difference(added={"steals": "INTEGER"}, widened={"points": ("INTEGER", "BIGINT")})

@@ -66,7 +66,7 @@ class DuckDBReader:
         Raises BadInput for anything but one SELECT.
         """
         what = f"query {' '.join(sql.split())[:60]!r}"
-        text, bound = self._select(sql, params, what=what)
+        text, bound = self._select(sql, params, what=what, why=": queries only read, and steps write tables")
         columns = self._describe(text, bound, what=what)
         zoned = {name for name, sql_type in columns.items() if "TIME ZONE" in sql_type}
         if zoned:
@@ -308,7 +308,7 @@ class DuckDBReader:
             known[sql] = self._connection.extract_statements(sql)
         return known[sql]
 
-    def _select(self, sql: str, params: Params, *, what: str) -> tuple[str, dict[str, object]]:
+    def _select(self, sql: str, params: Params, *, what: str, why: str = "") -> tuple[str, dict[str, object]]:
         """Return the text of one SELECT, and the parameters that it names.
 
         The text has no semicolon at its end.
@@ -320,7 +320,7 @@ class DuckDBReader:
                 raise
             raise errors.of_statement(error, path=self._path, what=what) from error
         if len(statements) != 1 or statements[0].type.name != "SELECT":
-            raise BadInput(f"{what}: must be one SELECT")
+            raise BadInput(f"{what}: must be one SELECT{why}")
         bound = {name: params[name] for name in statements[0].named_parameters if name in params}
         return sql[: sql.rindex(";")] if sql.rstrip().endswith(";") else sql, bound
 

@@ -28,7 +28,7 @@ def spelled(sql_type: str, /) -> str:
 
 
 def widens(old: str, new: str, /) -> bool:
-    """Return whether each value of the old type has the same text in the new one.
+    """Return whether each old value has the same text in the new type.
 
     >>> widens("INTEGER", "BIGINT"), widens("INTEGER", "DOUBLE"), widens("DECIMAL(8,2)", "DECIMAL(10,4)")
     (True, False, True)
