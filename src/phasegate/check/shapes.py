@@ -4,7 +4,7 @@ Each table is changed in one transaction that passes all its fences. What would 
 are written already is done only if the caller asks for it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -15,7 +15,7 @@ from phasegate.base.table import Difference, Draft, DraftShape, Table
 from phasegate.errors import Ambiguous, Conflict, Contended, ForeignStore
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
-from phasegate.warehouse import Reader
+from phasegate.warehouse import Reader, Warehouse
 
 TRIES_MAX = 16
 # A date for which each SELECT is bound; no row of it is read.
@@ -48,6 +48,17 @@ class TableShape(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class SqlProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with the SELECT of a step.
+
+    ``sql``: it cannot run. ``needs``: it reads a table that the step does not need. ``note``: nothing to fix.
+    """
+
+    step: str
+    kind: Literal["sql", "needs", "note"]
+    text: str
+
+
 class Shapes:
     """Compares and changes the tables of one plan.
 
@@ -57,15 +68,9 @@ class Shapes:
     def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
         self._plan, self._ports, self._store_id = plan, ports, store_id
 
-    def planned(self) -> dict[str, DraftShape]:
-        """Return the shape of each step's table, by step; nothing is changed."""
-        drafts = drafts_of(self._plan)
-        found = self._ports.warehouse.shapes(list(drafts.values()), {"run_date": SOME_DATE})
-        return dict(zip(drafts, found, strict=True))
-
     def compare(self) -> list[TableShape]:
         """Return every table of the plan against the stored one."""
-        shapes = self.planned()
+        shapes = planned(self._plan, self._ports.warehouse)
         with self._ports.warehouse.snapshot() as reader:
             return [_compared(self._plan.steps[name], shape, reader) for name, shape in shapes.items()]
 
@@ -75,7 +80,7 @@ class Shapes:
         ``content``: also what changes the content of partitions: removed columns, other types, another key. Raises
         BadInput for a cell that does not fit its new type, ForeignStore, Contended; tables before it are changed.
         """
-        for name, shape in self.planned().items():
+        for name, shape in planned(self._plan, self._ports.warehouse).items():
             table = self._plan.steps[name].table
             assert table is not None
             change = self._changed(table, shape, content=content) if shape.columns else Difference()
@@ -108,21 +113,47 @@ class Shapes:
         raise Contended(table.name, TRIES_MAX)
 
 
-def drafts_of(plan: Plan) -> dict[str, Draft]:
-    """Return the drafts of a plan's tables by step, in the order of the steps."""
+def planned(plan: Plan, warehouse: Warehouse) -> dict[str, DraftShape]:
+    """Return the shape of each step's table, by step; nothing is changed."""
     tables = {step.name: (step.table, step.sql) for step in plan.steps.values()}
-    return {name: Draft(table=table, sql=sql) for name, (table, sql) in tables.items() if table is not None}
+    drafts = {name: Draft(table=table, sql=sql) for name, (table, sql) in tables.items() if table is not None}
+    found = warehouse.shapes(list(drafts.values()), {"run_date": SOME_DATE})
+    return dict(zip(drafts, found, strict=True))
 
 
-def unneeded(plan: Plan, step: Step, reads: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return what a step's SQL reads and its needs do not name.
+def problems(plan: Plan, shapes: Mapping[str, DraftShape]) -> list[SqlProblem]:
+    """Return what is wrong with the SELECTs of a plan, in the order of its steps.
 
-    First the steps of this plan, then the tables that no step writes.
+    ``shapes``: by step, as the warehouse gives them.
     """
-    writers = {other.table.name: other.name for other in plan.steps.values() if other.table is not None}
+    found = []
+    for name, shape in shapes.items():
+        step = plan.steps[name]
+        if shape.error:
+            found.append(SqlProblem(step=name, kind="sql", text=shape.error))
+        elif not shape.columns and step.sql:
+            text = f"not checked: the columns of a table that it reads ({', '.join(shape.reads)}) are not known"
+            found.append(SqlProblem(step=name, kind="note", text=text))
+        unneeded = _unneeded(plan, step, shape.reads)
+        # Of a SELECT that cannot run, a table that no step writes may be a misspelt one.
+        found += [one for one in unneeded if one.kind == "needs" or not shape.error]
+    return found
+
+
+def _unneeded(plan: Plan, step: Step, reads: Iterable[str]) -> Iterator[SqlProblem]:
+    """Yield the tables that a SELECT reads and its step does not need."""
+    writers = {other.table.name: other for other in plan.steps.values() if other.table is not None}
     needed = {need.step for need in step.needs}
-    steps = [writers[table] for table in reads if table in writers and writers[table] not in needed]
-    return steps, [table for table in reads if table not in writers]
+    for table in reads:
+        writer = writers.get(table)
+        if writer is None:
+            text = f"reads {table}, which no step of the plan writes: a change of it rebuilds nothing"
+            yield SqlProblem(step=step.name, kind="note", text=text)
+        elif writer.name not in needed:
+            window = f'{{ step = "{writer.name}", back = "1d" }}'
+            need = window if writer is step else f'"{writer.phase}.{writer.name}"'
+            text = f"reads {table}, which is not in needs: a change of it rebuilds nothing; add {need} to needs"
+            yield SqlProblem(step=step.name, kind="needs", text=text)
 
 
 def _compared(step: Step, shape: DraftShape, reader: Reader) -> TableShape:

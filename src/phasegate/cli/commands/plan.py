@@ -1,10 +1,11 @@
 """``phasegate plan check``: check a plan, and show its contents."""
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.cli.kit.app import FINE, App, pass_app
+from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, stacked, table
 
@@ -32,20 +33,25 @@ def check(app: App, /, *, path: str | None, as_json: bool) -> int:
     """Check the plan PATH, and show its phases, steps, order and gates.
 
     Default: the plan that all commands use. A refused plan is reported with its line and the fix, and the exit code is
-    2.
+    2. So it is for a SELECT that DuckDB cannot run, and 1 for one that reads a table that is not in the step's needs.
     """
+    from phasegate.check.shapes import planned, problems
     from phasegate.code.pinned import with_code
-    from phasegate.wiring import dates_of, functions_of
+    from phasegate.wiring import dates_of, functions_of, open_warehouse
 
     loaded = app.plan(path)
     app.find_modules()
     loaded = with_code(loaded, functions_of(loaded))
     dates_of(loaded)
+    with closing(open_warehouse(app.settings())) as warehouse:
+        found = problems(loaded, planned(loaded, warehouse))
     if as_json:
-        emit_json(_document(loaded))
+        listed = [{"step": one.step, "kind": one.kind, "text": one.text} for one in found]
+        emit_json({**_document(loaded), "problems": listed})
     else:
-        emit(_lines(loaded))
-    return FINE
+        emit([*_lines(loaded), *([""] if found else []), *(f"step {one.step}: {one.text}" for one in found)])
+    kinds = {one.kind for one in found}
+    return FAILED if "sql" in kinds else FINDINGS if "needs" in kinds else FINE
 
 
 def _lines(plan: "Plan") -> list[str]:
