@@ -26,7 +26,7 @@ COMMANDS = {
     "adopt": ("adopt:adopt", "After a lost or restored store: make the warehouse obey this one."),
     "query": ("query:query", "Read the tables with a SELECT, also while workers run."),
     "tables": ("tables:tables", "Compare the tables' columns with the plan; with --apply, change them."),
-    "plan": ("plan:plan", "Check a plan."),
+    "plan": ("plan:plan", "Check a plan, or draw it."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
     "export": ("transfer:export", "Write the documents as lines of JSON, for another store."),
     "import": ("transfer:import_", "Read documents that were exported, or the platform's completion documents."),
