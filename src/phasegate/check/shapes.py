@@ -122,7 +122,7 @@ def planned(plan: Plan, warehouse: Warehouse) -> dict[str, DraftShape]:
 
 
 def problems(plan: Plan, shapes: Mapping[str, DraftShape]) -> list[SqlProblem]:
-    """Return what is wrong with the SELECTs of a plan, in the order of its steps.
+    """Return what is wrong with the SELECTs of a plan.
 
     ``shapes``: by step, as the warehouse gives them.
     """

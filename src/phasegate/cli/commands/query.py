@@ -8,7 +8,7 @@ from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, table
 
-Rows = Sequence[dict[str, object]]
+QueryRows = Sequence[dict[str, object]]
 
 
 @click.command(
@@ -49,14 +49,14 @@ def query(app: App, /, *, sql: str, as_csv: bool, as_json: bool) -> int:
     return FINE
 
 
-def _document(rows: Rows) -> dict[str, object]:
+def _document(rows: QueryRows) -> dict[str, object]:
     """Return the rows in JSON's types: times as ISO 8601, decimals as text."""
     import msgspec
 
     return {"rows": msgspec.json.decode(msgspec.json.encode(rows))}
 
 
-def _csv(rows: Rows) -> list[str]:
+def _csv(rows: QueryRows) -> list[str]:
     import csv
     import io
 
