@@ -18,6 +18,7 @@ from phasegate.check.checks import Checks
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
 from phasegate.check.reconciler import Reconciler
+from phasegate.check.shapes import Shapes
 from phasegate.code.pinned import with_code
 from phasegate.errors import BadInput, PhasegateError
 from phasegate.explain.views import Views
@@ -107,7 +108,8 @@ class Pipeline:
             rescuer=rescuer, scheduler=self._scheduler, quarantine=self.runs.quarantine, deduplicator=deduplicator,
             adopt=self.adopt,
         )  # fmt: skip
-        self.checks = Checks(inspector=inspector, health=health, reconciler=reconciler)
+        self.checks = Checks(inspector=inspector, health=health, reconciler=reconciler,
+                             shapes=Shapes(plan, ports, store_id=self.store_id))  # fmt: skip
         self._sweeper = Sweeper(
             ports,
             handlers={

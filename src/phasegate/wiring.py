@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from phasegate.plan.model import Plan
     from phasegate.plan.policy import ChannelRule
     from phasegate.ports import Clock, Observer, Ports, ReadPorts
-    from phasegate.warehouse import Reader
+    from phasegate.warehouse import Reader, Warehouse
     from phasegate.write.builder import PythonStep
 
 SETTINGS_FILE = "phasegate.toml"
@@ -112,7 +112,6 @@ def open_ports(
     from phasegate.observe import LogObserver
     from phasegate.ports import Ports
     from phasegate.system import ThreadBackground, new_id
-    from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 
     try:
         settings.state.mkdir(parents=True, exist_ok=True)
@@ -126,14 +125,19 @@ def open_ports(
     return Ports(
         store=store,
         bus=LocalBus(store, clock, pipeline=pipeline, wake=wake, observer=observer, visibility_s=settings.visibility_s),
-        warehouse=DuckDBWarehouse(
-            settings.warehouse_path, lock_timeout_s=settings.lock_timeout_s, hold_ms=settings.hold_ms
-        ),
+        warehouse=open_warehouse(settings),
         clock=clock,
         observer=observer,
         background=ThreadBackground(observer),
         ids=new_id,
     )
+
+
+def open_warehouse(settings: Settings, /) -> Warehouse:
+    """Return the warehouse; its file is opened, or created, when it is used."""
+    from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+
+    return DuckDBWarehouse(settings.warehouse_path, lock_timeout_s=settings.lock_timeout_s, hold_ms=settings.hold_ms)
 
 
 def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channel]:

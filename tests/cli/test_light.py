@@ -27,7 +27,7 @@ FRONT = {
 NOT_TO_READ = (
     "duckdb", "polars", "pyarrow", "structlog", "apprise",
     "asyncio", "difflib", "fractions", "logging", "secrets", "shutil", "socket", "subprocess", "urllib.request",
-    "phasegate.alerts", "phasegate.buses", "phasegate.calendar", "phasegate.channels", "phasegate.check",
+    "phasegate.alerts", "phasegate.buses", "phasegate.calendar.calendar", "phasegate.channels", "phasegate.check",
     "phasegate.dedup", "phasegate.interop", "phasegate.observe", "phasegate.pipeline", "phasegate.selftest",
     "phasegate.testing", "phasegate.warehouses", "phasegate.work", "phasegate.write.builder", "phasegate.write.writer",
 )  # fmt: skip

@@ -135,17 +135,18 @@ def test_a_running_statement_can_be_interrupted_from_a_thread(warehouse: DuckDBW
         ("", "SQL for table contract.games: must be one SELECT"),
         (
             "SELECT game_date, player, 1.5::DOUBLE AS points, ratio, note FROM contract.games",
-            "the SELECT for table contract.games yields points as DOUBLE, the table has INTEGER: cast it explicitly",
+            "the SELECT for table contract.games yields points as DOUBLE, the table has INTEGER: cast it explicitly, "
+            "or change the table: phasegate tables",
         ),
         (
             "SELECT *, 1 AS extra FROM contract.games",
             "the SELECT for table contract.games yields column extra, which table contract.games lacks: "
-            "leave it out, or add it to the table first",
+            "leave it out, or add it to columns of the plan, then with: phasegate tables --apply",
         ),
         (
             "SELECT game_date, player FROM contract.games",
             "the SELECT for table contract.games lacks column note, points, ratio of table contract.games: "
-            "yield NULL if it is unknown",
+            "yield NULL if it is unknown; if the plan has dropped it: phasegate tables --apply --yes",
         ),
         (
             "SELECT * REPLACE ('many' AS points) FROM contract.games",

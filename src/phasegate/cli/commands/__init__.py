@@ -5,6 +5,7 @@ its command, and with its line of the help page, which must be the command's own
 """
 
 COMMANDS = {
+    "init": ("init:init", "Write a plan and its SQL to begin with."),
     "status": ("status:status", "Show the state of every run, and what to type next."),
     "why": ("why:why", "Explain one run: what it waits for, or what made it fire."),
     "health": ("health:health", "Check a date: what is wrong, and what to type."),
@@ -23,7 +24,9 @@ COMMANDS = {
     "pause": ("pause:pause", "Hold the gates of a run, or release them."),
     "replan": ("replan:replan", "Pin the present plan to an open run."),
     "adopt": ("adopt:adopt", "After a lost or restored store: make the warehouse obey this one."),
-    "plan": ("plan:plan", "Check a plan."),
+    "query": ("query:query", "Read the tables with a SELECT, also while workers run."),
+    "tables": ("tables:tables", "Compare the tables' columns with the plan; with --apply, change them."),
+    "plan": ("plan:plan", "Check a plan, or draw it."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
     "export": ("transfer:export", "Write the documents as lines of JSON, for another store."),
     "import": ("transfer:import_", "Read documents that were exported, or the platform's completion documents."),

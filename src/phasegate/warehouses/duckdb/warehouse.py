@@ -6,19 +6,21 @@ error is raised as one clear line (errors.py).
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phasegate.base.receipt import Part, Receipt
-from phasegate.base.table import Table
+from phasegate.base.table import Draft, DraftShape, Table
 from phasegate.errors import NotFound
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import errors
 from phasegate.warehouses.duckdb.reader import Catalog, DuckDBReader
+from phasegate.warehouses.duckdb.shapes import shapes
 from phasegate.warehouses.duckdb.transaction import DuckDBTransaction
 from phasegate.warehouses.duckdb.turns import Turns
+from phasegate.warehouses.sql import own_tables as own
 from phasegate.warehouses.sql.cells import check_shape
 
 if TYPE_CHECKING:
@@ -99,6 +101,23 @@ class DuckDBWarehouse:
                 if not tx.types_of(table):
                     tx.create(table, sql=sql, params=params or {})
 
+    def shapes(self, drafts: Sequence[Draft], params: Params, /) -> list[DraftShape]:
+        """Return the shape of each draft, tried in memory; see ``Warehouse``.
+
+        The file is opened only for the columns of tables that no draft gives.
+        """
+        with closing(_connect(None)) as root:
+            return shapes(root, drafts, params=params, stored=self._stored_columns)
+
+    def _stored_columns(self) -> dict[str, dict[str, str]]:
+        """Return the columns of every stored table and view."""
+        found: dict[str, dict[str, str]] = {}
+        with self.snapshot() as reader:
+            for row in reader.query(own.COLUMNS, {}):
+                table = found.setdefault(f"{row['schema_name']}.{row['table_name']}", {})
+                table[str(row["column_name"])] = str(row["data_type"])
+        return found
+
     @contextmanager
     def transaction(self) -> Iterator[DuckDBTransaction]:
         """Open a transaction; leaving the block commits, an exception rolls back.
@@ -172,6 +191,8 @@ class DuckDBWarehouse:
         try:
             yield tx
             tx.commit()
+            if tx.reshaped:
+                self._known_in = None
         finally:
             tx.close()
             if tx.broken:

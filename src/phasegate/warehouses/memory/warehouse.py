@@ -8,154 +8,25 @@ would in a database.
 Committed maps are never changed in place, only replaced: a snapshot is three references.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from phasegate.base import fingerprint as prints
-from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import LINEAGE_PREFIX, Repeats, Table, Uncovered
-from phasegate.errors import BadInput, Conflict, Unavailable
+from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged
+from phasegate.base.table import LINEAGE_PREFIX, Difference, Draft, DraftShape, Table
+from phasegate.errors import BadInput, Conflict
 from phasegate.warehouse import Params, Row
 from phasegate.warehouses.memory import rows as rules
-from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, Tables
+from phasegate.warehouses.memory.reader import MemoryReader, MemoryState
+from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, StoredShape
 from phasegate.warehouses.sql.cells import check_columns, check_rows, check_shape, stored
-
-Function = Callable[[Callable[[str], list[Cells]], Params], Sequence[Row]]
-
-
-class MemoryReader:
-    """One snapshot.
-
-    Where a database takes SQL, this takes the name of one of the warehouse's functions.
-    """
-
-    def __init__(self, warehouse: "MemoryWarehouse") -> None:
-        self._warehouse = warehouse
-        self._tables, self._fences, self._newest = warehouse.tables, warehouse.fences, warehouse.newest
-        self._stopped = False
-
-    def read(self, table_name: str, /) -> list[Cells]:
-        """Return copies of a table's rows in this snapshot, without lineage.
-
-        Empty for a missing table.
-        """
-        parts = self._tables.get(table_name, {})
-        return [dict(row.cells) for rows in parts.values() for row in rows.values()]
-
-    def query(self, sql: str, params: Params, /) -> list[Cells]:
-        """Return the rows of the function of this name.
-
-        Raises BadInput if there is none.
-        """
-        self._check()
-        function = self._warehouse.functions.get(sql)
-        if function is None:
-            raise BadInput(f"no function is named {sql!r}: give it to MemoryWarehouse")
-        return [dict(row) for row in function(self.read, params)]
-
-    def receipts(self, parts: Iterable[Part], /) -> dict[Part, Receipt]:
-        """Return the newest receipt of each partition that has one."""
-        self._check()
-        return {part: self._newest[part] for part in parts if part in self._newest}
-
-    def receipts_between(self, table: str, /, *, first: str, last: str) -> dict[str, Receipt]:
-        """Return the newest receipt of each partition in a range.
-
-        The range is ``first <= partition <= last``; the result is by partition.
-        """
-        self._check()
-        return {
-            part.partition: receipt
-            for part, receipt in self._newest.items()
-            if part.table == table and first <= part.partition <= last
-        }
-
-    def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
-        """Return the stamp of the newest receipt of each partition in a range.
-
-        The range is ``first <= partition <= last``; the result is by partition.
-        """
-        return {day: receipt.stamp for day, receipt in self.receipts_between(table, first=first, last=last).items()}
-
-    def fingerprints(self, table: Table, /, *, first: str, last: str) -> dict[str, str]:
-        """Return the fingerprints of the partitions with rows in a range.
-
-        The range is ``first <= partition <= last``; the result is by partition.
-        """
-        parts = self._tables.get(table.name, {}).items()
-        held = [text for text, rows in parts if text is not None and first <= text <= last and rows]
-        return {text: self.fingerprint(table, partition=text) for text in held}
-
-    def repeats(
-        self, table: Table, /, *, first: str, last: str, key: Sequence[str] | None = None
-    ) -> dict[str, Repeats]:
-        """Return the partitions in a range that have more rows than keys.
-
-        The range is ``first <= partition <= last``.
-        """
-        self._check()
-        parts = self._tables.get(table.name, {}).items()
-        held = {text: rows for text, rows in parts if text is not None and first <= text <= last}
-        found = {text: rules.repeats(table, rows.values(), key=key or table.key) for text, rows in held.items()}
-        return {text: one for text, one in found.items() if one.rows > one.keys}
-
-    def uncovered(
-        self, table: Table, /, *, by: Table, on: Sequence[str], where: str, first: str, last: str
-    ) -> dict[str, Uncovered]:
-        """Return the keys in ``table`` that ``by`` lacks, by partition.
-
-        ``where``: the name of a function that returns the rows that count.
-        """
-        rows = self.query(where, {}) if where else self.read(table.name)
-        mine = rules.keys_of(table, rows, on=on, first=first, last=last)
-        theirs = rules.keys_of(by, self.read(by.name), on=on, first=first, last=last)
-        lacking = {part: keys - theirs.get(part, set()) for part, keys in mine.items()}
-        return {part: rules.uncovered(keys) for part, keys in lacking.items() if keys}
-
-    def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
-        """Return the fence rows with ``first <= partition <= last``."""
-        self._check()
-        chosen = {part: row for part, row in self._fences.items() if first <= part.partition <= last}
-        return {part: Fence(row.token, row.store_id, row.holder) for part, row in chosen.items()}
-
-    def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
-        """Return the fingerprint of a partition's rows now.
-
-        ``partition`` None: of the whole table.
-        """
-        self._check()
-        rows = [row.cells for row in self._rows_of(table, partition)]
-        columns = self._warehouse.columns.get(table.name) or (tuple(rows[0]) if rows else ())
-        return prints.fingerprint(table, rows, columns=columns)
-
-    def count(self, table: Table, /, *, partition: str | None) -> int:
-        """Return the number of rows of a partition.
-
-        ``partition`` None: of the whole table.
-        """
-        self._check()
-        return len(self._rows_of(table, partition))
-
-    def interrupt(self) -> None:
-        """Make every later verb, and the commit, raise Unavailable."""
-        self._stopped = True
-
-    def _check(self) -> None:
-        if self._stopped:
-            raise Unavailable("the transaction was interrupted; nothing was written")
-
-    def _rows_of(self, table: Table, partition: str | None) -> list[StoredRow]:
-        parts = self._tables.get(table.name, {})
-        if partition is not None:
-            return list(parts.get(partition, {}).values())
-        return [row for rows in parts.values() for row in rows.values()]
 
 
 class MemoryTransaction(MemoryReader):
     """A snapshot with changes on top, until ``commit``."""
 
-    def __init__(self, warehouse: "MemoryWarehouse") -> None:
+    def __init__(self, warehouse: MemoryState) -> None:
         super().__init__(warehouse)
         self._changed: dict[Part, FenceRow] = {}
         self._base = self._fences
@@ -163,6 +34,7 @@ class MemoryTransaction(MemoryReader):
         self._new: dict[int, tuple[str, str | None]] = {}
         self._staged: dict[str, list[Cells]] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
+        self._before, self._reshaped = self._shapes, dict[str, StoredShape]()
         self._receipts: list[Receipt] = []
 
     def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
@@ -183,6 +55,33 @@ class MemoryTransaction(MemoryReader):
         self._check()
         row = self._fences.get(part)
         return None if row is None else Fence(row.token, row.store_id, row.holder)
+
+    def change_fences(self, table: Table, /, *, store_id: str) -> bool:
+        """Change every fence row of a table, but no token.
+
+        Return whether all are of this store.
+        """
+        rows = {part: row for part, row in self._fences.items() if part.table == table.name}
+        ours = [
+            self.change_fence(part, token=row.token, store_id=store_id, holders=(row.holder,))
+            for part, row in rows.items()
+        ]
+        return all(ours)
+
+    def reshape(self, table: Table, change: Difference, /) -> None:
+        """Give the stored rows the columns of the plan; record its key."""
+        self._check()
+        types = {**self._shapes[table.name].types, **change.added}
+        types |= {name: new for name, (_, new) in (*change.widened.items(), *change.retyped.items())}
+        kept = {name: sql_type for name, sql_type in types.items() if name not in change.removed}
+        for text, rows in dict(self._tables[table.name]).items():
+            new: dict[int, StoredRow] = {}
+            for number, row in rows.items():
+                self._gone[number] = self._new[self._warehouse.next_row()] = (table.name, text)
+                new[self._warehouse.serial] = rules.reshaped(table, row, change)
+            self._tables = rules.with_rows(self._tables, table.name, text, new)
+        self._reshaped[table.name] = StoredShape(kept, table.key)
+        self._shapes = {**self._shapes, **self._reshaped}
 
     def stage_query(self, table: Table, sql: str, params: Params, /) -> None:
         """Stage the rows of the function named ``sql``, without lineage columns."""
@@ -254,11 +153,16 @@ class MemoryTransaction(MemoryReader):
         for part in self._changed:
             if warehouse.fences.get(part) is not self._base.get(part):
                 raise Conflict(f"the fence of {part.table}/{part.partition} was changed by another transaction")
+        for name in {*self._reshaped, *(name for name, _ in self._new.values())}:
+            if warehouse.stored_shapes.get(name) is not self._before.get(name):
+                raise Conflict(f"the columns of {name} were changed by another transaction")
         for row, (name, text) in self._gone.items():
             if row not in warehouse.tables.get(name, {}).get(text, {}):
                 raise Conflict(f"a row of {name} was changed by another transaction")
         warehouse.fences = {**warehouse.fences, **self._changed}
-        warehouse.columns = {**self._columns, **warehouse.columns}
+        warehouse.stored_shapes = {**warehouse.stored_shapes, **self._reshaped}
+        reshaped = {name: tuple(shape.types) for name, shape in self._reshaped.items()}
+        warehouse.columns = {**self._columns, **warehouse.columns, **reshaped}
         for name, text in {*self._gone.values(), *self._new.values()}:
             own = self._tables[name].get(text, {})
             rows = {key: row for key, row in warehouse.tables[name].get(text, {}).items() if key not in self._gone}
@@ -276,9 +180,8 @@ class MemoryTransaction(MemoryReader):
             {name: rules.in_utc(cell) for name, cell in row.items() if not name.startswith(LINEAGE_PREFIX)}
             for row in rows
         ]
-        if table.columns:
-            types = {name: table.columns[name] for name in stored(table.columns, table=table)}
-            plain = check_rows(table, plain, types=types)
+        if shape := self._shapes.get(table.name):
+            plain = check_rows(table, plain, types=shape.types)
         elif plain:
             known = self._warehouse.columns.get(table.name) or stored(plain[0], table=table)
             self._columns[table.name] = known
@@ -297,31 +200,21 @@ class MemoryTransaction(MemoryReader):
             if self._new.pop(row, None) is None:
                 self._gone[row] = (table.name, partition)
         for cells in new:
-            self._warehouse.serial += 1
+            number = self._warehouse.next_row()
             text = prints.text(cells[table.partition], scale=table.scale(table.partition))
             if text not in touched:
                 touched[text] = dict(parts.get(text, {}))
             plain = {name: cell for name, cell in cells.items() if name != table.tombstone}
-            touched[text][self._warehouse.serial] = StoredRow(plain, token)
-            self._new[self._warehouse.serial] = (table.name, text)
+            touched[text][number] = StoredRow(plain, token)
+            self._new[number] = (table.name, text)
         self._tables = {**self._tables, table.name: {**parts, **touched}}
 
 
-class MemoryWarehouse:
+class MemoryWarehouse(MemoryState):
     """Tables of dicts.
 
     ``functions`` are used in place of SQL: name -> fn(read, params) -> rows.
     """
-
-    def __init__(self, *, functions: Mapping[str, Function] | None = None) -> None:
-        self.functions: dict[str, Function] = dict(functions or {})
-        self.columns: dict[str, tuple[str, ...]] = {}
-        self.tables: Tables = {}
-        self.fences: Mapping[Part, FenceRow] = {}
-        self.newest: Mapping[Part, Receipt] = {}
-        self.writes: dict[str, Receipt] = {}
-        self.commits: list[Receipt] = []
-        self.serial = 0
 
     def prepare(
         self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
@@ -340,11 +233,20 @@ class MemoryWarehouse:
         del params
         if table.columns:
             check_shape(table, table.columns)
-            self.columns = {table.name: stored(table.columns, table=table), **self.columns}
+            names = stored(table.columns, table=table)
+            self.columns = {table.name: names, **self.columns}
+            shape = StoredShape({name: table.columns[name] for name in names}, table.key)
+            self.stored_shapes = {table.name: shape, **self.stored_shapes}
         elif table.name not in self.tables and sql is None:
             raise BadInput(f"table {table.name} does not exist, and neither columns nor a SELECT give its shape")
         if table.name not in self.tables:
             self.tables = {**self.tables, table.name: {}}
+
+    def shapes(self, drafts: Sequence[Draft], params: Params, /) -> list[DraftShape]:
+        """Return the shape of each draft with declared columns; others have none."""
+        del params
+        return [DraftShape(columns={n: one.table.columns[n] for n in stored(one.table.columns, table=one.table)})
+                for one in drafts]  # fmt: skip
 
     def begin(self) -> MemoryTransaction:
         """Return a transaction on the current state."""
