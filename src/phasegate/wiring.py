@@ -111,7 +111,7 @@ def open_ports(
     from phasegate.buses.wake import WakeSocket
     from phasegate.observe import LogObserver
     from phasegate.ports import Ports
-    from phasegate.system import ThreadBackground, new_id
+    from phasegate.system import PrintedOutput, ThreadBackground, new_id
     from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 
     try:
@@ -133,6 +133,7 @@ def open_ports(
         observer=observer,
         background=ThreadBackground(observer),
         ids=new_id,
+        output=PrintedOutput(),
     )
 
 
