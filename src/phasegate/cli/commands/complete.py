@@ -96,6 +96,7 @@ def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dic
 
     Raises BadInput in one line.
     """
+    from phasegate.base.wording import decoded
     from phasegate.errors import BadInput
 
     if step is not None or given:
@@ -108,7 +109,9 @@ def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dic
     if len(raw) > MESSAGE_BYTES_MAX:
         raise BadInput(f"complete: {name}: more than {MESSAGE_BYTES_MAX:,} bytes; a completion message is small")
     try:
-        body = json.loads(raw)
+        body = json.loads(decoded(raw))
+    except BadInput as e:
+        raise BadInput(f"complete: {name}: {e}") from None
     except (ValueError, RecursionError) as e:
         raise BadInput(f"complete: {name}: not JSON: {e}") from None
     if not isinstance(body, dict):

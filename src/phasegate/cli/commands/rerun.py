@@ -28,7 +28,7 @@ BUILT = ("accepted", "confirmed", "duplicate", "not asked for")
 @json_option
 @pass_app
 def rerun(app: App, /, *, run: str, step: str, as_json: bool) -> int:
-    """Build STEP of RUN again, whatever its receipts say, and show what it prints.
+    """Build STEP of RUN again, and show what it prints.
 
     Exits with 0 if it was built, 1 if it failed or cannot start now. What follows from it is left to a worker.
     """

@@ -1,4 +1,4 @@
-"""Dates that are likely typos: a command that opens runs asks for ``--yes``."""
+"""Dates that are likely typos, which ``--yes`` confirms."""
 
 from typing import TYPE_CHECKING
 

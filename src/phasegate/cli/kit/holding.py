@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from phasegate.cli.kit.app import COMMAND_VARIABLES
 from phasegate.cli.kit.outcomes import Reported
+from phasegate.cli.kit.output import data_stream
 from phasegate.errors import BadInput
 from phasegate.steplog import Tail
 
@@ -82,7 +83,7 @@ def _run(command: Command, step: "Step", run: "Run", *, tail: Tail, to_stderr: b
     Its output is passed on as it comes, and collected.
     """
     environment = {**os.environ, **dict(zip(COMMAND_VARIABLES, (str(run), step.name, run.date), strict=True))}
-    out: IO[bytes] = sys.stderr.buffer if to_stderr else sys.stdout.buffer
+    out: IO[bytes] = sys.stderr.buffer if to_stderr else data_stream().buffer
     last = b""
     # The signals first: the command must not outlive one that ends this process.
     with (
