@@ -136,5 +136,5 @@ def trace_of(error: BaseException, /) -> str:
 
 
 def _end(text: str, size: int, /) -> str:
-    """Return the end of a text, of at most ``size`` bytes, from whole characters."""
+    """Return the end of a text, of at most ``size`` bytes of whole characters."""
     return text.encode()[-size:].decode(errors="ignore")
