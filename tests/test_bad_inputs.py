@@ -203,7 +203,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     ),
     "not UTF-8": (
         b'{"step": "\xff"}',
-        "complete: standard input: not JSON: 'utf-8' codec can't decode byte 0xff in position 10: invalid start byte",
+        "complete: standard input: is not UTF-8 text (byte 11); save it as UTF-8",
     ),
     "a list": (b"[]", "complete: standard input: a JSON list; a completion message is an object"),
     "a trigger": (json.dumps(TRIGGER).encode(), "complete: standard input: kind is 'trigger'; it must be completion"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phasegate.errors import BadInput, NotFound
-from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings
+from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings, text_of
 
 if TYPE_CHECKING:
     from phasegate.base.exported import Exported, Unread
@@ -83,12 +83,12 @@ def read_plan(path: str | Path, /) -> Plan:
 
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such plan; name one with --plan, or PHASEGATE_PLAN") from None
-    except (OSError, UnicodeDecodeError) as e:
+    except OSError as e:
         raise BadInput(f"{path}: cannot be read as a plan: {e}") from None
-    return load_plan(text, files=lambda name: (path.parent / name).read_text(encoding="utf-8"), name=path.name)
+    return load_plan(text, files=lambda name: text_of(path.parent / name), name=path.name)
 
 
 def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts:
@@ -111,7 +111,7 @@ def open_ports(
     from phasegate.buses.wake import WakeSocket
     from phasegate.observe import LogObserver
     from phasegate.ports import Ports
-    from phasegate.system import ThreadBackground, new_id
+    from phasegate.system import PrintedOutput, ThreadBackground, new_id
 
     try:
         settings.state.mkdir(parents=True, exist_ok=True)
@@ -130,6 +130,7 @@ def open_ports(
         observer=observer,
         background=ThreadBackground(observer),
         ids=new_id,
+        output=PrintedOutput(),
     )
 
 

@@ -22,7 +22,7 @@ from tests.support.real_data import ROOT
 BARE = "import click; click.Group('bare', params=[click.Option(['--plan'], help='x')]).main(['--help'])"
 FRONT = {
     "phasegate", "phasegate.errors", "phasegate.cli", "phasegate.cli.commands", "phasegate.cli.entry",
-    "phasegate.cli.kit", "phasegate.cli.kit.app", "phasegate.cli.kit.options", "phasegate.cli.kit.output",
+    "phasegate.cli.kit", "phasegate.cli.kit.app", "phasegate.cli.kit.options", "phasegate.cli.kit.output", "signal",
 }  # fmt: skip
 NOT_TO_READ = (
     "duckdb", "polars", "pyarrow", "structlog", "apprise",

@@ -10,6 +10,7 @@ from typing import Literal, cast
 from phasegate.base.fingerprint import SCALE_MAX
 from phasegate.base.keys import NAME, WORD
 from phasegate.base.table import LINEAGE_PREFIX, Table
+from phasegate.errors import BadInput
 from phasegate.plan.gate import Need
 from phasegate.plan.model import ATTEMPTS_MAX, SHRINK_MAX, Step, digest
 from phasegate.plan.toml_lines import spell, suggest
@@ -80,6 +81,8 @@ def _sql(section: Section, *, files: Callable[[str], str]) -> str:
     name = section.text("sql", wanted='the name of a file, such as "sql/step.sql"')
     try:
         text = files(name)
+    except BadInput as e:
+        raise section.error("sql", str(e)) from None
     except (OSError, LookupError, UnicodeDecodeError) as e:
         why = _reason(e)
         raise section.error("sql", f"{spell(name)} cannot be read ({why}); check the name and the folder") from None

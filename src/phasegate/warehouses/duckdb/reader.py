@@ -16,6 +16,7 @@ from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import dialect, errors
 from phasegate.warehouses.duckdb.dialect import inside, quoted, reference, split
+from phasegate.warehouses.duckdb.interrupts import interruptible
 from phasegate.warehouses.sql import own_tables as own
 from phasegate.warehouses.sql.cells import check_named, check_texts, stored
 from phasegate.warehouses.sql.rows import RowSql
@@ -290,7 +291,10 @@ class DuckDBReader:
         if self._failed is not None:
             raise self._failed
         try:
-            return self._connection.execute(self._parsed(sql)[0], dict(bound) if bound else None).fetchall()
+            statement, values = self._parsed(sql)[0], dict(bound) if bound else None
+            return interruptible(
+                lambda: self._connection.execute(statement, values).fetchall(), interrupt=self._connection.interrupt
+            )
         except Exception as error:
             if not errors.is_duckdb(error):
                 raise
