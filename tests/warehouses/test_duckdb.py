@@ -12,6 +12,7 @@ from phasegate.base.receipt import Changes, Fence, Part
 from phasegate.base.table import Table
 from phasegate.errors import BadInput, Unavailable
 from phasegate.testing.warehouse_rows import DAY, GAMES, NEXT_DAY, STORE, game, rows_of, write
+from phasegate.warehouses.duckdb.reader import DuckDBReader
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 from tests.support.processes import points, process
 
@@ -107,6 +108,7 @@ def test_an_io_error_at_the_commit_is_ambiguous_and_the_warehouse_goes_on(path: 
 def test_a_running_statement_can_be_interrupted_from_a_thread(warehouse: DuckDBWarehouse) -> None:
     over = threading.Event()
     with warehouse.snapshot() as reader:
+        assert isinstance(reader, DuckDBReader)
 
         def interrupt() -> None:
             while not over.wait(0.02):
