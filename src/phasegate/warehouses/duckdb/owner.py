@@ -1,4 +1,4 @@
-"""The side of the process that has a DuckDB file open: it serves the others.
+"""The process that has a DuckDB file open, as it serves the others.
 
 Each connection has a thread, which runs the verbs of one other thread at a time. A verb never opens the file: once it
 is closed, the answer is MOVED, and the other process opens it. When a client ends in a statement, the statement is
@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from phasegate.errors import BadInput, PhasegateError, words
 from phasegate.warehouse import Transaction
 from phasegate.warehouses.duckdb.turns import Elsewhere
-from phasegate.warehouses.duckdb.wire import HELLO, Channel, Gone, socket_of
+from phasegate.warehouses.duckdb.wire import HELLO, Wire, Gone, socket_of
 
 A = TypeVar("A")
 OK, ERROR, MOVED = "ok", "error", "moved"
@@ -50,7 +50,7 @@ class _Visit:
     ``restarts``: it loses nothing by beginning again, in another process.
     """
 
-    channel: Channel
+    channel: Wire
     work: Interruptible | None = None
     restarts: bool = True
     running: bool = False
@@ -77,7 +77,7 @@ class Owner:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Listen, with the file's lock held: what an ended process has left is removed.
+        """Listen; the file's lock is held, so a socket found is a dead one's.
 
         Where no socket can be made (a path beyond an AF_UNIX address, a read-only folder), processes take turns.
         """
@@ -153,9 +153,9 @@ class Owner:
             end, _ = listening.accept()
         except OSError:
             return  # stopped, or the client has gone
-        self._start(self._serve, Channel(end))
+        self._start(self._serve, Wire(end))
 
-    def _serve(self, channel: Channel) -> None:
+    def _serve(self, channel: Wire) -> None:
         number, visit = channel.descriptor, _Visit(channel)
         with self._changed:
             self._channels[number] = visit
@@ -221,7 +221,7 @@ class Owner:
                 channel.send(answer)
 
 
-def _request(channel: Channel) -> _Request:
+def _request(channel: Wire) -> _Request:
     """Return the next request that can be read; any other is answered."""
     while True:
         try:

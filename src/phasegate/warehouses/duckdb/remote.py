@@ -1,4 +1,4 @@
-"""The side of a process that uses a DuckDB file which another has open.
+"""A DuckDB file that another process has open.
 
 Each thread uses a connection of its own while a verb or a session runs; idle ones are used again.
 """
@@ -18,7 +18,7 @@ from phasegate.errors import Ambiguous, BadInput, Conflict, Unavailable
 from phasegate.warehouse import Reader, Row
 from phasegate.warehouses.duckdb.owner import COMMIT, ERROR, MOVED, ROLLBACK
 from phasegate.warehouses.duckdb.staging import texts_of
-from phasegate.warehouses.duckdb.wire import HELLO, Channel, Gone, NotServed, socket_of
+from phasegate.warehouses.duckdb.wire import HELLO, Wire, Gone, NotServed, socket_of
 
 HELLO_S = 5.0
 _ERRORS = {kind.__name__: kind for kind in (Ambiguous, BadInput, Conflict, errors.NotFound, Unavailable)}
@@ -32,7 +32,7 @@ class Remote:
 
     def __init__(self, path: Path, *, timeout_s: float) -> None:
         self.path, self._timeout_s = path, timeout_s
-        self._idle: list[Channel] = []
+        self._idle: list[Wire] = []
         self._pid = os.getpid()
         weakref.finalize(self, _close_all, self._idle)
 
@@ -74,7 +74,7 @@ class Remote:
                 raise
             tx.commit()
 
-    def ask(self, channel: Channel, verb: str, *args: object, **kwargs: object) -> object:
+    def ask(self, channel: Wire, verb: str, *args: object, **kwargs: object) -> object:
         """Send a request, wait for its answer and return it, or raise its error.
 
         The wait has no limit while the process answers others. Raises Gone.
@@ -94,7 +94,7 @@ class Remote:
         _close_all(self._idle)
 
     @contextmanager
-    def _connected(self) -> Iterator[Channel]:
+    def _connected(self) -> Iterator[Wire]:
         """Lend a connection; it is closed unless its last request was answered."""
         if self._pid != os.getpid():
             # Those of the parent process; only these copies are closed.
@@ -114,13 +114,13 @@ class Remote:
             raise
         self._return(channel)
 
-    def _return(self, channel: Channel) -> None:
+    def _return(self, channel: Wire) -> None:
         if channel.is_between:
             self._idle.append(channel)
         else:
             channel.close()
 
-    def _connect(self) -> Channel:
+    def _connect(self) -> Wire:
         """Connect, and wait until the process answers.
 
         Raises NotServed if it belongs to another user or another version; Gone.
@@ -139,7 +139,7 @@ class Remote:
             end.close()
             raise Gone from error
         end.settimeout(None)
-        channel = Channel(end)
+        channel = Wire(end)
         try:
             if not channel.arrives(min(HELLO_S, self._timeout_s)):
                 raise Gone
@@ -157,7 +157,7 @@ class Remote:
 class RemoteReader:
     """A snapshot in another process; its verbs are those of a Reader."""
 
-    def __init__(self, remote: Remote, channel: Channel, *, reopen: Callable[[], Reader]) -> None:
+    def __init__(self, remote: Remote, channel: Wire, *, reopen: Callable[[], Reader]) -> None:
         self._remote, self._channel, self._reopen = remote, channel, reopen
         self._answered = False
         self._instead: Reader | None = None
@@ -189,7 +189,7 @@ class RemoteReader:
 class RemoteTransaction:
     """A transaction in another process; its verbs are those of a Transaction."""
 
-    def __init__(self, remote: Remote, channel: Channel) -> None:
+    def __init__(self, remote: Remote, channel: Wire) -> None:
         self._remote, self._channel = remote, channel
         self._lost: errors.PhasegateError | None = None
 
@@ -238,13 +238,13 @@ class RemoteTransaction:
         return self._lost
 
 
-def _close_all(channels: list[Channel]) -> None:
+def _close_all(channels: list[Wire]) -> None:
     while channels:
         channels.pop().close()
 
 
 def _plain(arg: object) -> object:
-    """Return an argument in a form that can be sent: mappings and iterables too."""
+    """Return an argument in a form that can be sent."""
     if isinstance(arg, Mapping):
         return dict(arg)
     return list(arg) if isinstance(arg, Iterable) and not isinstance(arg, str | bytes | tuple) else arg

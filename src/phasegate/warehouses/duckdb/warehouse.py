@@ -1,4 +1,4 @@
-"""DuckDB as a warehouse: one file, opened by one process, which serves the others.
+"""DuckDB as a warehouse: one file, whose process serves the others.
 
 All threads work in snapshot-isolated transactions. The file is opened per unit of work under a lock between processes,
 and stays open while more work is queued (turns.py). Other processes work through a socket of the one that has it open
@@ -275,9 +275,9 @@ class DuckDBWarehouse:
             )
 
     def _anywhere(self, stack: ExitStack, *, here: Callable[[], A], there: Callable[[], A]) -> A:
-        """Return the answer of this process if it can open the file, else of the one that has it open.
+        """Return the answer of this process, or of the one with the file open.
 
-        That process may close it at any time: then it is tried again, for ``lock_timeout_s``.
+        That one may close it at any time: then it is tried again, for ``lock_timeout_s``.
         """
         deadline, pause, patient = time.monotonic() + self._timeout_s, PAUSE_MIN_S, False
         while True:

@@ -41,7 +41,7 @@ def socket_of(file: Path) -> Path:
     return file.with_name(file.name + ".sock")
 
 
-class Channel:
+class Wire:
     """One connection between two processes.
 
     ``is_between``: what was sent last is answered, and the connection goes on.
