@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.disk import FULL, is_full
 from phasegate.cli.commands import COMMANDS
 from phasegate.cli.kit.app import FAILED, App
 from phasegate.cli.kit.options import EXIT_CODES, GLOBAL, VALUED
@@ -89,7 +90,7 @@ def run(arguments: Sequence[str], *, clock: "Clock | None" = None) -> int:
     except PhasegateError as e:
         talk(str(e))
     except Exception as e:  # noqa: BLE001  users get one line, which names the place for a report
-        talk(_unexpected(e))
+        talk(f"{e}: {FULL}" if is_full(str(e)) else _unexpected(e))
     else:
         return int(code or 0)
     return FAILED

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from phasegate.errors import BadInput, PhasegateError, words
 from phasegate.warehouse import Transaction
 from phasegate.warehouses.duckdb.turns import Elsewhere
-from phasegate.warehouses.duckdb.wire import HELLO, Wire, Gone, socket_of
+from phasegate.warehouses.duckdb.wire import HELLO, Gone, Wire, socket_of
 
 A = TypeVar("A")
 OK, ERROR, MOVED = "ok", "error", "moved"

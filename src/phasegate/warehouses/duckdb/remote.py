@@ -18,7 +18,7 @@ from phasegate.errors import Ambiguous, BadInput, Conflict, Unavailable
 from phasegate.warehouse import Reader, Row
 from phasegate.warehouses.duckdb.owner import COMMIT, ERROR, MOVED, ROLLBACK
 from phasegate.warehouses.duckdb.staging import texts_of
-from phasegate.warehouses.duckdb.wire import HELLO, Wire, Gone, NotServed, socket_of
+from phasegate.warehouses.duckdb.wire import HELLO, Gone, NotServed, Wire, socket_of
 
 HELLO_S = 5.0
 _ERRORS = {kind.__name__: kind for kind in (Ambiguous, BadInput, Conflict, errors.NotFound, Unavailable)}

@@ -178,7 +178,9 @@ class DuckDBStaging(DuckDBReader):
 def texts_of(table: Table, rows: Sequence[Row], /, *, types: Mapping[str, str]) -> Iterator[Texts]:
     """Yield the rows' cells as texts, STAGE_ROWS rows at a time.
 
-    At least once, also without rows. ``types``: those of ``types_to_fill``. Raises BadInput, naming row and column, for what does not fit.
+    At least once, also without rows. ``types``: those of ``types_to_fill``.
+
+    Raises BadInput, naming row and column, for what does not fit.
     """
     filled = _filled(table, types)
     for start in range(0, max(1, len(rows)), STAGE_ROWS):

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from phasegate.base.disk import FULL, is_full
 from phasegate.errors import Unavailable
 
 T = TypeVar("T")
@@ -256,7 +257,8 @@ class Turns(Generic[T]):
             except FileNotFoundError as error:
                 raise Unavailable(f"the folder {path.parent} does not exist; create it") from error
             except OSError as error:
-                raise Unavailable(f"cannot write {path}: {error.strerror}; make its folder writable") from error
+                fix = FULL if is_full(str(error)) else "make its folder writable"
+                raise Unavailable(f"cannot write {path}: {error.strerror}; {fix}") from error
             # A lock on a file that was deleted in between excludes no process: lock the file that is there now.
             status = os.fstat(lock)
             if _try_lock(lock) and _identity(path) == (status.st_dev, status.st_ino):
