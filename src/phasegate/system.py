@@ -64,14 +64,16 @@ def new_id() -> str:
     return os.urandom(12).hex()
 
 
-def disk_of(path: Path) -> Disk:
-    """Return the free and total bytes of a directory's file system.
+def disk_of(state: Path, warehouse: Path) -> Disk:
+    """Return the free and total bytes of the fuller file system.
 
-    Raises OSError if they cannot be read.
+    That of the state or of the warehouse's folder, if there is one. Raises OSError if they cannot be read.
     """
     import shutil  # with its compressors it takes longer than the rest of this module
 
-    usage = shutil.disk_usage(path)
+    folders = [state, warehouse] if warehouse.is_dir() else [state]
+    usages = [(shutil.disk_usage(folder), folder) for folder in folders]
+    usage, path = min(usages, key=lambda one: one[0].free)
     return Disk(path=str(path), free=usage.free, total=usage.total)
 
 

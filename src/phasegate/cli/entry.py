@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.disk import FULL, is_full
 from phasegate.cli.commands import COMMANDS
 from phasegate.cli.kit.app import FAILED, STOPPED, App
 from phasegate.cli.kit.options import EXIT_CODES, GLOBAL, VALUED
@@ -96,7 +97,7 @@ def run(arguments: Sequence[str], *, clock: "Clock | None" = None) -> int:
     except OSError as e:
         talk(unwritten(e) if e.filename is None and e.errno in UNWRITTEN else _unexpected(e))
     except Exception as e:  # noqa: BLE001  users get one line, which names the place for a report
-        talk(_unexpected(e))
+        talk(f"{e}: {FULL}" if is_full(str(e)) else _unexpected(e))
     else:
         return int(code or 0)
     return FAILED

@@ -10,6 +10,7 @@ from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Receipt, Stamp
 from phasegate.errors import (
+    Ambiguous,
     BadInput,
     Contended,
     Fenced,
@@ -117,7 +118,7 @@ class Builder:
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
             return "lease lost"
-        except (Unavailable, Contended):
+        except (Ambiguous, Contended, Unavailable):
             raise
         except Partial as e:
             report = self._failure(attempt, status="partial", error=e)
