@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from phasegate.base.receipt import Fence, Part
 from phasegate.base.table import Repeats
-from phasegate.check.tables import TableContent
+from phasegate.check.tables import BrokenIdentities, TableContent, rebuilt_later
 from phasegate.errors import words
-from phasegate.plan.model import Step
+from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import Reader, Warehouse
 
 A = TypeVar("A")
@@ -21,18 +21,21 @@ A = TypeVar("A")
 class Evidence:
     """The contents of some steps' tables from date ``first`` to ``last``.
 
-    ``held``, ``repeats`` and ``identities`` are by step, without a step whose query raised. ``errors``: check -> why
-    its query raised.
+    ``held``, ``repeats``, ``identities`` and ``broken`` are by step, without a step whose query raised. ``errors``:
+    check -> why its query raised. ``plan``: of the steps; sums are compared with those of other steps.
     """
 
-    def __init__(self, warehouse: Warehouse, steps: Sequence[Step], *, first: str, last: str) -> None:
-        self._warehouse, self._stack = warehouse, ExitStack()
+    def __init__(
+        self, warehouse: Warehouse, steps: Sequence[Step], *, plan: Plan, first: str, last: str
+    ) -> None:  # fmt: skip
+        self._warehouse, self._plan, self._stack = warehouse, plan, ExitStack()
         self._reader: Reader | None = None
         self._closed = ""
         self.errors: dict[str, list[str]] = {}
         self.held: dict[str, TableContent] = {}
         self.repeats: dict[str, Mapping[str, Repeats]] = {}
         self.identities: dict[str, Mapping[str, Repeats]] = {}
+        self.broken: dict[str, BrokenIdentities] = {}
         with self._stack:
             for step in steps:
                 self._read(step, first=first, last=last)
@@ -53,12 +56,36 @@ class Evidence:
             identities = self._ask(
                 "identities", lambda reader: reader.repeats(table, first=first, last=last, key=columns)
             )
+        broken = BrokenIdentities()
+        if step.determines or step.sums:
+            broken = (
+                self._ask("identities", lambda reader: self._broken(reader, step, first=first, last=last)) or broken
+            )
+        self.broken[step.name] = broken
         if held is not None:
             self.held[step.name] = held
         if repeats is not None:
             self.repeats[step.name] = repeats
         if identities is not None:
             self.identities[step.name] = identities
+
+    def _broken(self, reader: Reader, step: Step, *, first: str, last: str) -> BrokenIdentities:
+        assert step.table is not None
+        found = BrokenIdentities()
+        for dependency in step.determines:
+            found.keys.append((dependency, reader.disagreements(step.table, dependency, first=first, last=last)))
+        for total in step.sums:
+            source = self._plan.steps[total.step]
+            other = source.table
+            assert other is not None, f"{total.step} has no table"
+            ours = reader.sums(step.table, column=total.column, by=total.by, first=first, last=last)
+            theirs = reader.sums(other, column=total.other, by=total.by, first=first, last=last)
+            old = rebuilt_later(
+                reader.receipts_between(step.table.name, first=first, last=last), need=str(source.need),
+                now=reader.stamps_between(other.name, first=first, last=last),
+            )  # fmt: skip
+            found.sums.append((total, {group: cell for group, cell in ours.items() if group[0] not in old}, theirs))
+        return found
 
     def _ask(self, check: str, query: Callable[[Reader], A]) -> A | None:
         """Return a query's answer, or None if it raised.

@@ -104,7 +104,7 @@ class Inspector:
         yield checked("dead letters", inspection.dead, of=runs)
         yield checked("mirrors", inspection.mirrors, of=runs)
         yield checked("leases", inspection.expired, of=len(inspection.leases))
-        evidence = Evidence(self._ports.warehouse, inspection.steps, first=inspection.first, last=inspection.last)
+        evidence = inspection.evidence()
         errors = evidence.errors
         yield checked(
             "runs", lambda: inspection.absences(evidence), of=len(inspection.dates), errors=inspection.unknown_dates()
@@ -114,7 +114,7 @@ class Inspector:
         yield checked(
             "duplicates", lambda: inspection.duplicates(evidence), of=steps, errors=errors.get("duplicates", ())
         )
-        if any(step.identity for step in inspection.steps):
+        if any(step.identity or step.determines or step.sums for step in inspection.steps):
             found = errors.get("identities", ())
             yield checked("identities", lambda: inspection.identities(evidence), of=steps, errors=found)
         yield checked("fences", lambda: inspection.fences(evidence, store_id=self._store_id), of=len(evidence.fences),
@@ -160,6 +160,10 @@ class _Inspection:
                     self.leases[doc.key] = part, decode(Lease, doc.body, key=doc.key)
                 except BadDocument as e:
                     self.broken.append(e)
+
+    def evidence(self) -> Evidence:
+        """Read the tables."""
+        return Evidence(self._ports.warehouse, self.steps, plan=self._plan, first=self.first, last=self.last)
 
     def firing(self) -> Found:
         """Find phases that are complete and have not fired."""
@@ -298,6 +302,10 @@ class _Inspection:
         """Find one thing under two keys."""
         for step, found in self._by_step(evidence.identities):
             yield from tables.identities(step, found, evidence.repeats.get(step.name, {}))
+        for step, known in self._by_step(evidence.broken):
+            modes = self._plan.phases[step.phase].modes
+            mode = self._plan.main_mode if self._plan.main_mode in modes else next(iter(modes))
+            yield from tables.broken(step, known, mode=mode)
 
     def fences(self, evidence: Evidence, *, store_id: str) -> Found:
         """Find fences that do not obey this store."""

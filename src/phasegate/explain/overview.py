@@ -13,6 +13,7 @@ import msgspec
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
+from phasegate.explain.member_view import redrive_command
 from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.gate.quarantine import Quarantined
@@ -161,7 +162,7 @@ def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:
     """Give the dead requests and triggers of one phase."""
     for member in view.members:
         if member.state == "dead":
-            command = f"phasegate redrive {view.run} --step {member.name}"
+            command = redrive_command(member, run=view.run)
             at = member.since or 0.0
             yield DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason, at=at,
                              command=command)  # fmt: skip

@@ -15,6 +15,7 @@ from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
 from phasegate.base.table import Repeats, Table
 from phasegate.errors import Conflict, Unavailable
 from phasegate.testing.warehouse_golden import GoldenContract
+from phasegate.testing.warehouse_groups import GroupContract
 from phasegate.testing.warehouse_rows import (
     CONTRACT_TABLES,
     DAY,
@@ -51,7 +52,7 @@ def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = 
     )
 
 
-class WarehouseContract(GoldenContract):
+class WarehouseContract(GoldenContract, GroupContract):
     """The promises of ports.Warehouse."""
 
     # The fence

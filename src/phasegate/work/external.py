@@ -12,10 +12,11 @@ from phasegate import messages
 from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Receipt, Stamp
-from phasegate.errors import BadInput, Busy, NotFound, words
+from phasegate.errors import BadInput, Busy, NotFound, Partial, words
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
+from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import Row
 from phasegate.work.worker import Worker
@@ -109,8 +110,11 @@ class StepRun:
 
         ``final``: do not try it again.
         """
-        report = Report(member=self._step.name, status="failed" if final else "transient", error=error,
-                        request=self._request)  # fmt: skip
+        return self.report_failure(error, status="failed" if final else "transient")
+
+    def report_failure(self, error: str, *, status: Status) -> Answer:
+        """Report a failure with its status."""
+        report = Report(member=self._step.name, status=status, error=error, request=self._request)
         self.answer = self._worker.report(self._step, self._run, report)
         return self.answer
 
@@ -170,7 +174,7 @@ class ExternalSteps:
                 yield handle
             except Exception as e:
                 if handle.answer is None:
-                    handle.fail(words(e))
+                    handle.report_failure(words(e), status="partial" if isinstance(e, Partial) else "transient")
                 raise
             if handle.answer is None:
                 handle.fail("the block ended without complete() or fail()")

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, cast
 
 from phasegate.base import fingerprint as prints
-from phasegate.base.receipt import Changes, Staged
-from phasegate.base.table import Repeats, Table
+from phasegate.base.receipt import Changes, Part, Receipt, Staged
+from phasegate.base.table import Dependency, Disagreement, Repeats, Table
 
 Cells = dict[str, object]
 Action = Literal["insert", "update", "touch", "keep", "refuse", "delete", "none"]
@@ -26,6 +26,19 @@ class StoredRow:
 
     cells: Mapping[str, object]
     token: int
+
+
+Rows = Mapping[int, StoredRow]
+Tables = Mapping[str, Mapping[str | None, Rows]]
+
+
+@dataclass(frozen=True, slots=True)
+class FenceRow:
+    """One version of a fence row; ``changes`` counts the writes of it."""
+
+    token: int
+    store_id: str
+    changes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +123,92 @@ def matched(
     return [(cells, by_key.get(_key(table, cells), {})) for cells in staged]
 
 
-def judge(table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None) -> RowPlan:
+def older_groups(
+    table: Table, staged: Iterable[Cells], present: Iterable[StoredRow], *, token: int
+) -> set[tuple[object, ...]]:
+    """Return the staged groups of which something newer is stored.
+
+    They are refused whole: their rows that are not stored were deleted since.
+    """
+    newest: dict[tuple[object, ...], Cells] = {}
+    for cells in staged if table.replaces else ():
+        group = group_of(table, cells)
+        if group not in newest or cells[table.version or ""] > newest[group][table.version or ""]:  # type: ignore[operator]  # versions of one column compare
+            newest[group] = cells
+    held = ((group_of(table, row.cells), row) for row in present)
+    return {g for g, row in held if g in newest and not _not_older(table, newest[g], stored=row, token=token)}
+
+
+def group_of(table: Table, cells: Mapping[str, object]) -> tuple[object, ...]:
+    """Return the values of the columns by which deliveries replace rows whole."""
+    return tuple(cells[column] for column in table.replaces)
+
+
+def lacking(table: Table, plan: Sequence[RowPlan], present: Mapping[int, StoredRow]) -> list[int]:
+    """Return the stored rows that the accepted groups of a delivery lack.
+
+    Unknown values make no group.
+    """
+    if not table.replaces:
+        return []
+    hit = {row for one in plan for row in one.hits}
+    groups = {group_of(table, one.cells) for one in plan if one.action != "refuse"}
+    return [
+        row for row, kept in present.items()
+        if row not in hit and None not in group_of(table, kept.cells) and group_of(table, kept.cells) in groups
+    ]  # fmt: skip
+
+
+def disagreements(
+    table: Table, dependency: Dependency, rows: Iterable[Mapping[str, object]], *, first: str, last: str
+) -> list[Disagreement]:
+    """Return the keys of a dependency with several values, sorted.
+
+    Those with a row in ``first <= partition <= last``.
+    """
+    values: dict[tuple[str, ...], set[str]] = {}
+    partitions: dict[tuple[str, ...], set[str]] = {}
+    for cells in rows:
+        texts = {c: prints.text(cells[c], scale=table.scale(c)) for c in (*dependency.columns, dependency.determined)}
+        key = tuple(text for c in dependency.columns if (text := texts[c]) is not None)
+        if len(key) == len(dependency.columns):
+            values.setdefault(key, set()).update(filter(None, [texts[dependency.determined]]))
+            partition = prints.text(cells[table.partition], scale=table.scale(table.partition))
+            partitions.setdefault(key, set()).update(filter(None, [partition]))
+    return [
+        Disagreement(key=key, values=tuple(sorted(values[key])), partitions=tuple(sorted(held)))
+        for key, held in sorted(partitions.items())
+        if len(values[key]) > 1 and any(first <= one <= last for one in held)
+    ]
+
+
+def sums(
+    table: Table, rows: Iterable[Mapping[str, object]], *, column: str, by: Sequence[str]
+) -> dict[tuple[str, ...], Decimal]:
+    """Return the sums of a column by partition and ``by``."""
+    found: dict[tuple[str, ...], list[float]] = {}
+    for cells in rows:
+        if cells[column] is not None:
+            key = tuple(str(prints.text(cells[c], scale=table.scale(c))) for c in (table.partition, *by))
+            found.setdefault(key, []).append(cast("float", cells[column]))
+    scale = table.scale(column)
+    return {key: Decimal(str(prints.text(sum(values), scale=scale))) for key, values in found.items()}
+
+
+def judge(
+    table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None, older: bool = False
+) -> RowPlan:
     """Decide the action of a staged row.
 
-    ``token`` None: a replacement, where versions do not count.
+    ``token`` None: a replacement, where versions do not count. ``older``: something newer of its group is stored.
     """
     content = table.fingerprinted(tuple(cells))
     plain = [name for name in cells if name != table.tombstone]
     same = all(cells[name] == row.cells[name] for row in hits.values() for name in content)
     identical = len(hits) == 1 and all(cells[name] == row.cells[name] for row in hits.values() for name in plain)
     action: Action
-    if token is not None and not all(_not_older(table, cells, stored=row, token=token) for row in hits.values()):
+    newer = token is None or all(_not_older(table, cells, stored=row, token=token) for row in hits.values())
+    if older or not newer:
         action = "refuse"
     elif tombstoned(table, cells):
         action = "delete" if hits else "none"
@@ -143,6 +231,17 @@ def tally(plan: Iterable[RowPlan], *, deleted: int) -> Changes:
         unchanged=actions.count("keep") + actions.count("touch") + actions.count("none"),
         refused=actions.count("refuse"),
     )
+
+
+def with_rows(tables: Tables, name: str, text: str | None, rows: Rows) -> Tables:
+    """Return the tables with one partition's rows set."""
+    return {**tables, name: {**tables.get(name, {}), text: rows}}
+
+
+def with_receipt(newest: Mapping[Part, Receipt], receipt: Receipt) -> Mapping[Part, Receipt]:
+    """Return the newest receipts with one more written."""
+    present = newest.get(receipt.part)
+    return newest if present is not None and present.token > receipt.token else {**newest, receipt.part: receipt}
 
 
 def _key(table: Table, cells: Mapping[str, object]) -> tuple[object, ...]:

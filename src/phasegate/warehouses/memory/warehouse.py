@@ -10,29 +10,19 @@ Committed maps are never changed in place, only replaced: a snapshot is three re
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from decimal import Decimal
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import LINEAGE_PREFIX, Repeats, Table
+from phasegate.base.table import LINEAGE_PREFIX, Dependency, Disagreement, Repeats, Table
 from phasegate.errors import BadInput, Conflict, Unavailable
 from phasegate.warehouse import Params, Row
 from phasegate.warehouses.memory import rows as rules
-from phasegate.warehouses.memory.rows import Cells, StoredRow
-from phasegate.warehouses.sql.cells import check_columns, check_rows, check_shape, stored
+from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, Tables
+from phasegate.warehouses.sql.cells import check_columns, check_known, check_rows, check_shape, stored
 
-Rows = Mapping[int, StoredRow]
-Tables = Mapping[str, Mapping[str | None, Rows]]
 Function = Callable[[Callable[[str], list[Cells]], Params], Sequence[Row]]
-
-
-@dataclass(frozen=True, slots=True)
-class FenceRow:
-    """One version of a fence row; ``changes`` counts the writes of it."""
-
-    token: int
-    store_id: str
-    changes: int
 
 
 class MemoryReader:
@@ -111,6 +101,24 @@ class MemoryReader:
         found = {text: rules.repeats(table, rows.values(), key=key or table.key) for text, rows in held.items()}
         return {text: one for text, one in found.items() if one.rows > one.keys}
 
+    def disagreements(self, table: Table, dependency: Dependency, /, *, first: str, last: str) -> list[Disagreement]:
+        """Return the keys of a dependency with several values, sorted.
+
+        Those with a row in ``first <= partition <= last``.
+        """
+        rows = self._known_rows(table, (*dependency.columns, dependency.determined))
+        return rules.disagreements(table, dependency, rows, first=first, last=last)
+
+    def sums(
+        self, table: Table, /, *, column: str, by: Sequence[str], first: str, last: str
+    ) -> dict[tuple[str, ...], Decimal]:
+        """Return the sums of a column by partition and ``by``.
+
+        The range is ``first <= partition <= last``.
+        """
+        found = rules.sums(table, self._known_rows(table, (column, *by)), column=column, by=by)
+        return {key: total for key, total in found.items() if first <= key[0] <= last}
+
     def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
         """Return the fence rows with ``first <= partition <= last``."""
         self._check()
@@ -142,6 +150,14 @@ class MemoryReader:
     def _check(self) -> None:
         if self._stopped:
             raise Unavailable("the transaction was interrupted; nothing was written")
+
+    def _known_rows(self, table: Table, columns: Sequence[str]) -> list[Mapping[str, object]]:
+        """Return all rows of a table; refuse columns that it lacks."""
+        self._check()
+        rows = [row.cells for row in self._rows_of(table, None)]
+        for cells in rows[:1]:
+            check_known(table, dict.fromkeys(cells, ""), columns)
+        return rows
 
     def _rows_of(self, table: Table, partition: str | None) -> list[StoredRow]:
         parts = self._tables.get(table.name, {})
@@ -232,8 +248,13 @@ class MemoryTransaction(MemoryReader):
         self._check()
         present = self._tables.get(table.name, {}).get(partition, {})
         pairs = rules.matched(table, self._staged[table.name], present)
-        plan = [rules.judge(table, cells, hits=hits, token=token) for cells, hits in pairs]
-        gone = [row for one in plan if one.action in {"delete", "touch", "update"} for row in one.hits]
+        old = rules.older_groups(table, self._staged[table.name], present.values(), token=token)
+        plan = [
+            rules.judge(table, cells, hits=hits, token=token, older=bool(old) and rules.group_of(table, cells) in old)
+            for cells, hits in pairs
+        ]
+        gone = rules.lacking(table, plan, present)
+        gone += [row for one in plan if one.action in {"delete", "touch", "update"} for row in one.hits]
         new = [one.cells for one in plan if one.action in {"insert", "touch", "update"}]
         self._apply(table, partition, gone=gone, new=new, token=token)
         kept = sum(1 for one in plan if one.hits and one.action in {"touch", "update"})
@@ -243,7 +264,7 @@ class MemoryTransaction(MemoryReader):
         """Store the receipt with this transaction."""
         self._check()
         self._receipts.append(receipt)
-        self._newest = _with_receipt(self._newest, receipt)
+        self._newest = rules.with_receipt(self._newest, receipt)
 
     def commit(self) -> None:
         """Make everything visible at once, or raise Conflict without changes."""
@@ -261,9 +282,9 @@ class MemoryTransaction(MemoryReader):
             own = self._tables[name].get(text, {})
             rows = {key: row for key, row in warehouse.tables[name].get(text, {}).items() if key not in self._gone}
             rows |= {key: row for key, row in own.items() if key in self._new}
-            warehouse.tables = _with_rows(warehouse.tables, name, text, rows)
+            warehouse.tables = rules.with_rows(warehouse.tables, name, text, rows)
         for receipt in self._receipts:
-            warehouse.newest = _with_receipt(warehouse.newest, receipt)
+            warehouse.newest = rules.with_receipt(warehouse.newest, receipt)
             warehouse.writes[receipt.write_id] = receipt
             warehouse.commits.append(receipt)
 
@@ -373,12 +394,3 @@ class MemoryWarehouse:
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
-
-
-def _with_rows(tables: Tables, name: str, text: str | None, rows: Rows) -> Tables:
-    return {**tables, name: {**tables.get(name, {}), text: rows}}
-
-
-def _with_receipt(newest: Mapping[Part, Receipt], receipt: Receipt) -> Mapping[Part, Receipt]:
-    present = newest.get(receipt.part)
-    return newest if present is not None and present.token > receipt.token else {**newest, receipt.part: receipt}

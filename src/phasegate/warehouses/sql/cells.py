@@ -63,6 +63,7 @@ def check_shape(table: Table, types: Mapping[str, str], /) -> None:
         "partition": (table.partition,),
         "version": (table.version,) if table.version else (),
         "scales": tuple(table.scales),
+        "replaces": table.replaces,
     }
     for role, columns in named.items():
         for column in columns:
@@ -93,6 +94,16 @@ def check_texts(table: Table, types: Mapping[str, str], /) -> None:
                 f"column {column} of table {table.name} is {types[column]}, which has no canonical text: "
                 "store it as VARCHAR, or declare it volatile"
             )
+
+
+def check_known(table: Table, types: Mapping[str, str], columns: Iterable[str], /) -> None:
+    """Refuse, by name, columns of an identity that the table lacks.
+
+    Raises BadInput.
+    """
+    for column in columns:
+        if column not in types:
+            raise BadInput(f"table {table.name} has no column {column}, of an identity: it has {', '.join(types)}")
 
 
 def check_columns(table: Table, given: Iterable[str], /, *, wanted: Sequence[str], source: str) -> None:
