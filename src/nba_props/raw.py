@@ -19,6 +19,7 @@ RawRow: TypeAlias = dict[str, object]
 TABLE = "nba_raw.nbac_gamebook_player_stats"
 KEY = ("game_date", "player_lookup", "game_id", "player_id")
 VERSION = "source_updated_at"
+TAKEN_BACK = "taken_back"  # the tombstone: true in a row that deletes its game
 MINUTES_MAX = 70  # A player's longest NBA game on record is 69 minutes (Dale Ellis, 9 November 1989).
 
 COLUMNS: Mapping[str, str] = MappingProxyType(

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from typing import Protocol
 
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import Difference, Draft, DraftShape, Repeats, Table, Uncovered
+from phasegate.base.table import Dependency, Difference, Disagreement, Draft, DraftShape, Repeats, Table, Uncovered
 
 Row = Mapping[str, object]
 
@@ -57,6 +58,24 @@ class Reader(Protocol):
 
         By partition, with ``first <= partition <= last`` compared as text; {} for a missing table. ``key``: columns to
         use in place of the table's key.
+        """
+        ...
+
+    def disagreements(self, table: Table, dependency: Dependency, /, *, first: str, last: str) -> list[Disagreement]:
+        """Return the keys of a dependency that have several values, sorted by key.
+
+        Those with a row in ``first <= partition <= last``, compared as text; their values are of all partitions. [] for
+        a missing table. Raises BadInput for a column that the table lacks.
+        """
+        ...
+
+    def sums(
+        self, table: Table, /, *, column: str, by: Sequence[str], first: str, last: str
+    ) -> dict[tuple[str, ...], Decimal]:
+        """Return the sums of a numeric column, rounded to its scale.
+
+        By the texts of partition and ``by``, with ``first <= partition <= last`` compared as text; without groups that
+        have no value. {} for a missing table. Raises BadInput for a column that the table lacks.
         """
         ...
 
@@ -159,7 +178,8 @@ class Transaction(Reader, Protocol):
     def merge(self, table: Table, /, *, partition: str, token: int) -> Changes:
         """Insert or update by key where (version, token) is not older.
 
-        Tombstones are honoured. Return the counts of changes.
+        Tombstones are honoured. Of a group of ``replaces`` that is staged, the rows that are not staged are deleted; a
+        group of which something newer is stored is refused whole. Return the counts of changes.
         """
         ...
 

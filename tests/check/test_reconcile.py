@@ -376,7 +376,7 @@ def test_one_phase_alone(state: State) -> None:
     unfired(state)
     doubled_raw(state)
     with state.pipeline() as pipeline:
-        assert codes(pipeline.checks.inspector.inspect(FIRST, LAST, phase="analytics")) == {"PG001", "PG002"}
+        assert codes(pipeline.checks.inspector.inspect(FIRST, LAST, phase="analytics")) == {"PG001", "PG002", "PG011"}
         assert "PG010" in codes(pipeline.checks.inspector.inspect(FIRST, LAST, phase="raw"))
 
 

@@ -1,10 +1,12 @@
 """The windows of a run are of one reading: its phases are rebuilt of newer windows in order, or none of them is."""
 
 import pytest
+from msgspec.structs import replace
 
+from phasegate.base.backoff import RESEND_FIRST_S
 from phasegate.base.keys import Run
 from phasegate.gate import propagation
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import LOOK_BY_S, Phase
 from phasegate.gate.records import Input
 from phasegate.testing.simulator import Faults, World
 from tests.support.pipelines import Shop, settle
@@ -94,6 +96,16 @@ def test_a_phase_put_off_waits_on_while_the_phase_before_it_is_dead() -> None:
     made.pipeline.sweep()
     assert phase(made, 5, name="last").catch_up_since is not None, "the phase before it is not built yet"
     assert cell(made, "last.form", 5) == 15
+
+
+def test_a_phase_put_off_for_long_tries_again_by_the_clock_ever_more_rarely() -> None:
+    made = corrected_long_ago()
+    made.pipeline.runs.refresh("last", Run("2026-02-05", "night"))
+    put_off = phase(made, 5, name="last")
+    since, soon = put_off.catch_up_since, put_off.gate.catch_up_max_s
+    assert since is not None
+    for waited, pause in ((1.0, RESEND_FIRST_S), (soon - 1.0, RESEND_FIRST_S), (soon, soon), (LOOK_BY_S, LOOK_BY_S)):
+        assert replace(put_off, looked_at=since + waited).due == since + waited + pause
 
 
 @pytest.mark.parametrize("begun", [None, 1, 2])

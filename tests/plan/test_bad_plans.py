@@ -441,7 +441,7 @@ BAD = {
     "step key": (
         'partition = "game_date"\n\n',
         'partiton = "game_date"\n\n',
-        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, code, columns, covers, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, scales, shrink_max, sql, table, tombstone and 4 more',
+        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, code, columns, covers, determines, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, replaces, scales, shrink_max, sql and 7 more',
     ),
     "step no phase": (
         'phase = "raw"\n',
@@ -662,6 +662,51 @@ BAD = {
         'partition = "game_date"\n\n',
         'partition = "game_date"\nwrite = "merge"\nversion = "v"\ntombstone = "v"\n\n',
         '25: [step.team_game] tombstone: "v" is the version too; use two columns',
+    ),
+    "replaces replace": (
+        'partition = "game_date"\n\n',
+        'partition = "game_date"\nreplaces = ["game_id"]\n\n',
+        "23: [step.team_game] replaces: does nothing here: a replacement replaces the whole date; remove it",
+    ),
+    "replaces the key": (
+        'minutes = "INTEGER" }',
+        'minutes = "INTEGER" }\nwrite = "merge"\nversion = "minutes"\nreplaces = ["player"]',
+        "34: [step.player_game] replaces: holds the whole key, so a group is one row; name what a delivery has whole",
+    ),
+    "replaces unknown": (
+        'minutes = "INTEGER" }',
+        'minutes = "INTEGER" }\nwrite = "merge"\nversion = "minutes"\nreplaces = ["playr"]',
+        '34: [step.player_game] replaces: "playr" is not in columns; did you mean "player"? known: game_date, minutes, player',
+    ),
+    "determines form": (
+        'partition = "game_date"\n\n',
+        'partition = "game_date"\ndetermines = ["game_id"]\n\n',
+        '23: [step.team_game] determines: holds "game_id", wanted a list such as ["game_id -> game_date"]',
+    ),
+    "determines itself": (
+        'partition = "game_date"\n\n',
+        'partition = "game_date"\ndetermines = ["a, b -> a"]\n\n',
+        '23: [step.team_game] determines: "a, b -> a" holds always; name another column after ->',
+    ),
+    "determines unknown": (
+        'minutes = "INTEGER" }',
+        'minutes = "INTEGER" }\ndetermines = ["player -> minute"]',
+        '32: [step.player_game] determines: "minute" is not in columns; did you mean "minutes"? known: game_date, minutes, player',
+    ),
+    "determines without table": (
+        "external = true\n",
+        'external = true\ndetermines = ["a -> b"]\n',
+        '13: [step.gamebook] determines: does nothing without a table; add table = "schema.table", or remove it',
+    ),
+    "sums form": (
+        'minutes = "INTEGER" }',
+        'minutes = "INTEGER" }\nsums = ["minutes = team_game.minutes"]',
+        '32: [step.player_game] sums: holds "minutes = team_game.minutes", wanted a list such as ["points by game_id, team = team_game.points"]',
+    ),
+    "sums of a step that is not needed": (
+        'minutes = "INTEGER" }',
+        'minutes = "INTEGER" }\nsums = ["minutes by player = team_gam.minutes"]',
+        '32: [step.player_game] sums: "team_gam" is no step that this one needs; name a step with a table, and add it to needs of "player_game"',
     ),
     "shrink merge": (
         'partition = "game_date"\n\n',

@@ -26,6 +26,7 @@ DAY = "2025-01-02"
 RUN = f"{DAY}.overnight"
 SUMMARY, CACHE, FEATURES = "player_game_summary", "player_daily_cache", "ml_feature_store_v2"
 GAMEBOOK, SCHEDULE = "nbac_gamebook_player_stats", "nbac_schedule"
+CHANGED = 3
 PRECOMPUTE = (
     "player_daily_cache", "player_shot_zone_analysis", "team_defense_zone_analysis", "player_composite_factors",
     "ml_feature_store_v2",
@@ -131,10 +132,12 @@ class State:
     def change_gamebook(self, on: str) -> None:
         """Have the scraper of the box scores bring corrected points of a date, newer than those there."""
         with self.pipeline() as pipeline, pipeline.begin(f"{on}.overnight", step=GAMEBOOK) as run:
-            rows = pipeline.query(f"SELECT * FROM nba_raw.{GAMEBOOK} WHERE game_date = '{on}' LIMIT 3")
+            table = f"nba_raw.{GAMEBOOK}"  # a delivery has whole games
+            one = f"(SELECT min(game_id) FROM {table} WHERE game_date = '{on}')"
+            rows = pipeline.query(f"SELECT * FROM {table} WHERE game_id = {one} ORDER BY player_lookup")
             newer = [{name: cell for name, cell in row.items() if not name.startswith("_pg_")} for row in rows]
-            for row in newer:
-                row["points"] = int(str(row["points"])) + 1
+            for number, row in enumerate(newer):
+                row["points"] = int(str(row["points"])) + (number < CHANGED)
                 row["source_updated_at"] = row["source_updated_at"].replace(year=2025, month=6, tzinfo=UTC)  # type: ignore[attr-defined]
             run.write(newer)
             run.complete()

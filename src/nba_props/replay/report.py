@@ -12,7 +12,7 @@ from typing import NamedTuple
 from nba_props.notices import shared
 from nba_props.raw import TABLE
 from nba_props.raw_tables import SCRAPES
-from nba_props.replay.scrapers import ASKING
+from nba_props.replay.scrapers import ASKING, has_table
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
 from phasegate import Pipeline
@@ -86,11 +86,7 @@ def _without_summary(pipeline: Pipeline, *, first: date, last: date) -> list[str
 
 
 def _not_fetched(pipeline: Pipeline, *, first: date, last: date) -> tuple[str, ...]:
-    schema, name = SCRAPES.name.split(".")
-    if not pipeline.query(
-        "SELECT 1 AS there FROM information_schema.tables WHERE table_schema = $schema AND table_name = $name",
-        {"schema": schema, "name": name},
-    ):
+    if not has_table(pipeline, SCRAPES.name):
         return ()  # no line was ever accepted
     rows = pipeline.query(
         f"""

@@ -104,6 +104,8 @@ class Runner:
         for _, day in late:
             self.come_late(day)
         self.work()
+        if self._scrapers.bring_blocked():
+            self.work()
         games = sum(len(self._scrapers.games.get(day, ())) for day in dates)
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
-from nba_props.raw import RawRow
+from nba_props.raw import COLUMNS, TABLE, TAKEN_BACK, VERSION, RawRow
 from nba_props.replay.faults import Faults
 from nba_props.replay.fetch_log import Recorder
 from nba_props.replay.options import MODE
@@ -24,7 +24,7 @@ from nba_props.replay.processes import Processes
 from nba_props.replay.spool import Spool
 from nba_props.sources import Source
 from nba_props.sources.batches import split_late
-from phasegate import BadInput, Busy, Contended, Fenced, LeaseLost, PhasegateError, Pipeline, Plan, parse_run
+from phasegate import BadInput, Busy, Contended, Fenced, LeaseLost, Partial, PhasegateError, Pipeline, Plan, parse_run
 
 LEFT_OUT = "this replay does not play it"
 GAMEBOOK = "nbac_gamebook_player_stats"
@@ -51,6 +51,15 @@ class Run(NamedTuple):
 
 class Stopped(Exception):
     """Raised in the threads of a replay that is being stopped."""
+
+
+def has_table(pipeline: Pipeline, table: str) -> bool:
+    """Return whether a table was ever written."""
+    schema, name = table.split(".")
+    return bool(pipeline.query(
+        "SELECT 1 AS there FROM information_schema.tables WHERE table_schema = $schema AND table_name = $name",
+        {"schema": schema, "name": name},
+    ))  # fmt: skip
 
 
 def begins(plan: Plan, day: date, mode: str) -> datetime | None:
@@ -80,13 +89,14 @@ class Scrapers:
         self._processes, self._lines = processes, lines
         self.games: dict[date, set[object]] = {}
         self.held_back: set[date] = set()
+        self._blocked: dict[date, str] = {}
         self.refused = dict.fromkeys(
             f"{path} has lines of fetches that cannot be read; check them, and remove it" for path in lines.unreadable
         )
         self._written: tuple[date, list[RawRow] | None] | None = None
 
     def dates(self, first: date, last: date) -> list[date]:
-        """Fetch which dates have games.
+        """Fetch which dates have games, or had some that were taken back.
 
         The line of this fetch is written with the first of the dates.
 
@@ -98,7 +108,18 @@ class Scrapers:
             self._write_log()
         if fetched.error is not None:
             raise fetched.error
-        return fetched.rows or []
+        return sorted({*(fetched.rows or []), *self._stored_dates(first, last)})
+
+    def _stored_dates(self, first: date, last: date) -> list[date]:
+        """Return the dates with stored box scores."""
+        if not has_table(self._pipeline, TABLE):
+            return []
+        rows = self._pipeline.query(
+            f"""SELECT DISTINCT game_date FROM {TABLE}
+            WHERE game_date BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)""",
+            {"first": first.isoformat(), "last": last.isoformat()},
+        )
+        return [cast("date", row["game_date"]) for row in rows]
 
     def bring(self, day: date, box: Callable[[], list[RawRow]] | None = None) -> None:
         """Bring a date in, mode by mode.
@@ -122,6 +143,17 @@ class Scrapers:
         box = partial(self._source.batch, day) if rows is None else partial(list, rows)
         self._scrape(day, MODE, [(GAMEBOOK, box)])
         self._write_log()
+
+    def bring_blocked(self) -> bool:
+        """Bring the box scores in again that rows of another date kept out.
+
+        Those rows may be gone by now, such as those of a moved game. Return whether there were any.
+        """
+        blocked, self._blocked = self._blocked, {}
+        for day, refusal in blocked.items():
+            self.refused.pop(refusal, None)
+            self.bring_late(day)
+        return bool(blocked)
 
     def _recorder(self, workflow: str) -> Recorder:
         return Recorder.of(self._source, workflow, now=self._processes.clock.now)
@@ -152,6 +184,34 @@ class Scrapers:
             if mode != MODE and there is not None and there.void is None and there.result_of(step) is not None:
                 return True
         return False
+
+    def _taken_back(self, day: date, rows: list[RawRow], *, recorder: Recorder) -> list[RawRow]:
+        """Return a deletion for each stored game that the date no longer has.
+
+        Such as one that was moved to another date. A game that is not delivered stays while the source's schedule has
+        it on the date, or does not cover the date.
+        """
+        delivered = {row["game_id"] for row in rows}
+        gone = {game: row for game, row in self._stored_games(day).items() if game not in delivered}
+        if not gone:
+            return []
+        fetched = recorder.fetch(SCHEDULE, day, call=lambda: self._source.schedule(day, day))
+        if fetched.error is not None or not (fetched.rows or self._source.coverage(day, day)):
+            return []
+        scheduled = {row["game_id"] for row in fetched.rows or () if not row["postponed"]}
+        return [{**row, TAKEN_BACK: True} for game, row in gone.items() if game not in scheduled]
+
+    def _stored_games(self, day: date) -> dict[object, RawRow]:
+        """Return the newest stored row of each game of a date."""
+        if not has_table(self._pipeline, TABLE):
+            return {}
+        listed = ", ".join(column for column in COLUMNS if column != VERSION)
+        rows = self._pipeline.query(
+            f"""SELECT {listed}, {VERSION} AT TIME ZONE 'UTC' AS {VERSION} FROM {TABLE}
+            WHERE game_date = CAST($day AS DATE) ORDER BY {TABLE}.{VERSION}, player_lookup""",
+            {"day": day.isoformat()},
+        )
+        return {row["game_id"]: row for row in rows}
 
     def _box(self, day: date) -> list[RawRow]:
         """Fetch the box scores of a date.
@@ -199,11 +259,14 @@ class Scrapers:
             self._lines.add(fetched.log)
             if step == GAMEBOOK or (step == SCHEDULE and MODE not in self._modes):
                 self.games[day] = {row["game_id"] for row in fetched.rows or () if not row.get("postponed")}
+            rows = fetched.rows
+            if step == GAMEBOOK and rows is not None:
+                rows = rows + self._taken_back(day, rows, recorder=recorder)
             # a result that was written for another mode is not written again: Phasegate propagates it to this run
             known = step == PROPS and self._written == (day, fetched.rows) and self._is_written(day, step)
             if not (known and mode == MODE):
                 error = str(fetched.log["error_message"])
-                self._deliver(Run(day.isoformat(), mode), step, rows=fetched.rows, error=error)
+                self._deliver(Run(day.isoformat(), mode), step, rows=rows, error=error)
             self._written = (day, fetched.rows) if step == PROPS else self._written
 
     def _write_log(self) -> None:
@@ -251,7 +314,10 @@ class Scrapers:
         except (Busy, Contended, LeaseLost, Fenced):
             return None
         except PhasegateError as e:
-            self.refused[f"{step} of {run} was refused: {e}"] = None
+            refusal = f"{step} of {run} was refused: {e}"
+            self.refused[refusal] = None
+            if step == GAMEBOOK and isinstance(e, Partial):
+                self._blocked[date.fromisoformat(run.date)] = refusal
             return False
         return True
 

@@ -40,7 +40,7 @@ CODES: Mapping[str, Code] = {
     "PG008": Code("a message was quarantined", "warning"),
     "PG009": Code("a lease expired and was not released", "warning"),
     "PG010": Code("duplicate keys in a table", "error"),
-    "PG011": Code("one thing under two keys", "error"),
+    "PG011": Code("one thing under two keys, or sums that differ", "error"),
     "PG012": Code("stale: its inputs have changed since", "warning"),
     "PG013": Code("a window changed beyond cascade_days", "warning"),
     "PG014": Code("the plan changed while the run was open", "note"),

@@ -25,6 +25,33 @@ class Repeats(msgspec.Struct, frozen=True, kw_only=True):
     contents: int
 
 
+class Dependency(msgspec.Struct, frozen=True):
+    """An identity over all partitions: ``columns`` determine one value.
+
+    Rows with equal ``columns`` have equal ``determined``, such as one date for each game. An unknown value counts as
+    equal to any.
+    """
+
+    columns: tuple[str, ...]
+    determined: str
+
+    @property
+    def text(self) -> str:
+        """Return it as the plan spells it."""
+        return f"{', '.join(self.columns)} -> {self.determined}"
+
+
+class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of a dependency that has several values, as texts.
+
+    ``partitions``: those that hold it, sorted.
+    """
+
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+    partitions: tuple[str, ...]
+
+
 class Uncovered(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of a partition that another table lacks.
 
@@ -43,6 +70,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     ``columns``: name -> SQL type; needed where rows come from Python, else taken from the step's SELECT.
     ``scales``: decimal places of float columns (default 6). ``volatile``: columns left out of the fingerprint.
     ``tombstone``: a boolean column of staged rows that asks for deletion (merge only); never stored.
+    ``replaces``: columns whose values name a group of rows that a delivery has whole (merge only): of a group in the
+    delivery, the rows that the delivery lacks are deleted.
     """
 
     name: str
@@ -54,6 +83,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     columns: Mapping[str, str] = {}
     scales: Mapping[str, int] = {}
     volatile: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
 
     def scale(self, column: str) -> int:
         """Return the decimal places that floats of a column are rounded to."""

@@ -13,6 +13,7 @@ from phasegate.base.backoff import is_ahead
 from phasegate.base.findings import CODES, Finding
 from phasegate.base.keys import Run, phase_of
 from phasegate.base.wording import days_ahead, listed, times
+from phasegate.explain.member_view import redrive_command
 from phasegate.explain.phase_view import explain
 from phasegate.gate.evaluate import evaluate, without_times_ahead
 from phasegate.gate.phase import Phase, fresh_members, settle_at, settled
@@ -221,7 +222,7 @@ def dead(one: StoredPhase, *, now: float) -> Iterator[Finding]:
     for name in [name for name, request in phase.requests.items() if request.state == "dead"]:
         (view,) = (v for v in explain(phase, name=one.name, run=one.run, now=now).members if v.name == name)
         yield found("PG015", one, f"given up: {view.reason}", since=view.since,
-                    step=name, command=f"phasegate redrive {one.run} --step {name}")  # fmt: skip
+                    step=name, command=redrive_command(view, run=one.run))  # fmt: skip
     for entry in phase.outbox:
         if entry.state == "dead":
             text = f"the trigger of generation {entry.generation} for {entry.receiver} was never acknowledged"

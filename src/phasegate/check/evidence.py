@@ -1,8 +1,8 @@
 """The facts of an inspection that the warehouse has.
 
-They take four queries for each table, one more where it must cover another, and one for the fences, for ten years as
-for one date. The error of a query that raises is recorded for the check that needed it; the others go on in a new
-snapshot. Nothing is changed.
+They take four queries for each table, a few more for each identity and where it must cover another, and one for the
+fences, for ten years as for one date. The error of a query that raises is recorded for the check that needed it; the
+others go on in a new snapshot. Nothing is changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from phasegate.base.receipt import Fence, Part
 from phasegate.base.table import Repeats, Table, Uncovered
-from phasegate.check.tables import TableContent
+from phasegate.check.tables import BrokenIdentities, TableContent, rebuilt_later
 from phasegate.errors import words
-from phasegate.plan.model import Step
+from phasegate.plan.gate import Covers
+from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import Reader, Warehouse
 
 A = TypeVar("A")
@@ -22,26 +23,25 @@ A = TypeVar("A")
 class Evidence:
     """The contents of some steps' tables from date ``first`` to ``last``.
 
-    ``held``, ``repeats``, ``identities`` and ``uncovered`` are by step, without a step whose query raised.
-    ``errors``: check -> why its query raised.
+    ``held``, ``repeats``, ``identities``, ``broken`` and ``uncovered`` are by step, without a step whose query raised.
+    ``errors``: check -> why its query raised. ``plan``: of the steps; some are compared with the tables of others.
     """
 
-    def __init__(
-        self, warehouse: Warehouse, steps: Sequence[Step], *, covered: Mapping[str, Table], first: str, last: str
-    ) -> None:
-        self._warehouse, self._stack = warehouse, ExitStack()
+    def __init__(self, warehouse: Warehouse, steps: Sequence[Step], *, plan: Plan, first: str, last: str) -> None:
+        self._warehouse, self._plan, self._stack = warehouse, plan, ExitStack()
         self._reader: Reader | None = None
         self._closed = ""
         self.errors: dict[str, list[str]] = {}
         self.held: dict[str, TableContent] = {}
         self.repeats: dict[str, Mapping[str, Repeats]] = {}
         self.identities: dict[str, Mapping[str, Repeats]] = {}
+        self.broken: dict[str, BrokenIdentities] = {}
         self.uncovered: dict[str, Mapping[str, Uncovered]] = {}
         with self._stack:
             for step in steps:
                 self._read(step, first=first, last=last)
-                if step.name in covered:
-                    self._compare(step, covered[step.name], first=first, last=last)
+                if step.covers is not None:
+                    self._compare(step, step.covers, first=first, last=last)
             fences = self._ask("fences", lambda reader: reader.fences(first=first, last=last))
         self.fences: dict[Part, Fence] = fences or {}
 
@@ -59,6 +59,12 @@ class Evidence:
             identities = self._ask(
                 "identities", lambda reader: reader.repeats(table, first=first, last=last, key=columns)
             )
+        broken = BrokenIdentities()
+        if step.determines or step.sums:
+            broken = (
+                self._ask("identities", lambda reader: self._broken(reader, step, first=first, last=last)) or broken
+            )
+        self.broken[step.name] = broken
         if held is not None:
             self.held[step.name] = held
         if repeats is not None:
@@ -66,14 +72,34 @@ class Evidence:
         if identities is not None:
             self.identities[step.name] = identities
 
-    def _compare(self, step: Step, other: Table, *, first: str, last: str) -> None:
-        covers, table = step.covers, step.table
-        assert covers is not None
+    def _broken(self, reader: Reader, step: Step, *, first: str, last: str) -> BrokenIdentities:
+        assert step.table is not None
+        found = BrokenIdentities()
+        for dependency in step.determines:
+            found.keys.append((dependency, reader.disagreements(step.table, dependency, first=first, last=last)))
+        for total in step.sums:
+            source, other = self._plan.steps[total.step], self._table_of(total.step)
+            ours = reader.sums(step.table, column=total.column, by=total.by, first=first, last=last)
+            theirs = reader.sums(other, column=total.other, by=total.by, first=first, last=last)
+            old = rebuilt_later(
+                reader.receipts_between(step.table.name, first=first, last=last), need=str(source.need),
+                now=reader.stamps_between(other.name, first=first, last=last),
+            )  # fmt: skip
+            found.sums.append((total, {group: cell for group, cell in ours.items() if group[0] not in old}, theirs))
+        return found
+
+    def _compare(self, step: Step, covers: Covers, *, first: str, last: str) -> None:
+        table, other = step.table, self._table_of(covers.need.step)
         assert table is not None
         found = self._ask("covers", lambda reader: reader.uncovered(
             other, by=table, on=covers.on, where=covers.where, first=first, last=last))  # fmt: skip
         if found is not None:
             self.uncovered[step.name] = found
+
+    def _table_of(self, step: str) -> Table:
+        table = self._plan.steps[step].table
+        assert table is not None, f"{step} has no table"
+        return table
 
     def _ask(self, check: str, query: Callable[[Reader], A]) -> A | None:
         """Return a query's answer, or None if it raised.

@@ -15,7 +15,6 @@ from phasegate.base.dates import local_date, shift
 from phasegate.base.findings import GRACE_S, CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
-from phasegate.base.table import Table
 from phasegate.check import documents, tables
 from phasegate.check.documents import StoredPhase
 from phasegate.check.evidence import Evidence
@@ -105,10 +104,7 @@ class Inspector:
         yield checked("dead letters", inspection.dead, of=runs)
         yield checked("mirrors", inspection.mirrors, of=runs)
         yield checked("leases", inspection.expired, of=len(inspection.leases))
-        covered = inspection.covered
-        evidence = Evidence(
-            self._ports.warehouse, inspection.steps, covered=covered, first=inspection.first, last=inspection.last
-        )
+        evidence = inspection.evidence()
         errors = evidence.errors
         yield checked(
             "runs", lambda: inspection.absences(evidence), of=len(inspection.dates), errors=inspection.unknown_dates()
@@ -118,12 +114,13 @@ class Inspector:
         yield checked(
             "duplicates", lambda: inspection.duplicates(evidence), of=steps, errors=errors.get("duplicates", ())
         )
-        if any(step.identity for step in inspection.steps):
+        if any(step.identity or step.determines or step.sums for step in inspection.steps):
             found = errors.get("identities", ())
             yield checked("identities", lambda: inspection.identities(evidence), of=steps, errors=found)
-        if covered:
+        covering = sum(1 for step in inspection.steps if step.covers is not None)
+        if covering:
             found = errors.get("covers", ())
-            yield checked("covers", lambda: inspection.uncovered(evidence), of=len(covered), errors=found)
+            yield checked("covers", lambda: inspection.uncovered(evidence), of=covering, errors=found)
         yield checked("fences", lambda: inspection.fences(evidence, store_id=self._store_id), of=len(evidence.fences),
                       errors=errors.get("fences", ()))  # fmt: skip
         # last: it reports the unreadable documents that the others met
@@ -167,6 +164,10 @@ class _Inspection:
                     self.leases[doc.key] = part, decode(Lease, doc.body, key=doc.key)
                 except BadDocument as e:
                     self.broken.append(e)
+
+    def evidence(self) -> Evidence:
+        """Read the tables."""
+        return Evidence(self._ports.warehouse, self.steps, plan=self._plan, first=self.first, last=self.last)
 
     def firing(self) -> Found:
         """Find phases that are complete and have not fired."""
@@ -308,12 +309,10 @@ class _Inspection:
         """Find one thing under two keys."""
         for step, found in self._by_step(evidence.identities):
             yield from tables.identities(step, found, evidence.repeats.get(step.name, {}))
-
-    @property
-    def covered(self) -> dict[str, Table]:
-        """Return, by step, the tables that steps must cover."""
-        others = {s.name: self._plan.steps[s.covers.need.step].table for s in self.steps if s.covers is not None}
-        return {name: table for name, table in others.items() if table is not None}
+        for step, known in self._by_step(evidence.broken):
+            modes = self._plan.phases[step.phase].modes
+            mode = self._plan.main_mode if self._plan.main_mode in modes else next(iter(modes))
+            yield from tables.broken(step, known, mode=mode)
 
     def uncovered(self, evidence: Evidence) -> Found:
         """Find rows that a table must cover and does not."""

@@ -4,7 +4,7 @@ Receipts record what Phasegate wrote, fingerprints are of what a table holds, do
 partition that is held is not judged: its report may be on its way.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -12,16 +12,23 @@ from phasegate.base.backoff import is_ahead
 from phasegate.base.findings import Finding
 from phasegate.base.fingerprint import EMPTY, rows_of
 from phasegate.base.keys import Run, parse_run
-from phasegate.base.receipt import Fence, Part, Receipt
-from phasegate.base.table import Repeats, Table, Uncovered
+from phasegate.base.receipt import Fence, Part, Receipt, Stamp
+from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered
 from phasegate.base.wording import days_ahead, listed
 from phasegate.check.documents import reconcile_command
 from phasegate.gate.ledger import has_rows
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Result
-from phasegate.plan.model import Plan, Step
+from phasegate.plan.model import Plan, Step, Total
 from phasegate.write.lease import TTL_MAX_S, Lease
-from phasegate.write.preconditions import UNKNOWN_HOLDER
+from phasegate.write.preconditions import (
+    UNKNOWN_HOLDER,
+    Sums,
+    disagreement_text,
+    total_text,
+    unequal,
+    write_command,
+)
 
 SHOWN_MAX = 5
 
@@ -33,6 +40,16 @@ class TableContent(msgspec.Struct, frozen=True, kw_only=True):
 
     receipts: Mapping[str, Receipt] = {}
     prints: Mapping[str, str] = {}
+
+
+class BrokenIdentities(msgspec.Struct, kw_only=True):
+    """What was read of a step's identities.
+
+    ``keys``: those that have several values. ``sums``: of both sides, by partition and group.
+    """
+
+    keys: list[tuple[Dependency, Sequence[Disagreement]]] = []
+    sums: list[tuple[Total, Sums, Sums]] = []
 
 
 class DocumentFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +242,51 @@ def identities(step: Step, found: Mapping[str, Repeats], keys: Mapping[str, Repe
             yield Finding(code="PG011", subject=f"{step.table.name}/{date}", text=text, command=advice,
                           cause=f"identity:{step.table.name}/{date}",
                           evidence={**where, "rows": str(one.rows), "identities": str(one.keys)})  # fmt: skip
+
+
+def rebuilt_later(receipts: Mapping[str, Receipt], *, need: str, now: Mapping[str, Stamp]) -> set[str]:
+    """Return the dates that were not built from a need's present content.
+
+    Their sums may differ until they are rebuilt, which is another finding (PG012).
+    """
+    built = {date: one.built_from[need].fingerprint for date, one in receipts.items() if need in one.built_from}
+    return {date for date, stamp in now.items() if built.get(date, stamp.fingerprint) != stamp.fingerprint}
+
+
+def broken(step: Step, found: BrokenIdentities, *, mode: str) -> Iterator[Finding]:
+    """Find identities of the plan that a table breaks (PG011).
+
+    One finding for each identity and its dates. ``mode``: of the runs that write the table.
+    """
+    for dependency, keys in found.keys:
+        by_dates: dict[tuple[str, ...], list[Disagreement]] = {}
+        for one in keys:
+            by_dates.setdefault(one.partitions, []).append(one)
+        for dates, those in sorted(by_dates.items()):
+            text = "; ".join(disagreement_text(dependency, one) for one in those[:SHOWN_MAX])
+            command = write_command(step, Run(dates[0], mode), last=dates[-1])
+            if len(dates) > 1:
+                command = f"write the date that is wrong again, without it: {command}"
+            yield _broken(step, dates[0], text, len(those), identity=dependency.text, command=command)
+    for total, ours, theirs in found.sums:
+        groups: dict[str, list[tuple[str, ...]]] = {}
+        for group in unequal(ours, theirs):
+            groups.setdefault(group[0], []).append(group)
+        for date, differ in groups.items():
+            text = "; ".join(total_text(total, one, ours=ours, theirs=theirs) for one in differ[:SHOWN_MAX])
+            command = write_command(step, Run(date, mode), last=date)
+            yield _broken(step, date, text, len(differ), identity=total.text, command=command)
+
+
+def _broken(step: Step, date: str, text: str, number: int, *, identity: str, command: str) -> Finding:
+    assert step.table is not None
+    more = f"; and {number - SHOWN_MAX} more" if number > SHOWN_MAX else ""
+    where = {"phase": step.phase, "step": step.name, "table": step.table.name, "partition": date}
+    return Finding(
+        code="PG011", subject=f"{step.table.name}/{date}", text=f"{text}{more}; the plan excludes it: {identity}",
+        command=command, cause=f"identity:{step.table.name}/{date}",
+        evidence={**where, "identity": identity, "keys": str(number)},
+    )  # fmt: skip
 
 
 def uncovered(step: Step, found: Mapping[str, Uncovered], facts: DocumentFacts, *, now: float) -> Iterator[Finding]:

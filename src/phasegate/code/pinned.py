@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from phasegate.errors import BadInput
 from phasegate.plan.model import Plan, Step, digest
+from phasegate.plan.steps import code_of
 
 
 def with_code(plan: Plan, functions: Mapping[str, Callable[..., object]]) -> Plan:
@@ -31,4 +32,4 @@ def _with_code(step: Step, function: Callable[..., object] | None) -> Step:
     except NoSource as e:
         fix = f'add code = "v1" to [step.{step.name}], and change it whenever the function changes'
         raise BadInput(f"step {step.name}: {e}, so a change of it would go unnoticed; {fix}") from None
-    return replace(step, code=digest((step.kind, lines, step.table)))
+    return replace(step, code=code_of(step.kind, lines, step.table))

@@ -16,7 +16,7 @@ from phasegate.base.findings import CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
-from phasegate.explain.member_view import lacking
+from phasegate.explain.member_view import lacking, member_view, redrive_command
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Member
 from phasegate.plan.model import Plan, Step
@@ -203,7 +203,8 @@ def _command(step: Step, *, run: Run, phase: Phase | None) -> str:
     """Return the command that brings a missing result."""
     asked = None if phase is None else phase.requests.get(step.name)
     if asked is not None and asked.state == "dead":
-        return f"phasegate redrive {run} --step {step.name}"
+        assert phase is not None
+        return redrive_command(member_view(phase, step.name, phase.gate.members[step.name]), run=run)
     if step.kind == "external" and not step.topic:
         return f"phasegate complete {step.name} --run {run}"
     if phase is None:

@@ -15,6 +15,7 @@ from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
 from phasegate.explain.documents import Documents
 from phasegate.explain.lateness import no_answer
+from phasegate.explain.member_view import redrive_command
 from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
@@ -176,7 +177,7 @@ def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:
     """Give the dead requests and triggers of one phase."""
     for member in view.members:
         if member.state == "dead":
-            command = f"phasegate redrive {view.run} --step {member.name}"
+            command = redrive_command(member, run=view.run)
             at = member.since or 0.0
             yield DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason, at=at,
                              command=command)  # fmt: skip

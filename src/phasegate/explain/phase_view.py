@@ -10,7 +10,7 @@ import msgspec
 
 from phasegate.base.keys import Run
 from phasegate.base.wording import listed
-from phasegate.explain.member_view import MemberView, lacking, member_view
+from phasegate.explain.member_view import MemberView, lacking, member_view, redrive_command
 from phasegate.gate.decisions import TAKEN_WHILE_VOID
 from phasegate.gate.phase import Phase, fired_as_is, missing, settle_at
 from phasegate.gate.records import Firing
@@ -214,7 +214,7 @@ def _commands(phase: Phase, members: tuple[MemberView, ...], *, run: Run, drifte
         return ()
     if phase.paused is not None:
         return (f"phasegate pause {run} --resume",)
-    found = [f"phasegate redrive {run} --step {m.name}" for m in members if m.state == "dead"]
+    found = [redrive_command(m, run=run) for m in members if m.state == "dead"]
     found += [f"phasegate redrive {run} --step {e.receiver}" for e in phase.outbox if e.state == "dead"]
     found += [
         f"phasegate complete {m.name} --run {run}"

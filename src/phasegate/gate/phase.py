@@ -316,9 +316,16 @@ def catch_up_at(phase: Phase) -> float | None:
 
 
 def _next_catch_up(phase: Phase) -> float | None:
-    """Return when to try to catch up, a while after the last try."""
+    """Return when to try to catch up, a while after the last try.
+
+    After ``catch_up_max_s`` only the run's other phases are awaited, and their reports and firings lead to a try: the
+    tries by the clock become rarer.
+    """
     since = phase.catch_up_since
-    return since if since is None or since >= phase.looked_at else phase.looked_at + RESEND_FIRST_S
+    if since is None or since >= phase.looked_at:
+        return since
+    waited = phase.looked_at - since
+    return phase.looked_at + (RESEND_FIRST_S if waited < phase.gate.catch_up_max_s else max(RESEND_FIRST_S, waited))
 
 
 def defers_propagation(phase: Phase) -> bool:

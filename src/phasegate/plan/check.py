@@ -71,6 +71,7 @@ def check(plan: Plan, toml: Toml) -> None:
     _check_expected(plan, toml)
     _check_topics(plan, toml)
     _check_windows(plan, toml)
+    _check_sums(plan, toml)
     _check_starts(plan, toml)
     _check_any_date(plan, toml)
     _check_hours(plan, toml)
@@ -173,6 +174,21 @@ def _check_windows(plan: Plan, toml: Toml) -> None:
             raise toml.error(("step", step, "needs"), f"{wrong}; give {spell(need.step)} a table, or remove it")
     if not windows and "cascade_days" in toml.body:
         raise toml.error(("cascade_days",), "does nothing: no step needs a window of earlier dates; remove it")
+
+
+def _check_sums(plan: Plan, toml: Toml) -> None:
+    """Refuse sums with a table that is not there when they are compared."""
+    for step in plan.steps.values():
+        for total in step.sums:
+            place, other = ("step", step.name, "sums"), plan.steps.get(total.step)
+            if other is None or other.table is None or not any(n.step == total.step and not n.back for n in step.needs):
+                fix = f"name a step with a table, and add it to needs of {spell(step.name)}"
+                raise toml.error(place, f"{spell(total.step)} is no step that this one needs; {fix}")
+            for name in (total.other, *total.by) if other.table.columns else ():
+                if name not in other.table.columns:
+                    raise toml.error(
+                        place, f"{spell(name)} is not in columns of {spell(total.step)}; correct one of them"
+                    )
 
 
 def _check_starts(plan: Plan, toml: Toml) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from phasegate.base.dates import CASCADE_DAYS, local_time, shift
 from phasegate.base.keys import Run
-from phasegate.base.table import Table
+from phasegate.base.table import Dependency, Table
 from phasegate.errors import BadInput
 from phasegate.plan.gate import GOOD, Ack, Covers, Gate, Need, Receiver, Spec, Status
 from phasegate.plan.policy import Policy
@@ -124,6 +124,23 @@ class PhasePlan(msgspec.Struct, frozen=True, kw_only=True):
     mirror: str = ""
 
 
+class Total(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums of a column that must equal those of another step's column.
+
+    By the values of ``by``, within the run's date.
+    """
+
+    column: str
+    by: tuple[str, ...]
+    step: str
+    other: str
+
+    @property
+    def text(self) -> str:
+        """Return it as the plan spells it."""
+        return f"{self.column} by {', '.join(self.by)} = {self.step}.{self.other}"
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One step.
 
@@ -133,6 +150,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     ``expected_by``: mode -> when its result should arrive, local times in ``expected_zone`` ("": the pipeline's);
     ``late_after_s`` later it is late. No gate uses it: it changes what is shown, not what is done.
     ``identity``: columns that name the thing itself; with the partition they must be as unique as the key is.
+    ``determines`` and ``sums``: identities of the table; a write that would break one is partial.
     ``covers``: the rows of another table that its table must have too, or its result is partial.
     """
 
@@ -152,6 +170,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     expected_zone: str = ""
     late_after_s: float = LATE_AFTER_S
     identity: tuple[str, ...] = ()
+    determines: tuple[Dependency, ...] = ()
+    sums: tuple[Total, ...] = ()
     covers: Covers | None = None
 
     @property

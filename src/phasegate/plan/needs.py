@@ -1,16 +1,20 @@
-"""Reads the needs of a step, and what its table must cover.
+"""Reads the needs of a step, and what its table must cover or obey.
 
 A need is another step on the run's own date, or a window of the days before it. A step covers another one of its own
-date. Pure.
+date. Identities are ``determines = ["game_id -> game_date"]`` and ``sums = ["points by game_id = team_game.points"]``.
+Pure.
 """
 
 import re
+from collections.abc import Iterable
 from typing import cast
 
 from msgspec.structs import replace
 
 from phasegate.base.dates import BACK_MAX
+from phasegate.base.table import Dependency, Table
 from phasegate.plan.gate import Covers, Need
+from phasegate.plan.model import Total
 from phasegate.plan.toml_lines import spell, suggest
 from phasegate.plan.toml_read import Section
 
@@ -19,6 +23,12 @@ _WANTED = 'a list of steps such as ["raw.gamebook", { step = "team_game", back =
 _COVERS = 'a table such as { step = "raw.schedule", on = ["game_id"], where = "not postponed" }'
 WHERE_CHARS_MAX = 500
 _DAYS = f'a number of days such as "20d", at most "{BACK_MAX}d"'
+_NAME = r"[a-z][a-z0-9_]*"
+_LIST = rf"{_NAME}(?:\s*,\s*{_NAME})*"
+_DEPENDENCY = re.compile(rf"({_LIST})\s*->\s*({_NAME})", re.ASCII)
+_TOTAL = re.compile(rf"({_NAME})\s+by\s+({_LIST})\s*=\s*(?:{_NAME}\.)?({_NAME})\.({_NAME})", re.ASCII)
+_DEPENDENCIES = 'a list such as ["game_id -> game_date"]'
+_TOTALS = 'a list such as ["points by game_id, team = team_game.points"]'
 
 
 def read_needs(section: Section, *, home: dict[str, str], after: dict[str, tuple[str, ...]]) -> tuple[Need, ...]:
@@ -101,3 +111,43 @@ def _known(section: Section, text: str, *, home: dict[str, str], key: str = "nee
         right = f"{home[name]}.{name}"
         raise section.error(key, f"{spell(name)} is not a step of {spell(phase)}; write {spell(right)}")
     return Need(home[name], name)
+
+
+def read_dependencies(section: Section, *, table: Table | None) -> tuple[Dependency, ...]:
+    """Return what the columns of the table determine, over all partitions."""
+    found = []
+    for text in section.texts("determines", wanted=_DEPENDENCIES):
+        match = _DEPENDENCY.fullmatch(text.strip())
+        if match is None:
+            raise section.error("determines", f"holds {spell(text)}, wanted {_DEPENDENCIES}")
+        columns, determined = _columns(match[1]), match[2]
+        _check_known(section, "determines", (*columns, determined), table=table)
+        if determined in columns:
+            raise section.error("determines", f"{spell(text)} holds always; name another column after ->")
+        found.append(Dependency(columns, determined))
+    return tuple(found)
+
+
+def read_sums(section: Section, *, table: Table | None) -> tuple[Total, ...]:
+    """Return the sums that must agree with another step's table."""
+    found = []
+    for text in section.texts("sums", wanted=_TOTALS):
+        match = _TOTAL.fullmatch(text.strip())
+        if match is None:
+            raise section.error("sums", f"holds {spell(text)}, wanted {_TOTALS}")
+        total = Total(column=match[1], by=_columns(match[2]), step=match[3], other=match[4])
+        _check_known(section, "sums", (total.column, *total.by), table=table)
+        found.append(total)
+    return tuple(found)
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def _check_known(section: Section, key: str, names: Iterable[str], *, table: Table | None) -> None:
+    """Refuse columns that the table is declared not to have."""
+    columns = {} if table is None else table.columns
+    for name in names if columns else ():
+        if name not in columns:
+            raise section.error(key, f"{spell(name)} is not in columns{suggest(name, known=columns)}")

@@ -7,18 +7,23 @@ import re
 from collections.abc import Callable
 from typing import Literal, cast
 
+import msgspec
+
 from phasegate.base.fingerprint import SCALE_MAX
 from phasegate.base.keys import NAME, WORD
 from phasegate.base.table import LINEAGE_PREFIX, Table
 from phasegate.errors import BadInput
 from phasegate.plan.gate import Need
 from phasegate.plan.model import ATTEMPTS_MAX, SHRINK_MAX, Step, digest
+from phasegate.plan.needs import read_dependencies, read_sums
 from phasegate.plan.toml_lines import spell, suggest
 from phasegate.plan.toml_read import Section
 
-TABLE_KEYS = ("key", "partition", "write", "version", "tombstone", "columns", "scales", "volatile")
-STEP_KEYS = ("phase", "needs", "sql", "python", "code", "external", "table", *TABLE_KEYS, "reads", "shrink_max",
-             "attempts_max", "topic", "expected_by", "expected_zone", "late_after_s", "identity", "covers")  # fmt: skip
+TABLE_KEYS = ("key", "partition", "write", "version", "tombstone", "columns", "scales", "volatile", "replaces")
+IDENTITY_KEYS = ("identity", "determines", "sums")
+STEP_KEYS = ("phase", "needs", "covers", "sql", "python", "code", "external", "table", *TABLE_KEYS, *IDENTITY_KEYS,
+             "reads", "shrink_max", "attempts_max", "topic", "expected_by", "expected_zone",
+             "late_after_s")  # fmt: skip
 COLUMN_TYPES = ("BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(p, s)", "VARCHAR", "DATE", "TIMESTAMP")
 COLUMNS_MAX = 1000
 ATTEMPTS_LIMIT = 100
@@ -59,9 +64,22 @@ def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: C
         reads=cast(Literal["attested", "unattested"], reads),
         shrink_max=section.number("shrink_max", low=0, high=1, default=SHRINK_MAX),
         attempts_max=section.whole("attempts_max", low=1, high=ATTEMPTS_LIMIT, default=ATTEMPTS_MAX),
-        code=digest((kind, sql or declared, table)) if kind != "python" or declared else "",
+        code=code_of(kind, sql or declared, table) if kind != "python" or declared else "",
         identity=_identity(section, table=table),
+        determines=read_dependencies(section, table=table),
+        sums=read_sums(section, table=table),
     )
+
+
+def code_of(kind: StepKind, body: object, table: Table | None) -> str:
+    """Return the hash of what a step runs and of its table.
+
+    A default of later versions is left out, so that code from before them keeps its hash.
+    """
+    plain = msgspec.to_builtins(table)
+    if table is not None and not table.replaces:
+        del plain["replaces"]
+    return digest((kind, body, plain))
 
 
 def _kind(section: Section) -> StepKind:
@@ -124,6 +142,7 @@ def _refuse_idle(section: Section, *, kind: StepKind, table: Table | None) -> No
         ),
         ("shrink_max", table is not None and table.write == "merge", "a merge does not replace rows"),
         ("tombstone", table is not None and table.write == "replace", "a replacement needs no marks of deletion"),
+        ("replaces", table is not None and table.write == "replace", "a replacement replaces the whole date"),
     )
     for key, is_idle, why in idle:
         if is_idle and section.has(key):
@@ -134,7 +153,7 @@ def _table(section: Section, *, kind: StepKind) -> Table | None:
     if not section.has("table"):
         if kind != "external":
             raise section.error("table", f'is missing: a {kind} step writes one; write table = "schema.table"')
-        for key in (*TABLE_KEYS, "identity", "shrink_max"):
+        for key in (*TABLE_KEYS, *IDENTITY_KEYS, "shrink_max"):
             if section.has(key):
                 raise section.error(key, 'does nothing without a table; add table = "schema.table", or remove it')
         return None
@@ -156,6 +175,7 @@ def _table(section: Section, *, kind: StepKind) -> Table | None:
         columns=columns,
         scales=_scales(section, columns=columns),
         volatile=_column_list(section, "volatile"),
+        replaces=_column_list(section, "replaces"),
     )
     _check_table(section, table=table)
     return table
@@ -191,11 +211,14 @@ def _check_roles(section: Section, *, table: Table) -> None:
         "version": version,
         "volatile": table.volatile,
         "scales": tuple(table.scales),
+        "replaces": table.replaces,
     }
     for key, names in named.items():
         for name in names:
             if table.columns and name not in table.columns:
                 raise section.error(key, f"{spell(name)} is not in columns{suggest(name, known=table.columns)}")
+    if table.replaces and set(table.key) <= {*table.replaces, table.partition}:
+        raise section.error("replaces", "holds the whole key, so a group is one row; name what a delivery has whole")
     _check_types(section, table=table)
 
 

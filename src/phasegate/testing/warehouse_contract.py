@@ -15,6 +15,7 @@ from phasegate.base.receipt import Changes, Fence, Part, Receipt, Stamp
 from phasegate.base.table import Repeats, Table
 from phasegate.errors import Unavailable
 from phasegate.testing.warehouse_fences import NEXT_PART, PART
+from phasegate.testing.warehouse_groups import GroupContract
 from phasegate.testing.warehouse_rows import (
     CONTRACT_TABLES,
     DAY,
@@ -49,7 +50,7 @@ def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = 
     )
 
 
-class WarehouseContract(ShapesContract):
+class WarehouseContract(ShapesContract, GroupContract):
     """The promises of ports.Warehouse."""
 
     # Transactions

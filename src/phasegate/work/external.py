@@ -12,7 +12,7 @@ from phasegate import messages
 from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Receipt, Stamp
-from phasegate.errors import BadInput, Busy, NotFound, words
+from phasegate.errors import BadInput, Busy, NotFound, Partial, words
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
@@ -113,7 +113,10 @@ class StepRun:
 
         ``final``: do not try it again. The traceback of an exception and the ``output`` go to the step's log.
         """
-        status: Status = "failed" if final else "transient"
+        return self.report_failure(error, status="failed" if final else "transient", output=output)
+
+    def report_failure(self, error: BaseException | str, *, status: Status, output: str = "") -> Answer:
+        """Report a failure with its status."""
         self.log(status, error=error, output=output)
         report = Report(member=self._step.name, status=status, error=error if isinstance(error, str) else words(error),
                         request=self._request)  # fmt: skip
@@ -184,7 +187,7 @@ class ExternalSteps:
                 yield handle
             except Exception as e:
                 if handle.answer is None:
-                    handle.fail(e)
+                    handle.report_failure(e, status="partial" if isinstance(e, Partial) else "transient")
                 raise
             if handle.answer is None:
                 handle.fail("the block ended without complete() or fail()")

@@ -3,15 +3,19 @@
 Pure: each check is given what was read, and returns or raises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from phasegate.base.fingerprint import rows_of
+from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Fence, Part, Staged, Stamp
-from phasegate.base.table import Table
+from phasegate.base.table import Dependency, Disagreement, Table
 from phasegate.errors import BadInput, Fenced, ForeignStore, Partial, PhasegateError
+from phasegate.plan.model import Step, Total
 
 VERSION_AHEAD_MAX_S = 3600.0
 UNKNOWN_HOLDER = "was written by a copy of this store, or after the backup that this store was restored from"
+VALUES_MAX = 5
 
 
 def changed_inputs(asked: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tuple[str, ...]:
@@ -67,13 +71,90 @@ def check_staged(staged: Staged, *, table: Table, part: Part) -> None:
             raise BadInput(f"{where}: {count} of {staged.rows} rows {complaint}")
 
 
-def check_shrink(*, rows: int, present: int, part: Part, shrink_max: float) -> None:
+def check_dependency(dependency: Dependency, found: Sequence[Disagreement], *, step: Step, run: Run) -> None:
+    """Raise Partial if a partition gives one key several values."""
+    if not found:
+        return
+    assert step.table is not None
+    one = found[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    elsewhere = [date for date in one.partitions if date != run.date]
+    fix = "correct its rows, and write them again"
+    if elsewhere:
+        fix = f"if {run.date} is right, write {' and '.join(elsewhere)} again without it, then this date again: "
+        fix += write_command(step, run._replace(date=elsewhere[0]))
+    raise Partial(
+        f"{step.table.name}/{run.date}: {disagreement_text(dependency, one)}{more}, which the plan excludes "
+        f"({dependency.text}); {fix}"
+    )
+
+
+def disagreement_text(dependency: Dependency, one: Disagreement) -> str:
+    """Return in words which key has which values.
+
+    >>> one = Disagreement(key=("7",), values=("2026-02-03", "2026-02-05"), partitions=())
+    >>> disagreement_text(Dependency(("game_id",), "game_date"), one)
+    'game_id 7 has game_date 2026-02-03 and 2026-02-05'
+    """
+    key = ", ".join(f"{column} {cell}" for column, cell in zip(dependency.columns, one.key, strict=True))
+    return f"{key} has {dependency.determined} {' and '.join(one.values[:VALUES_MAX])}"
+
+
+def write_command(step: Step, run: Run, *, last: str = "") -> str:
+    """Return what to type to have a step's partition written again.
+
+    ``last``: up to this date, where one command does it.
+    """
+    if step.kind == "external":
+        return f"phasegate begin {run} --step {step.name} -- COMMAND"
+    return f"phasegate backfill --from {run.date} --to {last or run.date}"
+
+
+Sums = Mapping[tuple[str, ...], Decimal]
+
+
+def unequal(ours: Sums, theirs: Sums) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of both whose sums differ, sorted.
+
+    Compared to the decimal places of the coarser of the two. A group that one side lacks is no difference.
+
+    >>> unequal({("1",): Decimal("1.25"), ("2",): Decimal(3)}, {("1",): Decimal("1.2"), ("2",): Decimal(4)})
+    (('2',),)
+    """
+    found = []
+    for group in sorted(ours.keys() & theirs.keys()):
+        places = [int(value.as_tuple().exponent) for value in (ours[group], theirs[group])]
+        if abs(ours[group] - theirs[group]) > Decimal(1).scaleb(max(places)) / 2:
+            found.append(group)
+    return tuple(found)
+
+
+def total_text(total: Total, group: tuple[str, ...], *, ours: Sums, theirs: Sums) -> str:
+    """Return in words which sums of a group differ."""
+    where = ", ".join(f"{column} {cell}" for column, cell in zip(total.by, group[1:], strict=True))
+    return f"the {total.column} of {where} are {ours[group]}, and {theirs[group]} in {total.step}.{total.other}"
+
+
+def check_total(total: Total, *, ours: Sums, theirs: Sums, part: Part) -> None:
+    """Raise Partial if the partition has other sums than the plan says."""
+    differ = unequal(ours, theirs)
+    if differ:
+        more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
+        raise Partial(
+            f"{part.table}/{part.partition}: {total_text(total, differ[0], ours=ours, theirs=theirs)}{more}, which the "
+            f"plan excludes ({total.text}); correct the rows that both are built from"
+        )
+
+
+def check_shrink(*, rows: int, present: int, step: Step, run: Run) -> None:
     """Raise Partial if a partition would lose more than ``shrink_max``.
 
-    ``shrink_max``: the fraction of its rows that a replacement may lose.
+    ``shrink_max`` of the step: the fraction of its rows that a replacement may lose.
     """
-    if present and (present - rows) / present > shrink_max:
+    if present and (present - rows) / present > step.shrink_max:
+        assert step.table is not None
+        part = f"{step.table.name}/{run.date}"
         raise Partial(
-            f"{part.table}/{part.partition} would shrink from {present} to {rows} rows, more than {shrink_max:.0%}; "
-            "if that is right, run: phasegate redrive RUN --step STEP --force"
+            f"{part} would shrink from {present} to {rows} rows, more than {step.shrink_max:.0%}; "
+            f"if that is right, run: phasegate redrive {run} --step {step.name} --force"
         )

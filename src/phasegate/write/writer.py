@@ -81,8 +81,9 @@ class Writer:
     def write(self, work: WriteJob, *, held: HeldLease) -> Receipt:
         """Write a partition and return the receipt.
 
-        Raises InputsChanged (nothing was written), Fenced (a newer holder), ForeignStore, Partial (would lose rows),
-        BadInput (rows that must not be written), LeaseLost, Contended after TRIES_MAX conflicts.
+        Raises InputsChanged (nothing was written), Fenced (a newer holder), ForeignStore, Partial (would lose rows, or
+        break an identity of the plan), BadInput (rows that must not be written), LeaseLost, Contended after TRIES_MAX
+        conflicts.
         """
         warehouse, write_id = self._ports.warehouse, self._ports.ids()
         self._ports.observer.event("writing", step=work.step.name, run=str(work.run), token=held.token)
@@ -158,6 +159,7 @@ class Writer:
     ) -> Receipt:
         duplicates = tx.deduplicate(work.table)
         changes = self._change(tx, work, staged=staged, kept=staged.rows - duplicates, token=token)
+        self._check_identities(tx, work)
         fingerprint = tx.fingerprint(work.table, partition=work.run.date)
         return Receipt(
             write_id=write_id,
@@ -182,12 +184,23 @@ class Writer:
             allow_shrink=work.allow_shrink,
         )
 
+    def _check_identities(self, tx: Transaction, work: WriteJob) -> None:
+        """Raise Partial if the written partition breaks an identity."""
+        table, date = work.table, work.run.date
+        for dependency in work.step.determines:
+            found = tx.disagreements(table, dependency, first=date, last=date)
+            preconditions.check_dependency(dependency, found, step=work.step, run=work.run)
+        for total in work.step.sums:
+            other = self._plan.steps[total.step].table
+            assert other is not None, f"{total.step} has no table"
+            ours = tx.sums(table, column=total.column, by=total.by, first=date, last=date)
+            theirs = tx.sums(other, column=total.other, by=total.by, first=date, last=date)
+            preconditions.check_total(total, ours=ours, theirs=theirs, part=work.part)
+
     @staticmethod
     def _change(tx: Transaction, work: WriteJob, *, staged: Staged, kept: int, token: int) -> Changes:
         if work.table.write == "merge":
             return tx.merge(work.table, partition=work.run.date, token=token)
         if not work.allow_shrink:
-            preconditions.check_shrink(
-                rows=kept, present=staged.present, part=work.part, shrink_max=work.step.shrink_max
-            )
+            preconditions.check_shrink(rows=kept, present=staged.present, step=work.step, run=work.run)
         return tx.replace(work.table, partition=work.run.date, token=token)

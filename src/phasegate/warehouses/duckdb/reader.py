@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,15 @@ import msgspec
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
-from phasegate.base.table import TOKEN_COLUMN, Difference, Repeats, Table, Uncovered
+from phasegate.base.table import (
+    TOKEN_COLUMN,
+    Dependency,
+    Difference,
+    Disagreement,
+    Repeats,
+    Table,
+    Uncovered,
+)
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import dialect, errors
@@ -170,6 +179,36 @@ class DuckDBReader:
         statement = SQLS.repeats(table, types, key=key or table.key, dates=_is_date(first) and _is_date(last))
         rows = self._run(statement, {"first": first, "last": last}, what=f"repeated keys of {table.name}")
         return {str(text): Repeats(rows=n, keys=keys, contents=contents) for text, n, keys, contents in rows}
+
+    def disagreements(self, table: Table, dependency: Dependency, /, *, first: str, last: str) -> list[Disagreement]:
+        """Return the keys of a dependency with several values, sorted.
+
+        Those with a row in ``first <= partition <= last``.
+        """
+        types = self.types_of(table)
+        if not types:
+            return []
+        check_named(table, (*dependency.columns, dependency.determined), known=types)
+        dates = _is_date(first) and _is_date(last)
+        statement = SQLS.disagreements(table, types, dependency=dependency, dates=dates)
+        rows = self._run(statement, {"first": first, "last": last}, what=f"identities of {table.name}")
+        found = [Disagreement(key=tuple(key), values=tuple(values), partitions=tuple(p)) for key, values, p in rows]
+        return sorted(found, key=lambda one: one.key)
+
+    def sums(
+        self, table: Table, /, *, column: str, by: Sequence[str], first: str, last: str
+    ) -> dict[tuple[str, ...], Decimal]:
+        """Return the sums of a column by partition and ``by``.
+
+        The range is ``first <= partition <= last``.
+        """
+        types = self.types_of(table)
+        if not types:
+            return {}
+        check_named(table, (column, *by), known=types)
+        statement = SQLS.sums(table, types, column=column, by=by, dates=_is_date(first) and _is_date(last))
+        rows = self._run(statement, {"first": first, "last": last}, what=f"sums of {table.name}")
+        return {tuple(key): Decimal(str(prints.text(total, scale=table.scale(column)))) for key, total in rows}
 
     def uncovered(
         self, table: Table, /, *, by: Table, on: Sequence[str], where: str, first: str, last: str

@@ -152,7 +152,8 @@ class DuckDBTransaction(DuckDBStaging):
     def merge(self, table: Table, /, *, partition: str, token: int) -> Changes:
         """Insert, update or delete by key, and count the changes.
 
-        A stored row is changed only by a (version, token) that is not older; a tombstone deletes it. Equal content
+        A stored row is changed only by a (version, token) that is not older; a tombstone deletes it. Of a group in
+        ``replaces`` the rows that are not staged are deleted, unless one of them is newer than the group. Equal content
         under a newer version counts as unchanged, but takes that version: otherwise an older one could replace it
         later.
         """
@@ -170,11 +171,15 @@ class DuckDBTransaction(DuckDBStaging):
         gone = {action: tally[action] for action in ("delete", "touch", "update") if action in tally}
         if gone:
             self._run(SQLS.delete_planned(table, stage.name, types), {"partition": partition}, what=what)
+        lacking = 0
+        if table.replaces:
+            statement = SQLS.delete_lacking(table, stage.name, types)
+            lacking = int(self._run(statement, {"partition": partition}, what=what)[0][0])
         if gone or "insert" in tally:
             self._run(SQLS.insert(table, stage.name, types, planned=True), {"token": token}, what=what)
         self._wrote(table, stage, partition=partition, whole=False)
         deleted = sum(hits - (rows if action != "delete" else 0) for action, (rows, hits) in gone.items())
-        return _changes(tally, deleted=deleted)
+        return _changes(tally, deleted=deleted + lacking)
 
     def put_receipt(self, receipt: Receipt, /) -> None:
         """Store the receipt in this same transaction."""

@@ -1,14 +1,17 @@
 """What the warehouse in memory holds, and one snapshot of it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
-from phasegate.base.table import Difference, Repeats, Table, Uncovered
+from phasegate.base.table import Dependency, Difference, Disagreement, Repeats, Table, Uncovered
 from phasegate.errors import BadInput, Unavailable
 from phasegate.warehouse import Params, Row
+from phasegate.warehouses.memory import comparisons
 from phasegate.warehouses.memory import rows as rules
 from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, StoredShape, Tables
+from phasegate.warehouses.sql.cells import check_named
 from phasegate.warehouses.sql.shapes import difference
 
 Function = Callable[[Callable[[str], list[Cells]], Params], Sequence[Row]]
@@ -114,6 +117,24 @@ class MemoryReader:
         found = {text: rules.repeats(table, rows.values(), key=key or table.key) for text, rows in held.items()}
         return {text: one for text, one in found.items() if one.rows > one.keys}
 
+    def disagreements(self, table: Table, dependency: Dependency, /, *, first: str, last: str) -> list[Disagreement]:
+        """Return the keys of a dependency with several values, sorted.
+
+        Those with a row in ``first <= partition <= last``.
+        """
+        rows = self._known_rows(table, (*dependency.columns, dependency.determined))
+        return comparisons.disagreements(table, dependency, rows, first=first, last=last)
+
+    def sums(
+        self, table: Table, /, *, column: str, by: Sequence[str], first: str, last: str
+    ) -> dict[tuple[str, ...], Decimal]:
+        """Return the sums of a column by partition and ``by``.
+
+        The range is ``first <= partition <= last``.
+        """
+        found = comparisons.sums(table, self._known_rows(table, (column, *by)), column=column, by=by)
+        return {key: total for key, total in found.items() if first <= key[0] <= last}
+
     def uncovered(
         self, table: Table, /, *, by: Table, on: Sequence[str], where: str, first: str, last: str
     ) -> dict[str, Uncovered]:
@@ -122,10 +143,10 @@ class MemoryReader:
         ``where``: the name of a function that returns the rows that count.
         """
         rows = self.query(where, {}) if where else self.read(table.name)
-        mine = rules.keys_of(table, rows, on=on, first=first, last=last)
-        theirs = rules.keys_of(by, self.read(by.name), on=on, first=first, last=last)
+        mine = comparisons.keys_of(table, rows, on=on, first=first, last=last)
+        theirs = comparisons.keys_of(by, self.read(by.name), on=on, first=first, last=last)
         lacking = {part: keys - theirs.get(part, set()) for part, keys in mine.items()}
-        return {part: rules.uncovered(keys) for part, keys in lacking.items() if keys}
+        return {part: comparisons.uncovered(keys) for part, keys in lacking.items() if keys}
 
     def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
         """Return the fence rows with ``first <= partition <= last``."""
@@ -166,6 +187,14 @@ class MemoryReader:
     def _check(self) -> None:
         if self._stopped:
             raise Unavailable("the transaction was interrupted; nothing was written")
+
+    def _known_rows(self, table: Table, columns: Sequence[str]) -> list[Mapping[str, object]]:
+        """Return all rows of a table; refuse columns that it lacks."""
+        self._check()
+        rows = [row.cells for row in self._rows_of(table, None)]
+        for cells in rows[:1]:
+            check_named(table, columns, known=cells)
+        return rows
 
     def _rows_of(self, table: Table, partition: str | None) -> list[StoredRow]:
         parts = self._tables.get(table.name, {})

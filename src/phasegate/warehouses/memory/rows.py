@@ -14,9 +14,9 @@ from typing import Literal
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Part, Receipt, Staged
-from phasegate.base.table import KEYS_MAX, Difference, Repeats, Table, Uncovered
+from phasegate.base.table import Difference, Repeats, Table
 from phasegate.errors import BadInput
-from phasegate.warehouses.sql.cells import check_named, recast
+from phasegate.warehouses.sql.cells import recast
 
 Cells = dict[str, object]
 Action = Literal["insert", "update", "touch", "keep", "refuse", "delete", "none"]
@@ -179,44 +179,56 @@ def matched(
     return [(cells, by_key.get(_key(table, cells), {})) for cells in staged]
 
 
-def keys_of(
-    table: Table, rows: Iterable[Mapping[str, object]], *, on: Sequence[str], first: str, last: str
-) -> dict[str, set[tuple[str, ...]]]:
-    """Return the keys of a range of partitions, as texts.
+def older_groups(
+    table: Table, staged: Iterable[Cells], present: Iterable[StoredRow], *, token: int
+) -> set[tuple[object, ...]]:
+    """Return the staged groups of which something newer is stored.
 
-    The range is ``first <= partition <= last``.
+    They are refused whole: their rows that are not stored were deleted since.
     """
-    found: dict[str, set[tuple[str, ...]]] = {}
-    for cells in rows:
-        check_named(table, on, known=cells)
-        part = _text(table, cells, table.partition)
-        if first <= part <= last:
-            found.setdefault(part, set()).add(tuple(_text(table, cells, column) for column in on))
-    return found
+    newest: dict[tuple[object, ...], Cells] = {}
+    for cells in staged if table.replaces else ():
+        group = group_of(table, cells)
+        if group not in newest or cells[table.version or ""] > newest[group][table.version or ""]:  # type: ignore[operator]  # versions of one column compare
+            newest[group] = cells
+    held = ((group_of(table, row.cells), row) for row in present)
+    return {g for g, row in held if g in newest and not _not_older(table, newest[g], stored=row, token=token)}
 
 
-def _text(table: Table, cells: Mapping[str, object], column: str) -> str:
-    text = prints.text(cells[column], scale=table.scale(column))
-    return "NULL" if text is None else text
+def group_of(table: Table, cells: Mapping[str, object]) -> tuple[object, ...]:
+    """Return the values of the columns by which deliveries replace rows whole."""
+    return tuple(cells[column] for column in table.replaces)
 
 
-def uncovered(keys: Iterable[tuple[str, ...]]) -> Uncovered:
-    """Return how many keys there are, and the first."""
-    ordered = sorted(keys)
-    return Uncovered(count=len(ordered), keys=tuple("/".join(key) for key in ordered[:KEYS_MAX]))
+def lacking(table: Table, plan: Sequence[RowPlan], present: Mapping[int, StoredRow]) -> list[int]:
+    """Return the stored rows that the accepted groups of a delivery lack.
+
+    Unknown values make no group.
+    """
+    if not table.replaces:
+        return []
+    hit = {row for one in plan for row in one.hits}
+    groups = {group_of(table, one.cells) for one in plan if one.action != "refuse"}
+    return [
+        row for row, kept in present.items()
+        if row not in hit and None not in group_of(table, kept.cells) and group_of(table, kept.cells) in groups
+    ]  # fmt: skip
 
 
-def judge(table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None) -> RowPlan:
+def judge(
+    table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None, older: bool = False
+) -> RowPlan:
     """Decide the action of a staged row.
 
-    ``token`` None: a replacement, where versions do not count.
+    ``token`` None: a replacement, where versions do not count. ``older``: something newer of its group is stored.
     """
     content = table.fingerprinted(tuple(cells))
     plain = [name for name in cells if name != table.tombstone]
     same = all(cells[name] == row.cells[name] for row in hits.values() for name in content)
     identical = len(hits) == 1 and all(cells[name] == row.cells[name] for row in hits.values() for name in plain)
     action: Action
-    if token is not None and not all(_not_older(table, cells, stored=row, token=token) for row in hits.values()):
+    newer = token is None or all(_not_older(table, cells, stored=row, token=token) for row in hits.values())
+    if older or not newer:
         action = "refuse"
     elif tombstoned(table, cells):
         action = "delete" if hits else "none"

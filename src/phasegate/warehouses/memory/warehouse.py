@@ -4,8 +4,6 @@ The simulator uses it too. No locks, no threads. A transaction works on the stat
 first committer wins: Conflict is raised only if another transaction changed the same fence row, or deleted the same
 version of a row. Inserts never conflict, so a writer that forgets to change its fence leaves duplicate rows, as it
 would in a database.
-
-Committed maps are never changed in place, only replaced: a snapshot is three references.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -133,8 +131,13 @@ class MemoryTransaction(MemoryReader):
         self._check()
         present = self._tables.get(table.name, {}).get(partition, {})
         pairs = rules.matched(table, self._staged[table.name], present)
-        plan = [rules.judge(table, cells, hits=hits, token=token) for cells, hits in pairs]
-        gone = [row for one in plan if one.action in {"delete", "touch", "update"} for row in one.hits]
+        old = rules.older_groups(table, self._staged[table.name], present.values(), token=token)
+        plan = [
+            rules.judge(table, cells, hits=hits, token=token, older=bool(old) and rules.group_of(table, cells) in old)
+            for cells, hits in pairs
+        ]
+        gone = rules.lacking(table, plan, present)
+        gone += [row for one in plan if one.action in {"delete", "touch", "update"} for row in one.hits]
         new = [one.cells for one in plan if one.action in {"insert", "touch", "update"}]
         self._apply(table, partition, gone=gone, new=new, token=token)
         kept = sum(1 for one in plan if one.hits and one.action in {"touch", "update"})

@@ -64,6 +64,7 @@ def check_shape(table: Table, types: Mapping[str, str], /) -> None:
         "partition": (table.partition,),
         "version": (table.version,) if table.version else (),
         "scales": tuple(table.scales),
+        "replaces": table.replaces,
     }
     for role, columns in named.items():
         for column in columns:

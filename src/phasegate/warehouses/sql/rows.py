@@ -8,7 +8,7 @@ Values are bound, names are quoted. The alias ``s`` is a staging table, ``t`` th
 from collections.abc import Iterable, Mapping
 
 from phasegate.base.fingerprint import PIECES
-from phasegate.base.table import KEYS_MAX, LINEAGE_PREFIX, TOKEN_COLUMN, Difference, Table
+from phasegate.base.table import KEYS_MAX, LINEAGE_PREFIX, TOKEN_COLUMN, Dependency, Difference, Table
 from phasegate.warehouses.sql.cells import family
 from phasegate.warehouses.sql.dialect import Dialect, Types, doubles
 
@@ -226,18 +226,37 @@ class RowSql:
                     f"(({ours} IS NOT NULL AND {theirs} IS NULL) OR {ours} > {theirs} "
                     f"OR ({ours} IS NOT DISTINCT FROM {theirs} AND {newer}))"
                 )
+        whole = bool(table.replaces) and merge
+        older, join = ("older.old_ IS NOT NULL", self._join_older(table, stage, types)) if whole else ("false", "")
         tomb = f"coalesce(s.{self._quoted(table.tombstone)}, false)" if table.tombstone and merge else "false"
         content = table.fingerprinted(tuple(types))
         rest = [column for column in types if column not in content]
         return f"""SELECT r, hits, CASE
-                WHEN hits > 0 AND NOT newer THEN 'refuse'
+                WHEN older OR (hits > 0 AND NOT newer) THEN 'refuse'
                 WHEN tomb AND hits > 0 THEN 'delete' WHEN tomb THEN 'none' WHEN hits = 0 THEN 'insert'
                 WHEN hits = 1 AND same AND rest THEN 'keep' WHEN same THEN 'touch' ELSE 'update' END AS action
-            FROM (SELECT s.rowid AS r, {tomb} AS tomb, count(t.hit_) AS hits,
+            FROM (SELECT s.rowid AS r, {tomb} AS tomb, {older} AS older, count(t.hit_) AS hits,
                 bool_and(coalesce({newer}, false)) AS newer, bool_and({self._equal(content)}) AS same,
                 bool_and({self._equal(rest)}) AS rest
                 FROM {stage} s LEFT JOIN (SELECT *, 1 AS hit_ FROM {self._named(table)} t
-                    WHERE {self._inside(table, types)}) t ON {self._same_key(table)} GROUP BY ALL)"""
+                    WHERE {self._inside(table, types)}) t ON {self._same_key(table)} {join} GROUP BY ALL)"""
+
+    def _join_older(self, table: Table, stage: str, types: Types) -> str:
+        """Return the JOIN of the staged groups that are older than what is stored.
+
+        Such a group is refused whole: its rows that are not stored were deleted since.
+        """
+        assert table.version is not None
+        groups, version = self._listed(table.replaces), self._quoted(table.version)
+        return f"""LEFT JOIN (SELECT DISTINCT {self._listed_of("g", table.replaces)}, 1 AS old_
+            FROM (SELECT {groups}, max({version}) AS newest_ FROM {stage} GROUP BY {groups}) g
+            JOIN {self._named(table)} o ON {self._same(table.replaces, "o", "g")}
+            WHERE {self._inside(table, types, alias="o")} AND (o.{version} > g.newest_
+                OR (o.{version} = g.newest_ AND coalesce(o.{TOKEN_COLUMN}, 0) > $token))
+            ) older ON {self._same(table.replaces, "older", "s")}"""
+
+    def _same(self, columns: Iterable[str], one: str, other: str) -> str:
+        return " AND ".join(f"{one}.{self._quoted(c)} = {other}.{self._quoted(c)}" for c in columns)
 
     def _equal(self, columns: Iterable[str]) -> str:
         return " AND ".join(f"s.{self._quoted(c)} IS NOT DISTINCT FROM t.{self._quoted(c)}" for c in columns) or "true"
@@ -254,6 +273,48 @@ class RowSql:
         return f"""DELETE FROM {self._named(table)} AS t USING (SELECT s.* FROM {stage} s
             JOIN {stage}_plan p ON s.rowid = p.r WHERE p.action IN ('delete', 'touch', 'update')) s
             WHERE {self._inside(table, types)} AND {self._same_key(table)}"""
+
+    def delete_lacking(self, table: Table, stage: str, types: Types, /) -> str:
+        """Return the DELETE of the rows that the staged groups lack.
+
+        Of the groups in ``replaces`` that the plan does not refuse.
+        """
+        return f"""DELETE FROM {self._named(table)} AS t WHERE {self._inside(table, types)}
+            AND EXISTS (SELECT 1 FROM {stage} s JOIN {stage}_plan p ON s.rowid = p.r
+                WHERE p.action <> 'refuse' AND {self._same(table.replaces, "s", "t")})
+            AND NOT EXISTS (SELECT 1 FROM {stage} s WHERE {self._same_key(table)})"""
+
+    def disagreements(self, table: Table, types: Types, /, *, dependency: Dependency, dates: bool) -> str:
+        """Return the SELECT of the keys of a dependency with several values.
+
+        Those with a row in a partition between ``$first`` and ``$last``: their texts, values and partitions, over all
+        partitions.
+        """
+        _, where = self._between(table, types, dates=dates)
+        keys, value = self._listed(dependency.columns), self._quoted(dependency.determined)
+        given = " AND ".join(f"t.{self._quoted(column)} IS NOT NULL" for column in dependency.columns)
+
+        def text(column: str) -> str:
+            return self._dialect.text(f"t.{self._quoted(column)}", types[column], scale=table.scale(column))
+
+        key = ", ".join(f"any_value({text(column)})" for column in dependency.columns)
+        spelled = f"list(DISTINCT {text(dependency.determined)}) FILTER (t.{value} IS NOT NULL)"
+        name = self._named(table)
+        return f"""SELECT [{key}], list_sort({spelled}), list_sort(list(DISTINCT {text(table.partition)}))
+            FROM {name} t JOIN (SELECT DISTINCT {keys} FROM {name} t WHERE {where} AND {given}) k
+            ON {self._same(dependency.columns, "k", "t")} GROUP BY {self._listed_of("t", dependency.columns)}
+            HAVING count(DISTINCT t.{value}) > 1"""
+
+    def sums(self, table: Table, types: Types, /, *, column: str, by: Iterable[str], dates: bool) -> str:
+        """Return the SELECT of a column's sums by partition and ``by``.
+
+        For the partitions between ``$first`` and ``$last``.
+        """
+        spelled, where = self._between(table, types, dates=dates)
+        texts = [self._dialect.text(f"t.{self._quoted(one)}", types[one], scale=table.scale(one)) for one in by]
+        cell = f"t.{self._quoted(column)}"
+        return f"""SELECT [{", ".join([spelled, *texts])}], sum({cell}) FROM {self._named(table)} t
+            WHERE {where} AND {cell} IS NOT NULL GROUP BY {self._listed_of("t", [table.partition, *by])}"""
 
     def insert(self, table: Table, stage: str, types: Types, /, *, planned: bool) -> str:
         """Return the INSERT of the staged rows.
@@ -272,6 +333,10 @@ class RowSql:
     def _named(self, table: Table) -> str:
         """Return the quoted full name of a table."""
         return self._dialect.reference(table.name)
+
+    def _listed_of(self, alias: str, columns: Iterable[str]) -> str:
+        """Return the names of an alias in quotes, with commas between."""
+        return ", ".join(f"{alias}.{self._quoted(column)}" for column in columns)
 
     def _listed(self, columns: Iterable[str]) -> str:
         """Return names in quotes, with commas between."""

@@ -1,0 +1,150 @@
+"""The contract of every Warehouse for rows that belong together, as tests.
+
+Groups that a delivery replaces whole, identities over all partitions, sums. Part of WarehouseContract; subclass that.
+"""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from phasegate.base.receipt import Changes
+from phasegate.base.table import Dependency, Disagreement, Table
+from phasegate.errors import BadInput
+from phasegate.testing.warehouse_rows import DAY, LINES, NEVER, NEXT_DAY, NOON, RowContract, changes_of, write
+from phasegate.warehouse import Row, Warehouse
+
+BOXES = Table(
+    name=LINES.name,
+    key=("game_date", "player"),
+    partition="game_date",
+    write="merge",
+    version="seen_at",
+    tombstone="gone",
+    replaces=("game",),
+    columns={
+        "game_date": "DATE", "game": "VARCHAR", "player": "VARCHAR", "points": "INTEGER", "share": "DOUBLE",
+        "seen_at": "TIMESTAMP",
+    },
+    scales={"share": 2},
+)  # fmt: skip
+ONE_DATE = Dependency(("game",), "game_date")
+
+
+def box(
+    game: str | None, player: str, minute: int, *, points: int | None = 1, day: str = DAY, share: float | None = 0.5,
+    gone: bool = False,
+) -> Row:  # fmt: skip
+    """Return a row of BOXES whose version is a minute after noon."""
+    return {"game_date": date.fromisoformat(day), "game": game, "player": player, "points": points, "share": share,
+            "seen_at": NOON + timedelta(minutes=minute), "gone": gone}  # fmt: skip
+
+
+class GroupContract(RowContract):
+    """The promises of ports.Warehouse about groups, identities and sums."""
+
+    def players(self, warehouse: Warehouse) -> str:
+        """Return the stored players, sorted."""
+        return " ".join(str(player) for (player,) in self.read(warehouse, BOXES, "player"))
+
+    def test_a_delivery_replaces_its_groups_whole_and_no_other(self, warehouse: Warehouse) -> None:
+        """Check that rows of a group that are not staged are deleted."""
+        write(warehouse, BOXES, [box("1", "a", 1), box("1", "b", 1), box("2", "c", 1), box(None, "d", 1)])
+        write(warehouse, BOXES, [box("1", "x", 1, day=NEXT_DAY)], day=NEXT_DAY)
+        changed = write(warehouse, BOXES, [box("1", "a", 2), box("1", "e", 2), box(None, "f", 2)], token=2)
+        assert changes_of(changed) == Changes(inserted=2, deleted=1, unchanged=1)
+        assert self.players(warehouse) == "a c d e f x"
+
+    def test_without_replaces_rows_that_are_not_staged_stay(self, warehouse: Warehouse) -> None:
+        """Check that the plan decides."""
+        plain = replace(BOXES, replaces=())
+        write(warehouse, plain, [box("1", "a", 1), box("1", "b", 1)])
+        assert changes_of(write(warehouse, plain, [box("1", "a", 2)], token=2)) == Changes(unchanged=1)
+
+    def test_an_older_delivery_of_a_group_deletes_and_restores_nothing(self, warehouse: Warehouse) -> None:
+        """Check that it is refused whole, and a group beside it is not."""
+        write(warehouse, BOXES, [box("1", "a", 1), box("1", "b", 1), box("2", "c", 1)])
+        write(warehouse, BOXES, [box("1", "a", 3), box("1", "n", 3)], token=2)
+        older = [box("1", "a", 1, points=9), box("1", "b", 1), box("1", "z", 2, gone=True), box("2", "e", 2)]
+        assert changes_of(write(warehouse, BOXES, older, token=3)) == Changes(inserted=1, deleted=1, refused=3)
+        assert self.players(warehouse) == "a e n"
+
+    def test_of_equal_versions_the_newer_token_replaces_the_group(self, warehouse: Warehouse) -> None:
+        """Check the order (version, token), for rows of unequal versions too."""
+        write(warehouse, BOXES, [box("1", "a", 1), box("1", "b", 2)], token=5)
+        assert changes_of(write(warehouse, BOXES, [box("1", "c", 2)], token=5)) == Changes(inserted=1, deleted=2)
+        with warehouse.transaction() as tx:
+            tx.stage_rows(BOXES, [box("1", "d", 2)])
+            tx.inspect(BOXES, partition=DAY, version_max=4e9)
+            assert tx.merge(BOXES, partition=DAY, token=4) == Changes(refused=1)
+
+    def test_one_tombstone_deletes_its_whole_group(self, warehouse: Warehouse) -> None:
+        """Check that a group without rows is delivered by a deletion in it."""
+        write(warehouse, BOXES, [box("1", "a", 1), box("1", "b", 1), box("2", "c", 1)])
+        assert changes_of(write(warehouse, BOXES, [box("1", "a", 1, gone=True)], token=2)) == Changes(deleted=2)
+        assert self.players(warehouse) == "c"
+
+    def test_a_row_that_changes_its_group_leaves_the_old_one(self, warehouse: Warehouse) -> None:
+        """Check that the rows of the old group stay."""
+        write(warehouse, BOXES, [box("1", "a", 1), box("1", "b", 1)])
+        assert changes_of(write(warehouse, BOXES, [box("2", "a", 2)], token=2)) == Changes(updated=1)
+        assert self.read(warehouse, BOXES, "game", "player") == [("1", "b"), ("2", "a")]
+
+    def test_a_group_column_that_is_absent_is_refused(self, warehouse: Warehouse) -> None:
+        """Check it before a write."""
+        with pytest.raises(BadInput, match="no column absent, its replaces"):
+            warehouse.prepare(replace(BOXES, replaces=("absent",)), partition=DAY, store_id="s")
+
+    def test_a_key_with_two_values_is_named_with_its_partitions(self, warehouse: Warehouse) -> None:
+        """Check that values of all partitions count, for keys of the span."""
+        write(warehouse, BOXES, [box("1", "a", 1), box("2", "b", 1), box(None, "c", 1)])
+        write(warehouse, BOXES, [box("1", "a", 1, day=NEXT_DAY), box(None, "c", 1, day=NEXT_DAY),
+                                 box("3", "d", 1, day=NEXT_DAY, points=None)], day=NEXT_DAY)  # fmt: skip
+        write(warehouse, BOXES, [box("3", "d", 1, day="2026-02-05")], day="2026-02-05")
+        with warehouse.snapshot() as reader:
+            found = reader.disagreements(BOXES, ONE_DATE, first=DAY, last=DAY)
+            assert found == [Disagreement(key=("1",), values=(DAY, NEXT_DAY), partitions=(DAY, NEXT_DAY))]
+            assert reader.disagreements(BOXES, ONE_DATE, first=NEXT_DAY, last=NEXT_DAY)[0] == found[0]
+            assert [one.key for one in reader.disagreements(BOXES, ONE_DATE, first="", last="9")] == [("1",), ("3",)]
+            assert reader.disagreements(BOXES, ONE_DATE, first="2027", last="9") == []
+            points = Dependency(("game", "player"), "points")
+            assert reader.disagreements(BOXES, points, first="", last="9") == []
+            assert reader.disagreements(NEVER, Dependency(("a",), "b"), first="", last="9") == []
+
+    def test_values_within_a_transaction_are_those_it_wrote(self, warehouse: Warehouse) -> None:
+        """Check that a write can be judged before it is committed."""
+        write(warehouse, BOXES, [box("1", "a", 1)])
+        warehouse.prepare(BOXES, partition=NEXT_DAY, store_id="store-1")
+        with warehouse.transaction() as tx:
+            tx.stage_rows(BOXES, [box("1", "a", 2, day=NEXT_DAY, points=5)])
+            tx.inspect(BOXES, partition=NEXT_DAY, version_max=4e9)
+            tx.merge(BOXES, partition=NEXT_DAY, token=1)
+            (found,) = tx.disagreements(BOXES, Dependency(("game", "player"), "points"), first=NEXT_DAY, last=NEXT_DAY)
+            assert (found.key, found.values) == (("1", "a"), ("1", "5"))
+
+    def test_sums_are_by_partition_and_group(self, warehouse: Warehouse) -> None:
+        """Check that sums are exact, and floats rounded to their scale."""
+        rows = [box("1", "a", 1, points=2, share=0.1), box("1", "b", 1, points=3, share=0.2),
+                box("2", "c", 1, points=None, share=None)]  # fmt: skip
+        write(warehouse, BOXES, rows)
+        write(warehouse, BOXES, [box("1", "a", 1, day=NEXT_DAY, points=7)], day=NEXT_DAY)
+        with warehouse.snapshot() as reader:
+            points = reader.sums(BOXES, column="points", by=("game",), first=DAY, last=NEXT_DAY)
+            assert points == {(DAY, "1"): Decimal(5), (NEXT_DAY, "1"): Decimal(7)}
+            assert reader.sums(BOXES, column="share", by=("game",), first=DAY, last=DAY) == {
+                (DAY, "1"): Decimal("0.30")
+            }
+            assert reader.sums(BOXES, column="points", by=(), first=DAY, last=DAY) == {(DAY,): Decimal(5)}
+            assert reader.sums(NEVER, column="a", by=("a",), first="", last="9") == {}
+
+    @pytest.mark.parametrize("columns", [("absent", "game"), ("game", "absent")])
+    def test_an_identity_of_an_absent_column_is_refused_by_name(
+        self, warehouse: Warehouse, columns: tuple[str, str]
+    ) -> None:
+        """Check dependencies and sums."""
+        write(warehouse, BOXES, [box("1", "a", 1)])
+        with warehouse.snapshot() as reader, pytest.raises(BadInput, match="absent"):
+            reader.disagreements(BOXES, Dependency(columns[:1], columns[1]), first="", last="9")
+        with warehouse.snapshot() as reader, pytest.raises(BadInput, match="absent"):
+            reader.sums(BOXES, column=columns[0], by=columns[1:], first="", last="9")
