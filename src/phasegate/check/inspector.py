@@ -21,7 +21,7 @@ from phasegate.check.documents import StoredPhase
 from phasegate.check.evidence import Evidence
 from phasegate.check.tables import DocumentFacts
 from phasegate.errors import BadDocument, BadInput, NotFound, words
-from phasegate.explain.coverage import absent
+from phasegate.explain.coverage import absent, unexpected
 from phasegate.explain.documents import Documents, span
 from phasegate.explain.late_results import known_of
 from phasegate.explain.overview import Overview
@@ -274,9 +274,20 @@ class _Inspection:
         return f"rows in {', '.join(held)}" if held else ""
 
     def unknown_dates(self) -> list[str]:
-        """Return why absences cannot be found: dates that the calendar lacks."""
-        dates = self._unknown()
-        return [f"the calendar lacks {len(dates)} of {len(self.dates)} dates, from {dates[0]}"] if dates else []
+        """Return why absences cannot be found, () if they can.
+
+        The calendar lacks dates; or no date of the span has a run or an expectation, or has begun.
+        """
+        dates, today = self._unknown(), local_date(self.now, timezone=self._plan.timezone)
+        if dates:
+            return [f"the calendar lacks {len(dates)} of {len(self.dates)} dates, from {dates[0]}"]
+        reasons = []
+        for on in self.dates:
+            known = known_of(self._plan, self._documents, on)
+            ahead = on > today and not known.phases
+            reason = f"{on} has not begun, so nothing is expected yet" if ahead else ""
+            reasons.append(reason or unexpected(self._plan, on=on, known=known))
+        return [reasons[0]] if all(reasons) else []
 
     def unknown(self) -> Found:
         """Find dates up to today that the calendar lacks, and refused answers."""
