@@ -122,3 +122,19 @@ def test_a_run_that_waits_for_what_nothing_expects_is_not_evaluated_once_its_dat
     outcomes = {outcome.check: outcome for outcome in made.pipeline.checks.health.evaluate(DAY)}
     assert outcomes["deadlines"].verdict == "not evaluated"
     assert "add expected_by to [step.orders], or a deadline to mode daily" in outcomes["deadlines"].error
+
+
+def test_what_is_younger_than_the_grace_period_is_settling_and_neither_fine_nor_a_finding() -> None:
+    made = shop()
+    load(made, 1)
+    made.clock.at += 60.0
+    outcomes = {outcome.check: outcome for outcome in made.pipeline.checks.inspector.inspect(DAY, DAY)}
+    assert outcomes["triggers"].verdict == "settling"
+    assert [finding.code for finding in outcomes["triggers"].settling] == ["PG004"]
+    assert exit_code(outcomes.values()) == 3
+    made.clock.at += 600.0
+    assert exit_code(made.pipeline.checks.inspector.inspect(DAY, DAY)) == 1
+    settle(made)
+    for delivery in made.pipeline.ports.bus.receive(["mailer"]):
+        made.pipeline.complete({"trigger_id": delivery.message.id, "status": "success"})
+    assert exit_code(made.pipeline.checks.inspector.inspect(DAY, DAY)) == 0

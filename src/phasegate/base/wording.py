@@ -5,6 +5,8 @@ Pure.
 
 from collections.abc import Sequence
 
+from phasegate.base.keys import Run
+
 LISTED_MAX = 3
 
 
@@ -37,3 +39,12 @@ def listed(names: Sequence[str], /, *, most: int = LISTED_MAX, of: int = 0) -> s
     left = max(of, len(names)) - min(most, len(names))
     more = f" and {left} more" if left else ""
     return ", ".join(names[:most]) + more
+
+
+def deliver(step: str, run: Run, /) -> str:
+    """Return what a person does about a result that only its source can bring.
+
+    >>> deliver("odds", Run("2026-02-03", "daily"))
+    'deliver odds of 2026-02-03, then: phasegate complete odds --run 2026-02-03.daily'
+    """
+    return f"deliver {step} of {run.date}, then: phasegate complete {step} --run {run}"

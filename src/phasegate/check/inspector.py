@@ -76,8 +76,7 @@ class Inspector:
         found = [one for one in known if one.check in OF_TABLES or (one.check == "documents" and one.error)]
         return {
             run: tuple(
-                replace(one, findings=tuple(f for f in one.findings if f.evidence.get("run", "") in (str(run), "")))
-                for one in found
+                replace(one, findings=_of_run(one.findings, run), settling=_of_run(one.settling, run)) for one in found
             )
             for run in runs
         }
@@ -94,7 +93,8 @@ class Inspector:
             except Exception as e:  # noqa: BLE001  reported as "not evaluated", which no exit code hides
                 reasons.append(words(e))
             kept = documents.aged(findings, now=inspection.now, grace_s=grace_s)
-            return CheckResult(check=check, findings=kept, error="; ".join(reasons), evaluated=of)
+            settling = tuple(finding for finding in findings if finding not in kept)
+            return CheckResult(check=check, findings=kept, settling=settling, error="; ".join(reasons), evaluated=of)
 
         yield checked("quarantine", inspection.quarantined, of=runs)
         yield checked("firing", inspection.firing, of=runs)
@@ -297,10 +297,10 @@ class _Inspection:
             first = next(filter(self._documents.error, dates), "")
             error = self._documents.error(first) if first else ""
             on = f"{first}: " if error and self._documents.is_refused(first) else ""
-            why = f": {on}{error}" if error else ""
+            why, fix = (f": {on}{error}", "fix the calendar's source, then: ") if error else ("", "")
             yield Finding(code="PG017", subject=f"calendar {dates[0]} to {dates[-1]}", cause="calendar",
                           text=f"it is unknown whether {len(dates)} dates have work{why}",
-                          command=documents.reconcile_command(*dates), evidence={"months": months})  # fmt: skip
+                          command=fix + documents.reconcile_command(*dates), evidence={"months": months})  # fmt: skip
 
     def reports(self, evidence: Evidence) -> Found:
         """Compare tables with reports."""
@@ -363,6 +363,11 @@ class _Inspection:
     def _part(self, step: str, run: Run) -> Part | None:
         known = self._plan.steps.get(step)
         return None if known is None or known.table is None else Part(known.table.name, run.date)
+
+
+def _of_run(findings: Found, run: Run) -> tuple[Finding, ...]:
+    """Return the findings of a run, and those of none."""
+    return tuple(f for f in findings if f.evidence.get("run", "") in (str(run), ""))
 
 
 def _each(inspection: _Inspection, judge: Callable[[StoredPhase], Found]) -> Found:

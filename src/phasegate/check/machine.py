@@ -36,7 +36,7 @@ def deadlines(views: Iterable[PhaseView]) -> tuple[Finding, ...]:
             text=f"past its deadline: {view.reason}",
             cause=f"{view.phase}:{view.run}",
             since=view.since,
-            command=view.commands[0] if view.commands else f"phasegate why {view.run}",
+            command=view.commands[0] if view.commands else f"bring what it waits for: phasegate why {view.run}",
             evidence={"missing": ", ".join(view.missing), "state": view.state},
         )
         for view in views
@@ -78,7 +78,7 @@ def clock(moments: Iterable[RecordedTime], *, now: float) -> tuple[Finding, ...]
             text=f"{newest.where} is from {newest.at - now:.0f} s ahead of this machine's clock",
             cause="clock",
             since=None,
-            command="timedatectl status",
+            command="set the clocks of all machines right; timedatectl status shows this one",
             evidence={"written": _iso(newest.at), "now": _iso(now), "where": newest.where},
         ),
     )
@@ -95,7 +95,7 @@ def disk(there: Disk) -> tuple[Finding, ...]:
             subject=there.path,
             text=f"{there.free / GB:.2f} GB are free of {there.total / GB:.2f} GB",
             cause="disk",
-            command=f"df -h {there.path}",
+            command=f"make room; df -h {there.path} shows it",
             evidence={"free_bytes": str(there.free), "total_bytes": str(there.total)},
         ),
     )

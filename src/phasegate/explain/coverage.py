@@ -115,7 +115,7 @@ def absent(plan: Plan, *, on: str, known: DateFacts, now: float) -> list[Cell]:
 
 
 def unexpected(plan: Plan, *, on: str, known: DateFacts) -> str:
-    """Return why it is unknown whether a date should have a run, "" if it is known.
+    """Return why nothing says if a date should have a run, else "".
 
     A mode is expected by the calendar, or if a step of it has ``expected_by``; else only its open runs are known. A
     mode that an operator opens is expected by no plan, so it counts only where the plan has no other.
@@ -193,7 +193,7 @@ def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, i
         return None
     if not known.calendar and not _is_expected(plan, cell.phase, run=run, known=known):
         reason = "no run, and without a calendar it is unknown whether one was expected"
-        return replace(cell, reason=reason, command=f"phasegate begin {run}") if inside else None
+        return replace(cell, reason=reason, command="add expected_by, or a calendar, to the plan") if inside else None
     moment = plan.phases[cell.phase].modes[run.mode].deadline
     anchors = None if known.day is None else known.day.anchors
     deadline = None if moment is None else moment.at(run, timezone=plan.timezone, opened_at=opens, anchors=anchors)
@@ -233,7 +233,7 @@ def _awaited(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, is_late: boo
     if before and all((up, run.mode) in known.phases for up in before):
         reason = f"{' and '.join(before)} fired, and it never began"
         return replace(cell, state="MISSED", reason=reason, command=f"phasegate reconcile {span} --fix")
-    command = f"phasegate backfill {span} --mode {run.mode}"
+    command = f"deliver what its tables lack, then: phasegate backfill {span} --mode {run.mode}"
     return replace(cell, state="MISSED", reason=NOT_OPENED, command=command)
 
 

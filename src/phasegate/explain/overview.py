@@ -149,7 +149,10 @@ class Overview:
             kept = self._read(Quarantined, doc, broken)
             if kept is None or kept.discarded:
                 continue
-            run, command = str(kept.body.get("run", "")), f"phasegate redrive {doc.key}"
+            run, command = (
+                str(kept.body.get("run", "")),
+                f"correct its sender or the plan, then: phasegate redrive {doc.key}",
+            )
             letter = DeadLetter(
                 kind="message", subject=doc.key, run=run, reason=kept.reason, at=kept.last_at, command=command
             )
@@ -172,6 +175,7 @@ def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:
     for member in view.members:
         if member.state == "dead":
             command = f"phasegate redrive {view.run} --step {member.name}"
+            command = next((c for c in view.commands if c.removesuffix(" --force").endswith(command)), command)
             at = member.since or 0.0
             yield DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason, at=at,
                              command=command)  # fmt: skip
