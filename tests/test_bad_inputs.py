@@ -193,7 +193,10 @@ def test_a_bad_message_is_kept_in_quarantine_with_the_reason_and_changes_nothing
     assert (kept["body"], kept["reason"]) == (body, reason)
     assert after == before
     (letter,) = night("dead", "--json").json["dead"]
-    assert (letter["reason"], letter["next"]) == (reason, f"phasegate redrive {key}")
+    assert (letter["reason"], letter["next"]) == (
+        reason,
+        f"correct its sender or the plan, then: phasegate redrive {key}",
+    )
 
 
 BODIES: dict[str, tuple[bytes, str]] = {

@@ -62,8 +62,9 @@ def run(  # noqa: PLR0913  one parameter for each option
 ) -> None:  # fmt: skip
     """Replay dates through all phases, and print the result.
 
-    Exit code 0: every gate fired and everything is settled, or there were no games. 1: something needs a person, or the
-    source has no rows of games that were played, or it is not known whether there were games. 2: bad input.
+    Exit code 0: every gate fired and everything is settled, or there were no games. 1: something needs a person, or
+    dates have drifted, or the source has no rows of games that were played, or it is not known whether there were
+    games. 2: bad input.
 
     Example: nba-props run --synthetic --from 2026-02-01 --to 2026-02-07 --faults duplicate=3,reorder
     """
@@ -102,10 +103,14 @@ def run(  # noqa: PLR0913  one parameter for each option
     off = Gaps() if replay.dates else gaps(source, *days)
     click.echo(json.dumps(_as_json(replay, report, off), indent=2) if as_json else _as_text(replay, report, off))
     if not as_json:
-        given = [] if os.environ.get(NBA_DATA) == name else [f"{NBA_DATA}={name}"]
-        command = ["phasegate", "--plan", str(PLAN), "--state", str(state), "status"]
-        click.echo(f"inspect it: {' '.join(map(shlex.quote, [*given, *command]))}")
-    sys.exit(1 if any(off) or replay.unsettled or replay.dead_letters or report.held_back else 0)
+        given = "" if os.environ.get(NBA_DATA) == name else f"{NBA_DATA}={shlex.quote(name)} "
+        command = ["phasegate", "--plan", str(PLAN), "--state", str(state)]
+        if replay.drifted:
+            dates = [on for on, _ in replay.drifted]
+            again = ["backfill", "--from", min(dates), "--to", max(dates), "--cascade"]
+            click.echo(f"rebuild what drifted: {given}{shlex.join([*command, *again])}")
+        click.echo(f"inspect it: {given}{shlex.join([*command, 'status'])}")
+    sys.exit(1 if any(off) or replay.unsettled or replay.drifted or replay.dead_letters or report.held_back else 0)
 
 
 @cli.command()
@@ -223,6 +228,7 @@ def _as_json(replay: Replay, report: Remarks, off: Gaps) -> dict[str, object]:
         "inputs_changed": tally.inputs_changed,
         "dead_letters": replay.dead_letters,
         "unsettled": list(replay.unsettled),
+        "drifted": [line for _, line in replay.drifted],
         "missing_dates": [day.isoformat() for day in off.missing],
         "unknown_dates": [day.isoformat() for day in off.unknown],
         "not_fetched": list(report.not_fetched),
@@ -248,7 +254,8 @@ def _as_text(replay: Replay, report: Remarks, off: Gaps) -> str:
                   f"requests whose inputs had changed {tally.inputs_changed}, dead letters {replay.dead_letters}, "
                   f"processes killed {replay.crashes}"]  # fmt: skip
     lines += [f"not settled: {line}" for line in replay.unsettled[:LINES_MAX]]
-    found = {"not fetched": report.not_fetched, "held back": report.held_back, "to check": report.to_check}
+    found = {"drifted": [line for _, line in replay.drifted], "not fetched": report.not_fetched,
+             "held back": report.held_back, "to check": report.to_check}  # fmt: skip
     lines += [f"{what}: {line}" for what, entries in found.items() for line in entries[:LINES_MAX]]
     for what, entries in found.items():
         if len(entries) > LINES_MAX:

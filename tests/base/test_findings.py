@@ -1,6 +1,6 @@
 """What a check can find, and what its outcome means."""
 
-from phasegate.base.findings import CODES, CheckResult, Finding, exit_code, listed
+from phasegate.base.findings import CODES, CheckResult, Finding, by_span, exit_code, listed
 
 
 def finding(code: str = "PG003", **more: object) -> Finding:
@@ -15,7 +15,9 @@ def test_a_check_that_could_not_be_evaluated_wins_over_everything() -> None:
     fine, found = CheckResult(check="a"), CheckResult(check="b", findings=(finding(),))
     failed = CheckResult(check="c", error="no such table")
     assert exit_code([fine]) == 0
-    assert exit_code([fine, found]) == 1
+    young = CheckResult(check="d", settling=(finding(),))
+    assert exit_code([fine, young]) == 3
+    assert exit_code([fine, found, young]) == 1
     assert exit_code([fine, found, failed]) == 2
     assert CheckResult(check="c", error="x", findings=(finding(),)).verdict == "not evaluated"
 
@@ -30,3 +32,29 @@ def test_findings_are_listed_worst_first_then_oldest_and_a_failed_check_is_one()
     assert [f.code for f in found] == ["PG018", "PG003", "PG003", "PG012"]
     assert found[1] is old
     assert "locked" in found[0].text
+
+
+def of(
+    on: str, command: str = "phasegate reconcile --from {on} --to {on} --fix", *, cause: str = "load:{on}"
+) -> Finding:
+    return Finding(code="PG007", subject=f"load of {on}.daily", text="expected, and never opened",
+                   command=command.format(on=on), cause=cause.format(on=on))  # fmt: skip
+
+
+def test_findings_that_differ_by_their_date_alone_are_one_with_a_range() -> None:
+    many = [of(f"2026-02-{day:02d}") for day in range(1, 29)]
+    (one,) = by_span(many)
+    assert one.subject == "load of 2026-02-01.daily to 2026-02-28.daily, 28 dates"
+    assert one.command == "phasegate reconcile --from 2026-02-01 --to 2026-02-28 --fix"
+
+
+def test_other_causes_and_dates_far_apart_are_findings_of_their_own() -> None:
+    assert len(by_span([of("2026-02-01"), of("2026-02-02", cause="another")])) == 2
+    assert len(by_span([of("2026-02-01"), of("2026-02-20")])) == 2
+
+
+def test_the_command_of_a_run_becomes_one_of_the_range_and_words_name_its_end() -> None:
+    (one,) = by_span([of(f"2026-02-0{day}", "phasegate redrive {on}.daily --step a") for day in (1, 2)])
+    assert one.command == "phasegate reconcile --from 2026-02-01 --to 2026-02-02 --fix"
+    (one,) = by_span([of(f"2026-02-0{day}", "deliver a of {on}") for day in (1, 2)])
+    assert one.command == "deliver a of 2026-02-01; and so on until 2026-02-02"

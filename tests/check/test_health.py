@@ -4,6 +4,7 @@ import pytest
 
 from phasegate.base.disk import Disk
 from phasegate.base.findings import CheckResult, exit_code
+from phasegate.base.keys import parse_run
 from phasegate.check.health import Health
 from phasegate.errors import Unavailable
 from tests.support.pipelines import DAY, PLAN, Shop, load, settle, shop
@@ -70,3 +71,70 @@ def test_a_part_that_raises_is_not_evaluated_and_a_full_disk_is_a_finding() -> N
     outcomes = {outcome.check: outcome for outcome in made_by.evaluate(DAY)}
     assert outcomes["reconcile"].error == "RuntimeError: no such table in 2026-02-03 to 2026-02-03"
     assert [f.code for f in outcomes["disk"].findings] == ["PG024"]
+
+
+EXPECTED = PLAN.replace("external = true", 'external = true\nexpected_by = "07:00 +1d"', 1)
+ON_DEMAND = PLAN.replace("[phase.load]", '[phase.load]\nmodes.daily = { expect = "*", start = "run" }')
+TWO = PLAN.replace(
+    "[phase.load]",
+    '[phase.load]\nmodes.daily = { expect = "*" }\nmodes.early = { expect = "*" }',
+).replace("external = true", 'external = true\nexpected_by.daily = "07:00 +1d"', 1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "hint"),
+    [
+        (PLAN, 'add expected_by, such as "07:00 +1d", to [step.orders], or a calendar'),
+        (ON_DEMAND, "no run of mode daily is open"),
+        (TWO, "no run of mode early is open"),
+    ],
+)
+def test_a_date_on_which_nothing_happened_and_nothing_was_expected_is_not_evaluated(plan: str, hint: str) -> None:
+    made = shop(plan=plan)
+    made.clock.at += 5 * 86400.0
+    outcomes = {outcome.check: outcome for outcome in made.pipeline.checks.health.evaluate("2026-02-04")}
+    assert outcomes["runs"].verdict == "not evaluated"
+    assert hint in outcomes["runs"].error
+    assert exit_code(outcomes.values()) == 2
+
+
+def test_what_is_expected_and_never_came_is_a_finding_and_no_unknown() -> None:
+    made = shop(plan=EXPECTED)
+    load(made, 1)
+    made.clock.at += 5 * 86400.0
+    found = verdicts(made, "2026-02-04")
+    assert (found["runs"], found["lateness"]) == ("finding", "finding")
+    assert "not evaluated" not in found.values()
+
+
+def test_of_a_date_that_has_not_begun_nothing_is_known() -> None:
+    made = shop(plan=EXPECTED)
+    load(made, 1)
+    assert verdicts(made, "2027-02-04")["runs"] == "not evaluated"
+
+
+def test_a_run_that_waits_for_what_nothing_expects_is_not_evaluated_once_its_date_is_long_past() -> None:
+    made = shop()
+    made.pipeline.runs.open("load", parse_run(f"{DAY}.daily"))
+    made.clock.at += 86400.0
+    assert verdicts(made)["deadlines"] == "ok"
+    made.clock.at += 3 * 86400.0
+    outcomes = {outcome.check: outcome for outcome in made.pipeline.checks.health.evaluate(DAY)}
+    assert outcomes["deadlines"].verdict == "not evaluated"
+    assert "add expected_by to [step.orders], or a deadline to mode daily" in outcomes["deadlines"].error
+
+
+def test_what_is_younger_than_the_grace_period_is_settling_and_neither_fine_nor_a_finding() -> None:
+    made = shop()
+    load(made, 1)
+    made.clock.at += 60.0
+    outcomes = {outcome.check: outcome for outcome in made.pipeline.checks.inspector.inspect(DAY, DAY)}
+    assert outcomes["triggers"].verdict == "settling"
+    assert [finding.code for finding in outcomes["triggers"].settling] == ["PG004"]
+    assert exit_code(outcomes.values()) == 3
+    made.clock.at += 600.0
+    assert exit_code(made.pipeline.checks.inspector.inspect(DAY, DAY)) == 1
+    settle(made)
+    for delivery in made.pipeline.ports.bus.receive(["mailer"]):
+        made.pipeline.complete({"trigger_id": delivery.message.id, "status": "success"})
+    assert exit_code(made.pipeline.checks.inspector.inspect(DAY, DAY)) == 0

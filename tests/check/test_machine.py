@@ -22,7 +22,7 @@ def test_a_phase_past_its_deadline_that_never_fired_is_named_with_what_is_missin
     (found,) = deadlines(made.pipeline.views.phases())
     assert (found.code, found.subject) == ("PG022", f"load of {RUN}")
     assert found.evidence["missing"] == "orders"
-    assert found.command == f"phasegate complete orders --run {RUN}"
+    assert found.command == f"deliver orders of {RUN[:10]}, then: phasegate complete orders --run {RUN}"
     load(made, 1)
     settle(made)
     assert deadlines(made.pipeline.views.phases()) == ()

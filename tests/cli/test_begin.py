@@ -10,8 +10,8 @@ def test_begin_opens_the_phases_that_come_first_once(night: Night) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out == (
         "2026-02-03.overnight: raw is open; waiting for gamebook, odds.\n"
-        "next: phasegate complete gamebook --run 2026-02-03.overnight\n"
-        "next: phasegate complete odds --run 2026-02-03.overnight\n"
+        "next: deliver gamebook of 2026-02-03, then: phasegate complete gamebook --run 2026-02-03.overnight\n"
+        "next: deliver odds of 2026-02-03, then: phasegate complete odds --run 2026-02-03.overnight\n"
     )
     assert night("begin", RUN).out.startswith("2026-02-03.overnight: raw is open already; ")
     assert night("begin", RUN, "--json").json == {
@@ -19,8 +19,8 @@ def test_begin_opens_the_phases_that_come_first_once(night: Night) -> None:
         "opened": [],
         "already_open": ["raw"],
         "next": [
-            "phasegate complete gamebook --run 2026-02-03.overnight",
-            "phasegate complete odds --run 2026-02-03.overnight",
+            "deliver gamebook of 2026-02-03, then: phasegate complete gamebook --run 2026-02-03.overnight",
+            "deliver odds of 2026-02-03, then: phasegate complete odds --run 2026-02-03.overnight",
         ],
     }
 
@@ -42,7 +42,7 @@ def test_begin_holds_a_step_while_a_command_runs_and_completes_it(night: Night) 
     done = night("begin", RUN, "--step", "odds", "--", *command)
     assert done.code == 0
     assert done.out.endswith("odds of 2026-02-03.overnight: accepted, 7 rows.\nraw is waiting: waiting for gamebook.\n"
-                             "next: phasegate complete gamebook --run 2026-02-03.overnight\n")  # fmt: skip
+                             "next: deliver gamebook of 2026-02-03, then: phasegate complete gamebook --run 2026-02-03.overnight\n")  # fmt: skip  # noqa: E501  as it is printed
 
 
 def test_the_command_sees_its_run_and_its_output_never_mixes_with_json(night: Night) -> None:

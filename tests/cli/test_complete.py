@@ -31,7 +31,7 @@ def test_complete_as_json(night: Night) -> None:
         "rows": 0,
         "generation": 0,
         "state": "waiting",
-        "next": ["phasegate complete gamebook --run 2026-02-03.overnight"],
+        "next": ["deliver gamebook of 2026-02-03, then: phasegate complete gamebook --run 2026-02-03.overnight"],
     }
     assert "empty, 0 rows" in night("why", RUN).out
 

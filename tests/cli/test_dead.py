@@ -15,9 +15,9 @@ def bad(night: Night) -> Night:
     night.scrape(12, version=2)
     night.publish({"kind": "completion", "step": "nope", "run": RUN})
     done = night("worker", "--until-idle")
-    assert (done.code, done.out) == (
+    assert (done.code, done.out.splitlines()[0]) == (
         1,
-        "Served 3 messages; 1 quarantined; 1 request dead: phasegate dead; nothing to do now; next due at 08:25.\n",
+        "Served 3 messages; 1 quarantined; 1 request dead: phasegate dead; nothing to do now; next due at 08:25.",
     )
     return night
 
@@ -35,7 +35,7 @@ def test_dead_names_what_is_dead_why_and_how_to_bring_it_back(bad: Night) -> Non
         "\n"
         "quarantined message of 2026-02-03.overnight, since 08:15, 0 s\n"
         "  message m1: unknown step 'nope'; the plan has gamebook, odds, player_game, report\n"
-        f"  next: phasegate redrive {key}, or: phasegate dead --discard {key}\n"
+        f"  next: correct its sender or the plan, then: phasegate redrive {key}, or: phasegate dead --discard {key}\n"
         "\n"
         "2 dead letters; all at once: phasegate redrive --all. Times: America/New_York.\n"
     )
@@ -84,7 +84,7 @@ def test_redrive_of_a_step_asks_for_it_again_and_after_the_mend_it_is_built(bad:
         "request player_game of 2026-02-03.overnight\n"
         "1 dead letter brought back; to process them: phasegate worker --until-idle\n",
     )
-    assert bad("worker", "--until-idle").code == 0
+    assert bad("worker", "--until-idle").code == 1, "the message is in quarantine still"
     assert "generation 2, 08:15, 0 s ago: player_game changed" in bad("why", RUN, "--phase", "analytics").out
 
 
@@ -111,6 +111,9 @@ def test_a_smaller_partition_is_written_only_when_it_is_forced(night: Night) -> 
     night("redrive", RUN, "--step", "player_game")
     night("worker", "--until-idle")
     assert "would shrink" in night("dead").out
+    forced = f"if the rows may be lost: phasegate redrive {RUN} --step player_game --force"
+    assert night("dead", "--json").json["dead"][0]["next"] == forced
+    assert forced in night("why", RUN).out
     night("redrive", RUN, "--step", "player_game", "--force")
     night("worker", "--until-idle")
     (view,) = night("why", RUN, "--phase", "analytics", "--json").json["phases"]

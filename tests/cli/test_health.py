@@ -32,7 +32,7 @@ def test_json_has_checks_and_findings(night: Night) -> None:
     assert document["date"] == DATE
     assert {check["check"] for check in document["checks"]} >= {"store", "warehouse", "deadlines", "clock", "disk"}
     assert {tuple(sorted(check)) for check in document["checks"]} == {
-        ("check", "error", "evaluated", "findings", "verdict")
+        ("check", "error", "evaluated", "findings", "settling", "verdict")
     }
 
 

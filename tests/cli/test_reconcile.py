@@ -151,7 +151,7 @@ def test_what_only_a_person_can_mend_is_left_and_named(five: Night) -> None:
     done = five("reconcile", *SPAN, "--fix")
     assert done.code == 1
     assert "No command of Phasegate can fix this" in done.out
-    assert f"phasegate begin {RUN} --step gamebook -- COMMAND" in done.out
+    assert f"next: start the program that writes gamebook again, for {RUN}" in done.out
 
 
 def test_a_check_that_raises_is_not_evaluated_whatever_else_was_found(five: Night) -> None:

@@ -15,7 +15,7 @@ def test_status_shows_where_each_phase_stands_since_when_and_what_to_type(night:
     assert done.out == (
         "run                   phase  state    gen  missing  since       next\n"
         "2026-02-03.overnight  raw    waiting       odds     08:12, 3 h"
-        "  phasegate complete odds --run 2026-02-03.overnight\n"
+        "  deliver odds of 2026-02-03, then: phasegate complete odds --run 2026-02-03.overnight\n"
         "\n"
         "1 run, 1 phase: 1 waiting. Times: America/New_York.\n"
     )
@@ -54,7 +54,7 @@ def test_status_as_json(night: Night) -> None:
                 "drifted": [],
                 "since": "2026-02-04T13:12:00Z",
                 "reason": "waiting for odds",
-                "next": ["phasegate complete odds --run 2026-02-03.overnight"],
+                "next": ["deliver odds of 2026-02-03, then: phasegate complete odds --run 2026-02-03.overnight"],
             }
         ],
         "counts": {"waiting": 1},
@@ -93,10 +93,13 @@ def test_a_degraded_phase_is_a_finding(night: Night) -> None:
     (night.folder / "plan.toml").write_text(plan)
     night.scrape(10)
     night.clock.at += HOUR
-    assert night("worker", "--until-idle").code == 0
+    assert night("worker", "--until-idle").code == 1
     done = night("status")
     assert done.code == 1
-    assert "raw         degraded  1    odds     09:12, 0 s  phasegate complete odds" in done.out
+    assert (
+        "raw         degraded  1    odds     09:12, 0 s  deliver odds of 2026-02-03, then: phasegate complete odds"
+        in done.out
+    )
     assert "fired without odds" in night("why", RUN).out
 
 

@@ -43,7 +43,7 @@ precompute: waiting since 08:14, 3 h
   step    state       since       reason
   report  unreported  08:14, 3 h  not reported yet
   checked again now, or when a report arrives
-  next: phasegate complete report --run 2026-02-03.overnight
+  next: deliver report of 2026-02-03, then: phasegate complete report --run 2026-02-03.overnight
 """
     )
 

@@ -23,7 +23,10 @@ def test_worker_as_json(night: Night) -> None:
     night.publish({"kind": "completion", "step": "nope", "run": RUN})
     done = night("worker", "--until-idle", "--threads", "3", "--json")
     assert done.code == 1
-    assert done.json == {
+    document = done.json
+    (left,) = document.pop("left")
+    assert "unknown step 'nope'" in left["text"]
+    assert document == {
         "served": 1, "quarantined": 1, "dead": 0, "stopped_by": None, "next_due": None, "errors": [],
     }  # fmt: skip
 
@@ -100,3 +103,52 @@ def test_sweep_says_how_much_it_looked_at_and_what_comes_next(night: Night) -> N
     assert (done.code, done.out) == (0, "Swept 0 documents; next due at 5 Feb 08:12.\n")
     night.clock.at += 86_400
     assert night("sweep", "--json").json == {"swept": 1, "next_due": "2026-02-06T13:12:00Z", "errors": []}
+
+
+def test_a_worker_that_is_idle_exits_with_0_only_if_nothing_is_left_undone(night: Night) -> None:
+    night.whole()
+    assert night("worker", "--until-idle").code == 0
+    night.scrape(12, version=2)
+    night.sql("DROP TABLE nba_analytics.player_game")
+    night.sql("CREATE TABLE nba_analytics.player_game (game_date DATE, player INTEGER)")
+    night("worker", "--until-idle")
+    for _ in range(2):
+        done = night("worker", "--until-idle")
+        assert done.code == 1, "dead since an earlier worker"
+        assert f"left undone: analytics of {RUN} is dead: player_game: " in done.out
+        assert f"    next: phasegate redrive {RUN} --step player_game" in done.out
+    (left,) = night("worker", "--until-idle", "--json").json["left"]
+    assert left["next"] == f"phasegate redrive {RUN} --step player_game"
+
+
+def test_a_step_in_its_back_off_is_left_undone(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(night.folder))
+    plan = night.folder / "plan.toml"
+    columns = 'columns = { game_date = "DATE", player = "VARCHAR", points = "DOUBLE" }'
+    python = plan.read_text().replace('sql = "player_game.sql"', f'python = "fails_at_first:rows"\n{columns}')
+    plan.write_text(python.replace("attempts_max = 1", "attempts_max = 5"))
+    (night.folder / "fails_at_first.py").write_text("def rows(step):\n    raise RuntimeError('the disk is full')\n")
+    night.scrape(10)
+    night("complete", "odds", "--run", RUN)
+    done = night("worker", "--until-idle")
+    assert done.code == 1
+    assert f"left undone: analytics of {RUN} is building: player_game asked for" in done.out
+
+
+def test_a_report_that_is_not_late_is_not_left_undone_and_a_late_one_is(night: Night) -> None:
+    plan = night.folder / "plan.toml"
+    plan.write_text(plan.read_text().replace("partition =", 'expected_by = "09:00 +1d"\npartition =', 1))
+    night("begin", RUN)
+    assert night("worker", "--until-idle").code == 0
+    night.clock.at += 6 * 3600.0
+    done = night("worker", "--until-idle")
+    assert done.code == 1
+    assert f"left undone: raw.gamebook of {RUN} is late" in done.out
+
+
+def test_a_message_in_quarantine_is_left_undone(night: Night) -> None:
+    night.publish({"kind": "completion", "step": "nope", "run": RUN})
+    night("worker", "--until-idle")
+    done = night("worker", "--until-idle")
+    assert done.code == 1
+    assert "left undone: a message is in quarantine: " in done.out

@@ -97,7 +97,9 @@ def test_a_run_that_was_never_opened_is_missed_from_its_deadline_on_or_a_day_aft
     assert states(cells(now=at))["raw"] == "RUNNING"
     missed = cells(now=at + 1)["raw"]
     assert (missed.state, missed.reason) == ("MISSED", "its run was never opened")
-    assert missed.command == f"phasegate backfill --from {ON} --to {ON} --mode night"
+    assert (
+        missed.command == f"deliver what its tables lack, then: phasegate backfill --from {ON} --to {ON} --mode night"
+    )
     assert states(cells(now=OVER + PATIENCE_S, mode="day"))["raw"] == "RUNNING"
     assert states(cells(now=OVER + PATIENCE_S + 1, mode="day")) == {"raw": "MISSED", "analytics": "MISSED"}
 
@@ -106,7 +108,7 @@ def test_a_run_that_waits_is_running_until_its_results_are_late_and_late_from_th
     raw = opened("raw", "night", ("odds", "success"))
     assert states(cells(raw, now=END + 5 * HOUR))["raw"] == "RUNNING"
     late = cells(raw, now=END + 5 * HOUR + 1)["raw"]
-    assert (late.state, late.command) == ("LATE", f"phasegate complete box --run {ON}.night")
+    assert (late.state, late.command) == ("LATE", f"deliver box of {ON}, then: phasegate complete box --run {ON}.night")
     came = opened("raw", "night", ("box", "success"))
     assert states(cells(came, now=END + 5 * HOUR + 1))["raw"] == "RUNNING", "the box scores are there"
     assert states(cells(came, now=END + 6 * HOUR + 1))["raw"] == "LATE", "its deadline"
@@ -130,7 +132,10 @@ def test_what_went_out_without_some_is_partial() -> None:
     raw = opened("raw", "night", ("odds", "success"))
     short = Firing(generation=1, stamps={"box": ABSENT, "odds": Stamp("10-0")}, at=END, by="a", missing=("box",))
     found = cells(replace(raw, firings=(short,)), now=END + 100 * HOUR)["raw"]
-    assert (found.state, found.command) == ("PARTIAL", f"phasegate complete box --run {ON}.night")
+    assert (found.state, found.command) == (
+        "PARTIAL",
+        f"deliver box of {ON}, then: phasegate complete box --run {ON}.night",
+    )
     assert "fired without box" in found.reason
 
 
@@ -161,7 +166,10 @@ def test_void_and_quiet_days_and_days_that_nobody_knows() -> None:
     unknown = cells(now=now, day=None)["raw"]
     assert (unknown.state, unknown.reason) == ("UNKNOWN", f"the calendar has no answer for {ON}")
     assert unknown.command == f"phasegate reconcile --from {ON} --to {ON} --fix"
-    assert cells(now=now, day=None, calendar_error="down")["raw"].command == "phasegate sweep"
+    assert (
+        cells(now=now, day=None, calendar_error="down")["raw"].command
+        == "fix the calendar's source, then: phasegate sweep"
+    )
     assert cells(now=OVER - 30 * HOUR, day=None) == {}, "a date ahead need not be known"
 
 

@@ -136,7 +136,7 @@ def test_what_the_calendar_does_not_know_is_not_evaluated_and_names_what_has_it_
     plan = plan_with()
     for source_error, command in (
         ("", f"phasegate reconcile --from {ON} --to {ON} --fix"),
-        ("down", "phasegate sweep"),
+        ("down", "fix the calendar's source, then: phasegate sweep"),
     ):
         rows = judge(
             plan, on=ON, known=DateFacts(day=None, calendar=True, calendar_error=source_error), now=END + 24 * HOUR
@@ -180,7 +180,7 @@ def test_findings_name_the_run_the_step_and_what_to_type() -> None:
     assert (odds.code, odds.severity, odds.command) == (
         "PG021",
         "error",
-        f"phasegate complete odds --run {ON}.overnight",
+        f"deliver odds of {ON}, then: phasegate complete odds --run {ON}.overnight",
     )
     assert odds.since == local_time("15:00", ON, timezone="America/New_York")
 

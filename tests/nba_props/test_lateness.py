@@ -161,7 +161,8 @@ def test_what_never_came_is_awaited_until_it_would_be_late_and_has_never_run_fro
     assert played.gamebook("2025-01-03", at=late).verdict == "awaited"
     row = played.gamebook("2025-01-03", at=late + 1)
     assert (row.verdict, row.reason) == ("never", "its run was never opened")
-    assert row.command == "phasegate complete nbac_gamebook_player_stats --run 2025-01-03.overnight"
+    command = "phasegate complete nbac_gamebook_player_stats --run 2025-01-03.overnight"
+    assert row.command == f"deliver nbac_gamebook_player_stats of 2025-01-03, then: {command}"
 
 
 def test_a_run_that_found_nothing_of_the_date_or_failed_does_not_count(morning: Morning) -> None:

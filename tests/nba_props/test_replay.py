@@ -236,18 +236,25 @@ def test_data_that_comes_days_late_is_built_in_near_by_and_everywhere_after_a_ba
         drifted = sorted({view.run for view in runner.pipeline.views.phases() if view.drifted})
         near = runner.summary(dates=6, games=0, seconds=0.0)
         state = str(tmp_path / "late")
+        span = ("--from", str(first), "--to", str(last))
+        played = nba_props("run", "--synthetic", *span, "--state", state, "--json")
+        assert played.returncode == 1, played.stderr
+        assert [line.split(": ")[0] for line in json.loads(played.stdout)["drifted"]] == [
+            line.split(": ")[0] for _, line in near.drifted
+        ]
         command = ["backfill", "--from", drifted[0][:10], "--to", drifted[-1][:10], "--cascade", "--json"]
         done = phasegate(*command, state=state)
         after = runner.summary(dates=6, games=0, seconds=0.0)
     finally:
         runner.close()
     # two days on it is built in by itself; the three dates after that are named, and left alone
+    assert drifted == sorted({line.split(": ")[0].split(" of ")[1] for _, line in near.drifted})
     assert drifted == [f"2026-02-0{day}.{mode}" for day in (4, 5, 6) for mode in ("overnight", "same_day")]
     assert near.tables != undisturbed.tables
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["unsettled"] == []
     assert after.tables == undisturbed.tables
-    assert after.unsettled == ()
+    assert (after.unsettled, after.drifted) == ((), ())
     rebuilt = receipts_by_date(tmp_path / "late", step="ml_feature_store_v2")
     assert rebuilt == {"2026-02-01": 1} | {f"2026-02-0{day}": 2 for day in range(2, 7)}
 
@@ -255,6 +262,12 @@ def test_data_that_comes_days_late_is_built_in_near_by_and_everywhere_after_a_ba
 def phasegate(*command: str, state: str) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user would, on the state of a replay."""
     arguments = [sys.executable, "-m", "phasegate", "--plan", str(PLAN), "--state", state, *command]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+
+def nba_props(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run the replay as a user would."""
+    arguments = [sys.executable, "-m", "nba_props", *command]
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 

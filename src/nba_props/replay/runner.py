@@ -198,13 +198,15 @@ class Runner:
 
     def _summary(self, *, dates: int, games: int, seconds: float) -> Replay:
         gates: dict[str, tuple[int, int]] = dict.fromkeys(self.pipeline.plan.phases, (0, 0))
-        unsettled = list(self._scrapers.refused)
+        unsettled, drifted = list(self._scrapers.refused), list[tuple[str, str]]()
         for view in self.pipeline.views.phases():
             fired, generations = gates[view.phase]
             number = view.generations[-1].number if view.generations else 0
             gates[view.phase] = (fired + (number > 0), generations + number)
             if view.state not in ("complete", "void"):
                 unsettled.append(f"{view.phase} of {view.run} is {view.state}: {view.reason}")
+            if view.drifted and view.state != "void":
+                drifted.append((parse_run(view.run).date, f"{view.phase} of {view.run}: {view.reason}"))
         return Replay(
             dates=dates,
             games=games,
@@ -216,6 +218,7 @@ class Runner:
             dead_letters=len(self.pipeline.views.dead()),
             crashes=self._crashes.count,
             unsettled=tuple(unsettled),
+            drifted=tuple(drifted),
             seconds=seconds,
         )
 

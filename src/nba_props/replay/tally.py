@@ -41,7 +41,8 @@ class Replay:
     """The result of a replay.
 
     `tables`: name -> (rows, digest); `gates`: name -> (runs fired, generations in all). The log of fetches is not among
-    the tables: it has times and ids, so it differs between any two replays.
+    the tables: it has times and ids, so it differs between any two replays. `drifted`: (date, text) of
+    each phase with a window that changed too long before it to be rebuilt automatically.
     """
 
     dates: int
@@ -53,3 +54,4 @@ class Replay:
     crashes: int
     unsettled: tuple[str, ...]
     seconds: float
+    drifted: tuple[tuple[str, str], ...] = ()

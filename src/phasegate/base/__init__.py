@@ -125,7 +125,8 @@ unsent                         Of a trigger: not sent yet.
 sent                           Of a trigger: sent, and not acknowledged yet.
 superseded                     Of a trigger: a newer generation made it needless before it was acknowledged.
 held                           Of a trigger: a quiet backfill keeps it back until a redrive. Of a lease: in use.
-settle, settling               To wait a moment, after everything is fresh, for further changes.
+settle, settling               To wait a moment, after everything is fresh, for further changes. Of a check: what it
+                               found is too young to be a finding.
 settled                        Everything is fresh, fired and acknowledged, or the run is void: no timer is left.
 catch up                       Of a new run: to read first what other runs have stored. ``catch_up_max_s``: how long a
                                build delays newer inputs.

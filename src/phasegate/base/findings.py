@@ -1,24 +1,31 @@
 """What a check can find, and how it is reported.
 
-A finding has a code, a severity, a subject, evidence, and the command that fixes it. A check has three outcomes, never
-two: it found nothing, it found something, or it could not be evaluated. The last is not "nothing found": it has an exit
-code of its own and resolves no incident. Pure.
+A finding has a code, a severity, a subject, evidence, and the command that fixes it. A check found nothing, or
+something, or only what is too young to judge (settling), or it could not be evaluated. The last two are not "nothing
+found": each has an exit code of its own, and what was not evaluated resolves no incident. Pure.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
+from phasegate.base.dates import distance
+from phasegate.base.keys import is_date
+
 Severity = Literal["note", "warning", "error"]
-Verdict = Literal["ok", "finding", "not evaluated"]
+Verdict = Literal["ok", "settling", "finding", "not evaluated"]
 
 # Evidence younger than this may be work in progress.
 GRACE_S = 300.0
 # What has happened and cannot be fixed: notified once, and not checked again.
 PAST = frozenset({"PG020"})
-FINE, FOUND, UNCHECKED = 0, 1, 2
+FINE, FOUND, UNCHECKED, SETTLING = 0, 1, 2, 3
+# Findings of one cause are one line if no more days than this are between two of their dates.
+APART_DAYS_MAX = 7
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
@@ -85,11 +92,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one check.
 
-    ``error``: why it could not be evaluated; it may have findings all the same.
+    ``error``: why it could not be evaluated; it may have findings all the same. ``settling``: what would be findings if
+    their evidence were older than a grace period.
     """
 
     check: str
     findings: tuple[Finding, ...] = ()
+    settling: tuple[Finding, ...] = ()
     error: str = ""
     evaluated: int = 0
 
@@ -98,18 +107,22 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
         """Return the verdict; an error wins over findings."""
         if self.error:
             return "not evaluated"
-        return "finding" if self.findings else "ok"
+        if self.findings:
+            return "finding"
+        return "settling" if self.settling else "ok"
 
 
 def exit_code(outcomes: Iterable[CheckResult]) -> int:
-    """Return 0 for fine, 1 for findings, 2 if a check was not evaluated.
+    """Return 0 for fine, 1 for findings, 2 for not evaluated, 3 for settling.
 
-    2 wins over 1. No check at all proves nothing: 2.
+    2 wins over 1, and 1 over 3. No check at all proves nothing: 2.
     """
     verdicts = {outcome.verdict for outcome in outcomes}
     if not verdicts or "not evaluated" in verdicts:
         return UNCHECKED
-    return FOUND if "finding" in verdicts else FINE
+    if "finding" in verdicts:
+        return FOUND
+    return SETTLING if "settling" in verdicts else FINE
 
 
 def merged(evaluations: Iterable[Iterable[CheckResult]]) -> tuple[CheckResult, ...]:
@@ -121,7 +134,8 @@ def merged(evaluations: Iterable[Iterable[CheckResult]]) -> tuple[CheckResult, .
     for outcome in [outcome for outcomes in evaluations for outcome in outcomes]:
         known = checks.get(outcome.check)
         checks[outcome.check] = outcome if known is None else replace(
-            known, findings=(*known.findings, *outcome.findings), evaluated=known.evaluated + outcome.evaluated,
+            known, findings=(*known.findings, *outcome.findings),
+            settling=(*known.settling, *outcome.settling), evaluated=known.evaluated + outcome.evaluated,
             error="; ".join(dict.fromkeys(filter(None, (known.error, outcome.error)))),
         )  # fmt: skip
     return tuple(checks.values())
@@ -143,3 +157,53 @@ def not_evaluated(outcome: CheckResult) -> Finding:
         code="PG018", subject=f"check {outcome.check}", text=f"not evaluated: {outcome.error}", cause=outcome.check,
         command="fix what the error names, then check again",
     )  # fmt: skip
+
+
+def by_span(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings that differ by their date alone as one, with a range.
+
+    Each is in the place of its oldest. A command that names a span is of the whole range; one that names a run becomes
+    a ``reconcile`` of the range, since its fixes are the same commands.
+    """
+    spans: dict[tuple[str, ...], list[list[Finding]]] = {}
+    found: list[list[Finding]] = []
+    for finding in sorted(findings, key=lambda one: _date_of(one) or ""):
+        on, alike = _date_of(finding), (finding.code, *map(_undated, (finding.cause, finding.subject, finding.command)))
+        known = spans.setdefault(alike, []) if on else []
+        if known and 0 < distance(_date_of(known[-1][-1]) or "", on or "") <= APART_DAYS_MAX:
+            known[-1].append(finding)
+        else:
+            found.append([finding])
+            known.append(found[-1])
+    place = {id(finding): number for number, finding in enumerate(findings)}
+    return [_joined(one) for one in sorted(found, key=lambda one: min(place[id(finding)] for finding in one))]
+
+
+def _date_of(finding: Finding) -> str | None:
+    """Return the one date that a finding's subject names, else None."""
+    dates = set(_DATE.findall(finding.subject))
+    return dates.pop() if len(dates) == 1 and all(map(is_date, dates)) else None
+
+
+def _undated(text: str) -> str:
+    return _DATE.sub("DATE", text)
+
+
+def _joined(alike: Sequence[Finding]) -> Finding:
+    if len(alike) == 1:
+        return alike[0]
+    first, last = alike[0], alike[-1]
+    begin, end = _date_of(first) or "", _date_of(last) or ""
+    (ends,) = [word for word in last.subject.split() if end in word]
+    subject = re.sub(rf"(\S*{begin}\S*)", rf"\1 to {ends}, {len(alike)} dates", first.subject)
+    texts = {_undated(one.text) for one in alike}
+    command, span = first.command, f"--from {begin} --to {begin}"
+    if span in command:
+        command = command.replace(span, f"--from {begin} --to {end}")
+    elif begin in command and command.startswith("phasegate "):
+        command = f"phasegate reconcile --from {begin} --to {end} --fix"
+    elif begin in command:
+        command += f"; and so on until {end}"
+    text = first.text if len(texts) == 1 else f"the first: {first.text}"
+    known = [one.since for one in alike if one.since is not None]
+    return replace(first, subject=subject, text=text, command=command, since=min(known, default=None))

@@ -6,6 +6,7 @@ Pure.
 import codecs
 from collections.abc import Sequence
 
+from phasegate.base.keys import Run
 from phasegate.errors import BadInput
 
 LISTED_MAX = 3
@@ -57,3 +58,12 @@ def decoded(raw: bytes, /) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise BadInput(f"is not UTF-8 text (byte {e.start + 1:,}); save it as UTF-8") from None
+
+
+def deliver(step: str, run: Run, /) -> str:
+    """Return what a person does about a result that only its source can bring.
+
+    >>> deliver("odds", Run("2026-02-03", "daily"))
+    'deliver odds of 2026-02-03, then: phasegate complete odds --run 2026-02-03.daily'
+    """
+    return f"deliver {step} of {run.date}, then: phasegate complete {step} --run {run}"

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from phasegate.base import keys
 from phasegate.base.backoff import is_ahead
 from phasegate.base.findings import CODES, Finding
 from phasegate.base.keys import Run, phase_of
-from phasegate.base.wording import days_ahead, listed, times
-from phasegate.explain.member_view import redrive_command
-from phasegate.explain.phase_view import explain
+from phasegate.base.wording import days_ahead, deliver, listed, times
+from phasegate.explain.phase_view import WORK, command_of, explain
 from phasegate.gate.evaluate import evaluate, without_times_ahead
 from phasegate.gate.phase import Phase, fresh_members, settle_at, settled
 from phasegate.gate.records import Entry
@@ -46,7 +46,10 @@ class StoredPhase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def aged(findings: Iterable[Finding], *, now: float, grace_s: float) -> tuple[Finding, ...]:
-    """Return findings that are ageless or older than the grace period."""
+    """Return findings that are ageless or older than the grace period.
+
+    The others are settling: a worker may be about to do what is missing.
+    """
     return tuple(
         f
         for f in findings
@@ -141,8 +144,11 @@ def _forgotten(one: StoredPhase, *, after: Mapping[str, Phase | None]) -> Iterat
 
 def _unbegun(one: StoredPhase, entry: Entry, text: str, *, since: float) -> Finding:
     to = _to(one, entry)
+    trigger = keys.trigger_id(one.key, entry.generation, receiver=entry.receiver)
+    by_hand = f"have {entry.receiver} do its work, then: phasegate complete --trigger-id {trigger}"
     return found("PG004", one, text, since=since, receiver=entry.receiver, topic=to.topic, ack=to.ack,
-                 generation=str(entry.generation), sends=str(entry.sends))  # fmt: skip
+                 generation=str(entry.generation), sends=str(entry.sends),
+                 command=by_hand if to.ack == "completion" else "")  # fmt: skip
 
 
 def _to(one: StoredPhase, entry: Entry) -> Receiver:
@@ -172,6 +178,8 @@ def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Fi
         if name in fresh or name in busy or view.state in ("dead", "blocked"):
             continue
         result = evaluated.result_of(name)
+        command = command_of(evaluated, view, name=one.name, run=one.run, now=now)
+        command = "" if command == WORK else command
         ages = [begun.begun_at for begun in evaluated.inputs.values()] + ([] if result is None else [result.at])
         since = max(ages, default=one.phase.opened_at) if stored is None else stored.opened_at
         if result is None:
@@ -179,12 +187,12 @@ def stale(one: StoredPhase, *, busy: Collection[str], now: float) -> Iterator[Fi
                 text = "it was never requested" if stored is None else (
                     f"requested {times(request.sends)}, and not built"
                 )  # fmt: skip
-                yield found("PG004", one, text, since=since, step=name, reason=request.reason)
+                yield found("PG004", one, text, since=since, step=name, reason=request.reason, command=command)
             continue
         if not spec.asks and now - since < ANSWER_S:
             continue
         against = listed(view.stale_against, most=LISTED_MAX) or "inputs"
-        command = "" if spec.asks else f"phasegate complete {name} --run {one.run}"
+        command = command if spec.asks else deliver(name, one.run)
         yield found("PG012", one, f"its result is not of the present {against}: {view.reason}", since=since, step=name,
                     command=command, stale_against=", ".join(view.stale_against),
                     asks="yes" if spec.asks else "no")  # fmt: skip
@@ -221,8 +229,8 @@ def dead(one: StoredPhase, *, now: float) -> Iterator[Finding]:
         return
     for name in [name for name, request in phase.requests.items() if request.state == "dead"]:
         (view,) = (v for v in explain(phase, name=one.name, run=one.run, now=now).members if v.name == name)
-        yield found("PG015", one, f"given up: {view.reason}", since=view.since,
-                    step=name, command=redrive_command(view, run=one.run))  # fmt: skip
+        yield found("PG015", one, f"given up: {view.reason}", since=view.since, step=name,
+                    command=command_of(phase, view, name=one.name, run=one.run, now=now))  # fmt: skip
     for entry in phase.outbox:
         if entry.state == "dead":
             text = f"the trigger of generation {entry.generation} for {entry.receiver} was never acknowledged"

@@ -19,7 +19,8 @@ from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.write.identity import store_id
 
-Look = Callable[[], tuple[Sequence[Finding], int]]
+# Findings, how many things were evaluated, and why others could not be.
+Look = Callable[[], tuple[Sequence[Finding], int, str]]
 
 
 class Spans(Protocol):
@@ -87,32 +88,33 @@ class Health:
 
     def _checked(self, name: str, found: Look) -> CheckResult:
         try:
-            findings, evaluated = found()
+            findings, evaluated, error = found()
         except Exception as e:  # noqa: BLE001  reported as "not evaluated", which no exit code hides
             return CheckResult(check=name, error=words(e))
-        return CheckResult(check=name, findings=tuple(findings), evaluated=evaluated)
+        return CheckResult(check=name, findings=tuple(findings), evaluated=evaluated, error=error)
 
-    def _store(self) -> tuple[Sequence[Finding], int]:
+    def _store(self) -> tuple[Sequence[Finding], int, str]:
         store_id(self._ports)
-        return (), 1
+        return (), 1, ""
 
-    def _warehouse(self) -> tuple[Sequence[Finding], int]:
+    def _warehouse(self) -> tuple[Sequence[Finding], int, str]:
         step = next((step for step in self._plan.steps.values() if step.table is not None), None)
         with self._ports.warehouse.snapshot() as reader:
             if step is not None and step.table is not None:
                 reader.count(step.table, partition=None)
-        return (), 1
+        return (), 1, ""
 
-    def _deadlines(self, on: str) -> tuple[Sequence[Finding], int]:
+    def _deadlines(self, on: str) -> tuple[Sequence[Finding], int, str]:
         views = self._overview.phases(first=on, last=on)
-        return machine.deadlines(views), len(views)
+        unwatched = machine.unwatched(self._plan, views, on=on, now=self._ports.clock.now())
+        return machine.deadlines(views), len(views), unwatched
 
-    def _clock(self, on: str) -> tuple[Sequence[Finding], int]:
+    def _clock(self, on: str) -> tuple[Sequence[Finding], int, str]:
         broken: list[BadDocument] = []  # reported by the inspection of documents
         moments = [*machine.moments_of(self._overview.phases(first=on, broken=broken))]
         moments += [RecordedTime(at=lease.since, where=lease.key) for lease in self._overview.leases(broken=broken)]
-        return machine.clock(moments, now=self._ports.clock.now()), len(moments)
+        return machine.clock(moments, now=self._ports.clock.now()), len(moments), ""
 
-    def _room(self) -> tuple[Sequence[Finding], int]:
+    def _room(self) -> tuple[Sequence[Finding], int, str]:
         assert self._disk is not None
-        return machine.disk(self._disk()), 1
+        return machine.disk(self._disk()), 1, ""

@@ -20,7 +20,7 @@ from phasegate.check.documents import StoredPhase
 from phasegate.check.evidence import Evidence
 from phasegate.check.tables import DocumentFacts
 from phasegate.errors import BadDocument, BadInput, NotFound, words
-from phasegate.explain.coverage import absent
+from phasegate.explain.coverage import absent, unexpected
 from phasegate.explain.documents import Documents, span
 from phasegate.explain.late_results import known_of
 from phasegate.explain.overview import Overview
@@ -75,8 +75,7 @@ class Inspector:
         found = [one for one in known if one.check in OF_TABLES or (one.check == "documents" and one.error)]
         return {
             run: tuple(
-                replace(one, findings=tuple(f for f in one.findings if f.evidence.get("run", "") in (str(run), "")))
-                for one in found
+                replace(one, findings=_of_run(one.findings, run), settling=_of_run(one.settling, run)) for one in found
             )
             for run in runs
         }
@@ -93,7 +92,8 @@ class Inspector:
             except Exception as e:  # noqa: BLE001  reported as "not evaluated", which no exit code hides
                 reasons.append(words(e))
             kept = documents.aged(findings, now=inspection.now, grace_s=grace_s)
-            return CheckResult(check=check, findings=kept, error="; ".join(reasons), evaluated=of)
+            settling = tuple(finding for finding in findings if finding not in kept)
+            return CheckResult(check=check, findings=kept, settling=settling, error="; ".join(reasons), evaluated=of)
 
         yield checked("quarantine", inspection.quarantined, of=runs)
         yield checked("firing", inspection.firing, of=runs)
@@ -275,9 +275,20 @@ class _Inspection:
         return f"rows in {', '.join(held)}" if held else ""
 
     def unknown_dates(self) -> list[str]:
-        """Return why absences cannot be found: dates that the calendar lacks."""
-        dates = self._unknown()
-        return [f"the calendar lacks {len(dates)} of {len(self.dates)} dates, from {dates[0]}"] if dates else []
+        """Return why absences cannot be found, () if they can.
+
+        The calendar lacks dates; or no date of the span has a run or an expectation, or has begun.
+        """
+        dates, today = self._unknown(), local_date(self.now, timezone=self._plan.timezone)
+        if dates:
+            return [f"the calendar lacks {len(dates)} of {len(self.dates)} dates, from {dates[0]}"]
+        reasons = []
+        for on in self.dates:
+            known = known_of(self._plan, self._documents, on)
+            ahead = on > today and not known.phases
+            reason = f"{on} has not begun, so nothing is expected yet" if ahead else ""
+            reasons.append(reason or unexpected(self._plan, on=on, known=known))
+        return [reasons[0]] if all(reasons) else []
 
     def unknown(self) -> Found:
         """Find dates up to today that the calendar lacks, and refused answers."""
@@ -287,10 +298,10 @@ class _Inspection:
             first = next(filter(self._documents.error, dates), "")
             error = self._documents.error(first) if first else ""
             on = f"{first}: " if error and self._documents.is_refused(first) else ""
-            why = f": {on}{error}" if error else ""
+            why, fix = (f": {on}{error}", "fix the calendar's source, then: ") if error else ("", "")
             yield Finding(code="PG017", subject=f"calendar {dates[0]} to {dates[-1]}", cause="calendar",
                           text=f"it is unknown whether {len(dates)} dates have work{why}",
-                          command=documents.reconcile_command(*dates), evidence={"months": months})  # fmt: skip
+                          command=fix + documents.reconcile_command(*dates), evidence={"months": months})  # fmt: skip
 
     def reports(self, evidence: Evidence) -> Found:
         """Compare tables with reports."""
@@ -350,6 +361,11 @@ class _Inspection:
     def _part(self, step: str, run: Run) -> Part | None:
         known = self._plan.steps.get(step)
         return None if known is None or known.table is None else Part(known.table.name, run.date)
+
+
+def _of_run(findings: Found, run: Run) -> tuple[Finding, ...]:
+    """Return the findings of a run, and those of none."""
+    return tuple(f for f in findings if f.evidence.get("run", "") in (str(run), ""))
 
 
 def _each(inspection: _Inspection, judge: Callable[[StoredPhase], Found]) -> Found:

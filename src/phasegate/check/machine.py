@@ -5,9 +5,14 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from phasegate.base.dates import local_time, shift
 from phasegate.base.disk import Disk
 from phasegate.base.findings import GRACE_S, Finding
+from phasegate.base.keys import parse_run
+from phasegate.base.wording import listed
+from phasegate.explain.coverage import PATIENCE_S
 from phasegate.explain.phase_view import PhaseView
+from phasegate.plan.model import Plan
 
 # A write of a busy date takes some 10 MB; a database on a full disk stops at once.
 DISK_MIN_BYTES = 1_000_000_000
@@ -31,12 +36,31 @@ def deadlines(views: Iterable[PhaseView]) -> tuple[Finding, ...]:
             text=f"past its deadline: {view.reason}",
             cause=f"{view.phase}:{view.run}",
             since=view.since,
-            command=view.commands[0] if view.commands else f"phasegate why {view.run}",
+            command=view.commands[0] if view.commands else f"bring what it waits for: phasegate why {view.run}",
             evidence={"missing": ", ".join(view.missing), "state": view.state},
         )
         for view in views
         if view.overdue
     )
+
+
+def unwatched(plan: Plan, views: Iterable[PhaseView], *, on: str, now: float) -> str:
+    """Return which phases wait for a report that nothing expects, "" for none.
+
+    They have neither a deadline nor, for what is missing, ``expected_by``. A report may take PATIENCE_S.
+    """
+    if now <= local_time("00:00", shift(on, 1), timezone=plan.timezone) + PATIENCE_S:
+        return ""
+    found = []
+    for view in views:
+        mode = parse_run(view.run).mode
+        gate = None if view.phase not in plan.phases else plan.phases[view.phase].modes.get(mode)
+        waits = [one.name for one in view.members if one.state == "unreported" and one.name in view.missing]
+        free = [name for name in waits if name in plan.steps and mode not in plan.steps[name].expected_by]
+        if free and not view.generation and view.state == "waiting" and gate is not None and gate.deadline is None:
+            found.append(f"{view.phase} of {view.run} waits for {listed(free)}, and nothing says until when: add "
+                         f"expected_by to [step.{free[0]}], or a deadline to mode {mode}")  # fmt: skip
+    return "; ".join(found)
 
 
 def clock(moments: Iterable[RecordedTime], *, now: float) -> tuple[Finding, ...]:
@@ -54,7 +78,7 @@ def clock(moments: Iterable[RecordedTime], *, now: float) -> tuple[Finding, ...]
             text=f"{newest.where} is from {newest.at - now:.0f} s ahead of this machine's clock",
             cause="clock",
             since=None,
-            command="timedatectl status",
+            command="set the clocks of all machines right; timedatectl status shows this one",
             evidence={"written": _iso(newest.at), "now": _iso(now), "where": newest.where},
         ),
     )
@@ -71,7 +95,7 @@ def disk(there: Disk) -> tuple[Finding, ...]:
             subject=there.path,
             text=f"{there.free / GB:.2f} GB are free of {there.total / GB:.2f} GB",
             cause="disk",
-            command=f"df -h {there.path}",
+            command=f"make room; df -h {there.path} shows it",
             evidence={"free_bytes": str(there.free), "total_bytes": str(there.total)},
         ),
     )

@@ -148,7 +148,8 @@ class Reconciler:
 
         def left(one: CheckResult) -> CheckResult:
             old = aged(one.findings, now=now, grace_s=GRACE_S)
-            return replace(one, findings=tuple(f for f in one.findings if f in old or f.evidence.get("run") in runs))
+            kept = tuple(f for f in one.findings if f in old or f.evidence.get("run") in runs)
+            return replace(one, findings=kept, settling=tuple(f for f in one.findings if f not in kept))
 
         return tuple(map(left, self._inspector.inspect(first, last, phase=phase, grace_s=0.0)))
 

@@ -14,7 +14,7 @@ from phasegate.base.fingerprint import EMPTY, rows_of
 from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
 from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered
-from phasegate.base.wording import days_ahead, listed
+from phasegate.base.wording import days_ahead, deliver, listed
 from phasegate.check.documents import reconcile_command
 from phasegate.gate.ledger import has_rows
 from phasegate.gate.phase import Phase
@@ -183,7 +183,7 @@ def _rewritten(step: Step, run: Run, text: str, *, since: float, **evidence: str
     """
     guarded, command = "", ""
     if step.kind == "external":
-        guarded, command = "yes", f"phasegate begin {run} --step {step.name} -- COMMAND"
+        guarded, command = "yes", f"start the program that writes {step.name} again, for {run}"
     return _found("PG006", step, run, text, since=since, command=command, **evidence, guarded=guarded)
 
 
@@ -306,8 +306,9 @@ def uncovered(step: Step, found: Mapping[str, Uncovered], facts: DocumentFacts, 
             if since is not None:
                 keys = listed(one.keys, most=SHOWN_MAX, of=one.count)
                 text = f"lacks {one.count} of {step.covers.need}: {keys}"
-                command = f"phasegate complete {step.name} --run {run}" if step.kind == "external" else ""
-                yield _found("PG027", step, run, text, since=since, command=command or f"phasegate why {run}",
+                command = f"correct what {step.name} or {step.covers.need} is built from: phasegate why {run}"
+                command = deliver(step.name, run) if step.kind == "external" else command
+                yield _found("PG027", step, run, text, since=since, command=command,
                              missing=", ".join(one.keys), keys=str(one.count))  # fmt: skip
 
 
@@ -329,10 +330,12 @@ def fences(found: Mapping[Part, Fence], *, store_id: str, leases: Mapping[Part, 
         shown = ", ".join(f"{part.table}/{part.partition}" for part in parts[:SHOWN_MAX])
         many = f"{len(parts)} partition{'' if len(parts) == 1 else 's'}"
         text = f"{many} obey store {other}, not this one: writes of this one are refused"
+        gone = f"if store {other} is gone for good: " if other else ""
         if not other:
             text = f"{many} {UNKNOWN_HOLDER if len(parts) == 1 else UNKNOWN_HOLDER.replace('was', 'were', 1)}"
-        yield Finding(code="PG016", subject=f"store {other or store_id}", text=text, command="phasegate adopt --yes",
-                      cause="store", evidence={"store": store_id, "partitions": shown})  # fmt: skip
+        yield Finding(code="PG016", subject=f"store {other or store_id}", text=text, cause="store",
+                      command=f"{gone}phasegate adopt --yes",
+                      evidence={"store": store_id, "partitions": shown})  # fmt: skip
 
 
 def expired(key: str, lease: Lease, *, now: float) -> Iterator[Finding]:
@@ -346,7 +349,8 @@ def expired(key: str, lease: Lease, *, now: float) -> Iterator[Finding]:
                       evidence={"key": key, "holder": lease.holder, "owner": lease.owner})  # fmt: skip
     if lease.holder is not None and lease.until < now:
         text = f"held for {lease.purpose or 'something'} with token {lease.token}, and not released"
-        yield Finding(code="PG009", subject=key, text=text, command="phasegate sweep", since=lease.until, cause=key,
+        command = reconcile_command(key.rpartition(":")[2])
+        yield Finding(code="PG009", subject=key, text=text, command=command, since=lease.until, cause=key,
                       evidence={"key": key, "holder": lease.holder, "owner": lease.owner})  # fmt: skip
 
 

@@ -114,6 +114,29 @@ def absent(plan: Plan, *, on: str, known: DateFacts, now: float) -> list[Cell]:
     return cells
 
 
+def unexpected(plan: Plan, *, on: str, known: DateFacts) -> str:
+    """Return why nothing says if a date should have a run, else "".
+
+    A mode is expected by the calendar, or if a step of it has ``expected_by``; else only its open runs are known. A
+    mode that an operator opens is expected by no plan, so it counts only where the plan has no other.
+    """
+    day = known.day
+    roots = [(phase, mode) for phase in plan.phases.values() if not phase.after for mode in phase.modes]
+    opened = [(phase, mode) for phase, mode in roots if phase.modes[mode].start.by != "run"]
+    if known.calendar and (opened or day is None or day.state != "work"):
+        return ""
+    watched = {mode for _, mode in (*known.phases, *known.unreadable)}
+    watched |= {mode for step in plan.steps.values() for mode in step.expected_by}
+    lacking = [(phase, mode) for phase, mode in opened or roots if mode not in watched]
+    if not lacking or (not opened and watched):
+        return ""
+    phase, mode = lacking[0]
+    steps = [step.name for step in plan.members(phase.name, mode=mode).values() if step.kind == "external"]
+    hint = f'add expected_by, such as "07:00 +1d", to [step.{(steps or ["NAME"])[0]}]'
+    modes = ", ".join(dict.fromkeys(mode for _, mode in lacking))
+    return f"no run of mode {modes} is open on {on}, and nothing says whether one is expected: {hint}, or a calendar"
+
+
 def _cell(plan: Plan, name: str, *, run: Run, known: DateFacts, now: float, inside: bool) -> Cell | None:
     cell = Cell(run=str(run), phase=name, state="UNKNOWN", command=f"phasegate why {run}")
     if (name, run.mode) in known.unreadable:
@@ -170,7 +193,7 @@ def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, i
         return None
     if not known.calendar and not _is_expected(plan, cell.phase, run=run, known=known):
         reason = "no run, and without a calendar it is unknown whether one was expected"
-        return replace(cell, reason=reason, command=f"phasegate begin {run}") if inside else None
+        return replace(cell, reason=reason, command="add expected_by, or a calendar, to the plan") if inside else None
     moment = plan.phases[cell.phase].modes[run.mode].deadline
     anchors = None if known.day is None else known.day.anchors
     deadline = None if moment is None else moment.at(run, timezone=plan.timezone, opened_at=opens, anchors=anchors)
@@ -210,7 +233,7 @@ def _awaited(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, is_late: boo
     if before and all((up, run.mode) in known.phases for up in before):
         reason = f"{' and '.join(before)} fired, and it never began"
         return replace(cell, state="MISSED", reason=reason, command=f"phasegate reconcile {span} --fix")
-    command = f"phasegate backfill {span} --mode {run.mode}"
+    command = f"deliver what its tables lack, then: phasegate backfill {span} --mode {run.mode}"
     return replace(cell, state="MISSED", reason=NOT_OPENED, command=command)
 
 

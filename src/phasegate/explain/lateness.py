@@ -14,9 +14,11 @@ from msgspec.structs import replace
 
 from phasegate.base.findings import CheckResult, Finding
 from phasegate.base.keys import Run
+from phasegate.base.wording import deliver
 from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
-from phasegate.explain.member_view import lacking, member_view, redrive_command
+from phasegate.explain.member_view import lacking, member_view
+from phasegate.explain.phase_view import command_of
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Member
 from phasegate.plan.model import Plan, Step
@@ -105,14 +107,18 @@ def _judge(plan: Plan, step: Step, *, run: Run, known: DateFacts, now: float) ->
     row = replace(_last(row, member), reason=_absence(phase, step.name, member))
     if now <= late:
         return replace(row, verdict="awaited")
-    return replace(row, verdict="never", late_s=now - expected, command=_command(step, run=run, phase=phase))
+    return replace(row, verdict="never", late_s=now - expected, command=_command(step, run=run, phase=phase, now=now))
 
 
 def _arrival(row: Lateness, member: Member, *, run: Run, arrived: float, expected: float, is_late: bool) -> Lateness:
     """Return the row of a result that arrived, in time or late."""
     row = replace(_last(row, member), rows=None if member.result is None else member.result.rows)
     row = replace(row, arrived_at=arrived, late_s=arrived - expected)
-    return replace(row, verdict="late", command=f"phasegate why {run}") if is_late else replace(row, verdict="on time")
+    return (
+        replace(row, verdict="late", command=f"nothing; what was built without it: phasegate why {run}")
+        if is_late
+        else replace(row, verdict="on time")
+    )
 
 
 def _quiet(row: Lateness, known: DateFacts, *, run: Run, asks: bool) -> Lateness | None:
@@ -146,11 +152,9 @@ def ask_calendar(on: str, known: DateFacts) -> str:
 
     A sweep asks a source that failed again.
     """
-    return (
-        "phasegate sweep"
-        if known.calendar_error and not known.refused
-        else f"phasegate reconcile --from {on} --to {on} --fix"
-    )
+    failed = "fix the calendar's source, then: " if known.calendar_error else ""
+    again = f"phasegate reconcile --from {on} --to {on} --fix" if known.refused or not failed else "phasegate sweep"
+    return failed + again
 
 
 def arrived_at(member: Member) -> float | None:
@@ -199,17 +203,18 @@ def _absence(phase: Phase | None, name: str, member: Member) -> str:
     return f"the last try {word}" + (f": {tried.error}" if tried.error else "")
 
 
-def _command(step: Step, *, run: Run, phase: Phase | None) -> str:
+def _command(step: Step, *, run: Run, phase: Phase | None, now: float) -> str:
     """Return the command that brings a missing result."""
-    asked = None if phase is None else phase.requests.get(step.name)
-    if asked is not None and asked.state == "dead":
-        assert phase is not None
-        return redrive_command(member_view(phase, step.name, phase.gate.members[step.name]), run=run)
-    if step.kind == "external" and not step.topic:
-        return f"phasegate complete {step.name} --run {run}"
+    if phase is not None and step.name in phase.gate.members:
+        view = member_view(phase, step.name, phase.gate.members[step.name])
+        command = command_of(phase, view, name=step.phase, run=run, now=now)
+        if command:
+            return command
+    if step.kind == "external":
+        return deliver(step.name, run)
     if phase is None:
         return f"phasegate backfill --from {run.date} --to {run.date} --mode {run.mode}"
-    return f"phasegate why {run}"
+    return f"bring what it waits for: phasegate why {run}"
 
 
 def outcome(rows: Sequence[Lateness], *, unreadable: Sequence[str] = ()) -> CheckResult:

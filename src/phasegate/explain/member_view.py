@@ -8,7 +8,6 @@ from typing import Literal
 
 import msgspec
 
-from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.base.wording import listed, times
 from phasegate.gate.phase import (
@@ -92,14 +91,6 @@ def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
         last_at=None if report is None else report.at,
         lacks=() if (known := lacks_of(phase, name)) is None else known.missing,
     )
-
-
-def redrive_command(member: MemberView, *, run: Run | str) -> str:
-    """Return what to type for a dead step.
-
-    With ``--force`` if it would lose rows: without, it would be dead again.
-    """
-    return f"phasegate redrive {run} --step {member.name}" + (" --force" if " --force" in member.reason else "")
 
 
 def _waits_for(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> list[str]:

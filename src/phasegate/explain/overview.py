@@ -15,7 +15,6 @@ from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
 from phasegate.explain.documents import Documents
 from phasegate.explain.lateness import no_answer
-from phasegate.explain.member_view import redrive_command
 from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
@@ -155,7 +154,10 @@ class Overview:
             kept = self._read(Quarantined, doc, broken)
             if kept is None or kept.discarded:
                 continue
-            run, command = str(kept.body.get("run", "")), f"phasegate redrive {doc.key}"
+            run, command = (
+                str(kept.body.get("run", "")),
+                f"correct its sender or the plan, then: phasegate redrive {doc.key}",
+            )
             letter = DeadLetter(
                 kind="message", subject=doc.key, run=run, reason=kept.reason, at=kept.last_at, command=command
             )
@@ -177,7 +179,8 @@ def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:
     """Give the dead requests and triggers of one phase."""
     for member in view.members:
         if member.state == "dead":
-            command = redrive_command(member, run=view.run)
+            command = f"phasegate redrive {view.run} --step {member.name}"
+            command = next((c for c in view.commands if c.removesuffix(" --force").endswith(command)), command)
             at = member.since or 0.0
             yield DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason, at=at,
                              command=command)  # fmt: skip

@@ -9,13 +9,15 @@ from typing import Literal, assert_never
 import msgspec
 
 from phasegate.base.keys import Run
-from phasegate.base.wording import listed
-from phasegate.explain.member_view import MemberView, lacking, member_view, redrive_command
+from phasegate.base.wording import deliver, listed
+from phasegate.explain.member_view import MemberView, lacking, member_view
 from phasegate.gate.decisions import TAKEN_WHILE_VOID
 from phasegate.gate.phase import Phase, fired_as_is, missing, settle_at
 from phasegate.gate.records import Firing
 
 PhaseState = Literal["void", "paused", "dead", "complete", "degraded", "sending", "settling", "building", "waiting"]
+
+WORK = "phasegate worker --until-idle"
 
 
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +93,7 @@ def explain(phase: Phase, *, name: str, run: Run, now: float, before: Iterable[P
         last="" if last is None else f"{last.what} of {last.subject}: {last.outcome}",
         last_at=None if last is None else last.at,
         due=phase.due,
-        commands=_commands(phase, members, run=run, drifted=bool(drifted)),
+        commands=_commands(phase, members, name=name, run=run, now=now, drifted=bool(drifted)),
         drifted=drifted,
     )
 
@@ -209,22 +211,49 @@ def _made_by(firing: Firing, before: Firing | None) -> tuple[str, ...]:
     return firing.changes or ("another set of members is expected",)
 
 
-def _commands(phase: Phase, members: tuple[MemberView, ...], *, run: Run, drifted: bool) -> tuple[str, ...]:
+def command_of(phase: Phase, member: MemberView, *, name: str, run: Run, now: float) -> str:
+    """Return what brings a member's result, "" if another must come first.
+
+    A worker builds Phasegate's own steps, a failed one when its back-off has ended. Only its owner builds an external
+    one, and only a person knows whether rows may be lost.
+    """
+    request, spec = phase.requests.get(member.name), phase.gate.members[member.name]
+    own = spec.asks and (not spec.topic or spec.topic.endswith(f".{name}.requests"))
+    if member.state == "dead":
+        attempt = phase.members[member.name].attempt if member.name in phase.members else None
+        again = f"phasegate redrive {run} --step {member.name}"
+        is_loss = attempt is not None and attempt.status == "partial" and "--force" in attempt.error  # a refused shrink
+        return f"if the rows may be lost: {again} --force" if is_loss else again
+    if member.state == "unreported":
+        return "" if spec.asks else deliver(member.name, run)
+    if member.state not in ("asked", "parked") or request is None:
+        return ""
+    if not own and not request.topic:
+        return deliver(member.name, run)
+    waits_s = request.due - now
+    is_held = member.state == "parked" or phase.failures_of(member.name) > 0
+    return f"in {waits_s:.0f} s: {WORK}" if is_held and waits_s > 0 else WORK
+
+
+def _commands(
+    phase: Phase, members: tuple[MemberView, ...], *, name: str, run: Run, now: float, drifted: bool
+) -> tuple[str, ...]:  # fmt: skip
     if phase.void is not None:
         return ()
     if phase.paused is not None:
         return (f"phasegate pause {run} --resume",)
-    found = [redrive_command(m, run=run) for m in members if m.state == "dead"]
+    known = {m.name: command_of(phase, m, name=name, run=run, now=now) for m in members}
+    found = [known[m.name] for m in members if m.state == "dead"]
     found += [f"phasegate redrive {run} --step {e.receiver}" for e in phase.outbox if e.state == "dead"]
-    found += [
-        f"phasegate complete {m.name} --run {run}"
-        for m in members
-        if m.state == "unreported" and not phase.gate.members[m.name].asks
-    ]
+    found += [known[m.name] for m in members if m.state == "unreported"]
     if not phase.firings and not missing(phase) and settle_at(phase) is None:
         found.append(f"phasegate reconcile --from {run.date} --to {run.date} --fix")
-    if any(m.state in ("asked", "parked") for m in members) or any(e.waiting for e in phase.outbox):
-        found.append("phasegate worker --until-idle")
+    found += [known[m.name] for m in members if m.state in ("asked", "parked")]
+    outside = [r.name for r in phase.gate.receivers if r.ack == "completion"]
+    if any(e.waiting and (e.state == "unsent" or e.receiver not in outside or e.due <= now) for e in phase.outbox):
+        found.append(WORK)
+    found += [f"have {e.receiver} report that it is done, with its trigger_id"
+              for e in phase.outbox if e.state == "sent" and e.receiver in outside]  # fmt: skip
     if drifted:
         found.append(f"phasegate backfill --from {run.date} --to {run.date} --mode {run.mode} --cascade")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(filter(None, found)))

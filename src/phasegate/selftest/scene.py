@@ -98,7 +98,7 @@ class ScratchPipeline:
 
         Its calendar is then up to date.
         """
-        with self.place.open(self.plan, at=_at(clock, days=days)) as pipeline:
+        with self.place.open(self.plan, at=at_time(clock, days=days)) as pipeline:
             pipeline.sweep()
             yield pipeline
 
@@ -117,7 +117,7 @@ class ScratchPipeline:
 
         ``work``: workers run first.
         """
-        with self.place.open(self.plan, at=_at(MORNING, days=DAYS_LATER), disk=disk) as pipeline:
+        with self.place.open(self.plan, at=at_time(MORNING, days=DAYS_LATER), disk=disk) as pipeline:
             if work:
                 pipeline.work_until_idle()
             return pipeline.checks.health.evaluate(DATE)
@@ -132,13 +132,13 @@ class ScratchPipeline:
             assert doc is not None, key
             body = json.loads(json.dumps(doc.body))
             change(body)
-            due = None if days_due is None else _at(MORNING, days=days_due)
+            due = None if days_due is None else at_time(MORNING, days=days_due)
             store.write(key, body, due=due, expect=doc.version)
         return self
 
     def forget(self, *found: str) -> "ScratchPipeline":
         """Remove documents."""
-        with self.open() as pipeline:
+        with self.open(days=1) as pipeline:  # an earlier clock would shorten the calendar's answers
             for key in found:
                 doc = pipeline.ports.store.read(key)
                 assert doc is not None, key
@@ -146,7 +146,8 @@ class ScratchPipeline:
         return self
 
 
-def _at(clock: str, *, days: int) -> float:
+def at_time(clock: str, *, days: int) -> float:
+    """Return a local time, ``days`` after DATE, in epoch seconds."""
     return local_time(clock, DATE, timezone="UTC") + days * 86400.0
 
 

@@ -29,7 +29,7 @@ class ScratchFolder:
         settings = load_settings({}, file=self.folder / SETTINGS_FILE, overrides={"state": self.folder})
         ports = open_ports(settings, pipeline=plan.pipeline, clock=SkippingClock(at), observer=CountingObserver())
         room = disk or Disk(path=str(self.folder), free=10**12, total=10**12)
-        with closing(Pipeline(plan, ports, dates=_dates, disk=lambda: room)) as pipeline:
+        with closing(Pipeline(plan, ports, dates=dates, disk=lambda: room)) as pipeline:
             yield pipeline
 
     def sql(self, text: str, /, *params: object) -> None:
@@ -40,7 +40,7 @@ class ScratchFolder:
             db.execute(text, params)
 
 
-def _dates(first: date, last: date) -> Iterator[Day]:
+def dates(first: date, last: date) -> Iterator[Day]:
     """Yield the dates of a span: EARLIER and DATE with work, others without."""
     for ordinal in range(first.toordinal(), last.toordinal() + 1):
         on = date.fromordinal(ordinal).isoformat()

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.kit.app import FAILED, App, pass_app
-from phasegate.cli.kit.found import check_lines, finding_json, finding_lines, outcome_json, talk_unsent
+from phasegate.cli.kit.found import (
+    check_lines,
+    finding_json,
+    finding_lines,
+    outcome_json,
+    settling_lines,
+    settling_of,
+    talk_unsent,
+)
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json
 
@@ -32,7 +40,9 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
     """Run every check on a date.
 
     OK: nothing found. FINDING: something is wrong. NOT EVALUATED: the check could not run, so the answer is unknown.
-    Exits with 0, 1 and 2; a check that could not be evaluated is never fine, nor is a notification that was not sent.
+    SETTLING: what is there is younger than five minutes, and may be work in progress: check again later.
+    Exits with 0, 1, 2 and 3; a check that could not be evaluated is never fine, nor is a notification that was not
+    sent.
     Changes nothing, except with --alert, and then incidents only.
     """
     from phasegate.base.findings import exit_code
@@ -75,6 +85,7 @@ def _document(pipeline: str, on: str, outcomes: "Sequence[CheckResult]", *, time
         "now": times.iso(times.now),
         "checks": [outcome_json(outcome) for outcome in outcomes],
         "findings": [finding_json(finding, times=times) for finding in listed(outcomes)],
+        "settling": [finding_json(finding, times=times) for finding in settling_of(outcomes)],
     }
 
 
@@ -85,7 +96,8 @@ def _lines(
 
     found = listed(outcomes)
     lines = [f"{pipeline}, {on}", "", *check_lines(outcomes)]
-    return [*lines, "", *finding_lines(found, times=times, verbose=verbose)] if found else lines
+    shown = finding_lines(found, times=times, verbose=verbose) + settling_lines(outcomes, times=times)
+    return [*lines, "", *shown] if shown else lines
 
 
 def _self_test(*, as_json: bool) -> int:

@@ -120,8 +120,37 @@ def _lines(rows: "Sequence[Lateness]", *, times: "Times", whole: bool) -> list[s
     ``whole``: include what arrived in time.
     """
     shown = [row for row in rows if whole or row.verdict not in QUIET]
-    lines = [_cells(row, times=times) for row in shown]
+    lines = [_span_cells(alike, times=times) for alike in _alike(shown)]
     return [*((*table(HEADER, lines), "") if lines else ()), _closing(rows, times=times)]
+
+
+def _alike(rows: "Sequence[Lateness]") -> "list[list[Lateness]]":
+    """Return rows of one step, mode, verdict and reason together.
+
+    Within a span no other row of the step and mode is between them.
+    """
+    spans: list[list[Lateness]] = []
+    newest: dict[tuple[str, str], list[Lateness]] = {}
+    for row in rows:
+        date, _, mode = row.run.partition(".")
+        before = newest.get((row.step, mode))
+        if before is not None and (before[-1].verdict, before[-1].reason.replace(before[-1].run[:10], date)) == (
+            row.verdict, row.reason
+        ):  # fmt: skip
+            before.append(row)
+        else:
+            spans.append([row])
+            newest[row.step, mode] = spans[-1]
+    return spans
+
+
+def _span_cells(alike: "Sequence[Lateness]", *, times: "Times") -> tuple[str, ...]:
+    """Return the cells of a span: those of its first row, up to the last run."""
+    run, *cells, command = _cells(alike[0], times=times)
+    if len(alike) == 1:
+        return (run, *cells, command)
+    more = f"; and so on until {alike[-1].run[:10]}" if command else ""
+    return (f"{run} to {alike[-1].run}, {len(alike)} dates", *cells, f"{command}{more}")
 
 
 def _cells(row: "Lateness", /, *, times: "Times") -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import click
 
 from phasegate.cli.commands.worker import stop_on_signal
 from phasegate.cli.kit.app import App, pass_app
-from phasegate.cli.kit.found import check_lines, finding_json, finding_lines, outcome_json
+from phasegate.cli.kit.found import check_lines, finding_json, finding_lines, outcome_json, settling_lines, settling_of
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, talk
 
@@ -48,8 +48,8 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
     """Show where documents, tables and calendar differ.
 
     Also what was handed on and did not arrive. Changes nothing without --fix. With it the fixes are listed, each
-    missing effect is caused by an ordinary command, and the exit code is for what is left. Safe to run twice at once,
-    and beside workers.
+    missing effect is caused by an ordinary command, and the exit code is for what is left: 3 if all of it is younger
+    than five minutes and may be work in progress. Safe to run twice at once, and beside workers.
     """
     from phasegate.base.findings import exit_code
 
@@ -122,9 +122,10 @@ class _Printer:
         lines = [f"{self._pipeline}, {self._span[0]} to {self._span[1]}"]
         if self._verbose:
             lines += ["", *check_lines(outcomes)]
+        young = settling_lines(outcomes, times=self._times)
         if not found:
-            return [*lines, "", f"Nothing found by {count(len(outcomes), 'check')}."]
-        lines += ["", *self._findings(found)]
+            return [*lines, "", *(young or [f"Nothing found by {count(len(outcomes), 'check')}."])]
+        lines += ["", *self._findings(found), *young]
         if not fixes:
             return [*lines, "", "No command of Phasegate can fix this."]
         shown = [f"  {number}. {one.text}" for number, one in enumerate(fixes[:SHOWN], start=1)]
@@ -140,14 +141,18 @@ class _Printer:
         run = count(len(fixed.applied) - len(failed), "command")
         done = f"{run} run, {len(failed)} failed; recorded as {fixed.record}"
         left = listed(fixed.after)
+        young = settling_lines(fixed.after, times=self._times)
         if not left:
-            return ["", done, *failed, "Checked again: nothing is left."]
+            return ["", done, *failed, *(young or ["Checked again: nothing is left."])]
         return ["", done, *failed, f"Checked again: {count(len(left), 'finding')} left.", "", *self._findings(left)]
 
     def _findings(self, found: "Sequence[Finding]") -> list[str]:
-        shown = found if self._verbose else found[:SHOWN]
+        from phasegate.base.findings import by_span
+
+        spans = found if self._verbose else by_span(found)
+        shown = spans if self._verbose else spans[:SHOWN]
         lines = finding_lines(shown, times=self._times, verbose=self._verbose)
-        return lines + ([f"and {len(found) - SHOWN} more: --verbose shows all"] if len(found) > len(shown) else [])
+        return lines + ([f"and {len(spans) - SHOWN} more: --verbose shows all"] if len(spans) > len(shown) else [])
 
     def document(
         self, outcomes: "Sequence[CheckResult]", fixes: "Sequence[Fix]", fixed: "Fixed | None"
@@ -169,6 +174,7 @@ class _Printer:
             "now": self._times.iso(self._times.now),
             "checks": [outcome_json(outcome) for outcome in outcomes],
             "findings": findings(outcomes),
+            "settling": [finding_json(finding, times=self._times) for finding in settling_of(outcomes)],
             "fixes": [one.text for one in fixes],
             "applied": [{"fix": one.text, "error": one.error} for one in applied],
             "left": None if fixed is None else findings(fixed.after),

@@ -48,6 +48,7 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
     Also what is missing, what is stale against which input, and since when. RUN is DATE.MODE, or a DATE for all its
     modes. Reads documents only, unless --tables is given.
     """
+    from phasegate.base.findings import FINE, FOUND, SETTLING, UNCHECKED
     from phasegate.base.findings import exit_code as checked
     from phasegate.errors import NotFound
 
@@ -77,8 +78,8 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
             for r, views in found.items()
         ]
         emit(line for number, lines in enumerate(texts) for line in ([""] if number else []) + lines)
-    worst = max((checked(outcomes) for outcomes in shown.values()), default=0)
-    return max(exit_code(views, broken=broken), worst)
+    codes = [exit_code(views, broken=broken), *(checked(outcomes) for outcomes in shown.values())]
+    return max(codes, key=(FINE, SETTLING, FOUND, UNCHECKED).index)
 
 
 def _failures(overview: "Overview", run: "Run", views: "list[PhaseView]") -> "dict[str, LoggedAttempt]":

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -12,12 +12,15 @@ import click
 from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, talk
+from phasegate.cli.kit.views import left_undone
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.tally import Tally
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.kit.views import Left
 
 THREADS_MAX = 64
+LINES_MAX = 20
 
 
 @click.command(
@@ -33,7 +36,8 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
     """Process messages, build steps and sweep, until SIGTERM or Ctrl-C.
 
     Then the unit in progress is finished and the leases are released. A second signal ends the process at once; what it
-    held is retried once its lease has expired. To run more processes, start more workers.
+    held is retried once its lease has expired. To run more processes, start more workers. With --until-idle it exits
+    with 1 if something is left that needs a person, is late, or is retried later; it is named, with what to type.
     """
     from phasegate.cli.kit.tally import Tally
 
@@ -48,17 +52,19 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
                 pipeline.sweep()
             crashes = pipeline.run_workers(threads=threads, until_idle=until_idle, stop=lambda: bool(stopped_by))
         due, times = pipeline.next_due(), app.times(pipeline.plan)
+        left = left_undone(pipeline) if until_idle and not stopped_by else []
     by = stopped_by[0] if stopped_by else None
     document = {"served": tally.counts.get("served", 0), "quarantined": tally.counts.get("quarantined", 0),
                 "dead": tally.counts.get("dead", 0), "stopped_by": by, "next_due": times.iso(due),
+                "left": [{"text": one.text, "next": one.command} for one in left],
                 "errors": [*crashes, *tally.errors]}  # fmt: skip
     if as_json:
         emit_json(document)
     else:
-        emit([_line(tally, by=by, due=due, times=times)])
+        emit([_line(tally, by=by, due=due, times=times), *_left_lines(left)])
     for error in (*crashes, *tally.errors):
         talk(error)
-    return _exit_code(tally, crashes=crashes, by=by)
+    return FINDINGS if (code := _exit_code(tally, crashes=crashes, by=by)) == FINE and left else code
 
 
 def _line(tally: "Tally", *, by: str | None, due: float | None, times: "Times") -> str:
@@ -70,6 +76,12 @@ def _line(tally: "Tally", *, by: str | None, due: float | None, times: "Times") 
     parts.append(f"stopped by {by}" if by else "nothing to do now")
     parts.append("nothing is due" if due is None else f"next due at {times.moment(due)}")
     return "; ".join(parts) + "."
+
+
+def _left_lines(left: "Sequence[Left]") -> list[str]:
+    """Return what is left undone, each with its next command."""
+    lines = [line for one in left[:LINES_MAX] for line in (f"left undone: {one.text}", f"    next: {one.command}")]
+    return [*lines, f"and {len(left) - LINES_MAX} more: phasegate status"] if len(left) > LINES_MAX else lines
 
 
 def _exit_code(tally: "Tally", *, crashes: tuple[str, ...], by: str | None) -> int:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from phasegate.base.findings import CheckResult, Finding
     from phasegate.cli.kit.times import Times
 
-WORDS = {"ok": "OK", "finding": "FINDING", "not evaluated": "NOT EVALUATED"}
+WORDS = {"ok": "OK", "settling": "SETTLING", "finding": "FINDING", "not evaluated": "NOT EVALUATED"}
 
 
 def outcome_json(outcome: "CheckResult", /) -> dict[str, object]:
@@ -19,6 +19,7 @@ def outcome_json(outcome: "CheckResult", /) -> dict[str, object]:
         "verdict": outcome.verdict,
         "evaluated": outcome.evaluated,
         "findings": len(outcome.findings),
+        "settling": len(outcome.settling),
         "error": outcome.error,
     }
 
@@ -45,10 +46,12 @@ def check_lines(outcomes: "Sequence[CheckResult]", /) -> list[str]:
 def finding_lines(findings: "Sequence[Finding]", /, *, times: "Times", verbose: bool) -> list[str]:
     """Return each finding with the command that fixes it.
 
-    ``verbose``: with its evidence.
+    Those that differ by their date alone are one. ``verbose``: each apart, with its evidence.
     """
+    from phasegate.base.findings import by_span
+
     lines: list[str] = []
-    for finding in findings:
+    for finding in findings if verbose else by_span(findings):
         since = f", since {times.since(finding.since)}" if finding.since is not None else ""
         first, *evidence = bare_lines(finding, verbose=verbose)
         lines += [f"{first}{since}", *evidence, f"    next: {finding.command}"]
@@ -62,6 +65,17 @@ def bare_lines(finding: "Finding", /, *, verbose: bool) -> list[str]:
     """
     lines = [f"{finding.code} {finding.severity}: {finding.subject}: {finding.text}"]
     return [*lines, *(f"    {name}: {value}" for name, value in finding.evidence.items() if value and verbose)]
+
+
+def settling_of(outcomes: "Sequence[CheckResult]", /) -> "list[Finding]":
+    """Return what is too young to judge, the oldest first."""
+    return sorted((one for outcome in outcomes for one in outcome.settling), key=lambda one: one.since or 0.0)
+
+
+def settling_lines(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> list[str]:
+    """Return one line for each finding that is too young to judge."""
+    return [f"settling: {bare_lines(one, verbose=False)[0]}, since {times.since(one.since)}; check again later"
+            for one in settling_of(outcomes)]  # fmt: skip
 
 
 def talk_unsent(failed: Mapping[str, str], /) -> int:
@@ -79,6 +93,7 @@ def tables_json(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> dict
     return {
         "checks": [outcome_json(outcome) for outcome in outcomes],
         "findings": [finding_json(f, times=times) for outcome in outcomes for f in outcome.findings],
+        "settling": [finding_json(f, times=times) for f in settling_of(outcomes)],
     }
 
 
@@ -88,11 +103,13 @@ def tables_lines(outcomes: "Sequence[CheckResult] | None", /, *, times: "Times")
         return []
     errors = dict.fromkeys(outcome.error for outcome in outcomes if outcome.error)
     findings = [finding for outcome in outcomes for finding in outcome.findings]
+    young = settling_lines(outcomes, times=times)
     lines = [f"tables: {paint('NOT EVALUATED')}: {error}" for error in errors]
-    lines += finding_lines(findings, times=times, verbose=False)
+    lines += [*finding_lines(findings, times=times, verbose=False), *young]
     return ["", *(lines or ["tables: they hold what was reported"])]
 
 
 def _detail(outcome: "CheckResult") -> str:
     found = count(len(outcome.findings), "finding") if outcome.findings else ""
-    return "; ".join(part for part in (outcome.error, found) if part)
+    young = f"{len(outcome.settling)} settling" if outcome.settling else ""
+    return "; ".join(part for part in (outcome.error, found, young) if part)

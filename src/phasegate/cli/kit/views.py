@@ -1,7 +1,8 @@
 """A phase for several commands: as JSON, and as an exit code."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from phasegate.base.dates import shift
 from phasegate.cli.kit.app import FAILED, FINDINGS, FINE
 from phasegate.cli.kit.output import talk
 
@@ -12,12 +13,60 @@ if TYPE_CHECKING:
     from phasegate.errors import BadDocument
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.phase_view import GenerationView, PhaseView
+    from phasegate.pipeline import Pipeline
+    from phasegate.plan.model import Plan
     from phasegate.steplog import LoggedAttempt
+
+LATE_DAYS = 3_000
+
+
+class Left(NamedTuple):
+    """What is left undone, and what to type next."""
+
+    text: str
+    command: str
 
 
 def needs_a_person(view: "PhaseView", /) -> bool:
     """Return whether a phase needs an operator command."""
     return view.state in ("dead", "degraded") or view.overdue or bool(view.drifted)
+
+
+def left_undone(pipeline: "Pipeline", /) -> "list[Left]":
+    """Return what is left undone where a worker has nothing to do.
+
+    That is what needs a person, what is late, and what is retried later. What waits for a report that is not late yet,
+    or for an acknowledgement from outside the plan, is not.
+    """
+    from phasegate.base.keys import parse_run
+
+    broken: list[BadDocument] = []  # a sweep reports it
+    views = [view for view in pipeline.views.phases(broken=broken) if view.state not in ("void", "paused")]
+    found = [left for view in views if (left := _left(view, plan=pipeline.plan)) is not None]
+    waiting = {view.run for view in views if view.state in ("waiting", "building")}
+    if waiting and pipeline.views.lateness.expects:
+        dates = sorted(parse_run(run).date for run in waiting)
+        rows = pipeline.views.lateness.rows(max(dates[0], shift(dates[-1], -LATE_DAYS)), dates[-1], broken=broken)
+        found += [Left(f"{row.phase}.{row.step} of {row.run} is late: {row.reason}", row.command)
+                  for row in rows if row.verdict == "never" and row.run in waiting]  # fmt: skip
+    letters = pipeline.views.quarantined(broken=broken)
+    return found + [Left(f"a message is in quarantine: {one.reason}", one.command) for one in letters]
+
+
+def _left(view: "PhaseView", /, *, plan: "Plan") -> "Left | None":
+    own = [member.name for member in view.members if member.state in ("asked", "parked")
+           and member.name in plan.steps and plan.steps[member.name].kind != "external"]  # fmt: skip
+    unsent = [name for generation in view.generations for name, state in generation.receivers.items()
+              if state == "unsent" or (state == "sent" and name in plan.phases)]  # fmt: skip
+    if needs_a_person(view):
+        why = f"is {'overdue' if view.overdue else view.state}: {view.reason}"
+    elif own:
+        why = f"is {view.state}: {view.reason}"
+    elif unsent:
+        why = f"has not reached {', '.join(dict.fromkeys(unsent))}"
+    else:
+        return None
+    return Left(f"{view.phase} of {view.run} {why}", view.commands[0] if view.commands else f"phasegate why {view.run}")
 
 
 def held_back(view: "PhaseView", /) -> "list[tuple[GenerationView, str]]":
