@@ -16,8 +16,8 @@ from phasegate.check.reconciler import Applied, Reconciliation, RecordedFinding
 from phasegate.gate import phase, records
 from phasegate.gate.ledger import Ledger
 from phasegate.gate.mirror import Mirrored
-from phasegate.gate.quarantine import Quarantined
 from phasegate.plan import gate
+from phasegate.quarantine import Quarantined
 from phasegate.work.backfill import BackfillJob, Progress
 from phasegate.write.identity import Identity
 from phasegate.write.lease import Lease

@@ -105,7 +105,7 @@ def run(  # noqa: PLR0913  one parameter for each option
         given = [] if os.environ.get(NBA_DATA) == name else [f"{NBA_DATA}={name}"]
         command = ["phasegate", "--plan", str(PLAN), "--state", str(state), "status"]
         click.echo(f"inspect it: {' '.join(map(shlex.quote, [*given, *command]))}")
-    sys.exit(1 if any(off) or replay.unsettled or replay.dead_letters else 0)
+    sys.exit(1 if any(off) or replay.unsettled or replay.dead_letters or report.held_back else 0)
 
 
 @cli.command()
@@ -226,6 +226,7 @@ def _as_json(replay: Replay, report: Remarks, off: Gaps) -> dict[str, object]:
         "missing_dates": [day.isoformat() for day in off.missing],
         "unknown_dates": [day.isoformat() for day in off.unknown],
         "not_fetched": list(report.not_fetched),
+        "held_back": list(report.held_back),
         "to_check": list(report.to_check),
         "crashes": replay.crashes,
         "builds": dict(sorted(tally.builds.items())),
@@ -247,9 +248,9 @@ def _as_text(replay: Replay, report: Remarks, off: Gaps) -> str:
                   f"requests whose inputs had changed {tally.inputs_changed}, dead letters {replay.dead_letters}, "
                   f"processes killed {replay.crashes}"]  # fmt: skip
     lines += [f"not settled: {line}" for line in replay.unsettled[:LINES_MAX]]
-    lines += [f"not fetched: {line}" for line in report.not_fetched[:LINES_MAX]]
-    lines += [f"to check: {line}" for line in report.to_check[:LINES_MAX]]
-    for what, entries in (("not fetched", report.not_fetched), ("to check", report.to_check)):
+    found = {"not fetched": report.not_fetched, "held back": report.held_back, "to check": report.to_check}
+    lines += [f"{what}: {line}" for what, entries in found.items() for line in entries[:LINES_MAX]]
+    for what, entries in found.items():
         if len(entries) > LINES_MAX:
             lines.append(f"{what}: {len(entries) - LINES_MAX} more; see --json")
     if off.missing:

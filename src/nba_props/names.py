@@ -90,6 +90,15 @@ def player_lookup(name: str) -> str:
     return lookup
 
 
+def has_lookup(name: str) -> bool:
+    """Return whether `player_lookup` accepts a name."""
+    try:
+        player_lookup(name)
+    except DataError:
+        return False
+    return True
+
+
 def find_collisions(players: Iterable[tuple[int, str]]) -> dict[str, tuple[int, ...]]:
     """Return every lookup that two or more players of a batch would share.
 

@@ -16,12 +16,14 @@ from nba_props.raw import TABLE, RawRow
 class Notice(NamedTuple):
     """One line for the user: what was found, and what to do.
 
-    `dates`: the dates that it is about, ascending; empty: any date.
+    `dates`: the dates that it is about, ascending; empty: any date. `held_back`: it left out what cannot be true, so a
+    run that used the rest is not complete.
     """
 
     table: str
     dates: tuple[date, ...]
     text: str
+    held_back: bool = False
 
     @property
     def scraper(self) -> str:
@@ -75,6 +77,6 @@ def shared(lookup: str, players: Sequence[tuple[int, str]], *, dates: Iterable[d
     return Notice(
         TABLE,
         tuple(dates),
-        f"players {named} share the lookup {lookup!r}: a date on which both play is refused, neither is forecast for a "
-        "date on which both are expected, and no line is theirs; tell them apart by name at the source",
+        f"players {named} share the lookup {lookup!r}: neither has a summary of a date on which both play, or a "
+        "forecast for a date on which both are expected, and no line is theirs; tell them apart by name at the source",
     )

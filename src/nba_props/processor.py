@@ -24,7 +24,10 @@ class AnalyticsProcessor(ABC):
 
     Subclasses set `step`: the step in the plan; `PRIMARY_KEY_FIELDS`: the key of its table, without its date if you
     like, because a processor works on one date; `version_field`: the column by which the newer of two records is found,
-    None: the last one given is stored.
+    None: the version of the plan's table, and without one the last record given is stored.
+
+    After a save, `duplicates_removed` counts the records that were left out, and `duplicates_undecided` the keys whose
+    records differ though none is newer.
     """
 
     step: ClassVar[str]
@@ -39,10 +42,11 @@ class AnalyticsProcessor(ABC):
             raise BadInput(f"{type(self).__name__}: PRIMARY_KEY_FIELDS {list(self.PRIMARY_KEY_FIELDS)} are not the key "
                            f"of {known.table.name}, {list(known.table.key)}; make them the same")  # fmt: skip
         self._pipeline, self._mode = pipeline, mode
+        self._version = self.version_field or known.table.version
         self._held = ExitStack()
         self._run: StepRun | None = None
         self.records: list[Record] = []
-        self.duplicates_removed = 0
+        self.duplicates_removed = self.duplicates_undecided = 0
         self.receipt: Receipt | None = None
 
     @abstractmethod
@@ -88,10 +92,10 @@ class AnalyticsProcessor(ABC):
     def deduplicate_before_write(self, records: Sequence[Record], key_fields: Sequence[str]) -> list[Record]:
         """Return one record per key, the newest.
 
-        Raises BadInput for a key that is null or missing.
+        Raises BadInput for a key that is null or missing, and for versions that are no numbers, dates or times.
         """
-        done = deduplicate(records, key=list(key_fields), version=self.version_field)
-        self.duplicates_removed = done.removed
+        done = deduplicate(records, key=list(key_fields), version=self._version)
+        self.duplicates_removed, self.duplicates_undecided = done.removed, done.ties
         return done.records
 
     def save_analytics(self) -> Receipt:

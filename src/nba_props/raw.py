@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from nba_props.errors import DataError
-from nba_props.names import find_collisions, player_lookup
+from nba_props.names import player_lookup
 
 RawRow: TypeAlias = dict[str, object]
 
 TABLE = "nba_raw.nbac_gamebook_player_stats"
-KEY = ("game_date", "player_lookup", "game_id")
+KEY = ("game_date", "player_lookup", "game_id", "player_id")
 VERSION = "source_updated_at"
 TAKEN_BACK = "taken_back"  # the tombstone: true in a row that deletes its game
 MINUTES_MAX = 70  # A player's longest NBA game on record is 69 minutes (Dale Ellis, 9 November 1989).
@@ -77,58 +77,78 @@ def check_rows(rows: Sequence[RawRow], *, where: str) -> None:
     of COLUMNS, no nulls, the declared types, times with a zone; points = 2 (FGM - 3PM) + 3 3PM + FTM; rebounds =
     offensive + defensive; makes <= attempts (of twos too); counts not negative; minutes 0 to 70; the lookup is that of
     the name. Over the batch: each game has two teams that name each other, one winner and it has more points; no team
-    plays twice a date; no two players share a lookup on a date. Repeated keys of one player are accepted: the writer
-    stores the newest version. `where` is how the message names the batch, usually a file.
+    plays twice a date. Repeated keys are accepted: the writer stores the newest version. `where` is how the message
+    names the batch, usually a file.
     """
-    check_games(rows, where=where)
-    for refusal in shared_lookups(rows, where=where).values():
-        raise refusal
+    for fault in _faults(rows):
+        raise fault.error(where)
 
 
-def check_games(rows: Sequence[RawRow], *, where: str) -> None:
-    """Accept a batch as `check_rows` does, shared lookups excepted.
+def refused_dates(rows: Sequence[RawRow], *, where: str) -> dict[date, DataError]:
+    """Return, ascending, the dates of rows that `check_rows` would refuse.
 
-    Players who share a lookup make only their own date unusable.
+    Each with its first error. A bad row makes its own date unusable and those of its game, because it is not known
+    which of its cells is wrong; a row without a date has its game's. Raises DataError where no row of the game has one.
     """
-    for number, row in enumerate(rows, start=1):
-        for column, problem in _row_problems(row):
-            raise DataError(where, problem=f"{_place(row, number)}, column {column}: {problem}", fix=_FIX)
-    for problem in _game_problems(rows):
-        raise DataError(where, problem=problem, fix="load whole games, corrected at their source")
-
-
-def shared_lookups(rows: Sequence[RawRow], *, where: str) -> dict[date, DataError]:
-    """Return, ascending, the dates on which players share a lookup.
-
-    Each with the error that refuses it. The key of the raw table, and of those built from it, includes the lookup: of
-    two players one would be lost.
-    """
-    players: dict[date, set[tuple[int, str]]] = {}
+    dates: dict[object, set[date]] = {}
     for row in rows:
-        player = (cast("int", row["player_id"]), cast("str", row["player_lookup"]))
-        players.setdefault(cast("date", row["game_date"]), set()).add(player)
-    found = {day: find_collisions(players[day]) for day in sorted(players)}
-    return {
-        day: DataError(
-            where,
-            problem="; ".join(f"players {', '.join(map(str, ids))} share the lookup {lookup!r} on {day}"
-                              for lookup, ids in collisions.items()),
-            fix="tell the players apart by name at the source, then load again",
-        )
-        for day, collisions in found.items()
-        if collisions
-    }  # fmt: skip
+        day = row.get("game_date")
+        dates.setdefault(row.get("game_id"), set()).update([day] if type(day) is date else [])
+    refused: dict[date, DataError] = {}
+    for fault in _faults(rows):
+        days = fault.dates | set().union(*(dates.get(game, set()) for game in fault.games if game))
+        if not days:
+            raise fault.error(where)
+        for day in days:
+            refused.setdefault(day, fault.error(where))
+    return dict(sorted(refused.items()))
+
+
+class _Fault(NamedTuple):
+    """A problem of a batch, with the games and dates that it makes unusable."""
+
+    problem: str
+    fix: str
+    games: frozenset[object]
+    dates: frozenset[date]
+
+    def error(self, where: str) -> DataError:
+        return DataError(where, problem=self.problem, fix=self.fix)
+
+
+def _faults(rows: Sequence[RawRow]) -> Iterator[_Fault]:
+    """Yield the first problem of each row, then those of games of good rows."""
+    bad: set[object] = set()
+    teams: dict[object, set[str]] = {}
+    for row in rows:
+        teams.setdefault(row.get("game_id"), set()).update({str(row["team_abbr"])} if row.get("team_abbr") else ())
+    for number, row in enumerate(rows, start=1):
+        names = sorted(teams[row.get("game_id")])
+        for column, problem in _row_problems(row, teams=names):
+            day, game = row.get("game_date"), row.get("game_id")
+            days = frozenset({day} if type(day) is date else ())
+            yield _Fault(f"{_place(row, number)}, column {column}: {problem}", _FIX, frozenset({game}), days)
+            bad.add(game)
+            break
+    good = [row for row in rows if row.get("game_id") not in bad]
+    for problem, games, days in _game_problems(good):
+        yield _Fault(problem, "load whole games, corrected at their source", games, days)
 
 
 def _place(row: RawRow, number: int) -> str:
     return f"row {number} (game {row.get('game_id')}, player {row.get('player_name')})"
 
 
-def _row_problems(row: RawRow) -> Iterator[tuple[str, str]]:
+def _row_problems(row: RawRow, *, teams: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield (column, problem), shape first.
 
     The identities are checked only for rows of the right shape.
     """
+    name = row.get("player_name")
+    if isinstance(name, str) and name and row.get("player_lookup") is None:
+        yield from _name_problems(name)
+    if row.get("opponent_team_abbr") is None and row.get("team_abbr") and row.get("game_id") and len(teams) != 2:
+        yield "opponent_team_abbr", _not_two(row["game_id"], teams)
     yield from _shape_problems(row)
     count = cast("dict[str, int]", row)  # the shape was checked above
     for column, kind in COLUMNS.items():
@@ -137,15 +157,19 @@ def _row_problems(row: RawRow) -> Iterator[tuple[str, str]]:
     if count["minutes"] > MINUTES_MAX:
         yield "minutes", f"is {count['minutes']}, and no player plays more than {MINUTES_MAX} minutes"
     yield from _identity_problems(count)
-    try:
-        lookup = player_lookup(cast("str", row["player_name"]))
-    except DataError as error:
-        yield "player_name", error.problem
-    else:
-        if row["player_lookup"] != lookup:
-            yield "player_lookup", f"is {row['player_lookup']!r}, but the name gives {lookup!r}"
+    yield from _name_problems(cast("str", row["player_name"]), lookup=row["player_lookup"])
     if row["team_abbr"] == row["opponent_team_abbr"]:
         yield "opponent_team_abbr", f"is {row['opponent_team_abbr']!r}, the player's own team"
+
+
+def _name_problems(name: str, *, lookup: object = None) -> Iterator[tuple[str, str]]:
+    try:
+        wanted = player_lookup(name)
+    except DataError as error:
+        yield "player_name", f"{error.where}: {error.problem}"
+    else:
+        if lookup != wanted and lookup is not None:
+            yield "player_lookup", f"is {lookup!r}, but the name gives {wanted!r}"
 
 
 def _shape_problems(row: RawRow) -> Iterator[tuple[str, str]]:
@@ -185,7 +209,8 @@ def _identity_problems(row: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         yield "total_rebounds", f"is {row['total_rebounds']}, but offensive + defensive give {rebounds}"
 
 
-def _game_problems(rows: Sequence[RawRow]) -> Iterator[str]:
+def _game_problems(rows: Sequence[RawRow]) -> Iterator[tuple[str, frozenset[object], frozenset[date]]]:
+    """Yield (problem, games, dates) of rows that are good for themselves."""
     sides: dict[str, dict[tuple[object, ...], int]] = {}
     seen: set[tuple[object, ...]] = set()
     for row in rows:
@@ -197,19 +222,27 @@ def _game_problems(rows: Sequence[RawRow]) -> Iterator[str]:
         seen.add(identity)
     played: dict[tuple[object, object], str] = {}
     for game, teams in sides.items():
-        yield from _side_problems(game, teams)
+        days = frozenset(cast("date", side[2]) for side in teams)
+        for problem in _side_problems(game, teams):
+            yield problem, frozenset({game}), days
         for team, _, day, _, _ in teams:
             other = played.setdefault((team, day), game)
             if other != game:
-                yield f"team {team} plays two games on {day}: {other} and {game}"
+                yield f"team {team} plays two games on {day}: {other} and {game}", frozenset({game, other}), days
+
+
+def _not_two(game: object, teams: Sequence[str]) -> str:
+    return f"game {game} has {len(teams)} team(s) ({', '.join(teams)}), not two"
 
 
 def _side_problems(game: str, teams: Mapping[tuple[object, ...], int]) -> Iterator[str]:
     names = sorted({str(side[0]) for side in teams})
     if len(names) != 2:
-        yield f"game {game} has {len(names)} team(s) ({', '.join(names)}), not two"
+        yield _not_two(game, names)
+        return
     if len(teams) != 2:
         yield f"game {game}: the rows of one team disagree about opponent, date, season or winner"
+        return
     (one, one_points), (two, two_points) = teams.items()
     if one[:2] != (two[1], two[0]) or one[2:4] != two[2:4]:
         yield f"game {game}: its teams {one[0]} and {two[0]} do not name each other, or differ in date or season"

@@ -29,11 +29,14 @@ class Unavailable(PhasegateError):
 
 
 class BadDocument(PhasegateError):
-    """A stored document cannot be read; it is never overwritten."""
+    """A stored document cannot be read.
 
-    def __init__(self, key: str, why: str) -> None:
+    It is never overwritten, unless all of it can be derived again. ``newer``: a newer version wrote it.
+    """
+
+    def __init__(self, key: str, why: str, *, newer: bool = False) -> None:
         super().__init__(f"document {key}: {why}")
-        self.key = key
+        self.key, self.newer = key, newer
 
 
 class BadInput(PhasegateError):
@@ -66,7 +69,20 @@ def words(error: BaseException, /) -> str:
     >>> words(BadInput("no such date")), words(KeyError("rows"))
     ('no such date', "KeyError: 'rows'")
     """
-    return str(error) if isinstance(error, PhasegateError) else f"{type(error).__name__}: {error}"
+    try:
+        text = legible(str(error))
+    except Exception as e:  # noqa: BLE001  a foreign error may be unable to show itself; its type says what it is
+        text = f"its text cannot be shown ({type(e).__name__})"
+    return text if isinstance(error, PhasegateError) else f"{type(error).__name__}: {text}"
+
+
+def legible(text: str, /) -> str:
+    r"""Return a text that every store takes: half a surrogate pair is escaped.
+
+    >>> legible("Bo\ud800")
+    'Bo\\ud800'
+    """
+    return text.encode(errors="backslashreplace").decode()
 
 
 class LeaseLost(PhasegateError):

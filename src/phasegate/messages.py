@@ -6,20 +6,27 @@ Pure. There are three kinds: ``trigger`` (a phase fired), ``request`` (build thi
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from phasegate.base import keys
+from phasegate.base.codec import offence
 from phasegate.base.platform import own_names
 from phasegate.base.receipt import Stamp
-from phasegate.errors import BadInput
+from phasegate.errors import BadInput, legible
 from phasegate.plan.gate import Status
 
 ORDER_MAX = 2.0**53
 TIME_MAX = 1e11
 CLOCK_SKEW_MAX_S = 300.0
+MISSING_MAX = 10_000
+YEAR_MIN = 1971
+ID_MAX = 1_000
+BYTES_MAX = 200_000
+WHY_MAX = 500
+"""A text that fits a message must not fill the document that stores it: then nothing could be added to it."""
 
 
 class TriggerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trigger"):
@@ -54,8 +61,9 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
     """A completion: an external step was finished, or failed.
 
     ``sequence``, or else ``completed_at``, decides which of two completions is newer. ``execution_id`` stands for the
-    content if there is no table to read. ``trigger_id`` echoes the trigger that started the work, and acknowledges it;
-    without ``step`` it does only that. ``run``, or ``date`` with ``mode``, names the run.
+    content if there is no table to read. ``missing``: the keys of what a partial result lacks. ``trigger_id`` echoes
+    the trigger that started the work, and acknowledges it; without ``step`` it does only that. ``run``, or ``date``
+    with ``mode``, names the run.
     """
 
     step: str = ""
@@ -69,6 +77,14 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
     execution_id: str = ""
     trigger_id: str = ""
     error: str = ""
+    missing: Annotated[tuple[str, ...], msgspec.Meta(max_length=MISSING_MAX)] = ()
+
+    @property
+    def ordered(self) -> Literal["sequence", "time", "arrival"]:
+        """Return the kind of its order."""
+        if self.sequence is not None:
+            return "sequence"
+        return "arrival" if self.completed_at is None else "time"
 
 
 AnyMessage = TriggerMessage | RequestMessage | CompletionMessage
@@ -79,14 +95,23 @@ def parse(body: Mapping[str, object], *, where: str) -> AnyMessage:
 
     Raises BadInput. The error is one line that names the message, the field and what it should be.
     """
+    if why := offence(body, "message"):
+        raise BadInput(f"{where}: {why[:WHY_MAX]}")
     kind = body.get("kind")
     kinds = {"trigger": TriggerMessage, "request": RequestMessage, "completion": CompletionMessage}
     if not isinstance(kind, str) or kind not in kinds:
-        raise BadInput(f"{where}: kind is {kind!r}; it must be one of trigger, request, completion")
+        raise BadInput(f"{where}: kind is {repr(kind)[:80]}; it must be one of trigger, request, completion")
+    if (size := len(msgspec.json.encode(dict(body)))) > BYTES_MAX:
+        raise BadInput(f"{where}: the message has {size:,} bytes, at most {BYTES_MAX:,} are taken; shorten its texts")
     try:
-        return msgspec.convert(own_names(body), kinds[kind])  # type: ignore[no-any-return]
+        message = msgspec.convert(own_names(body), kinds[kind])
     except msgspec.ValidationError as e:
-        raise BadInput(f"{where}: {kind} message: {e}") from None
+        raise BadInput(f"{where}: {kind} message: {legible(str(e))[:WHY_MAX]}") from None
+    if isinstance(message, CompletionMessage) and len(message.execution_id) > ID_MAX:
+        raise BadInput(
+            f"{where}: execution_id has {len(message.execution_id):,} characters, at most {ID_MAX:,} are taken"
+        )
+    return message  # type: ignore[no-any-return]
 
 
 def completion_order(message: CompletionMessage, *, where: str, now: float) -> float:
@@ -109,6 +134,8 @@ def completion_order(message: CompletionMessage, *, where: str, now: float) -> f
             raise BadInput(f"{where}: completed_at {at!r}: write ISO 8601, such as 2026-02-04T06:00:00+00:00") from None
         if moment.tzinfo is None:
             raise BadInput(f"{where}: completed_at {at!r} has no time zone; add +00:00 or Z")
+        if moment.year < YEAR_MIN:
+            raise BadInput(f"{where}: completed_at {at!r} is before {YEAR_MIN}; give the time of the completion")
         return min(moment.timestamp(), now + CLOCK_SKEW_MAX_S)
     if not 0 <= at <= TIME_MAX:
         raise BadInput(f"{where}: completed_at {at!r} is not a time in epoch seconds")

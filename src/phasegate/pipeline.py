@@ -12,13 +12,13 @@ from phasegate.alerts.incidents import Incidents
 from phasegate.base.backoff import held_up_s
 from phasegate.base.codec import build_types
 from phasegate.base.disk import Disk
-from phasegate.base.receipt import Part
 from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.calendar.month import Day
 from phasegate.check.checks import Checks
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
 from phasegate.check.reconciler import Reconciler
+from phasegate.code.pinned import with_code
 from phasegate.errors import BadInput, PhasegateError
 from phasegate.explain.views import Views
 from phasegate.gate.decisions import Answer
@@ -39,7 +39,7 @@ from phasegate.write.identity import store_id
 from phasegate.write.leases import Leases
 from phasegate.write.read_repair import ReadRepair
 from phasegate.write.reports import TableReporter
-from phasegate.write.rescuer import Rescuer
+from phasegate.write.rescuer import Adopted, Rescuer
 from phasegate.write.writer import Writer
 
 SWEEP_EVERY_S = 5.0
@@ -74,6 +74,7 @@ class Pipeline:
         disk: Callable[[], Disk] | None = None,
     ) -> None:
         build_types()
+        plan = with_code(plan, functions or {})
         self.plan, self.ports = plan, ports
         self._pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
         self.store_id = store_id(ports)
@@ -97,7 +98,9 @@ class Pipeline:
         self._tables = tables
         self._external_steps = ExternalSteps(plan, gatekeeper=self.runs, leases=self._leases, writer=writer,
                                   worker=self._worker)  # fmt: skip
-        rescuer = Rescuer(plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id)
+        self._rescuer = rescuer = Rescuer(
+            plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id
+        )
         deduplicator = Deduplicator(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer)
         reconciler = Reconciler(
             plan, ports, inspector=inspector, gatekeeper=self.runs, tables=tables, worker=self._worker,
@@ -112,6 +115,12 @@ class Pipeline:
                 f"phase:{plan.pipeline}": self.runs.look,
                 f"mirror:{plan.pipeline}": self.runs.mirror.look,
                 f"lease:{warehouse_name}": rescuer.rescue,
+            },
+            ahead={
+                f"calendar:{plan.pipeline}": self.calendar.is_ahead,
+                f"phase:{plan.pipeline}": self.runs.is_ahead,
+                f"mirror:{plan.pipeline}": self.runs.mirror.is_ahead,
+                f"lease:{warehouse_name}": rescuer.is_ahead,
             },
         )
 
@@ -239,14 +248,13 @@ class Pipeline:
         with self.ports.warehouse.snapshot() as reader:
             return reader.query(sql, params or {})
 
-    def adopt(self) -> dict[Part, int]:
-        """Fence the warehouse with this store's id, and raise leases to fences.
+    def adopt(self) -> Adopted:
+        """Make the warehouse obey this store, and take in what it holds.
 
-        For a lost or restored store only: writes by workers of the other store are refused from then on. Returns the
-        token of each partition's lease.
+        For a lost, restored or copied store only: writes by workers of the other one are refused from then on. Results
+        that only the warehouse has are reported to their phases.
         """
-        fences = self.ports.warehouse.adopt(None, store_id=self.store_id)
-        return {part: self._leases.raise_to(part, token=token) for part, token in fences.items()}
+        return self._rescuer.adopt()
 
     def close(self) -> None:
         """Close the files and connections of all ports."""

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from phasegate.store import Doc, Store
 
 PAGE = 500
+DUE_MAX = 1e300
+LAST_KEY = "~"  # after every key: these begin with a letter
 
 
 def scanned(
@@ -21,8 +23,18 @@ def scanned(
 
 def due(store: Store, now: float, /, *, prefix: str, page: int = PAGE) -> Iterator[Doc]:
     """Yield the documents that were due by ``now``, the longest due first."""
-    after: tuple[float, str] | None = None
-    while docs := store.due(now, prefix=prefix, after=after, limit=page):
+    yield from _between(store, now, prefix=prefix, after=None, page=page)
+
+
+def later(store: Store, now: float, /, *, prefix: str, page: int = PAGE) -> Iterator[Doc]:
+    """Yield the documents that are due after ``now``, however late."""
+    yield from _between(store, DUE_MAX, prefix=prefix, after=(now, LAST_KEY), page=page)
+
+
+def _between(
+    store: Store, until: float, *, prefix: str, after: tuple[float, str] | None, page: int
+) -> Iterator[Doc]:  # fmt: skip
+    while docs := store.due(until, prefix=prefix, after=after, limit=page):
         yield from docs
         assert docs[-1].due is not None
         after = (docs[-1].due, docs[-1].key)

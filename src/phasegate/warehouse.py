@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import Dependency, Disagreement, Repeats, Table
+from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered
 
 Row = Mapping[str, object]
 
@@ -79,6 +79,17 @@ class Reader(Protocol):
         """
         ...
 
+    def uncovered(
+        self, table: Table, /, *, by: Table, on: Sequence[str], where: str, first: str, last: str
+    ) -> dict[str, Uncovered]:
+        """Return the keys in ``table`` that ``by`` lacks in the same partition.
+
+        By partition, with ``first <= partition <= last`` compared as text; only partitions with such keys. A key is the
+        canonical texts of the columns ``on``, a missing cell equal to a missing one. ``where``: SQL, which rows of
+        ``table`` count; "" for all. Raises BadInput for a column that a table lacks.
+        """
+        ...
+
     def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
         """Return the fence rows of all tables for a span of partitions.
 
@@ -100,11 +111,11 @@ class Transaction(Reader, Protocol):
     The writer calls its methods in a fixed order.
     """
 
-    def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
-        """Set the fence row to ``token``; return whether a row was changed.
+    def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
+        """Set the fence row to ``token`` and the last holder; return whether.
 
-        It is set only if its token is not higher and its store is this one. It is always a real change of the row, so
-        that two transactions that set it conflict.
+        It is set only if its token is not higher, its store is this one, and its holder is none or one of ``holders``.
+        It is always a real change of the row, so that two transactions that set it conflict.
         """
         ...
 
@@ -191,8 +202,11 @@ class Warehouse(Protocol):
         """Return the receipt of a write, if it was committed."""
         ...
 
-    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
-        """Write this store's id into fence rows (None: all); return their tokens."""
+    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
+        """Write a store's id and a holder into fence rows (None: all).
+
+        Return their tokens.
+        """
         ...
 
     def close(self) -> None:

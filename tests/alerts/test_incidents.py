@@ -59,6 +59,23 @@ def heard(server: Server) -> list[tuple[str, str]]:
     return [(body["kind"], body["title"].partition(":")[0]) for body in server.bodies if body is not None]
 
 
+def test_an_evaluation_ten_years_ahead_silences_no_later_one(server: Server) -> None:
+    made = shop_with(server, CHANNEL)
+    ahead_s = 3650 * 86400.0
+    made.clock.at += ahead_s
+    made.pipeline.alerts.take([found("a")], started=made.clock.at)
+    made.clock.at -= ahead_s
+    made.pipeline.alerts.send()
+    assert [kind for kind, _ in heard(server)] == ["opened"], "its notification is sent now, not in ten years"
+    evaluate(made, found("a"))
+    ((_, incident),) = made.pipeline.alerts.listed()
+    assert incident.last_at == made.clock.at
+    assert incident.count == 2
+    evaluate(made, found())
+    evaluate(made, found())
+    assert [kind for kind, _ in heard(server)] == ["opened", "resolved"]
+
+
 def pings(server: Server) -> list[str]:
     return [said.path for said in server.said if said.method == "GET"]
 

@@ -158,8 +158,8 @@ def test_a_document_is_put_off_only_while_the_stores_time_is_later_than_its_own(
     due = one.phase.due
     assert due is not None
     put_off = StoredPhase(key=KEY, run=RUN, phase=one.phase, due=due + 60, failures=2)
-    assert codes(postponed(put_off)) == ["PG019"]
-    assert codes(postponed(StoredPhase(key=KEY, run=RUN, phase=one.phase, due=due, failures=2))) == []
+    assert codes(postponed(put_off, now=NOW)) == ["PG019"]
+    assert codes(postponed(StoredPhase(key=KEY, run=RUN, phase=one.phase, due=due, failures=2), now=NOW)) == []
 
 
 def test_the_old_readers_count_is_compared_with_the_derived_one() -> None:
@@ -267,13 +267,16 @@ def test_an_identity_counts_only_what_the_key_does_not() -> None:
 
 def test_fences_of_another_store_are_one_finding_however_many() -> None:
     parts = {Part("out.totals", f"2026-02-0{day}"): Fence(3, "other") for day in range(1, 8)}
-    (finding,) = fences(parts, store_id="mine", tokens={})
+    (finding,) = fences(parts, store_id="mine", leases={})
     assert finding.text.startswith("7 partitions obey store other")
     mine = {Part("out.totals", RUN.date): Fence(3, "mine")}
-    assert codes(fences(mine, store_id="mine", tokens={Part("out.totals", RUN.date): 3})) == []
-    assert codes(fences(mine, store_id="mine", tokens={Part("out.totals", RUN.date): 2})) == ["PG016"]
+    assert codes(fences(mine, store_id="mine", leases={Part("out.totals", RUN.date): Lease(token=3)})) == []
+    assert codes(fences(mine, store_id="mine", leases={Part("out.totals", RUN.date): Lease(token=2)})) == ["PG016"]
+    copied = {Part("out.totals", RUN.date): Fence(3, "mine", "h2")}
+    (finding,) = fences(copied, store_id="mine", leases={Part("out.totals", RUN.date): Lease(token=3, writers=("h1",))})
+    assert finding.text.startswith("1 partition was written by a copy of this store")
     unused = {Part("out.totals", RUN.date): Fence(0, "mine")}
-    assert codes(fences(unused, store_id="mine", tokens={})) == []
+    assert codes(fences(unused, store_id="mine", leases={})) == []
 
 
 def test_a_lease_is_expired_only_while_somebody_stands_in_it() -> None:

@@ -118,6 +118,7 @@ def test_why_as_json_has_members_and_generations(night: Night) -> None:
             "rows": 10,
             "token": 1,
             "stale_against": [],
+            "lacks": [],
             "last": "accepted",
             "last_at": "2026-02-04T13:14:00Z",
         }

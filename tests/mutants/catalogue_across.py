@@ -64,6 +64,20 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=47,
+        title="A phase reads newer windows before the phase before it is built of them.",
+        patch=windows.follows_no_phase_before_it,
+        wide=True,
+        says="mixture",
+    ),
+    Mutant(
+        number=47,
+        title="Windows over two steps are read while an earlier date is being built.",
+        patch=windows.reads_while_a_date_is_built,
+        wide=True,
+        says="mixture",
+    ),
+    Mutant(
+        number=47,
         title="A changed date is built into all later ones, without limit.",
         patch=windows.cascades_without_limit,
         wide=True,

@@ -27,7 +27,6 @@ from tests.mutants.swap import swapped
 
 Patch = AbstractContextManager[object]
 A = TypeVar("A")
-YEARS_S = 10 * 365 * 86_400.0
 TAKEN = ("accepted", "confirmed", "duplicate", "older")
 
 
@@ -101,19 +100,17 @@ def latches_a_refusal() -> Patch:
 
 def redrives_by_flag_only() -> Patch:
     def redrive(
-        step: str | None, *, key: str, now: float, attempt: str, force: bool = False
+        step: str | None, *, key: str, now: float, attempt: str, force: bool = False, held: bool = True
     ) -> Decision[Phase, Answer]:
-        decide = right(step, key=key, now=now, attempt=attempt, force=force)
+        decide = right(step, key=key, now=now, attempt=attempt, force=force, held=held)
 
         def wrong(phase: Phase | None) -> tuple[Phase | None, Answer]:
             done, answer = decide(phase)
             if phase is None or done is None:
                 return done, answer
             dead = [name for name, request in phase.requests.items() if request.state == "dead"]
-            flagged = {
-                name: replace(r, state="parked", due=now + YEARS_S) if name in dead else r
-                for name, r in done.requests.items()
-            }
+            # asked for again, yet dead: a time years ahead would be taken back
+            flagged = {name: replace(r, state="dead") if name in dead else r for name, r in done.requests.items()}
             return replace(done, requests=flagged), answer
 
         return wrong

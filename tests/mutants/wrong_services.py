@@ -1,6 +1,7 @@
 """Mutants of what goes round the decisions: store, bus, leases, builder, writer, warehouse."""
 
 import dataclasses
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TypeVar
 
@@ -198,9 +199,12 @@ def shares_a_holder() -> Patch:
 
 
 def reads_the_fence_only() -> Patch:
-    def change_fence(self: MemoryTransaction, part: Part, /, *, token: int, store_id: str) -> bool:
+    def change_fence(
+        self: MemoryTransaction, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]
+    ) -> bool:
         row = self.fence(part)
-        return row is not None and row.token <= token and row.store_id == store_id
+        known = row is not None and row.holder in ("", *holders)
+        return row is not None and known and row.token <= token and row.store_id == store_id
 
     return swapped(MemoryTransaction, "change_fence", change_fence)
 
@@ -239,8 +243,8 @@ def compares_in_another_snapshot() -> Patch:
             torn[id(work)] = early[held.key, held.token]
         return right_transaction(self, work, held=held, write_id=write_id)
 
-    def enter(self: Writer, tx: Transaction, work: WriteJob, *, token: int) -> object:
-        return right_enter(self, _Torn(tx, torn[id(work)]) if id(work) in torn else tx, work, token=token)  # type: ignore[arg-type]
+    def enter(self: Writer, tx: Transaction, work: WriteJob, *, held: HeldLease) -> object:
+        return right_enter(self, _Torn(tx, torn[id(work)]) if id(work) in torn else tx, work, held=held)  # type: ignore[arg-type]
 
     early: dict[tuple[str, int], Reader] = {}
     torn: dict[int, Reader] = {}
@@ -260,11 +264,12 @@ def compares_no_inputs() -> Patch:
 
 
 def stamps_by_execution() -> Patch:
-    def complete(self: Worker, said: CompletionMessage, *, where: str) -> Answer:
+    def complete(self: Worker, said: CompletionMessage, *, where: str, redriven: bool) -> Answer:
+        del redriven
         step = self._step(said.step, where=where)
         run = messages.completion_run(said, modes=self._plan.modes, where=where)
         order = messages.completion_order(said, where=where, now=self._ports.clock.now())
         stamp = Stamp(said.execution_id)
         return self.report(step, run, Report(member=step.name, status=said.status, order=order, stamp=stamp))
 
-    return swapped(Worker, "complete", complete)
+    return swapped(Worker, "_completed", complete)

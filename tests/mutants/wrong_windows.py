@@ -15,6 +15,7 @@ from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import DateChange, Propagated
 from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Request, Result, Window
+from phasegate.gate.windows import WindowReader
 from phasegate.plan.model import Step
 from phasegate.transact import transact
 from phasegate.write import preconditions
@@ -48,12 +49,20 @@ def takes_older_readings() -> Patch:
     return stack
 
 
+def follows_no_phase_before_it() -> Patch:
+    return swapped(propagation, "follows", lambda *_: True)
+
+
+def reads_while_a_date_is_built() -> Patch:
+    return swapped(WindowReader, "is_at_rest", lambda *_: True)
+
+
 def cascades_without_limit() -> Patch:
     return swapped(propagation, "must_rebuild", lambda *_, **__: True)
 
 
 def forgets_where_a_change_began() -> Patch:
-    return swapped(decisions, "_origin", lambda *_, key: keys.phase_of(key)[2].date)
+    return swapped(decisions, "origin_of", lambda *_, key: keys.phase_of(key)[2].date)
 
 
 def takes_every_change_for_an_old_one() -> Patch:
@@ -61,7 +70,7 @@ def takes_every_change_for_an_old_one() -> Patch:
         del member
         return min(keys.phase_of(key)[2].date, phase.cascade_from or "~")
 
-    return swapped(decisions, "_origin", origin)
+    return swapped(decisions, "origin_of", origin)
 
 
 def leaves_drift_behind() -> Patch:

@@ -55,7 +55,7 @@ def test_what_is_near_enough_is_built_again_by_itself_and_nothing_of_the_same_in
     assert found.again | found.owed == found.due
     assert not found.again & found.owed
     by_day = {day: sum(one.day == day for one in found.again) for day in sorted({one.day for one in found.again})}
-    assert by_day == {"2024-12-02": 3, "2024-12-03": 7, "2024-12-04": 7}, "summaries of the date, forecasts of two"
+    assert by_day == {"2024-12-03": 7, "2024-12-04": 7}, "forecasts of two dates; summaries waited for the whole date"
     assert len(found.idle) <= 1
 
 

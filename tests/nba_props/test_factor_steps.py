@@ -106,6 +106,15 @@ def test_the_defense_factor_is_his_shots_at_the_rates_allowed_over_the_same_at_t
     assert (row["defense_factor"], row["defense_reason"]) == (round(allowed / league, 4), "ok")
 
 
+def test_factors_are_of_rates_that_are_not_rounded() -> None:
+    # Rates of 1 in 3,000 would be 0.0003 where they are rounded, a tenth too little.
+    few = {"field_goals_made": 1, "field_goals_attempted": 3_000, "minutes": 48}
+    other: dict[str, object] = {"field_goals_made": 2, "field_goals_attempted": 3_000}
+    rows = met(3, shots={name: few[name] for name in ("field_goals_made", "field_goals_attempted")})
+    rows += [line("Mrul Glaxommuz", ago(3), "MIA", "ORL", **other), line("Vrax Thommuz", ago(3), "ORL", "MIA")]
+    assert star(forecast(rows))["defense_factor"] == round((1 / 3_000) / (3 / 6_000), 4)
+
+
 def test_a_defense_that_allows_what_the_league_allows_is_no_factor() -> None:
     assert star(forecast(met(3)))["defense_factor"] == 1.0
 

@@ -135,6 +135,16 @@ def test_a_feature_is_partial_until_its_window_is_full(games: int) -> None:
     )
 
 
+def test_a_usage_rate_of_nine_games_is_partial_though_ten_were_played() -> None:
+    warehouse = Warehouse()
+    rows = [row for days in range(1, 12) for row in (met(days, minutes=2) if days == 4 else met(days))]
+    warehouse.play(*rows)
+    warehouse.add(SCHEDULE, [upcoming(DAY, "BOS", "NYK")])
+    warehouse.forecast(DAY)
+    quality = words(star(warehouse), "feature_quality")
+    assert (quality["usage_rate_avg_last_10"], quality["points_avg_last_10"]) == ("partial", "full")
+
+
 def qualities(games: int) -> dict[str, str]:
     return words(star(stored(games)), "feature_quality")
 

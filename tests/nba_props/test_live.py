@@ -93,6 +93,26 @@ def test_two_seasons_are_two_questions() -> None:
     assert [asked["Season"] for _, asked in league.asked] == ["2023-24", "2024-25"]
 
 
+def test_a_summer_date_is_of_the_season_whose_schedule_has_it() -> None:
+    restart, ended = date(2020, 8, 1), date(2020, 8, 20)
+    planned = bodies.planned("0021901300", day="2020-08-01"), bodies.planned("0021901310", day="2020-08-14")
+    seasons = {"2019-20": bodies.league_schedule(*planned), "2020-21": bodies.league_schedule()}
+    asked: list[str] = []
+
+    def answer(endpoint: str, parameters: Mapping[str, str]) -> bodies.Body:
+        if endpoint == "scheduleleaguev2":
+            return seasons[parameters["Season"]]
+        asked.append(parameters["Season"])
+        return bodies.gamelog(day="2020-08-01", game="0021901300")
+
+    source = LiveSource(request=answer, sleep=lambda _: None)
+    assert source.dates(restart, ended) == [restart, date(2020, 8, 14)]
+    assert {row["game_id"] for row in source.batch(restart)} == {"0021901300"}
+    with pytest.raises(DataError, match="games of other dates"):
+        source.batch(ended)
+    assert asked == ["2019-20", "2020-21"]
+
+
 def test_shots_are_a_question_for_each_game_with_a_pause_before_it() -> None:
     empty = bodies.shots()
     league = League(scheduleleaguev2=SCHEDULE, shotchartdetail=[bodies.shots(bodies.shot(2), bodies.shot(1)), empty])

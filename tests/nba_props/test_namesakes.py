@@ -24,8 +24,9 @@ from tests.support.step_warehouse import DAY, SCHEDULE, Warehouse, line, raw_row
 FIRST, NEXT, BOTH, LATER = date(2025, 1, 10), date(2025, 1, 12), date(2025, 1, 14), date(2025, 1, 16)
 EVER = date(2000, 1, 1), date(2030, 1, 1)
 SAID = (
-    "players 7 (Jan Novák), 9 (Jan Novak) share the lookup 'jannovak': a date on which both play is refused, neither "
-    "is forecast for a date on which both are expected, and no line is theirs; tell them apart by name at the source"
+    "players 7 (Jan Novák), 9 (Jan Novak) share the lookup 'jannovak': neither has a summary of a date on which both "
+    "play, or a forecast for a date on which both are expected, and no line is theirs; tell them apart by name at the "
+    "source"
 )
 Line = dict[str, str]
 
@@ -61,12 +62,11 @@ def texts(source: Source, first: date = EVER[0], last: date = EVER[1]) -> list[s
     return [notice.text for notice in source.notices(first, last) if notice.table == TABLE]
 
 
-def test_a_date_on_which_both_play_is_refused_and_the_rest_of_the_season_is_served(tmp_path: Path) -> None:
+def test_a_date_on_which_both_play_is_served_with_both(tmp_path: Path) -> None:
     source = ParquetSource(folder_of(tmp_path, a=SEASON))
     assert source.dates(*EVER) == [FIRST, NEXT, BOTH, LATER]
-    assert [len(source.batch(day)) for day in (FIRST, NEXT, LATER)] == [2, 2, 2]
-    with pytest.raises(DataError, match=r"players 7, 9 share the lookup 'jannovak' on 2025-01-14; tell the players"):
-        source.batch(BOTH)
+    assert [len(source.batch(day)) for day in (FIRST, NEXT, BOTH, LATER)] == [2, 2, 4, 2]
+    assert {row["player_id"] for row in source.batch(BOTH) if row["player_lookup"] == "jannovak"} == {7, 9}
 
 
 def test_two_who_never_play_on_one_date_are_told_by_id_and_name(tmp_path: Path) -> None:
@@ -114,13 +114,27 @@ RECORDED = (
 )
 
 
-def test_of_a_recorded_log_only_the_date_on_which_both_play_is_refused(tmp_path: Path) -> None:
+def test_a_recorded_log_is_served_with_both(tmp_path: Path) -> None:
     (tmp_path / "log.json").write_text(json.dumps(log_of(*RECORDED)))
     source = RecordedSource(tmp_path)
     assert len(source.batch(FIRST)) == 2
-    with pytest.raises(DataError, match="players 7, 9 share the lookup 'jannovak' on 2025-01-14"):
-        source.batch(BOTH)
+    assert len(source.batch(BOTH)) == 4
     assert [text[:37] for text in texts(source)] == ["players 7 (Jan Novak), 9 (Jan Novak) "]
+
+
+@pytest.mark.parametrize(
+    "cell", [{"PTS": 999}, {"PTS": None}, {"GAME_ID": None}, {"GAME_DATE": None}, {"TEAM_ABBREVIATION": None}], ids=str
+)
+def test_one_bad_cell_of_a_recorded_log_holds_its_own_date_back(tmp_path: Path, cell: dict[str, object]) -> None:
+    body = log_of(RECORDED[0], (NEXT, "0022400002", ("LAL", "SAS"), 9))
+    one = bodies.result_of(body)
+    one["rowSet"][0] = list((dict(zip(one["headers"], one["rowSet"][0], strict=True)) | cell).values())
+    (tmp_path / "log.json").write_text(json.dumps(body))
+    source = RecordedSource(tmp_path)
+    assert source.dates(*EVER) == [FIRST, NEXT]
+    assert len(source.batch(NEXT)) == 2
+    with pytest.raises(DataError, match=r"log\.json: "):
+        source.batch(FIRST)
 
 
 def test_what_came_live_on_one_date_is_held_against_the_next() -> None:
@@ -137,12 +151,11 @@ def test_what_came_live_on_one_date_is_held_against_the_next() -> None:
     assert [text[:37] for text in texts(source)] == ["players 7 (Jan Novak), 9 (Jan Novak) "]
 
 
-def test_a_live_date_on_which_both_play_is_refused() -> None:
+def test_a_live_date_is_served_with_both() -> None:
     def answer(endpoint: str, _: Mapping[str, str]) -> bodies.Body:
         return bodies.league_schedule() if endpoint == "scheduleleaguev2" else log_of(*RECORDED[1:])
 
-    with pytest.raises(DataError, match="players 7, 9 share the lookup 'jannovak' on 2025-01-14"):
-        LiveSource(request=answer, sleep=lambda _: None).batch(BOTH)
+    assert len(LiveSource(request=answer, sleep=lambda _: None).batch(BOTH)) == 4
 
 
 def test_repeats_and_order_change_nothing_and_notices_are_of_the_dates_asked() -> None:
@@ -197,29 +210,50 @@ def run(folder: Path, state: Path, *more: str, month: str = "2025-01") -> tuple[
     return done.exit_code, done.stdout
 
 
-def test_the_run_s_report_and_the_log_of_fetches_tell_them(tmp_path: Path) -> None:
+def test_of_a_date_on_which_both_play_only_their_own_rows_are_held_back_and_named(tmp_path: Path) -> None:
     folder, state = folder_of(tmp_path, a=SEASON), tmp_path / "state"
     code, told = run(folder, state)
-    assert code == 1  # a date was refused: that needs a person
+    assert code == 1  # two summaries are missing: that needs a person
     assert f"to check: {SAID}" in told.splitlines()
-    refused = "players 7, 9 share the lookup 'jannovak' on 2025-01-14; tell the players apart by name at the source"
-    assert [
-        one for one in told.splitlines() if one.startswith("not fetched: 2025-01-14 overnight, nbac_gamebook")
-    ] != []
-    assert refused in told
+    assert (
+        "held back: 2025-01-14: players 7, 9 share the lookup 'jannovak', so neither has a summary; tell them apart by "
+        "name at the source"
+    ) in told.splitlines()
+    assert "not fetched" not in told
+    assert "not settled" not in told
     with duckdb.connect(str(state / "warehouse.duckdb"), read_only=True) as connection:
         rows = connection.execute(
             "SELECT game_date, status, error_type, error_message FROM nba_raw.scraper_execution_log "
             "WHERE scraper_name = 'nbac_gamebook_player_stats' ORDER BY game_date"
         ).fetchall()
         loaded = connection.execute(
-            f"SELECT DISTINCT game_date, player_id FROM {TABLE} WHERE player_id < 10"
+            f"SELECT DISTINCT game_date, player_id FROM {TABLE} WHERE player_id < 10 ORDER BY ALL"
         ).fetchall()
-    assert [row[:3] for row in rows] == [
-        (FIRST, "success", None), (NEXT, "success", None), (BOTH, "failed", "DataError"), (LATER, "success", None),
-    ]  # fmt: skip
-    assert [SAID in row[3] for row in rows] == [True, True, False, True]
-    assert sorted(loaded) == [(FIRST, 7), (NEXT, 9), (LATER, 7)]
+        summaries = connection.execute(
+            "SELECT player_id FROM nba_analytics.player_game_summary WHERE game_date = '2025-01-14' ORDER BY ALL"
+        ).fetchall()
+        teams = connection.execute(
+            "SELECT team_abbr, points FROM nba_analytics.team_offense_game_summary "
+            "WHERE game_date = '2025-01-14' ORDER BY ALL"
+        ).fetchall()
+    assert [row[:3] for row in rows] == [(day, "success", None) for day in (FIRST, NEXT, BOTH, LATER)]
+    assert all(SAID in row[3] for row in rows)
+    assert loaded == [(FIRST, 7), (NEXT, 9), (BOTH, 7), (BOTH, 9), (LATER, 7)]
+    assert summaries == [(103,), (104,)]
+    assert teams == [("BOS", 9), ("LAL", 9), ("NYK", 2), ("SAS", 2)], "the totals of the teams are whole"
+
+
+def test_a_bad_cell_holds_its_date_back_and_the_run_names_it(tmp_path: Path) -> None:
+    lines = [*game(FIRST, 1, "BOS", "NYK", player=ONE), *game(NEXT, 2, "LAL", "SAS", player=OTHER_ONE)]
+    lines[0] = lines[0] | {"PTS": "99"}
+    code, told = run(folder_of(tmp_path, a=lines), tmp_path / "state")
+    assert code == 1
+    [line] = [one for one in told.splitlines() if one.startswith("not fetched: ")]
+    assert line.startswith("not fetched: 2025-01-10 overnight, nbac_gamebook_player_stats: ")
+    assert "column points: is 99, but the shots made give 9" in line
+    with duckdb.connect(str(tmp_path / "state" / "warehouse.duckdb"), read_only=True) as connection:
+        done = connection.execute("SELECT DISTINCT game_date FROM nba_analytics.player_game_summary").fetchall()
+    assert done == [(NEXT,)]
 
 
 def test_the_report_tells_of_two_that_came_in_different_runs(tmp_path: Path) -> None:
@@ -237,4 +271,5 @@ def test_a_quiet_run_has_nothing_to_tell(tmp_path: Path) -> None:
     code, told = run(folder_of(tmp_path, a=SEASON[:2]), tmp_path / "state")
     assert code == 0
     assert "to check" not in told
+    assert "held back" not in told
     assert "not fetched" not in told

@@ -6,7 +6,6 @@ from typing import cast
 import duckdb
 import pytest
 
-from nba_props.errors import DataError
 from nba_props.names import player_lookup
 from nba_props.raw import RawRow
 from nba_props.raw_tables import PROPS, check_table
@@ -184,10 +183,24 @@ def test_a_file_gives_points_only_and_its_name_the_date_of_the_capture(tmp_path:
     assert (row["player_lookup"], row["captured_at"], row["under_price"]) == ("cvimblor", MORNING, None)
 
 
-def test_an_empty_cell_is_refused_with_its_file(tmp_path: Path) -> None:
-    folder = write(tmp_path, LINE, LINE | {"line": "NULL"})
-    with pytest.raises(DataError, match=r"props\.parquet: line 2 has an empty cell"):
-        read_odds(folder, known=KNOWN)
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *({"line": "NULL"}, {"line": "'many'"}, {"price": "''"}, {"player": "'Никола'"}, {"player": "NULL"}),
+        *({"commence_time": "'soon'"}, {"source_file": "'today.csv'"}),
+    ],
+    ids=str,
+)
+def test_a_line_with_a_cell_that_cannot_be_read_is_left_out_alone_and_named(
+    tmp_path: Path, cell: dict[str, str]
+) -> None:
+    texts = {"line": "'20.5'", "price": "'-110'"}
+    folder = write(tmp_path, LINE | texts, LINE | texts | {"bookmaker": "'other'"} | cell)
+    book = read_odds(folder, known=KNOWN)
+    assert len(book.rows(DAY)) == 1
+    [notice] = [notice for notice in book.notices() if notice.held_back]
+    assert "props.parquet: line " in notice.text
+    assert "has a cell that is empty or unreadable" in notice.text
 
 
 def test_a_folder_without_lines_is_an_empty_book(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_each_field_of_the_summary_is_documented() -> None:
     documented = {
         name for cell in re.findall(r"^\| (`.*`) \|", section("run"), re.MULTILINE) for name in cell.split("`")
     }
-    assert set(_as_json(NOTHING, Remarks((), ()), Gaps())) <= documented
+    assert set(_as_json(NOTHING, Remarks((), (), ()), Gaps())) <= documented
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])

@@ -80,11 +80,11 @@ def test_dates_kept_as_dates_are_dates(write: Write) -> None:
         ({"SEASON_ID": "NULL::INTEGER"}, "column season: has no value"),
         ({"PLAYER_NAME": "NULL"}, "column player_lookup: has no value"),
         ({"PLAYER_NAME": "'Никола'"}, "player name 'Никола': the letter"),
-        ({"GAME_ID": "NULL"}, "row 1, column GAME_ID: has no value; export it again"),
+        ({"GAME_ID": "NULL"}, "row 1 (game None, player Čvim Blorabbix Jr.), column game_id: has no value"),
         ({"GAME_DATE": "NULL"}, "column game_date: has no value"),
-        ({"TEAM_ABBREVIATION": "NULL"}, "row 1, column TEAM_ABBREVIATION: has no value"),
+        ({"TEAM_ABBREVIATION": "NULL"}, "column team_abbr: has no value"),
         ({"TEAM_ABBREVIATION": "'NYK'"}, "game 0022499999 has 1 team(s) (NYK), not two"),
-        ({"GAME_DATE": "'10 January'"}, "it cannot be read as LeagueGameLog parquet"),
+        ({"GAME_DATE": "'10 January'"}, "column game_date: is '10 January', not DATE"),
     ],
 )
 def test_a_line_that_cannot_be_true_is_refused_with_its_file(
@@ -101,7 +101,7 @@ def test_a_file_without_a_column_is_refused_by_its_name(write: Write, column: st
     assert f"player_game_2024-25.parquet: column {column} is missing; export" in refusal(write(*lines))
 
 
-def test_home_and_away_are_not_read(write: Write) -> None:
+def test_a_file_without_matchups_is_read(write: Write) -> None:
     lines = [{name: value for name, value in line.items() if name != "MATCHUP"} for line in (LINE, OTHER)]
     assert len(ParquetSource(write(*lines)).batch(DAY)) == 2
 
@@ -138,3 +138,68 @@ def test_two_files_of_one_date_are_refused(write: Write) -> None:
     write(LINE, OTHER)
     folder = write(LINE, OTHER, name="player_game_copy.parquet")
     assert "player_game_copy.parquet: it has dates of player_game_2024-25.parquet too; keep one" in refusal(folder)
+
+
+SEASON = [
+    line | {"GAME_ID": f"'002240000{number}'", "GAME_DATE": f"'2025-01-{8 + number:02}'"}
+    for number in (1, 2, 3)
+    for line in (LINE, OTHER)
+]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"PTS": "10"},
+        {"PTS": "NULL::INTEGER"},
+        {"MIN": "99"},
+        {"WL": "NULL"},
+        {"WL": "'?'"},
+        {"SEASON_ID": "2024"},
+        {"SEASON_ID": "NULL::INTEGER"},
+        {"SEASON_ID": "22019"},
+        {"PLAYER_NAME": "NULL"},
+        {"PLAYER_NAME": "'Никола'"},
+        {"PLAYER_ID": "NULL::INTEGER"},
+        {"GAME_ID": "NULL"},
+        {"GAME_ID": "'0022499999'"},
+        {"GAME_DATE": "NULL"},
+        {"GAME_DATE": "'10 January'"},
+        {"GAME_DATE": "'1025-01-10'"},
+        {"TEAM_ABBREVIATION": "NULL"},
+        {"TEAM_ABBREVIATION": "'NYK'"},
+    ],
+    ids=str,
+)
+def test_one_bad_cell_holds_its_own_date_back_and_no_other(write: Write, cell: dict[str, str]) -> None:
+    lines = [dict(line) for line in SEASON]
+    lines[2] |= cell
+    source = ParquetSource(write(*lines))
+    before, bad, after = (date(2025, 1, 8 + number) for number in (1, 2, 3))
+    assert source.dates(date(2024, 7, 1), date(2025, 6, 30)) == [before, bad, after]
+    assert [len(source.batch(day)) for day in (before, after)] == [2, 2]
+    with pytest.raises(DataError, match=r"player_game_2024-25\.parquet: "):
+        source.batch(bad)
+    games = {row["game_date"] for row in source.schedule(date(2024, 7, 1), date(2025, 6, 30))}
+    assert {before, after} <= games
+    known = {
+        day for begin, end in source.coverage(before, after) for day in (before, bad, after) if begin <= day <= end
+    }
+    assert known | {bad} == {before, bad, after}
+    assert bad in games or bad not in known, "a date with a game is never a date without"
+
+
+def test_a_line_on_the_wrong_date_holds_both_dates_back(write: Write) -> None:
+    lines = [dict(line) for line in SEASON]
+    lines[2] |= {"GAME_DATE": "'2025-01-11'"}
+    source = ParquetSource(write(*lines))
+    assert len(source.batch(date(2025, 1, 9))) == 2
+    for day in (date(2025, 1, 10), date(2025, 1, 11)):
+        with pytest.raises(DataError, match=r"do not name each other, or differ in date"):
+            source.batch(day)
+
+
+def test_a_game_without_any_date_leaves_no_date_whole(write: Write) -> None:
+    lines = [dict(line) | ({"GAME_DATE": "NULL"} if place in {2, 3} else {}) for place, line in enumerate(SEASON)]
+    with pytest.raises(DataError, match="column game_date: has no value"):
+        ParquetSource(write(*lines)).batch(date(2025, 1, 9))

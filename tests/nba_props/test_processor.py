@@ -51,6 +51,10 @@ class Summary(AnalyticsProcessor):
         return [*rows, rows[-1]]
 
 
+class Versioned(Summary):
+    version_field = "at"
+
+
 class Broken(Summary):
     def calculate_analytics(self, game_date: str) -> Sequence[Record]:
         raise RuntimeError(f"no box scores on {game_date}")
@@ -117,3 +121,30 @@ def test_what_would_write_by_another_key_or_without_the_lock_is_refused(pipeline
         processor.acquire_processing_lock(DATE)
     processor.release_processing_lock()
     assert pipeline.views.leases() == []
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [("9", "10"), ("2026-02-04T06:00:00Z", "2026-02-04T06:00:00.5Z"), (9, 10)],
+)
+def test_the_newest_record_is_stored_and_what_no_version_decides_is_counted(
+    pipeline: Pipeline, older: object, newer: object
+) -> None:
+    processor = Versioned(pipeline, mode="daily")
+    row = {"game_date": DATE, "game_id": "1", "player_id": 1}
+    new, old = {**row, "at": newer, "points": 2}, {**row, "at": older, "points": 1}
+    assert processor.deduplicate_before_write([new, old], Versioned.PRIMARY_KEY_FIELDS) == [new]
+    assert (processor.duplicates_removed, processor.duplicates_undecided) == (1, 0)
+    processor.deduplicate_before_write([new, {**new, "points": 3}], Versioned.PRIMARY_KEY_FIELDS)
+    assert (processor.duplicates_removed, processor.duplicates_undecided) == (1, 1)
+    with pytest.raises(BadInput, match="row 1: version 'at' is the text 'soon'"):
+        processor.deduplicate_before_write([{**row, "at": "soon"}], Versioned.PRIMARY_KEY_FIELDS)
+
+
+def test_without_a_version_field_the_version_of_the_plans_table_decides(tmp_path: Path) -> None:
+    text = PLAN.replace('write = "replace"', 'write = "merge"\nversion = "version"')
+    text = text.replace('points = "INTEGER" }', 'points = "INTEGER", version = "INTEGER" }')
+    with closing(connect(load_plan(text, files={"cache.sql": SQL}.__getitem__), state=tmp_path)) as pipeline:
+        processor = Summary(pipeline, mode="daily")
+        rows = [{"game_date": DATE, "game_id": "1", "player_id": 1, "version": n, "points": n} for n in (2, 1)]
+        assert processor.deduplicate_before_write(rows, Summary.PRIMARY_KEY_FIELDS) == rows[:1]

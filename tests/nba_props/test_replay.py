@@ -113,9 +113,7 @@ def test_a_week_with_all_faults_at_once_ends_with_the_same_digests(undisturbed: 
     assert_no_mixture(tmp_path)
 
 
-def test_a_late_batch_makes_one_more_generation_and_is_built_into_nothing_that_it_does_not_change(
-    tmp_path: Path,
-) -> None:
+def test_two_of_ten_games_are_partial_and_named_and_nothing_is_built_of_them(tmp_path: Path) -> None:
     source = SyntheticSource()
     rows = source.batch(NIGHT)
     early, _ = split_games(rows, early=2)
@@ -124,16 +122,19 @@ def test_a_late_batch_makes_one_more_generation_and_is_built_into_nothing_that_i
         runner.play(NIGHT, [early])
         before = runner.summary(dates=1, games=10, seconds=0.0)
         builds_before = dict(runner.tally.builds)
+        raw = next(view for view in runner.pipeline.views.why(f"{NIGHT}.overnight") if view.phase == "raw")
         runner.come_late(NIGHT, rows)
         after = runner.summary(dates=1, games=10, seconds=0.0)
     finally:
         runner.close()
-    assert before.gates == {"scrapes": (1, 1), "raw": (2, 2), "analytics": (2, 2), "precompute": (2, 2)}
-    # what is forecast for the night does not come from its box scores: precompute has nothing to build, nor to fire
-    assert after.gates == {"scrapes": (1, 2), "raw": (2, 3), "analytics": (2, 3), "precompute": (2, 2)}
-    rebuilt = {step for step, n in after.tally.builds.items() if n > builds_before[step]}
-    assert rebuilt == {GAMEBOOK, LOG, "team_offense_game_summary", "team_defense_game_summary", "player_game_summary"}
-    assert all(n - builds_before[step] <= 1 for step, n in after.tally.builds.items())
+    assert f"critical {GAMEBOOK}" in raw.reason
+    assert f"{GAMEBOOK} (lacks 8 of raw.nbac_schedule: " in raw.reason
+    assert before.gates == {"scrapes": (1, 1), "raw": (1, 1), "analytics": (1, 1), "precompute": (1, 1)}
+    # what is forecast for the night before it begins does not come from its box scores
+    assert after.gates == {"scrapes": (1, 2), "raw": (2, 2), "analytics": (2, 2), "precompute": (2, 2)}
+    rebuilt = {step for step, n in after.tally.builds.items() if n > builds_before.get(step, 0)}
+    assert {GAMEBOOK, LOG, "team_offense_game_summary", "team_defense_game_summary", "player_game_summary"} <= rebuilt
+    assert all(n - builds_before.get(step, 0) <= 1 for step, n in after.tally.builds.items())
     assert after.unsettled == ()
     assert_no_mixture(tmp_path)
 

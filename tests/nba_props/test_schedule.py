@@ -6,7 +6,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from nba_props.errors import DataError
 from nba_props.raw_tables import SCHEDULE, check_table
 from nba_props.sources.gamelog import SAME_VALUE
 from nba_props.sources.parquet import ParquetSource
@@ -62,7 +61,7 @@ def with_espn(folder: Path, *events: dict[str, object], tied: dict[int, str]) ->
     return folder
 
 
-def test_without_a_schedule_who_is_at_home_is_unknown_whatever_matchup_says(folder: Path) -> None:
+def test_without_a_schedule_and_a_clear_matchup_who_is_at_home_is_unknown(folder: Path) -> None:
     source = ParquetSource(folder)
     rows = source.schedule(FIRST, LAST)
     check_table(SCHEDULE, rows, where="x")
@@ -101,6 +100,20 @@ def test_a_game_that_was_postponed_and_never_played_has_an_id_of_its_own(folder:
     assert row["game_id"] == "espn-23"
 
 
+def test_a_scheduled_game_without_a_box_score_stays_in_the_schedule(folder: Path) -> None:
+    missing = event(41, "2025-01-09", home="BOS", away="CHI")
+    after_the_last = event(42, "2025-01-20", home="BOS", away="CHI")
+    source = ParquetSource(with_espn(folder, missing, after_the_last, tied={41: "0022400005", 42: "0022400006"}))
+    rows = source.schedule(date(2025, 1, 9), LAST)
+    assert [row["game_id"] for row in rows if row["game_date"] == date(2025, 1, 9)] == [
+        "0022400002",
+        "0022400004",
+        "0022400005",
+    ]
+    assert not {row["game_id"] for row in rows} & {"0022400006"}
+    assert {row["game_id"] for row in source.batch(date(2025, 1, 9))} == {"0022400002", "0022400004"}
+
+
 def test_games_that_the_league_counts_in_no_season_are_left_out(folder: Path) -> None:
     all_star = event(31, "2025-01-09", home="EAST", away="WEST")
     playoff = event(32, "2025-01-09", home="BOS", away="NY", season_type=3)
@@ -109,16 +122,51 @@ def test_games_that_the_league_counts_in_no_season_are_left_out(folder: Path) ->
     assert len(source.schedule(date(2000, 1, 1), LAST)) == len(GAMES)
 
 
-def test_a_schedule_of_other_teams_is_refused(folder: Path) -> None:
-    espn = event(11, "2025-01-09", home="SA", away="CHI")
-    with pytest.raises(DataError, match=r"game 0022400004: espn_schedule has CHI at SAS, the box score LAL and SAS"):
-        ParquetSource(with_espn(folder, espn, tied={11: "0022400004"})).schedule(FIRST, LAST)
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"home": "SA", "away": "CHI"}, "game 0022400004: espn_schedule has CHI at SAS, the box score LAL and SAS"),
+        ({"home": "SEA", "away": "LAL"}, "event 11: 'SEA' is the code of no NBA team"),
+        ({"home": "SA", "away": "LAL", "date": "soon"}, "event 11, date: 'soon' is no time"),
+        ({"home": "SA", "away": "LAL", "game_date": "soon"}, "event 11, game_date: it has no value of date"),
+    ],
+)
+def test_an_entry_that_cannot_be_true_is_left_out_alone_and_named(
+    folder: Path, entry: dict[str, str], said: str
+) -> None:
+    day = entry.pop("game_date", "2025-01-09")
+    bad, good = event(11, day, **entry), event(12, "2025-01-08", home="NY", away="BOS")
+    source = ParquetSource(with_espn(folder, bad, good, tied={11: "0022400004", 12: "0022400001"}))
+    homes = {row["game_id"]: row["home_team_abbr"] for row in source.schedule(FIRST, LAST)}
+    assert len(homes) == len(GAMES)
+    assert (homes["0022400001"], homes["0022400004"]) == ("NYK", None)
+    [notice] = [notice for notice in source.notices(FIRST, LAST) if notice.held_back]
+    assert said in notice.text
 
 
-def test_an_unknown_team_is_refused_with_its_event(folder: Path) -> None:
-    espn = event(11, "2025-01-09", home="SEA", away="LAL")
-    with pytest.raises(DataError, match=r"schedule_2024-25\.parquet, event 11: 'SEA' is the code of no NBA team"):
-        ParquetSource(with_espn(folder, espn, tied={11: "0022400004"})).schedule(FIRST, LAST)
+@pytest.mark.parametrize(
+    ("one", "other", "home"),
+    [
+        ("BOS vs. NYK", "NYK @ BOS", "BOS"),
+        ("BOS @ NYK", "NYK vs. BOS", "NYK"),
+        ("BOS @ NYK", "BOS @ NYK", None),  # as in the five games on neutral sites
+        ("BOS vs. NYK", "NYK vs. BOS", None),
+        ("BOS @ NYK", "NYK @ BOS", None),
+        ("BOS vs. NYK", None, None),
+        ("BOS vs. CHI", "NYK @ BOS", "BOS"),
+    ],
+)
+def test_matchup_says_who_is_at_home_where_both_teams_agree_and_no_schedule_does(
+    tmp_path: Path, one: str, other: str | None, home: str | None
+) -> None:
+    lines = [player("0022400001", "2025-01-08", team=team, won=team == "BOS") for team in ("BOS", "NYK")]
+    save(tmp_path / "player_game_2024-25.parquet", lines[0] | {"MATCHUP": one}, lines[1] | {"MATCHUP": other})
+    [row] = ParquetSource(tmp_path).schedule(FIRST, LAST)
+    assert (row["home_team_abbr"], row["source"]) == (home, "game_log")
+    assert {row["away_team_abbr"], home} == ({"BOS", "NYK"} if home else {None})
+    espn = event(11, "2025-01-08", home="NY", away="BOS")
+    [row] = ParquetSource(with_espn(tmp_path, espn, tied={11: "0022400001"})).schedule(FIRST, LAST)
+    assert row["home_team_abbr"] == "NYK"
 
 
 def captured(game: str, *, home: str, away: str, planned: str) -> dict[str, object]:

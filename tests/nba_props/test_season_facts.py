@@ -50,13 +50,27 @@ def test_each_season_has_1230_games_and_those_put_off_once_more(schedule: list[R
     }
 
 
-def test_where_no_schedule_knows_home_and_tip_off_are_null(schedule: list[RawRow]) -> None:
+def test_where_no_schedule_knows_matchup_says_who_is_at_home_and_the_tip_off_is_null(schedule: list[RawRow]) -> None:
     untold = [row for row in schedule if row["source"] == "game_log"]
     assert Counter(row["season"] for row in untold) == {"2022-23": 1230, "2024-25": 113}
     assert sorted({row["game_date"] for row in untold if row["season"] == "2024-25"}) == ESPN_LACKS  # type: ignore[type-var]
     for row in schedule:
-        told = {row[column] is not None for column in ("home_team_abbr", "away_team_abbr", "neutral_site", "tipoff_at")}
-        assert told == {row["source"] == "espn_schedule"}
+        assert {row["home_team_abbr"], row["away_team_abbr"]} == {row["team_a_abbr"], row["team_b_abbr"]}
+        assert {row[column] is not None for column in ("neutral_site", "tipoff_at")} == {
+            row["source"] == "espn_schedule"
+        }
+
+
+def test_matchup_contradicts_no_schedule_and_leaves_five_games_on_neutral_sites_unknown(
+    schedule: list[RawRow], nba_data: Path, tmp_path: Path
+) -> None:
+    name = "player_game_2024-25.parquet"
+    (tmp_path / name).symlink_to(nba_data / "nba" / name)
+    homes = {row["game_id"]: row["home_team_abbr"] for row in schedule}
+    alone = ParquetSource(tmp_path).schedule(date(2024, 7, 1), date(2025, 6, 30))
+    unknown = {row["game_id"] for row in alone if row["home_team_abbr"] is None}
+    assert unknown == {"0022400147", "0022400621", "0022400633", "0022401229", "0022401230"}
+    assert [row for row in alone if row["home_team_abbr"] not in {None, homes[row["game_id"]]}] == []
 
 
 def test_every_tip_off_lies_on_the_game_s_own_date_in_new_york(schedule: list[RawRow]) -> None:

@@ -62,6 +62,9 @@ def test_a_team_s_row_says_whom_it_meets_and_how_both_have_played() -> None:
         "opponent_offensive_rating_last_game": 156.25, "opponent_defensive_rating_last_game": 119.048,
         "opponent_pace_last_game": 320.0, "opponent_offensive_rating_last_10": 156.25,
         "opponent_defensive_rating_last_10": 119.048, "opponent_pace_last_10": 320.0,
+        # what the paces are made of
+        "possessions_last_10": 62.0, "team_minutes_last_10": 96, "possessions_season": 62.0, "team_minutes_season": 96,
+        "opponent_possessions_last_10": 64.0, "opponent_team_minutes_last_10": 48,
     }  # fmt: skip
 
 

@@ -73,6 +73,8 @@ def test_a_team_s_row_says_what_its_opponents_scored_and_how() -> None:
         "opp_ft_attempts": 12, "opp_ft_makes": 8, "opp_ft_pct": 0.6667, "opp_ft_share_of_points": 0.2,
         "opp_ft_attempt_rate": 0.375,  # 12 / 32
         "league_two_pt_pct": 0.4167, "league_three_pt_pct": 0.5, "league_ft_attempt_rate": 0.375,
+        "league_two_pt_makes": 10, "league_two_pt_attempts": 24, "league_three_pt_makes": 4,
+        "league_three_pt_attempts": 8, "league_ft_attempts": 12,
         "zone_reason": "no shots recorded",
     }  # fmt: skip
     assert zones_of(row) == NOTHING

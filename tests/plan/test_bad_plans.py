@@ -441,7 +441,7 @@ BAD = {
     "step key": (
         'partition = "game_date"\n\n',
         'partiton = "game_date"\n\n',
-        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, columns, determines, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, replaces, scales, shrink_max, sql, sums, table and 5 more',
+        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, code, columns, covers, determines, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, replaces, scales, shrink_max, sql and 7 more',
     ),
     "step no phase": (
         'phase = "raw"\n',

@@ -31,7 +31,7 @@ def count_up(prepare=True):
     if prepare:
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
     with warehouse.transaction() as tx:
-        tx.change_fence(PART, token=1, store_id=STORE)
+        tx.change_fence(PART, token=1, store_id=STORE, holders=("h",))
         points = sum(row["points"] for row in tx.query(f"SELECT points FROM {GAMES.name}", {}))
         rows_of(tx, GAMES, [game("a", points + 1)])
         tx.replace(GAMES, partition=DAY, token=1)

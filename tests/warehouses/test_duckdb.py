@@ -249,7 +249,7 @@ def test_the_fence_rows_of_a_partition_are_made_for_all_tables_of_the_store(path
     write(warehouse, ours, [{"game_date": NEXT_DAY}], day=NEXT_DAY)
     with warehouse.transaction() as tx:
         assert tx.fence(Part(GAMES.name, NEXT_DAY)) == Fence(0, STORE)
-        assert tx.fence(Part(ours.name, NEXT_DAY)) == Fence(1, STORE)
+        assert tx.fence(Part(ours.name, NEXT_DAY)) == Fence(1, STORE, "h")
         assert tx.fence(Part(theirs.name, NEXT_DAY)) is None
     warehouse.prepare(theirs, partition=NEXT_DAY, store_id="another")
     with warehouse.transaction() as tx:

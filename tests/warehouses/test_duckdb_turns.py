@@ -37,7 +37,7 @@ def test_threads_share_the_file_and_lose_nothing(warehouse: DuckDBWarehouse) -> 
         while True:
             try:
                 with warehouse.transaction() as tx:
-                    tx.change_fence(PART, token=1, store_id=STORE)
+                    tx.change_fence(PART, token=1, store_id=STORE, holders=("h",))
                     (row,) = tx.query(f"SELECT points FROM {GAMES.name}", {})
                     rows_of(tx, GAMES, [game("a", int(str(row["points"])) + 1)])
                     tx.replace(GAMES, partition=DAY, token=1)
@@ -141,7 +141,7 @@ def test_a_killed_process_leaves_nothing_and_holds_nothing(path: Path, warehouse
     warehouse.close()
     code = """
     with warehouse.transaction() as tx:
-        tx.change_fence(PART, token=9, store_id=STORE)
+        tx.change_fence(PART, token=9, store_id=STORE, holders=("h",))
         rows_of(tx, GAMES, [game("a", 9), game("b", 9)])
         tx.replace(GAMES, partition=DAY, token=9)
         tell("in")

@@ -190,7 +190,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBWareho
 @given(rows=st.lists(ROW, max_size=30, unique_by=lambda row: row["id"]))
 def test_duckdb_equals_the_reference(warehouse: DuckDBWarehouse, rows: list[dict[str, object]]) -> None:
     with warehouse.transaction() as tx:
-        tx.change_fence(Part("t", "d"), token=1, store_id="s")
+        tx.change_fence(Part("t", "d"), token=1, store_id="s", holders=("h",))
         tx.stage_rows(TABLE, rows)
         tx.inspect(TABLE, partition="d", version_max=10)
         tx.replace(TABLE, partition="d", token=1)

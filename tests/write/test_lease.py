@@ -50,8 +50,9 @@ def test_a_lease_is_due_exactly_while_it_is_held(state: Lease | None) -> None:
 
 
 def test_somebody_else_can_neither_renew_nor_give_back() -> None:
-    held, token = lease.acquire("h1", ttl_s=TTL_S, now=0.0)(None)
-    assert token == 1
+    held, taken = lease.acquire("h1", ttl_s=TTL_S, now=0.0)(None)
+    assert taken is not None
+    assert taken.token == 1
     assert lease.renew("h2", token=1, ttl_s=TTL_S, now=1.0)(held) == (held, False)
     assert lease.release("h2", token=1)(held) == (held, False)
     assert lease.acquire("h2", ttl_s=TTL_S, now=59.9)(held) == (held, None)
@@ -59,8 +60,9 @@ def test_somebody_else_can_neither_renew_nor_give_back() -> None:
 
 def test_after_its_time_a_lease_goes_to_the_next_with_a_higher_token_and_the_old_holder_hears_no() -> None:
     held, _ = lease.acquire("h1", ttl_s=TTL_S, now=0.0)(None)
-    taken, token = lease.acquire("h2", ttl_s=TTL_S, now=60.0)(held)
-    assert token == 2
+    taken, ours = lease.acquire("h2", ttl_s=TTL_S, now=60.0)(held)
+    assert ours is not None
+    assert ours.token == 2
     assert lease.renew("h1", token=1, ttl_s=TTL_S, now=61.0)(taken)[1] is False
     assert lease.release("h1", token=1)(taken) == (taken, False)
 

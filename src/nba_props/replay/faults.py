@@ -16,7 +16,7 @@ class Faults:
     """How a replay is disturbed.
 
     `duplicate`: how often one message may be delivered. `reorder`: in any order. `late`: the share of each date's games
-    that arrives in a second batch, after the gates have fired; `late_dates`: on which share of the dates. `late_days`:
+    that arrives in a second batch, for which the gates wait; `late_dates`: on which share of the dates. `late_days`:
     how many dates are played before it arrives (0: it arrives eight hours later). `crash`: the probability of a crash
     at a port call. `concurrent`: how many scrapers and workers run at once. `seed`: of all these choices.
     """

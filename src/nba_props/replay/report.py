@@ -21,10 +21,12 @@ from phasegate import Pipeline
 class Remarks(NamedTuple):
     """The lines of a report, for a person.
 
-    `not_fetched`: the newest fetch of a date that failed, and why. `to_check`: notices, each once.
+    `not_fetched`: the newest fetch of a date that failed, and why. `held_back`: what was left out of dates that were
+    used otherwise. `to_check`: the other notices, each once.
     """
 
     not_fetched: tuple[str, ...]
+    held_back: tuple[str, ...]
     to_check: tuple[str, ...]
 
 
@@ -33,13 +35,17 @@ def remarks(pipeline: Pipeline, source: Source, replay: Replay, *, first: date, 
 
     Remarks on players who share a lookup are of any date. `replay`: what was just played, from `first` to `last`.
     """
-    texts = [notice.text for notice in source.notices(first, last)]
+    notices = source.notices(first, last)
+    texts = [notice.text for notice in notices if not notice.held_back]
+    held_back = [notice.text for notice in notices if notice.held_back]
     if replay.tables[TABLE][0]:
         texts += [
             text for lookup, text in _shared_in(pipeline) if not any(f"lookup {lookup!r}:" in one for one in texts)
         ]
+        held_back += _without_summary(pipeline, first=first, last=last)
     return Remarks(
         not_fetched=_not_fetched(pipeline, first=first, last=last) if replay.dates else (),
+        held_back=tuple(held_back),
         to_check=tuple(texts),
     )
 
@@ -60,6 +66,23 @@ def _shared_in(pipeline: Pipeline) -> list[tuple[str, str]]:
     ):
         players.setdefault(str(row["player_lookup"]), []).append((int(str(row["player_id"])), str(row["player_name"])))
     return [(lookup, shared(lookup, players[lookup]).text) for lookup in players]
+
+
+def _without_summary(pipeline: Pipeline, *, first: date, last: date) -> list[str]:
+    """Return a line for each date and lookup of several players who played."""
+    rows = pipeline.query(
+        f"""
+        SELECT game_date, player_lookup, array_to_string(list_sort(list(DISTINCT player_id)), ', ') AS players
+        FROM {TABLE} WHERE game_date BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)
+        GROUP BY game_date, player_lookup HAVING count(DISTINCT player_id) > 1 ORDER BY game_date, player_lookup
+        """,
+        {"first": first.isoformat(), "last": last.isoformat()},
+    )
+    return [
+        f"{row['game_date']}: players {row['players']} share the lookup {row['player_lookup']!r}, so neither has a "
+        "summary; tell them apart by name at the source"
+        for row in rows
+    ]
 
 
 def _not_fetched(pipeline: Pipeline, *, first: date, last: date) -> tuple[str, ...]:

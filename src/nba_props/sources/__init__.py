@@ -55,8 +55,8 @@ class Source(Protocol):
     def schedule(self, first: date, last: date) -> list[RawRow]:
         """Return the rows of `raw_tables.SCHEDULE`, by date and game.
 
-        From `first` to `last`; regular-season games only. A postponed game has a row on each of its dates. Home, away
-        and tip-off are NULL where no schedule has them: they are never read from a box score's MATCHUP.
+        From `first` to `last`; regular-season games only. A postponed game has a row on each of its dates. Home and
+        away are NULL where neither a schedule has them nor MATCHUP says them, tip-off where no schedule has it.
         """
         ...
 

@@ -1,7 +1,8 @@
 """Rows of stats.nba.com's LeagueGameLog as raw box-score rows.
 
 It has a line for each player and game. The files of the parquet folder and the API's own answers share this layout.
-MATCHUP is not read: five neutral-site games of 2024-25 have no 'vs.' row, so the opponent is the game's other team.
+The opponent is the game's other team, and MATCHUP says who is at home, except in five neutral-site games of 2024-25:
+there all lines of both teams have one text, such as 'MIA @ WAS'.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from types import MappingProxyType
 
-from nba_props.errors import DataError
-from nba_props.names import player_lookup
+from nba_props.names import has_lookup, player_lookup
 from nba_props.raw import COLUMNS, RawRow
 from nba_props.sources import season_label
 
@@ -46,49 +46,54 @@ TRANSLATED = ("SEASON_ID", "GAME_DATE", "WL")
 """The other columns that are needed."""
 
 
-def other_teams(where: str, sides: Iterable[tuple[object, object]]) -> dict[tuple[object, object], object]:
+def other_teams(sides: Iterable[tuple[object, object]]) -> dict[tuple[object, object], object]:
     """Return (game, team) -> the game's other team.
 
-    Raises DataError for an empty cell or a game that does not have two teams.
+    Only of games that have two teams; empty cells name none.
     """
     games: dict[object, set[object]] = {}
-    for number, (game, team) in enumerate(sides, start=1):
-        if game is None or team is None:
-            column = "GAME_ID" if game is None else "TEAM_ABBREVIATION"
-            raise DataError(where, problem=f"row {number}, column {column}: has no value", fix="export it again")
-        games.setdefault(game, set()).add(team)
+    for game, team in sides:
+        games.setdefault(game, set()).update(() if team is None else (team,))
     others: dict[tuple[object, object], object] = {}
     for game, teams in games.items():
-        if len(teams) != 2:
-            raise DataError(
-                where,
-                problem=f"game {game} has {len(teams)} team(s) ({', '.join(sorted(map(str, teams)))}), not two",
-                fix="export it again when the game is final",
-            )
-        one, two = teams
-        others |= {(game, one): two, (game, two): one}
+        if len(teams) == 2 and game is not None:
+            one, two = teams
+            others |= {(game, one): two, (game, two): one}
     return others
 
 
-def raw_rows(
-    lines: Sequence[Mapping[str, object]], *, where: str, updated_at: Callable[[date], datetime]
-) -> list[RawRow]:
+def home_teams(sides: Iterable[tuple[object, object, object]]) -> dict[object, object]:
+    """Return game -> its home team, where every line's MATCHUP names the same.
+
+    `sides`: (game, team, MATCHUP). A line says so by its own team first: 'BOS vs. NYK' of Boston, 'NYK @ BOS' of New
+    York; any other text, an empty one too, makes the home team unknown.
+    """
+    homes: dict[object, set[object]] = {}
+    for game, team, matchup in sides:
+        own, at, other = str(matchup).partition(" @ ")
+        home: object = other if at and own == team else None
+        own, versus, _ = str(matchup).partition(" vs. ")
+        homes.setdefault(game, set()).add(own if versus and own == team else home)
+    return {game: next(iter(found)) for game, found in homes.items() if len(found) == 1 and None not in found}
+
+
+def raw_rows(lines: Sequence[Mapping[str, object]], *, updated_at: Callable[[date], datetime]) -> list[RawRow]:
     """Return the raw rows of log lines, in their order, unchecked.
 
-    `updated_at` returns the version of a date's rows. A cell that cannot be translated becomes None, for `check_rows`
-    to name. Raises DataError for a name without a lookup and a game that does not have two teams.
+    `updated_at` returns the version of a date's rows. What cannot be translated becomes None, for `refused_dates` to
+    name: a cell, the lookup of a name in other letters, the opponent in a game that does not have two teams.
     """
-    others = other_teams(where, ((line["GAME_ID"], line["TEAM_ABBREVIATION"]) for line in lines))
-    lookups: dict[str, str] = {}
+    others = other_teams((line["GAME_ID"], line["TEAM_ABBREVIATION"]) for line in lines)
+    lookups: dict[str, str | None] = {}
     rows: list[RawRow] = []
     for line in lines:
         name, day = line["PLAYER_NAME"], line["GAME_DATE"]
         if isinstance(name, str) and name not in lookups:
-            lookups[name] = _lookup(name, where=where)
+            lookups[name] = player_lookup(name) if has_lookup(name) else None
         value: RawRow = {raw: whole(line[column]) for column, raw in SAME_VALUE.items()}
         value["game_date"] = day
         value["player_lookup"] = lookups.get(str(name))
-        value["opponent_team_abbr"] = others[line["GAME_ID"], line["TEAM_ABBREVIATION"]]
+        value["opponent_team_abbr"] = others.get((line["GAME_ID"], line["TEAM_ABBREVIATION"]))
         value["season"] = season_of(line["SEASON_ID"])
         value["win_flag"] = {"W": True, "L": False}.get(str(line["WL"]))
         value["source_updated_at"] = updated_at(day) if isinstance(day, date) else None
@@ -113,10 +118,3 @@ def season_of(season_id: object) -> str | None:
     if len(digits) != 5 or not digits.isdecimal():
         return None
     return season_label(int(digits[1:]))
-
-
-def _lookup(name: str, *, where: str) -> str:
-    try:
-        return player_lookup(name)
-    except DataError as error:  # add the file or body
-        raise DataError(where, problem=f"{error.where}: {error.problem}", fix=error.fix) from error

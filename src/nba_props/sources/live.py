@@ -18,7 +18,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar, 
 
 from nba_props.errors import DataError, NotFinal
 from nba_props.notices import Namesakes, Notice, between
-from nba_props.raw import RawRow, check_rows
+from nba_props.raw import RawRow
 from nba_props.raw_tables import SHOTS, in_order
 from nba_props.sources import season_of_date
 from nba_props.sources.shapes import Body
@@ -34,6 +34,7 @@ Request: TypeAlias = Callable[[str, Mapping[str, str]], Body]
 REGULAR_SEASON = "Regular Season"
 _ANSWERS = frozenset({"resultSets", "resultSet", "leagueSchedule"})
 _TEXT_CHARS_MAX = 80
+_SUMMER = (7, 8, 9)  # without games in all seasons but 2019-20
 _SHOT_FILTERS = (
     *("ClutchTime", "AheadBehind", "PointDiff", "RangeType", "StartPeriod", "EndPeriod", "StartRange", "EndRange"),
     *("GameSegment", "Location", "Outcome", "Position", "RookieYear", "SeasonSegment", "VsConference", "VsDivision"),
@@ -158,7 +159,7 @@ class LiveSource:
             Direction="ASC",
             LeagueID="00",
             PlayerOrTeam="P",
-            Season=season_of_date(day),
+            Season=self._season_of(day),
             SeasonType=REGULAR_SEASON,
             Sorter="DATE",
         )
@@ -171,7 +172,6 @@ class LiveSource:
         if awaited := games - {str(row["game_id"]) for row in rows}:
             raise NotFinal(where, games=awaited, of=len(games))
         self._namesakes.see(rows)
-        check_rows(rows, where=where)
         self._versions[day] = version
         return rows
 
@@ -208,7 +208,7 @@ class LiveSource:
         """Return the shots of the date's games, a request for each game."""
         self._left = self._limits.requests_max
         games = [str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]]
-        rows = [row for game in games for row in self._game_shots(game, season=season_of_date(day))]
+        rows = [row for game in games for row in self._game_shots(game, season=self._season_of(day))]
         return in_order(SHOTS, rows)
 
     def notices(self, first: date, last: date) -> list[Notice]:
@@ -221,6 +221,16 @@ class LiveSource:
     def _scheduled(self, first: date, last: date) -> list[RawRow]:
         rows = [row for season in _seasons(first, last) for row in self._season(season).rows]
         return [dict(row) for row in rows if first <= cast("date", row["game_date"]) <= last]
+
+    def _season_of(self, day: date) -> str:
+        """Return the season of a date; in the summer, that whose schedule has it.
+
+        The season of 2019-20 ended in August.
+        """
+        before = season_of_date(date(day.year, 6, 30))
+        if day.month in _SUMMER and any(begin <= day <= end for begin, end in self._season(before).spans):
+            return before
+        return season_of_date(day)
 
     def _season(self, season: str) -> _Schedule:
         known = self._schedules.get(season)
@@ -275,7 +285,8 @@ class LiveSource:
 def _seasons(first: date, last: date) -> list[str]:
     years = range(first.year - 1, last.year + 1)
     every = [season_of_date(date(year, 12, 31)) for year in years]
-    return [season for season in every if season_of_date(first) <= season <= season_of_date(last)]
+    begin = date(first.year, 6, 30) if first.month in _SUMMER else first
+    return [season for season in every if season_of_date(begin) <= season <= season_of_date(last)]
 
 
 def _extra(module: str) -> Any:

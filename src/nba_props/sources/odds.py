@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias, cast
 
 from nba_props.errors import DataError
-from nba_props.names import Matches, find_collisions, match_names
+from nba_props.names import Matches, find_collisions, has_lookup, match_names
 from nba_props.notices import Notice
 from nba_props.raw import RawRow
 from nba_props.raw_tables import PROPS, check_table, in_order
@@ -68,8 +68,11 @@ class OddsBook:
     stored. `in_play`: how many sides of a date were captured after the tip-off, and left out.
     """
 
-    def __init__(self, quotes: Iterable[Quote], *, known: Iterable[tuple[int, str]]) -> None:
+    def __init__(
+        self, quotes: Iterable[Quote], *, known: Iterable[tuple[int, str]], left_out: Iterable[Notice] = ()
+    ) -> None:
         players = list(known)
+        self._left_out = list(left_out)
         every = list(dict.fromkeys(quotes))  # without full duplicates
         before = [quote for quote in every if not _in_play(quote)]
         self.in_play = Counter(eastern_date(quote.commences) for quote in every if _in_play(quote))
@@ -120,7 +123,7 @@ class OddsBook:
                                     "claims too: the lines join no forecast; tell the names apart at the source")
             for lookup, names in self.matches.shared.items()
         ]  # fmt: skip
-        return [Notice(PROPS.name, dates, text) for dates, text in texts]
+        return [*self._left_out, *(Notice(PROPS.name, dates, text) for dates, text in texts)]
 
     def _dates_of(self, names: Iterable[str]) -> tuple[date, ...]:
         return tuple(sorted(set().union(*(self._offered[name] for name in names))))
@@ -147,25 +150,35 @@ class OddsBook:
 def read_odds(folder: Path, *, known: Iterable[tuple[int, str]]) -> OddsBook:
     """Return the lines of a folder's `odds/*.parquet`.
 
-    `known`: the league's (id, name). Without a file the book is empty.
+    `known`: the league's (id, name). Without a file the book is empty. A line that cannot be read is left out alone.
     """
-    quotes = [quote for path in sorted((folder / "odds").glob("*.parquet")) for quote in _quotes(path)]
-    return OddsBook(quotes, known=known)
+    left_out: list[Notice] = []
+    files = sorted((folder / "odds").glob("*.parquet"))
+    quotes = [quote for path in files for quote in _quotes(path, left_out=left_out)]
+    return OddsBook(quotes, known=known, left_out=left_out)
 
 
-def _quotes(path: Path) -> Iterable[Quote]:
+def _quotes(path: Path, *, left_out: list[Notice]) -> Iterable[Quote]:
     found = query(
         path,
         f"""
-        SELECT DISTINCT player, bookmaker, side, CAST(line AS DOUBLE), CAST(price AS INTEGER), game_id, commence_time,
-               CAST(strptime(source_file, '%m_%d_%Y.csv') AS DATE)
+        SELECT DISTINCT player, bookmaker, side, TRY_CAST(line AS DOUBLE), TRY_CAST(price AS INTEGER), game_id,
+               commence_time, CAST(try_strptime(source_file, '%m_%d_%Y.csv') AS DATE)
         FROM read_parquet($path) WHERE market = '{MARKET}' ORDER BY ALL
         """,
     )
     for number, cells in enumerate(found, start=1):
-        if None in cells:
-            raise DataError(str(path), problem=f"line {number} has an empty cell: {cells}", fix="capture it again")
         *same, commences, day = cells
+        begins = _moment(commences)
+        if begins is None or None in cells or not (isinstance(cells[0], str) and has_lookup(cells[0])):
+            days = () if begins is None else (eastern_date(begins),)
+            error = DataError(
+                str(path),
+                problem=f"line {number} has a cell that is empty or unreadable: {cells}",
+                fix="capture it again",
+            )
+            left_out.append(Notice(PROPS.name, days, f"left out: {error}", held_back=True))
+            continue
         player, bookmaker, side, line, price, event = cast("tuple[str, str, str, float, int, str]", tuple(same))
         yield Quote(
             player=player,
@@ -174,9 +187,16 @@ def _quotes(path: Path) -> Iterable[Quote]:
             line=line,
             price=price,
             event=event,
-            commences=datetime.fromisoformat(str(commences)).astimezone(UTC),
+            commences=begins,
             captured=datetime.combine(cast("date", day), datetime.min.time(), tzinfo=UTC),
         )
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def _in_play(quote: Quote) -> bool:

@@ -17,11 +17,11 @@ from typing import NamedTuple, cast
 
 from nba_props.errors import DataError, NotFinal
 from nba_props.notices import Namesakes, Notice, between
-from nba_props.raw import TABLE, RawRow, check_games, shared_lookups
+from nba_props.raw import TABLE, RawRow, refused_dates
 from nba_props.raw_tables import SCHEDULE, SHOTS, check_table, in_order
 from nba_props.sources import morning_after, row_order
 from nba_props.sources.shapes import Body, result_set
-from nba_props.sources.shapes_box import gamelog_rows, live_box_rows, logged_games, traditional_rows
+from nba_props.sources.shapes_box import gamelog_dates, live_box_rows, logged_games, traditional_rows
 from nba_props.sources.shapes_schedule import (
     covered_spans,
     gamelog_schedule_rows,
@@ -79,6 +79,8 @@ class RecordedSource:
         self._spans: list[tuple[date, date]] = []
         self._schedule = self._read_schedule()
         self._awaited: dict[date, set[str]] = {}
+        self._spoilt: dict[date, DataError] = {}
+        self._left_out: set[str] = set()
         self._namesakes = Namesakes()
         self._boxes = self._read_boxes(where=str(folder))
         self._shots = self._read_shots(where=str(folder))
@@ -93,13 +95,13 @@ class RecordedSource:
 
         Both are included.
         """
-        return sorted({_day(row) for row in self._boxes if first <= _day(row) <= last})
+        return sorted(day for day in {*map(_day, self._boxes), *self._spoilt} if first <= day <= last)
 
     def batch(self, day: date) -> list[RawRow]:
         """Return all raw rows of the date by game, team and player.
 
         Raises NotFinal when a game of the date was recorded before it had ended, and not again afterwards; DataError
-        when two of its players share a lookup.
+        for a date with a line that cannot be true.
         """
         if day in self._spoilt:
             raise self._spoilt[day]
@@ -212,13 +214,13 @@ class RecordedSource:
                 found.setdefault(row["game_id"], []).append(row)
             for game, lines in found.items():
                 by_game.setdefault(game, lines)
-            if one.name not in self._refusals and (left := _games_of_box(one) - found.keys()):
+            if one.name not in self._refusals and (left := _games_of_box(one) - found.keys() - self._left_out):
                 unfinished[one.name] = left
         self._wait_for(unfinished, known=by_game.keys())
         boxes = [row for lines in by_game.values() for row in lines]
-        check_games(boxes, where=where)
+        self._spoilt |= refused_dates(boxes, where=where)
+        boxes = [row for row in boxes if row["game_date"] not in self._spoilt]
         self._namesakes.see(boxes)
-        self._spoilt = shared_lookups(boxes, where=where)
         return sorted(boxes, key=row_order)
 
     def _wait_for(self, unfinished: Mapping[str, set[str]], *, known: Set[object]) -> None:
@@ -246,7 +248,10 @@ class RecordedSource:
         if one.kind == "live_boxscore":
             return live_box_rows(one.body, updated_at=morning_after, where=one.name)
         if one.kind == "leaguegamelog" and one.body["parameters"].get("PlayerOrTeam") == "P":
-            return gamelog_rows(one.body, updated_at=morning_after, where=one.name)
+            logged = gamelog_dates(one.body, updated_at=morning_after, where=one.name)
+            self._spoilt |= logged.refused
+            self._left_out |= logged.left_out
+            return logged.rows
         return []
 
     def _read_shots(self, *, where: str) -> list[RawRow]:

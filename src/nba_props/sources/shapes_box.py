@@ -2,7 +2,7 @@
 
 Rows of `nba_raw.nbac_gamebook_player_stats`. A game that is not final gives no rows, and neither does a player who did
 not play. A box of part of a game (a range of time or periods) is refused. The rows of a parser are whole games, and
-checked, except for players who share a lookup: for those a source refuses the date, not the body.
+checked.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from nba_props.errors import DataError
 from nba_props.names import player_lookup
-from nba_props.raw import COLUMNS, RawRow, check_games
+from nba_props.raw import COLUMNS, RawRow, check_rows, refused_dates
 from nba_props.sources import eastern_date, row_order, season_label
 from nba_props.sources.gamelog import SAME_VALUE, TRANSLATED, raw_rows, whole
 from nba_props.sources.shapes import (
     FINAL,
     Body,
     cell,
+    is_regular_season,
     minutes_played,
     refuse_other_league,
     regular_season_game,
@@ -63,20 +64,46 @@ _LIVE: Mapping[str, str] = MappingProxyType(
 def gamelog_rows(body: Body, *, updated_at: Version, where: str) -> list[RawRow]:
     """Return the rows of a leaguegamelog body of players.
 
-    A game in play (no winner yet) is left out whole. Raises DataError for a log of teams: it has no players.
+    A game in play (no winner yet) is left out whole. Raises DataError for a log of teams, which has no players, and for
+    a line that cannot be true.
+    """
+    found = gamelog_dates(body, updated_at=updated_at, where=where)
+    for error in found.refused.values():
+        raise error
+    return found.rows
+
+
+class Logged(NamedTuple):
+    """The rows of a log, and its refused dates.
+
+    `left_out`: the games of those dates.
+    """
+
+    rows: list[RawRow]
+    refused: dict[date, DataError]
+    left_out: frozenset[str]
+
+
+def gamelog_dates(body: Body, *, updated_at: Version, where: str) -> Logged:
+    """Return the rows of a body as `gamelog_rows` does, and its refused dates.
+
+    A date with a line that cannot be true has no rows, but its error.
     """
     refuse_other_league(body.get("parameters", {}).get("LeagueID"), where=where)
     lines = result_set(body, "LeagueGameLog", where=where)
     for column in (*SAME_VALUE, *TRANSLATED):
         if lines and column not in lines[0]:
             raise DataError(where, problem=f"{column} is missing", fix="ask for PlayerOrTeam = P")
-    unfinished = {line["GAME_ID"] for line in lines if line["WL"] not in ("W", "L")}
-    final = [
-        line | {"GAME_DATE": _date(line["GAME_DATE"], where=where)}
-        for line in lines
-        if line["GAME_ID"] not in unfinished and regular_season_game(line["GAME_ID"], where=where)
-    ]
-    return _checked(raw_rows(final, where=where, updated_at=updated_at), where=where)
+    others = [line["GAME_ID"] for line in lines if line["GAME_ID"] and not is_regular_season(line["GAME_ID"])]
+    for game in others:
+        regular_season_game(game, where=where)
+    unfinished = {line["GAME_ID"] for line in lines if line["GAME_ID"] and line["WL"] not in ("W", "L")}
+    final = [line | {"GAME_DATE": _day(line["GAME_DATE"])} for line in lines if line["GAME_ID"] not in unfinished]
+    rows = raw_rows(final, updated_at=updated_at)
+    refused = refused_dates(rows, where=where)
+    good = [row for row in rows if isinstance(row["game_date"], date) and row["game_date"] not in refused]
+    left_out = {str(row["game_id"]) for row in rows} - {str(row["game_id"]) for row in good}
+    return Logged(sorted(good, key=row_order), refused, frozenset(left_out))
 
 
 def logged_games(body: Body, *, where: str) -> set[str]:
@@ -165,7 +192,7 @@ def _row(counts: RawRow, *, shared: RawRow, points: Mapping[str, int]) -> RawRow
 
 
 def _checked(rows: list[RawRow], *, where: str) -> list[RawRow]:
-    check_games(rows, where=where)
+    check_rows(rows, where=where)
     return sorted(rows, key=row_order)
 
 
@@ -184,8 +211,16 @@ def _refuse_part_of_game(box: Body, *, where: str) -> None:
         raise DataError(where, problem=f"it is a part of game {asked.get('GameID')}", fix="ask for the whole game")
 
 
-def _date(text: object, *, where: str) -> date:
+def _day(text: object) -> object:
+    """Return the date of a text; the text itself where it has none."""
     try:
         return date.fromisoformat(str(text)[:10])
     except ValueError:
-        raise DataError(where, problem=f"{text!r} is no date", fix="fetch the body again") from None
+        return text
+
+
+def _date(text: object, *, where: str) -> date:
+    day = _day(text)
+    if not isinstance(day, date):
+        raise DataError(where, problem=f"{text!r} is no date", fix="fetch the body again")
+    return day

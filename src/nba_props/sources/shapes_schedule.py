@@ -7,14 +7,16 @@ after the game.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SCHEDULE, check_table, in_order
 from nba_props.sources import eastern_date
-from nba_props.sources.gamelog import other_teams
+from nba_props.sources.gamelog import home_teams, other_teams
 from nba_props.sources.shapes import (
     Body,
     cell,
@@ -65,17 +67,27 @@ def league_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
 
 
 def undecided_dates(body: Body) -> set[date]:
-    """Return the dates with a game whose teams are not yet known.
+    """Return the dates with a game whose teams are not known.
 
-    Of a scheduleLeagueV2 body, in the regular season.
+    Of the regular season, in a scheduleLeagueV2 or leaguegamelog body.
     """
+    if "leagueSchedule" not in body:
+        return _without_teams(body)
     return {
         date.fromisoformat(game["gameDateEst"][:10])
-        for day in body.get("leagueSchedule", {}).get("gameDates", [])
+        for day in body["leagueSchedule"].get("gameDates", [])
         for game in day["games"]
         if is_regular_season(game["gameId"])
         and not (game["homeTeam"]["teamTricode"] and game["awayTeam"]["teamTricode"])
     }
+
+
+def _without_teams(body: Body) -> set[date]:
+    sets = body.get("resultSets", body.get("resultSet", []))
+    names = [one.get("name") for one in ([sets] if isinstance(sets, Mapping) else sets)]
+    lines = result_set(body, "LeagueGameLog", where="") if "LeagueGameLog" in names else []
+    whole = {game for game, _ in other_teams((line["GAME_ID"], line["TEAM_ABBREVIATION"]) for line in lines)}
+    return {day for game, day in _logged_dates(lines).items() if game not in whole}
 
 
 def covered_spans(rows: Sequence[RawRow], *, undecided: Set[date]) -> list[tuple[date, date]]:
@@ -136,15 +148,17 @@ def live_box_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
 def gamelog_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
     """Return the games of a leaguegamelog body, of teams or players.
 
-    Home, away and tip-off are NULL. The log has a MATCHUP, which is not read: on neutral sites it names no home team.
+    Home and away where MATCHUP says so; no tip-off. A game without two teams and a date is left out, and its date is
+    among the `undecided_dates`.
     """
     refuse_other_league(body.get("parameters", {}).get("LeagueID"), where=where)
     lines = result_set(body, "LeagueGameLog", where=where)
-    others = other_teams(where, ((line["GAME_ID"], line["TEAM_ABBREVIATION"]) for line in lines))
-    days = {line["GAME_ID"]: date.fromisoformat(str(line["GAME_DATE"])[:10]) for line in lines}
+    others = other_teams((line["GAME_ID"], line["TEAM_ABBREVIATION"]) for line in lines)
+    homes = home_teams((line["GAME_ID"], line["TEAM_ABBREVIATION"], line.get("MATCHUP")) for line in lines)
+    days = _logged_dates(lines)
     rows = []
     for (game_id, team), other in others.items():
-        if str(team) < str(other) and is_regular_season(game_id):
+        if str(team) < str(other) and is_regular_season(game_id) and game_id in days:
             teams = (team_of_code(team, where=where), team_of_code(other, where=where))
             row = _row(
                 str(game_id),
@@ -154,8 +168,19 @@ def gamelog_schedule_rows(body: Body, *, where: str) -> list[RawRow]:
                 tipoff_at=None,
                 rest={"postponed": False, "neutral_site": None, "source": "leaguegamelog"},
             )
-            rows.append(row | {"home_team_abbr": None, "away_team_abbr": None})
+            home = homes.get(game_id)
+            away = {team: other, other: team}.get(home)
+            rows.append(row | {"home_team_abbr": home if away else None, "away_team_abbr": away})
     return _checked(rows, where=where)
+
+
+def _logged_dates(lines: Sequence[Mapping[str, Any]]) -> dict[object, date]:
+    """Return game -> the date that most of its lines have."""
+    found: dict[object, Counter[date]] = {}
+    for line in lines:
+        with suppress(ValueError):
+            found.setdefault(line["GAME_ID"], Counter())[date.fromisoformat(str(line["GAME_DATE"])[:10])] += 1
+    return {game: max(sorted(days), key=days.__getitem__) for game, days in found.items()}
 
 
 def _headed(games: list[dict[str, Any]], *, source: str, where: str) -> list[RawRow]:

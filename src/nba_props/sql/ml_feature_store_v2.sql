@@ -14,6 +14,7 @@
 --   missing  the feature is NULL
 --   partial  it has a value, but of fewer games than its window: 5, 10, 15 or 20 by its name, 10 for the season
 --            and trends; pace_factor 10 of both teams; defense_factor 20 of the player and 15 of the opponent.
+--            usage_rate_avg_last_10: also if one of the 10 was a short stint, which has none
 --            points_line: of one bookmaker alone
 --   full     otherwise
 -- feature_quality_score = 100 x features with a value / 32: each counts the same, partial as full. 3 decimals.
@@ -24,6 +25,7 @@ WITH features AS (
         player.opponent_team_abbr, player.season,
         CASE WHEN cache.games_played_last_5 >= 5 THEN 'full;' ELSE 'partial;' END AS five,
         CASE WHEN cache.games_played_last_10 >= 10 THEN 'full;' ELSE 'partial;' END AS ten,
+        CASE WHEN cache.games_with_usage_last_10 >= 10 THEN 'full;' ELSE 'partial;' END AS ten_used,
         CASE WHEN cache.games_played_season >= 10 THEN 'full;' ELSE 'partial;' END AS so_far,
         CASE WHEN shots.games_last_20 >= 20 THEN 'full;' ELSE 'partial;' END AS twenty,
         CASE WHEN other.games_in_window >= 10 THEN 'full;' ELSE 'partial;' END AS other_ten,
@@ -91,7 +93,7 @@ marked AS (
             'minutes_avg_last_10:', CASE WHEN minutes_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
             'minutes_avg_season:', CASE WHEN minutes_avg_season IS NULL THEN 'missing;' ELSE so_far END,
             'minutes_trend:', CASE WHEN minutes_trend IS NULL THEN 'missing;' ELSE so_far END,
-            'usage_rate_avg_last_10:', CASE WHEN usage_rate_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,
+            'usage_rate_avg_last_10:', CASE WHEN usage_rate_avg_last_10 IS NULL THEN 'missing;' ELSE ten_used END,
             'ts_pct_last_10:', CASE WHEN ts_pct_last_10 IS NULL THEN 'missing;' ELSE ten END,
             'ts_pct_season:', CASE WHEN ts_pct_season IS NULL THEN 'missing;' ELSE so_far END,
             'three_pt_makes_avg_last_10:', CASE WHEN three_pt_makes_avg_last_10 IS NULL THEN 'missing;' ELSE ten END,

@@ -26,17 +26,25 @@ WITH inputs AS (
         player.games_last_14_days AS games_14,
         player.minutes_last_7_days AS minutes_7,
         player.minutes_last_14_days AS minutes_14,
-        team.neutral_site, team.pace_last_10, team.pace_season, team.opponent_pace_last_10,
+        team.neutral_site, team.pace_last_10, team.opponent_pace_last_10,
+        -- The rates of these tables are rounded, so they are taken from the sums beside them.
+        team.possessions_last_10 / nullif(team.team_minutes_last_10, 0) AS own_pace,
+        team.opponent_possessions_last_10 / nullif(team.opponent_team_minutes_last_10, 0) AS other_pace,
+        team.possessions_season / nullif(team.team_minutes_season, 0) AS usual_pace,
         shots.player_id AS profile,
         shots.two_pt_attempts_last_20 AS twos,
         shots.three_pt_attempts_last_20 AS threes,
         shots.ft_makes_last_20 AS free_throws,
-        defense.opp_two_pt_pct AS two_pct,
-        defense.opp_three_pt_pct AS three_pct,
-        defense.opp_ft_attempt_rate AS ft_rate,
-        defense.league_two_pt_pct AS league_two_pct,
-        defense.league_three_pt_pct AS league_three_pct,
-        defense.league_ft_attempt_rate AS league_ft_rate
+        defense.opp_two_pt_makes / nullif(CAST(defense.opp_two_pt_attempts AS DOUBLE), 0) AS two_pct,
+        defense.opp_three_pt_makes / nullif(CAST(defense.opp_three_pt_attempts AS DOUBLE), 0) AS three_pct,
+        defense.opp_ft_attempts
+            / nullif(CAST(defense.opp_two_pt_attempts + defense.opp_three_pt_attempts AS DOUBLE), 0) AS ft_rate,
+        defense.league_two_pt_makes / nullif(CAST(defense.league_two_pt_attempts AS DOUBLE), 0) AS league_two_pct,
+        defense.league_three_pt_makes / nullif(CAST(defense.league_three_pt_attempts AS DOUBLE), 0)
+            AS league_three_pct,
+        defense.league_ft_attempts
+            / nullif(CAST(defense.league_two_pt_attempts + defense.league_three_pt_attempts AS DOUBLE), 0)
+            AS league_ft_rate
     FROM nba_analytics.upcoming_player_game_context AS player
     LEFT JOIN nba_analytics.upcoming_team_game_context AS team
         ON team.game_date = CAST($run_date AS DATE) AND team.team_abbr = player.team_abbr
@@ -59,7 +67,7 @@ factors AS (
                 + CAST(20 AS DOUBLE) * least(minutes_7, 160) / 160
                 + CAST(10 AS DOUBLE) * least(minutes_14, 320) / 320
         END AS fatigue,
-        (pace_last_10 + opponent_pace_last_10) / nullif(2 * pace_season, 0) AS pace,
+        (own_pace + other_pace) / nullif(2 * usual_pace, 0) AS pace,
         -- Shots at an unknown rate count as 0 only where there are no such shots.
         (
             CASE WHEN twos = 0 THEN 0 ELSE 2 * twos * two_pct END

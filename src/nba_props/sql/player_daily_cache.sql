@@ -6,7 +6,8 @@
 -- at most 250 days back. A player is his player_id, over teams and spellings.
 -- A game is a row of player_game_summary; one with 0 minutes (seconds played) counts, as in the league's GP.
 --
--- Averages per game; NULL without games. usage_rate is the mean over the games that have one (short stints do not).
+-- Averages per game; NULL without games. usage_rate is the mean over the games that have one (short stints do not);
+-- games_with_usage_last_10 of the last 10 have.
 -- ts_pct is of the window's sums, PTS / (2 (FGA + 0.44 FTA)), as Basketball-Reference gives it over many games.
 -- Rounded when written: averages to 3 decimals, ts_pct to 4. Sums are of whole numbers or decimals, so the order
 -- in which the rows are read changes nothing.
@@ -55,6 +56,7 @@ form AS (
         avg(CASE WHEN games_ago <= 10 THEN turnovers END) AS turnovers_10,
         avg(CASE WHEN games_ago <= 10 THEN three_pt_makes END) AS three_pt_makes_10,
         avg(CASE WHEN games_ago <= 10 THEN usage_decimal END) AS usage_10,
+        count(CASE WHEN games_ago <= 10 THEN usage_decimal END) AS usage_games_10,
         50 * sum(CASE WHEN games_ago <= 10 THEN points END)
             / nullif(sum(CASE WHEN games_ago <= 10 THEN chances_x100 END), 0) AS ts_10,
         avg(minutes_played) AS minutes_season,
@@ -81,6 +83,7 @@ SELECT
     CAST(coalesce(games_5, 0) AS INTEGER) AS games_played_last_5,
     CAST(coalesce(games_10, 0) AS INTEGER) AS games_played_last_10,
     CAST(coalesce(games, 0) AS INTEGER) AS games_played_season,
+    CAST(coalesce(usage_games_10, 0) AS INTEGER) AS games_with_usage_last_10,
     CAST(minutes_5 AS DOUBLE) AS minutes_avg_last_5,
     CAST(points_5 AS DOUBLE) AS points_avg_last_5,
     CAST(assists_5 AS DOUBLE) AS assists_avg_last_5,

@@ -75,7 +75,7 @@ sums AS (
 ),
 rates AS (
     SELECT
-        team_abbr, season, days_rest, games_7, games_14, games, wins,
+        team_abbr, season, days_rest, games_7, games_14, games, wins, possessions, minutes, possessions_10, minutes_10,
         100 * points / nullif(CAST(possessions AS DOUBLE), 0) AS offense_season,
         100 * allowed / nullif(CAST(faced AS DOUBLE), 0) AS defense_season,
         240 * CAST(possessions AS DOUBLE) / nullif(minutes, 0) AS pace_season,
@@ -120,7 +120,13 @@ SELECT
     CAST(other.pace_1 AS DOUBLE) AS opponent_pace_last_game,
     CAST(other.offense_10 AS DOUBLE) AS opponent_offensive_rating_last_10,
     CAST(other.defense_10 AS DOUBLE) AS opponent_defensive_rating_last_10,
-    CAST(other.pace_10 AS DOUBLE) AS opponent_pace_last_10
+    CAST(other.pace_10 AS DOUBLE) AS opponent_pace_last_10,
+    CAST(own.possessions_10 AS DOUBLE) AS possessions_last_10,
+    CAST(own.minutes_10 AS INTEGER) AS team_minutes_last_10,
+    CAST(own.possessions AS DOUBLE) AS possessions_season,
+    CAST(own.minutes AS INTEGER) AS team_minutes_season,
+    CAST(other.possessions_10 AS DOUBLE) AS opponent_possessions_last_10,
+    CAST(other.minutes_10 AS INTEGER) AS opponent_team_minutes_last_10
 FROM sides
 LEFT JOIN rates AS own ON own.team_abbr = sides.team_abbr AND own.season = sides.season
 LEFT JOIN rates AS other ON other.team_abbr = sides.opponent_team_abbr AND other.season = sides.season

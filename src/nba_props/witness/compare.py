@@ -151,7 +151,9 @@ def _games(team_games: Iterable[tuple[date, str, str]]) -> tuple[Game, ...]:
 
 
 def _put_off(folder: Path, dates: Span) -> tuple[Game, ...]:
-    events = [event for event in read_events(folder) if event.postponed and dates[0] <= event.day <= dates[1]]
+    events = [
+        event for event in read_events(folder, notices=[]) if event.postponed and dates[0] <= event.day <= dates[1]
+    ]
     return _games((event.day, str(event.event_id), team) for event in events for team in (event.home, event.away))
 
 

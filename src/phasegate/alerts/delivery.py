@@ -8,7 +8,7 @@ up to a ceiling; it is never given up.
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.base.backoff import exponential_s
+from phasegate.base.backoff import clipped, exponential_s
 
 # Longer than any sending may take, so that no other attempt sends at the same time.
 CLAIM_S = 120.0
@@ -16,6 +16,8 @@ AGAIN_FIRST_S = 15.0
 AGAIN_MAX_S = 900.0
 RETRY_AFTER_MAX_S = 3600.0
 ERROR_CHARS_MAX = 300
+# The end of quiet hours, or of a date without work, is the latest time that a message waits for.
+DUE_AHEAD_MAX_S = 50 * 3600.0
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,13 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     ref: str = ""
     error: str = ""
+
+    def without_times_ahead(self, now: float, /) -> "Notification":
+        """Return it without times that only a clock ahead can have set."""
+        at = None if self.at is None else clipped(self.at, now=now)
+        return replace(
+            self, at=at, due=None if self.due is None else clipped(self.due, now=now, bound_s=DUE_AHEAD_MAX_S)
+        )
 
     def is_stuck(self, now: float, /) -> bool:
         """Return whether a message is overdue or has been tried in vain."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from phasegate.alerts.delivery import Notification, claimed, delivered, refused, with_pending
 from phasegate.alerts.incident import evaluated
+from phasegate.base.backoff import is_ahead
 from phasegate.base.codec import Decision, State
 from phasegate.base.dates import local_time, shift
 from phasegate.base.findings import CheckResult
@@ -43,7 +44,7 @@ def taken(outcomes: Sequence[CheckResult], *, started: float) -> Decision[Watch,
     full = bool(outcomes) and not any(outcome.error for outcome in outcomes)
 
     def decide(old: Watch | None) -> tuple[Watch, str]:
-        watch = old or Watch()
+        watch = without_times_ahead(old or Watch(), now=started)
         return replace(
             watch,
             checks=evaluated(outcomes, started=started, over=watch.checks),
@@ -52,6 +53,17 @@ def taken(outcomes: Sequence[CheckResult], *, started: float) -> Decision[Watch,
         ), ""
 
     return decide
+
+
+def without_times_ahead(watch: Watch, /, *, now: float) -> Watch:
+    """Return the record without evaluations of a clock that was ahead.
+
+    Every later evaluation would count as older.
+    """
+    checks = {check: tuple(at for at in known if not is_ahead(at, now=now)) for check, known in watch.checks.items()}
+    known = (watch.taken_at, watch.full_at, watch.pinged_at)
+    taken_at, full_at, pinged_at = (0.0 if is_ahead(at, now=now) else at for at in known)
+    return replace(watch, checks=checks, taken_at=taken_at, full_at=full_at, pinged_at=pinged_at)
 
 
 def neglected(watch: Watch, checks: Iterable[str], /) -> dict[str, float]:
@@ -92,7 +104,9 @@ def claim_digest(channel: str, *, date: str, attempt: str, now: float) -> Decisi
 
     def decide(old: Watch | None) -> tuple[Watch, str]:
         watch = old or Watch()
-        notification = watch.digests.get(channel, Notification())
+        notification = watch.digests.get(channel, Notification()).without_times_ahead(now)
+        if notification.delivered > shift(date, 1):  # by a clock that was ahead
+            notification = replace(notification, delivered="")
         notification = with_pending(
             notification, date if date > notification.delivered else "", held_until=None, now=now
         )

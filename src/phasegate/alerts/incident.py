@@ -8,6 +8,7 @@ derived from the recorded evaluations of its checks; there is no counter that co
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from phasegate.alerts.delivery import Notification, claimed, delivered, refused, with_pending
 from phasegate.alerts.grouping import FINDINGS_MAX, Group, distinct
+from phasegate.base.backoff import clipped, is_ahead
 from phasegate.base.codec import Decision, State
 from phasegate.base.findings import PAST, SEVERITIES, CheckResult, Finding, Severity
 from phasegate.base.keys import is_date
@@ -111,8 +113,10 @@ def found(group: Group, *, started: float, context: Context) -> Decision[Inciden
 
     The answer is ``opened``, ``found``, or ``older`` if nothing changes.
     """
+    context = replace(context, now=max(context.now, started))
 
     def decide(old: Incident | None) -> tuple[Incident | None, str]:
+        old = None if old is None else without_times_ahead(old, now=context.now)
         if old is None or (old.state == "resolved" and started > max(old.resolved_by, old.last_at)):
             new = settled(_opened(group, started=started, old=old), context=context)
         elif old.state == "resolved" or all(old.seen.get(check, -1.0) >= started for check in group.checks):
@@ -225,7 +229,8 @@ def settled(incident: Incident, /, *, context: Context) -> Incident:
 
     Each as the recorded evaluations, the rules and the time demand.
     """
-    clear = clean(incident, checks=context.checks)
+    incident = without_times_ahead(incident, now=context.now)
+    clear = tuple(at for at in clean(incident, checks=context.checks) if not is_ahead(at, now=context.now))
     if incident.state == "open" and len(clear) >= CLEAN:
         incident = replace(incident, state="resolved", resolved_at=context.now, resolved_by=clear[-1])
     after_s = context.policy.escalate_after_s
@@ -244,6 +249,25 @@ def settled(incident: Incident, /, *, context: Context) -> Incident:
     if notified is None and any(one.delivered in NOTIFIED or one.tries for one in notifications.values()):
         notified = incident.severity
     return replace(incident, escalate_at=escalate_at, notifications=notifications, notified_severity=notified)
+
+
+def without_times_ahead(incident: Incident, /, *, now: float) -> Incident:
+    """Return the incident without times that only a clock ahead can have set.
+
+    They become now, so that later evaluations count, and its notifications are sent.
+    """
+    at = partial(clipped, now=now)
+    return replace(
+        incident,
+        seen={check: at(seen) for check, seen in incident.seen.items()},
+        since=at(incident.since),
+        first_at=at(incident.first_at),
+        last_at=at(incident.last_at),
+        escalated_at=None if incident.escalated_at is None else at(incident.escalated_at),
+        resolved_at=None if incident.resolved_at is None else at(incident.resolved_at),
+        resolved_by=at(incident.resolved_by),
+        notifications={n: one.without_times_ahead(now) for n, one in incident.notifications.items()},
+    )
 
 
 def _escalates(incident: Incident, escalate_at: float | None, /, *, now: float) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from phasegate import scan
 from phasegate.alerts import evaluations
 from phasegate.alerts.evaluations import Watch
-from phasegate.alerts.incident import Context, Incident
+from phasegate.alerts.incident import Context, Incident, without_times_ahead
 from phasegate.base.codec import Decision, decode
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, Conflict, PhasegateError
@@ -39,7 +39,11 @@ class IncidentStore:
 
     def due(self) -> Iterator[tuple[Doc, Incident]]:
         """Yield incidents to notify of or to escalate now, longest due first."""
-        yield from self._read(scan.due(self.ports.store, self.ports.clock.now(), prefix=self._prefix, page=PAGE), [])
+        store, now = self.ports.store, self.ports.clock.now()
+        yield from self._read(scan.due(store, now, prefix=self._prefix, page=PAGE), [])
+        for doc, incident in self._read(scan.later(store, now, prefix=self._prefix, page=PAGE), []):
+            if without_times_ahead(incident, now=now) != incident:  # a clock ahead has put it off
+                yield doc, incident
 
     def read(self, key: str) -> Incident | None:
         """Return an incident; raise BadDocument if it cannot be read."""
@@ -64,7 +68,8 @@ class IncidentStore:
         """Return the record of evaluations."""
         key = evaluations.key_of(self.plan.pipeline)
         doc = self.ports.store.read(key)
-        return Watch() if doc is None else decode(Watch, doc.body, key=key)
+        watch = Watch() if doc is None else decode(Watch, doc.body, key=key)
+        return evaluations.without_times_ahead(watch, now=self.ports.clock.now())
 
     def watch(self, decide: Decision[Watch, str]) -> str:
         """Apply a decision to the record of evaluations."""

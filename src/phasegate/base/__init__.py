@@ -47,6 +47,12 @@ member                         A step in the document of a phase, with its newes
 external                       A step that another system builds and reports.
 need                           A step whose result another step is built from.
 input                          What a step is built from, or the upstream generation that a phase works on.
+covers                         Of a step: the rows of another step's table that its table must have too.
+on, where                      Of ``covers``: the columns by which rows are compared, and the condition on the rows to
+                               cover.
+rule                           A ``covers`` in words; a comparison by another rule does not count.
+lacks                          Of a result: the keys that are missing of what it must cover, and how many.
+against                        The content of the other table that a result was compared with.
 window                         A need for the dates before a run's date, such as ``points@20d``; its dates have one
                                stamp together.
 await, awaited                 Expected and not there yet: dates of a window, or a result whose time is not up.
@@ -65,7 +71,8 @@ completion                     The message by which an external step reports, or
 result                         The newest accepted report of a member; a failure never removes it.
 success                        Status: there are rows.
 empty                          Status: done, and there are no rows.
-partial                        Status: only some of the rows are there; a failure that is not retried.
+partial                        Status: only some of the rows are there. Of a result: it lacks rows, and no gate counts
+                               it. Of an attempt that wrote nothing: a failure that is not retried.
 failed                         Status or outcome: a failure. Of ``status = "failed"``: not retried; as an outcome:
                                requested again.
 transient                      Status: a failure that may go away, so the request is sent again.
@@ -87,6 +94,8 @@ redrive                        To bring a dead letter back, or to send held trig
 quarantine, quarantined        Where messages go that cannot be read or processed; each keeps its reason.
 poison                         A message that makes each of its readers fail; it goes to quarantine.
 discard, discarded             To hide a message in quarantine until it arrives again.
+other order                    Outcome: the order cannot be compared with the accepted one; the message goes to
+                               quarantine.
 unknown member, unknown result Outcome: the document has no such step, or no result of it.
 *Freshness*
 fresh                          Of a member: its result was built from the present inputs, and these are fresh. Derived,
@@ -147,10 +156,11 @@ table, partition               A step's table has a partition for each date; one
 lease                          The right to write one partition, for a limited time.
 token                          The number of a lease's acquisition; a higher token is newer.
 holder                         The acquisition that a lease belongs to now.
+writers                        The holders that the partition's fence may name.
 owner                          The key of the document that must receive what the holder of a lease committed.
 expire, expired                Of a lease: its time is up, so that the next worker may take it.
 released                       Of a lease: given back before it expired.
-fence                          The warehouse's own copy of the newest token of a partition, and of the store it obeys.
+fence                          The warehouse's record of a partition's newest token, its holder and its store.
 store                          The database of the documents; ``identity`` is its own name.
 identity                       The name of a store; also the columns of a table that name the thing itself.
 adopt                          To make the warehouse obey another store.
@@ -161,6 +171,10 @@ receipt                        What a committed write leaves in the warehouse: i
 fingerprint                    A hash of a partition's rows: equal content, equal fingerprint.
 stamp                          A fingerprint with a token: which content a partition had, and the write that made it.
 sequence                       A number by which an external step orders its reports.
+ordered                        The kind of a report's order: sequence, time or arrival.
+time                           Kind of order of a report that gives when it was completed.
+arrival                        Kind of order of a report that gives none: it was the newest when it arrived.
+ties                           Contents that were accepted with one order, each later one as the newer.
 execution id                   What identifies the content of an external step without a table.
 allow shrink                   An operator allowed one write to lose more rows than ``shrink_max``.
 *Work*

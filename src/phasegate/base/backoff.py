@@ -1,4 +1,4 @@
-"""Delays before a retry.
+"""Delays before a retry, and times that no delay explains.
 
 The jitter derives from the key and the try, so a run can be replayed. Pure.
 """
@@ -15,6 +15,26 @@ HELD_UP_FIRST_S = 0.5
 HELD_UP_MAX_S = 5.0
 POSTPONE_FIRST_S = 60.0
 POSTPONE_MAX_S = 3600.0
+AHEAD_MAX_S = 3600.0
+"""By how much a stored time may be later than now: clocks differ, and a process that was suspended decides with the
+time at which that happened."""
+AHEAD_EVERY_S = 600.0
+
+
+def is_ahead(at: float | None, /, *, now: float, bound_s: float = 0.0) -> bool:
+    """Return whether a time was set by a clock that was ahead.
+
+    ``bound_s``: how far ahead of its own clock a process sets such a time.
+    """
+    return at is not None and at > now + bound_s + AHEAD_MAX_S
+
+
+def clipped(at: float, /, *, now: float, bound_s: float = 0.0) -> float:
+    """Return a stored time, or now for one that was set by a clock ahead.
+
+    So a clock that was years ahead for a moment delays nothing for years.
+    """
+    return now if is_ahead(at, now=now, bound_s=bound_s) else at
 
 
 def jitter(key: str, attempt: int) -> float:

@@ -3,18 +3,20 @@
 A body has one spelling; unknown fields survive; newer schemas are refused. Pure.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
 
-from phasegate.errors import BadDocument
+from phasegate.errors import BadDocument, BadInput
 
 SCHEMA = 1
 SCHEMA_FIELD = "_schema"
 UNREADABLE_FIELD, TEXT_FIELD = "_unreadable", "_text"
 """The body that a store returns for a text that is not a JSON object: why, and the text, so that nothing is lost."""
+INTEGERS = (-(2**63), 2**63 - 1)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +47,7 @@ def decode(kind: type[S], body: Mapping[str, object], *, key: str) -> S:
         raise BadDocument(key, f"{body[UNREADABLE_FIELD]}; restore it from a backup, or delete it by hand")
     schema = body.get(SCHEMA_FIELD, SCHEMA)
     if not isinstance(schema, int) or schema > SCHEMA:
-        raise BadDocument(key, f"has schema {schema!r}, this build reads up to {SCHEMA}: upgrade phasegate")
+        raise BadDocument(key, f"has schema {schema!r}, this build reads up to {SCHEMA}: upgrade phasegate", newer=True)
     try:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as e:
@@ -70,9 +72,14 @@ def build_types() -> None:
 def encode(state: State, *, over: Mapping[str, object] | None = None) -> dict[str, object]:
     """Return the body of a state.
 
-    Fields of ``over`` (the body that was read) that this build does not know are kept.
+    Fields of ``over`` (the body that was read) that this build does not know are kept. Raises BadInput for a state that
+    could not be read again, such as one with NaN: its document would be lost for good.
     """
-    body = _spelled(state)
+    try:
+        body = _spelled(state)
+        msgspec.convert(body, type(state))
+    except (TypeError, ValueError, RecursionError) as e:
+        raise BadInput(f"a {type(state).__name__.lower()} would be stored that cannot be read again: {e}") from e
     if over is not None:
         known = _spelled(msgspec.convert(over, type(state)))
         if known != over:
@@ -104,3 +111,54 @@ def _keep_unknown(old: Mapping[str, object], known: Mapping[str, object], new: d
 
 
 FAILURES_FIELD = "_failures"
+
+
+def offence(value: object, where: str = "body", /) -> str | None:
+    """Return the first thing in a value that is not plain JSON, or None.
+
+    Such a value would be read back as something else.
+    """
+    why: str | None = None
+    match value:
+        case None | bool():
+            pass
+        case str() if not _is_text(value):
+            why = "text with half a surrogate pair; repair it where it was read"
+        case int() if not INTEGERS[0] <= value <= INTEGERS[1]:
+            shown = value if value.bit_length() < 200 else f"an integer of {value.bit_length():,} bits"
+            why = f"{shown} needs more than 64 bits; store it as text"
+        case float() if not math.isfinite(value):
+            why = f"{value} is not JSON; store None"
+        case str() | int() | float():
+            pass
+        case Mapping():
+            return _offence_in_mapping(value, where)
+        case list() | tuple():
+            return _offence_in_sequence(value, where)
+        case _:
+            why = f"a {type(value).__name__} is not JSON; store text, numbers, lists and objects only"
+    return why and f"{where}: {why}"
+
+
+def _offence_in_mapping(value: Mapping[object, object], where: str) -> str | None:
+    for key, inner in value.items():
+        if not isinstance(key, str) or not _is_text(key):
+            return f"{where}: the name {key!r} is not text; store it as text"
+        try:
+            if found := offence(inner, f"{where}.{key}"):
+                return found
+        except RecursionError:
+            return f"{where}: nested too deeply; flatten it"
+    return None
+
+
+def _offence_in_sequence(value: Sequence[object], where: str) -> str | None:
+    return next((found for n, inner in enumerate(value) if (found := offence(inner, f"{where}[{n}]"))), None)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

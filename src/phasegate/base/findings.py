@@ -56,6 +56,7 @@ CODES: Mapping[str, Code] = {
     "PG024": Code("little disk space is left", "error"),
     "PG025": Code("triggered before all were done", "error"),
     "PG026": Code("several kinds of run in one document", "warning"),
+    "PG027": Code("rows that a table must cover are missing", "error"),
 }
 
 

@@ -28,10 +28,14 @@ EXECUTION = "id:"
 
 
 class Fence(msgspec.Struct, frozen=True):
-    """The warehouse's own record of the newest holder of a partition."""
+    """The warehouse's own record of the newest holder of a partition.
+
+    ``holder``: the id of the lease's holder that wrote last; empty where nothing was written yet.
+    """
 
     token: int
     store_id: str
+    holder: str = ""
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):

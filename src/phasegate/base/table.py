@@ -11,6 +11,7 @@ import msgspec
 LINEAGE_PREFIX = "_pg_"
 TOKEN_COLUMN = "_pg_token"
 SCALE_DEFAULT = 6
+KEYS_MAX = 20
 
 
 class Repeats(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,16 @@ class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[str, ...]
     values: tuple[str, ...]
     partitions: tuple[str, ...]
+
+
+class Uncovered(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of a partition that another table lacks.
+
+    How many there are, and the first KEYS_MAX of them, as texts in order.
+    """
+
+    count: int
+    keys: tuple[str, ...]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):

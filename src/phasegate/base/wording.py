@@ -17,11 +17,23 @@ def times(number: int, /) -> str:
     return "once" if number == 1 else f"{number} times"
 
 
-def listed(names: Sequence[str], /, *, most: int = LISTED_MAX) -> str:
+def days_ahead(at: float, /, *, now: float) -> str:
+    """Return how far ahead a time is, in days.
+
+    >>> days_ahead(86400.0 * 3650, now=0.0)
+    '3,650 days from now'
+    """
+    return f"{(at - now) / 86400:,.0f} days from now"
+
+
+def listed(names: Sequence[str], /, *, most: int = LISTED_MAX, of: int = 0) -> str:
     """Return names separated by commas, the first ``most`` of many.
+
+    ``of``: how many there are, if ``names`` are only the first of them.
 
     >>> listed(["a", "b"]), listed(["a", "b", "c", "d", "e"])
     ('a, b', 'a, b, c and 2 more')
     """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
+    left = max(of, len(names)) - min(most, len(names))
+    more = f" and {left} more" if left else ""
     return ", ".join(names[:most]) + more

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from phasegate.base.backoff import AHEAD_EVERY_S, AHEAD_MAX_S, is_ahead
 from phasegate.base.keys import WORD
 from phasegate.bus import Delivery, Message
 from phasegate.buses.wake import Wake
 from phasegate.errors import Ambiguous, BadInput, Conflict
 from phasegate.ports import Clock, Observer
+from phasegate.scan import DUE_MAX, LAST_KEY
 from phasegate.store import Body, Doc, Store
 
 VISIBILITY_S = 60.0
@@ -66,6 +68,7 @@ class LocalBus:
     ) -> None:
         self._store, self._clock, self._wake, self._observer = store, clock, wake, observer
         self._visibility_s = visibility_s
+        self._looked_ahead: float | None = None
         self._prefix = f"message:{_word('pipeline', pipeline)}:"
 
     def publish(self, message: Message, /) -> None:
@@ -81,12 +84,18 @@ class LocalBus:
             self._store.write(key, envelope, due=now, expect=None)
         except Conflict:
             # It is stored and not acknowledged: it will be delivered.
-            return
+            doc = self._store.read(key)
+            if doc is None or not is_ahead(doc.due, now=now, bound_s=UNREADABLE_AGAIN_S):
+                return
+            self._move("bring back", key, doc.body, expect=doc.version, due=now)
         self._wake.poke()
 
     def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
         """Claim up to ``limit`` messages of these topics, the oldest first."""
         now = self._clock.now()
+        if self._looked_ahead is None or not self._looked_ahead <= now < self._looked_ahead + AHEAD_EVERY_S:
+            self._looked_ahead = now
+            self._bring_back(now)
         pages = [self._due(self._topic_prefix(topic), now=now) for topic in sorted(set(topics))]
         docs = heapq.merge(*pages, key=lambda doc: (doc.due, doc.key))
         taken: list[Delivery] = []
@@ -97,6 +106,15 @@ class LocalBus:
             if len(taken) >= limit:
                 break
         return taken
+
+    def _bring_back(self, now: float) -> None:
+        """Make messages receivable that a clock ahead has put off."""
+        after = (now + UNREADABLE_AGAIN_S + AHEAD_MAX_S, LAST_KEY)
+        while docs := self._store.due(DUE_MAX, prefix=self._prefix, after=after, limit=PAGE):
+            for doc in docs:
+                assert doc.due is not None, "the store lists due documents only"
+                after = (doc.due, doc.key)
+                self._move("bring back", doc.key, doc.body, expect=doc.version, due=now)
 
     def ack(self, delivery: Delivery, /) -> None:
         """Delete the message, unless it was delivered again since."""

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 from phasegate.base import keys
+from phasegate.base.backoff import is_ahead
 from phasegate.base.codec import Decision, decode
 from phasegate.base.dates import local_time, shift
 from phasegate.calendar import month as calendar
+from phasegate.calendar.answer import checked, checked_day, shown
 from phasegate.calendar.month import Day, Learned, Month
-from phasegate.errors import BadInput, words
+from phasegate.errors import BadDocument, BadInput
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
-from phasegate.transact import transact
+from phasegate.store import Doc
+from phasegate.transact import read_derived, transact
 
 Dates = Callable[[date, date], Iterable[Day]]
 
@@ -29,6 +32,7 @@ class Calendar:
         self._plan, self._ports, self._dates = plan, ports, dates
         self.exists = plan.calendar is not None
         self._foreseen: dict[str, Month] = {}
+        self._asked: set[str] = set()
 
     def day(self, on: str, *, ask: bool = True) -> Day | None:
         """Return the day of a date, None if unknown.
@@ -41,7 +45,7 @@ class Calendar:
     def _day(self, on: str, *, ask: bool) -> Learned | None:
         month = self.read(on[:7])
         learned = self._learned(month, on)
-        if learned is None and ask and self._may_ask(month):
+        if learned is None and ask and self._may_ask(on[:7], month):
             self.refresh(on[:7])
             learned = self._learned(self.read(on[:7]), on)
         return learned
@@ -55,7 +59,7 @@ class Calendar:
         month = on[:7]
         stored, foreseen = self.read(month), self._foreseen.get(month)
         learned = self._learned(stored, on) or self._learned(foreseen, on)
-        if learned is None and self._may_ask(stored) and self._may_ask(foreseen):
+        if learned is None and self._may_ask(month, stored) and self._may_ask(month, foreseen):
             answered, _ = self._ask(month)(foreseen or stored)
             assert answered is not None, "an answer always makes a month"
             self._foreseen[month] = answered
@@ -71,7 +75,8 @@ class Calendar:
         if learned is None:
             month = self._foreseen.get(on[:7]) if not keep else None
             month = month or self.read(on[:7])
-            why = f" ({month.error})" if month is not None and month.error else ""
+            reason = "" if month is None else month.why_unknown(on)
+            why = f" ({reason})" if reason else ""
             raise BadInput(f"the calendar has no answer for {on}{why}; fix its source, then: phasegate sweep")
         day = learned.day
         if day.state != "work":
@@ -80,20 +85,37 @@ class Calendar:
         return learned
 
     def read(self, month: str) -> Month | None:
-        """Return a month's document, None if there is none."""
-        key = keys.calendar_key(self._plan.pipeline, month)
-        doc = self._ports.store.read(key)
-        return None if doc is None else decode(Month, doc.body, key=key)
+        """Return a month's document, None if there is none that can be read.
+
+        It is asked for again then.
+        """
+        doc = self._ports.store.read(keys.calendar_key(self._plan.pipeline, month))
+        return None if doc is None else read_derived(Month, doc)
+
+    def is_ahead(self, doc: Doc, now: float) -> bool:
+        """Return whether a month waits for a time that a clock ahead has set."""
+        try:
+            return decode(Month, doc.body, key=doc.key).is_ahead(now)
+        except BadDocument:
+            return is_ahead(doc.due, now=now, bound_s=calendar.REFRESH_S)
 
     def refresh(self, month: str) -> None:
         """Ask the source about a month, and store its answer or its error."""
         self._decide(month, self._ask(month))
 
     def put(self, days: Iterable[Day]) -> tuple[str, ...]:
-        """Store days that the caller has just obtained; return their months."""
+        """Store days that the caller has just obtained; return their months.
+
+        Raises BadInput for a value that cannot be used; nothing is stored then.
+        """
         months: dict[str, list[Day]] = {}
-        for day in days:
-            months.setdefault(keys.parse_date(day.date)[:7], []).append(day)
+        for number, day in enumerate(days, start=1):
+            try:
+                taken = checked_day(day)
+            except BadInput as e:
+                on = shown(getattr(day, "date", None))
+                raise BadInput(f"item {number} ({on}): {e}; nothing was stored") from None
+            months.setdefault(taken.date[:7], []).append(taken)
         for month, given in months.items():
             ends_at = self.ends_at(calendar.month_bounds(month)[1])
             self._decide(month, calendar.learned(given, now=self._ports.clock.now(), ends_at=ends_at))
@@ -111,26 +133,32 @@ class Calendar:
         """Return when a date ends in the pipeline's time zone."""
         return local_time("00:00", shift(on, 1), timezone=self._plan.timezone)
 
-    def _may_ask(self, month: Month | None) -> bool:
-        return month is None or self._ports.clock.now() - month.asked_at >= calendar.RETRY_S
+    def _may_ask(self, name: str, month: Month | None) -> bool:
+        """Return whether to ask now for a date that is unknown.
+
+        After an incomplete answer a new process asks at once: the source may be fixed.
+        """
+        if month is None or month.is_ahead(self._ports.clock.now()) or (month.incomplete and name not in self._asked):
+            return True
+        return self._ports.clock.now() - month.asked_at >= calendar.RETRY_S
 
     def _ask(self, month: str) -> Decision[Month, None]:
         """Ask the source about a month; return a decision that stores the answer."""
-        first, last = calendar.month_bounds(month)
+        (first, last), source = calendar.month_bounds(month), self._dates
+        self._asked.add(month)
         now, ends_at = self._ports.clock.now(), self.ends_at(last)
-        if self._dates is None:
+        if source is None:
             return calendar.failed("it has no source", now=now, ends_at=ends_at)
-        try:
-            days = [d for d in self._dates(date.fromisoformat(first), date.fromisoformat(last)) if d.date[:7] == month]
-            return calendar.learned(days, now=now, ends_at=ends_at)
-        except Exception as e:  # noqa: BLE001  the user's function may raise anything; it is reported and asked again
-            error = words(e)
-            self._ports.observer.event("calendar failed", month=month, error=error)
-            return calendar.failed(error, now=now, ends_at=ends_at)
+        answer = checked(lambda: source(date.fromisoformat(first), date.fromisoformat(last)), month=month)
+        if answer.error or answer.refused:
+            self._ports.observer.event("calendar failed", month=month, error=answer.in_words)
+        return calendar.learned(
+            answer.days.values(), now=now, ends_at=ends_at, refused=answer.refused, error=answer.error
+        )
 
     def _learned(self, month: Month | None, on: str) -> Learned | None:
         return calendar.known_of(month, on, now=self._ports.clock.now(), day_ends_at=self.ends_at(on))
 
     def _decide(self, month: str, decide: Decision[Month, None]) -> None:
         key = keys.calendar_key(self._plan.pipeline, month)
-        transact(self._ports, key, kind=Month, decide=decide)
+        transact(self._ports, key, kind=Month, decide=decide, derived=True)

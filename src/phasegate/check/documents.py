@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from phasegate.base.backoff import is_ahead
 from phasegate.base.findings import CODES, Finding
 from phasegate.base.keys import Run, phase_of
-from phasegate.base.wording import listed, times
+from phasegate.base.wording import days_ahead, listed, times
 from phasegate.explain.member_view import redrive_command
 from phasegate.explain.phase_view import explain
-from phasegate.gate.evaluate import evaluate
+from phasegate.gate.evaluate import evaluate, without_times_ahead
 from phasegate.gate.phase import Phase, fresh_members, settle_at, settled
 from phasegate.gate.records import Entry
 from phasegate.plan.gate import Receiver
@@ -46,7 +47,11 @@ class StoredPhase(msgspec.Struct, frozen=True, kw_only=True):
 
 def aged(findings: Iterable[Finding], *, now: float, grace_s: float) -> tuple[Finding, ...]:
     """Return findings that are ageless or older than the grace period."""
-    return tuple(f for f in findings if f.code in AGELESS or f.since is None or now - f.since >= grace_s)
+    return tuple(
+        f
+        for f in findings
+        if f.code in AGELESS or f.since is None or now - f.since >= grace_s or is_ahead(f.since, now=now)
+    )
 
 
 def reconcile_command(*dates: str) -> str:
@@ -106,7 +111,7 @@ def unbegun(one: StoredPhase, *, after: Mapping[str, Phase | None], now: float) 
     for entry in _open_entries(one.phase):
         firing = next((f for f in one.phase.firings if f.generation == entry.generation), None)
         since = entry.at if firing is None else firing.at
-        if entry.state != "sent" or (_to(one, entry).ack == "completion" and now - since < ANSWER_S):
+        if entry.state != "sent" or (_to(one, entry).ack == "completion" and abs(now - since) < ANSWER_S):
             continue
         verb = "begun" if _to(one, entry).ack == "begin" else "reported a completion"
         sends = times(entry.sends)
@@ -225,11 +230,16 @@ def dead(one: StoredPhase, *, now: float) -> Iterator[Finding]:
                         command=f"phasegate redrive {one.run} --step {entry.receiver}")  # fmt: skip
 
 
-def postponed(one: StoredPhase) -> Iterator[Finding]:
+def postponed(one: StoredPhase, *, now: float) -> Iterator[Finding]:
     """Find a document that is postponed because processing it raises (PG019).
 
-    Its ``due`` in the store is then later than its own.
+    Its ``due`` in the store is then later than its own. The same for one that waits for a time that only a clock ahead
+    can have set.
     """
+    righted = without_times_ahead(one.phase, now=now)
+    if one.phase.due is not None and righted.due != one.phase.due:
+        text = f"it would be processed {days_ahead(one.phase.due, now=now)}: a clock was ahead"
+        yield found("PG019", one, text, since=None, key=one.key, command="phasegate sweep")
     due = one.phase.due
     if one.failures and due is not None and one.due is not None and one.due > due:
         text = f"processing it has failed {times(one.failures)}, and is postponed"
@@ -255,5 +265,6 @@ def unlike(
 
 def _evaluated(one: StoredPhase, *, now: float) -> Phase:
     """Return the document as an evaluation now would leave it."""
-    seen = replace(one.phase, looked_at=max(one.phase.looked_at, now))
+    righted = without_times_ahead(one.phase, now=now)
+    seen = replace(righted, looked_at=max(righted.looked_at, now))
     return evaluate(seen, key=one.key, now=now, by="inspection")

@@ -1,7 +1,8 @@
 """The facts of an inspection that the warehouse has.
 
-They take four queries for each table and one for the fences, for ten years as for one date. The error of a query that
-raises is recorded for the check that needed it; the others go on in a new snapshot. Nothing is changed.
+They take four queries for each table, a few more for each identity and where it must cover another, and one for the
+fences, for ten years as for one date. The error of a query that raises is recorded for the check that needed it; the
+others go on in a new snapshot. Nothing is changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +10,10 @@ from contextlib import ExitStack
 from typing import TypeVar
 
 from phasegate.base.receipt import Fence, Part
-from phasegate.base.table import Repeats
+from phasegate.base.table import Repeats, Table, Uncovered
 from phasegate.check.tables import BrokenIdentities, TableContent, rebuilt_later
 from phasegate.errors import words
+from phasegate.plan.gate import Covers
 from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import Reader, Warehouse
 
@@ -21,13 +23,11 @@ A = TypeVar("A")
 class Evidence:
     """The contents of some steps' tables from date ``first`` to ``last``.
 
-    ``held``, ``repeats``, ``identities`` and ``broken`` are by step, without a step whose query raised. ``errors``:
-    check -> why its query raised. ``plan``: of the steps; sums are compared with those of other steps.
+    ``held``, ``repeats``, ``identities``, ``broken`` and ``uncovered`` are by step, without a step whose query raised.
+    ``errors``: check -> why its query raised. ``plan``: of the steps; some are compared with the tables of others.
     """
 
-    def __init__(
-        self, warehouse: Warehouse, steps: Sequence[Step], *, plan: Plan, first: str, last: str
-    ) -> None:  # fmt: skip
+    def __init__(self, warehouse: Warehouse, steps: Sequence[Step], *, plan: Plan, first: str, last: str) -> None:
         self._warehouse, self._plan, self._stack = warehouse, plan, ExitStack()
         self._reader: Reader | None = None
         self._closed = ""
@@ -36,9 +36,12 @@ class Evidence:
         self.repeats: dict[str, Mapping[str, Repeats]] = {}
         self.identities: dict[str, Mapping[str, Repeats]] = {}
         self.broken: dict[str, BrokenIdentities] = {}
+        self.uncovered: dict[str, Mapping[str, Uncovered]] = {}
         with self._stack:
             for step in steps:
                 self._read(step, first=first, last=last)
+                if step.covers is not None:
+                    self._compare(step, step.covers, first=first, last=last)
             fences = self._ask("fences", lambda reader: reader.fences(first=first, last=last))
         self.fences: dict[Part, Fence] = fences or {}
 
@@ -75,9 +78,7 @@ class Evidence:
         for dependency in step.determines:
             found.keys.append((dependency, reader.disagreements(step.table, dependency, first=first, last=last)))
         for total in step.sums:
-            source = self._plan.steps[total.step]
-            other = source.table
-            assert other is not None, f"{total.step} has no table"
+            source, other = self._plan.steps[total.step], self._table_of(total.step)
             ours = reader.sums(step.table, column=total.column, by=total.by, first=first, last=last)
             theirs = reader.sums(other, column=total.other, by=total.by, first=first, last=last)
             old = rebuilt_later(
@@ -86,6 +87,19 @@ class Evidence:
             )  # fmt: skip
             found.sums.append((total, {group: cell for group, cell in ours.items() if group[0] not in old}, theirs))
         return found
+
+    def _compare(self, step: Step, covers: Covers, *, first: str, last: str) -> None:
+        table, other = step.table, self._table_of(covers.need.step)
+        assert table is not None
+        found = self._ask("covers", lambda reader: reader.uncovered(
+            other, by=table, on=covers.on, where=covers.where, first=first, last=last))  # fmt: skip
+        if found is not None:
+            self.uncovered[step.name] = found
+
+    def _table_of(self, step: str) -> Table:
+        table = self._plan.steps[step].table
+        assert table is not None, f"{step} has no table"
+        return table
 
     def _ask(self, check: str, query: Callable[[Reader], A]) -> A | None:
         """Return a query's answer, or None if it raised.

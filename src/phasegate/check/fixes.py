@@ -133,7 +133,7 @@ def _dead(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
 
 
 def _unhandled(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
-    if "failures" in evidence:
+    if evidence.keys() & {"failures", "key"}:
         yield fix
 
 

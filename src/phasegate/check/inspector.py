@@ -34,7 +34,7 @@ from phasegate.write.lease import Lease
 Found = Iterable[Finding]
 A = TypeVar("A")
 # The checks that need the tables: no document shows what they find.
-OF_TABLES = ("receipts", "duplicates", "identities", "fences")
+OF_TABLES = ("receipts", "duplicates", "identities", "covers", "fences")
 
 
 class Inspector:
@@ -117,6 +117,10 @@ class Inspector:
         if any(step.identity or step.determines or step.sums for step in inspection.steps):
             found = errors.get("identities", ())
             yield checked("identities", lambda: inspection.identities(evidence), of=steps, errors=found)
+        covering = sum(1 for step in inspection.steps if step.covers is not None)
+        if covering:
+            found = errors.get("covers", ())
+            yield checked("covers", lambda: inspection.uncovered(evidence), of=covering, errors=found)
         yield checked("fences", lambda: inspection.fences(evidence, store_id=self._store_id), of=len(evidence.fences),
                       errors=errors.get("fences", ()))  # fmt: skip
         # last: it reports the unreadable documents that the others met
@@ -217,7 +221,7 @@ class _Inspection:
         for error in dict.fromkeys(map(str, self.broken)):
             yield Finding(code="PG019", subject="store", text=error, cause=error,
                           command="upgrade phasegate, or restore the document from a backup")  # fmt: skip
-        yield from _each(self, documents.postponed)
+        yield from _each(self, lambda one: documents.postponed(one, now=self.now))
 
     def quarantined(self) -> Found:
         """Find quarantined messages of these dates, or of no known date."""
@@ -236,7 +240,8 @@ class _Inspection:
                 try:
                     stored[doc.key] = decode(Mirrored, doc.body, key=doc.key)
                 except BadDocument as e:
-                    self.broken.append(e)
+                    if e.newer:  # any other is written again, as one that is missing
+                        self.broken.append(e)
         for one in self.phases:
             if one.key in paths:
                 there = stored.get(keys.mirror_key(self._plan.pipeline, paths[one.key]))
@@ -275,12 +280,14 @@ class _Inspection:
         return [f"the calendar lacks {len(dates)} of {len(self.dates)} dates, from {dates[0]}"] if dates else []
 
     def unknown(self) -> Found:
-        """Find dates up to today that the calendar lacks."""
-        dates = self._unknown()
+        """Find dates up to today that the calendar lacks, and refused answers."""
+        dates = self._unknown(ahead=True)
         if dates:
             months = ", ".join(sorted({on[:7] for on in dates}))
-            error = next(filter(None, map(self._documents.error, dates)), "")
-            why = f": {error}" if error else ""
+            first = next(filter(self._documents.error, dates), "")
+            error = self._documents.error(first) if first else ""
+            on = f"{first}: " if error and self._documents.is_refused(first) else ""
+            why = f": {on}{error}" if error else ""
             yield Finding(code="PG017", subject=f"calendar {dates[0]} to {dates[-1]}", cause="calendar",
                           text=f"it is unknown whether {len(dates)} dates have work{why}",
                           command=documents.reconcile_command(*dates), evidence={"months": months})  # fmt: skip
@@ -307,24 +314,35 @@ class _Inspection:
             mode = self._plan.main_mode if self._plan.main_mode in modes else next(iter(modes))
             yield from tables.broken(step, known, mode=mode)
 
+    def uncovered(self, evidence: Evidence) -> Found:
+        """Find rows that a table must cover and does not."""
+        facts = DocumentFacts(plan=self._plan, phases=self._documents.phases, busy=self._busy())
+        for step, found in self._by_step(evidence.uncovered):
+            yield from tables.uncovered(step, found, facts, now=self.now)
+
     def fences(self, evidence: Evidence, *, store_id: str) -> Found:
         """Find fences that do not obey this store."""
         names = {step.table.name for step in self.steps if step.table is not None}
         mine = {part: fence for part, fence in evidence.fences.items() if part.table in names}
         self.read_leases()  # again: a write since the last reading has a newer token
-        tokens = {part: lease.token for part, lease in self.leases.values()}
-        yield from tables.fences(mine, store_id=store_id, tokens=tokens)
+        yield from tables.fences(mine, store_id=store_id, leases=dict(self.leases.values()))
 
     def _by_step(self, found: Mapping[str, A]) -> Iterator[tuple[Step, A]]:
         for step in self.steps:
             if step.name in found:
                 yield step, found[step.name]
 
-    def _unknown(self) -> list[str]:
+    def _unknown(self, *, ahead: bool = False) -> list[str]:
+        """Return the dates up to today without an answer.
+
+        ``ahead``: also later ones, if their answer is refused.
+        """
         if self._plan.calendar is None:
             return []
         today = local_date(self.now, timezone=self._plan.timezone)
-        return [on for on in self.dates if on <= today and self._documents.day(on) is None]
+        known = self._documents
+        due = [on for on in self.dates if on <= today or (ahead and known.is_refused(on))]
+        return [on for on in due if known.day(on) is None]
 
     def _busy(self) -> set[Part]:
         return {part for part, lease in self.leases.values() if lease.holder is not None and lease.until > self.now}

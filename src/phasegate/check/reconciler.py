@@ -20,9 +20,9 @@ from phasegate.check.inspector import Inspector
 from phasegate.errors import NotFound, words
 from phasegate.gate import outbox
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.quarantine import Quarantine
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
+from phasegate.quarantine import Quarantine
 from phasegate.transact import transact
 from phasegate.work.scheduler import Scheduler
 from phasegate.work.worker import Worker

@@ -8,18 +8,27 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
+from phasegate.base.backoff import is_ahead
 from phasegate.base.findings import Finding
 from phasegate.base.fingerprint import EMPTY, rows_of
 from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
-from phasegate.base.table import Dependency, Disagreement, Repeats, Table
+from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered
+from phasegate.base.wording import days_ahead, listed
 from phasegate.check.documents import reconcile_command
 from phasegate.gate.ledger import has_rows
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Result
 from phasegate.plan.model import Plan, Step, Total
-from phasegate.write.lease import Lease
-from phasegate.write.preconditions import Sums, disagreement_text, total_text, unequal, write_command
+from phasegate.write.lease import TTL_MAX_S, Lease
+from phasegate.write.preconditions import (
+    UNKNOWN_HOLDER,
+    Sums,
+    disagreement_text,
+    total_text,
+    unequal,
+    write_command,
+)
 
 SHOWN_MAX = 5
 
@@ -280,24 +289,48 @@ def _broken(step: Step, date: str, text: str, number: int, *, identity: str, com
     )  # fmt: skip
 
 
-def fences(found: Mapping[Part, Fence], *, store_id: str, tokens: Mapping[Part, int]) -> Iterator[Finding]:
+def uncovered(step: Step, found: Mapping[str, Uncovered], facts: DocumentFacts, *, now: float) -> Iterator[Finding]:
+    """Find dates on which a table lacks rows that it must cover (PG027).
+
+    Before the step has reported, and before the deadline, rows are awaited rather than missing.
+    """
+    assert step.table is not None
+    assert step.covers is not None
+    for date, one in sorted(found.items()):
+        if Part(step.table.name, date) in facts.busy:
+            continue
+        for run, result in _results(step, date, facts).items():
+            deadline = facts.phases[date][step.phase, run.mode].gate.deadline
+            ended = deadline if deadline is not None and now >= deadline else None
+            since = ended if result is None else result.at
+            if since is not None:
+                keys = listed(one.keys, most=SHOWN_MAX, of=one.count)
+                text = f"lacks {one.count} of {step.covers.need}: {keys}"
+                command = f"phasegate complete {step.name} --run {run}" if step.kind == "external" else ""
+                yield _found("PG027", step, run, text, since=since, command=command or f"phasegate why {run}",
+                             missing=", ".join(one.keys), keys=str(one.count))  # fmt: skip
+
+
+def fences(found: Mapping[Part, Fence], *, store_id: str, leases: Mapping[Part, Lease]) -> Iterator[Finding]:
     """Find fences of another store, and those ahead of our leases (PG016).
 
-    The store was lost, replaced or restored. ``tokens``: those of our leases. There is one finding for each other
-    store, however many partitions it has.
+    The store was lost, replaced, copied or restored. There is one finding for each other store, however many partitions
+    it has.
     """
     foreign: dict[str, list[Part]] = {}
     for part, fence in sorted(found.items()):
         if fence.store_id != store_id:
             foreign.setdefault(fence.store_id, []).append(part)
-        elif fence.token > tokens.get(part, 0):
+            continue
+        ours = leases.get(part, Lease())
+        if fence.token > ours.token or fence.holder not in ("", *ours.writers):
             foreign.setdefault("", []).append(part)
     for other, parts in foreign.items():
         shown = ", ".join(f"{part.table}/{part.partition}" for part in parts[:SHOWN_MAX])
         many = f"{len(parts)} partition{'' if len(parts) == 1 else 's'}"
         text = f"{many} obey store {other}, not this one: writes of this one are refused"
         if not other:
-            text = f"the fences of {many} are ahead of this store's leases: it was restored from an older copy"
+            text = f"{many} {UNKNOWN_HOLDER if len(parts) == 1 else UNKNOWN_HOLDER.replace('was', 'were', 1)}"
         yield Finding(code="PG016", subject=f"store {other or store_id}", text=text, command="phasegate adopt --yes",
                       cause="store", evidence={"store": store_id, "partitions": shown})  # fmt: skip
 
@@ -305,8 +338,12 @@ def fences(found: Mapping[Part, Fence], *, store_id: str, tokens: Mapping[Part, 
 def expired(key: str, lease: Lease, *, now: float) -> Iterator[Finding]:
     """Find a lease that expired and was not released (PG009).
 
-    Its holder crashed, or owes a report.
+    Its holder crashed, or owes a report. The same for one that ends later than any lease can.
     """
+    if lease.holder is not None and is_ahead(lease.until, now=now, bound_s=TTL_MAX_S):
+        text = f"held for {lease.purpose or 'something'} until {days_ahead(lease.until, now=now)}: a clock was ahead"
+        yield Finding(code="PG009", subject=key, text=text, command="phasegate sweep", cause=key, since=None,
+                      evidence={"key": key, "holder": lease.holder, "owner": lease.owner})  # fmt: skip
     if lease.holder is not None and lease.until < now:
         text = f"held for {lease.purpose or 'something'} with token {lease.token}, and not released"
         yield Finding(code="PG009", subject=key, text=text, command="phasegate sweep", since=lease.until, cause=key,

@@ -12,19 +12,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 
+from phasegate.dedup.versions import ORDERED, as_key, kind_of, ordered, repeated_without_zone
 from phasegate.errors import BadInput
 
 SAMPLE_MAX = 10
-ORDERED = frozenset({"number", "text", "naive time", "time with zone", "date", "time of day", "duration"})
-_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (bool, "true or false"),
-    (Enum, "an enum"),
-    ((int, float, Decimal), "number"),
-    (str, "text"),
-    (date, "date"),
-    (time, "time of day"),
-    (timedelta, "duration"),
-)
 _MISSING = object()
 
 
@@ -50,8 +41,21 @@ def choose(rows: Sequence[Mapping[str, object]], *, key: tuple[str, ...], versio
         n, kind = next((n, type(row)) for n, row in enumerate(rows, 1) if type(row) in wrong)
         raise BadInput(f"row {n}: a {kind.__name__} is not a row; give mappings from column to value")
     columns = [_checked(rows, name, role="key") for name in key]
-    versions = None if version is None else _checked(rows, version, role="version")
+    versions = None if version is None else ordered(_checked(rows, version, role="version"), column=version)
     keys: Sequence[object] = columns[0] if len(key) == 1 else list(zip(*columns, strict=True))
+    best, repeated, ties = _best(rows, keys, versions, version=version)
+    sample = [n for one, n in best.items() if one in repeated][:SAMPLE_MAX] if repeated else []
+    return Chosen(list(best.values()), tuple(tuple(rows[n][name] for name in key) for n in sample), ties)
+
+
+def _best(
+    rows: Sequence[Mapping[str, object]],
+    keys: Sequence[object],
+    versions: Sequence[object] | None,
+    *,
+    version: str | None,
+) -> tuple[dict[object, int], set[object], int]:
+    """Return key -> row, the keys of several rows, and the number of ties."""
     best: dict[object, int] = {}
     repeated: set[object] = set()
     tied: set[object] = set()
@@ -63,15 +67,14 @@ def choose(rows: Sequence[Mapping[str, object]], *, key: tuple[str, ...], versio
         order = 0 if versions is None else _compare(versions[n], versions[old])
         if order > 0:
             tied.discard(one)
-        elif order == 0 and rows[n] != rows[old]:
+        elif order == 0 and not _same(rows[n], rows[old]):
             mine, theirs = content(rows[n]), content(rows[old])
-            if mine != theirs:
+            if mine != theirs and but_for(rows[n], version) != but_for(rows[old], version):
                 tied.add(one)
             order = 1 if (mine, sorted(rows[n])) > (theirs, sorted(rows[old])) else -1
         if order > 0 or versions is None:
             best[one] = n
-    sample = [one for one in best if one in repeated][:SAMPLE_MAX] if repeated else []
-    return Chosen(list(best.values()), tuple(_tuple(one, key) for one in sample), len(tied))
+    return best, repeated, len(tied)
 
 
 def content(row: Mapping[str, object], /) -> str:
@@ -84,6 +87,14 @@ def content(row: Mapping[str, object], /) -> str:
     '{"a":"x","b":1}'
     """
     return "{" + ",".join(f"{json.dumps(n)}:{_text(row[n])}" for n in sorted(row) if row[n] is not None) + "}"
+
+
+def but_for(row: Mapping[str, object], version: str | None, /) -> str:
+    """Return the content without the version.
+
+    "10" and "10.0" are no difference.
+    """
+    return content({name: value for name, value in row.items() if name != version})
 
 
 def refused_null(row: int, column: str, *, role: str) -> BadInput:
@@ -113,16 +124,20 @@ def _checked(rows: Sequence[Mapping[str, object]], name: str, *, role: str) -> l
             raise BadInput(f"row {n}: no column {name!r}; it has {', '.join(map(str, rows[n - 1])) or 'none'}")
         if value is None:
             raise refused_null(n, name, role=role)
-        if value != value:  # noqa: PLR0124  only NaN and the like differ from themselves
+        if value.is_nan() if isinstance(value, Decimal) else value != value:  # noqa: PLR0124  NaN and the like
             raise refused_nan(n, name, role=role)
-        seen.setdefault(_kind(value), n)
+        if repeated_without_zone(value):
+            raise BadInput(
+                f"row {n}: {role} {name!r} is {value}, the second of a repeated hour (fold=1); give its zone"
+            )
+        seen.setdefault(kind_of(value), n)
     (kind, first), *others = seen.items() or [("number", 1)]
     if others:
         other, n = others[0]
         raise BadInput(f"row {n}: {role} {name!r} is {other} here, {kind} in row {first}; make the column one type")
     if not (kind in ORDERED if role == "version" else _hashable(values[0]) if values else True):
         raise refused_kind(first, name, role=role, kind=kind)
-    return values
+    return values if role == "version" else [as_key(value) for value in values]
 
 
 def _plain(values: Sequence[object]) -> bool:
@@ -137,15 +152,10 @@ def _plain(values: Sequence[object]) -> bool:
     if only is float:
         return not any(map(operator.ne, values, values))
     if only is datetime:
-        zones = {value.tzinfo for value in values if isinstance(value, datetime)}
-        return len(zones) == 1 and zones <= {None, UTC}
+        times = [value for value in values if isinstance(value, datetime)]
+        zones = {value.tzinfo for value in times}
+        return zones == {UTC} or (zones == {None} and not any(value.fold for value in times))
     return only in (int, str, date)
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, datetime):
-        return "naive time" if value.utcoffset() is None else "time with zone"
-    return next((name for types, name in _KINDS if isinstance(value, types)), f"a {type(value).__name__}")
 
 
 def _hashable(value: object) -> bool:
@@ -161,8 +171,24 @@ def _compare(new: object, old: object) -> int:
     return 1 if new > old else -1 if new < old else 0  # type: ignore[operator]
 
 
-def _tuple(one: object, key: tuple[str, ...]) -> tuple[object, ...]:
-    return (one,) if len(key) == 1 else tuple(one)  # type: ignore[arg-type]
+def _same(one: object, other: object) -> bool:
+    """Return whether two values are equal, and so are their times' offsets.
+
+    Python finds the two passes of a repeated hour equal.
+    """
+    return one == other and _offsets(one) == _offsets(other)
+
+
+def _offsets(value: object) -> object:
+    match value:
+        case datetime():
+            return value.utcoffset()
+        case Mapping():
+            return {name: found for name, inner in value.items() if (found := _offsets(inner)) is not None}
+        case list() | tuple():
+            return [_offsets(inner) for inner in value]
+        case _:
+            return None
 
 
 def _text(value: object) -> str:
@@ -201,5 +227,8 @@ def _number(value: int | float | Decimal) -> str:
 
 def _moment(value: date | time | timedelta) -> str:
     if isinstance(value, datetime) and value.utcoffset() is not None:
-        value = value.astimezone(UTC)
+        try:
+            value = value.astimezone(UTC)
+        except OverflowError:  # in UTC it is outside the years 1 to 9999, and no other moment has this text
+            return f"{as_key(value)}"
     return f"{value.total_seconds()!r}s" if isinstance(value, timedelta) else value.isoformat()

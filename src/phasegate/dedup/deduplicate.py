@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from phasegate.dedup.choose import SAMPLE_MAX, Chosen, choose, content, refused_kind, refused_nan, refused_null
+from phasegate.dedup.choose import SAMPLE_MAX, Chosen, but_for, choose, content, refused_kind, refused_nan, refused_null
+from phasegate.dedup.versions import ordered
 from phasegate.errors import BadInput
 
 if TYPE_CHECKING:
@@ -53,13 +54,14 @@ def deduplicate(records: Any, key: str | Sequence[str], version: str | None = No
 def deduplicate(records: Any, key: str | Sequence[str], version: str | None = None) -> Deduplicated[Any]:
     """Keep one row per key: the newest version, else the last row.
 
+    A version is a number or a moment; a text is read as one of them, and moments with a zone are compared as instants.
     The rows are in order of each key's first appearance. Takes an iterable of dicts, a ``polars.DataFrame`` or a
     ``pyarrow.Table`` and returns the same type; dicts are the same objects, not copies. With a version the answer does
     not depend on the order of the rows: where two of one version differ, the content decides. Equal rows count as one
     row, whatever the rule.
 
     Raises BadInput, naming row (the first is 1) and column: a missing column; null or NaN in key or version;
-    types that do not compare, such as times with and without zone.
+    types that do not compare, such as times with and without zone; a version's text that is no number, date or time.
 
     >>> rows = [{"who": "a", "pts": 20, "at": 1}, {"who": "b", "pts": 9, "at": 1}, {"who": "a", "pts": 22, "at": 2}]
     >>> done = deduplicate(rows, key=["who"], version="at")
@@ -133,7 +135,7 @@ def _choose_in_frame(frame: "pl.DataFrame", key: tuple[str, ...], *, version: st
     columns = {f"k{n}": pl.col(name) for n, name in enumerate(key)}
     if version is not None:
         _check_column(frame, version, role="version")
-        columns["v"] = pl.col(version)
+        columns["v"] = _version_in(frame, version)
     narrow = frame.select(**columns).with_row_index("row")
     # From here on the number of a key's first row represents the key.
     narrow = narrow.with_columns(first=pl.col("row").min().over([f"k{n}" for n in range(len(key))]))
@@ -156,6 +158,16 @@ def _choose_in_frame(frame: "pl.DataFrame", key: tuple[str, ...], *, version: st
     return Chosen(rows, tuple(frame.select(key)[sample].rows()), ties)
 
 
+def _version_in(frame: "pl.DataFrame", version: str) -> Any:
+    """Return the version column; texts as the ranks of what they say."""
+    pl = _polars()
+    if frame[version].dtype != pl.String:
+        return pl.col(version)
+    found: Sequence[Any] = ordered(frame[version].to_list(), column=version)
+    ranks = {value: rank for rank, value in enumerate(sorted(set(found)))}
+    return pl.Series([ranks[value] for value in found], dtype=pl.Int64)
+
+
 def _decide(frame: "pl.DataFrame", level: "pl.DataFrame", *, version: str | None) -> tuple[dict[int, int], int]:
     """Decide by content between rows that no version orders.
 
@@ -170,11 +182,14 @@ def _decide(frame: "pl.DataFrame", level: "pl.DataFrame", *, version: str | None
         rivals = rivals.unique(subset=names, keep="first", maintain_order=True)
     rivals = rivals.filter(pl.len().over(first) > 1)
     best: dict[int, tuple[str, int]] = {}
+    contents: dict[int, str] = {}
+    spelled = version is not None and frame[version].dtype == pl.String
     differ: set[int] = set()
     for group, at, values in zip(rivals[first], rivals[row], rivals.select(names).iter_rows(named=True), strict=True):
         text = content(values)
         old, _ = best.setdefault(group, (text, at))
-        if text != old:
+        mine = but_for(values, version) if spelled else text
+        if mine != contents.setdefault(group, mine):
             differ.add(group)
         if text > old:
             best[group] = (text, at)

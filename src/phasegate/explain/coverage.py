@@ -129,7 +129,9 @@ def _cell(plan: Plan, name: str, *, run: Run, known: DateFacts, now: float, insi
 
 def _open(plan: Plan, cell: Cell, phase: Phase, *, run: Run, known: DateFacts, now: float) -> Cell:
     """Return the cell of an open run."""
-    view = explain(phase, name=cell.phase, run=run, now=now)
+    upstream = plan.upstream(cell.phase, mode=run.mode)
+    before = [known.phases[name, run.mode] for name in upstream if (name, run.mode) in known.phases]
+    view = explain(phase, name=cell.phase, run=run, now=now, before=before)
     cell = replace(cell, reason=view.reason, command=view.commands[0] if len(view.commands) == 1 else cell.command)
     if view.state == "void":
         return replace(cell, state="VOID", command="")
@@ -163,7 +165,7 @@ def _absent(plan: Plan, cell: Cell, *, run: Run, known: DateFacts, now: float, i
     quiet = _quiet(plan, cell, run=run, known=known)
     ahead = now < opens
     if quiet is not None:
-        return None if ahead and quiet.state == "UNKNOWN" else quiet
+        return None if ahead and quiet.state == "UNKNOWN" and not known.refused else quiet
     if ahead:
         return None
     if not known.calendar and not _is_expected(plan, cell.phase, run=run, known=known):
@@ -188,7 +190,7 @@ def _quiet(plan: Plan, cell: Cell, *, run: Run, known: DateFacts) -> Cell | None
         return None
     if known.day is None:
         reason = no_answer(run.date, error=known.calendar_error)
-        return replace(cell, reason=reason, command=ask_calendar(run.date, failed=bool(known.calendar_error)))
+        return replace(cell, reason=reason, command=ask_calendar(run.date, known))
     return replace(cell, state="VOID" if known.day.state == "void" else "EMPTY_OK", reason=known.day.reason, command="")
 
 

@@ -54,18 +54,27 @@ class Documents:
         return None if known is None else known.day
 
     def error(self, on: str) -> str:
-        """Return the error of the calendar's source for a date; "" for none."""
+        """Return why the calendar has no answer for a date; "" if it was left out."""
         month = self._months.get(on[:7])
-        return "" if month is None else month.error
+        return "" if month is None else month.why_unknown(on)
+
+    def is_refused(self, on: str) -> bool:
+        """Return whether the source's value for a date cannot be used."""
+        month = self._months.get(on[:7])
+        return month is not None and on in month.refused
 
     def _read_months(self, ports: ReadPorts) -> None:
         prefix = keys.calendar_key(self._plan.pipeline, "")
         before = shift(f"{self.first[:7]}-01", -1)[:7]
         for doc in scanned(ports.store, prefix, after=f"{prefix}{before}~", until=f"{prefix}{self.last[:7]}~"):
+            name = doc.key.rpartition(":")[2]
             try:
-                self._months[doc.key.rpartition(":")[2]] = decode(Month, doc.body, key=doc.key)
+                self._months[name] = decode(Month, doc.body, key=doc.key)
             except BadDocument as e:
-                self.broken.append(e)
+                if e.newer:
+                    self.broken.append(e)
+                else:  # it is asked for again
+                    self._months[name] = Month(error=str(e))
 
     def _read_phases(self, ports: ReadPorts, name: str) -> None:
         prefix = f"phase:{self._plan.pipeline}:{name}:"

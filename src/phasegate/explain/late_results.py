@@ -57,6 +57,7 @@ def known_of(plan: Plan, book: Documents, on: str) -> DateFacts:
         phases=book.phases.get(on, {}),
         unreadable=frozenset(book.unreadable.get(on, ())),
         calendar_error=book.error(on),
+        refused=book.is_refused(on),
     )
 
 

@@ -16,7 +16,7 @@ from phasegate.base.findings import CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
-from phasegate.explain.member_view import member_view, redrive_command
+from phasegate.explain.member_view import lacking, member_view, redrive_command
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Member
 from phasegate.plan.model import Plan, Step
@@ -33,7 +33,7 @@ class DateFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``day``: the calendar's answer, None if unknown. ``calendar`` False: the plan has none, so every date is expected.
     ``phases``: the phases' documents; ``unreadable``: those that cannot be read. ``calendar_error``: why the calendar
-    has no answer.
+    has no answer; ``refused``: its source gave one that cannot be used.
     """
 
     day: Day | None
@@ -41,6 +41,7 @@ class DateFacts(msgspec.Struct, frozen=True, kw_only=True):
     phases: Mapping[tuple[str, str], Phase] = {}
     unreadable: frozenset[tuple[str, str]] = frozenset()
     calendar_error: str = ""
+    refused: bool = False
 
 
 class Lateness(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +102,7 @@ def _judge(plan: Plan, step: Step, *, run: Run, known: DateFacts, now: float) ->
     arrived = _arrived(plan, step, run=run, member=member, known=known)
     if arrived is not None:
         return _arrival(row, member, run=run, arrived=arrived, expected=expected, is_late=arrived > late)
-    row = replace(_last(row, member), reason=_absence(phase, member))
+    row = replace(_last(row, member), reason=_absence(phase, step.name, member))
     if now <= late:
         return replace(row, verdict="awaited")
     return replace(row, verdict="never", late_s=now - expected, command=_command(step, run=run, phase=phase))
@@ -125,7 +126,7 @@ def _quiet(row: Lateness, known: DateFacts, *, run: Run, asks: bool) -> Lateness
         return replace(row, verdict="void", reason=phase.void)
     if asks and known.day is None:
         reason = no_answer(run.date, error=known.calendar_error)
-        return replace(row, reason=reason, command=ask_calendar(run.date, failed=bool(known.calendar_error)))
+        return replace(row, reason=reason, command=ask_calendar(run.date, known))
     if asks and known.day is not None and known.day.state != "work":
         verdict: Punctuality = "void" if known.day.state == "void" else "no work"
         return replace(row, verdict=verdict, reason=known.day.reason or f"the calendar answers {verdict}")
@@ -140,12 +141,16 @@ def no_answer(on: str, *, error: str) -> str:
     return f"the calendar has no answer for {on}" + (f" ({error})" if error else "")
 
 
-def ask_calendar(on: str, *, failed: bool) -> str:
+def ask_calendar(on: str, known: DateFacts) -> str:
     """Return the command that asks the calendar.
 
     A sweep asks a source that failed again.
     """
-    return "phasegate sweep" if failed else f"phasegate reconcile --from {on} --to {on} --fix"
+    return (
+        "phasegate sweep"
+        if known.calendar_error and not known.refused
+        else f"phasegate reconcile --from {on} --to {on} --fix"
+    )
 
 
 def arrived_at(member: Member) -> float | None:
@@ -179,13 +184,15 @@ def _last(row: Lateness, member: Member) -> Lateness:
     return replace(row, last=tried.status + (f": {tried.error}" if tried.error else ""), last_at=tried.at)
 
 
-def _absence(phase: Phase | None, member: Member) -> str:
+def _absence(phase: Phase | None, name: str, member: Member) -> str:
     """Return why there is no result."""
     if phase is None:
         return "its run was never opened"
     if member.attempt is None:
         return "it was not reported"
     tried = member.attempt
+    if member.result is not None and member.result.status == "partial" and tried.status == "partial":
+        return lacking(phase, name)
     if tried.status == "empty":
         return "reported empty: no rows of this date"
     word = "failed" if tried.status in ("failed", "transient") else f"was {tried.status}"

@@ -11,17 +11,29 @@ import msgspec
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.base.wording import listed, times
-from phasegate.gate.phase import Phase, fresh_members, same, wanted
+from phasegate.gate.phase import (
+    Phase,
+    covered,
+    current,
+    fresh_members,
+    is_compared,
+    lacks_of,
+    same,
+    usable_members,
+    wanted,
+)
 from phasegate.gate.records import Attempt, Request
 from phasegate.plan.gate import Need, Spec
 
-MemberState = Literal["fresh", "asked", "parked", "dead", "blocked", "unreported"]
+MemberState = Literal["fresh", "partial", "asked", "parked", "dead", "blocked", "unreported"]
+SHOWN_MAX = 5
 
 
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     """One step: its state, since when (epoch seconds), and the reason.
 
-    ``last``: the outcome of the last report about it that the document stores.
+    ``last``: the outcome of the last report about it that the document stores. ``lacks``: the first keys of the rows
+    that its result must cover and does not.
     """
 
     name: str
@@ -33,6 +45,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     stale_against: tuple[str, ...]
     last: str
     last_at: float | None
+    lacks: tuple[str, ...] = ()
 
 
 def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
@@ -47,19 +60,22 @@ def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
         weaker = "" if result.attested else "; what it was built from is not attested"
         rows = "rows not counted" if result.rows is None else f"{result.rows} rows"
         state, reason, since = "fresh", f"{result.status}, {rows}{weaker}", result.at
+    elif _is_partial(phase, name, spec):
+        assert result is not None
+        rows = "rows not counted" if result.rows is None else f"{result.rows} rows"
+        state, reason, since = "partial", f"{rows}; {lacking(phase, name)}", result.at
     elif request is not None:
         state, reason, since = _requested(request, stale, attempt=None if member is None else member.attempt)
         if state == "dead" and member is not None and member.attempt is not None:
             since = max(since, member.attempt.at)
     else:
         since = _could_since(phase, spec, fresh=fresh)
-        lacking = [str(n) for n in spec.needs if not n.back and n.step in phase.gate.members and n.step not in fresh]
-        outside = [n for n in spec.needs if not n.back and n.step not in phase.gate.members]
-        lacking += [n.phase for n in outside if n.phase not in phase.inputs]
-        lacking += [_awaited(phase, n) for n in spec.needs if n.back and _awaited(phase, n)]
-        state = "blocked" if lacking else "unreported"
-        waits = f"waits for {', '.join(dict.fromkeys(lacking))}" if lacking else "not reported yet"
-        reason = waits if result is None or lacking else f"stale against {', '.join(stale)}; not reported again yet"
+        awaited = _waits_for(phase, spec, fresh=fresh)
+        if result is not None and spec.covers is not None and covered(phase, spec, fresh=fresh) is None:
+            awaited.append(f"{spec.covers.need}, which it must cover")
+        state = "blocked" if awaited else "unreported"
+        waits = f"waits for {', '.join(dict.fromkeys(awaited))}" if awaited else "not reported yet"
+        reason = waits if result is None or awaited else f"stale against {', '.join(stale)}; not reported again yet"
     attempt = None if member is None else member.attempt
     if attempt is not None and attempt.error and state != "fresh" and attempt.error not in reason:
         reason += f"; last try: {attempt.error}"
@@ -74,6 +90,7 @@ def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
         stale_against=stale,
         last="" if report is None else report.outcome,
         last_at=None if report is None else report.at,
+        lacks=() if (known := lacks_of(phase, name)) is None else known.missing,
     )
 
 
@@ -83,6 +100,37 @@ def redrive_command(member: MemberView, *, run: Run | str) -> str:
     With ``--force`` if it would lose rows: without, it would be dead again.
     """
     return f"phasegate redrive {run} --step {member.name}" + (" --force" if " --force" in member.reason else "")
+
+
+def _waits_for(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> list[str]:
+    """Return what a member cannot be built without."""
+    inside = [n for n in spec.needs if not n.back and n.step in phase.gate.members]
+    outside = [n for n in spec.needs if not n.back and n.step not in phase.gate.members]
+    lacking_dates = [_awaited(phase, n) for n in spec.needs if n.back]
+    names = [str(n) for n in inside if n.step not in fresh]
+    return [*names, *(n.phase for n in outside if n.phase not in phase.inputs), *filter(None, lacking_dates)]
+
+
+def _is_partial(phase: Phase, name: str, spec: Spec) -> bool:
+    """Return whether a result is of the present contents, and lacks rows."""
+    fresh = usable_members(phase)
+    inputs = wanted(phase, spec, fresh=fresh)
+    result = None if inputs is None else current(phase, name, inputs)
+    if result is None or not lacks_of(phase, name):
+        return False
+    return is_compared(spec, result, against=covered(phase, spec, fresh=fresh))
+
+
+def lacking(phase: Phase, name: str) -> str:
+    """Return, in words, what the result of a member lacks; "" for nothing.
+
+    It names the first SHOWN_MAX keys.
+    """
+    lacks, spec = lacks_of(phase, name), phase.gate.members.get(name)
+    if lacks is None:
+        return ""
+    of = "" if spec is None or spec.covers is None else f" of {spec.covers.need}"
+    return f"lacks {lacks.count}{of}: {listed(lacks.missing, most=SHOWN_MAX, of=lacks.count)}"
 
 
 def _awaited(phase: Phase, need: Need) -> str:
@@ -133,4 +181,7 @@ def _stale_against(phase: Phase, name: str, spec: Spec) -> tuple[str, ...]:
         now = wanted(phase, Spec(needs=(need,)), fresh=fresh)
         if now is None or not same(now, {str(need): built.get(str(need), ABSENT)}):
             found.append(str(need))
-    return tuple(found)
+    against = covered(phase, spec, fresh=fresh)
+    if spec.covers is not None and against is not None and not is_compared(spec, result, against=against):
+        found.append(str(spec.covers.need))
+    return tuple(dict.fromkeys(found))

@@ -4,7 +4,7 @@ It never opens the warehouse. A document that cannot be read raises BadDocument;
 there and the rest is read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeVar
 
@@ -13,12 +13,14 @@ import msgspec
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
+from phasegate.explain.documents import Documents
+from phasegate.explain.lateness import no_answer
 from phasegate.explain.member_view import redrive_command
 from phasegate.explain.phase_view import PhaseView, explain
 from phasegate.gate.phase import Phase
-from phasegate.gate.quarantine import Quarantined
 from phasegate.plan.model import Plan
 from phasegate.ports import ReadPorts
+from phasegate.quarantine import Quarantined
 from phasegate.scan import scanned
 from phasegate.store import Doc
 from phasegate.write.lease import Lease
@@ -72,15 +74,21 @@ class Overview:
         Sorted by run, then in the plan's order.
         """
         now = self._ports.clock.now()
-        views = []
+        runs: dict[Run, dict[str, Phase]] = {}
         for name in self._plan.phases:
             prefix = f"phase:{self._plan.pipeline}:{name}:"
             for doc in scanned(self._ports.store, prefix, after=prefix + first, until=f"{prefix}{last}~"):
                 phase = self._read(Phase, doc, broken)
                 if phase is not None:
-                    views.append(explain(phase, name=name, run=phase_of(doc.key)[2], now=now))
-        order = {name: number for number, name in enumerate(self._plan.phases)}
-        return sorted(views, key=lambda view: (view.run, order[view.phase]))
+                    runs.setdefault(phase_of(doc.key)[2], {})[name] = phase
+        return [
+            explain(phase, name=name, run=run, now=now, before=self._before(name, run, phases))
+            for run, phases in sorted(runs.items(), key=lambda item: str(item[0]))
+            for name, phase in phases.items()
+        ]
+
+    def _before(self, phase: str, run: Run, phases: Mapping[str, Phase]) -> list[Phase]:
+        return [phases[name] for name in self._plan.upstream(phase, mode=run.mode) if name in phases]
 
     def recent(self, *, dates: int, last: str = LAST, broken: Broken = None) -> list[PhaseView]:
         """Return the phases of the newest ``dates`` dates that have any.
@@ -112,9 +120,11 @@ class Overview:
         run = parse_run(run) if isinstance(run, str) else run
         views = [view for view in self.phases(first=run.date, last=run.date, broken=broken) if view.run == str(run)]
         if not views and not broken:
-            raise NotFound(
-                f"run {run} is not open: nothing was reported for it and no trigger arrived; see phasegate status"
-            )
+            why = "nothing was reported for it and no trigger arrived; see phasegate status"
+            book = Documents(self._plan, self._ports, first=run.date, last=run.date)
+            if self._plan.calendar is not None and book.day(run.date) is None and (error := book.error(run.date)):
+                why = f"{no_answer(run.date, error=error)}; fix its source, then: phasegate sweep"
+            raise NotFound(f"run {run} is not open: {why}")
         return views
 
     def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:

@@ -3,6 +3,7 @@
 Pure.
 """
 
+from collections.abc import Iterable
 from typing import Literal, assert_never
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT
 from phasegate.base.wording import listed
-from phasegate.explain.member_view import MemberView, member_view, redrive_command
+from phasegate.explain.member_view import MemberView, lacking, member_view, redrive_command
 from phasegate.gate.decisions import TAKEN_WHILE_VOID
 from phasegate.gate.phase import Phase, fired_as_is, missing, settle_at
 from phasegate.gate.records import Firing
@@ -59,13 +60,17 @@ class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
     drifted: tuple[str, ...] = ()
 
 
-def explain(phase: Phase, *, name: str, run: Run, now: float) -> PhaseView:
-    """Return the view of the phase ``name`` of a run at ``now``."""
+def explain(phase: Phase, *, name: str, run: Run, now: float, before: Iterable[Phase] = ()) -> PhaseView:
+    """Return the view of the phase ``name`` of a run at ``now``.
+
+    ``before``: the phases before it in this run. Where one of them has drifted, this one has too.
+    """
     members = tuple(member_view(phase, name, spec) for name, spec in phase.gate.members.items())
     state, reason = _state(phase, members, now=now)
     last = phase.seen[-1] if phase.seen else None
     overdue = state in ("settling", "building", "waiting") and _overdue(phase, now=now)
-    drifted = tuple(sorted({day for window in phase.windows.values() for day in window.drifted}))
+    windows = [window for each in (phase, *before) if each.void is None for window in each.windows.values()]
+    drifted = tuple(sorted({day for window in windows for day in window.drifted}))
     if drifted and state != "void":
         reason += f"; built before {listed(drifted)} changed"
     if phase.quiet:
@@ -87,7 +92,7 @@ def explain(phase: Phase, *, name: str, run: Run, now: float) -> PhaseView:
         last="" if last is None else f"{last.what} of {last.subject}: {last.outcome}",
         last_at=None if last is None else last.at,
         due=phase.due,
-        commands=_commands(phase, members, run=run),
+        commands=_commands(phase, members, run=run, drifted=bool(drifted)),
         drifted=drifted,
     )
 
@@ -117,7 +122,7 @@ def _fired(phase: Phase) -> tuple[PhaseState, str]:
         newer = ", ".join(f"{name} generation {begun.generation}" for name, begun in phase.waiting.items())
         return "waiting", f"{newer} arrived and is not begun yet"
     if missing(phase):
-        return "degraded", f"generation {phase.generation} fired without {', '.join(missing(phase))}"
+        return "degraded", f"generation {phase.generation} fired without {_missing(phase)}"
     return "complete", f"generation {phase.generation} is fresh and handed on"
 
 
@@ -128,12 +133,19 @@ def _unfired(phase: Phase, members: tuple[MemberView, ...], *, now: float) -> tu
         return "settling", f"everything is there; waiting {max(0.0, at - now):.0f} s for further changes"
     asked = [m.name for m in members if m.state in ("asked", "parked")]
     if asked:
-        return "building", f"{', '.join(asked)} asked for"
+        partial = [f"{m.name} {lacking(phase, m.name)}" for m in members if m.state == "partial"]
+        return "building", "; ".join([f"{', '.join(asked)} asked for", *partial])
     if phase.gate.members and not phase.inputs and any(spec.needs for spec in phase.gate.members.values()):
         return "waiting", "no trigger from upstream yet"
     if not missing(phase):
         return "waiting", "everything expected is there, but it has not fired yet"
-    return "waiting", f"waiting for {', '.join(missing(phase))}"
+    return "waiting", f"waiting for {_missing(phase)}"
+
+
+def _missing(phase: Phase) -> str:
+    """Return the missing members in words, with what they lack."""
+    texts = {name: lacking(phase, name) for name in missing(phase)}
+    return ", ".join(f"{name} ({text})" if text else name for name, text in texts.items())
 
 
 def _overdue(phase: Phase, *, now: float) -> bool:
@@ -203,7 +215,7 @@ def _made_by(firing: Firing, before: Firing | None) -> tuple[str, ...]:
     return tuple(found) or ("another set of members is expected",)
 
 
-def _commands(phase: Phase, members: tuple[MemberView, ...], *, run: Run) -> tuple[str, ...]:
+def _commands(phase: Phase, members: tuple[MemberView, ...], *, run: Run, drifted: bool) -> tuple[str, ...]:
     if phase.void is not None:
         return ()
     if phase.paused is not None:
@@ -219,6 +231,6 @@ def _commands(phase: Phase, members: tuple[MemberView, ...], *, run: Run) -> tup
         found.append(f"phasegate reconcile --from {run.date} --to {run.date} --fix")
     if any(m.state in ("asked", "parked") for m in members) or any(e.waiting for e in phase.outbox):
         found.append("phasegate worker --until-idle")
-    if any(window.drifted for window in phase.windows.values()):
+    if drifted:
         found.append(f"phasegate backfill --from {run.date} --to {run.date} --mode {run.mode} --cascade")
     return tuple(dict.fromkeys(found))

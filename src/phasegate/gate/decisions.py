@@ -13,14 +13,33 @@ from typing import TypeVar, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.base import backoff, keys
+from phasegate.base import backoff
 from phasegate.base.codec import Decision
 from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
-from phasegate.gate.evaluate import evaluate
+from phasegate.errors import legible
+from phasegate.gate.evaluate import evaluate, without_times_ahead
 from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
-from phasegate.gate.records import Attempt, Claim, Claimant, Input, Member, Notice, Request, Result, Seen, Stale
-from phasegate.plan.gate import Gate, Status
+from phasegate.gate.propagation import origin_of
+from phasegate.gate.records import (
+    Attempt,
+    Claim,
+    Claimant,
+    Input,
+    Lacks,
+    Member,
+    Notice,
+    Ordered,
+    Request,
+    Result,
+    Seen,
+    Stale,
+    is_after,
+    is_other_kind,
+    made_up_order,
+    ties_of,
+)
+from phasegate.plan.gate import Gate, Spec, Status
 
 A = TypeVar("A")
 TAKEN_WHILE_VOID = ("void", "expect", "end quiet")
@@ -38,15 +57,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A report of one attempt to build a member.
 
     ``order`` decides which of two results is newer: the token of the write, or for an external step a declared sequence
-    or the time of completion. A read of a foreign table gives ``after`` instead: the accepted order seen before the
-    read; if that is no longer the accepted one, the answer is ``read again``.
+    or the time of completion; ``ordered`` is its kind. A read of a foreign table gives ``after`` instead: the accepted
+    order seen before the read; if that is no longer the accepted one, the answer is ``read again``.
     ``built_from`` None: the inputs present on arrival (weaker: not attested). ``request``: the id of the request that
-    was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself.
+    was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself. ``redriven``: an
+    operator brought it back from quarantine, so an order of another kind is the newest. ``lacks``: what the table was
+    found to lack; a ``partial`` report with a stamp is a result, without one a failure.
     """
 
     member: str
     status: Status
     order: float = 0.0
+    ordered: Ordered | None = None
     after: float | None = None
     stamp: Stamp | None = None
     built_from: dict[str, Stamp] | None = None
@@ -56,21 +78,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     write_id: str = ""
     code: str = ""
     relayed: bool = False
+    redriven: bool = False
+    lacks: Lacks | None = None
 
 
 ERROR_MAX = 2_000
 UNKNOWN_RUN = Answer("unknown run")
 READ_AGAIN = "read again"
+OTHER_ORDER = "other order"
 
 
 def open_phase(
-    *,
-    key: str,
-    gate: Gate,
-    now: float,
-    attempt: str,
-    alone: bool = True,
-    order: float | None = None,
+    *, key: str, gate: Gate, now: float, attempt: str, alone: bool = True, order: float | None = None
 ) -> Decision[Phase, Answer]:
     """Create the document unless it exists, and pin its gate.
 
@@ -105,22 +124,22 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     """Take in a report of one attempt to build a member.
 
     A result older than the accepted one changes nothing. A failure never removes a result. The answer for a step that
-    the gate does not have is ``unknown member``; the caller quarantines the message.
+    the gate does not have is ``unknown member``, and ``other order`` for an order that cannot be compared with the
+    accepted one; the caller quarantines the message.
     """
-    reported = replace(reported, error=reported.error[:ERROR_MAX])
+    reported = replace(reported, error=legible(reported.error)[:ERROR_MAX])
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         if reported.member not in phase.gate.members:
             return phase, "unknown member"
-        match reported.status:
+        is_result = reported.status == "partial" and reported.stamp is not None
+        match "success" if is_result else reported.status:
             case "success" | "empty":
                 return _result(phase, reported, key=key, now=now)
             case "inputs_changed":
                 return _park(phase, reported, now=now), "parked"
-            case "partial" | "failed":
-                return _fail(phase, reported, key=key, now=now, final=True)
-            case "transient":
-                return _fail(phase, reported, key=key, now=now, final=False)
+            case "partial" | "failed" | "transient":
+                return _fail(phase, reported, key=key, now=now, final=reported.status != "transient")
             case "skipped":
                 return phase, "skipped"
             case _:
@@ -137,35 +156,71 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
         if reported.after != (0.0 if old is None else old.order):
             return phase, READ_AGAIN
         order = reported.after + 1
+    if old is not None and not reported.redriven and _is_other(old, reported):
+        return phase, OTHER_ORDER
     asked = phase.requests.get(reported.member)
     answers = asked is not None and asked.id == reported.request
     built_from = reported.built_from if reported.built_from is not None else present_inputs(phase, reported.member)
     if old is not None and _not_newer(old, reported, order=order, built_from=built_from):
-        if answers and old.stamp == reported.stamp:
-            # while code_changed stands, the accepted result is of the old code: that confirms nothing
-            stale = member.stale if member.stale == "code_changed" else None
-            confirmed = replace(member, result=replace(old, request=reported.request), stale=stale)
-            return replace(phase, members={**phase.members, reported.member: confirmed}), "confirmed"
+        lacks = _lacks(phase.gate.members[reported.member], reported)
+        if old.stamp == reported.stamp and (answers or lacks not in (None, old.lacks)):
+            return _confirmed(phase, reported, old, lacks=lacks, answers=answers, key=key, now=now), "confirmed"
         return phase, "duplicate" if old.stamp == reported.stamp else "older"
     spec = phase.gate.members[reported.member]
+    ordered = reported.ordered
+    if ordered == "arrival":
+        order, ordered = made_up_order(old, now=order)
     result = Result(
         stamp=reported.stamp, built_from=built_from, at=now, sequence=0.0 if reported.write_id else order,
-        counted=_counted(reported),
+        ordered=ordered, ties=ties_of(old, reported.stamp, order=order), counted=_counted(reported),
         attested=spec.attested and (reported.built_from is not None or not spec.needs), write_id=reported.write_id,
         code=reported.code,
         request=reported.request,
+        lacks=_lacks(spec, reported),
     )  # fmt: skip
-    attempt = Attempt(status=reported.status, at=now, order=0.0 if reported.write_id else reported.order)
+    by_table = reported.write_id or reported.after is not None
+    attempt = Attempt(status=result.status, at=now, order=0.0 if by_table else order, ordered=ordered)
     member = replace(member, result=result, attempt=attempt, stale=_stale(member, reported, answers=answers),
-                     delivered_at=_delivered_at(member, reported, now=now))  # fmt: skip
-    phase = replace(phase, members={**phase.members, reported.member: member})
-    if spec.shared and not reported.relayed:
-        notice = Notice(order=result.order, origin=_origin(phase, reported.member, key=key), at=now)
-        phase = replace(phase, notices={**phase.notices, reported.member: notice})
+                     delivered_at=_delivered_at(member, result, spec, now=now))  # fmt: skip
+    phase = _noticed(replace(phase, members={**phase.members, reported.member: member}), reported, key=key, now=now)
     if not spec.asks and (old is None or old.stamp.fingerprint != reported.stamp.fingerprint):
         since = now if phase.changing_since is None else phase.changing_since
         phase = replace(phase, changing_since=since, changed_at=now)
     return phase, "accepted"
+
+
+def _confirmed(
+    phase: Phase, reported: Report, old: Result, *, lacks: Lacks | None, answers: bool, key: str, now: float
+) -> Phase:
+    """Return the phase with the accepted result confirmed.
+
+    What it lacks is that of the new comparison: the table that it must cover may have changed. An outdated comparison
+    does no harm: it is of other content than the present one, so another is requested.
+    """
+    member = phase.members[reported.member]
+    # while code_changed stands, the accepted result is of the old code: that confirms nothing
+    stale = member.stale if not answers or member.stale == "code_changed" else None
+    result = replace(old, request=reported.request if answers else old.request, lacks=lacks or old.lacks)
+    spec = phase.gate.members[reported.member]
+    delivered = _delivered_at(member, result, spec, now=now)
+    member = replace(member, result=result, stale=stale, delivered_at=delivered)
+    confirmed = replace(phase, members={**phase.members, reported.member: member})
+    return confirmed if result.lacks == old.lacks else _noticed(confirmed, reported, key=key, now=now)
+
+
+def _noticed(phase: Phase, reported: Report, *, key: str, now: float) -> Phase:
+    """Return the phase with a notice for other runs, if its result is shared."""
+    result = phase.result_of(reported.member)
+    if result is None or reported.relayed or not phase.gate.members[reported.member].shared:
+        return phase
+    notice = Notice(order=result.order, origin=origin_of(phase, reported.member, key=key), at=now)
+    return replace(phase, notices={**phase.notices, reported.member: notice})
+
+
+def _lacks(spec: Spec, reported: Report) -> Lacks | None:
+    """Return what a report says is lacking, if it is by the pinned rule."""
+    rule = "" if spec.covers is None else spec.covers.rule
+    return reported.lacks if reported.lacks is not None and reported.lacks.rule == rule else None
 
 
 def _counted(reported: Report) -> int | None:
@@ -189,39 +244,41 @@ def _stale(member: Member, reported: Report, *, answers: bool) -> Stale | None:
     return None if answers else member.stale
 
 
-def _delivered_at(member: Member, reported: Report, *, now: float) -> float | None:
-    """Return when a member first had rows."""
-    if reported.status != "success" or member.delivered_at is not None:
+def _delivered_at(member: Member, result: Result, spec: Spec, *, now: float) -> float | None:
+    """Return when a member first had rows, and lacked none."""
+    is_whole = result.status == "success" and (spec.covers is None or result.lacks is not None)
+    if not is_whole or member.delivered_at is not None:
         return member.delivered_at
     old = member.result  # has rows, but was accepted before ``delivered_at`` was stored
     return old.at if old is not None and old.status == "success" else now
 
 
-def _origin(phase: Phase, member: str, *, key: str) -> str:
-    """Return the date whose change led to a result.
-
-    It is an earlier date only for a member that reads a window, itself or through a need. Any other result would
-    otherwise count as a change of long ago, and the dates just after it would not be rebuilt.
-    """
-    date, lineage = keys.phase_of(key)[2].date, [member]
-    for name in lineage:  # grows during the loop; a plan's needs have no cycle
-        needs = phase.gate.members[name].needs if name in phase.gate.members else ()
-        if any(need.back for need in needs):
-            return min(date, phase.cascade_from or date)
-        lineage += [need.step for need in needs if need.step in phase.gate.members]
-    return date
-
-
 def _not_newer(old: Result, reported: Report, *, order: float, built_from: dict[str, Stamp]) -> bool:
     """Return whether a report is no newer than the accepted result.
 
-    A read of the same content is not newer. A receipt is always newer than a read without one.
+    A read of the same content is not newer. A receipt is always newer than a read without one. What a step without a
+    table reports is newer than the content of a table that it had. Of two reports of one order, the one that arrives
+    later is newer, once.
     """
     if reported.write_id and not old.write_id:
         return False
     if reported.after is not None:
         return old.stamp == reported.stamp and same(built_from, old.built_from)
-    return order <= old.order
+    if reported.ordered is None:
+        return order <= old.order
+    if reported.ordered == "arrival":
+        return old.stamp == reported.stamp and same(built_from, old.built_from)
+    if old.of_table or is_after(old, order=order, ordered=reported.ordered):
+        return False
+    assert reported.stamp is not None
+    return order < old.order or reported.stamp.fingerprint in (old.stamp.fingerprint, *old.ties)
+
+
+def _is_other(old: Result | Attempt, reported: Report) -> bool:
+    """Return whether a report's order is of another kind."""
+    if isinstance(old, Result) and old.of_table:
+        return False
+    return is_other_kind(old, order=reported.order, ordered=reported.ordered)
 
 
 def _park(phase: Phase, reported: Report, *, now: float) -> Phase:
@@ -243,11 +300,17 @@ def _fail(phase: Phase, reported: Report, *, key: str, now: float, final: bool) 
     """
     member = phase.members.get(reported.member, Member())
     request = phase.requests.get(reported.member)
-    if reported.order and member.attempt is not None and reported.order <= member.attempt.order:
+    last = member.attempt or Attempt(status=reported.status, at=now)
+    order, ordered = reported.order, reported.ordered
+    if not order or ordered == "arrival":
+        order, ordered = last.order, last.ordered
+    elif not reported.redriven and _is_other(member.result or last, reported):
+        return phase, OTHER_ORDER
+    elif not is_after(last, order=order, ordered=ordered) and not _is_tie(last, reported):
         return phase, "older"  # the same failure delivered again
     served = request is not None and request.id == reported.request and request.state != "dead"
     count = phase.failures_of(reported.member) + served
-    attempt = Attempt(status=reported.status, at=now, error=reported.error, count=count, order=reported.order)
+    attempt = Attempt(status=reported.status, at=now, error=reported.error, count=count, order=order, ordered=ordered)
     phase = replace(phase, members={**phase.members, reported.member: replace(member, attempt=attempt)})
     if request is None or not served:
         return phase, "noted"
@@ -257,6 +320,11 @@ def _fail(phase: Phase, reported: Report, *, key: str, now: float, final: bool) 
         due=now + backoff.retry_s(f"{key}/{reported.member}", count),
     )  # fmt: skip
     return _with(phase, reported, failed), "dead" if dead else "failed"
+
+
+def _is_tie(last: Attempt, reported: Report) -> bool:
+    """Return whether a failure is another one of the same order."""
+    return reported.order == last.order and (reported.status, reported.error) != (last.status, last.error)
 
 
 def _with(phase: Phase, reported: Report, request: Request) -> Phase:
@@ -289,6 +357,7 @@ def look(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     def decide(phase: Phase | None) -> tuple[Phase | None, Answer]:
         if phase is None:
             return None, UNKNOWN_RUN
+        phase = without_times_ahead(phase, now=now)
         phase = evaluate(replace(phase, looked_at=max(phase.looked_at, now)), key=key, now=now, by=attempt)
         return phase, Answer("looked", phase.generation)
 

@@ -6,11 +6,14 @@ often; evaluating twice gives the same document. It refuses to send anything: me
 the gatekeeper publishes them.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from msgspec.structs import replace
 
 from phasegate.base import keys
+from phasegate.base.backoff import RESEND_FIRST_S, RESEND_MAX_S, RETRY_MAX_S, clipped, is_ahead
+from phasegate.base.receipt import Stamp
 from phasegate.gate.outbox import entries
 from phasegate.gate.phase import (
     HISTORY_MAX,
@@ -19,6 +22,7 @@ from phasegate.gate.phase import (
     building,
     carried,
     catch_up_at,
+    current,
     fired_as_is,
     fresh_members,
     ready,
@@ -27,18 +31,82 @@ from phasegate.gate.phase import (
 )
 from phasegate.gate.records import Firing, Member, Request
 
+# The longest that a run waits for a date of a window: a deadline 30 days after it, of a date 31 days ahead.
+AWAIT_MAX_S = 62 * 24 * 3600.0
+
 
 def evaluate(phase: Phase, *, key: str, now: float, by: str) -> Phase:
     """Return the document with all consequences applied at ``now``.
 
     ``by`` is the attempt that led here; a firing records it.
     """
+    phase = without_times_ahead(phase, now=now)
     if phase.void is not None:
         return phase if not phase.requests else replace(phase, requests={})
     phase = _evaluate_once(phase, key=key, now=now, by=by)
     if phase.waiting:  # a build that just ended has fired; now take over the inputs that waited for it
         phase = _evaluate_once(phase, key=key, now=now, by=by)
     return phase
+
+
+def without_times_ahead(phase: Phase, *, now: float) -> Phase:
+    """Return the document without times that only a clock ahead can have set.
+
+    They become now, so that nothing waits for them and no deadline counts as past. A deadline that counts from the
+    opening moves with it.
+    """
+    if not _is_any_ahead(phase, now=now):
+        return phase
+    at = partial(clipped, now=now)
+    opened_at, deadline = at(phase.opened_at), phase.gate.deadline
+    if deadline is not None and deadline >= phase.opened_at:
+        deadline -= phase.opened_at - opened_at
+    return replace(
+        phase,
+        gate=replace(phase.gate, deadline=deadline),
+        opened_at=opened_at,
+        looked_at=at(phase.looked_at),
+        members={name: _member_without(member, at=at) for name, member in phase.members.items()},
+        requests={
+            name: replace(r, opened_at=at(r.opened_at), due=at(r.due, bound_s=RETRY_MAX_S))
+            for name, r in phase.requests.items()
+        },
+        outbox=tuple(replace(e, at=at(e.at), due=at(e.due, bound_s=RESEND_MAX_S)) for e in phase.outbox),
+        notices={name: replace(n, at=at(n.at, bound_s=RESEND_FIRST_S)) for name, n in phase.notices.items()},
+        windows={
+            name: replace(w, awaited={on: at(until, bound_s=AWAIT_MAX_S) for on, until in w.awaited.items()})
+            for name, w in phase.windows.items()
+        },
+        catch_up_since=None if phase.catch_up_since is None else at(phase.catch_up_since),
+        building_since=None if phase.building_since is None else at(phase.building_since),
+        changing_since=None if phase.changing_since is None else at(phase.changing_since),
+        changed_at=None if phase.changed_at is None else at(phase.changed_at),
+    )
+
+
+def _is_any_ahead(phase: Phase, *, now: float) -> bool:
+    """Return whether a clock ahead has set a time of the document."""
+    times = [phase.opened_at, phase.looked_at]
+    since = (phase.catch_up_since, phase.building_since, phase.changing_since, phase.changed_at)
+    times += [at for at in since if at is not None]
+    times += [request.due - RETRY_MAX_S for request in phase.requests.values()]
+    times += [entry.due - RESEND_MAX_S for entry in phase.outbox]
+    times += [notice.at - RESEND_FIRST_S for notice in phase.notices.values()]
+    times += [until - AWAIT_MAX_S for window in phase.windows.values() for until in window.awaited.values()]
+    times += [member.result.at for member in phase.members.values() if member.result is not None]
+    times += [member.attempt.at for member in phase.members.values() if member.attempt is not None]
+    return is_ahead(max(times), now=now)
+
+
+def _member_without(member: Member, *, at: Callable[[float], float]) -> Member:
+    """Return a member with its times clipped."""
+    result, attempt, delivered_at = member.result, member.attempt, member.delivered_at
+    return replace(
+        member,
+        result=None if result is None else replace(result, at=at(result.at)),
+        attempt=None if attempt is None else replace(attempt, at=at(attempt.at)),
+        delivered_at=None if delivered_at is None else at(delivered_at),
+    )
 
 
 def _evaluate_once(phase: Phase, *, key: str, now: float, by: str) -> Phase:
@@ -62,7 +130,8 @@ def _drop_overdue_dates(phase: Phase, *, now: float) -> Phase:
 def _latest(phase: Phase, now: float) -> float:
     """Return the latest time that this document was handled at.
 
-    A machine with a slow clock must not undo what a later time has caused.
+    A machine with a slow clock must not undo what a later time has caused. A time that only a clock ahead can have set
+    was removed before (``without_times_ahead``): it would make every deadline past.
     """
     return max(now, phase.looked_at)
 
@@ -107,7 +176,8 @@ def update_requests(phase: Phase, *, key: str, now: float) -> Phase:
         if name not in kept:
             asked += 1
             number = keys.request_id(key, name, number=asked)
-            kept[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now)
+            kept[name] = Request(id=number, inputs=inputs, state="open", opened_at=now, due=now,
+                                 topic=_topic(phase, name, inputs))  # fmt: skip
             if phase.failures_of(name):
                 members[name] = uncounted(members[name])
     since = phase.building_since
@@ -115,8 +185,15 @@ def update_requests(phase: Phase, *, key: str, now: float) -> Phase:
         since = now
     if len(fresh_members(phase)) == len(phase.gate.members):
         since = None
-    origin = phase.cascade_from if since is not None else None
+    origin = phase.cascade_from if since is not None or phase.catch_up_since is not None else None
     return replace(phase, requests=kept, members=members, building_since=since, asked=asked, cascade_from=origin)
+
+
+def _topic(phase: Phase, name: str, inputs: Mapping[str, Stamp]) -> str:
+    """Return where a request goes that only compares a table; "" for others."""
+    spec = phase.gate.members[name]
+    built = {need: stamp for need, stamp in inputs.items() if need in {str(n) for n in spec.needs}}
+    return spec.covers.topic if spec.covers is not None and current(phase, name, built) is not None else ""
 
 
 def uncounted(member: Member) -> Member:
@@ -131,7 +208,7 @@ def _answered(phase: Phase, name: str, request: Request) -> bool:
     worker serving the request finds its receipt. Requests of steps that left the gate are ignored.
     """
     member = phase.members.get(name)
-    if name not in phase.gate.members:
+    if name not in phase.gate.members or request.topic:  # a comparison writes nothing
         return True
     if member is None or member.result is None:
         return False

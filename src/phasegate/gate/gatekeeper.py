@@ -9,22 +9,24 @@ from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from phasegate.base import keys
-from phasegate.base.backoff import RESEND_FIRST_S
+from phasegate.base.backoff import RESEND_FIRST_S, is_ahead
 from phasegate.base.codec import Decision, decode
 from phasegate.base.keys import Run
 from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
-from phasegate.errors import BadInput, NotFound, PhasegateError
+from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
 from phasegate.gate import decisions, operator, outbox, propagation
 from phasegate.gate.decisions import Answer, Report
+from phasegate.gate.evaluate import without_times_ahead
 from phasegate.gate.mirror import Mirror
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import LOOK_BY_S, Phase
 from phasegate.gate.propagator import Propagator
-from phasegate.gate.quarantine import Quarantine
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
+from phasegate.quarantine import Quarantine
+from phasegate.store import Doc
 from phasegate.transact import transact
 
 A = TypeVar("A")
@@ -94,11 +96,13 @@ class Gatekeeper:
     def begin(self, phase: str, run: Run, *, upstream: str, given: Input) -> Answer:
         """Apply an upstream generation; open the run first if needed."""
         now = self._ports.clock.now()
-        return self._opened(
+        answer = self._opened(
             phase,
             run,
             lambda key, attempt: decisions.begin(upstream, given=given, key=key, now=now, attempt=attempt),
         )
+        self._catch_up(phase, run)  # its windows may have waited for this
+        return answer
 
     def acknowledge(self, phase: str, run: Run, *, generation: int, receiver: str, ack: Ack) -> bool:
         """Record that a receiver has a trigger; return whether the trigger exists."""
@@ -141,8 +145,7 @@ class Gatekeeper:
 
     def _catch_up(self, phase: str, run: Run) -> None:
         """Give a run the results of other runs, if it has not read them yet."""
-        key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        if self._propagator.catch_up(key):
+        for key in self._propagator.catch_up(keys.phase_key(self.plan.pipeline, phase, run=run)):
             self.flush(key)
 
     def replan(self, phase: str, run: Run) -> Answer:
@@ -177,15 +180,26 @@ class Gatekeeper:
         The sweeper calls it for each phase document that is due.
         """
         failure: PhasegateError | None = None
+        changed: list[str] = []
         try:
-            self._propagator.catch_up(key)
+            changed = self._propagator.catch_up(key)
         except PhasegateError as e:  # an unreadable sibling run must not keep a deadline from passing
             failure = e
         now = self._ports.clock.now()
         self._transact(key, decisions.look(key=key, now=now, attempt=self._ports.ids()))
-        self.flush(key)
+        for document in {key: None} | dict.fromkeys(changed):
+            self.flush(document)
         if failure is not None:
             raise failure
+
+    @staticmethod
+    def is_ahead(doc: Doc, now: float) -> bool:
+        """Return whether a document waits for a time that a clock ahead has set."""
+        try:
+            phase = decode(Phase, doc.body, key=doc.key)
+        except BadDocument:
+            return is_ahead(doc.due, now=now, bound_s=LOOK_BY_S)
+        return without_times_ahead(phase, now=now) is not phase
 
     def flush(self, key: str) -> int:
         """Send and propagate what a document has due; return the messages sent.
@@ -220,6 +234,8 @@ class Gatekeeper:
         if phase.notices:
             outcome, changed = self._propagator.deliver(key, phase)
             self._transact(key, propagation.delivered(outcome, until=now + RESEND_FIRST_S))
+        for waiting in self._propagator.waiting_for(key, phase):
+            changed += self._propagator.catch_up(waiting)
         self.mirror.keep(key)
         if failure is not None:
             raise failure
@@ -232,8 +248,9 @@ class Gatekeeper:
         """
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         changed = self._propagator.refresh(key, unless=unless)
-        self.flush(key)
-        return changed
+        for document in {key: None} | dict.fromkeys(changed):
+            self.flush(document)
+        return bool(changed)
 
     def recheck_windows(self, date: str) -> None:
         """Make later runs that wait for a date check whether it is still expected."""

@@ -31,7 +31,7 @@ def recorded(date: str, *, stamp: Stamp) -> Callable[[Ledger | None], tuple[Ledg
     """Set the stamp of a date; answer the number of the change, 0 if outdated.
 
     An older write (a lower token) changes nothing. A stamp without a token (a read) replaces only another read; a write
-    replaces any read.
+    replaces any read. A newer write of the same content is stored, and is no change.
     """
 
     def decide(ledger: Ledger | None) -> tuple[Ledger, int]:
@@ -41,6 +41,8 @@ def recorded(date: str, *, stamp: Stamp) -> Callable[[Ledger | None], tuple[Ledg
             return ledger, ledger.numbers.get(date, ledger.changes)
         if old is not None and old.token and stamp.token < old.token:
             return ledger, 0
+        if old is not None and old.fingerprint == stamp.fingerprint:
+            return replace(ledger, stamps={**ledger.stamps, date: stamp}), ledger.numbers.get(date, ledger.changes)
         number = ledger.changes + 1
         numbers = {**ledger.numbers, date: number}
         return replace(ledger, stamps={**ledger.stamps, date: stamp}, changes=number, numbers=numbers), number

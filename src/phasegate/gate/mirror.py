@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from phasegate.base import keys
+from phasegate.base.backoff import is_ahead
 from phasegate.base.codec import State, decode
 from phasegate.base.keys import Run
 from phasegate.base.platform import COUNT, MODE, TRIGGERED, TRIGGERED_AT, at_date
@@ -16,6 +17,7 @@ from phasegate.base.receipt import EXECUTION
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
+from phasegate.store import Doc
 from phasegate.transact import transact
 
 LOOK_OPEN_S = 3600.0
@@ -64,19 +66,24 @@ class Mirror:
                 return old, None
             phase = decode(Phase, doc.body, key=key)
             data = platform_body(phase, run=run)
-            waits = old is not None and old.look_at is not None and old.look_at > now
+            waits = old is not None and old.look_at is not None and now < old.look_at <= now + LOOK_FIRED_S
             if old is not None and old.data == data and (waits or old.look_at is None):
                 return old, None
             return Mirrored(path=path, of=key, data=data, look_at=_look_at(phase, now=now)), None
 
         mirror_key = keys.mirror_key(self._plan.pipeline, path)
-        transact(self._ports, mirror_key, kind=Mirrored, decide=decide)
+        transact(self._ports, mirror_key, kind=Mirrored, decide=decide, derived=True)
 
     def look(self, mirror_key: str) -> None:
         """Compare a mirror that is due with its phase."""
         doc = self._ports.store.read(mirror_key)
         if doc is not None:
             self.keep(decode(Mirrored, doc.body, key=mirror_key).of)
+
+    @staticmethod
+    def is_ahead(doc: Doc, now: float) -> bool:
+        """Return whether a mirror waits for a time that a clock ahead has set."""
+        return is_ahead(doc.due, now=now, bound_s=LOOK_FIRED_S)
 
     def path_of(self, name: str, run: Run) -> str | None:
         """Return the path of a run's mirror.

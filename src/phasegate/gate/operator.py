@@ -14,7 +14,7 @@ from phasegate.gate.outbox import entries
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import window_needs
 from phasegate.gate.records import Claim, Claimant, Entry, Member
-from phasegate.plan.gate import Gate
+from phasegate.plan.gate import Gate, Spec
 
 BACK = ("dead", "held")
 
@@ -74,7 +74,11 @@ def _claimed(phase: Phase, by: Claimant, claim: Claim | None, *, now: float) -> 
     if phase.void is None:
         return (phase if was is None else replace(phase, catch_up_since=now)), "open"
     # a request may still be served, and its report changes nothing: the table's content is then unknown
-    stale = {name: phase.members.get(name, Member()).made_stale("unknown") for name in phase.requests}
+    stale = {
+        name: phase.members.get(name, Member()).made_stale("unknown")
+        for name, request in phase.requests.items()
+        if not request.topic  # a comparison writes nothing
+    }
     return replace(phase, requests={}, members={**phase.members, **stale}), "void"
 
 
@@ -86,9 +90,7 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase,
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         members = {
-            name: _pinned(member, code=gate.members[name].code)
-            for name, member in phase.members.items()
-            if name in gate.members
+            name: _pinned(member, gate.members[name]) for name, member in phase.members.items() if name in gate.members
         }
         outbox = _readdressed(phase, gate, now=now)
         planned = replace(phase, gate=gate, members=members, outbox=outbox)
@@ -159,12 +161,18 @@ def mark_stale(step: str, *, key: str, now: float, attempt: str) -> Decision[Pha
     return command("mark stale", step, key=key, now=now, attempt=attempt, decide=decide)
 
 
-def _pinned(member: Member, *, code: str) -> Member:
-    """Return a member under newly pinned code.
+def _pinned(member: Member, spec: Spec) -> Member:
+    """Return a member under newly pinned code, and a newly pinned rule.
 
-    A result of other code becomes stale; one of the same code is no longer stale for ``code_changed``.
+    A result of other code becomes stale; one of the same code is no longer stale for ``code_changed``. A comparison by
+    another rule does not count any more.
     """
-    result = member.result
+    result, code = member.result, spec.code
+    if result is not None and result.lacks is not None:
+        rule = "" if spec.covers is None else spec.covers.rule
+        if result.lacks.rule != rule:
+            result = replace(result, lacks=None)
+            member = replace(member, result=result)
     if result is None or not result.code or not code:
         return member
     if result.code != code:

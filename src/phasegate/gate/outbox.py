@@ -121,7 +121,9 @@ def _request(phase: Phase, step: str, *, key: str) -> Outgoing:
         "allow_shrink": request.allow_shrink,
         "inputs": {n: {"fingerprint": s.fingerprint, "token": s.token} for n, s in sorted(request.inputs.items())},
     }
-    return Outgoing(id=request.id, topic=phase.gate.members[step].topic, body=body, kind="request", subject=step)
+    return Outgoing(
+        id=request.id, topic=request.topic or phase.gate.members[step].topic, body=body, kind="request", subject=step
+    )
 
 
 def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, None]:

@@ -3,15 +3,31 @@
 Pure. The rule is a build system's (docs/explanation/freshness.md): a member is fresh when its accepted result was built
 from the present inputs and those are fresh. Inputs from an upstream phase are fresh by definition: its trigger carried
 them. Contents are compared by fingerprint, so the same content again is no change.
+A member that must cover another table is fresh when it was compared with that table's present content and lacks
+nothing; after the deadline, what needs it is built from what is there.
 
 The document refuses to store what can be derived: which members are fresh, which may start, whether it is settled.
 """
 
 from collections.abc import Mapping
 
+from phasegate.base.backoff import RESEND_FIRST_S
 from phasegate.base.codec import State
 from phasegate.base.receipt import ABSENT, Stamp
-from phasegate.gate.records import Claim, Claimant, Entry, Firing, Input, Member, Notice, Request, Result, Seen, Window
+from phasegate.gate.records import (
+    Claim,
+    Claimant,
+    Entry,
+    Firing,
+    Input,
+    Lacks,
+    Member,
+    Notice,
+    Request,
+    Result,
+    Seen,
+    Window,
+)
 from phasegate.plan.gate import Gate, Need, Spec
 
 LOOK_BY_S = 24 * 3600.0
@@ -22,9 +38,9 @@ class Phase(State, frozen=True):
     """The document of one phase in one run.
 
     ``waiting``: newer upstream generations, taken over once the build in progress has ended. ``catch_up_since``: since
-    when it must read the results of other runs; None: it has. ``cascade_from``: the oldest date whose change this run
-    is being rebuilt for. ``quiet``: triggers for receivers outside the plan are held. ``claims``: whether the run takes
-    place, according to calendar and operator.
+    when it must read the results of other runs, or its windows again; None: it has. ``cascade_from``: the oldest date
+    whose change this run is being rebuilt for. ``quiet``: triggers for receivers outside the plan are held.
+    ``claims``: whether the run takes place, according to calendar and operator.
     """
 
     gate: Gate
@@ -107,9 +123,12 @@ def wanted(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> dict[str,
 
 
 def _present(phase: Phase, need: Need, *, fresh: Mapping[str, Stamp]) -> Stamp | None:
-    """Return the stamp of a need for a build that starts now, None if missing."""
+    """Return the stamp of a need for a build that starts now, None if missing.
+
+    A window that is still to be read is missing.
+    """
     if need.back:
-        window = phase.windows.get(str(need))
+        window = phase.windows.get(str(need)) if phase.catch_up_since is None else None
         return None if window is None or window.awaited else window.stamp
     if need.step in phase.gate.members:
         return fresh.get(need.step)
@@ -138,6 +157,20 @@ def present_inputs(phase: Phase, member: str) -> dict[str, Stamp]:
 
 def fresh_members(phase: Phase) -> dict[str, Stamp]:
     """Return the fresh members with their stamps, needs first."""
+    return _present_members(phase, with_partial=False)
+
+
+def usable_members(phase: Phase) -> dict[str, Stamp]:
+    """Return the members that others may be built from now.
+
+    The fresh ones; after the deadline also those that lack rows, and what was built from these.
+    """
+    deadline = phase.gate.deadline
+    return _present_members(phase, with_partial=deadline is not None and phase.looked_at >= deadline)
+
+
+def _present_members(phase: Phase, *, with_partial: bool) -> dict[str, Stamp]:
+    """Return the members whose results are of the present contents."""
     fresh: dict[str, Stamp] = {}
     stored = {name: phase.members[name] for name in phase.gate.members if name in phase.members}
     unchecked = {name: m.result for name, m in stored.items() if m.result is not None and m.stale is None}
@@ -145,23 +178,63 @@ def fresh_members(phase: Phase) -> dict[str, Stamp]:
     while found:  # a stored body is sorted by name, so a member may come before its needs
         found = False
         for name, result in list(unchecked.items()):
-            inputs = wanted(phase, phase.gate.members[name], fresh=fresh)
-            if inputs is not None:
-                del unchecked[name]
-                if same(inputs, result.built_from):
-                    fresh[name], found = result.stamp, True
+            spec = phase.gate.members[name]
+            inputs, against = wanted(phase, spec, fresh=fresh), covered(phase, spec, fresh=fresh)
+            if inputs is None or (against is None and spec.covers is not None):
+                continue
+            del unchecked[name]
+            is_whole = with_partial or result.status != "partial" or "partial" in phase.gate.accept
+            if is_whole and same(inputs, result.built_from) and is_compared(spec, result, against=against):
+                fresh[name], found = result.stamp, True
     return fresh
 
 
+def covered(phase: Phase, spec: Spec, *, fresh: Mapping[str, Stamp]) -> Stamp | None:
+    """Return the present stamp of what a member must cover.
+
+    None if there is none: nothing can be compared without it.
+    """
+    stamp = None if spec.covers is None else _present(phase, spec.covers.need, fresh=fresh)
+    return None if stamp == ABSENT else stamp
+
+
+def is_compared(spec: Spec, result: Result, *, against: Stamp | None) -> bool:
+    """Return whether a result was compared with what it must cover now."""
+    if spec.covers is None:
+        return True
+    known = None if result.lacks is None else (result.lacks.rule, result.lacks.against)
+    return against is not None and known == (spec.covers.rule, against.fingerprint)
+
+
+def lacks_of(phase: Phase, member: str) -> Lacks | None:
+    """Return what the result of a member lacks; None for nothing."""
+    result = phase.result_of(member)
+    return result.lacks if result is not None and result.status == "partial" else None
+
+
 def ready(phase: Phase) -> dict[str, dict[str, Stamp]]:
-    """Return the members that may start now, with the inputs of each."""
-    fresh, found = fresh_members(phase), {}
+    """Return the members that may start now, with the inputs of each.
+
+    One that only lacks rows is not requested: building it again from the same inputs would bring the same rows.
+    """
+    fresh, found = usable_members(phase), dict[str, dict[str, Stamp]]()
     for name, spec in phase.gate.members.items():
-        if spec.asks and name not in fresh:
-            inputs = wanted(phase, spec, fresh=fresh)
-            if inputs is not None:
-                found[name] = inputs
+        inputs = None if name in fresh else wanted(phase, spec, fresh=fresh)
+        if inputs is None:
+            continue
+        result, against = current(phase, name, inputs), covered(phase, spec, fresh=fresh)
+        if result is None:
+            found |= {name: inputs} if spec.asks else {}
+        elif spec.covers is not None and against is not None and not is_compared(spec, result, against=against):
+            found[name] = {**inputs, str(spec.covers.need): against} if spec.covers.topic else inputs
     return found
+
+
+def current(phase: Phase, name: str, inputs: Mapping[str, Stamp]) -> Result | None:
+    """Return the result of a member if it counts and is of these inputs."""
+    member = phase.members.get(name, Member())
+    is_of = member.stale is None and member.result is not None and same(inputs, member.result.built_from)
+    return member.result if is_of else None
 
 
 def accepted(phase: Phase) -> dict[str, Stamp]:
@@ -242,6 +315,19 @@ def catch_up_at(phase: Phase) -> float | None:
     return None if phase.building_since is None else phase.building_since + phase.gate.catch_up_max_s
 
 
+def _next_catch_up(phase: Phase) -> float | None:
+    """Return when to try to catch up, a while after the last try.
+
+    After ``catch_up_max_s`` only the run's other phases are awaited, and their reports and firings lead to a try: the
+    tries by the clock become rarer.
+    """
+    since = phase.catch_up_since
+    if since is None or since >= phase.looked_at:
+        return since
+    waited = phase.looked_at - since
+    return phase.looked_at + (RESEND_FIRST_S if waited < phase.gate.catch_up_max_s else max(RESEND_FIRST_S, waited))
+
+
 def defers_propagation(phase: Phase) -> bool:
     """Return whether later runs are notified only after the build in progress.
 
@@ -257,7 +343,7 @@ def timers(phase: Phase) -> list[float]:
     Times that were handled already are left out.
     """
     exchange = [notice.at for notice in phase.notices.values() if not (notice.relayed and defers_propagation(phase))]
-    exchange += [] if phase.catch_up_since is None else [phase.catch_up_since]
+    exchange += [] if (at := _next_catch_up(phase)) is None else [at]
     if phase.paused is not None:
         return exchange
     messages = [entry.due for entry in phase.outbox if entry.waiting]
@@ -265,6 +351,6 @@ def timers(phase: Phase) -> list[float]:
     messages += exchange
     clocks = [settle_at(phase), catch_up_at(phase)]
     clocks += [until for window in phase.windows.values() for until in window.awaited.values()]
-    if not fired_as_is(phase):
+    if not fired_as_is(phase) or any(lacks_of(phase, name) for name in phase.gate.members):
         clocks.append(phase.gate.deadline)
     return messages + [at for at in clocks if at is not None and at > phase.looked_at]

@@ -4,9 +4,13 @@ Pure. Results go to sibling runs, changes of a date to later runs. A run that ac
 and keeps it until the result is in the ledger, in its sibling runs (same date, other modes) and in the later runs whose
 windows hold the date. A later run within ``cascade_days`` of the changed date reads its window again and is rebuilt;
 one further away records only that the window has drifted. An older reading of a window never replaces a newer one.
+
+The windows of a run are of one reading: a phase reads its windows again only when the phases before it are built of the
+present content of theirs, and have handed that on (``follows``). Until then it has to catch up, and its steps that read
+a window wait.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -15,7 +19,7 @@ from phasegate.base import keys
 from phasegate.base.codec import Decision
 from phasegate.base.dates import distance
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import Phase, building, fired_as_is, missing
 from phasegate.gate.records import Notice, Result, Window
 from phasegate.plan.gate import Need
 
@@ -26,6 +30,21 @@ DRIFT_MAX = 400
 def window_needs(phase: Phase) -> dict[str, Need]:
     """Return the windows that the members of a phase read, by name."""
     return {str(n): n for spec in phase.gate.members.values() for n in spec.needs if n.back}
+
+
+def origin_of(phase: Phase, member: str, *, key: str) -> str:
+    """Return the date whose change led to a result.
+
+    It is an earlier date only for a member that reads a window, itself or through a need. Any other result would
+    otherwise count as a change of long ago, and the dates just after it would not be rebuilt.
+    """
+    date, lineage = keys.phase_of(key)[2].date, [member]
+    for name in lineage:  # grows during the loop; a plan's needs have no cycle
+        needs = phase.gate.members[name].needs if name in phase.gate.members else ()
+        if any(need.back for need in needs):
+            return min(date, phase.cascade_from or date)
+        lineage += [need.step for need in needs if need.step in phase.gate.members]
+    return date
 
 
 def never(_: Phase, /) -> bool:
@@ -44,8 +63,13 @@ class DateChange(NamedTuple):
     origin: str
 
     def is_held(self, window: Window | None, /) -> bool:
-        """Return whether a reading of a window includes the change."""
-        return window is not None and window.orders.get(self.date[:7], 0) >= self.number
+        """Return whether a reading of a window includes the change.
+
+        A date that it still waits for may have become whole, with the same content.
+        """
+        if window is None or self.date in window.awaited:
+            return False
+        return window.orders.get(self.date[:7], 0) >= self.number
 
 
 def windowed(
@@ -73,6 +97,53 @@ def windowed(
             phase = replace(phase, cascade_from=oldest)
         phase = evaluate(phase, key=key, now=now, by=attempt)
         return phase, phase.due is not None and phase.due <= now
+
+    return decide
+
+
+def is_outdated(phase: Phase, windows: Mapping[str, Window]) -> bool:
+    """Return whether a reading differs in content from the phase's windows."""
+    return any(
+        name not in phase.windows or phase.windows[name].stamp.fingerprint != window.stamp.fingerprint
+        for name, window in windows.items()
+    )
+
+
+def follows(phase: Phase, name: str, upstream: Phase | None) -> bool:
+    """Return whether a phase works on all that the one before it has.
+
+    That one, ``name``, is built, it fired what it has, and this phase began that generation.
+    """
+    if upstream is None or upstream.void is not None:
+        return True
+    begun = phase.waiting.get(name) or phase.inputs.get(name)
+    if not upstream.firings:
+        return begun is None
+    has_fired = fired_as_is(upstream) and upstream.firings[-1].missing == missing(upstream)
+    return has_fired and begun is not None and begun.generation == upstream.generation and name not in phase.waiting
+
+
+def is_moving(phase: Phase, *, receivers: Collection[str]) -> bool:
+    """Return whether a build or a firing to one of these phases is under way."""
+    if phase.void is not None or phase.paused is not None:
+        return False
+    fires = not missing(phase) and not fired_as_is(phase)
+    sends = any(entry.waiting and entry.receiver in receivers for entry in phase.outbox)
+    return building(phase) or bool(phase.waiting) or fires or sends
+
+
+def put_off(origin: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, None]:
+    """Make a phase read its windows again once the phases before it are built.
+
+    ``origin``: the date whose change led to it; None when the run catches up.
+    """
+
+    def decide(phase: Phase | None) -> tuple[Phase | None, None]:
+        if phase is None or phase.void is not None:
+            return phase, None
+        oldest = phase.cascade_from if origin is None else min(origin, phase.cascade_from or origin)
+        phase = replace(phase, catch_up_since=now, cascade_from=oldest)
+        return evaluate(phase, key=key, now=now, by=attempt), None
 
     return decide
 

@@ -11,18 +11,18 @@ from typing import TypeVar
 
 from phasegate.base import keys
 from phasegate.base.codec import State, decode
-from phasegate.base.dates import bounds, distance, months, shift
+from phasegate.base.dates import distance, shift
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
 from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
-from phasegate.errors import BadDocument, BadInput
 from phasegate.gate import decisions, propagation
 from phasegate.gate.decisions import Report
-from phasegate.gate.ledger import Ledger, WindowReading, fold, recorded
+from phasegate.gate.ledger import Ledger, fold, recorded
 from phasegate.gate.phase import Phase, defers_propagation
 from phasegate.gate.propagation import DateChange, Propagated
 from phasegate.gate.records import Result, Window
+from phasegate.gate.windows import WindowReader
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, completions_topic
 from phasegate.ports import Ports
@@ -30,8 +30,6 @@ from phasegate.scan import scanned
 from phasegate.transact import transact
 
 PAGE = 200
-WAIT_MAX_S = 24 * 3600.0
-WAIT_DAYS_MAX = 31
 
 S = TypeVar("S", bound=State)
 
@@ -43,16 +41,18 @@ class Propagator:
     """
 
     def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar) -> None:
-        self._plan, self._ports, self._calendar = plan, ports, calendar
+        self._plan, self._ports = plan, ports
+        self.windows = WindowReader(plan, ports, calendar=calendar)
 
-    def catch_up(self, key: str) -> bool:
+    def catch_up(self, key: str) -> list[str]:
         """Give a run the results of its sibling runs, and read its windows.
 
-        Return False for a run that is not open, or has caught up.
+        Return the documents that changed: none for a run that is not open, has caught up, or waits for the phases
+        before it.
         """
         phase = self._read(Phase, key)
         if phase is None or phase.catch_up_since is None:
-            return False
+            return []
         _, name, run = keys.phase_of(key)
         for mode in self._plan.phases[name].modes:
             sibling = None
@@ -67,8 +67,16 @@ class Propagator:
             started = (phase.void, phase.catch_up_since)
             return current.catch_up_since is None or (current.void, current.catch_up_since) != started
 
-        self._refresh(key, phase, origin=None, unless=has_ended)
-        return True
+        return self._read_windows(key, origin=None, unless=has_ended)
+
+    def waiting_for(self, key: str, phase: Phase) -> list[str]:
+        """Return the phases after this one that wait until it is built."""
+        if phase.requests or phase.waiting:
+            return []
+        pipeline, name, run = keys.phase_of(key)
+        later = [other for other in self._plan.downstream(name) if run.mode in self._plan.phases[other].modes]
+        found = [keys.phase_key(pipeline, other, run=run) for other in later]
+        return [other for other in found if (read := self._read(Phase, other)) and read.catch_up_since is not None]
 
     def deliver(self, key: str, phase: Phase) -> tuple[Propagated, list[str]]:
         """Propagate a run's notices; return the outcome and changed documents.
@@ -133,8 +141,8 @@ class Propagator:
                 later = keys.phase_of(key)[2].date
                 needs = [n for n in propagation.window_needs(phase).values() if n.step == step]
                 in_window = any(distance(date, later) <= need.back for need in needs)
-                if in_window and self._propagate(key, phase, needs=needs, change=change):
-                    changed.append(key)
+                if in_window:
+                    changed += self._propagate(key, phase, needs=needs, change=change)
         return changed
 
     def recheck_windows(self, date: str) -> list[str]:
@@ -150,30 +158,18 @@ class Propagator:
         for name, back in backs.items():
             prefix = f"phase:{self._plan.pipeline}:{name}:"
             for key, phase in self._phases(prefix, after=f"{prefix}{date}~", until=f"{prefix}{shift(date, back)}~"):
-                if any(date in window.awaited for window in phase.windows.values()) and self.refresh(key):
-                    changed.append(key)
+                if any(date in window.awaited for window in phase.windows.values()):
+                    changed += self.refresh(key)
         return changed
 
-    def refresh(self, key: str, *, unless: Callable[[Phase], bool] = propagation.never) -> bool:
-        """Read all windows of a run again; return whether it is due now."""
-        phase = self._read(Phase, key)
-        if phase is None:
-            return False
-        return self._refresh(key, phase, origin=keys.phase_of(key)[2].date, unless=unless)
+    def refresh(self, key: str, *, unless: Callable[[Phase], bool] = propagation.never) -> list[str]:
+        """Read a run's windows again, from its first phase to this one.
 
-    def reading(self, need: Need, date: str) -> WindowReading:
-        """Return the ledgers' content for a need's window before a date."""
-        first, last = bounds(date, need.back)
-        stamps: dict[str, Stamp] = {}
-        orders: dict[str, int] = {}
-        for month in months(first, last):
-            ledger = self._read(Ledger, keys.ledger_key(self._plan.pipeline, need.step, month))
-            if ledger is not None:
-                stamps |= {on: stamp for on, stamp in ledger.stamps.items() if first <= on <= last}
-                orders[month] = ledger.changes
-        return WindowReading(stamps=stamps, orders=orders)
+        Return the documents that changed.
+        """
+        return self._read_windows(key, origin=keys.phase_of(key)[2].date, unless=unless)
 
-    def _propagate(self, key: str, phase: Phase, *, needs: list[Need], change: DateChange) -> bool:
+    def _propagate(self, key: str, phase: Phase, *, needs: list[Need], change: DateChange) -> list[str]:
         """Refresh one later run's windows, or record their drift."""
         cascade, names = self._plan.cascade_days, [str(need) for need in needs]
 
@@ -181,72 +177,86 @@ class Propagator:
             return all(change.is_held(current.windows.get(name)) for name in names)
 
         if phase.void is not None or held(phase):
-            return False
-        if any(
+            return []
+        date = keys.phase_of(key)[2].date
+        readings = {str(need): self.windows.reading(need, date) for need in needs}
+        windows = {name: Window(stamp=fold(r.stamps), orders=r.orders) for name, r in readings.items()}
+        awaits = any(phase.windows[name].awaited for name in names if name in phase.windows)
+        if (awaits or propagation.is_outdated(phase, windows)) and any(
             propagation.must_rebuild(phase, name, key=key, origin=change.origin, cascade_days=cascade) for name in names
         ):
-            return self._refresh(key, phase, origin=change.origin, unless=held)
-        drifted = [self._drift(key, need, change.date) for need in needs]
+            return self._read_windows(key, origin=change.origin, unless=held)
+        drifted = [
+            transact(self._ports, key, kind=Phase, decide=propagation.drifted(name, dates=[change.date], seen=window))
+            for name, window in windows.items()
+        ]
         if any(drifted):
             self._ports.observer.event("window drifted", key=key, date=change.date)
-        return any(drifted)
+        return [key] if any(drifted) else []
 
-    def _drift(self, key: str, need: Need, date: str) -> bool:
-        reading = self.reading(need, keys.phase_of(key)[2].date)
-        seen = Window(stamp=fold(reading.stamps), orders=reading.orders)
-        decide = propagation.drifted(str(need), dates=[date], seen=seen)
-        return transact(self._ports, key, kind=Phase, decide=decide)
+    def _read_windows(
+        self, key: str, *, origin: str | None, unless: Callable[[Phase], bool] = propagation.never
+    ) -> list[str]:
+        """Read a phase's windows again, those of the phases before it first.
 
-    def _refresh(
-        self, key: str, phase: Phase, *, origin: str | None, unless: Callable[[Phase], bool] = propagation.never
-    ) -> bool:
-        run, now = keys.phase_of(key)[2], self._ports.clock.now()
-        waits = self._calendar.exists and phase.gate.await_windows
-        windows = {
-            window: self._window(need, run, waits=waits) for window, need in propagation.window_needs(phase).items()
-        }
-        decide = propagation.windowed(
-            windows, origin=origin, key=key, now=now, attempt=self._ports.ids(), unless=unless
-        )
-        return transact(self._ports, key, kind=Phase, decide=decide)
-
-    def _window(self, need: Need, run: Run, *, waits: bool) -> Window:
-        reading = self.reading(need, run.date)
-        awaited = {on: until for on in (self._dates(need, run) if waits else ()) if on not in reading.stamps
-                   and (until := self._awaited_until(need, on, mode=run.mode)) is not None}  # fmt: skip
-        return Window(stamp=fold(reading.stamps), orders=reading.orders, awaited=awaited)
-
-    def _dates(self, need: Need, run: Run) -> Iterator[str]:
-        """Yield a window's dates that are recent enough to wait for."""
-        first, on = bounds(run.date, min(need.back, WAIT_DAYS_MAX))
-        while on >= first and self._calendar.ends_at(on) + WAIT_DAYS_MAX * 86400.0 > self._ports.clock.now():
-            yield on
-            on = shift(on, -1)
-
-    def _awaited_until(self, need: Need, on: str, *, mode: str) -> float | None:
-        """Return until when to wait for a date; None: do not wait for it.
-
-        It is waited for if the calendar has work on it and its own run's deadline has not passed.
+        A phase whose windows changed is put off while a phase before it is yet to be built. Return the documents that
+        changed.
         """
-        day = self._calendar.day(on) if need.step in self._plan.steps else None
-        if day is None or day.state != "work":
-            return None
-        modes = [m for m in self._plan.phases[need.phase].modes if need.step in self._plan.members(need.phase, mode=m)]
-        run = Run(on, mode if mode in modes else modes[0])
-        owner = self._read(Phase, keys.phase_key(self._plan.pipeline, need.phase, run=run))
-        if owner is not None and owner.void is not None:
-            return None
-        rule, until = self._plan.phases[need.phase].modes[run.mode].deadline, None
-        if owner is not None:
-            until = owner.gate.deadline
-        elif rule is not None and not rule.opening:
-            try:
-                until = rule.at(run, timezone=self._plan.timezone, opened_at=0.0, anchors=day.anchors)
-            except BadInput as e:
-                self._ports.observer.event("calendar failed", month=on[:7], error=str(e))
-        if until is None:
-            until = self._calendar.ends_at(on) + WAIT_MAX_S
-        return until if until > self._ports.clock.now() else None
+        pipeline, name, run = keys.phase_of(key)
+        asked = self._read(Phase, key)
+        if asked is None or asked.void is not None or unless(asked):
+            return []
+        phases = {other: self._of_run(other, run) for other in (*self._plan.upstream(name, mode=run.mode), name)}
+        changed, blocked = list[str](), False
+        for other, phase in phases.items():
+            if phase is None:
+                continue
+            after = self._plan.phases[other].after
+            blocked = blocked or not all(propagation.follows(phase, u, phases.get(u)) for u in after)
+            windows = self.windows.windows(phase, run)
+            outdated, is_put_off = propagation.is_outdated(phase, windows), phase.catch_up_since is not None
+            blocked = blocked or ((outdated or is_put_off) and not self.windows.is_at_rest(phase, run))
+            its_key = keys.phase_key(pipeline, other, run=run)
+            if blocked and (outdated or is_put_off):
+                changed += [] if is_put_off else self._put_off(its_key, origin=origin)
+            elif other == name:
+                changed += self._put_off_later(other, run, origin=origin) if outdated else []
+                changed += self._apply(its_key, windows, origin=origin, unless=unless)
+            elif is_put_off:
+                changed += self.catch_up(its_key)
+            elif outdated:
+                changed += self._put_off_later(other, run, origin=origin)
+                changed += self._apply(its_key, windows, origin=origin or run.date)
+            blocked = blocked or outdated or is_put_off
+        return changed
+
+    def _apply(
+        self, key: str, windows: dict[str, Window], *, origin: str | None,
+        unless: Callable[[Phase], bool] = propagation.never,
+    ) -> list[str]:  # fmt: skip
+        decide = propagation.windowed(
+            windows, origin=origin, key=key, now=self._ports.clock.now(), attempt=self._ports.ids(), unless=unless
+        )
+        return [key] if transact(self._ports, key, kind=Phase, decide=decide) else []
+
+    def _put_off_later(self, phase: str, run: Run, *, origin: str | None) -> list[str]:
+        """Put off the phases after this one whose windows changed too."""
+        changed = []
+        for other in self._plan.phases:
+            later = self._of_run(other, run) if phase in self._plan.upstream(other, mode=run.mode) else None
+            if later is not None and propagation.is_outdated(later, self.windows.windows(later, run)):
+                changed += self._put_off(keys.phase_key(self._plan.pipeline, other, run=run), origin=origin)
+        return changed
+
+    def _put_off(self, key: str, *, origin: str | None) -> list[str]:
+        now, attempt = self._ports.clock.now(), self._ports.ids()
+        transact(self._ports, key, kind=Phase, decide=propagation.put_off(origin, key=key, now=now, attempt=attempt))
+        return [key]
+
+    def _of_run(self, phase: str, run: Run) -> Phase | None:
+        """Return a phase of a run if it is open and takes place."""
+        found = self._read(Phase, keys.phase_key(self._plan.pipeline, phase, run=run))
+        return None if found is None or found.void is not None else found
 
     def _relay(self, member: str, result: Result, *, key: str, first: bool = False) -> bool:
         """Report a sibling run's result to a run; return whether it was accepted.
@@ -257,13 +267,15 @@ class Propagator:
         run = keys.phase_of(key)[2]
         if not result.write_id and not first:
             number = f"relay.{key.partition(':')[2].replace(':', '.')}.{member}.{result.stamp.fingerprint}"
-            body = {"kind": "completion", "step": member, "run": str(run), "status": "success"}
+            body: dict[str, object] = {"kind": "completion", "step": member, "run": str(run), "status": "success"}
+            if result.lacks is not None and result.lacks.missing and not result.lacks.rule:
+                body |= {"status": "partial", "missing": list(result.lacks.missing)}
             self._ports.bus.publish(Message(id=number, topic=completions_topic(self._plan.pipeline), body=body))
             return False
         report = Report(
             member=member, status=result.status, order=result.order, after=None if result.write_id else 0.0,
             stamp=result.stamp, built_from=result.built_from, rows=result.rows, write_id=result.write_id,
-            code=result.code, relayed=True,
+            code=result.code, relayed=True, lacks=result.lacks,
         )  # fmt: skip
         decide = decisions.report(report, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
         answer = transact(self._ports, key, kind=Phase, decide=decide)
@@ -274,13 +286,7 @@ class Propagator:
         return step is not None and step.table is not None
 
     def _phases(self, prefix: str, *, after: str, until: str) -> Iterator[tuple[str, Phase]]:
-        for doc in scanned(self._ports.store, prefix, after=after, until=until, page=PAGE):
-            try:
-                phase = decode(Phase, doc.body, key=doc.key)
-            except BadDocument as e:  # one unreadable document must not keep the others from being notified
-                self._ports.observer.event("not propagated", key=doc.key, error=str(e))
-            else:
-                yield doc.key, phase
+        return self.windows.decoded(scanned(self._ports.store, prefix, after=after, until=until, page=PAGE))
 
     def _read(self, kind: type[S], key: str) -> S | None:
         doc = self._ports.store.read(key)

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from phasegate.base.fingerprint import counts_rows
-from phasegate.base.receipt import Stamp
+from phasegate.base.receipt import EXECUTION, Stamp
 from phasegate.plan.gate import Status
 
 Claimant = Literal["calendar", "operator"]
@@ -20,6 +20,13 @@ Stale = Literal["unknown", "code_changed", "forced"]
 ``unknown``: a request was withdrawn unanswered and may still have been served, so the table may hold other content.
 ``code_changed``: other code was pinned since. ``forced``: an operator asked for a rebuild.
 """
+Ordered = Literal["sequence", "time", "arrival"]
+"""The kind of order of a report: two kinds cannot be compared.
+
+``arrival``: the report gave none, and was the newest when it arrived.
+"""
+TIME_MIN = 1e9
+TIES_MAX = 32
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,27 +39,51 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     order: float = 0.0
 
 
+class Lacks(msgspec.Struct, frozen=True, kw_only=True):
+    """What a result lacks of the rows that it must cover.
+
+    ``missing``: the first KEYS_MAX keys; ``count``: how many there are, 0 for none. ``against``: the fingerprint of the
+    table that was compared, by the plan's ``rule``; both are "" if the reporter itself named what is missing.
+    """
+
+    missing: tuple[str, ...] = ()
+    count: int = 0
+    against: str = ""
+    rule: str = ""
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The newest accepted outcome of a member.
 
     ``attested``: ``built_from`` comes from a receipt or an echoed trigger. ``sequence`` and ``counted`` are the order
-    and the number of rows as reported, for a result whose receipt or fingerprint does not give them.
+    and the number of rows as reported, for a result whose receipt or fingerprint does not give them. ``ordered``: the
+    kind of its order; None for a result that a table gives, and for one of an older version. ``ties``: the fingerprints
+    that were accepted before with the same order, and do not count as newer again. ``lacks``: what it must cover and
+    does not; None: not compared.
     """
 
     stamp: Stamp
     built_from: dict[str, Stamp]
     at: float
     sequence: float = 0.0
+    ordered: Ordered | None = None
+    ties: tuple[str, ...] = ()
     counted: int | None = None
     attested: bool = True
     write_id: str = ""
     code: str = ""
     request: str = ""
+    lacks: Lacks | None = None
 
     @property
     def order(self) -> float:
         """Return the token of the write, else the reported sequence."""
         return float(self.stamp.token) if self.write_id else self.sequence
+
+    @property
+    def of_table(self) -> bool:
+        """Return whether the content of a table gave it, and so its order."""
+        return bool(self.write_id) or not self.stamp.fingerprint.startswith(EXECUTION)
 
     @property
     def rows(self) -> int | None:
@@ -62,7 +93,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> Status:
-        """Return ``empty`` for a result without rows, else ``success``."""
+        """Return ``partial`` for a result that lacks rows.
+
+        Else ``empty`` for one without rows, else ``success``.
+        """
+        if self.lacks is not None and self.lacks.count:
+            return "partial"
         return "empty" if self.counted == 0 or self.stamp.fingerprint.startswith("0-") else "success"
 
 
@@ -77,6 +113,48 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     count: int = 0
     order: float = 0.0
+    ordered: Ordered | None = None
+
+
+def is_other_kind(old: Result | Attempt, /, *, order: float, ordered: Ordered | None) -> bool:
+    """Return whether an order cannot be compared with an older one.
+
+    An order of an older version tells its kind by its size alone.
+    """
+    if ordered is None or "arrival" in (ordered, old.ordered):
+        return False
+    if old.ordered is None:
+        return old.order > 0 and (old.order >= TIME_MIN) != (order >= TIME_MIN)
+    return old.ordered != ordered
+
+
+def is_after(old: Result | Attempt, /, *, order: float, ordered: Ordered | None) -> bool:
+    """Return whether an order is newer, of the same kind or taken as such.
+
+    A sequence is newer than an arrival, which has no number.
+    """
+    if ordered == "arrival" or (old.ordered == "arrival" and ordered == "sequence"):
+        return True
+    return order > old.order or is_other_kind(old, order=order, ordered=ordered)
+
+
+def made_up_order(old: Result | None, /, *, now: float) -> tuple[float, Ordered | None]:
+    """Return the order of a report that gives none.
+
+    It is of the kind of the accepted order. No number is taken from the reporter: its next one is newer.
+    """
+    if old is None or old.of_table or old.ordered == "arrival":
+        return now, "arrival"
+    is_time = old.ordered == "time" or (old.ordered is None and old.order >= TIME_MIN)
+    return max(now, old.order) if is_time else old.order, old.ordered
+
+
+def ties_of(old: Result | None, stamp: Stamp, /, *, order: float) -> tuple[str, ...]:
+    """Return the other fingerprints that were accepted with this order."""
+    if old is None or old.of_table or old.order != order:
+        return ()
+    known = (*old.ties, old.stamp.fingerprint)
+    return tuple(dict.fromkeys(one for one in known if one != stamp.fingerprint))[-TIES_MAX:]
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +182,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     ``open``: sent again until answered. ``parked`` (for the ``reason``): waits for other inputs, and is sent at the
     longest interval of the back-off. ``dead``: not sent until its inputs change or an operator redrives it.
-    ``allow_shrink``: the partition may lose more rows than ``shrink_max``.
+    ``allow_shrink``: the partition may lose more rows than ``shrink_max``. ``topic``: where it is sent, "" for the
+    member's own topic.
     """
 
     id: str
@@ -115,6 +194,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     sends: int = 0
     reason: str = ""
     allow_shrink: bool = False
+    topic: str = ""
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):

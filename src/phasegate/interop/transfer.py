@@ -10,11 +10,11 @@ from typing import IO, Literal, NamedTuple
 
 import msgspec
 
+from phasegate import quarantine
 from phasegate.base.codec import State, decode
 from phasegate.base.exported import Exported, Unread
 from phasegate.bus import Bus, Message
 from phasegate.errors import BadDocument, BadInput, Conflict, NotFound
-from phasegate.gate import quarantine
 from phasegate.interop import parcels
 from phasegate.interop.arrivals import Arrival, arrivals
 from phasegate.interop.parcels import Head, Parcel

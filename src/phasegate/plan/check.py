@@ -8,7 +8,7 @@ from typing import cast
 
 from phasegate.plan.model import Hours, Plan, TimeRule
 from phasegate.plan.times import minutes
-from phasegate.plan.toml_lines import Place, Toml, spell
+from phasegate.plan.toml_lines import Place, Toml, spell, suggest
 
 
 def in_order(needs: Mapping[str, Sequence[str]], /) -> list[str]:
@@ -53,6 +53,7 @@ def check(plan: Plan, toml: Toml) -> None:
     Raises BadInput.
     """
     _check_tables(plan, toml)
+    _check_covers(plan, toml)
     _check_modes(plan, toml)
     _check_arrivals(plan, toml)
     _check_expected(plan, toml)
@@ -80,6 +81,22 @@ def _check_tables(plan: Plan, toml: Toml) -> None:
             raise toml.error(("step", step.name, "table"), f"{wrong}; give each step a table of its own")
 
 
+def _check_covers(plan: Plan, toml: Toml) -> None:
+    """Refuse to cover a step without a table, or by columns it lacks."""
+    for step in plan.steps.values():
+        if step.covers is None:
+            continue
+        covered, place = plan.steps[step.covers.need.step], ("step", step.name, "covers")
+        if covered.table is None:
+            wrong = f"{spell(str(step.covers.need))} has no table, so there is nothing to cover"
+            raise toml.error(place, f"{wrong}; give {spell(covered.name)} a table, or remove it")
+        for table in filter(None, (covered.table, step.table)):
+            for column in step.covers.on if table.columns else ():
+                if column not in table.columns:
+                    known = suggest(column, known=table.columns)
+                    raise toml.error((*place, "on"), f"{spell(column)} is not a column of {table.name}{known}")
+
+
 def _check_modes(plan: Plan, toml: Toml) -> None:
     """Refuse a mode that an upstream phase lacks: it would never begin."""
     for phase in plan.phases.values():
@@ -100,14 +117,15 @@ def _check_arrivals(plan: Plan, toml: Toml) -> None:
     for phase in plan.phases.values():
         for mode in phase.modes:
             for step in plan.members(phase.name, mode=mode).values():
-                for need in step.needs:
-                    if need.back or need.phase == phase.name or need.step in plan.phases[need.phase].modes[mode].expect:
+                for need in step.of_its_date:
+                    if need.phase == phase.name or need.step in plan.phases[need.phase].modes[mode].expect:
                         continue
                     wrong = f"{spell(str(need))} never arrives in mode {spell(mode)}: phase {spell(need.phase)}"
                     fix = (
                         f"add it to expect there, or leave {spell(step.name)} out of that mode of [phase.{phase.name}]"
                     )
-                    raise toml.error(("step", step.name, "needs"), f"{wrong} does not expect it; {fix}")
+                    key = "needs" if need in step.needs else "covers"
+                    raise toml.error(("step", step.name, key), f"{wrong} does not expect it; {fix}")
 
 
 def _check_expected(plan: Plan, toml: Toml) -> None:

@@ -30,12 +30,31 @@ class Need(msgspec.Struct, frozen=True, order=True):
         return f"{self.phase}.{self.step}" + (f"@{self.back}d" if self.back else "")
 
 
+class Covers(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of another step's table that a step's table must have too.
+
+    ``on``: the columns that tell them apart, of the same names in both tables. ``where``: SQL, which of the rows; ""
+    for all. ``topic``: the topic of requests to compare the tables again, "" if a request to build the step does it.
+    """
+
+    need: Need
+    on: tuple[str, ...]
+    where: str = ""
+    topic: str = ""
+
+    @property
+    def rule(self) -> str:
+        """Return the rule in words: what a stored comparison was made by."""
+        return f"{self.need} by {', '.join(self.on)}" + (f" where {self.where}" if self.where else "")
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """The gate's rules for one member.
 
     ``asks``: Phasegate sends requests for it, to ``topic``. ``code`` is the hash of what it ran when this was pinned.
     ``attested`` False: it reads past Phasegate, so what it was really built from is unknown.
-    ``shared``: its results are propagated to runs of other modes or of later dates.
+    ``shared``: its results are propagated to runs of other modes or of later dates. ``covers``: what its table must
+    have, or its result is ``partial``.
     """
 
     needs: tuple[Need, ...] = ()
@@ -45,6 +64,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     attested: bool = True
     shared: bool = False
     attempts_max: int = 5
+    covers: Covers | None = None
 
 
 class Receiver(msgspec.Struct, frozen=True):

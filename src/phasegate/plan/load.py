@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from phasegate.base.dates import BACK_MAX, CASCADE_DAYS
 from phasegate.plan.alerts import read_alerts
 from phasegate.plan.check import check, find_cycle, in_order
-from phasegate.plan.gate import Need
+from phasegate.plan.gate import Covers, Need
 from phasegate.plan.model import ModeGate, Plan, digest
-from phasegate.plan.needs import read_needs
+from phasegate.plan.needs import read_covers, read_needs
 from phasegate.plan.phases import PHASE_KEYS, declared_modes, inherited_modes, read_modes, read_phase
 from phasegate.plan.steps import PYTHON, STEP_KEYS, read_step
 from phasegate.plan.times import read_zone, with_expectation
@@ -59,8 +59,12 @@ def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") ->
     after = _after(phases)
     home = _homes(steps, phases=after)
     needs = {step: read_needs(section, home=home, after=after) for step, section in steps.items()}
-    order = _step_order(steps, needs=needs, home=home, phases=tuple(after))
-    read = {step: read_step(steps[step], phase=home[step], needs=needs[step], files=files) for step in order}
+    covers = {step: read_covers(section, home=home, after=after) for step, section in steps.items()}
+    order = _step_order(steps, needs=needs, covers=covers, home=home, phases=tuple(after))
+    read = {
+        step: replace(read_step(steps[step], phase=home[step], needs=needs[step], files=files), covers=covers[step])
+        for step in order
+    }
     own = {p: tuple(s for s in order if home[s] == p) for p in after}
     modes = _modes(phases, after=after, steps=own, calendar=calendar is not None)
     plan = Plan(
@@ -143,9 +147,10 @@ def _calendar(top: Section) -> str | None:
 
 
 def _step_order(
-    steps: dict[str, Section], *, needs: dict[str, tuple[Need, ...]], home: dict[str, str], phases: tuple[str, ...]
-) -> list[str]:
-    """Return the steps phase by phase, needs first.
+    steps: dict[str, Section], *, needs: dict[str, tuple[Need, ...]], covers: dict[str, Covers | None],
+    home: dict[str, str], phases: tuple[str, ...],
+) -> list[str]:  # fmt: skip
+    """Return the steps phase by phase, needs and covered steps first.
 
     Refuses cycles, and phases without steps.
     """
@@ -156,6 +161,13 @@ def _step_order(
     cycle = find_cycle(graph)
     if cycle:
         raise steps[cycle[0]].error("needs", f"cycle {' -> '.join(cycle)}; remove one of these needs")
+    graph |= {step: (*graph[step], one.need.step) for step, one in covers.items() if one is not None}
+    cycle = find_cycle(graph)
+    if cycle:
+        covering = next(step for step in cycle if covers[step] is not None)
+        raise steps[covering].error(
+            "covers", f"cycle {' -> '.join(cycle)}: a covered step cannot be built from this one"
+        )
     for phase in phases:
         if phase not in home.values():
             toml = next(iter(steps.values())).toml

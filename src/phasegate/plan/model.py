@@ -13,7 +13,7 @@ from phasegate.base.dates import CASCADE_DAYS, local_time, shift
 from phasegate.base.keys import Run
 from phasegate.base.table import Dependency, Table
 from phasegate.errors import BadInput
-from phasegate.plan.gate import GOOD, Ack, Gate, Need, Receiver, Spec, Status
+from phasegate.plan.gate import GOOD, Ack, Covers, Gate, Need, Receiver, Spec, Status
 from phasegate.plan.policy import Policy
 
 SHRINK_MAX = 0.10
@@ -151,6 +151,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     ``late_after_s`` later it is late. No gate uses it: it changes what is shown, not what is done.
     ``identity``: columns that name the thing itself; with the partition they must be as unique as the key is.
     ``determines`` and ``sums``: identities of the table; a write that would break one is partial.
+    ``covers``: the rows of another table that its table must have too, or its result is partial.
     """
 
     name: str
@@ -171,11 +172,21 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     identity: tuple[str, ...] = ()
     determines: tuple[Dependency, ...] = ()
     sums: tuple[Total, ...] = ()
+    covers: Covers | None = None
 
     @property
     def need(self) -> Need:
         """Return how other steps name this one."""
         return Need(self.phase, self.name)
+
+    @property
+    def of_its_date(self) -> tuple[Need, ...]:
+        """Return the steps of its own date that its result depends on.
+
+        Its needs without the windows, and the step that it covers.
+        """
+        needs = tuple(need for need in self.needs if not need.back)
+        return needs if self.covers is None or self.covers.need in needs else (*needs, self.covers.need)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,15 +227,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Return the phases that start on this phase's triggers."""
         return tuple(p.name for p in self.phases.values() if phase in p.after)
 
+    def upstream(self, phase: str, *, mode: str) -> tuple[str, ...]:
+        """Return the phases that come before this one in a mode, first ones first."""
+        found = set(self.phases[phase].after)
+        for name in reversed(self.phases):
+            found |= set(self.phases[name].after) if name in found else set()
+        return tuple(name for name, plan in self.phases.items() if name in found and mode in plan.modes)
+
     def members(self, phase: str, *, mode: str) -> dict[str, Step]:
         """Return the steps that a phase has in a mode.
 
-        The expected ones, and those that they need within the phase.
+        The expected ones, and those that they need or cover within the phase.
         """
         wanted = set(self.phases[phase].modes[mode].expect)
         for step in reversed(self.steps.values()):
             if step.name in wanted:
-                wanted |= {need.step for need in step.needs if need.phase == phase and not need.back}
+                wanted |= {need.step for need in step.of_its_date if need.phase == phase}
         return {name: step for name, step in self.steps.items() if step.phase == phase and name in wanted}
 
     def asks_calendar(self, phase: str, *, mode: str) -> bool:
@@ -271,6 +289,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                     code=step.code if step.kind != "external" else "",
                     attested=step.reads == "attested",
                     shared=bool(self.sibling_modes(name, mode=run.mode) or self.windows_on(name)),
+                    covers=self._covers(step),
                 )
                 for name, step in self.members(phase, mode=run.mode).items()
             },
@@ -292,7 +311,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         body = msgspec.to_builtins(msgspec.structs.replace(gate, deadline=None))
         if gate.await_windows:  # the default is left out, so that gates from before this field keep their hash
             del body["await_windows"]
+        for spec in body["members"].values():
+            if spec["covers"] is None:
+                del spec["covers"]
         return msgspec.structs.replace(gate, hash=digest((body, rule)))
+
+    def _covers(self, step: Step) -> Covers | None:
+        """Return what a member must cover; a worker compares for others."""
+        if step.covers is None or step.kind != "external":
+            return step.covers
+        return msgspec.structs.replace(step.covers, topic=requests_topic(self.pipeline, step.phase))
 
     def is_alone(self, phase: str, *, run: Run) -> bool:
         """Return whether a run of a phase gets nothing from other runs.

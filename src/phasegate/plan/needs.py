@@ -1,7 +1,8 @@
-"""Reads the needs of a step, and the identities of its table.
+"""Reads the needs of a step, and what its table must cover or obey.
 
-A need is another step on the run's own date, or a window of the days before it. Identities are
-``determines = ["game_id -> game_date"]`` and ``sums = ["points by game_id = team_game.points"]``. Pure.
+A need is another step on the run's own date, or a window of the days before it. A step covers another one of its own
+date. Identities are ``determines = ["game_id -> game_date"]`` and ``sums = ["points by game_id = team_game.points"]``.
+Pure.
 """
 
 import re
@@ -12,13 +13,15 @@ from msgspec.structs import replace
 
 from phasegate.base.dates import BACK_MAX
 from phasegate.base.table import Dependency, Table
-from phasegate.plan.gate import Need
+from phasegate.plan.gate import Covers, Need
 from phasegate.plan.model import Total
 from phasegate.plan.toml_lines import spell, suggest
 from phasegate.plan.toml_read import Section
 
 _BACK = re.compile(r"([1-9]\d{0,3})d", re.ASCII)
 _WANTED = 'a list of steps such as ["raw.gamebook", { step = "team_game", back = "20d" }]'
+_COVERS = 'a table such as { step = "raw.schedule", on = ["game_id"], where = "not postponed" }'
+WHERE_CHARS_MAX = 500
 _DAYS = f'a number of days such as "20d", at most "{BACK_MAX}d"'
 _NAME = r"[a-z][a-z0-9_]*"
 _LIST = rf"{_NAME}(?:\s*,\s*{_NAME})*"
@@ -44,11 +47,45 @@ def read_needs(section: Section, *, home: dict[str, str], after: dict[str, tuple
             name = spell(f"{need.phase}.{need.step}")
             twice = f"holds two windows of {name}; keep the longer" if need.back else f"holds {name} twice; remove one"
             raise section.error("needs", twice)
-        if not need.back and need.phase not in (mine, *after[mine]):
-            wrong = f"{spell(str(need))} would never arrive: phase {spell(mine)} does not come after"
-            raise section.error("needs", f'{wrong} {spell(need.phase)}; write after = "{need.phase}" in [phase.{mine}]')
+        if not need.back:
+            _check_reach(section, need, key="needs", mine=mine, after=after)
         found.append(need)
     return tuple(found)
+
+
+def read_covers(section: Section, *, home: dict[str, str], after: dict[str, tuple[str, ...]]) -> Covers | None:
+    """Return what a step's table must cover, a known step within reach.
+
+    ``home``: step -> phase; ``after``: phase -> upstream.
+    """
+    if not section.has("covers"):
+        return None
+    inner, mine = section.section("covers", wanted=_COVERS), str(section.place[-1])
+    inner.only(("step", "on", "where"))
+    if not section.has("table"):
+        raise section.error("covers", 'does nothing without a table; add table = "schema.table", or remove it')
+    text = inner.text("step", wanted='the name of a step, such as "raw.schedule"')
+    need = _known(section, text, home=home, key="covers")
+    if need.step == mine:
+        raise section.error("covers", f"{spell(mine)} is the step itself; name the step that it must cover")
+    _check_reach(section, need, key="covers", mine=home[mine], after=after)
+    on = inner.texts("on", wanted='a list of columns such as ["game_id"]')
+    if not on:
+        raise inner.unwanted("on", wanted='the columns that both tables have, such as ["game_id"]')
+    where = ""
+    if inner.has("where"):
+        wanted = f'an SQL condition on the rows to cover, such as "not postponed", at most {WHERE_CHARS_MAX} characters'
+        where = inner.text("where", wanted=wanted).strip()
+        if not where or len(where) > WHERE_CHARS_MAX or ";" in where:
+            raise inner.unwanted("where", wanted=wanted)
+    return Covers(need=need, on=on, where=where)
+
+
+def _check_reach(section: Section, need: Need, *, key: str, mine: str, after: dict[str, tuple[str, ...]]) -> None:
+    """Refuse a step that is neither of the same phase nor of one before it."""
+    if need.phase not in (mine, *after[mine]):
+        wrong = f"{spell(str(need))} would never arrive: phase {spell(mine)} does not come after"
+        raise section.error(key, f'{wrong} {spell(need.phase)}; write after = "{need.phase}" in [phase.{mine}]')
 
 
 def _need(section: Section, i: int, item: object, /, *, home: dict[str, str]) -> Need:
@@ -66,13 +103,13 @@ def _need(section: Section, i: int, item: object, /, *, home: dict[str, str]) ->
     return replace(need, back=int(back[1]))
 
 
-def _known(section: Section, text: str, *, home: dict[str, str]) -> Need:
+def _known(section: Section, text: str, *, home: dict[str, str], key: str = "needs") -> Need:
     phase, _, name = text.rpartition(".")
     if name not in home:
-        raise section.error("needs", f"unknown step {spell(text)}{suggest(name, known=home)}")
+        raise section.error(key, f"unknown step {spell(text)}{suggest(name, known=home)}")
     if phase and phase != home[name]:
         right = f"{home[name]}.{name}"
-        raise section.error("needs", f"{spell(name)} is not a step of {spell(phase)}; write {spell(right)}")
+        raise section.error(key, f"{spell(name)} is not a step of {spell(phase)}; write {spell(right)}")
     return Need(home[name], name)
 
 

@@ -20,8 +20,9 @@ from phasegate.plan.toml_read import Section
 
 TABLE_KEYS = ("key", "partition", "write", "version", "tombstone", "columns", "scales", "volatile", "replaces")
 IDENTITY_KEYS = ("identity", "determines", "sums")
-STEP_KEYS = ("phase", "needs", "sql", "python", "external", "table", *TABLE_KEYS, "reads", "shrink_max",
-             "attempts_max", "topic", "expected_by", "expected_zone", "late_after_s", *IDENTITY_KEYS)  # fmt: skip
+STEP_KEYS = ("phase", "needs", "covers", "sql", "python", "code", "external", "table", *TABLE_KEYS, *IDENTITY_KEYS,
+             "reads", "shrink_max", "attempts_max", "topic", "expected_by", "expected_zone",
+             "late_after_s")  # fmt: skip
 COLUMN_TYPES = ("BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(p, s)", "VARCHAR", "DATE", "TIMESTAMP")
 COLUMNS_MAX = 1000
 ATTEMPTS_LIMIT = 100
@@ -38,11 +39,13 @@ StepKind = Literal["sql", "python", "external"]
 def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: Callable[[str], str]) -> Step:
     """Return the step.
 
-    ``code`` is a hash of what it runs and of its table: it changes when either does.
+    ``code`` is a hash of what it runs and of its table: it changes when either does. A function's is not known here:
+    it is "" unless the plan declares one.
     """
     kind = _kind(section)
     sql = _sql(section, files=files) if kind == "sql" else ""
     python = _python(section) if kind == "python" else ""
+    declared = section.text("code", wanted='a text such as "v1"') if section.has("code") else ""
     table = _table(section, kind=kind)
     _refuse_idle(section, kind=kind, table=table)
     reads = section.choice("reads", known=("attested", "unattested"), default="attested")
@@ -60,14 +63,14 @@ def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: C
         reads=cast(Literal["attested", "unattested"], reads),
         shrink_max=section.number("shrink_max", low=0, high=1, default=SHRINK_MAX),
         attempts_max=section.whole("attempts_max", low=1, high=ATTEMPTS_LIMIT, default=ATTEMPTS_MAX),
-        code=_code(kind, sql or python, table),
+        code=code_of(kind, sql or declared, table) if kind != "python" or declared else "",
         identity=_identity(section, table=table),
         determines=read_dependencies(section, table=table),
         sums=read_sums(section, table=table),
     )
 
 
-def _code(kind: StepKind, body: str, table: Table | None) -> str:
+def code_of(kind: StepKind, body: object, table: Table | None) -> str:
     """Return the hash of what a step runs and of its table.
 
     A default of later versions is left out, so that code from before them keeps its hash.
@@ -128,6 +131,7 @@ def _refuse_idle(section: Section, *, kind: StepKind, table: Table | None) -> No
     idle = (
         ("topic", kind != "external", f"requests for {kind} steps go to Phasegate's own topic"),
         ("reads", kind != "python", "only python steps can read past run.read()"),
+        ("code", kind != "python", "the code of a python step is declared, that of an sql step is its SELECT"),
         (
             "attempts_max",
             kind == "external" and not section.has("topic"),

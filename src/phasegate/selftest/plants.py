@@ -188,6 +188,11 @@ def _full(scene: ScratchPipeline) -> Outcomes:
     return scene.run_normally().check(disk=Disk(path=str(scene.place.folder), free=0, total=10**12))
 
 
+def _uncovered(scene: ScratchPipeline) -> Outcomes:
+    scene.run_normally().place.sql("DELETE FROM out.totals WHERE day = ?", DATE)
+    return scene.check()
+
+
 PLANTS = (
     Plant("PG001", "an old readers' document with a wrong count", _miscounted),
     Plant("PG002", "all reported, and not evaluated", _unfired),
@@ -213,4 +218,5 @@ PLANTS = (
     Plant("PG022", "a phase that failed until its deadline had passed", _overdue),
     Plant("PG023", f"documents from a clock that is a day ahead, written at {MORNING}", _ahead),
     Plant("PG024", "a full disk", _full),
+    Plant("PG027", "rows whose date another table lacks", _uncovered),
 )

@@ -51,6 +51,7 @@ sql = "totals.sql"
 table = "out.totals"
 key = ["day"]
 partition = "day"
+covers = { step = "load.rows", on = ["day"] }
 
 [step.trend]
 phase = "report"

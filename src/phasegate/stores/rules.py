@@ -5,17 +5,16 @@ All stores share them, so that none accepts what another refuses.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
-from phasegate.base.codec import TEXT_FIELD, UNREADABLE_FIELD
+from phasegate.base.codec import TEXT_FIELD, UNREADABLE_FIELD, offence
 from phasegate.errors import BadInput
 
 # The smallest limits among the databases that may store a document (Firestore's).
 KEY_BYTES_MAX = 1_500
 BODY_BYTES_MAX = 1_000_000
-INTEGERS = (-(2**63), 2**63 - 1)
 _LONG_NUMBER = re.compile(rb"\d{19}")
 
 
@@ -67,9 +66,9 @@ def encode(key: str, body: Mapping[str, object], /) -> bytes:
         text = msgspec.json.encode(plain, order="sorted")
         same = not _LONG_NUMBER.search(text) and msgspec.json.decode(text) == plain
     except (TypeError, ValueError, RecursionError) as error:
-        raise BadInput(f"document {key}: {_offence(plain) or error}") from error
-    if not same and (offence := _offence(plain)):
-        raise BadInput(f"document {key}: {offence}")
+        raise BadInput(f"document {key}: {offence(plain) or error}") from error
+    if not same and (why := offence(plain)):
+        raise BadInput(f"document {key}: {why}")
     if len(text) > BODY_BYTES_MAX:
         raise BadInput(f"document {key}: {len(text):,} bytes, at most {BODY_BYTES_MAX:,} fit; split it")
     return text
@@ -101,50 +100,3 @@ def prefix_end(prefix: str, /) -> str | None:
             # Surrogates are not characters: no stored text starts with one.
             return prefix[:last] + chr(0xE000 if 0xD800 <= beyond <= 0xDFFF else beyond)
     return None
-
-
-def _offence(value: object, where: str = "body") -> str | None:
-    """Return the first thing in a body that is not plain JSON, or None."""
-    why: str | None = None
-    match value:
-        case None | bool():
-            pass
-        case str() if not _is_text(value):
-            why = "text with half a surrogate pair; repair it where it was read"
-        case int() if not INTEGERS[0] <= value <= INTEGERS[1]:
-            why = f"{value} needs more than 64 bits; store it as text"
-        case float() if not math.isfinite(value):
-            why = f"{value} is not JSON; store None"
-        case str() | int() | float():
-            pass
-        case Mapping():
-            return _offence_in_mapping(value, where)
-        case list() | tuple():
-            return _offence_in_sequence(value, where)
-        case _:
-            why = f"a {type(value).__name__} is not JSON; store text, numbers, lists and objects only"
-    return why and f"{where}: {why}"
-
-
-def _offence_in_mapping(value: Mapping[object, object], where: str) -> str | None:
-    for key, inner in value.items():
-        if not isinstance(key, str) or not _is_text(key):
-            return f"{where}: the name {key!r} is not text; store it as text"
-        try:
-            if offence := _offence(inner, f"{where}.{key}"):
-                return offence
-        except RecursionError:
-            return f"{where}: nested too deeply; flatten it"
-    return None
-
-
-def _offence_in_sequence(value: Sequence[object], where: str) -> str | None:
-    return next((found for n, inner in enumerate(value) if (found := _offence(inner, f"{where}[{n}]"))), None)
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

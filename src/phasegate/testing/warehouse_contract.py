@@ -11,10 +11,10 @@ class TestMyWarehouse(WarehouseContract):
 
 import pytest
 
-from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
+from phasegate.base.receipt import Changes, Fence, Part, Receipt, Stamp
 from phasegate.base.table import Repeats, Table
-from phasegate.errors import Conflict, Unavailable
-from phasegate.testing.warehouse_golden import GoldenContract
+from phasegate.errors import Unavailable
+from phasegate.testing.warehouse_fences import NEXT_PART, PART, FenceContract
 from phasegate.testing.warehouse_groups import GroupContract
 from phasegate.testing.warehouse_rows import (
     CONTRACT_TABLES,
@@ -34,9 +34,6 @@ from phasegate.warehouse import Warehouse
 
 __all__ = ["CONTRACT_TABLES", "WarehouseContract"]
 
-PART = Part(GAMES.name, DAY)
-NEXT_PART = Part(GAMES.name, NEXT_DAY)
-
 
 def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = "f") -> Receipt:
     """Return a receipt with the fields that identify it."""
@@ -52,96 +49,8 @@ def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = 
     )
 
 
-class WarehouseContract(GoldenContract, GroupContract):
+class WarehouseContract(FenceContract, GroupContract):
     """The promises of ports.Warehouse."""
-
-    # The fence
-
-    def test_create_makes_an_empty_table_and_leaves_one_that_is_there(self, warehouse: Warehouse) -> None:
-        """Check that a step may read a table that was never written."""
-        warehouse.create(GAMES)
-        with warehouse.snapshot() as before:
-            assert before.count(GAMES, partition=None) == 0
-        write(warehouse, GAMES, [game("ann")])
-        warehouse.create(GAMES)
-        with warehouse.snapshot() as after:
-            assert after.count(GAMES, partition=None) == 1
-
-    def test_prepare_makes_a_fence_row_once(self, warehouse: Warehouse) -> None:
-        """Check its token 0 and store; preparing again changes nothing."""
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
-        with warehouse.transaction() as tx:
-            assert tx.fence(PART) == Fence(0, STORE)
-            assert tx.change_fence(PART, token=3, store_id=STORE)
-        warehouse.prepare(GAMES, partition=DAY, store_id="another")
-        with warehouse.transaction() as tx:
-            assert tx.fence(PART) == Fence(3, STORE)
-
-    def test_a_missing_fence_row_is_never_made_inside(self, warehouse: Warehouse) -> None:
-        """Check that changing it returns False, and it is still missing."""
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
-        with warehouse.transaction() as tx:
-            assert not tx.change_fence(NEXT_PART, token=1, store_id=STORE)
-            assert tx.fence(NEXT_PART) is None
-
-    @pytest.mark.parametrize(
-        ("token", "store", "changed"), [(4, STORE, False), (5, STORE, True), (6, STORE, True), (9, "other", False)]
-    )
-    def test_a_stale_or_foreign_writer_cannot_change_the_fence(
-        self, warehouse: Warehouse, token: int, store: str, changed: bool
-    ) -> None:
-        """Check that an equal token may: the same holder writes again."""
-        write(warehouse, GAMES, [game("a")], token=5)
-        with warehouse.transaction() as tx:
-            assert tx.change_fence(PART, token=token, store_id=store) is changed
-            assert tx.fence(PART) == Fence(token if changed else 5, STORE)
-
-    @pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 2), (2, 1)])
-    def test_of_two_transactions_that_change_a_fence_one_conflicts(
-        self, warehouse: Warehouse, first: int, second: int
-    ) -> None:
-        """Check it for equal tokens too: the change of the row conflicts."""
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
-        conflicts = 0
-        try:
-            with warehouse.transaction() as outer:
-                outer.change_fence(PART, token=first, store_id=STORE)
-                try:
-                    with warehouse.transaction() as inner:
-                        inner.change_fence(PART, token=second, store_id=STORE)
-                except Conflict:
-                    conflicts += 1
-        except Conflict:
-            conflicts += 1
-        assert conflicts == 1
-
-    def test_a_fence_changed_since_the_snapshot_conflicts(self, warehouse: Warehouse) -> None:
-        """Check it though the other has ended, and its token is not higher."""
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
-
-        def write_slowly() -> None:
-            with warehouse.transaction() as slow:
-                assert slow.fence(PART) == Fence(0, STORE)
-                write(warehouse, GAMES, [game("a")], token=1)
-                slow.change_fence(PART, token=1, store_id=STORE)
-
-        with pytest.raises(Conflict):
-            write_slowly()
-        assert self.read(warehouse, GAMES, "player") == [("a",)]
-
-    def test_other_partitions_do_not_conflict(self, warehouse: Warehouse) -> None:
-        """Check two writers of one table, each with its own staging table."""
-        for day in (DAY, NEXT_DAY):
-            warehouse.prepare(GAMES, partition=day, store_id=STORE)
-        with warehouse.transaction() as outer, warehouse.transaction() as inner:
-            assert outer.change_fence(PART, token=1, store_id=STORE)
-            assert inner.change_fence(NEXT_PART, token=1, store_id=STORE)
-            rows_of(outer, GAMES, [game("a"), game("a")])
-            assert rows_of(inner, GAMES, [game("b", day=NEXT_DAY)], day=NEXT_DAY) == Staged(rows=1)
-            assert (inner.deduplicate(GAMES), outer.deduplicate(GAMES)) == (0, 1)
-            assert inner.replace(GAMES, partition=NEXT_DAY, token=1) == Changes(inserted=1)
-            assert outer.replace(GAMES, partition=DAY, token=1) == Changes(inserted=1)
-        assert self.read(warehouse, GAMES, "player") == [("a",), ("b",)]
 
     # Transactions
 
@@ -151,7 +60,7 @@ class WarehouseContract(GoldenContract, GroupContract):
 
         def fail_at_the_end() -> None:
             with warehouse.transaction() as tx:
-                tx.change_fence(PART, token=2, store_id=STORE)
+                tx.change_fence(PART, token=2, store_id=STORE, holders=("h",))
                 rows_of(tx, GAMES, [game("b")])
                 tx.replace(GAMES, partition=DAY, token=2)
                 tx.put_receipt(receipt("w2", token=2))
@@ -161,7 +70,7 @@ class WarehouseContract(GoldenContract, GroupContract):
             fail_at_the_end()
         assert warehouse.find_write("w2") is None
         with warehouse.transaction() as tx:
-            assert tx.fence(PART) == Fence(1, STORE)
+            assert tx.fence(PART) == Fence(1, STORE, "h")
             assert tx.receipts([PART])[PART].write_id == "w1"
         assert self.read(warehouse, GAMES, "player") == [("a",)]
 
@@ -194,7 +103,7 @@ class WarehouseContract(GoldenContract, GroupContract):
 
         def go_on_interrupted() -> None:
             with warehouse.transaction() as tx:
-                tx.change_fence(PART, token=2, store_id=STORE)
+                tx.change_fence(PART, token=2, store_id=STORE, holders=("h",))
                 tx.interrupt()
                 with pytest.raises(Unavailable, match="interrupted"):
                     tx.count(GAMES, partition=DAY)
@@ -202,7 +111,7 @@ class WarehouseContract(GoldenContract, GroupContract):
         with pytest.raises(Unavailable, match="interrupted"):
             go_on_interrupted()
         with warehouse.transaction() as tx:
-            assert tx.fence(PART) == Fence(1, STORE)
+            assert tx.fence(PART) == Fence(1, STORE, "h")
 
     # Receipts
 
@@ -242,7 +151,7 @@ class WarehouseContract(GoldenContract, GroupContract):
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
         for write_id, token in (("a", 2), ("b", 3), ("c", 3), ("d", 1)):
             with warehouse.transaction() as tx:
-                tx.change_fence(PART, token=3, store_id=STORE)
+                tx.change_fence(PART, token=3, store_id=STORE, holders=("h",))
                 tx.put_receipt(receipt(write_id, token=token))
         with warehouse.snapshot() as reader:
             assert reader.receipts([PART])[PART].write_id == "c"
@@ -258,7 +167,7 @@ class WarehouseContract(GoldenContract, GroupContract):
                 part = Part(GAMES.name, day)
                 warehouse.prepare(GAMES, partition=day, store_id=STORE)
                 with warehouse.transaction() as tx:
-                    tx.change_fence(part, token=3, store_id=STORE)
+                    tx.change_fence(part, token=3, store_id=STORE, holders=("h",))
                     # an older write has the greater fingerprint, and of the two with token 3 the later one the smaller
                     content = "0" if write_id == "later" else str(9 - token)
                     tx.put_receipt(receipt(write_id, token=token, part=part, fingerprint=content))
@@ -280,7 +189,7 @@ class WarehouseContract(GoldenContract, GroupContract):
     def test_an_empty_warehouse_answers(self, warehouse: Warehouse) -> None:
         """Check the results before anything was prepared."""
         assert warehouse.find_write("w") is None
-        assert warehouse.adopt(None, store_id=STORE) == {}
+        assert warehouse.adopt(None, store_id=STORE, holder="h") == {}
         with warehouse.snapshot() as reader:
             assert reader.receipts([PART]) == {}
             assert reader.receipts_between(GAMES.name, first=DAY, last=DAY) == {}
@@ -288,19 +197,6 @@ class WarehouseContract(GoldenContract, GroupContract):
             assert reader.count(GAMES, partition=DAY) == 0
             assert reader.fingerprints(GAMES, first=DAY, last=DAY) == {}
             assert (reader.repeats(GAMES, first="", last="9"), reader.fences(first="", last="9")) == ({}, {})
-
-    def test_adopting_changes_the_store_of_the_fences(self, warehouse: Warehouse) -> None:
-        """Check that existing rows' tokens are returned for the new leases."""
-        write(warehouse, GAMES, [game("a")], token=8)
-        warehouse.prepare(GAMES, partition=NEXT_DAY, store_id=STORE)
-        assert warehouse.adopt([PART, Part("no.table", DAY)], store_id="new") == {PART: 8}
-        with warehouse.transaction() as tx:
-            assert (tx.fence(PART), tx.fence(NEXT_PART)) == (Fence(8, "new"), Fence(0, STORE))
-            assert tx.fences(first=DAY, last=DAY) == {PART: Fence(8, "new")}
-            assert tx.fences(first=DAY, last=NEXT_DAY).keys() == {PART, NEXT_PART}
-            assert not tx.change_fence(PART, token=9, store_id=STORE)
-            assert tx.change_fence(PART, token=9, store_id="new")
-        assert warehouse.adopt(None, store_id="newer") == {PART: 9, NEXT_PART: 0}
 
     # Replacing
 

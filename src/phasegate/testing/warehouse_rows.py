@@ -139,7 +139,7 @@ def write(
     warehouse.prepare(table, partition=day, store_id=STORE)
     part = Part(table.name, day)
     with warehouse.transaction() as tx:
-        assert tx.change_fence(part, token=token, store_id=STORE), f"token {token} was refused"
+        assert tx.change_fence(part, token=token, store_id=STORE, holders=("h",)), f"token {token} was refused"
         staged = rows_of(tx, table, rows, day=day)
         duplicates = tx.deduplicate(table) if deduplicate else 0
         change = tx.merge if table.write == "merge" else tx.replace
@@ -377,7 +377,7 @@ class RowContract(ABC):
         for token, players in enumerate((doubled, ("a", "b"), ("c",), ()), start=1):
             for extra in ((), (row("x", NEXT_DAY),)):
                 with warehouse.transaction() as tx:
-                    tx.change_fence(Part(table.name, DAY), token=token, store_id=STORE)
+                    tx.change_fence(Part(table.name, DAY), token=token, store_id=STORE, holders=("h",))
                     for given in ([row("z")], [*map(row, players), *extra]):
                         rows_of(tx, table, given)
                         change = tx.merge if table.write == "merge" else tx.replace

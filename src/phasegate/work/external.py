@@ -77,12 +77,13 @@ class StepRun:
         return self._receipt
 
     def complete(
-        self, *, rows: int | None = None, execution_id: str = "", sequence: int | None = None, status: str = ""
-    ) -> Answer:
+        self, *, rows: int | None = None, execution_id: str = "", sequence: int | None = None, status: str = "",
+        missing: Sequence[str] = (),
+    ) -> Answer:  # fmt: skip
         """Report that the step is done; return the answer.
 
         The result is the receipt of ``write``, else the content of the step's table, else ``execution_id``. ``rows`` is
-        compared with the receipt, if there is one.
+        compared with the receipt, if there is one. ``missing``: the keys that a ``partial`` result lacks.
         """
         if self._receipt is not None:
             if rows is not None and rows != self._receipt.rows:
@@ -97,7 +98,7 @@ class StepRun:
             return self.answer
         body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows,
                 "execution_id": execution_id, "status": status or ("empty" if rows == 0 else "success"),
-                "trigger_id": self._trigger_id()}  # fmt: skip
+                "trigger_id": self._trigger_id(), "missing": list(missing)}  # fmt: skip
         if sequence is not None:
             body["sequence"] = sequence
         message = messages.parse(body, where=f"complete of {self._step.name}")

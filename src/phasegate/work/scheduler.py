@@ -6,6 +6,7 @@ It refreshes the calendar, opens runs by the clock, and voids runs that do not t
 from collections.abc import Iterable, Iterator
 
 from phasegate.base import keys
+from phasegate.base.backoff import AHEAD_EVERY_S
 from phasegate.base.dates import local_date, shift
 from phasegate.base.keys import Run
 from phasegate.calendar.calendar import Calendar
@@ -21,21 +22,30 @@ class Scheduler:
 
     def __init__(self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, calendar: Calendar) -> None:
         self._plan, self._ports, self._gatekeeper, self._calendar = plan, ports, gatekeeper, calendar
-        self._kept = ""
+        self._kept, self._kept_at = "", 0.0
 
     def keep_up(self) -> None:
         """Ask the calendar's source about the present month, if it is not stored.
 
         So runs are opened by the clock again after an outage of any length. Runs that were missed are not opened; a
-        finding names them.
+        finding names them. It is also asked by the first sweep of a process if its last answer was incomplete: its
+        source may be fixed; and again if a clock ahead has put it off. An error is reported, and the next sweep tries
+        again.
         """
         if not self._calendar.exists:
             return
-        month = local_date(self._ports.clock.now(), timezone=self._plan.timezone)[:7]
-        if month != self._kept:
-            if self._calendar.read(month) is None:
+        now = self._ports.clock.now()
+        month = local_date(now, timezone=self._plan.timezone)[:7]
+        if month == self._kept and self._kept_at <= now < self._kept_at + AHEAD_EVERY_S:
+            return
+        try:
+            stored = self._calendar.read(month)
+            if stored is None or stored.is_ahead(now) or (stored.incomplete and month != self._kept):
                 self.ask(month)
-            self._kept = month
+        except PhasegateError as e:
+            self._ports.observer.event("calendar failed", month=month, error=str(e))
+        else:
+            self._kept, self._kept_at = month, now
 
     def look(self, key: str) -> None:
         """Handle one month: ask its source, apply changes, open runs.
@@ -44,16 +54,18 @@ class Scheduler:
         """
         month, now = key.rpartition(":")[2], self._ports.clock.now()
         stored = self._calendar.read(month)
-        if stored is None:
-            return
-        if stored.ask_at is not None and stored.ask_at <= now:
+        if stored is None or stored.is_ahead(now) or (stored.ask_at is not None and stored.ask_at <= now):
             self._calendar.refresh(month)
         failure = self._apply_changes(month)
-        stored = self._calendar.read(month) or stored
-        self._start(month, stored, now=now)
+        stored = self._calendar.read(month)
+        if stored is None:
+            return
+        failure = self._start(month, stored, now=now) or failure
         last = month_bounds(month)[1]
-        if now < stored.ends_at < now + 35 * 86400.0 and self._calendar.read(shift(last, 1)[:7]) is None:
-            self._calendar.refresh(shift(last, 1)[:7])
+        if now < stored.ends_at < now + 35 * 86400.0:
+            following = self._calendar.read(shift(last, 1)[:7])
+            if following is None or following.is_ahead(now):
+                self._calendar.refresh(shift(last, 1)[:7])
         if failure is not None:
             raise failure
 
@@ -105,19 +117,29 @@ class Scheduler:
         if day.state != "work":
             self._gatekeeper.recheck_windows(day.date)
 
-    def _start(self, month: str, stored: Month, *, now: float) -> None:
-        """Open the runs whose time to start has come since the last call."""
-        times = sorted(self._starts(stored), key=lambda start: start[0])
+    def _start(self, month: str, stored: Month, *, now: float) -> PhasegateError | None:
+        """Open the runs whose time to start has come since the last call.
+
+        Return the first error: a run that cannot be opened does not keep the others from it, and is tried again.
+        """
+        times, failure = sorted(self._starts(stored), key=lambda start: start[0]), None
         for at, phase, run in times:
             if stored.started < at <= now:
-                self._gatekeeper.open(phase, run, by="schedule")
+                try:
+                    self._gatekeeper.open(phase, run, by="schedule")
+                except PhasegateError as e:
+                    failure = failure or e
+                    self._ports.observer.event("run not opened", run=str(run), phase=phase, error=str(e))
+        if failure is not None:
+            return failure
         upcoming = min((at for at, _, _ in times if at > now), default=None)
         if times or stored.next_start is not None:
             self._calendar.note_started(month, now, upcoming=upcoming, seen=stored)
+        return None
 
     def _starts(self, stored: Month) -> Iterator[tuple[float, str, Run]]:
         for date, entry in stored.days.items():
-            if entry.day.state != "work":
+            if entry.day.state != "work" or date in stored.refused:
                 continue
             for phase, run in self._runs(date):
                 start = self._plan.phases[phase].modes[run.mode].start

@@ -5,11 +5,11 @@ It is the only recovery path. Several sweepers may run at once: their handlers a
 
 from collections.abc import Callable, Mapping
 
-from phasegate.base.backoff import postpone_s
+from phasegate.base.backoff import AHEAD_EVERY_S, postpone_s
 from phasegate.base.codec import FAILURES_FIELD
 from phasegate.errors import Conflict, PhasegateError
 from phasegate.ports import Ports
-from phasegate.scan import due
+from phasegate.scan import due, later
 from phasegate.store import Doc
 
 PAGE = 100
@@ -18,19 +18,46 @@ PAGE = 100
 class Sweeper:
     """Calls the handler of each document that is due.
 
-    A document whose handler raises is postponed, counted and reported as an event.
+    A document whose handler raises is postponed, counted and reported as an event. ``ahead``: for each kind, whether a
+    document that is due later waits for a time that only a clock ahead can have set.
     """
 
-    def __init__(self, ports: Ports, *, handlers: Mapping[str, Callable[[str], object]]) -> None:
-        self._ports, self._handlers = ports, handlers
+    def __init__(
+        self,
+        ports: Ports,
+        *,
+        handlers: Mapping[str, Callable[[str], object]],
+        ahead: Mapping[str, Callable[[Doc, float], bool]] | None = None,
+    ) -> None:
+        self._ports, self._handlers, self._ahead = ports, handlers, ahead or {}
+        self._looked_ahead: float | None = None
 
     def sweep(self) -> int:
-        """Handle all documents that are due now, page by page; return how many."""
+        """Handle all documents that are due now, page by page; return how many.
+
+        Also those that a clock ahead has put off: looked for by the first sweep of a process, when its clock was set
+        back, and every AHEAD_EVERY_S.
+        """
         now, handled = self._ports.clock.now(), 0
         for kind, handle in self._handlers.items():
             for doc in due(self._ports.store, now, prefix=f"{kind}:", page=PAGE):
                 self._handle(doc, handle)
                 handled += 1
+        last = self._looked_ahead
+        if last is None or not last <= now < last + AHEAD_EVERY_S:
+            self._looked_ahead = now
+            handled += self._sweep_ahead(now)
+        return handled
+
+    def _sweep_ahead(self, now: float) -> int:
+        """Handle the documents that a clock ahead has put off; return how many."""
+        handled = 0
+        for kind, is_ahead in self._ahead.items():
+            for doc in later(self._ports.store, now, prefix=f"{kind}:", page=PAGE):
+                if is_ahead(doc, now):
+                    self._ports.observer.event("clock was ahead", key=doc.key, due=doc.due)
+                    self._handle(doc, self._handlers[kind])
+                    handled += 1
         return handled
 
     def next_due(self, *, ignoring: str = "") -> float | None:
@@ -55,7 +82,8 @@ class Sweeper:
         Only its count of failures changes.
         """
         current = self._ports.store.read(doc.key)
-        if current is None or current.due is None or current.due > self._ports.clock.now():
+        is_later = current is not None and current.due is not None and current.due > self._ports.clock.now()
+        if current is None or current.due is None or (is_later and current.version != doc.version):
             return  # deleted, settled or handled by another sweeper
         failures = current.body.get(FAILURES_FIELD, 0)
         count = (failures if isinstance(failures, int) else 0) + 1

@@ -3,24 +3,32 @@
 It acknowledges a message only after its effect is stored, so a crash never loses one.
 """
 
+import msgspec
+
 from phasegate import messages
 from phasegate.base import keys
 from phasegate.base.backoff import retry_s
 from phasegate.base.keys import Run
 from phasegate.base.receipt import EXECUTION, Stamp
+from phasegate.base.table import KEYS_MAX
 from phasegate.bus import Delivery
 from phasegate.errors import BadDocument, BadInput, NotFound, words
-from phasegate.gate.decisions import Answer, Report
+from phasegate.gate.decisions import OTHER_ORDER, Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.quarantine import Quarantine
-from phasegate.gate.records import Input
+from phasegate.gate.records import Input, Lacks
 from phasegate.plan.gate import GOOD, Status
-from phasegate.plan.model import Plan, Step
+from phasegate.plan.model import Plan, Step, completions_topic
 from phasegate.ports import Ports
+from phasegate.quarantine import REDRIVEN, Quarantine
 from phasegate.write.builder import Builder
 from phasegate.write.reports import TableReporter
 
 TRIES_MAX = 50
+KEY_CHARS_MAX = 200
+
+
+class OtherOrder(BadInput):
+    """A report whose order is of another kind than the accepted one."""
 
 
 class Worker:
@@ -87,7 +95,8 @@ class Worker:
                 return self._builder.serve(step, keys.parse_run(message.run), request_id=message.id)
             case messages.CompletionMessage():
                 self._check_ordered(message, where=where)
-                return self.complete(message, where=where).outcome
+                redriven = delivery.message.id.startswith(REDRIVEN)
+                return self._completed(message, where=where, redriven=redriven).outcome
 
     def begin(self, trigger: messages.TriggerMessage) -> Answer:
         """Begin the phase that a trigger is for, then acknowledge the trigger."""
@@ -108,7 +117,21 @@ class Worker:
     def complete(self, message: messages.CompletionMessage, *, where: str) -> Answer:
         """Report a completion, and acknowledge the trigger that it echoes.
 
-        Raises BadInput for a step that the run's gate does not have; its message is quarantined, never counted.
+        Raises BadInput for a step that the run's gate does not have. One whose order cannot be compared with the
+        accepted one is quarantined too.
+        """
+        try:
+            return self._completed(message, where=where, redriven=False)
+        except OtherOrder as e:
+            body = {"kind": "completion", **msgspec.to_builtins(message)}
+            topic = completions_topic(self._plan.pipeline)
+            key = self._quarantine.put(topic, {n: v for n, v in body.items() if v not in (None, "")}, reason=str(e))
+            raise BadInput(f"{e}; it is in quarantine: phasegate redrive {key}") from None
+
+    def _completed(self, message: messages.CompletionMessage, *, where: str, redriven: bool) -> Answer:
+        """Report a completion.
+
+        Raises OtherOrder for an order that cannot be compared, unless it was ``redriven``.
         """
         if message.trigger_id and not message.step:
             return self._consumed(message, where=where)
@@ -120,24 +143,32 @@ class Worker:
         request, echoed = self._request(step, run), self._echoed(step, run, trigger=message.trigger_id)
         if message.trigger_id and message.status in GOOD:
             self._acknowledge(message.trigger_id, where=where)
-        if message.status in ("success", "empty") and step.table is not None:
-            return self._checked(step, run, self._tables.report(step, run, built_from=echoed, request=request))
+        lacks = _lacks(message, step, where=where)
+        is_result = message.status in GOOD or lacks is not None
+        if is_result and step.table is not None:
+            answer = self._tables.report(step, run, built_from=echoed, request=request, lacks=lacks)
+            return self._checked(step, run, answer)
         stamp = None
-        if message.status in ("success", "empty"):
+        if is_result:
             if not message.execution_id:
                 raise BadInput(f"{where}: step {step.name} has no table to read; give an execution_id for its content")
             stamp = Stamp(EXECUTION + message.execution_id)
         order = messages.completion_order(message, where=where, now=self._ports.clock.now())
         status: Status = "empty" if message.status == "success" and message.rows == 0 else message.status
         report = Report(member=step.name, status=status, order=order, rows=message.rows, error=message.error,
-                        built_from=echoed, stamp=stamp, request=request)  # fmt: skip
-        return self.report(step, run, report)
+                        ordered=message.ordered, redriven=redriven,
+                        built_from=echoed, stamp=stamp, request=request, lacks=lacks)  # fmt: skip
+        answer = self.report(step, run, report)
+        if answer.outcome == OTHER_ORDER:
+            raise OtherOrder(_other_order(step, run, message, where=where))
+        return answer
 
     def report(self, step: Step, run: Run, report: Report) -> Answer:
         """Report to the step's phase.
 
         Raises BadInput if the run's gate does not have the step.
         """
+        report = self._tables.compared(report, step, run)
         return self._checked(step, run, self._gatekeeper.report(step.phase, run, report))
 
     @staticmethod
@@ -206,3 +237,27 @@ class Worker:
         if step is None:
             raise NotFound(f"{where}: unknown step {name!r}; the plan has {', '.join(self._plan.steps)}")
         return step
+
+
+def _other_order(step: Step, run: Run, message: messages.CompletionMessage, *, where: str) -> str:
+    """Return why a report is neither newer nor older, and the fix."""
+    given, accepted = "sequence", "a time"
+    if message.ordered == "time":
+        given, accepted = "completed_at", "a sequence"
+    fix = f"redrive it if it is the newest (then later reports are ordered by {given}), or report without an order"
+    return f"{where}: {step.name} of {run} is ordered by {accepted}, and this report by {given}; {fix}"
+
+
+def _lacks(message: messages.CompletionMessage, step: Step, *, where: str) -> Lacks | None:
+    """Return what a reporter says that its result lacks; None for nothing.
+
+    Raises BadInput for keys without ``partial``, and for a step whose table is compared with the one that it covers.
+    """
+    if not message.missing:
+        return None
+    if message.status != "partial":
+        raise BadInput(f'{where}: names what is missing and is {message.status}; write status = "partial"')
+    if step.covers is not None:
+        fix = f"its table is compared with that of {step.covers.need}: report success, and what is missing is named"
+        raise BadInput(f"{where}: step {step.name} must not say what is missing; {fix}")
+    return Lacks(missing=tuple(key[:KEY_CHARS_MAX] for key in message.missing[:KEYS_MAX]), count=len(message.missing))

@@ -54,7 +54,7 @@ class Builder:
         functions: Mapping[str, PythonStep],
     ) -> None:
         self._plan, self._ports, self._gatekeeper, self._read_repair = plan, ports, gatekeeper, read_repair
-        self._leases, self._writer, self._functions = leases, writer, functions
+        self._leases, self._writer, self._functions, self._tables = leases, writer, functions, read_repair.tables
 
     def serve(self, step: Step, run: Run, *, request_id: str) -> str:
         """Serve the phase's standing request for a step; return the outcome.
@@ -63,7 +63,7 @@ class Builder:
         ``request_id`` no longer stands), ``lease lost``.
         """
         if step.kind == "external":
-            raise BadInput(f"request {request_id}: step {step.name} is external; a worker has nothing to build")
+            return self._compare(step, run, request_id=request_id)
         document = keys.phase_key(self._plan.pipeline, step.phase, run=run)
         with self._leases.hold(part_of(step, run), purpose=request_id, owner=document) as held:
             if held is None:
@@ -75,10 +75,31 @@ class Builder:
             forced = phase.members.get(step.name, Member()).stale == "forced"
             return self._serve(step, run, request=request, held=held, forced=forced)
 
+    def _compare(self, step: Step, run: Run, *, request_id: str) -> str:
+        """Report again what an external step's table lacks, and the outcome.
+
+        Its rows are as they were; the table that it must cover has changed.
+        """
+        phase = self._gatekeeper.read(step.phase, run)
+        spec = None if phase is None else phase.gate.members.get(step.name)
+        if phase is None or spec is None or spec.covers is None:
+            raise BadInput(f"request {request_id}: step {step.name} is external; a worker has nothing to build")
+        request, result = phase.requests.get(step.name), phase.result_of(step.name)
+        if request is None or result is None or request.id != request_id or request.state == "dead":
+            return "not asked for"
+        try:
+            answer = self._tables.report(step, run, built_from=result.built_from, request=request_id, compare=True)
+        except BadInput as e:
+            failed = self._failure(step, request, status="failed", error=e)
+            return self._gatekeeper.report(step.phase, run, failed).outcome
+        self._tables.correct_covered(step, run, request=request_id)
+        return answer.outcome
+
     def _serve(self, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> str:
         try:
             receipt = self._build(step, run, request=request, held=held, forced=forced)
             report = report_of(step.name, receipt, request=request.id)
+            report = self._tables.compared(report, step, run, strict=True)
         except InputsChanged as e:
             self._read_repair.report_to_owners(request, step, run=run)
             report = self._failure(step, request, status="inputs_changed", error=e)
@@ -96,6 +117,8 @@ class Builder:
         outcome = self._gatekeeper.report(step.phase, run, report).outcome
         # a failure does not report what may have been committed before it
         held.unreported = held.unreported and report.write_id == ""
+        if report.lacks is not None:
+            self._tables.correct_covered(step, run, request=request.id)
         return outcome
 
     def _failure(self, step: Step, request: Request, *, status: Status, error: Exception) -> Report:

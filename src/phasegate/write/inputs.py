@@ -1,12 +1,16 @@
-"""The partitions that a step reads, and their present stamps."""
+"""The partitions that a step reads or must cover, as they are now."""
 
 from collections.abc import Mapping
+
+from msgspec.structs import replace
 
 from phasegate.base.dates import bounds
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Part, Stamp
+from phasegate.errors import BadInput
 from phasegate.gate.ledger import fold
-from phasegate.plan.gate import Need
+from phasegate.gate.records import Lacks
+from phasegate.plan.gate import Covers, Need
 from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import Reader
 
@@ -57,6 +61,22 @@ def window_now(plan: Plan, reader: Reader, *, need: Need, run: Run) -> dict[str,
         read = reader.fingerprints(step.table, first=first, last=last)
         stamps = {date: Stamp(fingerprint) for date, fingerprint in read.items()} | stamps
     return stamps
+
+
+def lacks_now(plan: Plan, reader: Reader, *, step: Step, covers: Covers, run: Run) -> Lacks:
+    """Return what a step's table lacks now of what it must cover.
+
+    Raises BadInput if the tables cannot be compared by this rule.
+    """
+    other, name = plan.steps.get(covers.need.step), str(covers.need)
+    if step.table is None or other is None or other.table is None:
+        raise BadInput(f"{step.name} covers {name}, which has no table in this plan; run: phasegate replan {run}")
+    against = stamps_now(plan, reader, asked={name: ABSENT}, run=run)[name]
+    found = reader.uncovered(
+        other.table, by=step.table, on=covers.on, where=covers.where, first=run.date, last=run.date
+    ).get(run.date)
+    lacks = Lacks(against=against.fingerprint, rule=covers.rule)
+    return lacks if found is None else replace(lacks, missing=found.keys, count=found.count)
 
 
 def owner(plan: Plan, name: str) -> Need:

@@ -8,8 +8,11 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from phasegate.base.backoff import is_ahead
 from phasegate.base.codec import Decision, State
 
+TTL_MAX_S = 3600.0
+WRITERS_MAX = 100
 A = TypeVar("A")
 
 
@@ -17,7 +20,9 @@ class Lease(State, frozen=True):
     """The lease of a resource.
 
     ``holder``: drawn per acquisition, so two threads never share a token. ``owner``: the key of the document to which
-    the holder's writes are reported.
+    the holder's writes are reported. ``writers``: the holders that may be named in the partition's fence, the present
+    one last. A fence with any other name was written from a copy of this store, or after the backup it was restored
+    from.
     """
 
     token: int = 0
@@ -27,6 +32,7 @@ class Lease(State, frozen=True):
     since: float = 0.0
     until: float = 0.0
     released: str | None = None
+    writers: tuple[str, ...] = ()
 
     @property
     def due(self) -> float | None:
@@ -36,18 +42,27 @@ class Lease(State, frozen=True):
 
 def acquire(
     holder: str, *, ttl_s: float, now: float, purpose: str = "", owner: str = ""
-) -> Decision[Lease, int | None]:
-    """Take the lease if it is free or expired; answer its token, else None."""
+) -> Decision[Lease, Lease | None]:
+    """Take the lease if it is free or expired; answer it as taken, else None.
 
-    def decide(lease: Lease | None) -> tuple[Lease, int | None]:
+    One that ends later than any lease can was taken under a clock ahead: it then ends ``ttl_s`` from now, unless its
+    holder still renews it.
+    """
+
+    def decide(lease: Lease | None) -> tuple[Lease, Lease | None]:
         lease = lease or Lease()
         if lease.holder == holder:
-            return lease, lease.token
+            return lease, lease
+        if lease.holder is not None and is_ahead(lease.until, now=now, bound_s=TTL_MAX_S):
+            return replace(lease, until=now + ttl_s), None
         if lease.holder is not None and now < lease.until:
             return lease, None
-        token = lease.token + 1
-        taken = replace(lease, token=token, holder=holder, purpose=purpose, since=now, until=now + ttl_s)
-        return replace(taken, owner=owner or lease.owner), token
+        writers = lease.writers if len(lease.writers) < WRITERS_MAX else (lease.writers[0], *lease.writers[2:])
+        taken = replace(
+            lease, token=lease.token + 1, holder=holder, purpose=purpose, since=now, until=now + ttl_s,
+            owner=owner or lease.owner, writers=(*writers, holder),
+        )  # fmt: skip
+        return taken, taken
 
     return decide
 
@@ -64,30 +79,31 @@ def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[Leas
     return decide
 
 
-def release(holder: str, *, token: int) -> Decision[Lease, bool]:
+def release(holder: str, *, token: int, fenced: bool = False) -> Decision[Lease, bool]:
     """Release the lease if it is ours; answer whether it was.
 
-    The same release decided again answers the same.
+    ``fenced``: the fence names us now; otherwise it never did. The same release decided again answers the same.
     """
 
     def decide(lease: Lease | None) -> tuple[Lease, bool]:
         lease = lease or Lease()
         if lease.holder == holder and lease.token == token:
-            return replace(lease, holder=None, until=0.0, released=holder), True
+            writers = (holder,) if fenced else tuple(name for name in lease.writers if name != holder)
+            return replace(lease, holder=None, until=0.0, released=holder, writers=writers), True
         return lease, lease.released == holder and lease.token == token
 
     return decide
 
 
-def raise_to(token: int) -> Decision[Lease, int]:
+def raise_to(token: int, *, holder: str = "") -> Decision[Lease, int]:
     """Raise the token to at least ``token``; answer the token now.
 
-    Used after adopting the fences of a lost store.
+    Used after adopting the fences of a lost store; ``holder``: the name that they then have.
     """
 
     def decide(lease: Lease | None) -> tuple[Lease, int]:
         lease = lease or Lease()
         new = replace(lease, token=max(token, lease.token), holder=None, until=0.0) if lease.token < token else lease
-        return new, new.token
+        return (replace(new, writers=(holder,)) if holder else new), new.token
 
     return decide

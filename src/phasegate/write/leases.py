@@ -23,14 +23,14 @@ class HeldLease:
     """A lease while it is held, judged by the monotonic clock.
 
     ``unreported``: something was committed and is not reported yet. Such a lease is not released: it expires, and the
-    next sweep reports the write.
+    next sweep reports the write. ``fenced``: the partition's fence names this holder.
     """
 
-    def __init__(self, key: str, *, holder: str, token: int, until: float, ports: Ports, ttl_s: float) -> None:
-        self.key, self.holder, self.token = key, holder, token
+    def __init__(self, key: str, taken: Lease, *, until: float, ports: Ports, ttl_s: float) -> None:
+        self.key, self.holder, self.token, self.writers = key, taken.writers[-1], taken.token, taken.writers
         self._until, self._ports, self._ttl_s = until, ports, ttl_s
         self._lost = False
-        self.unreported = False
+        self.unreported = self.fenced = False
         self.on_lost: Callable[[], None] | None = None
 
     def check(self) -> None:
@@ -75,30 +75,33 @@ class Leases:
         """
         key, holder = keys.lease_key(self._warehouse, part), self._ports.ids()
         until = self._ports.clock.monotonic() + self._ttl_s
-        token = self._do(
+        taken = self._do(
             key,
             lease.acquire(holder, ttl_s=self._ttl_s, now=self._ports.clock.now(), purpose=purpose, owner=owner),
         )
-        if token is None:
+        if taken is None:
             yield None
             return
-        held = HeldLease(key, holder=holder, token=token, until=until, ports=self._ports, ttl_s=self._ttl_s)
+        held = HeldLease(key, taken, until=until, ports=self._ports, ttl_s=self._ttl_s)
         stop = self._ports.background.every(self._heartbeat_s, held.beat)
         try:
             yield held
         finally:
             stop()
             if not held.unreported:
-                self._do(key, lease.release(holder, token=token))
+                self._do(key, lease.release(holder, token=held.token, fenced=held.fenced))
 
     def read(self, key: str) -> Lease | None:
         """Return a lease as it is stored, None if there is none."""
         doc = self._ports.store.read(key)
         return None if doc is None else decode(Lease, doc.body, key=key)
 
-    def raise_to(self, part: Part, *, token: int) -> int:
-        """Raise the token of a partition's lease to at least ``token``; return it."""
-        return self._do(keys.lease_key(self._warehouse, part), lease.raise_to(token))
+    def raise_to(self, part: Part, *, token: int, holder: str) -> int:
+        """Raise the token of a partition's lease to at least ``token``; return it.
+
+        ``holder``: the name that the partition's fence has.
+        """
+        return self._do(keys.lease_key(self._warehouse, part), lease.raise_to(token, holder=holder))
 
     def _do(self, key: str, decide: Decision[Lease, A]) -> A:
         return transact(self._ports, key, kind=Lease, decide=decide)

@@ -14,6 +14,7 @@ from phasegate.errors import BadInput, Fenced, ForeignStore, Partial, PhasegateE
 from phasegate.plan.model import Step, Total
 
 VERSION_AHEAD_MAX_S = 3600.0
+UNKNOWN_HOLDER = "was written by a copy of this store, or after the backup that this store was restored from"
 VALUES_MAX = 5
 
 
@@ -42,14 +43,17 @@ def written_since(before: Mapping[str, Stamp], now: Mapping[str, Stamp]) -> tupl
 def refusal(part: Part, *, fence: Fence | None, token: int, store_id: str) -> PhasegateError:
     """Return why no fence row could be changed.
 
-    Either another store's id is in it, or a newer token, or there is no row at all.
+    Either another store's id is in it, or a newer token, or a holder that this store does not know, or there is no row
+    at all.
     """
     resource = f"{part.table}/{part.partition}"
     if fence is None:
         return PhasegateError(f"{resource} has no fence row; it is created before a write: run the step again")
     if fence.store_id != store_id:
         return ForeignStore(resource, found=f"is fenced by store {fence.store_id}, this is store {store_id}")
-    return Fenced(resource, token, fence.token)
+    if fence.token > token:
+        return Fenced(resource, token, fence.token)
+    return ForeignStore(resource, found=UNKNOWN_HOLDER)
 
 
 def check_staged(staged: Staged, *, table: Table, part: Part) -> None:

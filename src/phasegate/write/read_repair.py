@@ -27,7 +27,7 @@ class ReadRepair:
         self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, tables: TableReporter, propagator: Propagator
     ) -> None:
         self._plan, self._ports = plan, ports
-        self._gatekeeper, self._tables, self._propagator = gatekeeper, tables, propagator
+        self._gatekeeper, self.tables, self._propagator = gatekeeper, tables, propagator
 
     def report_to_owners(self, request: Request, step: Step, *, run: Run) -> None:
         """Report the present content of a request's inputs to their documents.
@@ -45,11 +45,11 @@ class ReadRepair:
             needs = {name: owner(self._plan, name) for name in preconditions.changed_inputs(request.inputs, now)}
             windows = {need: window_now(self._plan, reader, need=need, run=run) for need in needs.values() if need.back}
         for need, stamps in windows.items():
-            for date in differing(stamps, self._propagator.reading(need, run.date).stamps):
+            for date in differing(stamps, self._propagator.windows.reading(need, run.date).stamps):
                 self._correct_date(need, date, stamps.get(date, ABSENT))
         for need in needs.values():
             if not need.back:
-                self._tables.correct(self._plan.steps[need.step], run)
+                self.tables.correct(self._plan.steps[need.step], run)
         if windows:
             self._gatekeeper.refresh(step.phase, run, unless=is_answered)
 
@@ -63,7 +63,7 @@ class ReadRepair:
         for mode in self._plan.phases[step.phase].modes:
             phase = self._gatekeeper.read(step.phase, Run(date, mode))
             if phase is not None and step.name in phase.members and phase.void is None:
-                self._tables.correct(step, Run(date, mode))
+                self.tables.correct(step, Run(date, mode))
         number = self._propagator.record(step.name, date, stamp=stamp)
         if number:  # later runs have the older stamp; those that change are due, and the sweeper flushes them
             self._propagator.propagate_later(step.name, DateChange(date, number, origin=date))

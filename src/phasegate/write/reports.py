@@ -3,7 +3,14 @@
 The content is that of the newest receipt, else of a read of the rows. A read of a foreign table is ordered by the
 document, not by a clock: it counts only if the result accepted before the read is still the accepted one. So a slow
 reader never puts older content over newer content.
+
+The report of a step that must cover another table says what is lacking. If that cannot be found out, the result is
+reported without it: the phase then requests the comparison, and shows why that fails.
 """
+
+from contextlib import nullcontext
+
+from msgspec.structs import replace
 
 from phasegate.base.fingerprint import rows_of
 from phasegate.base.keys import Run
@@ -11,10 +18,11 @@ from phasegate.base.receipt import Receipt, Stamp
 from phasegate.errors import BadInput, Contended
 from phasegate.gate.decisions import READ_AGAIN, Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.records import Result
+from phasegate.gate.records import Lacks, Result
 from phasegate.plan.model import Step
 from phasegate.ports import Ports
-from phasegate.write.inputs import part_of
+from phasegate.warehouse import Reader
+from phasegate.write.inputs import lacks_now, part_of
 
 READS_MAX = 16
 
@@ -40,8 +48,14 @@ class TableReporter:
     def __init__(self, ports: Ports, *, gatekeeper: Gatekeeper) -> None:
         self._ports, self._gatekeeper = ports, gatekeeper
 
-    def report(self, step: Step, run: Run, *, built_from: dict[str, Stamp] | None = None, request: str = "") -> Answer:
+    def report(
+        self, step: Step, run: Run, *, built_from: dict[str, Stamp] | None = None, request: str = "",
+        lacks: Lacks | None = None, compare: bool = False,
+    ) -> Answer:  # fmt: skip
         """Report the present content of the step's partition.
+
+        ``lacks``: what its reporter says is missing. ``compare``: raise BadInput if it cannot be compared with the
+        table that it must cover.
 
         Raises Contended if the accepted result keeps changing during the read, BadInput if a partition with a receipt
         does not hold that receipt's content: what its readers saw is then unknown.
@@ -51,6 +65,8 @@ class TableReporter:
         for _ in range(READS_MAX):
             accepted = self._accepted(step, run)
             seen = 0.0 if accepted is None else accepted.order
+            if lacks is None and step.covers is None and accepted is not None and accepted.lacks is not None:
+                lacks = Lacks()  # the content is the same, and its reporter misses nothing any more
             part = part_of(step, run)
             with self._ports.warehouse.snapshot() as reader:
                 receipt = reader.receipts([part]).get(part)
@@ -60,15 +76,52 @@ class TableReporter:
                             f"{step.table.name}/{run.date} was changed past Phasegate since its last receipt; "
                             "write it with begin and run.write"
                         )
-                    return self._gatekeeper.report(step.phase, run, report_of(step.name, receipt, request=request))
+                    written = replace(report_of(step.name, receipt, request=request), lacks=lacks)
+                    written = self.compared(written, step, run, reader=reader, strict=compare)
+                    return self._gatekeeper.report(step.phase, run, written)
                 stamp = Stamp(reader.fingerprint(step.table, partition=run.date))
-            rows = rows_of(stamp.fingerprint)
-            report = Report(member=step.name, status="success" if rows else "empty", after=seen, rows=rows, stamp=stamp,
-                            built_from=built_from, request=request)  # fmt: skip
+                rows = rows_of(stamp.fingerprint)
+                report = Report(member=step.name, status="success" if rows else "empty", after=seen, rows=rows,
+                                stamp=stamp, built_from=built_from, request=request, lacks=lacks)  # fmt: skip
+                report = self.compared(report, step, run, reader=reader, strict=compare)
             answer = self._gatekeeper.report(step.phase, run, report)
             if answer.outcome != READ_AGAIN:
                 return answer
         raise Contended(f"{step.table.name}/{run.date}", READS_MAX)
+
+    def compared(
+        self, report: Report, step: Step, run: Run, *, reader: Reader | None = None, strict: bool = False
+    ) -> Report:
+        """Return the report of a table with what the table lacks.
+
+        By the rule that the run has pinned. ``strict``: raise BadInput if the tables cannot be compared.
+        """
+        if report.stamp is None or step.table is None or not (step.covers or strict):
+            return report
+        phase = self._gatekeeper.read(step.phase, run)
+        spec = None if phase is None else phase.gate.members.get(step.name)
+        if spec is None or spec.covers is None:
+            return report
+        try:
+            with nullcontext(reader) if reader is not None else self._ports.warehouse.snapshot() as tables:
+                lacks = lacks_now(self._gatekeeper.plan, tables, step=step, covers=spec.covers, run=run)
+        except BadInput as e:
+            if strict:
+                raise
+            self._ports.observer.event("tables not compared", step=step.name, run=str(run), error=str(e))
+            return report
+        return replace(report, lacks=lacks)
+
+    def correct_covered(self, step: Step, run: Run, *, request: str) -> None:
+        """Report the table that a step must cover, if a request still stands.
+
+        The comparison was then with other content than the phase has.
+        """
+        phase = self._gatekeeper.read(step.phase, run)
+        standing, spec = (None, None) if phase is None else (phase.requests.get(step.name),
+                                                             phase.gate.members.get(step.name))  # fmt: skip
+        if standing is not None and standing.id == request and spec is not None and spec.covers is not None:
+            self.correct(self._gatekeeper.plan.steps[spec.covers.need.step], run)
 
     def correct(self, step: Step, run: Run) -> None:
         """Report an input whose partition differs from its accepted result.

@@ -4,17 +4,35 @@ A holder commits, reports and releases its lease, in this order, and does not re
 after a lost report the lease expires, its document is due, and the sweeper calls the rescuer.
 """
 
+from typing import NamedTuple
+
 from phasegate.base import keys
-from phasegate.base.keys import parse_run
+from phasegate.base.backoff import is_ahead
+from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Part, Receipt
+from phasegate.errors import BadInput
 from phasegate.gate import decisions
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
+from phasegate.store import Doc
 from phasegate.transact import transact
+from phasegate.write.lease import TTL_MAX_S
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
+
+
+class Adopted(NamedTuple):
+    """What an adoption did, by partition.
+
+    ``tokens``: the token of each lease. ``reported``: what this store did not have, with the outcome of its report.
+    ``lost``: rows that differ from their receipt, with what is done about it.
+    """
+
+    tokens: dict[Part, int]
+    reported: dict[Part, str]
+    lost: dict[Part, str]
 
 
 class Rescuer:
@@ -44,14 +62,62 @@ class Rescuer:
             held.unreported = False
             return outcome
 
+    def adopt(self) -> Adopted:
+        """Make the warehouse obey this store, and report what it does not have.
+
+        Every fence gets this store's id and a new holder, and each lease is raised above it: writes of another store,
+        and of a copy of this one, are refused from then on. Each partition's newest receipt is reported to its phase,
+        if that has another result. One whose rows differ from its receipt is to be built or delivered again.
+        """
+        holder, adopted = self._ports.ids(), Adopted({}, {}, {})
+        fences = self._ports.warehouse.adopt(None, store_id=self._store_id, holder=holder)
+        for part, token in fences.items():
+            adopted.tokens[part] = self._leases.raise_to(part, token=token, holder=holder)
+        for part in sorted(fences):
+            step = self._steps.get(part.table)
+            with self._ports.warehouse.snapshot() as reader:
+                receipt = reader.receipts([part]).get(part)
+                if step is None or step.table is None or receipt is None:
+                    continue
+                held = reader.fingerprint(step.table, partition=part.partition)
+            run = parse_run(receipt.run)
+            phase = self._gatekeeper.read(step.phase, run)
+            result = None if phase is None else phase.result_of(step.name)
+            if receipt.fingerprint != held:
+                adopted.lost[part] = self._build_again(step, run)
+            elif result is None or result.stamp != receipt.stamp:
+                adopted.reported[part] = self._adopt_result(step, receipt)
+        return adopted
+
+    def _adopt_result(self, step: Step, receipt: Receipt) -> str:
+        try:
+            return self._report(step, receipt, owner="")
+        except BadInput as e:  # a date that is not expected here, say: the others are reported all the same
+            return f"not reported: {e}"
+
+    def _build_again(self, step: Step, run: Run) -> str:
+        """Request a partition that differs from its receipt; return what to do."""
+        if step.kind == "external":
+            return f"deliver it again, with: phasegate begin {run} --step {step.name}"
+        self._gatekeeper.open(step.phase, run)
+        self._gatekeeper.rebuild(step.phase, run, steps=(step.name,), quiet=False)
+        return "requested again"
+
+    @staticmethod
+    def is_ahead(doc: Doc, now: float) -> bool:
+        """Return whether a lease ends later than any lease can."""
+        return is_ahead(doc.due, now=now, bound_s=TTL_MAX_S)
+
     def _raise_fence(self, part: Part, held: HeldLease) -> Receipt | None:
         """Raise the fence to our token; return the newest receipt.
 
         The earlier holder can no longer commit.
         """
         with self._ports.warehouse.transaction() as tx:
-            tx.change_fence(part, token=held.token, store_id=self._store_id)
-            return tx.receipts([part]).get(part)
+            fenced = tx.change_fence(part, token=held.token, store_id=self._store_id, holders=held.writers)
+            receipt = tx.receipts([part]).get(part)
+        held.fenced = fenced
+        return receipt
 
     def _report(self, step: Step | None, receipt: Receipt, *, owner: str) -> str:
         if step is not None:

@@ -102,7 +102,7 @@ class Writer:
                 ahead = f"is fenced with token {e.newest}, ahead of our lease with token {e.token}"
                 raise ForeignStore(e.resource, found=ahead) from e
             except Conflict:
-                held.unreported = False
+                held.unreported = held.fenced = False
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Ambiguous:
                 found = warehouse.find_write(write_id)
@@ -122,20 +122,21 @@ class Writer:
         with self._ports.warehouse.transaction() as tx:
             held.on_lost = tx.interrupt
             try:
-                inputs = self._enter(tx, work, token=held.token)
+                inputs = self._enter(tx, work, held=held)
                 staged = self._stage(tx, work)
                 receipt = self._fill(tx, work, staged=staged, inputs=inputs, token=held.token, write_id=write_id)
                 tx.put_receipt(receipt)
                 held.check()
-                held.unreported = True
+                held.unreported = held.fenced = True
             finally:
                 held.on_lost = None
         return receipt
 
-    def _enter(self, tx: Transaction, work: WriteJob, *, token: int) -> dict[str, Stamp]:
+    def _enter(self, tx: Transaction, work: WriteJob, *, held: HeldLease) -> dict[str, Stamp]:
         """Pass the fence and check the inputs; return their stamps."""
-        if not tx.change_fence(work.part, token=token, store_id=self.store_id):
-            raise preconditions.refusal(work.part, fence=tx.fence(work.part), token=token, store_id=self.store_id)
+        if not tx.change_fence(work.part, token=held.token, store_id=self.store_id, holders=held.writers):
+            fence = tx.fence(work.part)
+            raise preconditions.refusal(work.part, fence=fence, token=held.token, store_id=self.store_id)
         now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
         changed = preconditions.changed_inputs(work.inputs, now) or preconditions.written_since(work.before, now)
         if changed:

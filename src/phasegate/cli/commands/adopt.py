@@ -18,7 +18,8 @@ def adopt(app: App, /, *, yes: bool, as_json: bool) -> int:
     """Make the warehouse obey this store.
 
     For a store that was lost, restored or replaced: the warehouse still obeys the old one, and refuses this one. Writes
-    this store's name into every fence of the warehouse, and raises each lease above its fence.
+    this store's name into every fence of the warehouse, and raises each lease above its fence. Results that only the
+    warehouse has are reported to their phases, and rows that differ from their receipt are named.
     """
     from phasegate.errors import BadInput
 
@@ -26,17 +27,23 @@ def adopt(app: App, /, *, yes: bool, as_json: bool) -> int:
         raise BadInput("adopt: writes by workers on the other store are refused from then on; if that store is gone "
                        "for good, run: phasegate adopt --yes")  # fmt: skip
     with app.pipeline() as pipeline:
-        tokens = pipeline.adopt()
-        store_id = pipeline.store_id
+        adopted = pipeline.adopt()
+        store_id, tokens = pipeline.store_id, adopted.tokens
+    notes = {part: f"reported: {outcome}" for part, outcome in adopted.reported.items()}
+    notes |= {part: f"holds other rows than were written: {what}" for part, what in adopted.lost.items()}
     if as_json:
-        found = [{"table": part.table, "partition": part.partition, "token": t} for part, t in sorted(tokens.items())]
+        found = [{"table": part.table, "partition": part.partition, "token": t, "note": notes.get(part, "")}
+                 for part, t in sorted(tokens.items())]  # fmt: skip
         emit_json({"store_id": store_id, "partitions": found})
     elif not tokens:
         emit(["The warehouse has no fences: nothing to adopt."])
     else:
-        rows = [(f"{part.table}/{part.partition}", str(token)) for part, token in sorted(tokens.items())]
-        adopted = (
+        rows = [
+            (f"{part.table}/{part.partition}", str(token), notes.get(part, ""))
+            for part, token in sorted(tokens.items())
+        ]
+        summary = (
             f"{count(len(rows), 'partition')} now obey store {store_id}; the next write of each has a higher token."
         )
-        emit([*table(("partition", "token"), rows), "", adopted])
+        emit([*table(("partition", "token", "note"), rows), "", summary])
     return FINE

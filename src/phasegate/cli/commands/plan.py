@@ -34,11 +34,12 @@ def check(app: App, /, *, path: str | None, as_json: bool) -> int:
     Default: the plan that all commands use. A refused plan is reported with its line and the fix, and the exit code is
     2.
     """
+    from phasegate.code.pinned import with_code
     from phasegate.wiring import dates_of, functions_of
 
     loaded = app.plan(path)
     app.find_modules()
-    functions_of(loaded)
+    loaded = with_code(loaded, functions_of(loaded))
     dates_of(loaded)
     if as_json:
         emit_json(_document(loaded))

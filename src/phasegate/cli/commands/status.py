@@ -98,13 +98,19 @@ def _lines(views: "list[PhaseView]", *, times: "Times", quarantined: int) -> lis
             view.phase,
             paint("overdue" if view.overdue else view.state),
             str(view.generation or ""),
-            names(view.missing),
+            names(_missing(view)),
             times.since(view.since),
             _next(view),
         )
         for view in views
     ]
     return [*(table(HEADER, rows) if rows else ()), "", *_closing(views, times=times, quarantined=quarantined)]
+
+
+def _missing(view: "PhaseView") -> list[str]:
+    """Return the missing members, with the first keys that each lacks."""
+    lacks = {member.name: names(member.lacks) for member in view.members if member.lacks}
+    return [f"{name} ({lacks[name]})" if name in lacks else name for name in view.missing]
 
 
 def _next(view: "PhaseView") -> str:

@@ -15,6 +15,7 @@ COLOURS = {
     "dead": "red", "degraded": "red", "overdue": "red",
     "building": "yellow", "sending": "yellow", "settling": "yellow", "waiting": "yellow",
     "asked": "yellow", "parked": "yellow", "blocked": "yellow", "unreported": "yellow",
+    "partial": "yellow",
     "paused": "cyan", "void": "cyan",
 }  # fmt: skip
 GAP = "  "

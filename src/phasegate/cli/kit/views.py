@@ -80,6 +80,7 @@ def _member_json(member: "MemberView", /, *, times: "Times") -> dict[str, object
         "rows": member.rows,
         "token": member.token,
         "stale_against": list(member.stale_against),
+        "lacks": list(member.lacks),
         "last": member.last,
         "last_at": times.iso(member.last_at),
     }

@@ -121,15 +121,17 @@ class Lookback:
                     yield reader, need, later
 
     def _is_asked(self, reader: Need, day: str, *, phases: Mapping[str, Phase]) -> bool:
-        """Return whether a document asks for a step of a date.
+        """Return whether a document asks for a step of a date that reads a window.
 
-        Also True if it has built nothing of the step yet while another document has.
+        Any such step of the date, since a run reads all its windows at once. Also True if the document has built
+        nothing of such a step yet, or is put off.
         """
+        readers = {each for each, _ in self._windows} | {reader}
         for key, (_, name, run) in self._runs.items():
-            if (name, run.date) == (reader.phase, day):
-                phase = phases.get(key)
-                unbuilt = phase is None or phase.result_of(reader.step) is None
-                if (phase is not None and reader.step in phase.requests) or (
+            for each in readers if run.date == day else ():
+                phase = phases.get(key) if each.phase == name else None
+                unbuilt = each.phase == name and (phase is None or phase.result_of(each.step) is None)
+                if (phase is not None and (each.step in phase.requests or phase.catch_up_since is not None)) or (
                     unbuilt and (reader.step, day) in self._built
                 ):
                     return True

@@ -7,15 +7,19 @@ from phasegate.ports import Ports
 from phasegate.testing.simulator.interleaver import Faults, Interleaver
 from phasegate.testing.simulator.invariants import InvariantChecker
 from phasegate.testing.simulator.ports import SimBackground, SimBus, SimClock, SimObserver, SimStore, SimWarehouse
-from phasegate.testing.simulator.scene import BOX, NARROW, TEAM, Scene, Steps, wide
+from phasegate.testing.simulator.scene import BOX, NARROW, TEAM, TREND, Scene, Steps, wide
 
 START = 1_770_000_000.0
 TTL_S = 60.0
 HEARTBEAT_S = 15.0
 CATCH_UP_S = (0.0, 120.0)
+LONG_S = 4 * 3600.0
 DAYS = ("2026-02-03", "2026-02-04", "2026-02-05", "2026-02-06")
 NARROW_DAYS, WIDE_DAYS = (1, 1, 2), (3, 3, 3, 4)
-VARIANTS = ((True, False), (True, False), (False, True), (False, True), (True, True))
+# A second mode or not; what the last phase looks back over.
+VARIANTS = (
+    (True, None), (True, None), (False, TREND), (True, TREND), (False, TEAM), (False, BOX), (True, TEAM),
+)  # fmt: skip
 
 
 class Scenario:
@@ -34,7 +38,10 @@ class Scenario:
         self.scene = self._wide() if wide_one else NARROW
         self.modes = tuple(self.scene.modes["raw"])
         python = [step for step, needs in self.scene.needs.items() if needs and rng.random() < 0.3]
-        plan = self.scene.plan(python=python, catch_up_max_s=rng.choice(CATCH_UP_S))
+        catch_up_max_s = rng.choice(CATCH_UP_S)
+        if len({need.step for _, need in self.scene.windows()}) > 1:  # no mixture only while builds end in this time
+            catch_up_max_s = LONG_S
+        plan = self.scene.plan(python=python, catch_up_max_s=catch_up_max_s)
         skew_s = max(self.faults.skew_s) - min(self.faults.skew_s)
         runs = {key for day in self.days for key in self.scene.documents(day)}
         self.checker = InvariantChecker(

@@ -115,10 +115,11 @@ NARROW = Scene(
 )
 
 
-def wide(*, over: Need, early: bool, chain: bool) -> Scene:
+def wide(*, over: Need, early: bool, chain: Need | None) -> Scene:
     """Return a scene whose trend looks back over ``over``.
 
-    ``early``: a second mode shares the tables of box and trend. ``chain``: cache looks back over trend.
+    ``early``: a second mode shares the tables of box and trend. ``chain``: what cache, which reads trend, looks back
+    over; None: there is no cache.
     """
     second = {EARLY: ("box",)} if early else {}
     needs: dict[str, tuple[Need, ...]] = {"box": (), "team": (BOX,), "trend": (BOX, Need(over.phase, over.step, BACK))}
@@ -126,8 +127,8 @@ def wide(*, over: Need, early: bool, chain: bool) -> Scene:
         "raw": {MODE: ("box",), **second},
         "analytics": {MODE: ("team", "trend"), **dict.fromkeys(second, ("trend",))},
     }
-    if chain:
-        needs["cache"] = (TREND, Need(TREND.phase, TREND.step, BACK))
+    if chain is not None:
+        needs["cache"] = (TREND, Need(chain.phase, chain.step, BACK))
         modes["precompute"] = {MODE: ("cache",)}
     homes = {"box": "raw", "team": "analytics", "trend": "analytics", "cache": "precompute"}
     return Scene(needs=needs, homes=homes, modes=modes)

@@ -12,13 +12,13 @@ import msgspec
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
-from phasegate.base.table import TOKEN_COLUMN, Dependency, Disagreement, Repeats, Table
+from phasegate.base.table import TOKEN_COLUMN, Dependency, Disagreement, Repeats, Table, Uncovered
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import dialect, errors
 from phasegate.warehouses.duckdb.dialect import inside, quoted, reference, split
 from phasegate.warehouses.sql import own_tables as own
-from phasegate.warehouses.sql.cells import check_known, check_texts, stored
+from phasegate.warehouses.sql.cells import check_named, check_texts, stored
 from phasegate.warehouses.sql.rows import RowSql
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class DuckDBReader:
         types = self.types_of(table)
         if not types:
             return []
-        check_known(table, types, (*dependency.columns, dependency.determined))
+        check_named(table, (*dependency.columns, dependency.determined), known=types)
         dates = _is_date(first) and _is_date(last)
         statement = SQLS.disagreements(table, types, dependency=dependency, dates=dates)
         rows = self._run(statement, {"first": first, "last": last}, what=f"identities of {table.name}")
@@ -195,16 +195,34 @@ class DuckDBReader:
         types = self.types_of(table)
         if not types:
             return {}
-        check_known(table, types, (column, *by))
+        check_named(table, (column, *by), known=types)
         statement = SQLS.sums(table, types, column=column, by=by, dates=_is_date(first) and _is_date(last))
         rows = self._run(statement, {"first": first, "last": last}, what=f"sums of {table.name}")
         return {tuple(key): Decimal(str(prints.text(total, scale=table.scale(column)))) for key, total in rows}
+
+    def uncovered(
+        self, table: Table, /, *, by: Table, on: Sequence[str], where: str, first: str, last: str
+    ) -> dict[str, Uncovered]:
+        """Return the keys in ``table`` that ``by`` lacks, by partition.
+
+        The range is ``first <= partition <= last``.
+        """
+        types, theirs = self.types_of(table), self.types_of(by)
+        if not types:
+            return {}
+        for one, known in ((table, types), (by, theirs or types)):
+            check_named(one, on, known=known)
+        statement = SQLS.uncovered(
+            (table, types), (by, theirs), on=on, where=where, dates=_is_date(first) and _is_date(last)
+        )
+        rows = self._run(statement, {"first": first, "last": last}, what=f"rows of {table.name} missing in {by.name}")
+        return {str(text): Uncovered(count=count, keys=tuple(keys)) for text, count, keys in rows}
 
     def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
         """Return the fence rows with ``first <= partition <= last``."""
         bound = {"first": first, "last": last}
         rows = self._run(own.FENCES, bound, what="fences") if self._has(own.FENCE_TABLE) else []
-        return {Part(table, partition): Fence(token, store_id) for table, partition, token, store_id in rows}
+        return {Part(table, partition): Fence(*fence) for table, partition, *fence in rows}
 
     def count(self, table: Table, /, *, partition: str | None) -> int:
         """Return the number of rows of a partition; 0 for a missing table.
@@ -232,6 +250,8 @@ class DuckDBReader:
         It needs the system tables, the table with its lineage column, and the fence row.
         """
         if not all(self._has(name) for name in (own.FENCE_TABLE, own.RECEIPTS_TABLE, split(part.table))):
+            return False
+        if "holder" not in self._columns(own.FENCE):  # made by an older version
             return False
         columns = self._columns(part.table)
         bound = {"table": part.table, "partition": part.partition}

@@ -4,7 +4,7 @@ It decides nothing: each verb runs its SQL of ``warehouses.sql`` and returns the
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,12 +72,13 @@ class DuckDBTransaction(DuckDBStaging):
         if absent:
             self._run(own.ADD_FENCES, {"tables": absent, "partition": partition, "store": store_id}, what="fence")
 
-    def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
+    def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
         """Set the fence row to ``token`` if that is not lower; return whether.
 
-        The row must be of this store. It is always a real change of the row.
+        The row must be of this store and of none but ``holders``. It is always a real change of the row.
         """
-        bound = {"table": part.table, "partition": part.partition, "token": token, "store": store_id}
+        bound: dict[str, object] = {"table": part.table, "partition": part.partition, "token": token}
+        bound |= {"store": store_id, "holder": holders[-1], "holders": list(holders)}
         what = f"fence of {part.table}/{part.partition}"
         rows = self._run(own.CHANGE_FENCE, bound, what=what) if self._has_fences() else []
         for (changes,) in rows:
@@ -90,14 +91,14 @@ class DuckDBTransaction(DuckDBStaging):
         rows = self._run(own.READ_FENCE, bound, what="fence") if self._has_fences() else []
         return Fence(*rows[0]) if rows else None
 
-    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
-        """Write a store id into the existing fence rows; return their tokens.
+    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
+        """Write a store id and a holder into fence rows; return their tokens.
 
         ``parts`` None: into all.
         """
         if not self._has_fences():
             return {}
-        bound: dict[str, object] = {"store": store_id}
+        bound: dict[str, object] = {"store": store_id, "holder": holder}
         if parts is not None:
             chosen = list(parts)
             bound |= {"tables": [part.table for part in chosen], "partitions": [part.partition for part in chosen]}

@@ -131,7 +131,7 @@ class DuckDBWarehouse:
         with self.snapshot() as reader:
             return reader.find_write(write_id)
 
-    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
+    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
         """Write our store id into the existing fence rows; return their tokens.
 
         ``parts`` None: into all.
@@ -139,7 +139,7 @@ class DuckDBWarehouse:
         if not self._path.exists():
             return {}
         with self.transaction() as tx:
-            return tx.adopt(parts, store_id=store_id)
+            return tx.adopt(parts, store_id=store_id, holder=holder)
 
     def close(self) -> None:
         """Close the file after its last use; a later use opens it again."""

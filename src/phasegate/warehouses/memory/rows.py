@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Literal
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Part, Receipt, Staged
-from phasegate.base.table import Dependency, Disagreement, Repeats, Table
+from phasegate.base.table import Repeats, Table
+from phasegate.errors import BadInput
 
 Cells = dict[str, object]
 Action = Literal["insert", "update", "touch", "keep", "refuse", "delete", "none"]
@@ -39,6 +40,18 @@ class FenceRow:
     token: int
     store_id: str
     changes: int
+    holder: str = ""
+
+
+def with_rows(tables: Tables, name: str, text: str | None, rows: Rows) -> Tables:
+    """Return the tables with other rows in one partition."""
+    return {**tables, name: {**tables.get(name, {}), text: rows}}
+
+
+def with_receipt(newest: Mapping[Part, Receipt], receipt: Receipt) -> Mapping[Part, Receipt]:
+    """Return the newest receipts with one more, unless it is older."""
+    present = newest.get(receipt.part)
+    return newest if present is not None and present.token > receipt.token else {**newest, receipt.part: receipt}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,26 @@ def round_floats(table: Table, rows: Sequence[Cells]) -> None:
         for column, cell in cells.items():
             if isinstance(cell, float):
                 cells[column] = prints.rounded(cell, scale=table.scale(column))
+
+
+def in_utc(cell: object) -> object:
+    """Return a cell, a time with zone in UTC.
+
+    Python compares the times of another zone by wall clock, which repeats an hour.
+    """
+    return cell.astimezone(UTC) if isinstance(cell, datetime) and cell.tzinfo is not None else cell
+
+
+def check_versions(table: Table, rows: Iterable[Cells]) -> None:
+    """Refuse versions that have no order, as ``check_shape`` does by type.
+
+    Raises BadInput.
+    """
+    for cells in rows if table.version else ():
+        value = cells.get(table.version or "")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, Decimal, date))):
+            must = "and must be a timestamp, a date or a number"
+            raise BadInput(f"version {table.version} of table {table.name} is {value!r:.80}, {must}")
 
 
 def epoch_s(version: object) -> float:
@@ -159,42 +192,6 @@ def lacking(table: Table, plan: Sequence[RowPlan], present: Mapping[int, StoredR
     ]  # fmt: skip
 
 
-def disagreements(
-    table: Table, dependency: Dependency, rows: Iterable[Mapping[str, object]], *, first: str, last: str
-) -> list[Disagreement]:
-    """Return the keys of a dependency with several values, sorted.
-
-    Those with a row in ``first <= partition <= last``.
-    """
-    values: dict[tuple[str, ...], set[str]] = {}
-    partitions: dict[tuple[str, ...], set[str]] = {}
-    for cells in rows:
-        texts = {c: prints.text(cells[c], scale=table.scale(c)) for c in (*dependency.columns, dependency.determined)}
-        key = tuple(text for c in dependency.columns if (text := texts[c]) is not None)
-        if len(key) == len(dependency.columns):
-            values.setdefault(key, set()).update(filter(None, [texts[dependency.determined]]))
-            partition = prints.text(cells[table.partition], scale=table.scale(table.partition))
-            partitions.setdefault(key, set()).update(filter(None, [partition]))
-    return [
-        Disagreement(key=key, values=tuple(sorted(values[key])), partitions=tuple(sorted(held)))
-        for key, held in sorted(partitions.items())
-        if len(values[key]) > 1 and any(first <= one <= last for one in held)
-    ]
-
-
-def sums(
-    table: Table, rows: Iterable[Mapping[str, object]], *, column: str, by: Sequence[str]
-) -> dict[tuple[str, ...], Decimal]:
-    """Return the sums of a column by partition and ``by``."""
-    found: dict[tuple[str, ...], list[float]] = {}
-    for cells in rows:
-        if cells[column] is not None:
-            key = tuple(str(prints.text(cells[c], scale=table.scale(c))) for c in (table.partition, *by))
-            found.setdefault(key, []).append(cast("float", cells[column]))
-    scale = table.scale(column)
-    return {key: Decimal(str(prints.text(sum(values), scale=scale))) for key, values in found.items()}
-
-
 def judge(
     table: Table, cells: Cells, *, hits: Mapping[int, StoredRow], token: int | None = None, older: bool = False
 ) -> RowPlan:
@@ -231,17 +228,6 @@ def tally(plan: Iterable[RowPlan], *, deleted: int) -> Changes:
         unchanged=actions.count("keep") + actions.count("touch") + actions.count("none"),
         refused=actions.count("refuse"),
     )
-
-
-def with_rows(tables: Tables, name: str, text: str | None, rows: Rows) -> Tables:
-    """Return the tables with one partition's rows set."""
-    return {**tables, name: {**tables.get(name, {}), text: rows}}
-
-
-def with_receipt(newest: Mapping[Part, Receipt], receipt: Receipt) -> Mapping[Part, Receipt]:
-    """Return the newest receipts with one more written."""
-    present = newest.get(receipt.part)
-    return newest if present is not None and present.token > receipt.token else {**newest, receipt.part: receipt}
 
 
 def _key(table: Table, cells: Mapping[str, object]) -> tuple[object, ...]:

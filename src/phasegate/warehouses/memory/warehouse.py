@@ -4,172 +4,29 @@ The simulator uses it too. No locks, no threads. A transaction works on the stat
 first committer wins: Conflict is raised only if another transaction changed the same fence row, or deleted the same
 version of a row. Inserts never conflict, so a writer that forgets to change its fence leaves duplicate rows, as it
 would in a database.
-
-Committed maps are never changed in place, only replaced: a snapshot is three references.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 
 from phasegate.base import fingerprint as prints
-from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import LINEAGE_PREFIX, Dependency, Disagreement, Repeats, Table
-from phasegate.errors import BadInput, Conflict, Unavailable
+from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged
+from phasegate.base.table import LINEAGE_PREFIX, Table
+from phasegate.errors import BadInput, Conflict
 from phasegate.warehouse import Params, Row
 from phasegate.warehouses.memory import rows as rules
-from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, Tables
-from phasegate.warehouses.sql.cells import check_columns, check_known, check_rows, check_shape, stored
+from phasegate.warehouses.memory.reader import Function, MemoryReader, MemoryState
+from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow
+from phasegate.warehouses.sql.cells import check_columns, check_rows, check_shape, stored
 
-Function = Callable[[Callable[[str], list[Cells]], Params], Sequence[Row]]
-
-
-class MemoryReader:
-    """One snapshot.
-
-    Where a database takes SQL, this takes the name of one of the warehouse's functions.
-    """
-
-    def __init__(self, warehouse: "MemoryWarehouse") -> None:
-        self._warehouse = warehouse
-        self._tables, self._fences, self._newest = warehouse.tables, warehouse.fences, warehouse.newest
-        self._stopped = False
-
-    def read(self, table_name: str, /) -> list[Cells]:
-        """Return copies of a table's rows in this snapshot, without lineage.
-
-        Empty for a missing table.
-        """
-        parts = self._tables.get(table_name, {})
-        return [dict(row.cells) for rows in parts.values() for row in rows.values()]
-
-    def query(self, sql: str, params: Params, /) -> list[Cells]:
-        """Return the rows of the function of this name.
-
-        Raises BadInput if there is none.
-        """
-        self._check()
-        function = self._warehouse.functions.get(sql)
-        if function is None:
-            raise BadInput(f"no function is named {sql!r}: give it to MemoryWarehouse")
-        return [dict(row) for row in function(self.read, params)]
-
-    def receipts(self, parts: Iterable[Part], /) -> dict[Part, Receipt]:
-        """Return the newest receipt of each partition that has one."""
-        self._check()
-        return {part: self._newest[part] for part in parts if part in self._newest}
-
-    def receipts_between(self, table: str, /, *, first: str, last: str) -> dict[str, Receipt]:
-        """Return the newest receipt of each partition in a range.
-
-        The range is ``first <= partition <= last``; the result is by partition.
-        """
-        self._check()
-        return {
-            part.partition: receipt
-            for part, receipt in self._newest.items()
-            if part.table == table and first <= part.partition <= last
-        }
-
-    def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
-        """Return the stamp of the newest receipt of each partition in a range.
-
-        The range is ``first <= partition <= last``; the result is by partition.
-        """
-        return {day: receipt.stamp for day, receipt in self.receipts_between(table, first=first, last=last).items()}
-
-    def fingerprints(self, table: Table, /, *, first: str, last: str) -> dict[str, str]:
-        """Return the fingerprints of the partitions with rows in a range.
-
-        The range is ``first <= partition <= last``; the result is by partition.
-        """
-        parts = self._tables.get(table.name, {}).items()
-        held = [text for text, rows in parts if text is not None and first <= text <= last and rows]
-        return {text: self.fingerprint(table, partition=text) for text in held}
-
-    def repeats(
-        self, table: Table, /, *, first: str, last: str, key: Sequence[str] | None = None
-    ) -> dict[str, Repeats]:
-        """Return the partitions in a range that have more rows than keys.
-
-        The range is ``first <= partition <= last``.
-        """
-        self._check()
-        parts = self._tables.get(table.name, {}).items()
-        held = {text: rows for text, rows in parts if text is not None and first <= text <= last}
-        found = {text: rules.repeats(table, rows.values(), key=key or table.key) for text, rows in held.items()}
-        return {text: one for text, one in found.items() if one.rows > one.keys}
-
-    def disagreements(self, table: Table, dependency: Dependency, /, *, first: str, last: str) -> list[Disagreement]:
-        """Return the keys of a dependency with several values, sorted.
-
-        Those with a row in ``first <= partition <= last``.
-        """
-        rows = self._known_rows(table, (*dependency.columns, dependency.determined))
-        return rules.disagreements(table, dependency, rows, first=first, last=last)
-
-    def sums(
-        self, table: Table, /, *, column: str, by: Sequence[str], first: str, last: str
-    ) -> dict[tuple[str, ...], Decimal]:
-        """Return the sums of a column by partition and ``by``.
-
-        The range is ``first <= partition <= last``.
-        """
-        found = rules.sums(table, self._known_rows(table, (column, *by)), column=column, by=by)
-        return {key: total for key, total in found.items() if first <= key[0] <= last}
-
-    def fences(self, *, first: str, last: str) -> dict[Part, Fence]:
-        """Return the fence rows with ``first <= partition <= last``."""
-        self._check()
-        chosen = {part: row for part, row in self._fences.items() if first <= part.partition <= last}
-        return {part: Fence(row.token, row.store_id) for part, row in chosen.items()}
-
-    def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
-        """Return the fingerprint of a partition's rows now.
-
-        ``partition`` None: of the whole table.
-        """
-        self._check()
-        rows = [row.cells for row in self._rows_of(table, partition)]
-        columns = self._warehouse.columns.get(table.name) or (tuple(rows[0]) if rows else ())
-        return prints.fingerprint(table, rows, columns=columns)
-
-    def count(self, table: Table, /, *, partition: str | None) -> int:
-        """Return the number of rows of a partition.
-
-        ``partition`` None: of the whole table.
-        """
-        self._check()
-        return len(self._rows_of(table, partition))
-
-    def interrupt(self) -> None:
-        """Make every later verb, and the commit, raise Unavailable."""
-        self._stopped = True
-
-    def _check(self) -> None:
-        if self._stopped:
-            raise Unavailable("the transaction was interrupted; nothing was written")
-
-    def _known_rows(self, table: Table, columns: Sequence[str]) -> list[Mapping[str, object]]:
-        """Return all rows of a table; refuse columns that it lacks."""
-        self._check()
-        rows = [row.cells for row in self._rows_of(table, None)]
-        for cells in rows[:1]:
-            check_known(table, dict.fromkeys(cells, ""), columns)
-        return rows
-
-    def _rows_of(self, table: Table, partition: str | None) -> list[StoredRow]:
-        parts = self._tables.get(table.name, {})
-        if partition is not None:
-            return list(parts.get(partition, {}).values())
-        return [row for rows in parts.values() for row in rows.values()]
+__all__ = ["Function", "MemoryTransaction", "MemoryWarehouse"]
 
 
 class MemoryTransaction(MemoryReader):
     """A snapshot with changes on top, until ``commit``."""
 
-    def __init__(self, warehouse: "MemoryWarehouse") -> None:
+    def __init__(self, warehouse: MemoryState) -> None:
         super().__init__(warehouse)
         self._changed: dict[Part, FenceRow] = {}
         self._base = self._fences
@@ -179,16 +36,16 @@ class MemoryTransaction(MemoryReader):
         self._columns: dict[str, tuple[str, ...]] = {}
         self._receipts: list[Receipt] = []
 
-    def change_fence(self, part: Part, /, *, token: int, store_id: str) -> bool:
+    def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
         """Set the fence row to ``token`` if that is not lower; return whether.
 
-        The row must be of this store. It is a real change even if nothing differs.
+        The row must be of this store and of none but ``holders``. It is a real change even if nothing differs.
         """
         self._check()
         row = self._fences.get(part)
-        if row is None or row.token > token or row.store_id != store_id:
+        if row is None or row.token > token or row.store_id != store_id or row.holder not in ("", *holders):
             return False
-        self._changed[part] = FenceRow(token, store_id, row.changes + 1)
+        self._changed[part] = FenceRow(token, store_id, row.changes + 1, holders[-1])
         self._fences = {**self._fences, part: self._changed[part]}
         return True
 
@@ -196,7 +53,7 @@ class MemoryTransaction(MemoryReader):
         """Return the fence row as this transaction sees it."""
         self._check()
         row = self._fences.get(part)
-        return None if row is None else Fence(row.token, row.store_id)
+        return None if row is None else Fence(row.token, row.store_id, row.holder)
 
     def stage_query(self, table: Table, sql: str, params: Params, /) -> None:
         """Stage the rows of the function named ``sql``, without lineage columns."""
@@ -291,7 +148,10 @@ class MemoryTransaction(MemoryReader):
     def _stage(self, table: Table, rows: Sequence[Row], *, source: str) -> None:
         if table.name not in self._tables:
             raise BadInput(f"table {table.name} does not exist: prepare it before the transaction")
-        plain = [{name: cell for name, cell in row.items() if not name.startswith(LINEAGE_PREFIX)} for row in rows]
+        plain = [
+            {name: rules.in_utc(cell) for name, cell in row.items() if not name.startswith(LINEAGE_PREFIX)}
+            for row in rows
+        ]
         if table.columns:
             types = {name: table.columns[name] for name in stored(table.columns, table=table)}
             plain = check_rows(table, plain, types=types)
@@ -301,6 +161,7 @@ class MemoryTransaction(MemoryReader):
             for row in plain:
                 if row.keys() - {table.tombstone} != set(known):
                     check_columns(table, row, wanted=known, source=source)
+            rules.check_versions(table, plain)
         self._staged[table.name] = plain
 
     def _apply(self, table: Table, partition: str, /, *, gone: Sequence[int], new: Sequence[Cells], token: int) -> None:
@@ -322,21 +183,8 @@ class MemoryTransaction(MemoryReader):
         self._tables = {**self._tables, table.name: {**parts, **touched}}
 
 
-class MemoryWarehouse:
-    """Tables of dicts.
-
-    ``functions`` are used in place of SQL: name -> fn(read, params) -> rows.
-    """
-
-    def __init__(self, *, functions: Mapping[str, Function] | None = None) -> None:
-        self.functions: dict[str, Function] = dict(functions or {})
-        self.columns: dict[str, tuple[str, ...]] = {}
-        self.tables: Tables = {}
-        self.fences: Mapping[Part, FenceRow] = {}
-        self.newest: Mapping[Part, Receipt] = {}
-        self.writes: dict[str, Receipt] = {}
-        self.commits: list[Receipt] = []
-        self.serial = 0
+class MemoryWarehouse(MemoryState):
+    """Tables of dicts."""
 
     def prepare(
         self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
@@ -381,14 +229,16 @@ class MemoryWarehouse:
         """Return the receipt of a committed write."""
         return self.writes.get(write_id)
 
-    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str) -> dict[Part, int]:
+    def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
         """Write our store id into the existing fence rows; return their tokens.
 
         ``parts`` None: into all.
         """
         chosen = list(self.fences) if parts is None else [part for part in parts if part in self.fences]
         rows = {part: self.fences[part] for part in chosen}
-        mine = {part: replace(row, store_id=store_id, changes=row.changes + 1) for part, row in rows.items()}
+        mine = {
+            part: replace(row, store_id=store_id, holder=holder, changes=row.changes + 1) for part, row in rows.items()
+        }
         self.fences = {**self.fences, **mine}
         return {part: row.token for part, row in mine.items()}
 

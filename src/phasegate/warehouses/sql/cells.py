@@ -73,7 +73,10 @@ def check_shape(table: Table, types: Mapping[str, str], /) -> None:
         raise BadInput(f"table {table.name} has no key: name the columns that make a row unique")
     check_texts(table, types)
     if table.version and family(types[table.version]) not in {"timestamp", "date", "int", "float", "decimal"}:
-        raise BadInput(f"version {table.version} of table {table.name} must be a timestamp, a date or a number")
+        raise BadInput(
+            f"version {table.version} of table {table.name} is {types[table.version]}, and must be a timestamp, a date "
+            "or a number: text is ordered by spelling; cast it in the SELECT and the table"
+        )
 
 
 def check_texts(table: Table, types: Mapping[str, str], /) -> None:
@@ -96,16 +99,6 @@ def check_texts(table: Table, types: Mapping[str, str], /) -> None:
             )
 
 
-def check_known(table: Table, types: Mapping[str, str], columns: Iterable[str], /) -> None:
-    """Refuse, by name, columns of an identity that the table lacks.
-
-    Raises BadInput.
-    """
-    for column in columns:
-        if column not in types:
-            raise BadInput(f"table {table.name} has no column {column}, of an identity: it has {', '.join(types)}")
-
-
 def check_columns(table: Table, given: Iterable[str], /, *, wanted: Sequence[str], source: str) -> None:
     """Refuse, by name, unknown and missing columns.
 
@@ -121,6 +114,13 @@ def check_columns(table: Table, given: Iterable[str], /, *, wanted: Sequence[str
     missing = sorted(set(wanted) - set(names))
     if missing:
         raise BadInput(f"{source} lacks column {', '.join(missing)} of table {table.name}: yield NULL if it is unknown")
+
+
+def check_named(table: Table, columns: Iterable[str], /, *, known: Iterable[str]) -> None:
+    """Raise BadInput for a column that a table does not have."""
+    for column in columns:
+        if column not in known:
+            raise BadInput(f"{table.name} has no column {column}: name one that both tables have")
 
 
 def check_lossless(table: Table, column: str, /, *, yields: str, has: str) -> None:

@@ -16,7 +16,8 @@ SYSTEM = (
     f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
     f"""CREATE TABLE IF NOT EXISTS {FENCE} (
         table_name VARCHAR NOT NULL, partition VARCHAR NOT NULL, store_id VARCHAR NOT NULL, token BIGINT NOT NULL,
-        changes BIGINT NOT NULL, PRIMARY KEY (table_name, partition))""",
+        changes BIGINT NOT NULL, holder VARCHAR DEFAULT '', PRIMARY KEY (table_name, partition))""",
+    f"ALTER TABLE {FENCE} ADD COLUMN IF NOT EXISTS holder VARCHAR DEFAULT ''",
     f"""CREATE TABLE IF NOT EXISTS {RECEIPTS} (
         write_id VARCHAR NOT NULL, table_name VARCHAR NOT NULL, partition VARCHAR NOT NULL, run VARCHAR, step VARCHAR,
         token BIGINT NOT NULL, fingerprint VARCHAR NOT NULL, built_from VARCHAR NOT NULL, code VARCHAR, build VARCHAR,
@@ -24,16 +25,19 @@ SYSTEM = (
         deleted BIGINT, unchanged BIGINT, refused BIGINT, allow_shrink BOOLEAN, changes BIGINT NOT NULL)""",
 )
 # Always a real change of the row, also for an equal token: two transactions that did this conflict.
-CHANGE_FENCE = f"""UPDATE {FENCE} SET token = $token, changes = changes + 1
-    WHERE table_name = $table AND partition = $partition AND token <= $token AND store_id = $store RETURNING changes"""
-READ_FENCE = f"SELECT token, store_id FROM {FENCE} WHERE table_name = $table AND partition = $partition"
-FENCES = f"SELECT table_name, partition, token, store_id FROM {FENCE} WHERE partition BETWEEN $first AND $last"
+CHANGE_FENCE = f"""UPDATE {FENCE} SET token = $token, holder = $holder, changes = changes + 1
+    WHERE table_name = $table AND partition = $partition AND token <= $token AND store_id = $store
+    AND (holder = '' OR list_contains($holders::VARCHAR[], holder)) RETURNING changes"""
+READ_FENCE = f"SELECT token, store_id, holder FROM {FENCE} WHERE table_name = $table AND partition = $partition"
+FENCES = f"SELECT table_name, partition, token, store_id, holder FROM {FENCE} WHERE partition BETWEEN $first AND $last"
 READ_CHANGES = f"SELECT changes FROM {FENCE} WHERE table_name = $table AND partition = $partition"
 FENCED = f"SELECT table_name FROM {FENCE} WHERE partition = $partition"
-ADD_FENCES = f"INSERT INTO {FENCE} SELECT unnest($tables::VARCHAR[]), $partition, $store, 0, 0"
-ADOPT_ALL = f"UPDATE {FENCE} SET store_id = $store, changes = changes + 1 RETURNING table_name, partition, token"
+ADD_FENCES = f"""INSERT INTO {FENCE} (table_name, partition, store_id, token, changes)
+    SELECT unnest($tables::VARCHAR[]), $partition, $store, 0, 0"""
+ADOPT_ALL = f"""UPDATE {FENCE} SET store_id = $store, holder = $holder, changes = changes + 1
+    RETURNING table_name, partition, token"""
 _PAIRS = "(table_name, partition) IN (SELECT unnest($tables::VARCHAR[]), unnest($partitions::VARCHAR[]))"
-ADOPT = f"""UPDATE {FENCE} SET store_id = $store, changes = changes + 1 WHERE {_PAIRS}
+ADOPT = f"""UPDATE {FENCE} SET store_id = $store, holder = $holder, changes = changes + 1 WHERE {_PAIRS}
     RETURNING table_name, partition, token"""
 
 RECEIPT_FIELDS = tuple(field.name for field in msgspec.structs.fields(Receipt))

@@ -8,7 +8,7 @@ Values are bound, names are quoted. The alias ``s`` is a staging table, ``t`` th
 from collections.abc import Iterable, Mapping
 
 from phasegate.base.fingerprint import PIECES
-from phasegate.base.table import LINEAGE_PREFIX, TOKEN_COLUMN, Dependency, Table
+from phasegate.base.table import KEYS_MAX, LINEAGE_PREFIX, TOKEN_COLUMN, Dependency, Table
 from phasegate.warehouses.sql.cells import family
 from phasegate.warehouses.sql.dialect import Dialect, Types, doubles
 
@@ -58,6 +58,27 @@ class RowSql:
             FROM {self._named(table)} t WHERE {where} GROUP BY part HAVING n > keys_)
             SELECT p.part, p.n, p.keys_, count(DISTINCT row({content})) FROM parts p JOIN {self._named(table)} t
             ON {spelled} = p.part WHERE {where} GROUP BY ALL"""
+
+    def uncovered(
+        self, table: tuple[Table, Types], by: tuple[Table, Types], /, *, on: Iterable[str], where: str, dates: bool
+    ) -> str:
+        """Return the SELECT of the partitions with keys that ``by`` lacks.
+
+        With the number of these keys of ``table``, and the first KEYS_MAX. ``by`` without types is a missing table.
+        """
+        lacking = self._keys(*table, on=on, where=where, dates=dates)
+        if by[1]:
+            lacking = f"{lacking} EXCEPT {self._keys(*by, on=on, where='', dates=dates)}"
+        return f"""SELECT part, count(*), list(array_to_string(key, '/') ORDER BY key)[1:{KEYS_MAX}]
+            FROM ({lacking}) GROUP BY part"""
+
+    def _keys(self, table: Table, types: Types, /, *, on: Iterable[str], where: str, dates: bool) -> str:
+        """Return the SELECT of partition and key, once each."""
+        spelled, between = self._between(table, types, dates=dates)
+        cells = [self._dialect.text(f"t.{self._quoted(c)}", types[c], scale=table.scale(c)) for c in on]
+        key = ", ".join(f"coalesce({cell}, 'NULL')" for cell in cells)
+        chosen = f" AND (\n{where}\n)" if where else ""
+        return f"SELECT DISTINCT {spelled} AS part, [{key}] AS key FROM {self._named(table)} t WHERE {between}{chosen}"
 
     def _between(self, table: Table, types: Types, *, dates: bool) -> tuple[str, str]:
         """Return the partition column's text and a condition on it.

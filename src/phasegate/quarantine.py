@@ -9,14 +9,16 @@ import hashlib
 import msgspec
 from msgspec.structs import replace
 
-from phasegate.base.codec import State, decode
+from phasegate.base.codec import State, decode, offence
 from phasegate.bus import Message
-from phasegate.errors import NotFound
+from phasegate.errors import NotFound, legible
 from phasegate.ports import Ports
 from phasegate.store import Body
 from phasegate.transact import transact
 
 REASON_MAX = 2_000
+REDRIVEN = "redriven."
+"""How the id of a message begins that an operator brought back."""
 BODY_MAX = 100_000
 
 
@@ -36,6 +38,20 @@ class Quarantined(State, frozen=True):
     discarded: bool = False
 
 
+def _storable(body: Body) -> dict[str, object]:
+    """Return a message's body, as text if no document could hold it."""
+    if offence(body) is None:
+        return dict(body)
+    return {"cut": ", ".join(f"{_shown(name)}: {_shown(value)}" for name, value in body.items())[:BODY_MAX]}
+
+
+def _shown(value: object) -> str:
+    try:
+        return ascii(value)
+    except Exception:  # noqa: BLE001  a foreign object's repr may raise anything; its type says what it was
+        return f"a {type(value).__name__}"
+
+
 class Quarantine:
     """Stores documents ``quarantine:PIPELINE:TOPIC:HASH``."""
 
@@ -44,9 +60,9 @@ class Quarantine:
 
     def put(self, topic: str, body: Body, *, reason: str) -> str:
         """Store a refused message, or count it again; return its key."""
-        text = msgspec.json.encode(dict(body), order="sorted")
+        kept, reason = _storable(body), legible(reason)[:REASON_MAX]
+        text = msgspec.json.encode(kept, order="sorted")
         key = f"quarantine:{self._pipeline}:{topic}:{hashlib.sha256(text).hexdigest()[:16]}"
-        kept, reason = dict(body), reason[:REASON_MAX]
         if len(text) > BODY_MAX:
             kept = {"cut": text[:BODY_MAX].decode(errors="replace")}
         now, attempt = self._ports.clock.now(), self._ports.ids()
@@ -60,7 +76,7 @@ class Quarantine:
                 return old, None
             return replace(old, reason=reason, last_at=now, count=old.count + 1, last_by=attempt, discarded=False), None
 
-        transact(self._ports, key, kind=Quarantined, decide=decide)
+        transact(self._ports, key, kind=Quarantined, decide=decide, derived=True)
         self._ports.observer.event("quarantined", key=key, reason=reason)
         return key
 
@@ -92,6 +108,6 @@ class Quarantine:
         It gets a new id. If it is refused again, it is quarantined again. Raises NotFound.
         """
         kept, version = self._read(key)
-        number = f"redriven.{key.rpartition(':')[2]}.{kept.count}"
+        number = f"{REDRIVEN}{key.rpartition(':')[2]}.{kept.count}"
         self._ports.bus.publish(Message(number, kept.topic, kept.body))
         self._ports.store.delete(key, expect=version)

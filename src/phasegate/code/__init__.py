@@ -1,0 +1,1 @@
+"""The code of Python steps: a hash of what their functions run."""

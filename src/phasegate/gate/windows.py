@@ -1,0 +1,165 @@
+"""Reads the windows of runs: earlier dates' content, from the ledgers.
+
+It refuses to change anything.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeVar
+
+from phasegate.base import keys
+from phasegate.base.codec import State, decode
+from phasegate.base.dates import bounds, months, shift
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Stamp
+from phasegate.calendar.calendar import Calendar
+from phasegate.errors import BadDocument, BadInput
+from phasegate.gate import propagation
+from phasegate.gate.ledger import Ledger, WindowReading, fold
+from phasegate.gate.phase import Phase, lacks_of
+from phasegate.gate.records import Window
+from phasegate.plan.gate import Need
+from phasegate.plan.model import Plan
+from phasegate.ports import Ports
+from phasegate.store import Doc
+
+WAIT_MAX_S = 24 * 3600.0
+WAIT_DAYS_MAX = 31
+FAR = 1e12
+UNSETTLED_MAX = 1_000
+
+S = TypeVar("S", bound=State)
+
+
+class WindowReader:
+    """Reads windows, and whether the tables in them are of one state."""
+
+    def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar) -> None:
+        self._plan, self._ports, self._calendar = plan, ports, calendar
+
+    def windows(self, phase: Phase, run: Run) -> dict[str, Window]:
+        """Return the present content of each window that a phase of a run reads."""
+        waits = self._calendar.exists and phase.gate.await_windows
+        needs = propagation.window_needs(phase)
+        return {name: self._window(need, run, waits=waits) for name, need in needs.items()}
+
+    def reading(self, need: Need, date: str) -> WindowReading:
+        """Return the ledgers' content for a need's window before a date."""
+        first, last = bounds(date, need.back)
+        stamps: dict[str, Stamp] = {}
+        orders: dict[str, int] = {}
+        for month in months(first, last):
+            ledger = self._read(Ledger, keys.ledger_key(self._plan.pipeline, need.step, month))
+            if ledger is not None:
+                stamps |= {on: stamp for on, stamp in ledger.stamps.items() if first <= on <= last}
+                orders[month] = ledger.changes
+        return WindowReading(stamps=stamps, orders=orders)
+
+    def _window(self, need: Need, run: Run, *, waits: bool) -> Window:
+        reading = self.reading(need, run.date)
+        step = self._plan.steps.get(need.step)
+        whole = reading.stamps if step is None or step.covers is None else ()  # of others a date may be partial
+        awaited = {on: until for on in (self._dates(need, run) if waits else ()) if on not in whole
+                   and (until := self._awaited_until(need, on, mode=run.mode,
+                                                     is_there=on in reading.stamps)) is not None}  # fmt: skip
+        return Window(stamp=fold(reading.stamps), orders=reading.orders, awaited=awaited)
+
+    def _dates(self, need: Need, run: Run) -> Iterator[str]:
+        """Yield a window's dates that are recent enough to wait for."""
+        first, on = bounds(run.date, min(need.back, WAIT_DAYS_MAX))
+        while on >= first and self._calendar.ends_at(on) + WAIT_DAYS_MAX * 86400.0 > self._ports.clock.now():
+            yield on
+            on = shift(on, -1)
+
+    def _awaited_until(self, need: Need, on: str, *, mode: str, is_there: bool) -> float | None:
+        """Return until when to wait for a date; None: do not wait for it.
+
+        It is waited for if the calendar has work on it and its own run's deadline has not passed. ``is_there``: it has
+        a result, and is waited for only while that lacks rows.
+        """
+        day = self._calendar.day(on) if need.step in self._plan.steps else None
+        if day is None or day.state != "work":
+            return None
+        modes = [m for m in self._plan.phases[need.phase].modes if need.step in self._plan.members(need.phase, mode=m)]
+        run = Run(on, mode if mode in modes else modes[0])
+        owner = self._read(Phase, keys.phase_key(self._plan.pipeline, need.phase, run=run))
+        if owner is not None and owner.void is not None:
+            return None
+        if is_there and (owner is None or lacks_of(owner, need.step) is None):
+            return None
+        rule, until = self._plan.phases[need.phase].modes[run.mode].deadline, None
+        if owner is not None:
+            until = owner.gate.deadline
+        elif rule is not None and not rule.opening:
+            try:
+                until = rule.at(run, timezone=self._plan.timezone, opened_at=0.0, anchors=day.anchors)
+            except BadInput as e:
+                self._ports.observer.event("calendar failed", month=on[:7], error=str(e))
+        if until is None:
+            until = self._calendar.ends_at(on) + WAIT_MAX_S
+        return until if until > self._ports.clock.now() else None
+
+    def is_at_rest(self, phase: Phase, run: Run) -> bool:
+        """Return whether the tables in a run's windows are of one state.
+
+        They are not while an earlier date is built, if a run has windows over several steps: one of them may be new
+        and the other old. A run waits for ``catch_up_max_s`` at most.
+        """
+        since = phase.catch_up_since
+        if since is not None and self._ports.clock.now() >= since + phase.gate.catch_up_max_s:
+            return True
+        phases = {name: self._plan.upstream(name, mode=run.mode) for name in self._plan.phases}
+        read = {need.step: need.back for name in phases for need in self._windows_of(name, run)}
+        owners = {self._plan.steps[step].phase for step in read}
+        between = [  # in order: what one phase has just handed on is seen in the next
+            name
+            for name, upstream in phases.items()
+            if owners & {name, *upstream} and any(name in (owner, *phases[owner]) for owner in owners)
+        ]
+        if len(read) < 2:
+            return True
+        first, last = bounds(run.date, max(read.values()))
+        for name in between:
+            for key, earlier in self._unsettled(name):
+                on = keys.phase_of(key)[2].date
+                if first <= on <= last and (
+                    propagation.is_moving(earlier, receivers=between) or self._is_unrecorded(earlier, on, steps=read)
+                ):
+                    return False
+        return True
+
+    def _is_unrecorded(self, phase: Phase, date: str, *, steps: Collection[str]) -> bool:
+        """Return whether a ledger does not have a result of these steps yet."""
+        for member in phase.notices:
+            result = phase.result_of(member)
+            if member in steps and result is not None:
+                ledger = self._read(Ledger, keys.ledger_key(self._plan.pipeline, member, date[:7])) or Ledger()
+                recorded = ledger.stamps.get(date)
+                if recorded is None or recorded.token < result.stamp.token:
+                    return True
+                if not result.stamp.token and recorded.fingerprint != result.stamp.fingerprint:
+                    return True
+        return False
+
+    def _windows_of(self, phase: str, run: Run) -> list[Need]:
+        if run.mode not in self._plan.phases[phase].modes:
+            return []
+        members = self._plan.members(phase, mode=run.mode)
+        return [need for step in members.values() for need in step.needs if need.back]
+
+    def _unsettled(self, phase: str) -> Iterator[tuple[str, Phase]]:
+        docs = self._ports.store.due(FAR, prefix=f"phase:{self._plan.pipeline}:{phase}:", limit=UNSETTLED_MAX)
+        return self.decoded(docs)
+
+    def decoded(self, docs: Iterable[Doc]) -> Iterator[tuple[str, Phase]]:
+        """Yield the phases in documents with their keys; skip unreadable ones."""
+        for doc in docs:
+            try:
+                phase = decode(Phase, doc.body, key=doc.key)
+            except BadDocument as e:  # one unreadable document must not keep the others from being notified
+                self._ports.observer.event("not propagated", key=doc.key, error=str(e))
+            else:
+                yield doc.key, phase
+
+    def _read(self, kind: type[S], key: str) -> S | None:
+        doc = self._ports.store.read(key)
+        return None if doc is None else decode(kind, doc.body, key=key)

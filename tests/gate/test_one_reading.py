@@ -1,0 +1,130 @@
+"""The windows of a run are of one reading: its phases are rebuilt of newer windows in order, or none of them is."""
+
+import pytest
+from msgspec.structs import replace
+
+from phasegate.base.backoff import RESEND_FIRST_S
+from phasegate.base.keys import Run
+from phasegate.gate import propagation
+from phasegate.gate.phase import LOOK_BY_S, Phase
+from phasegate.gate.records import Input
+from phasegate.testing.simulator import Faults, World
+from tests.support.pipelines import Shop, settle
+from tests.support.windows import PLAN, builds, cell, load, many_days, phase, play
+
+TWO_PHASES = (
+    PLAN.replace("cascade_days = 2", "cascade_days = 1")
+    + """
+[phase.last]
+after = "out"
+modes.day = { expect = [] }
+modes.night = { expect = "*" }
+
+[step.form]
+phase = "last"
+needs = ["out.trend", { step = "out.sum", back = "5d" }, { step = "raw.box", back = "5d" }]
+python = "made:trend"
+table = "last.form"
+key = ["day"]
+partition = "day"
+columns = { day = "VARCHAR", amount = "INTEGER" }
+"""
+).replace("modes.day = { expect = [] }\n", "")
+
+
+def corrected_long_ago() -> Shop:
+    """Five dates, the first of them corrected: beyond ``cascade_days`` of the last three."""
+    made = many_days(TWO_PHASES)
+    play(made, {1: 1, 2: 2, 3: 4, 4: 8, 5: 16})
+    load(made, 1, 101)
+    settle(made)
+    return made
+
+
+def versions(made: Shop, day: int) -> tuple[int, int]:
+    return cell(made, "out.trend", day), cell(made, "last.form", day)
+
+
+def test_the_same_dates_again_leave_every_phase_of_a_drifted_run_as_it_was() -> None:
+    made = corrected_long_ago()
+    before = [versions(made, day) for day in (3, 4, 5)]
+    for day, amount in {1: 101, 2: 2, 3: 4, 4: 8, 5: 16}.items():
+        load(made, day, amount)
+        settle(made)
+    assert [versions(made, day) for day in (3, 4, 5)] == before == [(3, 3), (7, 7), (15, 15)]
+    drifted = {v.phase: v.drifted for v in made.pipeline.views.why("2026-02-05.night")}
+    assert drifted == {"raw": (), "out": ("2026-02-01",), "last": ("2026-02-01",)}
+
+
+def test_a_change_nearby_rebuilds_all_phases_of_a_run_of_one_reading() -> None:
+    made = corrected_long_ago()
+    load(made, 4, 9)
+    settle(made)
+    assert versions(made, 5) == (116, 116)
+    assert [view.drifted for view in made.pipeline.views.why("2026-02-05.night")] == [(), (), ()]
+    assert made.pipeline.next_due() is None
+
+
+def test_a_refresh_of_the_last_phase_rebuilds_the_phases_before_it_first() -> None:
+    made = corrected_long_ago()
+    assert made.pipeline.runs.refresh("last", Run("2026-02-05", "night"))
+    waiting = phase(made, 5, name="last")
+    assert waiting.catch_up_since is not None
+    assert not waiting.requests
+    settle(made)
+    assert versions(made, 5) == (115, 115)
+    assert [builds(made, step, 5) for step in ("trend", "form")] == [2, 2]
+
+
+def test_where_only_the_first_phase_has_drifted_the_phases_after_it_are_shown_as_drifted() -> None:
+    plan = TWO_PHASES.replace(', { step = "out.sum", back = "5d" }, { step = "raw.box", back = "5d" }]', "]")
+    made = many_days(plan)
+    play(made, {1: 1, 2: 2, 3: 4})
+    load(made, 1, 101)
+    settle(made)
+    (view,) = (v for v in made.pipeline.views.why("2026-02-03.night") if v.phase == "last")
+    assert view.drifted == ("2026-02-01",)
+    assert view.commands == ("phasegate backfill --from 2026-02-03 --to 2026-02-03 --mode night --cascade",)
+
+
+def test_a_phase_put_off_waits_on_while_the_phase_before_it_is_dead() -> None:
+    made = corrected_long_ago()
+    made.pipeline.runs.refresh("last", Run("2026-02-05", "night"))
+    before, after = phase(made, 5), phase(made, 5, name="last")
+    assert not propagation.follows(after, "out", before)
+    made.clock.at += 30.0
+    made.pipeline.sweep()
+    assert phase(made, 5, name="last").catch_up_since is not None, "the phase before it is not built yet"
+    assert cell(made, "last.form", 5) == 15
+
+
+def test_a_phase_put_off_for_long_tries_again_by_the_clock_ever_more_rarely() -> None:
+    made = corrected_long_ago()
+    made.pipeline.runs.refresh("last", Run("2026-02-05", "night"))
+    put_off = phase(made, 5, name="last")
+    since, soon = put_off.catch_up_since, put_off.gate.catch_up_max_s
+    assert since is not None
+    for waited, pause in ((1.0, RESEND_FIRST_S), (soon - 1.0, RESEND_FIRST_S), (soon, soon), (LOOK_BY_S, LOOK_BY_S)):
+        assert replace(put_off, looked_at=since + waited).due == since + waited + pause
+
+
+@pytest.mark.parametrize("begun", [None, 1, 2])
+def test_a_phase_follows_the_one_before_it_once_it_works_on_its_last_generation(begun: int | None) -> None:
+    made = corrected_long_ago()
+    load(made, 5, 17)
+    settle(made)
+    before, after = phase(made, 5), phase(made, 5, name="last")
+    assert before.generation == 2
+    inputs = {} if begun is None else {"out": Input(generation=begun, stamps={}, begun_at=0.0, begun_by="a")}
+    told = Phase(gate=after.gate, opened_at=0.0, looked_at=0.0, inputs=inputs)
+    assert propagation.follows(told, "out", before) is (begun == 2)
+
+
+@pytest.mark.slow
+def test_no_schedule_has_a_run_whose_phases_were_built_of_two_readings() -> None:
+    worlds = [World(seed, faults=Faults(wide=1.0)) for seed in range(40)]
+    outcomes = [world.run() for world in worlds]
+    assert [f"{o.replay}: {o.violation}" for o in outcomes if o.violation] == []
+    twice = [w for w in worlds if {reader.phase for reader, _ in w.scene.windows()} == {"analytics", "precompute"}]
+    assert len(twice) > len(worlds) / 4
+    assert any(len({need.step for _, need in w.scene.windows()}) > 1 for w in twice)
