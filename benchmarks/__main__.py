@@ -8,13 +8,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import dedup, disturbed, handoff, reconcile, season, seasons, simulator, startup
+from benchmarks import dedup, disturbed, handoff, processes, reconcile, season, seasons, simulator, startup
 
 ALL: dict[str, Callable[[list[str]], None]] = {
     "season": season.main,
     "seasons": seasons.main,
     "disturbed": disturbed.main,
     "handoff": handoff.main,
+    "processes": processes.main,
     "dedup": dedup.main,
     "simulator": simulator.main,
     "reconcile": reconcile.main,

@@ -203,7 +203,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     ),
     "not UTF-8": (
         b'{"step": "\xff"}',
-        "complete: standard input: not JSON: 'utf-8' codec can't decode byte 0xff in position 10: invalid start byte",
+        "complete: standard input: is not UTF-8 text (byte 11); save it as UTF-8",
     ),
     "a list": (b"[]", "complete: standard input: a JSON list; a completion message is an object"),
     "a trigger": (json.dumps(TRIGGER).encode(), "complete: standard input: kind is 'trigger'; it must be completion"),
@@ -263,11 +263,13 @@ ROWS: dict[str, tuple[list[dict[str, Any]], str]] = {
     ),
     "unknown column": (
         [{**GOOD_ROW, "steals": 1}],
-        "rows[0] yields column steals, which table nba_raw.gamebook lacks: leave it out, or add it to the table first",
+        "rows[0] yields column steals, which table nba_raw.gamebook lacks: leave it out, or add it to "
+        "columns of the plan, then with: phasegate tables --apply",
     ),
     "missing column": (
         [without(GOOD_ROW, "points")],
-        "rows[0] lacks column points of table nba_raw.gamebook: yield NULL if it is unknown",
+        "rows[0] lacks column points of table nba_raw.gamebook: yield NULL if it is unknown; "
+        "if the plan has dropped it: phasegate tables --apply --yes",
     ),
     "text for a number": (
         [{**GOOD_ROW, "points": "ten"}],

@@ -18,6 +18,7 @@ from phasegate.gate.ledger import Ledger
 from phasegate.gate.mirror import Mirrored
 from phasegate.plan import gate
 from phasegate.quarantine import Quarantined
+from phasegate.steplog import LoggedAttempt, StepLog
 from phasegate.work.backfill import BackfillJob, Progress
 from phasegate.write.identity import Identity
 from phasegate.write.lease import Lease
@@ -54,6 +55,8 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "## Mirror": Mirrored,
     "## Message": local._Envelope,
     "## Quarantine": Quarantined,
+    "## Log": StepLog,
+    "### LoggedAttempt": LoggedAttempt,
     "## Identity": Identity,
     "## Incident": Incident,
     "### Finding": Finding,

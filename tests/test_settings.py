@@ -157,7 +157,7 @@ def test_an_unknown_key_of_the_file_is_refused_with_a_suggestion(file: Path) -> 
 
 def test_a_file_that_cannot_be_read_is_named(file: Path) -> None:
     file.write_bytes(b"\xff\xfe")
-    assert refused({}, file=file) == "phasegate.toml: cannot be read (it is not UTF-8 text); fix or remove the file"
+    assert refused({}, file=file) == "phasegate.toml: is UTF-16; save it as UTF-8"
     file.unlink()
     file.mkdir()
     assert refused({}, file=file) == "phasegate.toml: cannot be read (Is a directory); fix or remove the file"

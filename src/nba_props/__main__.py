@@ -1,6 +1,19 @@
-"""``python -m nba_props`` is ``nba-props``."""
+"""``nba-props``: Ctrl-C ends it with 130, also while it is imported."""
 
-from nba_props.cli import main
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    try:
+        from nba_props.cli import main as run  # its imports take long enough to be stopped
+
+        run()
+    except KeyboardInterrupt:
+        os.write(2, b"nba-props: stopped; start it again with the same arguments to continue\n")
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

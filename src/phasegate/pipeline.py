@@ -12,20 +12,23 @@ from phasegate.alerts.incidents import Incidents
 from phasegate.base.backoff import held_up_s
 from phasegate.base.codec import build_types
 from phasegate.base.disk import Disk
+from phasegate.base.keys import Run
 from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.calendar.month import Day
 from phasegate.check.checks import Checks
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
 from phasegate.check.reconciler import Reconciler
+from phasegate.check.shapes import Shapes
 from phasegate.code.pinned import with_code
-from phasegate.errors import BadInput, PhasegateError
+from phasegate.errors import BadInput, NotFound, PhasegateError
 from phasegate.explain.views import Views
 from phasegate.gate.decisions import Answer
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.propagator import Propagator
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
+from phasegate.steplog import StepLogs
 from phasegate.warehouse import Params
 from phasegate.work.backfill import Backfill, BackfillJob
 from phasegate.work.external import ExternalSteps, StepRun
@@ -90,14 +93,14 @@ class Pipeline:
         writer = Writer(plan, ports, store_id=self.store_id)
         tables = TableReporter(ports, gatekeeper=self.runs)
         read_repair = ReadRepair(plan, ports, gatekeeper=self.runs, tables=tables, propagator=propagator)
-        builder = Builder(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
+        self._builder = Builder(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
                           read_repair=read_repair, functions=functions or {})  # fmt: skip
         self._worker = Worker(
-            plan, ports, gatekeeper=self.runs, builder=builder, tables=tables, quarantine=self.runs.quarantine
+            plan, ports, gatekeeper=self.runs, builder=self._builder, tables=tables, quarantine=self.runs.quarantine
         )
         self._tables = tables
         self._external_steps = ExternalSteps(plan, gatekeeper=self.runs, leases=self._leases, writer=writer,
-                                  worker=self._worker)  # fmt: skip
+                                   worker=self._worker, logs=StepLogs(plan.pipeline, ports))  # fmt: skip
         self._rescuer = rescuer = Rescuer(
             plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id
         )
@@ -107,7 +110,8 @@ class Pipeline:
             rescuer=rescuer, scheduler=self._scheduler, quarantine=self.runs.quarantine, deduplicator=deduplicator,
             adopt=self.adopt,
         )  # fmt: skip
-        self.checks = Checks(inspector=inspector, health=health, reconciler=reconciler)
+        self.checks = Checks(inspector=inspector, health=health, reconciler=reconciler,
+                             shapes=Shapes(plan, ports, store_id=self.store_id))  # fmt: skip
         self._sweeper = Sweeper(
             ports,
             handlers={
@@ -137,6 +141,24 @@ class Pipeline:
         if not isinstance(message, messages.CompletionMessage):
             raise BadInput(f"{where}: is a {body['kind']} message; only completions can be reported")
         return self._worker.complete(message, where=where)
+
+    def rerun(self, step: str, run: Run, *, again: bool = True) -> str:
+        """Build a step again now, in this thread; return the outcome.
+
+        Or ``blocked`` if it cannot start yet, ``busy`` if another process builds it. ``again`` False: only if a request
+        for it stands. The run must be open.
+        """
+        chosen = self.plan.steps[step]
+        phase = self.runs.read(chosen.phase, run)
+        if phase is None:
+            raise NotFound(f"{chosen.phase} of {run} is not open")
+        if again:
+            self.runs.rebuild(chosen.phase, run, steps=(step,), quiet=phase.quiet)
+            phase = self.runs.read(chosen.phase, run)
+        request = None if phase is None else phase.requests.get(step)
+        if request is None:
+            return "blocked" if again else "not asked for"
+        return self._builder.serve(chosen, run, request_id=request.id)
 
     def work_until_idle(self, *, units_max: int = 1_000_000) -> int:
         """Work and sweep until nothing can be done now; return the units done.

@@ -1,10 +1,11 @@
-"""The ports: store, bus, warehouse, clock, observer, background, ids.
+"""The ports: store, bus, warehouse, clock, observer, background, output.
 
-The contracts of store, bus and warehouse are in modules of their own, as are those of alert channels. No adapter calls
-back, retries, or depends on what a phase is.
+The last two fields of ``Ports`` draw ids and collect what is printed. The contracts of store, bus and warehouse are in
+modules of their own, as are those of alert channels. No adapter calls back, retries, or depends on what a phase is.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,6 +49,22 @@ class Background(Protocol):
         ...
 
 
+class Output(Protocol):
+    """What a user's function prints while it runs."""
+
+    def into(self, sink: Callable[[str], None], /) -> AbstractContextManager[None]:
+        """Pass what the calling thread prints during the block to ``sink`` too."""
+        ...
+
+
+class Uncollected:
+    """An output that nothing collects: what is printed goes where it goes."""
+
+    def into(self, _sink: Callable[[str], None], /) -> AbstractContextManager[None]:
+        """Collect nothing."""
+        return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class ReadPorts:
     """The two adapters that reading documents takes."""
@@ -58,10 +75,11 @@ class ReadPorts:
 
 @dataclass(frozen=True, slots=True)
 class Ports(ReadPorts):
-    """All five, wired: what every other service takes."""
+    """All of them, wired: what every other service takes."""
 
     bus: Bus
     warehouse: Warehouse
     observer: Observer
     background: Background
     ids: Callable[[], str] = field()
+    output: Output = field(default_factory=Uncollected)

@@ -11,6 +11,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from phasegate.base.wording import decoded
 from phasegate.errors import BadInput
 from phasegate.plan.toml_lines import Toml, parse, spell, suggest
 
@@ -186,17 +187,28 @@ def path_of(url: str, /) -> Path:
     return Path(url.partition(":///")[2])
 
 
+def text_of(file: Path, /) -> str:
+    """Return the text of a file of UTF-8.
+
+    Raises OSError, and BadInput for another encoding.
+    """
+    raw = file.read_bytes()
+    try:
+        return decoded(raw)
+    except BadInput as e:
+        raise BadInput(f"{file.name}: {e}") from None
+
+
 def _from_file(file: Path | None) -> dict[str, SettingValue]:
     """Return the values of the file; {} if there is none."""
     if file is None:
         return {}
     try:
-        text = file.read_text(encoding="utf-8")
+        text = text_of(file)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as e:
-        why = (e.strerror if isinstance(e, OSError) else None) or "it is not UTF-8 text"
-        raise BadInput(f"{file.name}: cannot be read ({why}); fix or remove the file") from None
+    except OSError as e:
+        raise BadInput(f"{file.name}: cannot be read ({e.strerror}); fix or remove the file") from None
     toml = parse(text, name=file.name)
     for key in toml.body:
         if key != TABLE:

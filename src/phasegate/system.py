@@ -1,10 +1,13 @@
-"""The machine's clock, threads, random ids and disk."""
+"""The machine's clock, threads, printed output, random ids and disk."""
 
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from phasegate.base.disk import Disk
 from phasegate.ports import Observer
@@ -61,14 +64,16 @@ def new_id() -> str:
     return os.urandom(12).hex()
 
 
-def disk_of(path: Path) -> Disk:
-    """Return the free and total bytes of a directory's file system.
+def disk_of(state: Path, warehouse: Path) -> Disk:
+    """Return the free and total bytes of the fuller file system.
 
-    Raises OSError if they cannot be read.
+    That of the state or of the warehouse's folder, if there is one. Raises OSError if they cannot be read.
     """
     import shutil  # with its compressors it takes longer than the rest of this module
 
-    usage = shutil.disk_usage(path)
+    folders = [state, warehouse] if warehouse.is_dir() else [state]
+    usages = [(shutil.disk_usage(folder), folder) for folder in folders]
+    usage, path = min(usages, key=lambda one: one[0].free)
     return Disk(path=str(path), free=usage.free, total=usage.total)
 
 
@@ -101,3 +106,77 @@ class ThreadBackground:
             thread.join()
 
         return stop
+
+
+Sink = Callable[[str], None]
+
+
+class _Routed:
+    """A stream in place of ``sys.stdout`` or ``sys.stderr``.
+
+    What a collecting thread writes goes to its sink, and to standard error. What other threads write goes on as before.
+    """
+
+    def __init__(self, stream: TextIO, *, errors: TextIO, sinks: dict[int, Sink]) -> None:
+        self._stream, self._errors, self._sinks = stream, errors, sinks
+
+    def write(self, text: str, /) -> int:
+        """Write a text where the calling thread's belongs."""
+        sink = self._sinks.get(threading.get_ident())
+        if sink is None:
+            return self._stream.write(text)
+        sink(text)
+        shown = text.encode(self._errors.encoding or "utf-8", errors="backslashreplace")
+        self._errors.write(shown.decode(self._errors.encoding or "utf-8"))
+        return len(text)
+
+    def __getattr__(self, name: str) -> object:
+        collects = threading.get_ident() in self._sinks
+        return getattr(self._errors if collects else self._stream, name)
+
+
+class PrintedOutput:
+    """Collects what threads print, each for itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sinks: dict[int, Sink] = {}
+        self._before: tuple[TextIO, TextIO] | None = None
+        self._ours: tuple[object, object] | None = None
+
+    @contextmanager
+    def into(self, sink: Sink, /) -> Iterator[None]:
+        """Pass what the calling thread prints during the block to ``sink`` too.
+
+        Its standard output goes to standard error, so that it never mixes with the data of a command.
+        """
+        me = threading.get_ident()
+        with self._lock:
+            if not self._sinks:
+                self._install()
+            self._sinks[me] = sink
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._sinks[me]
+                if not self._sinks:
+                    self._remove()
+
+    def _install(self) -> None:
+        out, err = sys.stdout, sys.stderr
+        if out is None or err is None:  # a process without a console: there is nothing to route
+            return
+        ours = _Routed(out, errors=err, sinks=self._sinks), _Routed(err, errors=err, sinks=self._sinks)
+        self._before, self._ours = (out, err), ours
+        sys.stdout, sys.stderr = ours
+
+    def _remove(self) -> None:
+        """Put the streams back, unless another has been put in place since."""
+        if self._before is None or self._ours is None:
+            return
+        if sys.stdout is self._ours[0]:
+            sys.stdout = self._before[0]
+        if sys.stderr is self._ours[1]:
+            sys.stderr = self._before[1]
+        self._before = self._ours = None

@@ -6,7 +6,16 @@ from decimal import Decimal
 from typing import Protocol
 
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered
+from phasegate.base.table import (
+    Dependency,
+    Difference,
+    Disagreement,
+    Draft,
+    DraftShape,
+    Repeats,
+    Table,
+    Uncovered,
+)
 
 Row = Mapping[str, object]
 
@@ -104,6 +113,13 @@ class Reader(Protocol):
         """
         ...
 
+    def compare(self, table: Table, columns: Mapping[str, str], /) -> Difference:
+        """Return how the stored table differs from these columns and its key.
+
+        ``columns``: as ``Warehouse.shapes`` gives them. A table without a recorded key has no other key.
+        """
+        ...
+
 
 class Transaction(Reader, Protocol):
     """A snapshot-isolated transaction that also writes.
@@ -121,6 +137,22 @@ class Transaction(Reader, Protocol):
 
     def fence(self, part: Part, /) -> Fence | None:
         """Return the fence row as this transaction sees it."""
+        ...
+
+    def change_fences(self, table: Table, /, *, store_id: str) -> bool:
+        """Change every fence row of a table, but no token.
+
+        It is a real change, as that of ``change_fence``: a transaction that writes to the table conflicts. Return
+        whether all of them are of this store.
+        """
+        ...
+
+    def reshape(self, table: Table, change: Difference, /) -> None:
+        """Give the stored table the columns and the recorded key of its plan.
+
+        An added column is NULL in every stored row. Raises BadInput if a stored cell does not fit its new type; then
+        the transaction fails.
+        """
         ...
 
     def stage_query(self, table: Table, sql: str, params: Params, /) -> None:
@@ -184,6 +216,14 @@ class Warehouse(Protocol):
 
     def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
         """Create a table that will be read, empty, if it is absent."""
+        ...
+
+    def shapes(self, drafts: Sequence[Draft], params: Params, /) -> list[DraftShape]:
+        """Return the shape of each draft, in the same order.
+
+        A draft may read the tables of those before it, in their new shape, and stored tables that no draft gives.
+        Nothing is stored.
+        """
         ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:

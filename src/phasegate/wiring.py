@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phasegate.errors import BadInput, NotFound
-from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings
+from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings, text_of
 
 if TYPE_CHECKING:
     from phasegate.base.exported import Exported, Unread
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from phasegate.plan.model import Plan
     from phasegate.plan.policy import ChannelRule
     from phasegate.ports import Clock, Observer, Ports, ReadPorts
-    from phasegate.warehouse import Reader
+    from phasegate.warehouse import Reader, Warehouse
     from phasegate.write.builder import PythonStep
 
 SETTINGS_FILE = "phasegate.toml"
@@ -68,7 +68,7 @@ def connect(
         heartbeat_s=settings.heartbeat_s,
         functions=functions_of(plan),
         dates=dates or dates_of(plan),
-        disk=partial(disk_of, settings.state),
+        disk=partial(disk_of, settings.state, settings.warehouse_path.parent),
     )
     pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
     return pipeline
@@ -83,12 +83,12 @@ def read_plan(path: str | Path, /) -> Plan:
 
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such plan; name one with --plan, or PHASEGATE_PLAN") from None
-    except (OSError, UnicodeDecodeError) as e:
+    except OSError as e:
         raise BadInput(f"{path}: cannot be read as a plan: {e}") from None
-    return load_plan(text, files=lambda name: (path.parent / name).read_text(encoding="utf-8"), name=path.name)
+    return load_plan(text, files=lambda name: text_of(path.parent / name), name=path.name)
 
 
 def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts:
@@ -111,8 +111,7 @@ def open_ports(
     from phasegate.buses.wake import WakeSocket
     from phasegate.observe import LogObserver
     from phasegate.ports import Ports
-    from phasegate.system import ThreadBackground, new_id
-    from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+    from phasegate.system import PrintedOutput, ThreadBackground, new_id
 
     try:
         settings.state.mkdir(parents=True, exist_ok=True)
@@ -126,14 +125,20 @@ def open_ports(
     return Ports(
         store=store,
         bus=LocalBus(store, clock, pipeline=pipeline, wake=wake, observer=observer, visibility_s=settings.visibility_s),
-        warehouse=DuckDBWarehouse(
-            settings.warehouse_path, lock_timeout_s=settings.lock_timeout_s, hold_ms=settings.hold_ms
-        ),
+        warehouse=open_warehouse(settings),
         clock=clock,
         observer=observer,
         background=ThreadBackground(observer),
         ids=new_id,
+        output=PrintedOutput(),
     )
+
+
+def open_warehouse(settings: Settings, /) -> Warehouse:
+    """Return the warehouse; its file is opened, or created, when it is used."""
+    from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+
+    return DuckDBWarehouse(settings.warehouse_path, lock_timeout_s=settings.lock_timeout_s, hold_ms=settings.hold_ms)
 
 
 def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channel]:

@@ -98,6 +98,22 @@ def test_plain_phasegate_shows_the_help_and_version_names_itself(night: Night) -
     assert night("plan").out.startswith("Usage: phasegate plan ")
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_documented_shell_completes_commands(shell: str) -> None:
+    assert f"_PHASEGATE_COMPLETE={shell}_source phasegate" in PAGE
+    code = "import sys; from phasegate.cli import main; sys.argv[0] = 'phasegate'; main()"
+    environ = {
+        "_PHASEGATE_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": "phasegate re",
+        "COMP_CWORD": "re" if shell == "fish" else "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "reconcile" in done.stdout
+
+
 def test_colours_are_for_terminals_without_no_color(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     night("begin", RUN)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)

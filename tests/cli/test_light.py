@@ -22,12 +22,12 @@ from tests.support.real_data import ROOT
 BARE = "import click; click.Group('bare', params=[click.Option(['--plan'], help='x')]).main(['--help'])"
 FRONT = {
     "phasegate", "phasegate.errors", "phasegate.cli", "phasegate.cli.commands", "phasegate.cli.entry",
-    "phasegate.cli.kit", "phasegate.cli.kit.app", "phasegate.cli.kit.options", "phasegate.cli.kit.output",
+    "phasegate.cli.kit", "phasegate.cli.kit.app", "phasegate.cli.kit.options", "phasegate.cli.kit.output", "signal",
 }  # fmt: skip
 NOT_TO_READ = (
     "duckdb", "polars", "pyarrow", "structlog", "apprise",
     "asyncio", "difflib", "fractions", "logging", "secrets", "shutil", "socket", "subprocess", "urllib.request",
-    "phasegate.alerts", "phasegate.buses", "phasegate.calendar", "phasegate.channels", "phasegate.check",
+    "phasegate.alerts", "phasegate.buses", "phasegate.calendar.calendar", "phasegate.channels", "phasegate.check",
     "phasegate.dedup", "phasegate.interop", "phasegate.observe", "phasegate.pipeline", "phasegate.selftest",
     "phasegate.testing", "phasegate.warehouses", "phasegate.work", "phasegate.write.builder", "phasegate.write.writer",
 )  # fmt: skip

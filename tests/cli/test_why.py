@@ -71,8 +71,12 @@ def test_why_names_what_is_dead_and_the_command_that_brings_it_back(night: Night
     night("worker", "--until-idle")
     done = night("why", RUN, "--phase", "analytics")
     assert done.code == 1
+    before, _, log = done.out.partition("  attempt 1 at player_game, 08:16, 0 s ago: SQL for table")
+    trace, generation, after = log.partition("  generation 1, ")
+    assert "Candidate bindings: " in trace
+    assert "LINE 1: " in trace
     assert (
-        done.out
+        before + generation + after
         == """\
 2026-02-03.overnight, seen at 08:16 America/New_York
 
@@ -119,6 +123,7 @@ def test_why_as_json_has_members_and_generations(night: Night) -> None:
             "token": 1,
             "stale_against": [],
             "lacks": [],
+            "log": None,
             "last": "accepted",
             "last_at": "2026-02-04T13:14:00Z",
         }

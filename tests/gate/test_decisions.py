@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from phasegate.base import backoff
-from phasegate.gate import decisions, operator, outbox
+from phasegate.gate import decisions, operator, outbox, records
 from phasegate.gate.phase import LOOK_BY_S, Phase
 from phasegate.plan.gate import Gate, Need, Receiver, Spec
 from tests.support.story import KEY, NEXT, RAW, Story, gate
@@ -361,7 +361,7 @@ def test_a_failure_delivered_again_counts_once() -> None:
     assert outcomes == ["failed"] + ["older"] * 4
     attempt = story.phase.members["lines"].attempt
     assert attempt is not None
-    assert len(attempt.error) == decisions.ERROR_MAX
+    assert len(attempt.error) == records.ERROR_MAX
 
 
 def test_a_machine_whose_clock_is_behind_does_not_lose_a_timer_that_was_looked_at() -> None:

@@ -18,7 +18,7 @@ from phasegate.gate import decisions, evaluate, gatekeeper, outbox
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase
-from phasegate.gate.records import Entry, Request
+from phasegate.gate.records import Entry
 from phasegate.messages import CompletionMessage
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Step
@@ -30,7 +30,7 @@ from phasegate.warehouses.memory.warehouse import MemoryTransaction
 from phasegate.work.sweeper import Sweeper
 from phasegate.work.worker import Worker
 from phasegate.write import preconditions
-from phasegate.write.builder import Builder
+from phasegate.write.builder import Attempted, Builder
 from phasegate.write.inputs import part_of
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.writer import WriteJob, Writer
@@ -210,11 +210,11 @@ def reads_the_fence_only() -> Patch:
 
 
 def reads_the_fingerprint_again() -> Patch:
-    def build(self: Builder, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> Receipt:
-        receipt = right(self, step, run, request=request, held=held, forced=forced)
+    def build(self: Builder, attempt: Attempted, *, held: HeldLease, forced: bool) -> Receipt:
+        receipt = right(self, attempt, held=held, forced=forced)
         with self._ports.warehouse.snapshot() as reader:
-            assert step.table is not None
-            return replace(receipt, fingerprint=reader.fingerprint(step.table, partition=run.date))
+            assert attempt.step.table is not None
+            return replace(receipt, fingerprint=reader.fingerprint(attempt.step.table, partition=attempt.run.date))
 
     right = Builder._build
     return swapped(Builder, "_build", build)
@@ -233,10 +233,10 @@ class _Torn:
 def compares_in_another_snapshot() -> Patch:
     """The inputs' stamps are those from before the transaction in which their rows are read."""
 
-    def build(self: Builder, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> Receipt:
+    def build(self: Builder, attempt: Attempted, *, held: HeldLease, forced: bool) -> Receipt:
         with self._ports.warehouse.snapshot() as reader:
             early[held.key, held.token] = reader
-            return right_build(self, step, run, request=request, held=held, forced=forced)
+            return right_build(self, attempt, held=held, forced=forced)
 
     def transaction(self: Writer, work: WriteJob, *, held: HeldLease, write_id: str) -> Receipt:
         if (held.key, held.token) in early:

@@ -207,7 +207,8 @@ def test_a_full_disk_is_unavailable_and_writes_nothing(path: Path, store: SQLite
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(Unavailable) as refused:
         store.write("a", {"n": "x" * 50_000}, due=None, expect=version)
-    assert says(refused, path) == "store PATH is on a full disk, nothing was written; free space and try again"
+    said = "store PATH is not writable, nothing was written: the disk is full; free space and try again"
+    assert says(refused, path) == said
     found = store.read("a")
     assert found is not None
     assert (found.version, found.body, found.due) == (version, {"n": 1}, 1.0)

@@ -29,6 +29,7 @@ PACKAGES = (
     "gate",
     "messages",
     "plan",
+    "steplog",
     "work",
     "write",
 )

@@ -30,6 +30,13 @@ def tell(word):
 def count_up(prepare=True):
     if prepare:
         warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+    while True:
+        try:
+            return count_once()
+        except Conflict:
+            pass
+
+def count_once():
     with warehouse.transaction() as tx:
         tx.change_fence(PART, token=1, store_id=STORE, holders=("h",))
         points = sum(row["points"] for row in tx.query(f"SELECT points FROM {GAMES.name}", {}))

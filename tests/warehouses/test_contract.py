@@ -98,6 +98,22 @@ class TestDuckDBWarehouse(WarehouseContract):
         return f"SELECT * FROM {table_name}"
 
 
+class TestDuckDBWarehouseThroughAnotherProcess(TestDuckDBWarehouse):
+    """The same promises where another one has the file open: all goes through its socket."""
+
+    @pytest.fixture
+    def warehouse(self, tmp_path: Path) -> Iterator[DuckDBWarehouse]:
+        path = tmp_path / "night.duckdb"
+        owner = DuckDBWarehouse(path, lock_timeout_s=5, hold_ms=3_600_000)
+        with owner.transaction():
+            pass
+        served = DuckDBWarehouse(path, lock_timeout_s=5)
+        yield served
+        assert served.openings == 0, "it opened the file itself, so nothing was shown"
+        served.close()
+        owner.close()
+
+
 TEXT_VERSION = Table(name="nba.versions", key=("day", "k"), partition="day", write="merge", version="v")
 
 

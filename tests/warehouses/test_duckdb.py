@@ -12,6 +12,8 @@ from phasegate.base.receipt import Changes, Fence, Part
 from phasegate.base.table import Table
 from phasegate.errors import BadInput, Unavailable
 from phasegate.testing.warehouse_rows import DAY, GAMES, NEXT_DAY, STORE, game, rows_of, write
+from phasegate.warehouses.duckdb import errors
+from phasegate.warehouses.duckdb.reader import DuckDBReader
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 from tests.support.processes import points, process
 
@@ -107,6 +109,7 @@ def test_an_io_error_at_the_commit_is_ambiguous_and_the_warehouse_goes_on(path: 
 def test_a_running_statement_can_be_interrupted_from_a_thread(warehouse: DuckDBWarehouse) -> None:
     over = threading.Event()
     with warehouse.snapshot() as reader:
+        assert isinstance(reader, DuckDBReader)
 
         def interrupt() -> None:
             while not over.wait(0.02):
@@ -135,17 +138,18 @@ def test_a_running_statement_can_be_interrupted_from_a_thread(warehouse: DuckDBW
         ("", "SQL for table contract.games: must be one SELECT"),
         (
             "SELECT game_date, player, 1.5::DOUBLE AS points, ratio, note FROM contract.games",
-            "the SELECT for table contract.games yields points as DOUBLE, the table has INTEGER: cast it explicitly",
+            "the SELECT for table contract.games yields points as DOUBLE, the table has INTEGER: cast it explicitly, "
+            "or change the table: phasegate tables",
         ),
         (
             "SELECT *, 1 AS extra FROM contract.games",
             "the SELECT for table contract.games yields column extra, which table contract.games lacks: "
-            "leave it out, or add it to the table first",
+            "leave it out, or add it to columns of the plan, then with: phasegate tables --apply",
         ),
         (
             "SELECT game_date, player FROM contract.games",
             "the SELECT for table contract.games lacks column note, points, ratio of table contract.games: "
-            "yield NULL if it is unknown",
+            "yield NULL if it is unknown; if the plan has dropped it: phasegate tables --apply --yes",
         ),
         (
             "SELECT * REPLACE ('many' AS points) FROM contract.games",
@@ -255,3 +259,20 @@ def test_the_fence_rows_of_a_partition_are_made_for_all_tables_of_the_store(path
     with warehouse.transaction() as tx:
         assert tx.fence(Part(theirs.name, NEXT_DAY)) == Fence(0, "another")
     warehouse.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Could not write file "night.duckdb": No space left on device',
+        "failed to offload data block of 256.0 KiB (1.0 GiB used).\nLimited by the 'max_temp_directory_size' setting.",
+    ],
+)
+def test_a_full_disk_is_named_in_the_same_words(path: Path, text: str) -> None:
+    error = duckdb.IOException(text)
+    for refused in (
+        errors.of_open(error, path=path),
+        errors.of_statement(error, path=path, what="fence"),
+        errors.of_commit(error, path=path),
+    ):
+        assert str(refused).endswith(": the disk is full; free space and try again")

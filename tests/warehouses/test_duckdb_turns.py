@@ -1,4 +1,4 @@
-"""DuckDB's file between processes and threads: in turns, nothing lost, nobody starved, kills survived."""
+"""DuckDB's file between processes and threads: in turns, nothing lost, none starved, kills survived."""
 
 import os
 import signal
@@ -72,10 +72,12 @@ def test_threads_prepare_the_same_table_at_once(path: Path) -> None:
 def test_a_held_file_is_unavailable_within_the_bound(path: Path, warehouse: DuckDBWarehouse) -> None:
     hasty = DuckDBWarehouse(path, lock_timeout_s=0.2)
     with process(path, "with warehouse.transaction(): tell('in')", says="in") as holder:
+        os.kill(holder.pid, signal.SIGSTOP)  # else it would serve
         begun = time.monotonic()
         with pytest.raises(Unavailable, match=rf"in use by process {holder.pid}, and was for 0\.2 s; wait for"):
             hasty.prepare(GAMES, partition=DAY, store_id=STORE)
         assert time.monotonic() - begun < 5
+        os.kill(holder.pid, signal.SIGCONT)
         assert holder.communicate("\n", timeout=60)[1] == ""
     write(warehouse, GAMES, [game("a", 3)])
     assert points(warehouse) == [3]
@@ -92,8 +94,10 @@ def test_an_idle_holder_lets_go_when_another_waits(path: Path) -> None:
 
 @contextmanager
 def waiting_process(path: Path, warehouse: DuckDBWarehouse) -> Iterator[subprocess.Popen[str]]:
-    """Run a process that waits for the file, to count up once and say so."""
-    with process(path, "tell('here'); count_up(prepare=False); tell('done')", says="here") as waiter:
+    """Run a process that waits for the file, to count up once and say so; neither can be served."""
+    warehouse._turns._is_served = lambda: False
+    code = "warehouse._turns._is_served = lambda: False; tell('here'); count_up(prepare=False); tell('done')"
+    with process(path, code, says="here") as waiter:
         assert waiter.stdin is not None
         waiter.stdin.write("\n")
         waiter.stdin.flush()

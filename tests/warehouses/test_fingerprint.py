@@ -17,6 +17,7 @@ from phasegate.base.table import Table
 from phasegate.errors import BadInput
 from phasegate.testing import golden
 from phasegate.warehouses.duckdb import dialect
+from phasegate.warehouses.duckdb.transaction import DuckDBTransaction
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 
 TABLE = Table(
@@ -197,7 +198,7 @@ def test_duckdb_equals_the_reference(warehouse: DuckDBWarehouse, rows: list[dict
         # Of the partition the digests are known from staging, of the table they are computed from what is stored.
         assert tx.fingerprint(TABLE, partition="d") == tx.fingerprint(TABLE, partition=None) == of(rows)
         assert tx.fingerprints(TABLE, first="d", last="d") == ({"d": of(rows)} if rows else {})
-        assert of(tx.query("SELECT * FROM t", {})) == of(rows)
+        assert of(list(tx.query("SELECT * FROM t", {}))) == of(rows)
 
 
 def test_duckdb_spells_each_golden_row_as_it_is_written_down(tmp_path: Path) -> None:
@@ -205,6 +206,7 @@ def test_duckdb_spells_each_golden_row_as_it_is_written_down(tmp_path: Path) -> 
     for kind, rows in golden.ROWS.items():
         made.prepare(golden.GOLDEN, partition=kind, store_id="s")
         with made.transaction() as tx:
+            assert isinstance(tx, DuckDBTransaction)
             tx.stage_rows(golden.GOLDEN, [one.row for one in rows])
             tx.replace(golden.GOLDEN, partition=kind, token=1)
             digest = dialect.digest(golden.GOLDEN, tx.types_of(golden.GOLDEN), alias="t")

@@ -6,7 +6,7 @@ import pytest
 
 from phasegate.base.keys import Run, parse_run
 from phasegate.bus import Message
-from phasegate.errors import BadInput, Busy, ForeignStore, Partial, Unavailable
+from phasegate.errors import Ambiguous, BadInput, Busy, ForeignStore, Partial, Unavailable
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
 from tests.support.pipelines import DAY, PLAN, RUN, Shop, generation, load, orders, settle, shop, state, total, totals
@@ -368,6 +368,22 @@ def test_a_rescue_that_fails_is_tried_again_when_its_own_lease_runs_out() -> Non
 
 def _unavailable() -> MemoryTransaction:
     raise Unavailable("in use by another process; try again")
+
+
+def test_an_unanswered_commit_before_the_write_is_no_failed_attempt() -> None:
+    made = shop()
+    load(made, 1)
+    right = made.warehouse.prepare
+
+    def unanswered(*_: object, **__: object) -> None:
+        made.warehouse.prepare = right  # type: ignore[method-assign]
+        raise Ambiguous("the commit got no clear answer")
+
+    made.warehouse.prepare = unanswered  # type: ignore[method-assign]
+    settle(made)
+    assert made.warehouse.prepare == right
+    assert not made.told.of("step not built")
+    assert total(made) == 1
 
 
 def test_a_lease_of_another_plan_is_made_good_for_its_own_document() -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from nba_props import PLAN
@@ -26,10 +26,11 @@ from nba_props.replay.runner import LATE_S, Runner
 from nba_props.sources import morning_after
 from nba_props.sources.batches import restamp, split_games
 from nba_props.sources.synthetic import THE_NIGHT, SyntheticSource, night_of_2026_02_03
-from phasegate import SkippingClock
+from phasegate import CalendarDay, SkippingClock
 
 EARLY_GAMES = 2
 NIGHTS_BEFORE = 3
+QUIET_DAYS = 31
 FAULTS = Faults(duplicate=3, reorder=True, concurrent=2)
 MARKER = "phasegate.toml"
 
@@ -100,12 +101,26 @@ def _through_phasegate(folder: Path, rows: list[RawRow]) -> tuple[dict[str, obje
     runner = Runner(source, state=folder / "state", faults=FAULTS, clock=clock)
     try:
         runner.play(THE_NIGHT, [early, later])
+        runner.pipeline.put_dates(_quiet_dates(datetime.fromtimestamp(clock.now(), UTC).date()))
         counts = _count(runner)
         summary = runner.summary(dates=1, games=10, seconds=0.0)
     finally:
         runner.close()
     clean = not summary.unsettled and not summary.dead_letters and counts["duplicate rows"] == 0
     return counts, clean
+
+
+def _quiet_dates(today: date) -> list[CalendarDay]:
+    """Return the dates round today as dates without games.
+
+    So `phasegate health` knows that nothing is missing of them; the night itself and those before it keep their own.
+    """
+    days = (today + timedelta(days=number) for number in range(-QUIET_DAYS, QUIET_DAYS + 1))
+    return [
+        CalendarDay(date=day.isoformat(), state="none", reason="the demo has no games then")
+        for day in days
+        if not THE_NIGHT - timedelta(days=NIGHTS_BEFORE) <= day <= THE_NIGHT
+    ]
 
 
 def _play_nights_before(source: SyntheticSource, *, state: Path, at: float) -> None:

@@ -65,6 +65,7 @@ code                           The hash of what a step runs.
 *Requests and reports*
 request                        The demand to build a step from exactly these inputs, repeated until it is answered.
 ask, asked                     To send requests for a step; as a state: a request for it is open.
+log, output, traceback         What an attempt at a step left: the lines that it printed, and where its error arose.
 attempt, try                   One go at something, under an id that is drawn before it starts.
 report                         What a step's builder says happened: a completion message, or a worker's own.
 completion                     The message by which an external step reports, or a receiver acknowledges a trigger.

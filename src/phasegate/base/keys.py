@@ -104,6 +104,11 @@ def calendar_key(pipeline: str, month: str) -> str:
     return f"calendar:{pipeline}:dates:{month}"
 
 
+def log_key(pipeline: str, step: str, *, run: Run) -> str:
+    """Return the key of the log of a step in a run."""
+    return f"log:{pipeline}:{step}:{run}"
+
+
 def mirror_key(pipeline: str, path: str, /) -> str:
     """Return the key of a mirrored document.
 

@@ -3,6 +3,7 @@
 It is written in the same transaction. Pure.
 """
 
+import hashlib
 from typing import NamedTuple
 
 import msgspec
@@ -25,6 +26,20 @@ class Stamp(msgspec.Struct, frozen=True, order=True):
 ABSENT = Stamp("absent", 0)
 EXECUTION = "id:"
 """Marks a fingerprint that is an execution id: it stands for the content of what has no readable table."""
+EXECUTION_MAX = 60
+
+
+def execution_stamp(execution_id: str, /) -> Stamp:
+    """Return the stamp of a result that its execution id stands for.
+
+    A long id is replaced by its digest, so that the ids of all members fit their document.
+
+    >>> execution_stamp("run-7")
+    Stamp(fingerprint='id:run-7', token=0)
+    """
+    if len(execution_id.encode()) > EXECUTION_MAX:
+        execution_id = f"sha256-{hashlib.sha256(execution_id.encode()).hexdigest()[:32]}"
+    return Stamp(EXECUTION + execution_id)
 
 
 class Fence(msgspec.Struct, frozen=True):

@@ -98,3 +98,46 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         out = {name.lower() for name in (*self.volatile, self.version, self.tombstone) if name is not None}
         kept = (c for c in columns if c.lower() not in out and not c.lower().startswith(LINEAGE_PREFIX))
         return tuple(sorted(kept, key=str.lower))
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A table as a plan gives it: declared, or by a SELECT."""
+
+    table: Table
+    sql: str = ""
+
+
+class DraftShape(msgspec.Struct, frozen=True, kw_only=True):
+    """The columns that a draft gives a table, and the tables it reads.
+
+    ``columns``: name -> type, in the engine's spelling; {} if the draft does not give them. ``error``: why the SELECT
+    cannot be used.
+    """
+
+    columns: Mapping[str, str] = {}
+    reads: tuple[str, ...] = ()
+    error: str = ""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stored table differs from its plan.
+
+    ``added``: columns that only the plan has. ``widened``: stored and planned type, where every stored cell keeps its
+    canonical text. ``retyped``: where it does not. ``removed``: columns that only the stored table has. ``key``: the
+    key of the rows that are stored, if it is another one.
+    """
+
+    missing: bool = False
+    added: Mapping[str, str] = {}
+    widened: Mapping[str, tuple[str, str]] = {}
+    retyped: Mapping[str, tuple[str, str]] = {}
+    removed: Mapping[str, str] = {}
+    key: tuple[str, ...] = ()
+
+    @property
+    def keeps_content(self) -> bool:
+        """Return whether it can be applied without changing a fingerprint."""
+        return not (self.removed or self.retyped or self.key)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.widened or not self.keeps_content)

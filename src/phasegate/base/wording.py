@@ -1,11 +1,15 @@
-"""Numbers and lists in words, for findings and views.
+"""Numbers and lists in words, for findings and views; texts of files.
 
 Pure.
 """
 
+import codecs
 from collections.abc import Sequence
 
+from phasegate.errors import BadInput
+
 LISTED_MAX = 3
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def times(number: int, /) -> str:
@@ -37,3 +41,19 @@ def listed(names: Sequence[str], /, *, most: int = LISTED_MAX, of: int = 0) -> s
     left = max(of, len(names)) - min(most, len(names))
     more = f" and {left} more" if left else ""
     return ", ".join(names[:most]) + more
+
+
+def decoded(raw: bytes, /) -> str:
+    r"""Return the text of a file: UTF-8, with or without its mark.
+
+    Raises BadInput, which says what the file is instead.
+
+    >>> decoded(b"\xef\xbb\xbfpipeline")
+    'pipeline'
+    """
+    if raw.startswith(UTF16) or b"\x00" in raw[:2]:
+        raise BadInput("is UTF-16; save it as UTF-8")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise BadInput(f"is not UTF-8 text (byte {e.start + 1:,}); save it as UTF-8") from None

@@ -1,19 +1,23 @@
 """Runs one command: from an argument list to an exit code.
 
-0 fine, 1 findings, 2 could not check or bad input. Every error is one line on standard error, never a traceback.
+0 fine, 1 findings, 2 could not check or bad input, 130 stopped by Ctrl-C. Every error is one line on standard error,
+never a traceback.
 """
 
+import os
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.disk import FULL, is_full
 from phasegate.cli.commands import COMMANDS
-from phasegate.cli.kit.app import FAILED, App
+from phasegate.cli.kit.app import FAILED, STOPPED, App
 from phasegate.cli.kit.options import EXIT_CODES, GLOBAL, VALUED
-from phasegate.cli.kit.output import emit, one_line, talk
-from phasegate.errors import PhasegateError
+from phasegate.cli.kit.output import UNWRITTEN, emit, one_line, talk, unwritten
+from phasegate.errors import BadInput, PhasegateError, legible
 
 if TYPE_CHECKING:
     from phasegate.ports import Clock
@@ -81,18 +85,32 @@ def run(arguments: Sequence[str], *, clock: "Clock | None" = None) -> int:
     ``clock`` is for tests.
     """
     try:
+        check_text(arguments)
         code = phasegate.main(list(arguments), prog_name="phasegate", standalone_mode=False, obj=App(clock))
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         talk("stopped")
+        return STOPPED
     except click.ClickException as e:
         talk(_usage(e))
     except PhasegateError as e:
         talk(str(e))
+    except OSError as e:
+        talk(unwritten(e) if e.filename is None and e.errno in UNWRITTEN else _unexpected(e))
     except Exception as e:  # noqa: BLE001  users get one line, which names the place for a report
-        talk(_unexpected(e))
+        talk(f"{e}: {FULL}" if is_full(str(e)) else _unexpected(e))
     else:
         return int(code or 0)
     return FAILED
+
+
+def check_text(arguments: Sequence[str]) -> None:
+    """Refuse an argument that is no text, and names no file.
+
+    Arguments of another command, after ``--``, are passed on as they are. Raises BadInput.
+    """
+    for argument in takewhile(lambda one: one != "--", arguments):
+        if legible(argument) != argument and not os.path.lexists(argument):
+            raise BadInput(f"the argument {legible(argument)!r} is not UTF-8, and there is no such file; respell it")
 
 
 def _usage(error: click.ClickException) -> str:

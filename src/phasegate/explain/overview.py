@@ -22,6 +22,7 @@ from phasegate.plan.model import Plan
 from phasegate.ports import ReadPorts
 from phasegate.quarantine import Quarantined
 from phasegate.scan import scanned
+from phasegate.steplog import LoggedAttempt, read_log
 from phasegate.store import Doc
 from phasegate.write.lease import Lease
 
@@ -126,6 +127,10 @@ class Overview:
                 why = f"{no_answer(run.date, error=error)}; fix its source, then: phasegate sweep"
             raise NotFound(f"run {run} is not open: {why}")
         return views
+
+    def log(self, run: Run, step: str) -> tuple[LoggedAttempt, ...]:
+        """Return what the last attempts at a step of a run left, the newest last."""
+        return read_log(self._ports, self._plan.pipeline, step, run=run)
 
     def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:
         """Return the leases that are held; with ``free`` also the free ones."""

@@ -9,7 +9,6 @@ from typing import Literal, assert_never
 import msgspec
 
 from phasegate.base.keys import Run
-from phasegate.base.receipt import ABSENT
 from phasegate.base.wording import listed
 from phasegate.explain.member_view import MemberView, lacking, member_view, redrive_command
 from phasegate.gate.decisions import TAKEN_WHILE_VOID
@@ -207,12 +206,7 @@ def _made_by(firing: Firing, before: Firing | None) -> tuple[str, ...]:
             return ("the generation before it is no longer stored",)
         early = "the deadline passed, or enough members were fresh"
         return (early,) if firing.missing else ("everything expected was fresh",)
-    found = []
-    for name, stamp in firing.stamps.items():
-        old = before.stamps.get(name, ABSENT)
-        if old.fingerprint != stamp.fingerprint:
-            found.append(f"{name} arrived" if old == ABSENT else f"{name} changed")
-    return tuple(found) or ("another set of members is expected",)
+    return firing.changes or ("another set of members is expected",)
 
 
 def _commands(phase: Phase, members: tuple[MemberView, ...], *, run: Run, drifted: bool) -> tuple[str, ...]:

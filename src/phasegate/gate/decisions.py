@@ -17,7 +17,6 @@ from phasegate.base import backoff
 from phasegate.base.codec import Decision
 from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
-from phasegate.errors import legible
 from phasegate.gate.evaluate import evaluate, without_times_ahead
 from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
 from phasegate.gate.propagation import origin_of
@@ -34,6 +33,7 @@ from phasegate.gate.records import (
     Result,
     Seen,
     Stale,
+    cut_error,
     is_after,
     is_other_kind,
     made_up_order,
@@ -82,7 +82,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     lacks: Lacks | None = None
 
 
-ERROR_MAX = 2_000
+SUBJECT_MAX = 200
 UNKNOWN_RUN = Answer("unknown run")
 READ_AGAIN = "read again"
 OTHER_ORDER = "other order"
@@ -127,9 +127,11 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     the gate does not have is ``unknown member``, and ``other order`` for an order that cannot be compared with the
     accepted one; the caller quarantines the message.
     """
-    reported = replace(reported, error=legible(reported.error)[:ERROR_MAX])
 
     def decide(phase: Phase) -> tuple[Phase, str]:
+        return taken_in(phase, replace(reported, error=cut_error(reported.error, members=len(phase.gate.members))))
+
+    def taken_in(phase: Phase, reported: Report) -> tuple[Phase, str]:
         if reported.member not in phase.gate.members:
             return phase, "unknown member"
         is_result = reported.status == "partial" and reported.stamp is not None
@@ -387,7 +389,7 @@ def command(
         line = Seen(
             attempt=attempt,
             what=what,
-            subject=subject[:ERROR_MAX],
+            subject=subject[:SUBJECT_MAX],
             at=now,
             outcome=outcome,
             generation=decided.generation,

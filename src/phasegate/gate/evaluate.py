@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from phasegate.base import keys
 from phasegate.base.backoff import RESEND_FIRST_S, RESEND_MAX_S, RETRY_MAX_S, clipped, is_ahead
-from phasegate.base.receipt import Stamp
+from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.gate.outbox import entries
 from phasegate.gate.phase import (
     HISTORY_MAX,
@@ -29,7 +29,7 @@ from phasegate.gate.phase import (
     same,
     settle_at,
 )
-from phasegate.gate.records import Firing, Member, Request
+from phasegate.gate.records import LISTED_MAX, Firing, Member, Request
 
 # The longest that a run waits for a date of a window: a deadline 30 days after it, of a date 31 days ahead.
 AWAIT_MAX_S = 62 * 24 * 3600.0
@@ -233,18 +233,33 @@ def fire(phase: Phase, *, now: float, by: str) -> Phase:
     if settles_at is not None and _latest(phase, now) < settles_at:
         return phase
     generation = phase.generation + 1
-    firing = Firing(generation=generation, stamps=carried(phase), at=now, by=by, missing=lacking)
+    stamps = carried(phase)
+    firing = Firing(
+        generation=generation, stamps=stamps, at=now, by=by, missing=lacking, changes=_changes(phase, stamps)
+    )
     older = tuple(
         replace(e, state="superseded") if e.waiting or e.state in ("dead", "held") else e for e in phase.outbox
     )
     newer = entries(phase.gate.receivers, generation=generation, now=now, quiet=phase.quiet)
     return replace(
         phase,
-        firings=(*phase.firings, firing)[-HISTORY_MAX:],
+        firings=(*(older_one.as_older() for older_one in phase.firings), firing)[-HISTORY_MAX:],
         outbox=(*older, *newer)[-max(HISTORY_MAX, len(newer)) :],
         changing_since=None,
         changed_at=None,
     )
+
+
+def _changes(phase: Phase, stamps: Mapping[str, Stamp]) -> tuple[str, ...]:
+    """Return which contents the last firing did not carry, in words."""
+    before = phase.firings[-1].stamps if phase.firings else {}
+    found = []
+    for name, stamp in stamps.items() if phase.firings else ():
+        old = before.get(name, ABSENT)
+        if old.fingerprint != stamp.fingerprint:
+            found.append(f"{name} {'arrived' if old == ABSENT else 'changed'}")
+    more = len(found) - LISTED_MAX
+    return (*found[:LISTED_MAX], f"{more} more") if more > 0 else tuple(found)
 
 
 def _may_fire(phase: Phase, *, present: Collection[str], now: float) -> bool:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import EXECUTION, Stamp
+from phasegate.errors import legible
 from phasegate.plan.gate import Status
 
 Claimant = Literal["calendar", "operator"]
@@ -26,7 +27,14 @@ Ordered = Literal["sequence", "time", "arrival"]
 ``arrival``: the report gave none, and was the newest when it arrived.
 """
 TIME_MIN = 1e9
-TIES_MAX = 32
+LISTED_MAX = 20
+ERROR_MAX, ERRORS_MAX, ERROR_MIN = 2_000, 60_000, 100
+TIES_MAX = 4
+
+
+def cut_error(error: str, /, *, members: int) -> str:
+    """Return an error, cut so that those of all members fit their document."""
+    return legible(error)[: max(ERROR_MIN, min(ERROR_MAX, ERRORS_MAX // max(members, 1)))]
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,7 +221,9 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 class Firing(msgspec.Struct, frozen=True, kw_only=True):
     """One decision to hand on the phase's results.
 
-    ``stamps``: what it carries. ``missing``: expected members that were absent, stale or not accepted.
+    ``stamps``: what it carries; only the last firing keeps them. ``missing``: expected members that were absent, stale
+    or not accepted. ``changes``: the first LISTED_MAX members that the firing before it did not carry, or not with this
+    content, in words.
     """
 
     generation: int
@@ -221,6 +231,13 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     by: str
     missing: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+    def as_older(self) -> "Firing":
+        """Return it without what only the last firing needs."""
+        more = len(self.missing) - LISTED_MAX
+        listed = (*self.missing[:LISTED_MAX], f"and {more} more") if more > 0 else self.missing
+        return replace(self, stamps={}, missing=listed)
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,21 @@ No cycles, nothing unreachable, nothing with two owners. Pure.
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from phasegate.plan.model import Hours, Plan, TimeRule
+from phasegate.plan.model import Hours, Plan, Step, TimeRule
 from phasegate.plan.times import minutes
 from phasegate.plan.toml_lines import Place, Toml, spell, suggest
+
+BODY_BYTES_MAX = 1_000_000
+# Measured as JSON, with names, ids and times of full length.
+FIXED_BYTES = 120_000  # 32 attempts, 32 firings with 20 changes each, the outbox
+MEMBER_BYTES = 700  # its rule, its result, its notice and its newest attempt
+EXTERNAL_BYTES = 400  # a result named by an execution id of 60 bytes, and 4 of equal order
+REQUEST_BYTES = 600
+STAMP_BYTES = 110
+NEED_BYTES = 60
+COVERS_BYTES = 4_000  # 20 missing keys
+WINDOW_BYTES = 8_000  # 400 drifted dates, 31 awaited ones
+ERRORS_BYTES = 60_000
 
 
 def in_order(needs: Mapping[str, Sequence[str]], /) -> list[str]:
@@ -64,6 +76,19 @@ def check(plan: Plan, toml: Toml) -> None:
     _check_any_date(plan, toml)
     _check_hours(plan, toml)
     _check_mirrors(plan, toml)
+    _check_sizes(plan, toml)
+
+
+def _check_sizes(plan: Plan, toml: Toml) -> None:
+    """Refuse a phase whose document could grow beyond what a store takes."""
+    for phase in plan.phases.values():
+        for mode in phase.modes:
+            size = document_bytes(plan, phase.name, mode=mode)
+            if size > BODY_BYTES_MAX:
+                number = len(plan.members(phase.name, mode=mode))
+                wrong = f"phase {spell(phase.name)} has {number} steps in mode {spell(mode)}: its document could grow"
+                fix = "split it into phases that come after one another, or into modes"
+                raise toml.error(("phase", phase.name), f"{wrong} to {size:,} bytes of {BODY_BYTES_MAX:,}; {fix}")
 
 
 def _check_tables(plan: Plan, toml: Toml) -> None:
@@ -280,3 +305,32 @@ def _check_topics(plan: Plan, toml: Toml) -> None:
     for step in plan.steps.values():
         if step.topic:
             claim(("step", step.name, "topic"), topic=step.topic, purpose="requests for external steps")
+
+
+def document_bytes(plan: Plan, phase: str, *, mode: str) -> int:
+    """Return how large the document of a phase can become, in bytes.
+
+    It is one document, and a store takes 1,000,000 bytes (Firestore's limit). This adds up what it holds
+    of each member at most; what grows with the history is bounded by its number of entries.
+    """
+    members = plan.members(phase, mode=mode)
+    windows = {str(need) for step in members.values() for need in step.needs if need.back}
+    upstream = [
+        name
+        for before in plan.phases[phase].after
+        if mode in plan.phases[before].modes
+        for name in plan.members(before, mode=mode)
+    ]
+    errors = 2 if any(step.kind != "external" for step in members.values()) else 1
+    total = FIXED_BYTES + errors * ERRORS_BYTES + WINDOW_BYTES * len(windows)
+    total += 2 * sum(STAMP_BYTES + len(name) for name in upstream)  # begun, and waiting
+    return total + sum(_member_bytes(step) for step in members.values())
+
+
+def _member_bytes(step: Step) -> int:
+    needs = sum(len(str(need)) for need in step.needs)
+    stamps = needs + STAMP_BYTES * len(step.needs)
+    total = MEMBER_BYTES + 5 * len(step.name) + STAMP_BYTES + needs + NEED_BYTES * len(step.needs) + stamps
+    total += EXTERNAL_BYTES if step.kind == "external" and step.table is None else 0
+    total += REQUEST_BYTES + stamps if step.kind != "external" else 0
+    return total + (COVERS_BYTES if step.covers is not None else 0)

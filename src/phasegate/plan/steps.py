@@ -12,6 +12,7 @@ import msgspec
 from phasegate.base.fingerprint import SCALE_MAX
 from phasegate.base.keys import NAME, WORD
 from phasegate.base.table import LINEAGE_PREFIX, Table
+from phasegate.errors import BadInput
 from phasegate.plan.gate import Need
 from phasegate.plan.model import ATTEMPTS_MAX, SHRINK_MAX, Step, digest
 from phasegate.plan.needs import read_dependencies, read_sums
@@ -98,6 +99,8 @@ def _sql(section: Section, *, files: Callable[[str], str]) -> str:
     name = section.text("sql", wanted='the name of a file, such as "sql/step.sql"')
     try:
         text = files(name)
+    except BadInput as e:
+        raise section.error("sql", str(e)) from None
     except (OSError, LookupError, UnicodeDecodeError) as e:
         why = _reason(e)
         raise section.error("sql", f"{spell(name)} cannot be read ({why}); check the name and the folder") from None

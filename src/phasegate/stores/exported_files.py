@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from phasegate.base.exported import Exported, Unread, documents
+from phasegate.base.wording import decoded
 from phasegate.errors import BadInput, NotFound
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -43,6 +44,11 @@ def _of_file(file: Path, *, name: str, collection: str) -> Iterator[Exported | U
         raw = file.read_bytes()
     except OSError as e:
         yield Unread(place=name, why=f"cannot be read ({e.strerror})")
+        return
+    try:
+        raw = decoded(raw).encode()
+    except BadInput as e:
+        yield Unread(place=name, why=str(e))
         return
     if file.suffix.lower() == ".json":
         try:

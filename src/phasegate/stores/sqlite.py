@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from phasegate.base.disk import FULL
 from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError, Unavailable
 from phasegate.store import Body, Doc
 from phasegate.stores.rules import check_key, check_limit, checked_due, decode, encode, prefix_end
@@ -61,7 +62,7 @@ _PROBLEMS = {
     sqlite3.SQLITE_CANTOPEN: "not open ({error}); give this user permission on the file and on its directory",
     sqlite3.SQLITE_NOTADB: "not a SQLite database; give another path",
     sqlite3.SQLITE_CORRUPT: "damaged; stop all processes and restore it from a backup",
-    sqlite3.SQLITE_FULL: "on a full disk, nothing was written; free space and try again",
+    sqlite3.SQLITE_FULL: f"not writable, nothing was written: {FULL}",
     sqlite3.SQLITE_ERROR: "not usable ({error}); restore it from a backup",
     sqlite3.SQLITE_NOMEM: "not usable, memory ran out; nothing was written",
 }

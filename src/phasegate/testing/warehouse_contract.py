@@ -14,7 +14,7 @@ import pytest
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Stamp
 from phasegate.base.table import Repeats, Table
 from phasegate.errors import Unavailable
-from phasegate.testing.warehouse_fences import NEXT_PART, PART, FenceContract
+from phasegate.testing.warehouse_fences import NEXT_PART, PART
 from phasegate.testing.warehouse_groups import GroupContract
 from phasegate.testing.warehouse_rows import (
     CONTRACT_TABLES,
@@ -30,6 +30,7 @@ from phasegate.testing.warehouse_rows import (
     rows_of,
     write,
 )
+from phasegate.testing.warehouse_shapes import ShapesContract
 from phasegate.warehouse import Warehouse
 
 __all__ = ["CONTRACT_TABLES", "WarehouseContract"]
@@ -49,7 +50,7 @@ def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = 
     )
 
 
-class WarehouseContract(FenceContract, GroupContract):
+class WarehouseContract(ShapesContract, GroupContract):
     """The promises of ports.Warehouse."""
 
     # Transactions

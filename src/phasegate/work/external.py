@@ -18,6 +18,7 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
+from phasegate.steplog import StepLogs
 from phasegate.warehouse import Row
 from phasegate.work.worker import Worker
 from phasegate.write.inputs import part_of
@@ -30,9 +31,10 @@ class StepRun:
     """One step of one run, while the caller builds it."""
 
     def __init__(
-        self, step: Step, run: Run, *, phase: Phase, held: HeldLease | None, writer: Writer, worker: Worker
-    ) -> None:
-        self._step, self._run, self._held = step, run, held
+        self, step: Step, run: Run, *, phase: Phase, held: HeldLease | None, writer: Writer, worker: Worker,
+        logs: StepLogs,
+    ) -> None:  # fmt: skip
+        self._step, self._run, self._held, self._logs = step, run, held, logs
         self._phase, self._writer, self._worker = phase, writer, worker
         self._receipt: Receipt | None = None
         self.answer: Answer | None = None
@@ -106,18 +108,25 @@ class StepRun:
         self.answer = self._worker.complete(message, where=f"complete of {self._step.name}")
         return self.answer
 
-    def fail(self, error: str, *, final: bool = False) -> Answer:
+    def fail(self, error: BaseException | str, *, final: bool = False, output: str = "") -> Answer:
         """Report that the step failed.
 
-        ``final``: do not try it again.
+        ``final``: do not try it again. The traceback of an exception and the ``output`` go to the step's log.
         """
-        return self.report_failure(error, status="failed" if final else "transient")
+        return self.report_failure(error, status="failed" if final else "transient", output=output)
 
-    def report_failure(self, error: str, *, status: Status) -> Answer:
-        """Report a failure with its status."""
-        report = Report(member=self._step.name, status=status, error=error, request=self._request)
+    def report_failure(self, error: BaseException | str, *, status: Status, output: str = "") -> Answer:
+        """Report a failure with its status, and log it."""
+        self.log(status, error=error, output=output)
+        report = Report(member=self._step.name, status=status, error=error if isinstance(error, str) else words(error),
+                        request=self._request)  # fmt: skip
         self.answer = self._worker.report(self._step, self._run, report)
         return self.answer
+
+    def log(self, status: Status, *, error: BaseException | str = "", output: str = "") -> None:
+        """Store what the attempt printed or raised in the step's log."""
+        self._logs.add(self._step.name, self._run, status=status, number=self._phase.failures_of(self._step.name) + 1,
+                       request=self._request, error=error, output=output)  # fmt: skip
 
     @property
     def _request(self) -> str:
@@ -137,8 +146,10 @@ class StepRun:
 class ExternalSteps:
     """Begins external steps: by a trigger, a request, or the name of a run."""
 
-    def __init__(self, plan: Plan, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker) -> None:
-        self._plan, self._gatekeeper, self._leases = plan, gatekeeper, leases
+    def __init__(
+        self, plan: Plan, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker, logs: StepLogs
+    ) -> None:
+        self._plan, self._gatekeeper, self._leases, self._logs = plan, gatekeeper, leases, logs
         self._writer, self._worker = writer, worker
 
     @contextmanager
@@ -170,12 +181,13 @@ class ExternalSteps:
                 )
             # an external step builds on the newest inputs, also those that wait for a build to end
             phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
-            handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker)
+            handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker,
+                             logs=self._logs)  # fmt: skip
             try:
                 yield handle
             except Exception as e:
                 if handle.answer is None:
-                    handle.report_failure(words(e), status="partial" if isinstance(e, Partial) else "transient")
+                    handle.report_failure(e, status="partial" if isinstance(e, Partial) else "transient")
                 raise
             if handle.answer is None:
                 handle.fail("the block ended without complete() or fail()")

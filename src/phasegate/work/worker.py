@@ -9,7 +9,7 @@ from phasegate import messages
 from phasegate.base import keys
 from phasegate.base.backoff import retry_s
 from phasegate.base.keys import Run
-from phasegate.base.receipt import EXECUTION, Stamp
+from phasegate.base.receipt import Stamp, execution_stamp
 from phasegate.base.table import KEYS_MAX
 from phasegate.bus import Delivery
 from phasegate.errors import BadDocument, BadInput, NotFound, words
@@ -152,7 +152,7 @@ class Worker:
         if is_result:
             if not message.execution_id:
                 raise BadInput(f"{where}: step {step.name} has no table to read; give an execution_id for its content")
-            stamp = Stamp(EXECUTION + message.execution_id)
+            stamp = execution_stamp(message.execution_id)
         order = messages.completion_order(message, where=where, now=self._ports.clock.now())
         status: Status = "empty" if message.status == "success" and message.rows == 0 else message.status
         report = Report(member=step.name, status=status, order=order, rows=message.rows, error=message.error,

@@ -10,6 +10,7 @@ from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Receipt, Stamp
 from phasegate.errors import (
+    Ambiguous,
     BadInput,
     Contended,
     Fenced,
@@ -27,6 +28,7 @@ from phasegate.gate.records import Member, Request
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
+from phasegate.steplog import StepLogs, Tail
 from phasegate.warehouse import Reader, Row
 from phasegate.write import preconditions
 from phasegate.write.inputs import part_of, stamps_now
@@ -37,6 +39,13 @@ from phasegate.write.reports import report_of
 from phasegate.write.writer import WriteJob, Writer
 
 PythonStep = Callable[[Reading], Sequence[Row]]
+
+
+class Attempted:
+    """One attempt at a request, the ``number``-th, and what its step printed."""
+
+    def __init__(self, step: Step, run: Run, request: Request, *, number: int) -> None:
+        self.step, self.run, self.request, self.number, self.printed = step, run, request, number, Tail()
 
 
 class Builder:
@@ -55,6 +64,7 @@ class Builder:
     ) -> None:
         self._plan, self._ports, self._gatekeeper, self._read_repair = plan, ports, gatekeeper, read_repair
         self._leases, self._writer, self._functions, self._tables = leases, writer, functions, read_repair.tables
+        self._logs = StepLogs(plan.pipeline, ports)
 
     def serve(self, step: Step, run: Run, *, request_id: str) -> str:
         """Serve the phase's standing request for a step; return the outcome.
@@ -73,7 +83,8 @@ class Builder:
             if phase is None or request is None or request.id != request_id or request.state == "dead":
                 return "not asked for"
             forced = phase.members.get(step.name, Member()).stale == "forced"
-            return self._serve(step, run, request=request, held=held, forced=forced)
+            attempt = Attempted(step, run, request, number=phase.failures_of(step.name) + 1)
+            return self._serve(attempt, held=held, forced=forced)
 
     def _compare(self, step: Step, run: Run, *, request_id: str) -> str:
         """Report again what an external step's table lacks, and the outcome.
@@ -90,30 +101,35 @@ class Builder:
         try:
             answer = self._tables.report(step, run, built_from=result.built_from, request=request_id, compare=True)
         except BadInput as e:
-            failed = self._failure(step, request, status="failed", error=e)
+            failed = self._failure(Attempted(step, run, request, number=1), status="failed", error=e)
             return self._gatekeeper.report(step.phase, run, failed).outcome
         self._tables.correct_covered(step, run, request=request_id)
         return answer.outcome
 
-    def _serve(self, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> str:
+    def _serve(self, attempt: Attempted, *, held: HeldLease, forced: bool) -> str:
+        step, run, request = attempt.step, attempt.run, attempt.request
         try:
-            receipt = self._build(step, run, request=request, held=held, forced=forced)
+            receipt = self._build(attempt, held=held, forced=forced)
             report = report_of(step.name, receipt, request=request.id)
             report = self._tables.compared(report, step, run, strict=True)
         except InputsChanged as e:
             self._read_repair.report_to_owners(request, step, run=run)
-            report = self._failure(step, request, status="inputs_changed", error=e)
+            report = self._failure(attempt, status="inputs_changed", error=e)
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
             return "lease lost"
-        except (Unavailable, Contended):
+        except (Ambiguous, Contended, Unavailable):
             raise
         except Partial as e:
-            report = self._failure(step, request, status="partial", error=e)
+            report = self._failure(attempt, status="partial", error=e)
         except (BadInput, ForeignStore) as e:
-            report = self._failure(step, request, status="failed", error=e)
+            report = self._failure(attempt, status="failed", error=e)
         except Exception as e:  # noqa: BLE001  a step may raise anything; it is reported, counted and bounded
-            report = self._failure(step, request, status="transient", error=e)
+            report = self._failure(attempt, status="transient", error=e)
+        else:
+            if attempt.printed.text:
+                self._logs.add(step.name, run, status=report.status, number=attempt.number, request=request.id,
+                               output=attempt.printed.text)  # fmt: skip
         outcome = self._gatekeeper.report(step.phase, run, report).outcome
         # a failure does not report what may have been committed before it
         held.unreported = held.unreported and report.write_id == ""
@@ -121,16 +137,21 @@ class Builder:
             self._tables.correct_covered(step, run, request=request.id)
         return outcome
 
-    def _failure(self, step: Step, request: Request, *, status: Status, error: Exception) -> Report:
-        text = words(error)
-        self._ports.observer.event("step not built", step=step.name, status=status, error=text)
+    def _failure(self, attempt: Attempted, *, status: Status, error: Exception) -> Report:
+        step, request, text, log = attempt.step, attempt.request, words(error), ""
+        if status != "inputs_changed":  # that is no failure: the step is requested again with the new ones
+            log = self._logs.add(step.name, attempt.run, status=status, number=attempt.number, request=request.id,
+                                 error=error, output=attempt.printed.text).text  # fmt: skip
+        self._ports.observer.event("step not built", step=step.name, run=str(attempt.run), attempt=attempt.number,
+                                   request=request.id, status=status, error=text, log=log)  # fmt: skip
         return Report(member=step.name, status=status, error=text, request=request.id)
 
-    def _build(self, step: Step, run: Run, *, request: Request, held: HeldLease, forced: bool) -> Receipt:
+    def _build(self, attempt: Attempted, *, held: HeldLease, forced: bool) -> Receipt:
         """Return a receipt of these inputs and this code, by a write if needed.
 
         The newest receipt is enough if it has the same inputs and code, unless ``forced``.
         """
+        step, run, request = attempt.step, attempt.run, attempt.request
         part = part_of(step, run)
         with self._ports.warehouse.snapshot() as reader:
             newest = reader.receipts([part]).get(part)
@@ -145,7 +166,7 @@ class Builder:
         self._writer.create_inputs(step, run)
         work = WriteJob(step, run, request.inputs, allow_shrink=request.allow_shrink)
         if step.kind == "python":
-            work = self._prepared(work, held=held)
+            work = self._prepared(work, held=held, printed=attempt.printed)
         return self._writer.write(work, held=held)
 
     def _check_reads(self, reader: Reader, step: Step, run: Run, *, asked: Mapping[str, Stamp]) -> None:
@@ -160,7 +181,7 @@ class Builder:
         if changed:
             raise InputsChanged(f"{step.name}: {', '.join(changed)} changed since the request; it is not confirmed")
 
-    def _prepared(self, work: WriteJob, *, held: HeldLease) -> WriteJob:
+    def _prepared(self, work: WriteJob, *, held: HeldLease, printed: Tail) -> WriteJob:
         """Run a Python step: take the stamps, let it read, take its rows."""
         step = work.step
         function = self._functions.get(step.python)
@@ -170,7 +191,8 @@ class Builder:
         changed = preconditions.changed_inputs(work.inputs, reading.before)
         if changed:
             raise InputsChanged(f"{step.name}: {', '.join(changed)} changed since the request; it was not run")
-        rows = function(reading)
+        with self._ports.output.into(printed.add):
+            rows = function(reading)
         before = reading.before if step.reads == "attested" else {}
         if not isinstance(rows, Sequence):
             raise BadInput(f"step {step.name}: {step.python} returned {type(rows).__name__}; return a list of dicts")

@@ -5,8 +5,10 @@ its command, and with its line of the help page, which must be the command's own
 """
 
 COMMANDS = {
+    "init": ("init:init", "Write a plan and its SQL to begin with."),
     "status": ("status:status", "Show the state of every run, and what to type next."),
     "why": ("why:why", "Explain one run: what it waits for, or what made it fire."),
+    "logs": ("logs:logs", "Show what the steps of a run printed and raised."),
     "health": ("health:health", "Check a date: what is wrong, and what to type."),
     "reconcile": ("reconcile:reconcile", "Compare documents, tables and calendar; with --fix, fix what differs."),
     "late": ("late:late", "Show which results arrived late, or never."),
@@ -19,11 +21,15 @@ COMMANDS = {
     "sweep": ("sweep:sweep", "Process every due document once."),
     "leases": ("leases:leases", "Show which partitions are being written now."),
     "redrive": ("redrive:redrive", "Bring dead letters back: of a run, of a step, one message, or all."),
+    "rerun": ("rerun:rerun", "Build one step of a run again, now and in this process."),
     "backfill": ("backfill:backfill", "Bring a span of dates up to date, oldest first."),
     "pause": ("pause:pause", "Hold the gates of a run, or release them."),
+    "cancel": ("cancel:cancel", "End a run that should not take place."),
     "replan": ("replan:replan", "Pin the present plan to an open run."),
     "adopt": ("adopt:adopt", "After a lost or restored store: make the warehouse obey this one."),
-    "plan": ("plan:plan", "Check a plan."),
+    "query": ("query:query", "Read the tables with a SELECT, also while workers run."),
+    "tables": ("tables:tables", "Compare the tables' columns with the plan; with --apply, change them."),
+    "plan": ("plan:plan", "Check a plan, or draw it."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
     "export": ("transfer:export", "Write the documents as lines of JSON, for another store."),
     "import": ("transfer:import_", "Read documents that were exported, or the platform's completion documents."),

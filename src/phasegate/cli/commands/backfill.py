@@ -8,6 +8,7 @@ import click
 
 from phasegate.cli.commands.worker import THREADS_MAX, stop_on_signal
 from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
+from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, names, table, talk
 from phasegate.cli.kit.views import held_back
@@ -57,11 +58,12 @@ class BackfillResult:
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--workers", type=click.IntRange(1, THREADS_MAX), default=1, show_default=True, metavar="N",
               help=f"How many units of work at once, 1 to {THREADS_MAX}.")  # fmt: skip
+@yes_option
 @json_option
 @pass_app
 def backfill(  # noqa: PLR0913  one parameter for each option
     app: App, /, *, first: str, last: str, steps: str | None, modes: tuple[str, ...], cascade: bool, retrigger: bool,
-    dry_run: bool, workers: int, as_json: bool,
+    dry_run: bool, workers: int, yes: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Bring all runs of a span of dates up to date, oldest first.
 
@@ -82,6 +84,7 @@ def backfill(  # noqa: PLR0913  one parameter for each option
     tally = Tally(level=settings.log_level, form=settings.log_format)
     with app.pipeline(tally) as pipeline:
         pipeline.backfill(order).check()
+        check_near(pipeline, order.first, order.last, yes=yes or dry_run, command="backfill")
         items = pipeline.backfill(order).items()
         outcome = BackfillResult() if dry_run else _work(pipeline, order, items, workers=workers)
         _inspect(pipeline, order, [] if dry_run else items, outcome=outcome)

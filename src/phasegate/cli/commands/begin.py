@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.kit.app import FINDINGS, FINE, App, pass_app
+from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.holding import Command, hold
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND ARGS...]")
 @click.option("--step", metavar="STEP", help="The external step that the command builds.")
 @click.option("--execution-id", metavar="ID", help="Identifies the content of a step without a table.")
+@yes_option
 @json_option
 @pass_app
 def begin(
-    app: App, /, *, run: str, command: tuple[str, ...], step: str | None, execution_id: str | None, as_json: bool
-) -> int:
+    app: App, /, *, run: str, command: tuple[str, ...], step: str | None, execution_id: str | None, yes: bool,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Open RUN in every root phase.
 
     Then its steps without needs start. With --step and a command: hold the step while the command runs, with
@@ -47,6 +50,7 @@ def begin(
         raise BadInput(f"begin: name the command for {step}: phasegate begin {run} --step {step} -- COMMAND ARGS")
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
+        check_near(pipeline, chosen.date, yes=yes, command="begin")
         if step is None:
             return _open(pipeline, chosen, as_json=as_json)
         member = _external(pipeline, step, chosen)

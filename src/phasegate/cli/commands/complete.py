@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.kit.app import FINDINGS, App, pass_app
+from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.outcomes import Reported
 from phasegate.cli.kit.output import emit, emit_json, talk
@@ -39,9 +40,12 @@ WHERE = "complete"
 @click.option("--trigger-id", metavar="ID", help="The trigger that started the work.")
 @click.option("--error", metavar="TEXT", help="What went wrong.")
 @click.option("--message", metavar="FILE", help="Read a JSON completion message instead; - is standard input.")
+@yes_option
 @json_option
 @pass_app
-def complete(app: App, /, *, step: str | None, message: str | None, as_json: bool, **fields: str | int | None) -> int:
+def complete(
+    app: App, /, *, step: str | None, message: str | None, yes: bool, as_json: bool, **fields: str | int | None
+) -> int:
     """Report the outcome of STEP for a run: done, unless --status is given.
 
     For a step with a table, the content of the table counts; without one, each report without --execution-id counts as
@@ -52,6 +56,8 @@ def complete(app: App, /, *, step: str | None, message: str | None, as_json: boo
     body = _read(message, step, given) if message is not None else _spelled(step, given)
     with app.pipeline() as pipeline:
         body = _filled(app, pipeline, body)
+        if (date := _date(body)) is not None:
+            check_near(pipeline, date, yes=yes, command="complete")
         answer = pipeline.complete(body, where=WHERE)
         reported = _reported(pipeline, body, outcome=answer.outcome)
     rows = body.get("rows")
@@ -90,6 +96,7 @@ def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dic
 
     Raises BadInput in one line.
     """
+    from phasegate.base.wording import decoded
     from phasegate.errors import BadInput
 
     if step is not None or given:
@@ -102,7 +109,9 @@ def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dic
     if len(raw) > MESSAGE_BYTES_MAX:
         raise BadInput(f"complete: {name}: more than {MESSAGE_BYTES_MAX:,} bytes; a completion message is small")
     try:
-        body = json.loads(raw)
+        body = json.loads(decoded(raw))
+    except BadInput as e:
+        raise BadInput(f"complete: {name}: {e}") from None
     except (ValueError, RecursionError) as e:
         raise BadInput(f"complete: {name}: not JSON: {e}") from None
     if not isinstance(body, dict):
@@ -110,6 +119,14 @@ def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dic
     if body.get("kind", "completion") != "completion":
         raise BadInput(f"complete: {name}: kind is {body['kind']!r}; it must be completion")
     return body
+
+
+def _date(body: Mapping[str, object]) -> str | None:
+    """Return the date that a message names, None if it is none."""
+    from phasegate.base.keys import is_date
+
+    day = str(body.get("run") or body.get("date") or "").partition(".")[0]
+    return day if is_date(day) else None
 
 
 def _filled(app: App, pipeline: "Pipeline", body: dict[str, object]) -> dict[str, object]:

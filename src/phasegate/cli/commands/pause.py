@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.kit.app import FINE, App, pass_app
+from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json
 
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 @click.option("--phase", metavar="PHASE", help="This phase only.")
 @click.option("--reason", metavar="TEXT", help="Why; shown by status and why.")
 @click.option("--resume", is_flag=True, help="Release: what was recorded during the pause takes effect.")
+@yes_option
 @json_option
 @pass_app
-def pause(app: App, /, *, run: str, phase: str | None, reason: str | None, resume: bool, as_json: bool) -> int:
+def pause(
+    app: App, /, *, run: str, phase: str | None, reason: str | None, resume: bool, yes: bool, as_json: bool
+) -> int:
     """Pause RUN: nothing fires and nothing is requested, until --resume.
 
     Messages are still recorded. A phase that is not open yet is opened and paused.
@@ -37,6 +41,7 @@ def pause(app: App, /, *, run: str, phase: str | None, reason: str | None, resum
         raise BadInput("pause: --reason is for pausing, not for --resume; leave it out")
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
+        check_near(pipeline, chosen.date, yes=yes or resume, command="pause")
         held = phases_of(pipeline.plan, chosen, phase, command="pause")
         if resume:
             there = {name: pipeline.runs.read(name, chosen) for name in held}

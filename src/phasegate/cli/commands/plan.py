@@ -1,10 +1,11 @@
-"""``phasegate plan check``: check a plan, and show its contents."""
+"""``phasegate plan``: check a plan, show its contents, and draw it."""
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.cli.kit.app import FINE, App, pass_app
+from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, stacked, table
 
@@ -12,10 +13,14 @@ if TYPE_CHECKING:
     from phasegate.plan.model import Hours, ModeGate, Plan, Start, Step, TimeRule
 
 
-@click.group(epilog=example("phasegate plan check"), short_help="Check a plan.", invoke_without_command=True)
+@click.group(
+    epilog=example("phasegate plan check", "phasegate plan graph"),
+    short_help="Check a plan, or draw it.",
+    invoke_without_command=True,
+)
 @click.pass_context
 def plan(ctx: click.Context) -> int:
-    """Check a plan."""
+    """Check a plan, or draw it."""
     if ctx.invoked_subcommand is None:
         emit([ctx.get_help()])
     return FINE
@@ -32,19 +37,55 @@ def check(app: App, /, *, path: str | None, as_json: bool) -> int:
     """Check the plan PATH, and show its phases, steps, order and gates.
 
     Default: the plan that all commands use. A refused plan is reported with its line and the fix, and the exit code is
-    2.
+    2. So it is for a SELECT that DuckDB cannot run, and 1 for one that reads a table that is not in the step's needs.
     """
+    from phasegate.check.shapes import planned, problems
     from phasegate.code.pinned import with_code
-    from phasegate.wiring import dates_of, functions_of
+    from phasegate.wiring import dates_of, functions_of, open_warehouse
 
     loaded = app.plan(path)
     app.find_modules()
     loaded = with_code(loaded, functions_of(loaded))
     dates_of(loaded)
+    with closing(open_warehouse(app.settings())) as warehouse:
+        found = problems(loaded, planned(loaded, warehouse))
     if as_json:
-        emit_json(_document(loaded))
+        listed = [{"step": one.step, "kind": one.kind, "text": one.text} for one in found]
+        emit_json({**_document(loaded), "problems": listed})
     else:
-        emit(_lines(loaded))
+        emit([*_lines(loaded), *([""] if found else []), *(f"step {one.step}: {one.text}" for one in found)])
+    kinds = {one.kind for one in found}
+    return FAILED if "sql" in kinds else FINDINGS if "needs" in kinds else FINE
+
+
+@plan.command(
+    epilog=example("phasegate plan graph", "phasegate plan graph --svg > plan.svg"),
+    short_help="Draw a plan: phases, steps, and what each step needs.",
+)
+@click.argument("path", required=False)
+@click.option("--svg", is_flag=True, help="Print an SVG document instead of text.")
+@json_option
+@pass_app
+def graph(app: App, /, *, path: str | None, svg: bool, as_json: bool) -> int:
+    """Draw the plan PATH: phases, steps, and what each step needs.
+
+    Default: the plan that all commands use. Nothing is imported, run or created.
+    """
+    from phasegate.cli.kit.graph import as_svg, as_text, layout
+    from phasegate.errors import BadInput
+
+    if svg and as_json:
+        raise BadInput("plan graph: give only one of --svg and --json")
+    loaded = app.plan(path)
+    if as_json:
+        places = layout(loaded).steps
+        emit_json({"pipeline": loaded.pipeline, "steps": [
+            {"name": step.name, "phase": step.phase, "column": places[step.name][0], "row": places[step.name][1],
+             "needs": [str(need) for need in step.needs]}
+            for step in loaded.steps.values()
+        ]})  # fmt: skip
+    else:
+        emit([as_svg(loaded)] if svg else as_text(loaded))
     return FINE
 
 

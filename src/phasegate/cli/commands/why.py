@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from phasegate.explain.overview import Overview
     from phasegate.explain.phase_view import GenerationView, PhaseView
     from phasegate.plan.model import Plan
+    from phasegate.steplog import LoggedAttempt
 
+OUTPUT_LINES = 10
 RECEIVERS = {
     "unsent": "not sent to {} yet",
     "sent": "sent to {}, not acknowledged yet",
@@ -59,7 +61,9 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
     views = [view for views in found.values() for view in views]
     times = app.times(plan)
     closed = {r: [] if broken else _not_open(plan, r, views=views, phase=phase) for r, views in found.items()}
-    documents = [_document(r, views, closed=closed[r], times=times, broken=broken) for r, views in found.items()]
+    logs = {r: _failures(overview, r, views) for r, views in found.items()}
+    documents = [_document(r, views, closed=closed[r], times=times, broken=broken, logs=logs[r])
+                 for r, views in found.items()]  # fmt: skip
     shown = _tables(app, list(found)) if tables else {}
     for document, chosen in zip(documents, found, strict=True):
         if tables:
@@ -68,12 +72,20 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
         emit_json(documents[0] if _is_one(plan, run) else {"runs": documents})
     else:
         texts = [
-            _lines(plan, r, views, closed=closed[r], times=times) + tables_lines(shown.get(r), times=times)
+            _lines(plan, r, views, closed=closed[r], times=times, logs=logs[r])
+            + tables_lines(shown.get(r), times=times)
             for r, views in found.items()
         ]
         emit(line for number, lines in enumerate(texts) for line in ([""] if number else []) + lines)
     worst = max((checked(outcomes) for outcomes in shown.values()), default=0)
     return max(exit_code(views, broken=broken), worst)
+
+
+def _failures(overview: "Overview", run: "Run", views: "list[PhaseView]") -> "dict[str, LoggedAttempt]":
+    """Return the last attempt at each step that failed and is not fresh since."""
+    members = [member.name for view in views for member in view.members if member.state not in ("fresh", "partial")]
+    last = {name: attempts[-1] for name in members if (attempts := overview.log(run, name))}
+    return {name: attempt for name, attempt in last.items() if attempt.status not in ("success", "empty")}
 
 
 def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[CheckResult, ...]]":
@@ -118,22 +130,26 @@ def _not_open(plan: "Plan", run: "Run", *, views: "list[PhaseView]", phase: str 
 
 
 def _document(
-    run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times", broken: "list[BadDocument]"
-) -> dict[str, object]:
+    run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times", broken: "list[BadDocument]",
+    logs: "dict[str, LoggedAttempt]",
+) -> dict[str, object]:  # fmt: skip
     return {
         "run": str(run),
         "timezone": times.timezone,
         "now": times.iso(times.now),
-        "phases": [phase_json_full(view, times=times) for view in views],
+        "phases": [phase_json_full(view, times=times, logs=logs) for view in views],
         "not_open": closed,
         "errors": [str(error) for error in broken],
     }
 
 
-def _lines(plan: "Plan", run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times") -> list[str]:
+def _lines(
+    plan: "Plan", run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times",
+    logs: "dict[str, LoggedAttempt]",
+) -> list[str]:  # fmt: skip
     lines = [f"{run}, seen at {times.moment(times.now)} {times.timezone}"]
     for view in views:
-        lines += ["", *_phase(view, times=times)]
+        lines += ["", *_phase(view, times=times, logs=logs)]
     void = {view.phase for view in views if view.state == "void"}
     never: list[str] = []
     for name in closed:
@@ -149,7 +165,7 @@ def _lines(plan: "Plan", run: "Run", views: "list[PhaseView]", *, closed: list[s
     return lines
 
 
-def _phase(view: "PhaseView", *, times: "Times") -> list[str]:
+def _phase(view: "PhaseView", *, times: "Times", logs: "dict[str, LoggedAttempt]") -> list[str]:
     word = paint("overdue" if view.overdue else view.state)
     # What is dead is explained in its own row.
     reason = "something is dead: it is not retried" if view.state == "dead" else view.reason
@@ -159,11 +175,25 @@ def _phase(view: "PhaseView", *, times: "Times") -> list[str]:
         waiting = ", ".join(f"{name} generation {number}" for name, number in view.waiting.items())
         lines.append(f"{GAP}works on {inputs}" + (f"; {waiting} waits until that is done" if waiting else ""))
     lines += _members(view, times=times)
+    for member in view.members:
+        if (attempt := logs.get(member.name)) is not None and view.state != "void":
+            lines += [f"{GAP}{line}" for line in _log(view.run, member.name, attempt, times=times)]
     for generation in view.generations:
         lines += [f"{GAP}{line}" for line in _generation(generation, times=times)]
     if view.due is not None and view.state not in ("paused", "void"):
         lines.append(f"{GAP}checked again {_ahead(view.due, times=times)}, or when a report arrives")
     return lines + [f"{GAP}next: {command}" for command in view.commands]
+
+
+def _log(run: str, step: str, attempt: "LoggedAttempt", *, times: "Times") -> list[str]:
+    """Return the traceback of a failed attempt, and the end of its output."""
+    if not attempt.text:
+        return []
+    output = attempt.output.split("\n") if attempt.output else []
+    lines = [f"attempt {attempt.number} at {step}, {times.since(attempt.at)} ago: {attempt.error}"]
+    lines += [f"{GAP}{line}" for line in output[-OUTPUT_LINES:]]
+    lines += [f"{GAP}{line}" for line in attempt.traceback.split("\n") if attempt.traceback]
+    return [*lines, f"next: phasegate logs {run} --step {step}"] if len(output) > OUTPUT_LINES else lines
 
 
 def _members(view: "PhaseView", *, times: "Times") -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.cli.kit.output import data_only
 from phasegate.errors import NotFound
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from phasegate.ports import Clock, Observer, Ports, ReadPorts
     from phasegate.settings import Settings
 
-FINE, FINDINGS, FAILED = 0, 1, 2
+FINE, FINDINGS, FAILED, STOPPED = 0, 1, 2, 130
 COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
 
 
@@ -149,11 +150,12 @@ class App:
         settings = self.settings()
         self.find_modules()
         observer = observer or Tally(level=settings.log_level, form=settings.log_format)
-        pipeline = connect(settings=settings, clock=self._clock, observer=observer)
-        try:
-            yield pipeline
-        finally:
-            pipeline.close()
+        with data_only():
+            pipeline = connect(settings=settings, clock=self._clock, observer=observer)
+            try:
+                yield pipeline
+            finally:
+                pipeline.close()
 
 
 pass_app = click.make_pass_decorator(App)

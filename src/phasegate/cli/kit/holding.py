@@ -9,19 +9,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Self
 
 from phasegate.cli.kit.app import COMMAND_VARIABLES
 from phasegate.cli.kit.outcomes import Reported
+from phasegate.cli.kit.output import data_stream
 from phasegate.errors import BadInput
+from phasegate.steplog import Tail
 
 if TYPE_CHECKING:
     from phasegate.base.keys import Run
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Step
 
+CHUNK_BYTES = 65_536
 ROWS = re.compile(rb"rows=(\d{1,18})\s*")
 
 
@@ -57,41 +61,59 @@ def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to
     if shutil.which(command.words[0]) is None:
         raise BadInput(f"begin: there is no command {command.words[0]!r}; check its name and PATH")
     with pipeline.begin(str(run), step=step.name) as handle:
-        code, rows = _run(command, step, run, to_stderr=to_stderr)
+        tail = Tail()
+        code, rows = _run(command, step, run, tail=tail, to_stderr=to_stderr)
         if code == 0:
             answer = handle.complete(
                 rows=None if step.table is not None else rows,
                 execution_id=command.execution_id or pipeline.ports.ids(),
             )
             error = ""
+            if tail.text:
+                handle.log("success", output=tail.text)
         else:
             error = f"the command {_ended(code)}"
-            answer = handle.fail(error)
+            answer = handle.fail(error, output=tail.text)
     return CommandResult(code, error, Reported(pipeline, run, phase=step.phase, step=step.name, outcome=answer.outcome))
 
 
-def _run(command: Command, step: "Step", run: "Run", *, to_stderr: bool) -> tuple[int, int | None]:
+def _run(command: Command, step: "Step", run: "Run", *, tail: Tail, to_stderr: bool) -> tuple[int, int | None]:
     """Return the command's exit code, and the rows its last line names.
 
-    Its output is passed on line by line.
+    Its output is passed on as it comes, and collected.
     """
     environment = {**os.environ, **dict(zip(COMMAND_VARIABLES, (str(run), step.name, run.date), strict=True))}
-    out: IO[bytes] = sys.stderr.buffer if to_stderr else sys.stdout.buffer
+    out: IO[bytes] = sys.stderr.buffer if to_stderr else data_stream().buffer
     last = b""
     # The signals first: the command must not outlive one that ends this process.
     with (
         _Signals() as signals,
-        subprocess.Popen(command.words, env=environment, stdout=subprocess.PIPE) as process,  # noqa: S603  the user's own command
+        subprocess.Popen(  # noqa: S603  the user's own command
+            command.words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
     ):
         signals.pass_on_to(process)
         assert process.stdout is not None
+        assert process.stderr is not None
+        errors = threading.Thread(target=_pass_on, args=(process.stderr, tail), daemon=True)
+        errors.start()
         for line in process.stdout:
             out.write(line)
             out.flush()
+            tail.add(line.decode(errors="backslashreplace"))
             last = line if line.strip() else last
         code = process.wait()
+        errors.join()
     found = ROWS.fullmatch(last)
     return code, None if found is None else int(found[1])
+
+
+def _pass_on(stream: IO[bytes], tail: Tail) -> None:
+    """Write what the command prints to its standard error to ours."""
+    while chunk := os.read(stream.fileno(), CHUNK_BYTES):
+        sys.stderr.buffer.write(chunk)
+        sys.stderr.flush()
+        tail.add(chunk.decode(errors="backslashreplace"))
 
 
 class _Signals:

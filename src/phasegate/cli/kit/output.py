@@ -3,12 +3,19 @@
 Data goes to standard output, messages to standard error. Tables are aligned for people; JSON is one document.
 """
 
+import errno
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from itertools import zip_longest
+from typing import TextIO
 
 import click
+
+from phasegate.errors import Unavailable
+
+UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EPIPE, errno.EFBIG, errno.EDQUOT)
 
 COLOURS = {
     "complete": "green", "fresh": "green",
@@ -22,12 +29,69 @@ GAP = "  "
 LIST_MAX = 44
 
 
+class _Aside:
+    """Standard output while only data belongs there.
+
+    It writes to standard error. ``data``: where ``emit`` writes.
+    """
+
+    def __init__(self, errors: TextIO, *, data: TextIO) -> None:
+        self._errors, self.data = errors, data
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._errors, name)
+
+
+@contextmanager
+def data_only() -> Iterator[None]:
+    """Send what anything else prints during the block to standard error.
+
+    Steps, calendars and the programs that they start write to standard output as they like; only ``emit`` writes the
+    data of the command there.
+    """
+    out, err = sys.stdout, sys.stderr
+    if out is None or err is None or isinstance(out, _Aside):
+        yield
+        return
+    out.flush()
+    with ExitStack() as stack:
+        if _descriptor(out) == 1:
+            own = os.dup(1)
+            stack.callback(os.close, own)
+            os.dup2(2, 1)
+            stack.callback(os.dup2, own, 1)
+            data: TextIO = open(own, "w", encoding=out.encoding, errors=out.errors, closefd=False)  # noqa: SIM115
+            stack.callback(data.flush)
+        else:
+            data = out
+        stack.enter_context(redirect_stdout(_Aside(err, data=data)))  # type: ignore[type-var]
+        yield
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):  # a stream of a test, or of a notebook
+        return None
+
+
+def data_stream() -> TextIO:
+    """Return where the data of a command is printed.
+
+    Raises Unavailable if standard output is closed.
+    """
+    stream = sys.stdout.data if isinstance(sys.stdout, _Aside) else sys.stdout
+    if stream is None:
+        raise Unavailable("standard output is closed; the command has run, and what it shows could not be written")
+    return stream
+
+
 def coloured() -> bool:
     """Return whether to print colours.
 
     Only on a terminal whose user did not ask for plain text.
     """
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return data_stream().isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def emit(lines: Iterable[str], /) -> None:
@@ -38,12 +102,29 @@ def emit(lines: Iterable[str], /) -> None:
     text = "\n".join(lines)
     if not coloured():
         text = click.unstyle(text)
+    stream = data_stream()
+    encoding = stream.encoding or "utf-8"
+    text = text.encode(encoding, errors="backslashreplace").decode(encoding)
     try:
-        sys.stdout.write(f"{text}\n" if text else "")
-        sys.stdout.flush()
+        stream.write(f"{text}\n" if text else "")
+        stream.flush()
     except BrokenPipeError:
-        # Python flushes again when the process ends: that must not hit the closed pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(stream)
+    except OSError as e:
+        _silence(stream)
+        raise Unavailable(unwritten(e)) from None
+
+
+def _silence(stream: TextIO) -> None:
+    """Point a stream to nowhere, since Python flushes it again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def unwritten(error: OSError, /) -> str:
+    """Return, in words, why the data of a command was not written."""
+    if sys.stdout is not None and not isinstance(sys.stdout, _Aside) and _descriptor(sys.stdout) is not None:
+        _silence(sys.stdout)
+    return f"standard output cannot be written: {error.strerror}; the command has run, and its data is lost"
 
 
 def emit_json(value: Mapping[str, object], /) -> None:
@@ -55,8 +136,11 @@ def emit_json(value: Mapping[str, object], /) -> None:
 
 def talk(text: str, /) -> None:
     """Print one line to standard error, after the name of the program."""
-    sys.stderr.write(f"phasegate: {one_line(text)}\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(f"phasegate: {one_line(text)}\n")
+        sys.stderr.flush()
+    except (OSError, AttributeError):  # there is no standard error: the exit code is all that is left
+        return
 
 
 def one_line(text: str, /) -> str:

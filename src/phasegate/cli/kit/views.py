@@ -6,12 +6,13 @@ from phasegate.cli.kit.app import FAILED, FINDINGS, FINE
 from phasegate.cli.kit.output import talk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from phasegate.cli.kit.times import Times
     from phasegate.errors import BadDocument
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.phase_view import GenerationView, PhaseView
+    from phasegate.steplog import LoggedAttempt
 
 
 def needs_a_person(view: "PhaseView", /) -> bool:
@@ -56,8 +57,13 @@ def phase_json(view: "PhaseView", /, *, times: "Times") -> dict[str, object]:
     }
 
 
-def phase_json_full(view: "PhaseView", /, *, times: "Times") -> dict[str, object]:
-    """Return one phase for programs, as why shows it."""
+def phase_json_full(
+    view: "PhaseView", /, *, times: "Times", logs: "Mapping[str, LoggedAttempt]"
+) -> dict[str, object]:  # fmt: skip
+    """Return one phase for programs, as why shows it.
+
+    ``logs``: the last attempt at each step that failed.
+    """
     return {
         **phase_json(view, times=times),
         "opened_at": times.iso(view.opened_at),
@@ -66,12 +72,27 @@ def phase_json_full(view: "PhaseView", /, *, times: "Times") -> dict[str, object
         "waiting": dict(view.waiting),
         "last": view.last,
         "last_at": times.iso(view.last_at),
-        "members": [_member_json(member, times=times) for member in view.members],
+        "members": [_member_json(member, times=times, log=logs.get(member.name)) for member in view.members],
         "generations": [_generation_json(generation, times=times) for generation in view.generations],
     }
 
 
-def _member_json(member: "MemberView", /, *, times: "Times") -> dict[str, object]:
+def attempt_json(attempt: "LoggedAttempt", /, *, times: "Times") -> dict[str, object]:
+    """Return what an attempt at a step left, for programs."""
+    return {
+        "attempt": attempt.number,
+        "request": attempt.request,
+        "at": times.iso(attempt.at),
+        "status": attempt.status,
+        "error": attempt.error,
+        "traceback": attempt.traceback,
+        "output": attempt.output,
+    }
+
+
+def _member_json(
+    member: "MemberView", /, *, times: "Times", log: "LoggedAttempt | None"
+) -> dict[str, object]:  # fmt: skip
     return {
         "name": member.name,
         "state": member.state,
@@ -83,6 +104,7 @@ def _member_json(member: "MemberView", /, *, times: "Times") -> dict[str, object
         "lacks": list(member.lacks),
         "last": member.last,
         "last_at": times.iso(member.last_at),
+        "log": None if log is None else attempt_json(log, times=times),
     }
 
 

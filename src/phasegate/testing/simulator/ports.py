@@ -16,7 +16,8 @@ from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator.interleaver import Interleaver
 from phasegate.testing.simulator.invariants import InvariantChecker
 from phasegate.warehouse import Params, Reader, Row, Transaction
-from phasegate.warehouses.memory.warehouse import Function, MemoryWarehouse
+from phasegate.warehouses.memory.reader import Function
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 
 VISIBILITY_S = 60.0
 DELAYS_S = (0.0, 0.0, 0.5, 5.0, 40.0, 200.0)

@@ -17,8 +17,8 @@ from phasegate.testing.simulator.facts import facts
 from phasegate.testing.simulator.interleaver import Interleaver
 from phasegate.testing.simulator.invariants import InvariantChecker
 from phasegate.warehouse import Row
+from phasegate.warehouses.memory.reader import Function
 from phasegate.warehouses.memory.rows import Cells
-from phasegate.warehouses.memory.warehouse import Function
 from phasegate.write.builder import PythonStep
 from phasegate.write.reading import Reading
 

@@ -5,6 +5,7 @@ They are distinguished by the name of their class and their text.
 
 from pathlib import Path
 
+from phasegate.base.disk import FULL, is_full
 from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError, Unavailable
 
 _COMMIT_FAILED = "Failed to commit: "
@@ -58,9 +59,12 @@ def of_statement(error: BaseException, *, path: Path, what: str) -> PhasegateErr
         return BadInput(f"{what}: {line.partition(' when casting from source column UNNEST(')[0]}")
     if name == "ConstraintException":
         return BadInput(f"{what}: the table's own constraint refused a row ({line})")
-    if name == "OutOfMemoryException":
+    full = is_full(str(error))
+    if name == "OutOfMemoryException" and not full:
         return Unavailable(f"{what}: out of memory ({line}); give DuckDB more, or write smaller partitions")
-    return Unavailable(f"{what}: {path} cannot be used now ({line}); check disk space, permissions and the file")
+    return Unavailable(
+        f"{what}: {path} cannot be used now ({line}){f': {FULL}' if full else '; check permissions and the file'}"
+    )
 
 
 def of_commit(error: BaseException, *, path: Path) -> PhasegateError:
@@ -74,12 +78,16 @@ def of_commit(error: BaseException, *, path: Path) -> PhasegateError:
     certain = cause.startswith(("PRIMARY KEY or UNIQUE", "write-write conflict", "Catalog write-write", "Conflict"))
     if certain or line.startswith("TransactionContext Error: Conflict"):
         return Conflict(f"the commit met another transaction's change ({line})")
+    if is_full(str(error)):
+        return Ambiguous(f"the commit into {path} got no clear answer ({line}): {FULL}")
     return Ambiguous(f"the commit into {path} got no clear answer ({line}); check whether it was written, then retry")
 
 
 def of_open(error: BaseException, *, path: Path) -> PhasegateError:
     """Return why the file could not be opened."""
     line = first_line(error)
+    if is_full(str(error)):
+        return Unavailable(f"{path} cannot be opened ({line}): {FULL}")
     if "not a valid DuckDB" in line:
         return Unavailable(f"{path} is not a DuckDB file; name another one, or move it away")
     if "Could not set lock" in line:

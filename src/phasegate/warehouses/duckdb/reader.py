@@ -12,14 +12,16 @@ import msgspec
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
-from phasegate.base.table import TOKEN_COLUMN, Dependency, Disagreement, Repeats, Table, Uncovered
+from phasegate.base.table import TOKEN_COLUMN, Dependency, Difference, Disagreement, Repeats, Table, Uncovered
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import dialect, errors
 from phasegate.warehouses.duckdb.dialect import inside, quoted, reference, split
+from phasegate.warehouses.duckdb.interrupts import interruptible
 from phasegate.warehouses.sql import own_tables as own
 from phasegate.warehouses.sql.cells import check_named, check_texts, stored
 from phasegate.warehouses.sql.rows import RowSql
+from phasegate.warehouses.sql.shapes import difference
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
@@ -66,7 +68,7 @@ class DuckDBReader:
         Raises BadInput for anything but one SELECT.
         """
         what = f"query {' '.join(sql.split())[:60]!r}"
-        text, bound = self._select(sql, params, what=what)
+        text, bound = self._select(sql, params, what=what, why=": queries only read, and steps write tables")
         columns = self._describe(text, bound, what=what)
         zoned = {name for name, sql_type in columns.items() if "TIME ZONE" in sql_type}
         if zoned:
@@ -236,6 +238,13 @@ class DuckDBReader:
         statement = f"SELECT count(*) FROM {reference(table.name)} t {where}"
         return int(self._run(statement, _part(partition), what=f"count of {table.name}")[0][0])
 
+    def compare(self, table: Table, columns: Mapping[str, str], /) -> Difference:
+        """Return how the stored table differs from these columns and its key."""
+        rows = []
+        if self._has(own.KEYS_TABLE):
+            rows = self._run(own.READ_KEY, {"table": table.name}, what=f"key of {table.name}")
+        return difference(table, stored=self.types_of(table), wanted=columns, key=rows[0][0] if rows else None)
+
     def types_of(self, table: Table) -> dict[str, str]:
         """Return the stored columns of a table and their types.
 
@@ -313,7 +322,10 @@ class DuckDBReader:
         if self._failed is not None:
             raise self._failed
         try:
-            return self._connection.execute(self._parsed(sql)[0], dict(bound) if bound else None).fetchall()
+            statement, values = self._parsed(sql)[0], dict(bound) if bound else None
+            return interruptible(
+                lambda: self._connection.execute(statement, values).fetchall(), interrupt=self._connection.interrupt
+            )
         except Exception as error:
             if not errors.is_duckdb(error):
                 raise
@@ -333,7 +345,7 @@ class DuckDBReader:
             known[sql] = self._connection.extract_statements(sql)
         return known[sql]
 
-    def _select(self, sql: str, params: Params, *, what: str) -> tuple[str, dict[str, object]]:
+    def _select(self, sql: str, params: Params, *, what: str, why: str = "") -> tuple[str, dict[str, object]]:
         """Return the text of one SELECT, and the parameters that it names.
 
         The text has no semicolon at its end.
@@ -345,7 +357,7 @@ class DuckDBReader:
                 raise
             raise errors.of_statement(error, path=self._path, what=what) from error
         if len(statements) != 1 or statements[0].type.name != "SELECT":
-            raise BadInput(f"{what}: must be one SELECT")
+            raise BadInput(f"{what}: must be one SELECT{why}")
         bound = {name: params[name] for name in statements[0].named_parameters if name in params}
         return sql[: sql.rindex(";")] if sql.rstrip().endswith(";") else sql, bound
 

@@ -4,7 +4,7 @@ They are filled, counted and deduplicated here; no other table is written.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ from phasegate.warehouses.sql.rows import digests
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# By parameter, the cells of a column.
+Texts = dict[str, list[str | None]]
 STAGE_ROWS = 20_000
 _COUNTS = ("rows", "outside", "null_keys", "future_versions", "null_versions", "not_finite", "present")
 
@@ -74,7 +76,7 @@ class DuckDBStaging(DuckDBReader):
         """
         what = f"SQL for table {table.name}"
         text, bound = self._select(sql, params, what=what)
-        types = self._types(table)
+        types = self.types_to_fill(table)
         stage = self._stage(table)
         # First uncast, so that DuckDB plans it once: describing the SELECT plans it a second time, which took 4 to
         # 11 ms of a step of 40 columns (measured).
@@ -95,16 +97,18 @@ class DuckDBStaging(DuckDBReader):
 
         Raises BadInput, naming row and column, for what does not fit; naive datetimes too.
         """
-        types = self._types(table)
-        filled = {**types, table.tombstone: "BOOLEAN"} if table.tombstone else types
+        self.stage_texts(table, texts_of(table, rows, types=self.types_to_fill(table)))
+
+    def stage_texts(self, table: Table, texts: Iterable[Texts], /) -> None:
+        """Stage what ``texts_of`` returns."""
+        types = self.types_to_fill(table)
+        filled = _filled(table, types)
         cells = {column: f"q.{quoted(column)}" for column in filled}
         source = SQLS.staged(table, f"({SQLS.from_lists(filled)})", types, cells=cells)
         stage = self._stage(table)
         # One list of texts per column: executemany takes 30 times as long (measured).
-        for start in range(0, max(1, len(rows)), STAGE_ROWS):
-            checked = check_rows(table, rows[start : start + STAGE_ROWS], types=types)
-            lists = {f"c{i}": [_cast_text(row[column]) for row in checked] for i, column in enumerate(filled)}
-            verb = f"INSERT INTO {stage}" if start else f"CREATE TEMP TABLE {stage} AS"
+        for number, lists in enumerate(texts):
+            verb = f"INSERT INTO {stage}" if number else f"CREATE TEMP TABLE {stage} AS"
             self._run(f"{verb} {source}", lists, what=f"rows for table {table.name}")
 
     def inspect(self, table: Table, /, *, partition: str, version_max: float) -> Staged:
@@ -150,7 +154,7 @@ class DuckDBStaging(DuckDBReader):
         pieces = [struct.unpack(">8I", bytes.fromhex(digest)) for (digest,) in rows]
         return prints.fold(len(pieces), [sum(column) for column in zip(*pieces, strict=True)] or [0] * prints.PIECES)
 
-    def _types(self, table: Table) -> dict[str, str]:
+    def types_to_fill(self, table: Table) -> dict[str, str]:
         """Return the columns to fill.
 
         Raises BadInput for a missing table.
@@ -169,6 +173,23 @@ class DuckDBStaging(DuckDBReader):
         self._stages += 1
         self._staged[table.name] = Stage(name)
         return name
+
+
+def texts_of(table: Table, rows: Sequence[Row], /, *, types: Mapping[str, str]) -> Iterator[Texts]:
+    """Yield the rows' cells as texts, STAGE_ROWS rows at a time.
+
+    At least once, also without rows. ``types``: those of ``types_to_fill``.
+
+    Raises BadInput, naming row and column, for what does not fit.
+    """
+    filled = _filled(table, types)
+    for start in range(0, max(1, len(rows)), STAGE_ROWS):
+        checked = check_rows(table, rows[start : start + STAGE_ROWS], types=types)
+        yield {f"c{i}": [_cast_text(row[column]) for row in checked] for i, column in enumerate(filled)}
+
+
+def _filled(table: Table, types: Mapping[str, str]) -> Mapping[str, str]:
+    return {**types, table.tombstone: "BOOLEAN"} if table.tombstone else types
 
 
 def _cast_text(cell: object) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from phasegate.base.receipt import Changes, Fence, Part, Receipt
-from phasegate.base.table import Table
+from phasegate.base.table import Difference, Table
 from phasegate.errors import BadInput, Conflict
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import errors
@@ -32,7 +32,7 @@ class DuckDBTransaction(DuckDBStaging):
     _begin = "BEGIN TRANSACTION"
 
     def __init__(self, connection: "DuckDBPyConnection", *, path: Path, catalog: Catalog) -> None:
-        self._creates = False
+        self._creates = self.reshaped = False
         super().__init__(connection, path=path, catalog=catalog)
         self._changes: dict[Part, int] = {}
 
@@ -64,6 +64,26 @@ class DuckDBTransaction(DuckDBStaging):
             self._run(statement, bound, what=what)
         else:
             raise BadInput(f"table {table.name} does not exist, and neither columns nor a SELECT give its shape")
+        self._run(own.PUT_KEY, {"table": table.name, "key": list(table.key)}, what=what)
+
+    def change_fences(self, table: Table, /, *, store_id: str) -> bool:
+        """Change every fence row of a table, but no token.
+
+        Return whether all are of this store.
+        """
+        what = f"fences of {table.name}"
+        rows = self._run(own.CHANGE_FENCES, {"table": table.name}, what=what) if self._has_fences() else []
+        return all(found == store_id for (found,) in rows)
+
+    def reshape(self, table: Table, change: Difference, /) -> None:
+        """Give the stored table the columns and the recorded key of its plan."""
+        what = f"table {table.name}"
+        self._creates = self.reshaped = True
+        # What others have found stays theirs until this is committed.
+        self._catalog = Catalog()
+        for statement in (*own.SYSTEM, *SQLS.reshape(table, change)):
+            self._run(statement, what=what)
+        self._run(own.CHANGE_KEY, {"table": table.name, "key": list(table.key)}, what=what)
 
     def add_fences(self, tables: Iterable[str], /, *, partition: str, store_id: str) -> None:
         """Create the missing fence rows of a partition, with token 0."""

@@ -6,7 +6,8 @@ users finish, closes, and queues up again behind the waiter: none starves. Both 
 (flock): when a process is killed the system releases them. Waiting is bounded, and polls, because flock has no time
 limit. Two objects on one path take turns as processes do.
 
-What is done with the file is not decided here, and nothing is retried.
+A process that the holder can serve need not wait: it is sent Elsewhere. What is done with the file is not decided here,
+and nothing is retried.
 """
 
 import atexit
@@ -21,10 +22,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from phasegate.base.disk import FULL, is_full
 from phasegate.errors import Unavailable
 
 T = TypeVar("T")
 PAUSE_MIN_S, PAUSE_MAX_S = 0.001, 0.02
+# How long a process that waits is not noticed: it may only be about to find that it is served.
+TURN_MIN_S = 0.05
+
+
+class Elsewhere(Exception):
+    """The file is open in another process that serves it, or not open here."""
 
 
 @dataclass
@@ -35,6 +43,7 @@ class _Open(Generic[T]):
     lock: int
     identity: tuple[int, int] | None
     users: dict[int, int] = field(default_factory=dict)
+    since: float = field(default_factory=time.monotonic)
     idle_since: float = 0.0
     leaving: bool = False
 
@@ -50,9 +59,10 @@ class Turns(Generic[T]):
         hold_s: float,
         open_thing: Callable[[], T],
         close_thing: Callable[[T], None],
+        is_served: Callable[[], bool] = lambda: False,
     ) -> None:
         self._path, self._timeout_s, self._hold_s = path, lock_timeout_s, hold_s
-        self._open_thing, self._close_thing = open_thing, close_thing
+        self._open_thing, self._close_thing, self._is_served = open_thing, close_thing, is_served
         self._forked: _Open[T] | None = None
         self._start()
         # Closes the file at exit while its library still works; the weak reference does not keep this object alive.
@@ -66,13 +76,15 @@ class Turns(Generic[T]):
         self._idler: threading.Thread | None = None
 
     @contextmanager
-    def use(self) -> Iterator[T]:
+    def use(self, *, patient: bool = True, opens: bool = True) -> Iterator[T]:
         """Yield the open thing while the block runs; a thread may nest its uses.
 
-        Raises Unavailable when the lock was not free within ``lock_timeout_s``, or the file cannot be opened.
+        Raises Unavailable when the lock was not free within ``lock_timeout_s``, or the file cannot be opened. Unless
+        ``patient``, raises Elsewhere when another process has it open and serves it; unless it ``opens``, also when it
+        is not open here.
         """
         self._check_fork()
-        opened = self._join()
+        opened = self._join(patient=patient, opens=opens)
         try:
             yield opened.thing
         finally:
@@ -114,7 +126,7 @@ class Turns(Generic[T]):
         if self._idler is not None and self._opened is None:
             self._idler.join(1.0)
 
-    def _join(self) -> _Open[T]:
+    def _join(self, *, patient: bool, opens: bool) -> _Open[T]:
         deadline = time.monotonic() + self._timeout_s
         me = threading.get_ident()
         with self._changed:
@@ -126,6 +138,8 @@ class Turns(Generic[T]):
                         return opened
                     opened.leaving = True
                     self._close_if_idle(opened)
+                if not opens and not self._opening:
+                    raise Elsewhere
                 if self._opened is None and not self._opening:
                     self._opening = True
                     break
@@ -134,13 +148,13 @@ class Turns(Generic[T]):
                         f"{self._path} stayed busy in this process for {self._timeout_s:g} s; "
                         "run fewer writers at once, or raise lock_timeout_s"
                     )
-        return self._open(deadline, me=me)
+        return self._open(deadline, me=me, patient=patient)
 
-    def _open(self, deadline: float, *, me: int) -> _Open[T]:
+    def _open(self, deadline: float, *, me: int, patient: bool) -> _Open[T]:
         opened: _Open[T] | None = None
         lock = None
         try:
-            lock = self._take_turn(deadline)
+            lock = self._take_turn(deadline, patient=patient)
             thing = self._open_thing()
             opened = _Open(thing, lock, _identity(self._path), {me: 1})
         finally:
@@ -171,7 +185,7 @@ class Turns(Generic[T]):
 
         They must when it is closing, another process waits, or the file was replaced.
         """
-        return opened.leaving or self._another_waits() or _identity(self._path) != opened.identity
+        return opened.leaving or self._is_waited_for(opened) or _identity(self._path) != opened.identity
 
     def _close_if_idle(self, opened: _Open[T]) -> None:
         if opened.leaving and not opened.users and self._opened is opened:
@@ -188,7 +202,7 @@ class Turns(Generic[T]):
                 left = opened.idle_since + self._hold_s - time.monotonic()
                 if opened.users:
                     self._changed.wait()
-                elif left > 0 and not self._another_waits():
+                elif left > 0 and not self._is_waited_for(opened):
                     self._changed.wait(min(left, PAUSE_MAX_S))
                 else:
                     opened.leaving = True
@@ -196,6 +210,9 @@ class Turns(Generic[T]):
 
     def _lock_path(self, suffix: str) -> Path:
         return self._path.with_name(self._path.name + suffix)
+
+    def _is_waited_for(self, opened: _Open[T]) -> bool:
+        return time.monotonic() - opened.since >= TURN_MIN_S and self._another_waits()
 
     def _another_waits(self) -> bool:
         with suppress(OSError):
@@ -206,14 +223,16 @@ class Turns(Generic[T]):
                 _unlock(turn)
         return False
 
-    def _take_turn(self, deadline: float) -> int:
+    def _take_turn(self, deadline: float, *, patient: bool) -> int:
         """Queue up, wait for the holder to close, and lock the file.
 
         Return the descriptor that holds the lock.
         """
-        turn = self._wait_for(".turn", deadline)
+        if not patient and self._is_served() and self._is_held():
+            raise Elsewhere  # before it queues up, for which the holder would close
+        turn = self._wait_for(".turn", deadline, patient=patient)
         try:
-            lock = self._wait_for(".lock", deadline)
+            lock = self._wait_for(".lock", deadline, patient=patient)
         finally:
             _unlock(turn)
         with suppress(OSError):  # for the error text of a waiting process; a full disk must not release the lock
@@ -221,7 +240,16 @@ class Turns(Generic[T]):
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         return lock
 
-    def _wait_for(self, suffix: str, deadline: float) -> int:
+    def _is_held(self) -> bool:
+        with suppress(OSError):
+            lock = os.open(self._lock_path(".lock"), os.O_RDWR)
+            try:
+                return not _try_lock(lock)
+            finally:
+                _unlock(lock)
+        return False
+
+    def _wait_for(self, suffix: str, deadline: float, *, patient: bool) -> int:
         path, pause = self._lock_path(suffix), PAUSE_MIN_S
         while True:
             try:
@@ -229,18 +257,22 @@ class Turns(Generic[T]):
             except FileNotFoundError as error:
                 raise Unavailable(f"the folder {path.parent} does not exist; create it") from error
             except OSError as error:
-                raise Unavailable(f"cannot write {path}: {error.strerror}; make its folder writable") from error
+                fix = FULL if is_full(str(error)) else "make its folder writable"
+                raise Unavailable(f"cannot write {path}: {error.strerror}; {fix}") from error
             # A lock on a file that was deleted in between excludes no process: lock the file that is there now.
             status = os.fstat(lock)
             if _try_lock(lock) and _identity(path) == (status.st_dev, status.st_ino):
                 return lock
             _unlock(lock)
+            if not patient and self._is_served():
+                raise Elsewhere
             if time.monotonic() >= deadline:
-                raise Unavailable(self._busy())
+                raise Unavailable(self.busy())
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(pause * 1.5, PAUSE_MAX_S)
 
-    def _busy(self) -> str:
+    def busy(self) -> str:
+        """Return why the file could not be used in time."""
         holder = ""
         with suppress(OSError):
             holder = self._lock_path(".lock").read_text().strip()

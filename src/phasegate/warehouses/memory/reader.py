@@ -1,20 +1,18 @@
-"""The state of a memory warehouse, and one snapshot of it.
-
-Committed maps are never changed in place, only replaced: a snapshot is three references.
-"""
+"""What the warehouse in memory holds, and one snapshot of it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
-from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered
+from phasegate.base.table import Dependency, Difference, Disagreement, Repeats, Table, Uncovered
 from phasegate.errors import BadInput, Unavailable
 from phasegate.warehouse import Params, Row
 from phasegate.warehouses.memory import comparisons
 from phasegate.warehouses.memory import rows as rules
-from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, Tables
+from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, StoredShape, Tables
 from phasegate.warehouses.sql.cells import check_named
+from phasegate.warehouses.sql.shapes import difference
 
 Function = Callable[[Callable[[str], list[Cells]], Params], Sequence[Row]]
 
@@ -28,12 +26,18 @@ class MemoryState:
     def __init__(self, *, functions: Mapping[str, Function] | None = None) -> None:
         self.functions: dict[str, Function] = dict(functions or {})
         self.columns: dict[str, tuple[str, ...]] = {}
+        self.stored_shapes: Mapping[str, StoredShape] = {}
         self.tables: Tables = {}
         self.fences: Mapping[Part, FenceRow] = {}
         self.newest: Mapping[Part, Receipt] = {}
         self.writes: dict[str, Receipt] = {}
         self.commits: list[Receipt] = []
         self.serial = 0
+
+    def next_row(self) -> int:
+        """Return the number of a new row."""
+        self.serial += 1
+        return self.serial
 
 
 class MemoryReader:
@@ -45,6 +49,7 @@ class MemoryReader:
     def __init__(self, warehouse: MemoryState) -> None:
         self._warehouse = warehouse
         self._tables, self._fences, self._newest = warehouse.tables, warehouse.fences, warehouse.newest
+        self._shapes = warehouse.stored_shapes
         self._stopped = False
 
     def read(self, table_name: str, /) -> list[Cells]:
@@ -166,6 +171,14 @@ class MemoryReader:
         """
         self._check()
         return len(self._rows_of(table, partition))
+
+    def compare(self, table: Table, columns: Mapping[str, str], /) -> Difference:
+        """Return how the stored table differs from these columns and its key."""
+        self._check()
+        shape = self._shapes.get(table.name)
+        return (
+            difference(table, stored=shape.types, wanted=columns, key=shape.key) if shape else Difference(missing=True)
+        )
 
     def interrupt(self) -> None:
         """Make every later verb, and the commit, raise Unavailable."""

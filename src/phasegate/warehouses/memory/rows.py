@@ -14,8 +14,9 @@ from typing import Literal
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Part, Receipt, Staged
-from phasegate.base.table import Repeats, Table
+from phasegate.base.table import Difference, Repeats, Table
 from phasegate.errors import BadInput
+from phasegate.warehouses.sql.cells import recast
 
 Cells = dict[str, object]
 Action = Literal["insert", "update", "touch", "keep", "refuse", "delete", "none"]
@@ -27,6 +28,14 @@ class StoredRow:
 
     cells: Mapping[str, object]
     token: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredShape:
+    """The declared columns of a stored table, and the key of its rows."""
+
+    types: Mapping[str, str]
+    key: tuple[str, ...]
 
 
 Rows = Mapping[int, StoredRow]
@@ -52,6 +61,20 @@ def with_receipt(newest: Mapping[Part, Receipt], receipt: Receipt) -> Mapping[Pa
     """Return the newest receipts with one more, unless it is older."""
     present = newest.get(receipt.part)
     return newest if present is not None and present.token > receipt.token else {**newest, receipt.part: receipt}
+
+
+def reshaped(table: Table, row: StoredRow, change: Difference) -> StoredRow:
+    """Return a stored row in the columns of another shape.
+
+    Raises BadInput for a cell that does not fit its new type.
+    """
+    cells = {name: cell for name, cell in row.cells.items() if name not in change.removed}
+    for name, (_, sql_type) in (*change.widened.items(), *change.retyped.items()):
+        try:
+            cells[name] = recast(cells[name], sql_type, scale=table.scale(name))
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"table {table.name}: {name} = {cells[name]!r:.80} {error}") from None
+    return StoredRow({**cells, **dict.fromkeys(change.added)}, row.token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,13 @@ from dataclasses import replace
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged
-from phasegate.base.table import LINEAGE_PREFIX, Table
+from phasegate.base.table import LINEAGE_PREFIX, Difference, Draft, DraftShape, Table
 from phasegate.errors import BadInput, Conflict
 from phasegate.warehouse import Params, Row
 from phasegate.warehouses.memory import rows as rules
-from phasegate.warehouses.memory.reader import Function, MemoryReader, MemoryState
-from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow
+from phasegate.warehouses.memory.reader import MemoryReader, MemoryState
+from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, StoredShape
 from phasegate.warehouses.sql.cells import check_columns, check_rows, check_shape, stored
-
-__all__ = ["Function", "MemoryTransaction", "MemoryWarehouse"]
 
 
 class MemoryTransaction(MemoryReader):
@@ -34,6 +32,7 @@ class MemoryTransaction(MemoryReader):
         self._new: dict[int, tuple[str, str | None]] = {}
         self._staged: dict[str, list[Cells]] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
+        self._before, self._reshaped = self._shapes, dict[str, StoredShape]()
         self._receipts: list[Receipt] = []
 
     def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
@@ -54,6 +53,33 @@ class MemoryTransaction(MemoryReader):
         self._check()
         row = self._fences.get(part)
         return None if row is None else Fence(row.token, row.store_id, row.holder)
+
+    def change_fences(self, table: Table, /, *, store_id: str) -> bool:
+        """Change every fence row of a table, but no token.
+
+        Return whether all are of this store.
+        """
+        rows = {part: row for part, row in self._fences.items() if part.table == table.name}
+        ours = [
+            self.change_fence(part, token=row.token, store_id=store_id, holders=(row.holder,))
+            for part, row in rows.items()
+        ]
+        return all(ours)
+
+    def reshape(self, table: Table, change: Difference, /) -> None:
+        """Give the stored rows the columns of the plan; record its key."""
+        self._check()
+        types = {**self._shapes[table.name].types, **change.added}
+        types |= {name: new for name, (_, new) in (*change.widened.items(), *change.retyped.items())}
+        kept = {name: sql_type for name, sql_type in types.items() if name not in change.removed}
+        for text, rows in dict(self._tables[table.name]).items():
+            new: dict[int, StoredRow] = {}
+            for number, row in rows.items():
+                self._gone[number] = self._new[self._warehouse.next_row()] = (table.name, text)
+                new[self._warehouse.serial] = rules.reshaped(table, row, change)
+            self._tables = rules.with_rows(self._tables, table.name, text, new)
+        self._reshaped[table.name] = StoredShape(kept, table.key)
+        self._shapes = {**self._shapes, **self._reshaped}
 
     def stage_query(self, table: Table, sql: str, params: Params, /) -> None:
         """Stage the rows of the function named ``sql``, without lineage columns."""
@@ -130,11 +156,16 @@ class MemoryTransaction(MemoryReader):
         for part in self._changed:
             if warehouse.fences.get(part) is not self._base.get(part):
                 raise Conflict(f"the fence of {part.table}/{part.partition} was changed by another transaction")
+        for name in {*self._reshaped, *(name for name, _ in self._new.values())}:
+            if warehouse.stored_shapes.get(name) is not self._before.get(name):
+                raise Conflict(f"the columns of {name} were changed by another transaction")
         for row, (name, text) in self._gone.items():
             if row not in warehouse.tables.get(name, {}).get(text, {}):
                 raise Conflict(f"a row of {name} was changed by another transaction")
         warehouse.fences = {**warehouse.fences, **self._changed}
-        warehouse.columns = {**self._columns, **warehouse.columns}
+        warehouse.stored_shapes = {**warehouse.stored_shapes, **self._reshaped}
+        reshaped = {name: tuple(shape.types) for name, shape in self._reshaped.items()}
+        warehouse.columns = {**self._columns, **warehouse.columns, **reshaped}
         for name, text in {*self._gone.values(), *self._new.values()}:
             own = self._tables[name].get(text, {})
             rows = {key: row for key, row in warehouse.tables[name].get(text, {}).items() if key not in self._gone}
@@ -152,9 +183,8 @@ class MemoryTransaction(MemoryReader):
             {name: rules.in_utc(cell) for name, cell in row.items() if not name.startswith(LINEAGE_PREFIX)}
             for row in rows
         ]
-        if table.columns:
-            types = {name: table.columns[name] for name in stored(table.columns, table=table)}
-            plain = check_rows(table, plain, types=types)
+        if shape := self._shapes.get(table.name):
+            plain = check_rows(table, plain, types=shape.types)
         elif plain:
             known = self._warehouse.columns.get(table.name) or stored(plain[0], table=table)
             self._columns[table.name] = known
@@ -173,18 +203,21 @@ class MemoryTransaction(MemoryReader):
             if self._new.pop(row, None) is None:
                 self._gone[row] = (table.name, partition)
         for cells in new:
-            self._warehouse.serial += 1
+            number = self._warehouse.next_row()
             text = prints.text(cells[table.partition], scale=table.scale(table.partition))
             if text not in touched:
                 touched[text] = dict(parts.get(text, {}))
             plain = {name: cell for name, cell in cells.items() if name != table.tombstone}
-            touched[text][self._warehouse.serial] = StoredRow(plain, token)
-            self._new[self._warehouse.serial] = (table.name, text)
+            touched[text][number] = StoredRow(plain, token)
+            self._new[number] = (table.name, text)
         self._tables = {**self._tables, table.name: {**parts, **touched}}
 
 
 class MemoryWarehouse(MemoryState):
-    """Tables of dicts."""
+    """Tables of dicts.
+
+    ``functions`` are used in place of SQL: name -> fn(read, params) -> rows.
+    """
 
     def prepare(
         self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
@@ -203,11 +236,20 @@ class MemoryWarehouse(MemoryState):
         del params
         if table.columns:
             check_shape(table, table.columns)
-            self.columns = {table.name: stored(table.columns, table=table), **self.columns}
+            names = stored(table.columns, table=table)
+            self.columns = {table.name: names, **self.columns}
+            shape = StoredShape({name: table.columns[name] for name in names}, table.key)
+            self.stored_shapes = {table.name: shape, **self.stored_shapes}
         elif table.name not in self.tables and sql is None:
             raise BadInput(f"table {table.name} does not exist, and neither columns nor a SELECT give its shape")
         if table.name not in self.tables:
             self.tables = {**self.tables, table.name: {}}
+
+    def shapes(self, drafts: Sequence[Draft], params: Params, /) -> list[DraftShape]:
+        """Return the shape of each draft with declared columns; others have none."""
+        del params
+        return [DraftShape(columns={n: one.table.columns[n] for n in stored(one.table.columns, table=one.table)})
+                for one in drafts]  # fmt: skip
 
     def begin(self) -> MemoryTransaction:
         """Return a transaction on the current state."""

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
+from phasegate.base.fingerprint import text
 from phasegate.base.table import LINEAGE_PREFIX, Table
 from phasegate.errors import BadInput
 
@@ -107,13 +108,18 @@ def check_columns(table: Table, given: Iterable[str], /, *, wanted: Sequence[str
     names = stored(given, table=table)
     unknown = sorted(set(names) - set(wanted))
     if unknown:
+        planned = not table.columns or set(unknown) <= table.columns.keys()
+        first = "" if planned else "to columns of the plan, then "
         raise BadInput(
             f"{source} yields column {', '.join(unknown)}, which table {table.name} lacks: "
-            "leave it out, or add it to the table first"
+            f"leave it out, or add it {first}with: phasegate tables --apply"
         )
     missing = sorted(set(wanted) - set(names))
     if missing:
-        raise BadInput(f"{source} lacks column {', '.join(missing)} of table {table.name}: yield NULL if it is unknown")
+        raise BadInput(
+            f"{source} lacks column {', '.join(missing)} of table {table.name}: yield NULL if it is unknown; "
+            "if the plan has dropped it: phasegate tables --apply --yes"
+        )
 
 
 def check_named(table: Table, columns: Iterable[str], /, *, known: Iterable[str]) -> None:
@@ -130,7 +136,8 @@ def check_lossless(table: Table, column: str, /, *, yields: str, has: str) -> No
     """
     if (family(yields), family(has)) in {("float", "int"), ("decimal", "int"), ("timestamp", "date")}:
         raise BadInput(
-            f"the SELECT for table {table.name} yields {column} as {yields}, the table has {has}: cast it explicitly"
+            f"the SELECT for table {table.name} yields {column} as {yields}, the table has {has}: cast it explicitly, "
+            "or change the table: phasegate tables"
         )
 
 
@@ -161,6 +168,17 @@ def check_rows(
                 raise BadInput(f"rows[{number}] for table {table.name}: {column} = {value!r:.80} {error}") from None
         checked.append(cells)
     return checked
+
+
+def recast(cell: object, sql_type: str, /, *, scale: int) -> object:
+    """Return a stored cell as a value of another type.
+
+    Raises ValueError or TypeError for one that does not fit.
+    """
+    kind = family(sql_type)
+    if cell is None or kind == "text":
+        return text(cell, scale=scale)
+    return _READERS[kind](cell)
 
 
 def _bool(value: object) -> object:

@@ -8,7 +8,7 @@ Values are bound, names are quoted. The alias ``s`` is a staging table, ``t`` th
 from collections.abc import Iterable, Mapping
 
 from phasegate.base.fingerprint import PIECES
-from phasegate.base.table import KEYS_MAX, LINEAGE_PREFIX, TOKEN_COLUMN, Dependency, Table
+from phasegate.base.table import KEYS_MAX, LINEAGE_PREFIX, TOKEN_COLUMN, Dependency, Difference, Table
 from phasegate.warehouses.sql.cells import family
 from phasegate.warehouses.sql.dialect import Dialect, Types, doubles
 
@@ -107,6 +107,14 @@ class RowSql:
     def add_lineage(self, table: Table, /) -> str:
         """Return the ALTER that gives a table its lineage column."""
         return f"ALTER TABLE {self._named(table)} ADD COLUMN IF NOT EXISTS {TOKEN_COLUMN} BIGINT"
+
+    def reshape(self, table: Table, change: Difference, /) -> list[str]:
+        """Return the ALTERs that give a table the columns of its plan."""
+        types = {name: new for name, (_, new) in (*change.widened.items(), *change.retyped.items())}
+        alters = [f"ADD COLUMN {self._quoted(name)} {sql_type}" for name, sql_type in change.added.items()]
+        alters += [f"ALTER COLUMN {self._quoted(name)} SET DATA TYPE {new}" for name, new in types.items()]
+        alters += [f"DROP COLUMN {self._quoted(name)}" for name in change.removed]
+        return [f"ALTER TABLE {self._named(table)} {alter}" for alter in alters]
 
     def staged(self, table: Table, source: str, types: Types, /, *, cells: Mapping[str, str]) -> str:
         """Return the SELECT of rows as they are written.

@@ -1,0 +1,183 @@
+"""Compares the columns of the tables with the plan, and changes tables.
+
+Each table is changed in one transaction that passes all its fences. What would change the content of partitions that
+are written already is done only if the caller asks for it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from phasegate.base.backoff import contention_s
+from phasegate.base.table import Difference, Draft, DraftShape, Table
+from phasegate.errors import Ambiguous, Conflict, Contended, ForeignStore
+from phasegate.plan.model import Plan, Step
+from phasegate.ports import Ports
+from phasegate.warehouse import Reader, Warehouse
+
+TRIES_MAX = 16
+# A date for which each SELECT is bound; no row of it is read.
+SOME_DATE = "2000-01-01"
+
+ShapeState = Literal["same", "differs", "not made", "unknown"]
+
+
+class Older(msgspec.Struct, frozen=True, kw_only=True):
+    """The partitions that another code of their step has written."""
+
+    partitions: int
+    first: str
+    last: str
+
+
+class TableShape(msgspec.Struct, frozen=True, kw_only=True):
+    """One table against its plan.
+
+    ``unknown``: the plan gives no columns, or ``error`` says why its SELECT cannot be used.
+    """
+
+    step: str
+    external: bool
+    table: str
+    state: ShapeState
+    rows: int
+    difference: Difference
+    older: Older | None = None
+    error: str = ""
+
+
+class SqlProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with the SELECT of a step.
+
+    ``sql``: it cannot run. ``needs``: it reads a table that the step does not need. ``note``: nothing to fix.
+    """
+
+    step: str
+    kind: Literal["sql", "needs", "note"]
+    text: str
+
+
+class Shapes:
+    """Compares and changes the tables of one plan.
+
+    ``store_id``: the store that their fences must obey.
+    """
+
+    def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
+        self._plan, self._ports, self._store_id = plan, ports, store_id
+
+    def compare(self) -> list[TableShape]:
+        """Return every table of the plan against the stored one."""
+        shapes = planned(self._plan, self._ports.warehouse)
+        with self._ports.warehouse.snapshot() as reader:
+            return [_compared(self._plan.steps[name], shape, reader) for name, shape in shapes.items()]
+
+    def apply(self, *, content: bool = False) -> Iterator[tuple[str, Difference]]:
+        """Change each stored table that differs; yield its name and the change.
+
+        ``content``: also what changes the content of partitions: removed columns, other types, another key. Raises
+        BadInput for a cell that does not fit its new type, ForeignStore, Contended; tables before it are changed.
+        """
+        for name, shape in planned(self._plan, self._ports.warehouse).items():
+            table = self._plan.steps[name].table
+            assert table is not None
+            change = self._changed(table, shape, content=content) if shape.columns else Difference()
+            if change:
+                yield table.name, change
+
+    def _changed(self, table: Table, shape: DraftShape, *, content: bool) -> Difference:
+        """Change one table in one transaction; return what was changed."""
+        done = Difference()
+        for attempt in range(TRIES_MAX):
+            try:
+                with self._ports.warehouse.transaction() as tx:
+                    found = tx.compare(table, shape.columns)
+                    change = found if content else replace(found, removed={}, retyped={}, key=())
+                    if not change:
+                        return done
+                    if not tx.change_fences(table, store_id=self._store_id):
+                        raise ForeignStore(table.name, found="has fences of another store")
+                    # The key of the stored rows stays recorded until its change is asked for.
+                    recorded = table if content or not found.key else replace(table, key=found.key)
+                    done = change
+                    tx.reshape(recorded, change)
+            except Conflict:
+                done = Difference()
+            except Ambiguous:
+                pass  # the next comparison shows whether it happened
+            else:
+                return done
+            self._ports.clock.sleep(contention_s(table.name, attempt))
+        raise Contended(table.name, TRIES_MAX)
+
+
+def planned(plan: Plan, warehouse: Warehouse) -> dict[str, DraftShape]:
+    """Return the shape of each step's table, by step; nothing is changed."""
+    tables = {step.name: (step.table, step.sql) for step in plan.steps.values()}
+    drafts = {name: Draft(table=table, sql=sql) for name, (table, sql) in tables.items() if table is not None}
+    found = warehouse.shapes(list(drafts.values()), {"run_date": SOME_DATE})
+    return dict(zip(drafts, found, strict=True))
+
+
+def problems(plan: Plan, shapes: Mapping[str, DraftShape]) -> list[SqlProblem]:
+    """Return what is wrong with the SELECTs of a plan.
+
+    ``shapes``: by step, as the warehouse gives them.
+    """
+    found = []
+    for name, shape in shapes.items():
+        step = plan.steps[name]
+        if shape.error:
+            found.append(SqlProblem(step=name, kind="sql", text=shape.error))
+        elif not shape.columns and step.sql:
+            text = f"not checked: the columns of a table that it reads ({', '.join(shape.reads)}) are not known"
+            found.append(SqlProblem(step=name, kind="note", text=text))
+        unneeded = _unneeded(plan, step, shape.reads)
+        # Of a SELECT that cannot run, a table that no step writes may be a misspelt one.
+        found += [one for one in unneeded if one.kind == "needs" or not shape.error]
+    return found
+
+
+def _unneeded(plan: Plan, step: Step, reads: Iterable[str]) -> Iterator[SqlProblem]:
+    """Yield the tables that a SELECT reads and its step does not need."""
+    writers = {other.table.name: other for other in plan.steps.values() if other.table is not None}
+    needed = {need.step for need in step.needs}
+    for table in reads:
+        writer = writers.get(table)
+        if writer is None:
+            text = f"reads {table}, which no step of the plan writes: a change of it rebuilds nothing"
+            yield SqlProblem(step=step.name, kind="note", text=text)
+        elif writer.name not in needed:
+            window = f'{{ step = "{writer.name}", back = "1d" }}'
+            need = window if writer is step else f'"{writer.phase}.{writer.name}"'
+            text = f"reads {table}, which is not in needs: a change of it rebuilds nothing; add {need} to needs"
+            yield SqlProblem(step=step.name, kind="needs", text=text)
+
+
+def _compared(step: Step, shape: DraftShape, reader: Reader) -> TableShape:
+    assert step.table is not None
+    difference = reader.compare(step.table, shape.columns)
+    state: ShapeState = "differs" if difference else "same"
+    if difference.missing:
+        state = "not made"
+    elif not shape.columns:
+        state, difference = "unknown", Difference()
+    return TableShape(
+        step=step.name,
+        external=step.kind == "external",
+        table=step.table.name,
+        state=state,
+        rows=reader.count(step.table, partition=None),
+        difference=difference,
+        older=_older(step, reader),
+        error=shape.error,
+    )
+
+
+def _older(step: Step, reader: Reader) -> Older | None:
+    assert step.table is not None
+    receipts = reader.receipts_between(step.table.name, first="", last="~")
+    dates = sorted(date for date, receipt in receipts.items() if receipt.code and receipt.code != step.code)
+    return Older(partitions=len(dates), first=dates[0], last=dates[-1]) if dates else None

@@ -1,0 +1,122 @@
+"""``phasegate init``: write a pipeline to begin with."""
+
+from pathlib import Path
+
+import click
+
+from phasegate.cli.kit.app import FINE, App, pass_app
+from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.output import emit, emit_json
+
+PLAN = """\
+# What runs after what. Check it after each change: phasegate plan check
+pipeline = "{pipeline}"
+timezone = "UTC"
+
+[phase.raw]
+
+[phase.report]
+after = "raw"
+
+# Phasegate runs the SELECT for each date, and writes its rows into the table.
+# For a step that a job of your own builds: external = true in place of sql, and columns with their types.
+[step.orders]
+phase = "raw"
+sql = "sql/orders.sql"
+table = "raw.orders"
+key = ["order_date", "order_id"]
+partition = "order_date"
+
+# It is built again when the orders of its date change, and only then.
+[step.daily_sales]
+phase = "report"
+needs = ["raw.orders"]
+sql = "sql/daily_sales.sql"
+table = "report.daily_sales"
+key = ["order_date"]
+partition = "order_date"
+"""
+ORDERS = """\
+-- Invented orders: read your own here, for example from read_parquet('orders/*.parquet').
+SELECT CAST($run_date AS DATE) AS order_date, order_id, amount
+FROM (VALUES (1, 12.5), (2, 30.0), (3, 7.25)) AS invented (order_id, amount)
+"""
+DAILY_SALES = """\
+SELECT order_date, CAST(count(*) AS INTEGER) AS orders, sum(amount) AS amount
+FROM raw.orders
+WHERE order_date = CAST($run_date AS DATE)
+GROUP BY order_date
+"""
+IGNORED = ".phasegate/"
+
+
+@click.command(
+    epilog=example("phasegate init", "phasegate init shop"),
+    short_help="Write a plan and its SQL to begin with.",
+)
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@json_option
+@pass_app
+def init(app: App, /, *, folder: Path, as_json: bool) -> int:
+    """Write a plan of two steps, their SQL and a .gitignore into DIR.
+
+    Default: the working directory. A file that exists is never overwritten: then nothing is written. To .gitignore a
+    line is added. Shows the three commands that run the pipeline for the first time.
+    """
+    written = _write(folder)
+    following = _commands(app, folder)
+    if as_json:
+        emit_json({"files": written, "next": following})
+    else:
+        emit([*(f"wrote {name}" for name in written), "", *(f"next: {command}" for command in following)])
+    return FINE
+
+
+def _write(folder: Path) -> list[str]:
+    """Write the files; return their names.
+
+    Raises BadInput.
+    """
+    from phasegate.errors import BadInput
+
+    texts = {
+        folder / "plan.toml": PLAN.format(pipeline=_name(folder)),
+        folder / "sql" / "orders.sql": ORDERS,
+        folder / "sql" / "daily_sales.sql": DAILY_SALES,
+    }
+    for path in texts:
+        if path.exists():
+            raise BadInput(f"init: {path} exists, so nothing was written; name an empty folder: phasegate init DIR")
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        ignore = folder / ".gitignore"
+        lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.exists() else []
+        if IGNORED not in lines:
+            ignore.write_text("\n".join([*lines, IGNORED]) + "\n", encoding="utf-8")
+            return [*map(str, texts), str(ignore)]
+    except OSError as e:
+        raise BadInput(f"init: {e.filename}: {e.strerror}; name a folder that can be written") from None
+    return [*map(str, texts)]
+
+
+def _name(folder: Path) -> str:
+    """Return the folder's name as a pipeline's, if it can be one."""
+    from phasegate.base.keys import NAME
+
+    name = folder.resolve().name.lower().replace("-", "_").replace(" ", "_")
+    return name if NAME.fullmatch(name) else "sales"
+
+
+def _commands(app: App, folder: Path) -> list[str]:
+    import shlex
+
+    from phasegate.base.dates import local_date
+
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
+    return [
+        f"{enter}phasegate begin {local_date(app.clock.now(), timezone='UTC')}",
+        "phasegate worker --until-idle",
+        'phasegate query "SELECT order_date, orders, amount FROM report.daily_sales"',
+    ]

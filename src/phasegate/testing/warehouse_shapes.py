@@ -1,0 +1,121 @@
+"""The columns of tables that change with their plan, as tests.
+
+Part of WarehouseContract; subclass that.
+"""
+
+import pytest
+from msgspec.structs import replace
+
+from phasegate.base.receipt import Fence, Part
+from phasegate.base.table import Difference, Draft, Table
+from phasegate.errors import BadInput, Conflict
+from phasegate.testing.warehouse_fences import FenceContract
+from phasegate.testing.warehouse_rows import DAY, GAMES, NEVER, NEXT_DAY, STORE, game, rows_of, write
+from phasegate.warehouse import Warehouse
+
+WIDER = replace(GAMES, columns={**GAMES.columns, "points": "BIGINT", "steals": "INTEGER"})
+
+
+def reshape(warehouse: Warehouse, table: Table) -> Difference:
+    """Give the stored table the columns of its plan."""
+    (shape,) = warehouse.shapes([Draft(table=table)], {})
+    with warehouse.transaction() as tx:
+        assert tx.change_fences(table, store_id=STORE)
+        change = tx.compare(table, shape.columns)
+        tx.reshape(table, change)
+    return change
+
+
+class ShapesContract(FenceContract):
+    """The promises of ports.Warehouse about columns that change."""
+
+    def test_a_new_column_and_a_wider_type_change_no_fingerprint(self, warehouse: Warehouse) -> None:
+        """Check that old partitions keep theirs, and a new one has the column."""
+        before = write(warehouse, GAMES, [game("a"), game("b", None)])
+        change = reshape(warehouse, WIDER)
+        assert change == Difference(added={"steals": "INTEGER"}, widened={"points": ("INTEGER", "BIGINT")})
+        write(warehouse, WIDER, [{**game("a", 2**40, day=NEXT_DAY), "steals": 3}], day=NEXT_DAY)
+        with warehouse.snapshot() as reader:
+            assert reader.fingerprint(WIDER, partition=DAY) == before.fingerprint
+            assert reader.receipts([Part(GAMES.name, DAY)])[Part(GAMES.name, DAY)] == before
+            found = [(row["steals"], row["points"]) for row in reader.query(self.select_all(GAMES.name), {})]
+        assert sorted(found, key=repr) == [(3, 2**40), (None, 10), (None, None)]
+
+    def test_a_table_of_its_plans_columns_differs_in_nothing(self, warehouse: Warehouse) -> None:
+        """Check it before and after a change, and that a missing table says so."""
+        for table in (GAMES, WIDER):
+            (shape,) = warehouse.shapes([Draft(table=table)], {})
+            with warehouse.snapshot() as reader:
+                assert reader.compare(NEVER, {"a": "INTEGER"}) == Difference(missing=True)
+                assert reader.compare(table, shape.columns).missing is (table is GAMES)
+            write(warehouse, GAMES, []) if table is GAMES else reshape(warehouse, table)
+            with warehouse.snapshot() as reader:
+                assert not reader.compare(table, shape.columns)
+
+    def test_a_column_that_the_table_lacks_is_refused_with_the_command(self, warehouse: Warehouse) -> None:
+        """Check it for rows that have the column already."""
+        write(warehouse, GAMES, [game("a")])
+        with warehouse.transaction() as tx, pytest.raises(BadInput, match=r"steals.*: phasegate tables --apply"):
+            tx.stage_rows(WIDER, [{**game("a"), "steals": 1}])
+
+    def test_a_removed_column_and_another_type_are_named(self, warehouse: Warehouse) -> None:
+        """Check that they change the content, and are done when asked for."""
+        before = write(warehouse, GAMES, [game("a", 7)])
+        columns = {name: "VARCHAR" if name == "ratio" else sql_type for name, sql_type in GAMES.columns.items()}
+        del columns["points"]
+        other = replace(GAMES, columns=columns, scales={})
+        change = reshape(warehouse, other)
+        assert (change.removed, change.retyped) == ({"points": "INTEGER"}, {"ratio": ("DOUBLE", "VARCHAR")})
+        assert not change.keeps_content
+        with warehouse.snapshot() as reader:
+            assert reader.fingerprint(other, partition=DAY) != before.fingerprint
+            assert [row.keys() & {"points", "player"} for row in reader.query(self.select_all(GAMES.name), {})] == [
+                {"player"}
+            ]
+
+    def test_a_cell_that_does_not_fit_its_new_type_changes_nothing(self, warehouse: Warehouse) -> None:
+        """Check that the whole change is refused."""
+        before = write(warehouse, GAMES, [game("seven")])
+        narrow = replace(GAMES, columns={**GAMES.columns, "player": "INTEGER", "steals": "INTEGER"})
+        with pytest.raises(BadInput, match="seven"):
+            reshape(warehouse, narrow)
+        with warehouse.snapshot() as reader:
+            assert reader.compare(GAMES, GAMES.columns) == Difference()
+            assert reader.fingerprint(GAMES, partition=DAY) == before.fingerprint
+
+    def test_the_key_of_the_stored_rows_is_remembered(self, warehouse: Warehouse) -> None:
+        """Check that another key is a difference until it is recorded."""
+        write(warehouse, GAMES, [game("a")])
+        longer = replace(GAMES, key=(*GAMES.key, "points"))
+        warehouse.prepare(longer, partition=NEXT_DAY, store_id=STORE)
+        with warehouse.snapshot() as reader:
+            assert reader.compare(longer, GAMES.columns) == Difference(key=GAMES.key)
+            assert not reader.compare(longer, GAMES.columns).keeps_content
+        reshape(warehouse, longer)
+        with warehouse.snapshot() as reader:
+            assert reader.compare(longer, GAMES.columns) == Difference()
+            assert reader.compare(GAMES, GAMES.columns) == Difference(key=longer.key)
+
+    def test_a_change_of_columns_passes_the_fences_of_the_table(self, warehouse: Warehouse) -> None:
+        """Check that it keeps their tokens, and that another store may not."""
+        write(warehouse, GAMES, [game("a")], token=7)
+        with warehouse.transaction() as tx:
+            assert not tx.change_fences(GAMES, store_id="other")
+        reshape(warehouse, WIDER)
+        with warehouse.snapshot() as reader:
+            assert reader.fences(first=DAY, last=DAY) == {Part(GAMES.name, DAY): Fence(7, STORE, "h")}
+
+    def test_a_write_during_a_change_of_columns_conflicts(self, warehouse: Warehouse) -> None:
+        """Check that no row is stored in the old shape afterwards."""
+        write(warehouse, GAMES, [game("a")])
+
+        def write_slowly() -> None:
+            with warehouse.transaction() as slow:
+                slow.change_fence(Part(GAMES.name, DAY), token=2, store_id=STORE, holders=("h",))
+                rows_of(slow, GAMES, [game("b")])
+                slow.replace(GAMES, partition=DAY, token=2)
+                reshape(warehouse, WIDER)
+
+        with pytest.raises(Conflict):
+            write_slowly()
+        assert self.read(warehouse, GAMES, "player") in ([("a",)], [("b",)])
