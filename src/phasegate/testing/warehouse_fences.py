@@ -4,7 +4,7 @@ import pytest
 
 from phasegate.base.receipt import Changes, Fence, Part, Staged
 from phasegate.errors import Conflict
-from phasegate.testing.warehouse_covers import CoversContract
+from phasegate.testing.warehouse_groups import CoversContract
 from phasegate.testing.warehouse_rows import DAY, GAMES, NEXT_DAY, STORE, game, rows_of, write
 from phasegate.warehouse import Warehouse
 

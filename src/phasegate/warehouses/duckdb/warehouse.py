@@ -253,7 +253,7 @@ class DuckDBWarehouse:
             return cast("DuckDBReader", reader).find_write(write_id)
 
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
-        """Write our store id and a holder into the fence rows; return their tokens.
+        """Write our store id and a holder into fence rows; return their tokens.
 
         ``parts`` None: into all.
         """

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import Difference, Repeats, Table, Uncovered
+from phasegate.base.table import Dependency, Difference, Disagreement, Repeats, Table, Uncovered
 from phasegate.errors import BadInput
 
 _LENGTH = struct.Struct(">Q")
@@ -23,7 +23,7 @@ _PLAIN = {
     "msgspec._utils": {"rebuild"},
     "uuid": {"SafeUUID", "UUID"},
 }
-_OWN = (Changes, Difference, Fence, Receipt, Repeats, Staged, Stamp, Table, Uncovered)
+_OWN = (Changes, Dependency, Difference, Disagreement, Fence, Receipt, Repeats, Staged, Stamp, Table, Uncovered)
 # Processes of two versions that send other fields do not serve each other; they take turns.
 HELLO = ("phasegate duckdb 1", Part._fields, *((kind.__name__, kind.__struct_fields__) for kind in _OWN))
 
