@@ -172,7 +172,7 @@ def test_a_refused_date_that_is_ahead_is_shown_and_found() -> None:
     made.pipeline.sweep()
     (cell, *_) = cells(made)
     assert "(its source's answer is refused: anchor tip is None, no time in epoch seconds)" in cell.reason
-    assert cell.command == f"phasegate reconcile --from {BAD} --to {BAD} --fix"
+    assert cell.command == f"fix the calendar's source, then: phasegate reconcile --from {BAD} --to {BAD} --fix"
     (found,) = [f for f in listed(made.pipeline.checks.inspector.inspect(BAD, BAD)) if f.code == "PG017"]
     assert "anchor tip is None" in found.text
 

@@ -136,13 +136,13 @@ def test_after_a_lost_store_adopt_says_which_partitions_obey_the_new_one(night: 
     done = night("adopt", "--yes", "--json")
     assert done.code == 0
     assert done.json["partitions"] == [
-        {"table": "nba_analytics.player_game", "partition": "2026-02-03", "token": 1},
-        {"table": "nba_raw.gamebook", "partition": "2026-02-03", "token": 1},
+        {"table": name, "partition": "2026-02-03", "token": 1, "note": "reported: accepted"}
+        for name in ("nba_analytics.player_game", "nba_raw.gamebook")
     ]
     done = night("adopt", "--yes")
     lines = done.out.splitlines()
     assert lines[:3] == [
-        "partition                             token",
+        "partition                             token  note",
         "nba_analytics.player_game/2026-02-03  1",
         "nba_raw.gamebook/2026-02-03           1",
     ]

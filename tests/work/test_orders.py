@@ -65,7 +65,8 @@ class Reporter:
         (outcome,) = [one for one in self.made.pipeline.checks.inspector.inspect("2026-02-03", "2026-02-03")
                       if one.check == "quarantine"]  # fmt: skip
         for finding in outcome.findings:
-            program, verb, key = shlex.split(finding.command)
+            _, command = finding.command.split(": ", 1)  # a person looks at the message first
+            program, verb, key = shlex.split(command)
             assert (program, verb) == ("phasegate", "redrive")
             assert [fix.key for fix in fixes_of(finding)] == [key]
             self.made.pipeline.runs.quarantine.redrive(key)

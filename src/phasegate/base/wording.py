@@ -5,9 +5,12 @@ Pure.
 
 import codecs
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from phasegate.base.keys import Run
 from phasegate.errors import BadInput
+
+if TYPE_CHECKING:
+    from phasegate.base.keys import Run
 
 LISTED_MAX = 3
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -60,9 +63,10 @@ def decoded(raw: bytes, /) -> str:
         raise BadInput(f"is not UTF-8 text (byte {e.start + 1:,}); save it as UTF-8") from None
 
 
-def deliver(step: str, run: Run, /) -> str:
+def deliver(step: str, run: "Run", /) -> str:
     """Return what a person does about a result that only its source can bring.
 
+    >>> from phasegate.base.keys import Run
     >>> deliver("odds", Run("2026-02-03", "daily"))
     'deliver odds of 2026-02-03, then: phasegate complete odds --run 2026-02-03.daily'
     """
