@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.base.disk import FULL, is_full
 from phasegate.cli.commands import COMMANDS
 from phasegate.cli.kit.app import FAILED, STOPPED, App
 from phasegate.cli.kit.options import EXIT_CODES, GLOBAL, VALUED
@@ -97,7 +96,7 @@ def run(arguments: Sequence[str], *, clock: "Clock | None" = None) -> int:
     except OSError as e:
         talk(unwritten(e) if e.filename is None and e.errno in UNWRITTEN else _unexpected(e))
     except Exception as e:  # noqa: BLE001  users get one line, which names the place for a report
-        talk(f"{e}: {FULL}" if is_full(str(e)) else _unexpected(e))
+        talk(_unexpected(e))
     else:
         return int(code or 0)
     return FAILED
@@ -134,6 +133,10 @@ def _unexpected(error: Exception) -> str:
     import traceback
     from pathlib import Path
 
+    from phasegate.base.disk import FULL, is_full
+
+    if is_full(str(error)):
+        return f"{error}: {FULL}"
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return f"unexpected {type(error).__name__} at {where}: {error}; this is a bug in Phasegate, please report it"
