@@ -1,5 +1,7 @@
 """The windows of a run are of one reading: its phases are rebuilt of newer windows in order, or none of them is."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 from msgspec.structs import replace
 
@@ -8,6 +10,8 @@ from phasegate.base.keys import Run
 from phasegate.gate import propagation
 from phasegate.gate.phase import LOOK_BY_S, Phase
 from phasegate.gate.records import Input
+from phasegate.store import Doc
+from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator import Faults, World
 from tests.support.pipelines import Shop, settle
 from tests.support.windows import PLAN, builds, cell, load, many_days, phase, play
@@ -118,6 +122,34 @@ def test_a_phase_follows_the_one_before_it_once_it_works_on_its_last_generation(
     inputs = {} if begun is None else {"out": Input(generation=begun, stamps={}, begun_at=0.0, begun_by="a")}
     told = Phase(gate=after.gate, opened_at=0.0, looked_at=0.0, inputs=inputs)
     assert propagation.follows(told, "out", before) is (begun == 2)
+
+
+class BuiltMeanwhile(MemoryStore):
+    """A store that other processes change just before it is asked what is unsettled."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def due(
+        self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
+    ) -> Sequence[Doc]:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().due(now, prefix=prefix, after=after, limit=limit)
+
+
+def test_a_date_that_is_built_between_two_readings_of_a_run_puts_the_later_one_off() -> None:
+    store = BuiltMeanwhile()
+    made = many_days(TWO_PHASES, store=store)
+    play(made, {1: 1, 2: 2, 3: 4})
+    load(made, 1, 101)
+    store.meanwhile = lambda: settle(made)  # the box of date 1 is new, its sum is built now
+    made.pipeline.runs.refresh("last", Run("2026-02-03", "night"))
+    assert builds(made, "sum", 1) == 2
+    assert phase(made, 3, name="last").catch_up_since is not None
+    assert not phase(made, 3, name="last").requests
+    settle(made)
+    assert versions(made, 3) == (103, 103)
 
 
 @pytest.mark.slow

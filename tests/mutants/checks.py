@@ -105,7 +105,9 @@ def reports_repeat_their_receipt() -> None:
         if receipt.step == "team" and receipt.token == 1:
             later = [{**row, "v": "later"} for row in rows]
             with MemoryWarehouse.transaction(world.warehouse) as tx:
-                assert tx.change_fence(receipt.part, token=2, store_id=world.pipeline.store_id, holders=("h",))
+                fence = tx.fence(receipt.part)
+                assert fence is not None
+                assert tx.change_fence(receipt.part, token=2, store_id=fence.store_id, holders=(fence.holder,))
                 tx.stage_rows(table("team"), later)
                 tx.replace(table("team"), partition=receipt.partition, token=2)
 

@@ -160,8 +160,8 @@ def draws_the_attempt_inside() -> Patch:
 
 
 def forgets_who_released() -> Patch:
-    def release(holder: str, *, token: int) -> Decision[Lease, bool]:
-        decide = right(holder, token=token)
+    def release(holder: str, *, token: int, fenced: bool = False) -> Decision[Lease, bool]:
+        decide = right(holder, token=token, fenced=fenced)
 
         def wrong(held: Lease | None) -> tuple[Lease | None, bool]:
             new, _ = decide(held)
@@ -174,7 +174,9 @@ def forgets_who_released() -> Patch:
 
 
 def releases_for_anyone() -> Patch:
-    def release(holder: str, *, token: int) -> Decision[Lease, bool]:
+    def release(holder: str, *, token: int, fenced: bool = False) -> Decision[Lease, bool]:
+        del fenced  # all names are kept: whose write is in the fence is not this bug
+
         def wrong(held: Lease | None) -> tuple[Lease, bool]:
             return replace(held or Lease(token=token), holder=None, until=0.0, released=holder), True
 

@@ -98,9 +98,8 @@ def takes_a_relay_for_heard() -> Patch:
 
 
 def opens_without_asking() -> Patch:
-    def catch_up(self: Propagator, key: str) -> bool:
-        decide = propagation.windowed({}, origin=None, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
-        return transact(self._ports, key, kind=Phase, decide=decide)
+    def catch_up(self: Propagator, key: str) -> list[str]:
+        return self._read_windows(key, origin=None, unless=lambda phase: phase.catch_up_since is None)
 
     return swapped(Propagator, "catch_up", catch_up)
 

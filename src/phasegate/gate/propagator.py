@@ -207,15 +207,16 @@ class Propagator:
         if asked is None or asked.void is not None or unless(asked):
             return []
         phases = {other: self._of_run(other, run) for other in (*self._plan.upstream(name, mode=run.mode), name)}
-        changed, blocked = list[str](), False
+        changed, blocked, seen = list[str](), False, list[tuple[Need, Stamp]]()
         for other, phase in phases.items():
             if phase is None:
                 continue
             after = self._plan.phases[other].after
             blocked = blocked or not all(propagation.follows(phase, u, phases.get(u)) for u in after)
             windows = self.windows.windows(phase, run)
+            seen += [(need, windows[window].stamp) for window, need in propagation.window_needs(phase).items()]
             outdated, is_put_off = propagation.is_outdated(phase, windows), phase.catch_up_since is not None
-            blocked = blocked or ((outdated or is_put_off) and not self.windows.is_at_rest(phase, run))
+            blocked = blocked or ((outdated or is_put_off) and not self.windows.is_at_rest(phase, run, seen))
             its_key = keys.phase_key(pipeline, other, run=run)
             if blocked and (outdated or is_put_off):
                 changed += [] if is_put_off else self._put_off(its_key, origin=origin)

@@ -98,11 +98,12 @@ class WindowReader:
             until = self._calendar.ends_at(on) + WAIT_MAX_S
         return until if until > self._ports.clock.now() else None
 
-    def is_at_rest(self, phase: Phase, run: Run) -> bool:
+    def is_at_rest(self, phase: Phase, run: Run, seen: Iterable[tuple[Need, Stamp]] = ()) -> bool:
         """Return whether the tables in a run's windows are of one state.
 
         They are not while an earlier date is built, if a run has windows over several steps: one of them may be new
-        and the other old. A run waits for ``catch_up_max_s`` at most.
+        and the other old. A run waits for ``catch_up_max_s`` at most. ``seen``: what its windows held when they were
+        read, one after the other; a build may have ended in between, so they must still hold it.
         """
         since = phase.catch_up_since
         if since is not None and self._ports.clock.now() >= since + phase.gate.catch_up_max_s:
@@ -125,7 +126,7 @@ class WindowReader:
                     propagation.is_moving(earlier, receivers=between) or self._is_unrecorded(earlier, on, steps=read)
                 ):
                     return False
-        return True
+        return all(fold(self.reading(n, run.date).stamps).fingerprint == stamp.fingerprint for n, stamp in seen)
 
     def _is_unrecorded(self, phase: Phase, date: str, *, steps: Collection[str]) -> bool:
         """Return whether a ledger does not have a result of these steps yet."""
