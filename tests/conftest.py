@@ -1,6 +1,8 @@
-"""What every test may use: the real box scores, and Hypothesis profiles for CI and for home."""
+"""What every test may use: the real box scores, SIGINT, and Hypothesis profiles for CI and for home."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,11 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")
 def nba_data() -> Path:
     """Give the folder of real box scores; where it is missing, skip at home and fail in CI."""
     return real_data_folder(os.environ)
+
+
+@pytest.fixture
+def stoppable() -> Iterator[None]:
+    """Let SIGINT interrupt this process, also where a script runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

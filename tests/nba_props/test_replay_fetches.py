@@ -26,6 +26,7 @@ from nba_props.sources.synthetic import SyntheticSource
 from phasegate import Pipeline, StepRun, SystemClock, Unavailable, parse_run
 
 NIGHT, LAST = date(2026, 2, 3), date(2026, 2, 4)
+IN_BACKGROUND = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
 LOG = f"SELECT * FROM {LOG_TABLE} ORDER BY game_date, workflow DESC, scraper_name"
 
 
@@ -287,6 +288,7 @@ def test_a_schedule_that_cannot_be_fetched_keeps_its_own_night_back_and_no_other
     assert played.replay.gates["precompute"] == (2, 2)
 
 
+@pytest.mark.usefixtures("stoppable")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_replay_that_is_stopped_leaves_nobody_at_work(workers: int, tmp_path: Path) -> None:
     class Interrupted(SyntheticSource):
@@ -308,15 +310,22 @@ def test_a_replay_that_is_stopped_leaves_nobody_at_work(workers: int, tmp_path: 
     assert play(SyntheticSource(), tmp_path, workers=2).replay.unsettled == ()
 
 
-def test_stopped_by_a_person_at_any_moment_it_ends_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "nba_props", "run", "--synthetic", "--from", "2026-02-01", "--to", "2026-02-28",
-               "--state", str(tmp_path)]  # fmt: skip
+@pytest.mark.parametrize("started", [[], IN_BACKGROUND], ids=["by hand", "in the background of a script"])
+@pytest.mark.usefixtures("stoppable")
+def test_stopped_by_a_person_at_any_moment_it_ends_with_130_and_says_how_to_go_on(
+    started: list[str], tmp_path: Path
+) -> None:
+    command = [*started, sys.executable, "-m", "nba_props", "run", "--synthetic",
+               "--from", "2026-02-01", "--to", "2026-02-28", "--state", str(tmp_path)]  # fmt: skip
     for after_s in (1.2, 1.9):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        time.sleep(after_s)
-        assert process.poll() is None, "it was over before it could be stopped"
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                time.sleep(after_s)
+                assert process.poll() is None, "it was over before it could be stopped"
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=60)
+            finally:
+                process.kill()  # else one that goes on fails the next test too
         assert process.returncode == 130, said
         assert said.splitlines()[-1] == "nba-props: stopped; start it again with the same arguments to continue"
 
