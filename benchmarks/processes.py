@@ -172,7 +172,7 @@ def started(command: Sequence[str], folder: Path, environ: Mapping[str, str]) ->
 
 def finish(process: subprocess.Popen[str], taken: Taken) -> None:
     text = process.communicate()[1].strip()
-    if process.returncode or text:
+    if process.returncode not in (0, 1) or text:  # 1: what another process was still building is left
         taken.refused.append(text or f"{process.args!r} ended with {process.returncode}")
 
 
