@@ -26,6 +26,8 @@ GAMES = {
 }  # fmt: skip
 LAL_SAS, DEN_PHI = (f"synthetic-{game}" for game in ("20260201-02", "20260203-04"))
 TYPED_MAX = 40
+# A condition may precede the command, and the dates that it is also typed for may follow.
+NEXT = r"next: (?:if [^:]*: )?phasegate ((?:redrive|backfill) [^;\n]*)"
 
 Change = Callable[[RawRow], RawRow | None]
 
@@ -105,7 +107,7 @@ def type_what_is_named(state: Path, capsys: pytest.CaptureFixture[str]) -> list[
     typed: list[str] = []
     while len(typed) < TYPED_MAX:
         found = phasegate("reconcile", "--from", str(FIRST), "--to", str(THIRD))
-        commands = list(dict.fromkeys(re.findall(r"next: phasegate (redrive .*|backfill .*)", found)))
+        commands = list(dict.fromkeys(re.findall(NEXT, found)))
         if not commands:
             return typed
         for command in commands:
