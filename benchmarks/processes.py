@@ -21,24 +21,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import phasegate
-from benchmarks.startup import SCRIPT, processor_s
+from benchmarks.startup import RAW, SCRIPT, processor_s
 
 TABLES = ("totals", "tens", "best", "worst", "spread")
-PLAN = """
-pipeline = "bench"
-timezone = "America/New_York"
-[phase.raw]
-[phase.analytics]
-after = "raw"
-[step.points]
-phase = "raw"
-external = true
-table = "raw.points"
-key = ["game_date", "player"]
-partition = "game_date"
-columns = { game_date = "DATE", player = "VARCHAR", points = "INTEGER" }
-write = "replace"
-"""
 STEP = """
 [step.{name}]
 phase = "analytics"
@@ -134,7 +119,7 @@ def rows_of(day: str) -> list[dict[str, object]]:
 
 
 def make(folder: Path, *, dates: int) -> None:
-    (folder / "plan.toml").write_text(PLAN + "".join(STEP.format(name=name) for name in TABLES))
+    (folder / "plan.toml").write_text(RAW + "".join(STEP.format(name=name) for name in TABLES))
     for name, what in zip(TABLES, WHAT, strict=True):
         (folder / f"{name}.sql").write_text(SQL.format(what=what))
     with closing(phasegate.connect(folder / "plan.toml", state=folder / ".phasegate", log_level="none")) as pipeline:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import phasegate
 
-PLAN = """
+RAW = """
 pipeline = "bench"
 timezone = "America/New_York"
 [phase.raw]
@@ -34,7 +34,8 @@ key = ["game_date", "player"]
 partition = "game_date"
 columns = { game_date = "DATE", player = "VARCHAR", points = "INTEGER" }
 write = "replace"
-[step.totals]
+"""
+PLAN = f"""{RAW}[step.totals]
 phase = "analytics"
 needs = ["raw.points"]
 sql = "totals.sql"

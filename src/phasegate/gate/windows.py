@@ -110,14 +110,14 @@ class WindowReader:
             return True
         phases = {name: self._plan.upstream(name, mode=run.mode) for name in self._plan.phases}
         read = {need.step: need.back for name in phases for need in self._windows_of(name, run)}
+        if len(read) < 2:
+            return True
         owners = {self._plan.steps[step].phase for step in read}
         between = [  # in order: what one phase has just handed on is seen in the next
             name
             for name, upstream in phases.items()
             if owners & {name, *upstream} and any(name in (owner, *phases[owner]) for owner in owners)
         ]
-        if len(read) < 2:
-            return True
         first, last = bounds(run.date, max(read.values()))
         for name in between:
             for key, earlier in self._unsettled(name):
