@@ -149,7 +149,7 @@ def _span_cells(alike: "Sequence[Lateness]", *, times: "Times") -> tuple[str, ..
     run, *cells, command = _cells(alike[0], times=times)
     if len(alike) == 1:
         return (run, *cells, command)
-    more = f"; and so on until {alike[-1].run[:10]}" if command else ""
+    more = f"  # and so on until {alike[-1].run[:10]}" if command else ""
     return (f"{run} to {alike[-1].run}, {len(alike)} dates", *cells, f"{command}{more}")
 
 
