@@ -26,7 +26,7 @@ CRASHES_ONLY = Faults(crash=0.03, crashes_max=20, lose=0.0, unanswered=0.0)
 class Mutant:
     """A small patch that has one bug. ``says``: what the objection must read like (a regular expression).
 
-    ``check`` None: the simulator must object within ``seeds_max`` seeds, from 0 on; else this check must fail.
+    ``check`` None: the simulator must object within ``seeds_max`` seeds, from ``seed`` on; else this check must fail.
     ``wide``: the seeds play dates in a row, not each date for itself.
     """
 
@@ -38,7 +38,13 @@ class Mutant:
     check: checks.Check | None = None
     faults: Faults = DEFAULT
     wide: bool = False
+    seed: int = 0
     seeds_max: int = 200
+
+    @property
+    def seeds(self) -> range:
+        """Return the seeds of which one must be caught."""
+        return range(self.seed, self.seed + self.seeds_max)
 
     @property
     def played(self) -> Faults:
@@ -68,6 +74,6 @@ class Mutant:
         return False
 
     def first_failing(self) -> ScheduleResult | None:
-        """Return the first outcome with an objection, None if there is none within ``seeds_max``."""
-        outcomes = (self.play(seed) for seed in range(self.seeds_max))
+        """Return the first outcome with an objection, None if there is none within ``seeds``."""
+        outcomes = (self.play(seed) for seed in self.seeds)
         return next((outcome for outcome in outcomes if outcome.violation), None)
