@@ -40,7 +40,10 @@ def cancel(app: App, /, *, run: str, reason: str | None, undo: bool, as_json: bo
             pipeline.runs.void(name, chosen, reason=None if undo else reason or "cancelled by hand")
         pipeline.runs.recheck_windows(chosen.date)
     if as_json:
-        emit_json({"run": str(chosen), "restored" if undo else "cancelled": phases})
+        from phasegate.cli.printed.runs import Cancelled, Restored
+
+        done = tuple(phases)
+        emit_json(Restored(run=str(chosen), restored=done) if undo else Cancelled(run=str(chosen), cancelled=done))
     elif undo:
         emit([*(f"{name} of {chosen}: takes place." for name in phases), "next: phasegate worker --until-idle"])
     else:
