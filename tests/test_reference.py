@@ -52,7 +52,7 @@ def test_a_signature_is_shown_as_it_is_written() -> None:
     def one(self: object, first: "str | None", /, *, second: int = 3) -> "list[str]":
         raise NotImplementedError
 
-    assert reference.signature(one, name="One.one") == "One.one(first: str | None, /, *, second: int=3) -> list[str]"
+    assert reference.signature(one, name="One.one") == "One.one(first: str | None, /, *, second: int = 3) -> list[str]"
 
 
 def test_the_list_of_schemas_links_each_file() -> None:

@@ -21,7 +21,9 @@ from nba_props.printed import schema as schema_of_nba_props
 from phasegate.cli.printed.schemas import PRINTED, schema_of
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
-SENTENCE = re.compile(r"(?<=[.:]) (?=[A-Z`])")
+# An argument with a type and a default, up to the sign between them.
+ARGUMENT = re.compile(r"^(\w+: .*?)=")
+SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z`])")
 # What a pipeline holds beside its own methods.
 HELD: Mapping[str, str] = {
     "runs": "gate.gatekeeper:Gatekeeper",
@@ -148,19 +150,20 @@ def _function(value: object, *, name: str) -> Iterator[str]:
 
 def _class(cls: type, *, name: str) -> Iterator[str]:
     made = vars(cls).get("__init__")
-    if inspect.isfunction(made) and "__init__" in {
-        node.name for node in _body(cls) if isinstance(node, ast.FunctionDef)
-    }:
+    own = any(isinstance(one, ast.FunctionDef) and one.name == "__init__" for one in _body(cls))
+    if own and inspect.isfunction(made):
         yield f"```text\n{signature(made, name=name).removesuffix(' -> None')}\n```\n"
     yield f"{prose(inspect.getdoc(cls) or '')}\n"
     rows = list(fields(cls))
     if rows:
         yield "| field | type | default |\n|---|---|---|"
-        yield from (
-            "| " + " | ".join(f"`{cell}`".replace("|", "\\|") if cell else "" for cell in row) + " |" for row in rows
-        )
+        yield from (f"| {' | '.join(_cell(one) for one in row)} |" for row in rows)
         yield ""
     yield from _members(cls, owner=name)
+
+
+def _cell(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|") if text else ""
 
 
 def _members(cls: type, *, owner: str) -> Iterator[str]:
@@ -190,11 +193,11 @@ def signature(function: object, *, name: str) -> str:
         if places and places[0].arg in ("self", "cls"):
             del places[0]
     result = f" -> {_plain(node.returns)}" if node.returns is not None else ""
-    line = f"{name}({_plain(given)}){result}"
+    parts = [ARGUMENT.sub(r"\1 = ", part, count=1) for part in _split(_plain(given)) if part]
+    line = f"{name}({', '.join(parts)}){result}"
     if len(line) <= 100:
         return line
-    parts = [f"    {part},\n" for part in _split(_plain(given))]
-    return f"{name}(\n{''.join(parts)}){result}"
+    return f"{name}(\n{''.join(f'    {part},' + chr(10) for part in parts)}){result}"
 
 
 def _split(arguments: str) -> Iterator[str]:
@@ -215,9 +218,8 @@ def fields(cls: type) -> Iterator[tuple[str, str, str]]:
             default = "" if node.value is None else _plain(node.value)
             yield node.target.id, _plain(node.annotation), default
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
-            types = {
-                one.arg: _plain(one.annotation) for one in (*node.args.args, *node.args.kwonlyargs) if one.annotation
-            }
+            given = (*node.args.args, *node.args.kwonlyargs)
+            types = {one.arg: _plain(one.annotation) for one in given if one.annotation is not None}
             names = (one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)
                      and isinstance(one.ctx, ast.Store) and one.attr[0] != "_")  # fmt: skip
             yield from ((name, types.get(name, ""), "") for name in names)

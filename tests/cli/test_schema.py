@@ -76,7 +76,9 @@ def test_every_command_prints_what_its_schema_says(night: Night, monkeypatch: py
         shown[command_of(words)] = done.json
     (incident, *_) = shown["alerts"]["incidents"]
     shown["alerts close"] = night("alerts", "close", incident["key"].rpartition(":")[2], "--json").json
-    shown["query"] = night("query", "SELECT 1 AS n, DATE '2026-02-03' AS day, [1.5] AS list", "--json").json
+    shown["query"] = night(
+        "query", "SELECT 1 AS n, DATE '2026-02-03' AS day, [CAST(1.5 AS DOUBLE)] AS list", "--json"
+    ).json
     assert shown.keys() == PRINTED.keys()
     assert shown["query"]["rows"] == [{"n": 1, "day": "2026-02-03", "list": [1.5]}]
 
