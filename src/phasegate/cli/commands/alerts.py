@@ -57,9 +57,9 @@ def listing(app: App, /, *, as_json: bool) -> int:
     broken: list[BadDocument] = []
     found, watched, times = service.listed(broken=broken), service.watched(), app.times(plan)
     if as_json:
-        from phasegate.cli.printed.incidents import Alerts
+        from phasegate.cli.printed.incidents import AlertsJson
 
-        emit_json(Alerts(
+        emit_json(AlertsJson(
             now=times.iso(times.now),
             evaluated_at=times.iso(watched.taken_at or None),
             incidents=tuple(_document(key, one, times=times) for key, one in found),
@@ -102,10 +102,10 @@ def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
         for name in ([channel] if channel is not None else known)
     }
     if as_json:
-        from phasegate.cli.printed.incidents import Tested, Tests
+        from phasegate.cli.printed.incidents import TestedJson, TestsJson
 
-        emit_json(Tests(channels=tuple(
-            Tested(name=name, kind=known[name][0], sent=not reply.error, error=reply.error)
+        emit_json(TestsJson(channels=tuple(
+            TestedJson(name=name, kind=known[name][0], sent=not reply.error, error=reply.error)
             for name, reply in replies.items()
         )))  # fmt: skip
     else:
@@ -134,9 +134,9 @@ def close(app: App, /, *, incident: str, as_json: bool) -> int:
         closed = pipeline.alerts.close(incident)
         failed = pipeline.alerts.send().failed
     if as_json:
-        from phasegate.cli.printed.incidents import Closed
+        from phasegate.cli.printed.incidents import ClosedJson
 
-        emit_json(Closed(cause=closed.cause, state=closed.state, title=title(closed)))
+        emit_json(ClosedJson(cause=closed.cause, state=closed.state, title=title(closed)))
     else:
         emit([f"closed: {title(closed)}", "If an evaluation still finds it, it is opened again."])
     return FAILED if talk_unsent(failed) else FINE
@@ -167,11 +167,11 @@ def _outcome(reply: "Reply") -> str:
     return f"not sent: {reply.error}" if reply.error else "sent"
 
 
-def _document(key: str, incident: "Incident", *, times: "Times") -> "printed.Incident":
+def _document(key: str, incident: "Incident", *, times: "Times") -> "printed.IncidentJson":
     from phasegate.alerts.notes import commands, title
     from phasegate.cli.printed import incidents as printed
 
-    return printed.Incident(
+    return printed.IncidentJson(
         key=key,
         cause=incident.cause,
         state=incident.state,
@@ -183,13 +183,13 @@ def _document(key: str, incident: "Incident", *, times: "Times") -> "printed.Inc
         count=incident.count,
         escalated_at=times.iso(incident.escalated_at),
         findings=tuple(
-            printed.Reason(code=one.code, subject=one.subject, text=one.text, command=one.command)
+            printed.ReasonJson(code=one.code, subject=one.subject, text=one.text, command=one.command)
             for one in incident.findings
         ),
         checks=tuple(sorted(incident.seen)),
         next=tuple(commands(incident.findings)),
         channels=tuple(
-            printed.Delivery(
+            printed.DeliveryJson(
                 name=name, delivered=post.delivered, at=times.iso(post.at), pending=post.pending,
                 due=times.iso(post.due), tries=post.tries, error=post.error,
             )

@@ -14,7 +14,7 @@ from phasegate.cli.kit.output import count, emit, emit_json, names, table, talk
 from phasegate.cli.kit.views import held_back
 
 if TYPE_CHECKING:
-    from phasegate.cli.printed.work import Backfilled
+    from phasegate.cli.printed.work import BackfilledJson
     from phasegate.pipeline import Pipeline
     from phasegate.work.backfill import BackfillJob, Item
 
@@ -139,18 +139,20 @@ def _bar(number: int, total: int, day: str) -> None:
         click.echo(f"\r[{'#' * done}{'.' * (BAR - done)}] {number} of {total} dates, {day}", err=True, nl=False)
 
 
-def _document(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> "Backfilled":
-    from phasegate.cli.printed.work import Backfilled, BackfillRow, HeldTrigger
+def _document(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> "BackfilledJson":
+    from phasegate.cli.printed.work import BackfilledJson, BackfillRowJson, HeldTriggerJson
 
-    return Backfilled(
+    return BackfilledJson(
         dry_run=dry_run,
         runs=tuple(
-            BackfillRow(run=str(item.run), phase=item.phase, reasons=tuple(item.reasons), lacking=tuple(item.lacking))
+            BackfillRowJson(
+                run=str(item.run), phase=item.phase, reasons=tuple(item.reasons), lacking=tuple(item.lacking)
+            )
             for item in items
         ),
         unsettled=tuple(reason for _, reason in outcome.unsettled),
         drifted=tuple(outcome.drifted),
-        held=tuple(HeldTrigger(run=run, receiver=receiver) for run, receiver in outcome.held),
+        held=tuple(HeldTriggerJson(run=run, receiver=receiver) for run, receiver in outcome.held),
         stopped_by=outcome.stopped[0] if outcome.stopped else None,
         errors=tuple(outcome.errors),
     )

@@ -67,9 +67,9 @@ def _open(pipeline: "Pipeline", run: "Run", *, as_json: bool) -> int:
     views = [view for view in pipeline.views.why(run) if view.phase in first]
     commands = list(dict.fromkeys(command for view in views for command in view.commands))
     if as_json:
-        from phasegate.cli.printed.runs import Begun
+        from phasegate.cli.printed.runs import BegunJson
 
-        emit_json(Begun(run=str(run), opened=tuple(opened), already_open=tuple(known), next=tuple(commands)))
+        emit_json(BegunJson(run=str(run), opened=tuple(opened), already_open=tuple(known), next=tuple(commands)))
     else:
         lines = [f"{run}: {view.phase} is open{' already' if view.phase in known else ''}; {view.reason}."
                  for view in views]  # fmt: skip
@@ -99,9 +99,9 @@ def _hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, a
     if as_json:
         from msgspec.structs import asdict
 
-        from phasegate.cli.printed.runs import Held
+        from phasegate.cli.printed.runs import HeldJson
 
-        emit_json(Held(**asdict(held.reported.document()), exit_code=held.code))
+        emit_json(HeldJson(**asdict(held.reported.document()), exit_code=held.code))
     elif held.code == 0:
         emit(held.reported.lines())
     else:

@@ -134,17 +134,17 @@ def _span(
 def _document(
     plan: "Plan", cells: "Sequence[Cell]", found: "Sequence[Gap]", /, *, times: "Times", span: tuple[str, str],
     broken: "Sequence[BadDocument]",
-) -> "printed.Calendar":  # fmt: skip
+) -> "printed.CalendarJson":  # fmt: skip
     from phasegate.cli.printed import checks as printed
 
-    return printed.Calendar(
+    return printed.CalendarJson(
         pipeline=plan.pipeline,
         timezone=plan.timezone,
         now=times.iso(times.now),
         first=span[0],
         last=span[1],
         cells=tuple(
-            printed.Cell(
+            printed.CellJson(
                 date=cell.date,
                 phase=cell.phase,
                 mode=cell.mode,
@@ -156,7 +156,7 @@ def _document(
         ),
         counts=dict(Counter(cell.state for cell in cells)),
         gaps=tuple(
-            printed.Gap(
+            printed.GapJson(
                 first=gap.first,
                 last=gap.last,
                 mode=gap.mode,

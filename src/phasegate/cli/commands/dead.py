@@ -11,7 +11,7 @@ from phasegate.cli.kit.views import exit_code
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.work import DeadRow
+    from phasegate.cli.printed.work import DeadRowJson
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import DeadLetter
 
@@ -36,9 +36,9 @@ def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
     letters = overview.dead(broken=broken)
     times = app.times(plan)
     if as_json:
-        from phasegate.cli.printed.work import Dead
+        from phasegate.cli.printed.work import DeadJson
 
-        emit_json(Dead(
+        emit_json(DeadJson(
             now=times.iso(times.now),
             dead=tuple(_document(letter, times=times) for letter in letters),
             errors=tuple(str(error) for error in broken),
@@ -53,10 +53,10 @@ def discarding(letter: "DeadLetter") -> str:
     return f", or: phasegate dead --discard {letter.subject}" if letter.kind == "message" else ""
 
 
-def _document(letter: "DeadLetter", *, times: "Times") -> "DeadRow":
-    from phasegate.cli.printed.work import DeadRow
+def _document(letter: "DeadLetter", *, times: "Times") -> "DeadRowJson":
+    from phasegate.cli.printed.work import DeadRowJson
 
-    return DeadRow(
+    return DeadRowJson(
         kind=letter.kind,
         subject=letter.subject,
         run=letter.run,

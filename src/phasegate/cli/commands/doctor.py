@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from phasegate.base.findings import Finding
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.checks import Diagnosed
+    from phasegate.cli.printed.checks import DiagnosedJson
     from phasegate.interop.diagnosis import Expected
     from phasegate.interop.doctor import Diagnosis
 
@@ -170,10 +170,10 @@ def _instead(found: "Sequence[Finding]") -> list[str]:
 
 def _document(
     diagnosis: "Diagnosis", found: "Sequence[Finding]", *, store: str | None, warehouse: str | None, times: "Times"
-) -> "Diagnosed":
-    from phasegate.cli.printed.checks import Awaited, Diagnosed
+) -> "DiagnosedJson":
+    from phasegate.cli.printed.checks import AwaitedJson, DiagnosedJson
 
-    return Diagnosed(
+    return DiagnosedJson(
         store=store,
         warehouse=warehouse,
         first=diagnosis.first,
@@ -181,7 +181,7 @@ def _document(
         documents=diagnosis.documents,
         left_out=diagnosis.left_out,
         expected=tuple(
-            Awaited(collection=one.collection, mode=one.mode, seen_in=one.documents, given=one.given,
+            AwaitedJson(collection=one.collection, mode=one.mode, seen_in=one.documents, given=one.given,
                     processors=tuple(sorted(one.names)), rare=tuple(sorted(one.rare)))
             for one in diagnosis.expected
         ),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from phasegate.base.findings import CheckResult
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.checks import Health
+    from phasegate.cli.printed.checks import HealthJson
     from phasegate.pipeline import Pipeline
 
 
@@ -77,11 +77,11 @@ def _alert(pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", *, on: str, 
     return dict(pipeline.alerts.send().failed)
 
 
-def _document(pipeline: str, on: str, outcomes: "Sequence[CheckResult]", *, times: "Times") -> "Health":
+def _document(pipeline: str, on: str, outcomes: "Sequence[CheckResult]", *, times: "Times") -> "HealthJson":
     from phasegate.base.findings import listed
-    from phasegate.cli.printed.checks import Health
+    from phasegate.cli.printed.checks import HealthJson
 
-    return Health(
+    return HealthJson(
         pipeline=pipeline,
         date=on,
         now=times.iso(times.now),
@@ -110,10 +110,10 @@ def _self_test(*, as_json: bool) -> int:
     proofs = self_test(scratch)
     failed = [proof for proof in proofs if not proof.found]
     if as_json:
-        from phasegate.cli.printed.checks import Proof, SelfTest
+        from phasegate.cli.printed.checks import ProofJson, SelfTestJson
 
-        found = tuple(Proof(fault=p.fault, code=p.code, found=p.found, text=p.text) for p in proofs)
-        emit_json(SelfTest(proofs=found))
+        found = tuple(ProofJson(fault=p.fault, code=p.code, found=p.found, text=p.text) for p in proofs)
+        emit_json(SelfTestJson(proofs=found))
     else:
         from phasegate.cli.kit.output import table
 

@@ -12,7 +12,7 @@ from phasegate.cli.kit.output import count, emit, emit_json, paint, table, talk
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.checks import Expectation, Late
+    from phasegate.cli.printed.checks import ExpectationJson, LateJson
     from phasegate.explain.lateness import Lateness
     from phasegate.plan.model import Plan
 
@@ -82,10 +82,12 @@ def dates(times: "Times", *, on: str | None, first: str | None, last: str | None
     return first, last
 
 
-def _document(plan: "Plan", rows: "Sequence[Lateness]", *, times: "Times", first: str, last: str, error: str) -> "Late":
-    from phasegate.cli.printed.checks import Late
+def _document(
+    plan: "Plan", rows: "Sequence[Lateness]", *, times: "Times", first: str, last: str, error: str
+) -> "LateJson":
+    from phasegate.cli.printed.checks import LateJson
 
-    return Late(
+    return LateJson(
         pipeline=plan.pipeline,
         timezone=plan.timezone,
         now=times.iso(times.now),
@@ -97,10 +99,10 @@ def _document(plan: "Plan", rows: "Sequence[Lateness]", *, times: "Times", first
     )
 
 
-def _row_json(row: "Lateness", /, *, times: "Times") -> "Expectation":
-    from phasegate.cli.printed.checks import Expectation
+def _row_json(row: "Lateness", /, *, times: "Times") -> "ExpectationJson":
+    from phasegate.cli.printed.checks import ExpectationJson
 
-    return Expectation(
+    return ExpectationJson(
         run=row.run,
         phase=row.phase,
         step=row.step,

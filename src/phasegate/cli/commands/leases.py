@@ -12,7 +12,7 @@ from phasegate.cli.kit.views import exit_code
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.work import Lease
+    from phasegate.cli.printed.work import LeaseJson
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import LeaseView
 
@@ -35,9 +35,9 @@ def leases(app: App, /, *, free: bool, as_json: bool) -> int:
     views = overview.leases(free=free, broken=broken)
     times = app.times(plan)
     if as_json:
-        from phasegate.cli.printed.work import Leases
+        from phasegate.cli.printed.work import LeasesJson
 
-        emit_json(Leases(
+        emit_json(LeasesJson(
             now=times.iso(times.now),
             leases=tuple(_document(view, times=times) for view in views),
             errors=tuple(str(error) for error in broken),
@@ -47,11 +47,11 @@ def leases(app: App, /, *, free: bool, as_json: bool) -> int:
     return exit_code((), broken=broken)
 
 
-def _document(view: "LeaseView", *, times: "Times") -> "Lease":
-    from phasegate.cli.printed.work import Lease
+def _document(view: "LeaseView", *, times: "Times") -> "LeaseJson":
+    from phasegate.cli.printed.work import LeaseJson
 
     _, warehouse, table_name, partition = view.key.split(":", 3)
-    return Lease(
+    return LeaseJson(
         key=view.key,
         warehouse=warehouse,
         table=table_name,

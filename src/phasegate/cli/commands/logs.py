@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from phasegate.base.keys import Run
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.runs import Logs
+    from phasegate.cli.printed.runs import LogsJson
     from phasegate.explain.overview import Overview
     from phasegate.explain.phase_view import PhaseView
     from phasegate.steplog import LoggedAttempt
@@ -68,13 +68,13 @@ def logs(app: App, /, *, run: str, step: str | None, follow: bool, as_json: bool
         views = overview.why(chosen)
 
 
-def _document(run: "Run", stored: "Iterable[tuple[str, LoggedAttempt]]", *, times: "Times") -> "Logs":
+def _document(run: "Run", stored: "Iterable[tuple[str, LoggedAttempt]]", *, times: "Times") -> "LogsJson":
     from msgspec.structs import asdict
 
-    from phasegate.cli.printed.runs import Logs, StepAttempt
+    from phasegate.cli.printed.runs import LogsJson, StepAttemptJson
 
-    attempts = tuple(StepAttempt(step=name, **asdict(attempt_json(one, times=times))) for name, one in stored)
-    return Logs(run=str(run), attempts=attempts)
+    attempts = tuple(StepAttemptJson(step=name, **asdict(attempt_json(one, times=times))) for name, one in stored)
+    return LogsJson(run=str(run), attempts=attempts)
 
 
 def _stored(

@@ -81,11 +81,11 @@ def graph(app: App, /, *, path: str | None, svg: bool, as_json: bool) -> int:
         raise BadInput("plan graph: give only one of --svg and --json")
     loaded = app.plan(path)
     if as_json:
-        from phasegate.cli.printed.plans import Drawn, DrawnStep
+        from phasegate.cli.printed.plans import DrawnJson, DrawnStepJson
 
         places = layout(loaded).steps
-        emit_json(Drawn(pipeline=loaded.pipeline, steps=tuple(
-            DrawnStep(name=step.name, phase=step.phase, column=places[step.name][0], row=places[step.name][1],
+        emit_json(DrawnJson(pipeline=loaded.pipeline, steps=tuple(
+            DrawnStepJson(name=step.name, phase=step.phase, column=places[step.name][0], row=places[step.name][1],
                       needs=tuple(str(need) for need in step.needs))
             for step in loaded.steps.values()
         )))  # fmt: skip
@@ -183,10 +183,10 @@ def _table(step: "Step") -> str:
     return "-" if step.table is None else f"{step.table.name} ({step.table.write})"
 
 
-def _document(plan: "Plan", found: "Sequence[SqlProblem]") -> "printed.CheckedPlan":
+def _document(plan: "Plan", found: "Sequence[SqlProblem]") -> "printed.CheckedPlanJson":
     from phasegate.cli.printed import plans as printed
 
-    return printed.CheckedPlan(
+    return printed.CheckedPlanJson(
         pipeline=plan.pipeline,
         timezone=plan.timezone,
         calendar=plan.calendar,
@@ -194,7 +194,7 @@ def _document(plan: "Plan", found: "Sequence[SqlProblem]") -> "printed.CheckedPl
         hash=plan.hash,
         modes=plan.modes,
         phases=tuple(
-            printed.PlannedPhase(
+            printed.PlannedPhaseJson(
                 name=phase.name,
                 after=phase.after,
                 settle_s=phase.settle_s,
@@ -203,7 +203,7 @@ def _document(plan: "Plan", found: "Sequence[SqlProblem]") -> "printed.CheckedPl
             for phase in plan.phases.values()
         ),
         steps=tuple(
-            printed.PlannedStep(
+            printed.PlannedStepJson(
                 name=step.name,
                 phase=step.phase,
                 kind=step.kind,
@@ -213,14 +213,14 @@ def _document(plan: "Plan", found: "Sequence[SqlProblem]") -> "printed.CheckedPl
             )
             for step in plan.steps.values()
         ),
-        problems=tuple(printed.Problem(step=one.step, kind=one.kind, text=one.text) for one in found),
+        problems=tuple(printed.ProblemJson(step=one.step, kind=one.kind, text=one.text) for one in found),
     )
 
 
-def _gate(plan: "Plan", phase: str, mode: str, gate: "ModeGate") -> "printed.Gate":
+def _gate(plan: "Plan", phase: str, mode: str, gate: "ModeGate") -> "printed.GateJson":
     from phasegate.cli.printed import plans as printed
 
-    return printed.Gate(
+    return printed.GateJson(
         expect=gate.expect,
         critical=gate.critical,
         at_least=gate.at_least,

@@ -53,13 +53,13 @@ def query(app: App, /, *, sql: str, as_csv: bool, as_json: bool) -> int:
     return FINE
 
 
-def _document(rows: QueryRows) -> "printed.QueryRows":
+def _document(rows: QueryRows) -> "printed.QueryRowsJson":
     """Return the rows in JSON's types: times as ISO 8601, decimals as text."""
     import msgspec
 
     from phasegate.cli.printed import stored as printed
 
-    return printed.QueryRows(rows=msgspec.json.decode(msgspec.json.encode(rows)))
+    return printed.QueryRowsJson(rows=msgspec.json.decode(msgspec.json.encode(rows)))
 
 
 def _csv(rows: QueryRows) -> list[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from phasegate.check.fixes import Fix
     from phasegate.check.reconciler import Fixed
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.checks import Reconciled
+    from phasegate.cli.printed.checks import ReconciledJson
     from phasegate.pipeline import Pipeline
 
 DAYS = 7
@@ -157,16 +157,16 @@ class _Printer:
 
     def document(
         self, outcomes: "Sequence[CheckResult]", fixes: "Sequence[Fix]", fixed: "Fixed | None"
-    ) -> "Reconciled":  # fmt: skip
+    ) -> "ReconciledJson":  # fmt: skip
         """Return everything for programs.
 
         ``left`` is null where nothing was fixed.
         """
         from phasegate.base.findings import listed
-        from phasegate.cli.printed.checks import Applied, Reconciled
+        from phasegate.cli.printed.checks import AppliedJson, ReconciledJson
 
         applied = () if fixed is None else fixed.applied
-        return Reconciled(
+        return ReconciledJson(
             pipeline=self._pipeline,
             first=self._span[0],
             last=self._span[1],
@@ -175,7 +175,7 @@ class _Printer:
             findings=found_json(listed(outcomes), times=self._times),
             settling=found_json(settling_of(outcomes), times=self._times),
             fixes=tuple(one.text for one in fixes),
-            applied=tuple(Applied(fix=one.text, error=one.error) for one in applied),
+            applied=tuple(AppliedJson(fix=one.text, error=one.error) for one in applied),
             left=None if fixed is None else found_json(listed(fixed.after), times=self._times),
             unchecked=() if fixed is None else checked_json(one for one in fixed.after if one.error),
             record=None if fixed is None else fixed.record,

@@ -49,10 +49,10 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
             for phase in pipeline.plan.phases:
                 pipeline.runs.redrive(phase, run, step=step, force=force, held=not everything)
     if as_json:
-        from phasegate.cli.printed.work import Redriven, RedrivenRow
+        from phasegate.cli.printed.work import RedrivenJson, RedrivenRowJson
 
-        emit_json(Redriven(redriven=tuple(
-            RedrivenRow(kind=letter.kind, subject=letter.subject, run=letter.run) for letter in letters
+        emit_json(RedrivenJson(redriven=tuple(
+            RedrivenRowJson(kind=letter.kind, subject=letter.subject, run=letter.run) for letter in letters
         )))  # fmt: skip
     else:
         emit(_lines(letters, what, step))

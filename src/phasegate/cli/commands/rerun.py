@@ -48,9 +48,9 @@ def rerun(app: App, /, *, run: str, step: str, as_json: bool) -> int:
     built = outcome in BUILT and now.state in ("fresh", "partial")
     failure = log[-1] if log and not built and outcome != "blocked" else None
     if as_json:
-        from phasegate.cli.printed.runs import Rerun
+        from phasegate.cli.printed.runs import RerunJson
 
-        emit_json(Rerun(
+        emit_json(RerunJson(
             run=str(chosen), phase=member.phase, step=step, outcome=outcome, state=now.state,
             reason=now.reason, rows=now.rows, next=view.commands,
             log=None if failure is None else attempt_json(failure, times=times),

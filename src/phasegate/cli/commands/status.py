@@ -13,7 +13,7 @@ from phasegate.cli.kit.views import exit_code, phase_json
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.runs import Status
+    from phasegate.cli.printed.runs import StatusJson
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import Overview
     from phasegate.explain.phase_view import PhaseState, PhaseView
@@ -77,10 +77,10 @@ def _views(
 
 def _document(
     plan: "Plan", views: "list[PhaseView]", *, times: "Times", quarantined: int, broken: "list[BadDocument]"
-) -> "Status":
-    from phasegate.cli.printed.runs import Status
+) -> "StatusJson":
+    from phasegate.cli.printed.runs import StatusJson
 
-    return Status(
+    return StatusJson(
         pipeline=plan.pipeline,
         timezone=plan.timezone,
         now=times.iso(times.now),

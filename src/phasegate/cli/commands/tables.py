@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from phasegate.base.table import Difference
     from phasegate.check.shapes import TableShape
-    from phasegate.cli.printed.stored import TableChange, TableRow
+    from phasegate.cli.printed.stored import TableChangeJson, TableRowJson
 
 APPLY, APPLY_ALL = "phasegate tables --apply", "phasegate tables --apply --yes"
 
@@ -44,9 +44,9 @@ def tables(app: App, /, *, apply: bool, yes: bool, as_json: bool) -> int:
         found = pipeline.checks.shapes.compare()
     following = _next(found, applied)
     if as_json:
-        from phasegate.cli.printed.stored import Tables
+        from phasegate.cli.printed.stored import TablesJson
 
-        emit_json(Tables(pipeline=pipeline.plan.pipeline, tables=tuple(_row(one) for one in found),
+        emit_json(TablesJson(pipeline=pipeline.plan.pipeline, tables=tuple(_row(one) for one in found),
                          applied=tuple(_change(name, change) for name, change in applied.items()),
                          next=tuple(following)))  # fmt: skip
     else:
@@ -115,10 +115,10 @@ def _older(one: "TableShape") -> str:
     return f"{count(one.older.partitions, 'partition')}, {one.older.first} to {one.older.last}"
 
 
-def _change(table: str, change: "Difference") -> "TableChange":
-    from phasegate.cli.printed.stored import TableChange
+def _change(table: str, change: "Difference") -> "TableChangeJson":
+    from phasegate.cli.printed.stored import TableChangeJson
 
-    return TableChange(
+    return TableChangeJson(
         table=table,
         added=dict(change.added),
         widened=dict(change.widened),
@@ -128,11 +128,11 @@ def _change(table: str, change: "Difference") -> "TableChange":
     )
 
 
-def _row(one: "TableShape") -> "TableRow":
+def _row(one: "TableShape") -> "TableRowJson":
     from msgspec.structs import asdict
 
-    from phasegate.cli.printed.stored import OlderPartitions, TableRow
+    from phasegate.cli.printed.stored import OlderPartitionsJson, TableRowJson
 
-    older = None if one.older is None else OlderPartitions(**asdict(one.older))
-    return TableRow(**asdict(_change(one.table, one.difference)), step=one.step, rows=one.rows, state=one.state,
+    older = None if one.older is None else OlderPartitionsJson(**asdict(one.older))
+    return TableRowJson(**asdict(_change(one.table, one.difference)), step=one.step, rows=one.rows, state=one.state,
                     older=older, error=one.error)  # fmt: skip

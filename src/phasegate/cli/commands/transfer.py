@@ -134,16 +134,16 @@ def _readable(file: str) -> Path:
     return path
 
 
-def _document(found: "Imported", *, dry_run: bool, next_: list[str]) -> "printed.Imported":
+def _document(found: "Imported", *, dry_run: bool, next_: list[str]) -> "printed.ImportedJson":
     from phasegate.cli.printed import stored as printed
 
-    return printed.Imported(
+    return printed.ImportedJson(
         dry_run=dry_run,
         documents=found.documents,
         created=found.created,
         unchanged=found.unchanged,
         raised=found.raised,
-        kept=tuple(printed.KeptLine(line=one.line, key=one.key, why=one.why) for one in found.kept),
+        kept=tuple(printed.KeptLineJson(line=one.line, key=one.key, why=one.why) for one in found.kept),
         next=tuple(next_),
     )
 
@@ -187,16 +187,16 @@ def _from_platform(app: App, file: str, *, dry_run: bool, as_json: bool) -> int:
     return FAILED if sent.unread else FINDINGS if odd else FINE
 
 
-def _platform_document(sent: "Sent", *, dry_run: bool) -> "printed.ImportedPlatform":
+def _platform_document(sent: "Sent", *, dry_run: bool) -> "printed.ImportedPlatformJson":
     from phasegate.cli.printed import stored as printed
 
-    return printed.ImportedPlatform(
+    return printed.ImportedPlatformJson(
         dry_run=dry_run,
         documents=sent.documents,
         completions=tuple(
-            printed.Completion(subject=one.subject, id=one.id, sent=one.sent, problem=one.problem, body=one.body)
+            printed.CompletionJson(subject=one.subject, id=one.id, sent=one.sent, problem=one.problem, body=one.body)
             for one in sent.arrivals
         ),
-        unread=tuple(printed.Unread(place=one.place, why=one.why) for one in sent.unread),
+        unread=tuple(printed.UnreadJson(place=one.place, why=one.why) for one in sent.unread),
         next=() if dry_run else ("phasegate worker --until-idle",),
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from phasegate.base.findings import CheckResult
     from phasegate.base.keys import Run
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.runs import Why
+    from phasegate.cli.printed.runs import WhyJson
     from phasegate.errors import BadDocument
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.overview import Overview
@@ -68,11 +68,11 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
     logs = {r: _failures(overview, r, views) for r, views in found.items()}
     shown = _tables(app, list(found)) if tables else {}
     if as_json:
-        from phasegate.cli.printed.runs import WhyDate
+        from phasegate.cli.printed.runs import WhyDateJson
 
         documents = [_document(r, views, closed=closed[r], times=times, broken=broken, logs=logs[r],
                                tables=shown.get(r)) for r, views in found.items()]  # fmt: skip
-        emit_json(documents[0] if _is_one(plan, run) else WhyDate(runs=tuple(documents)))
+        emit_json(documents[0] if _is_one(plan, run) else WhyDateJson(runs=tuple(documents)))
     else:
         texts = [
             _lines(plan, r, views, closed=closed[r], times=times, logs=logs[r])
@@ -135,12 +135,12 @@ def _not_open(plan: "Plan", run: "Run", *, views: "list[PhaseView]", phase: str 
 def _document(
     run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times", broken: "list[BadDocument]",
     logs: "dict[str, LoggedAttempt]", tables: "Sequence[CheckResult] | None",
-) -> "Why":  # fmt: skip
+) -> "WhyJson":  # fmt: skip
     from msgspec import UNSET
 
-    from phasegate.cli.printed.runs import Why
+    from phasegate.cli.printed.runs import WhyJson
 
-    return Why(
+    return WhyJson(
         run=str(run),
         timezone=times.timezone,
         now=times.iso(times.now),

@@ -55,13 +55,13 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
         left = left_undone(pipeline) if until_idle and not stopped_by else []
     by = stopped_by[0] if stopped_by else None
     if as_json:
-        from phasegate.cli.printed.parts import Undone
-        from phasegate.cli.printed.work import Worked
+        from phasegate.cli.printed.parts import UndoneJson
+        from phasegate.cli.printed.work import WorkedJson
 
-        emit_json(Worked(
+        emit_json(WorkedJson(
             served=tally.counts.get("served", 0), quarantined=tally.counts.get("quarantined", 0),
             dead=tally.counts.get("dead", 0), stopped_by=by, next_due=times.iso(due),
-            left=tuple(Undone(text=one.text, next=one.command) for one in left), errors=(*crashes, *tally.errors),
+            left=tuple(UndoneJson(text=one.text, next=one.command) for one in left), errors=(*crashes, *tally.errors),
         ))  # fmt: skip
     else:
         emit([_line(tally, by=by, due=due, times=times), *_left_lines(left)])

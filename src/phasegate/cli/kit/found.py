@@ -8,17 +8,17 @@ from phasegate.cli.kit.output import count, paint, table, talk
 if TYPE_CHECKING:
     from phasegate.base.findings import CheckResult, Finding
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.parts import Checked, Found, InTables
+    from phasegate.cli.printed.parts import CheckedJson, FoundJson, InTablesJson
 
 WORDS = {"ok": "OK", "settling": "SETTLING", "finding": "FINDING", "not evaluated": "NOT EVALUATED"}
 
 
-def checked_json(outcomes: "Iterable[CheckResult]", /) -> "tuple[Checked, ...]":
+def checked_json(outcomes: "Iterable[CheckResult]", /) -> "tuple[CheckedJson, ...]":
     """Return checks for programs; their findings are listed elsewhere."""
-    from phasegate.cli.printed.parts import Checked
+    from phasegate.cli.printed.parts import CheckedJson
 
     return tuple(
-        Checked(
+        CheckedJson(
             check=outcome.check,
             verdict=outcome.verdict,
             evaluated=outcome.evaluated,
@@ -30,12 +30,12 @@ def checked_json(outcomes: "Iterable[CheckResult]", /) -> "tuple[Checked, ...]":
     )
 
 
-def found_json(findings: "Iterable[Finding]", /, *, times: "Times") -> "tuple[Found, ...]":
+def found_json(findings: "Iterable[Finding]", /, *, times: "Times") -> "tuple[FoundJson, ...]":
     """Return findings for programs."""
-    from phasegate.cli.printed.parts import Found
+    from phasegate.cli.printed.parts import FoundJson
 
     return tuple(
-        Found(
+        FoundJson(
             code=finding.code,
             severity=finding.severity,
             subject=finding.subject,
@@ -99,11 +99,11 @@ def talk_unsent(failed: Mapping[str, str], /) -> int:
     return len(failed)
 
 
-def tables_json(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> "InTables":
+def tables_json(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> "InTablesJson":
     """Return, for programs, what only the tables of a run show."""
-    from phasegate.cli.printed.parts import InTables
+    from phasegate.cli.printed.parts import InTablesJson
 
-    return InTables(
+    return InTablesJson(
         checks=checked_json(outcomes),
         findings=found_json([one for outcome in outcomes for one in outcome.findings], times=times),
         settling=found_json(settling_of(outcomes), times=times),

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from phasegate.base.keys import Run
-    from phasegate.cli.printed.runs import Completed
+    from phasegate.cli.printed.runs import CompletedJson
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.phase_view import PhaseView
     from phasegate.pipeline import Pipeline
@@ -65,11 +65,11 @@ class Reported:
             *(f"next: {command}" for command in view.commands),
         ]
 
-    def document(self) -> "Completed":
+    def document(self) -> "CompletedJson":
         """Return the report for programs."""
-        from phasegate.cli.printed.runs import Completed
+        from phasegate.cli.printed.runs import CompletedJson
 
-        return Completed(
+        return CompletedJson(
             run=str(self.run),
             phase=self.view.phase,
             step=self.step,

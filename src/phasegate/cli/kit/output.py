@@ -16,7 +16,7 @@ import click
 from phasegate.errors import Unavailable
 
 if TYPE_CHECKING:
-    from phasegate.cli.printed.parts import Document
+    from phasegate.cli.printed.parts import PrintedJson
 
 UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EPIPE, errno.EFBIG, errno.EDQUOT)
 
@@ -130,7 +130,7 @@ def unwritten(error: OSError, /) -> str:
     return f"standard output cannot be written: {error.strerror}; the command has run, and its data is lost"
 
 
-def emit_json(value: "Document", /) -> None:
+def emit_json(value: "PrintedJson", /) -> None:
     """Print one JSON document."""
     import json
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.runs import Attempt, Generation, Member, PhaseRow, PhaseWhole
+    from phasegate.cli.printed.runs import AttemptJson, GenerationJson, MemberJson, PhaseRowJson, PhaseWholeJson
     from phasegate.errors import BadDocument
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.phase_view import GenerationView, PhaseView
@@ -91,11 +91,11 @@ def exit_code(views: "Iterable[PhaseView]", /, *, broken: "Sequence[BadDocument]
     return FINDINGS if found or any(needs_a_person(view) for view in views) else FINE
 
 
-def phase_json(view: "PhaseView", /, *, times: "Times") -> "PhaseRow":
+def phase_json(view: "PhaseView", /, *, times: "Times") -> "PhaseRowJson":
     """Return one phase for programs, as status shows it."""
-    from phasegate.cli.printed.runs import PhaseRow
+    from phasegate.cli.printed.runs import PhaseRowJson
 
-    return PhaseRow(
+    return PhaseRowJson(
         run=view.run,
         phase=view.phase,
         state=view.state,
@@ -111,16 +111,16 @@ def phase_json(view: "PhaseView", /, *, times: "Times") -> "PhaseRow":
 
 def phase_json_full(
     view: "PhaseView", /, *, times: "Times", logs: "Mapping[str, LoggedAttempt]"
-) -> "PhaseWhole":  # fmt: skip
+) -> "PhaseWholeJson":  # fmt: skip
     """Return one phase for programs, as why shows it.
 
     ``logs``: the last attempt at each step that failed.
     """
     from msgspec.structs import asdict
 
-    from phasegate.cli.printed.runs import PhaseWhole
+    from phasegate.cli.printed.runs import PhaseWholeJson
 
-    return PhaseWhole(
+    return PhaseWholeJson(
         **asdict(phase_json(view, times=times)),
         opened_at=times.iso(view.opened_at),
         due=times.iso(view.due),
@@ -133,11 +133,11 @@ def phase_json_full(
     )
 
 
-def attempt_json(attempt: "LoggedAttempt", /, *, times: "Times") -> "Attempt":
+def attempt_json(attempt: "LoggedAttempt", /, *, times: "Times") -> "AttemptJson":
     """Return what an attempt at a step left, for programs."""
-    from phasegate.cli.printed.runs import Attempt
+    from phasegate.cli.printed.runs import AttemptJson
 
-    return Attempt(
+    return AttemptJson(
         attempt=attempt.number,
         request=attempt.request,
         at=times.iso(attempt.at),
@@ -150,10 +150,10 @@ def attempt_json(attempt: "LoggedAttempt", /, *, times: "Times") -> "Attempt":
 
 def _member_json(
     member: "MemberView", /, *, times: "Times", log: "LoggedAttempt | None"
-) -> "Member":  # fmt: skip
-    from phasegate.cli.printed.runs import Member
+) -> "MemberJson":  # fmt: skip
+    from phasegate.cli.printed.runs import MemberJson
 
-    return Member(
+    return MemberJson(
         name=member.name,
         state=member.state,
         reason=member.reason,
@@ -168,10 +168,10 @@ def _member_json(
     )
 
 
-def _generation_json(generation: "GenerationView", /, *, times: "Times") -> "Generation":
-    from phasegate.cli.printed.runs import Generation
+def _generation_json(generation: "GenerationView", /, *, times: "Times") -> "GenerationJson":
+    from phasegate.cli.printed.runs import GenerationJson
 
-    return Generation(
+    return GenerationJson(
         number=generation.number,
         at=times.iso(generation.at),
         made_by=generation.made_by,

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from msgspec import field
 
-from phasegate.cli.printed.parts import Checked, Date, Document, Found, Rows, Time
+from phasegate.cli.printed.parts import CheckedJson, Date, FoundJson, PrintedJson, Time
 from phasegate.explain.coverage import Cover
 from phasegate.explain.lateness import Punctuality
 
 
-class Health(Document, frozen=True, kw_only=True):
+class HealthJson(PrintedJson, frozen=True, kw_only=True):
     """Every check of a date.
 
     ``settling``: findings that are too young to judge.
@@ -18,12 +18,12 @@ class Health(Document, frozen=True, kw_only=True):
     pipeline: str
     date: Date
     now: Time
-    checks: tuple[Checked, ...]
-    findings: tuple[Found, ...]
-    settling: tuple[Found, ...]
+    checks: tuple[CheckedJson, ...]
+    findings: tuple[FoundJson, ...]
+    settling: tuple[FoundJson, ...]
 
 
-class Proof(Document, frozen=True, kw_only=True):
+class ProofJson(PrintedJson, frozen=True, kw_only=True):
     """A planted fault, and whether its check found it."""
 
     fault: str
@@ -32,13 +32,13 @@ class Proof(Document, frozen=True, kw_only=True):
     text: str
 
 
-class SelfTest(Document, frozen=True, kw_only=True):
+class SelfTestJson(PrintedJson, frozen=True, kw_only=True):
     """The faults that ``--self-test`` planted."""
 
-    proofs: tuple[Proof, ...]
+    proofs: tuple[ProofJson, ...]
 
 
-class Applied(Document, frozen=True, kw_only=True):
+class AppliedJson(PrintedJson, frozen=True, kw_only=True):
     """A fix that was run.
 
     ``error``: why it failed, or empty.
@@ -48,7 +48,7 @@ class Applied(Document, frozen=True, kw_only=True):
     error: str
 
 
-class Reconciled(Document, frozen=True, kw_only=True):
+class ReconciledJson(PrintedJson, frozen=True, kw_only=True):
     """Where documents, tables and calendar differ.
 
     ``fixes``: what ``--fix`` runs. ``left``: what is found after it, and ``record``: its document; both null where
@@ -59,17 +59,17 @@ class Reconciled(Document, frozen=True, kw_only=True):
     first: Date
     last: Date
     now: Time
-    checks: tuple[Checked, ...]
-    findings: tuple[Found, ...]
-    settling: tuple[Found, ...]
+    checks: tuple[CheckedJson, ...]
+    findings: tuple[FoundJson, ...]
+    settling: tuple[FoundJson, ...]
     fixes: tuple[str, ...]
-    applied: tuple[Applied, ...]
-    left: tuple[Found, ...] | None
-    unchecked: tuple[Checked, ...]
+    applied: tuple[AppliedJson, ...]
+    left: tuple[FoundJson, ...] | None
+    unchecked: tuple[CheckedJson, ...]
     record: str | None
 
 
-class Expectation(Document, frozen=True, kw_only=True):
+class ExpectationJson(PrintedJson, frozen=True, kw_only=True):
     """One step of one run that was expected by a time.
 
     ``expected_at`` and ``late_at``: null if they are not known. ``arrived_at`` and ``rows``: null if it has not
@@ -86,13 +86,13 @@ class Expectation(Document, frozen=True, kw_only=True):
     late_at: Time | None
     arrived_at: Time | None
     late_s: int | None
-    rows: Rows | None
+    rows: int | None
     last: str
     last_at: Time | None
     next: str
 
 
-class Late(Document, frozen=True, kw_only=True):
+class LateJson(PrintedJson, frozen=True, kw_only=True):
     """What was expected, and whether it came.
 
     ``counts``: verdict to number. ``error``: why it could not be evaluated, or empty.
@@ -103,12 +103,12 @@ class Late(Document, frozen=True, kw_only=True):
     now: Time
     first: Date = field(name="from")
     last: Date = field(name="to")
-    expectations: tuple[Expectation, ...]
+    expectations: tuple[ExpectationJson, ...]
     counts: Mapping[str, int]
     error: str
 
 
-class Cell(Document, frozen=True, kw_only=True):
+class CellJson(PrintedJson, frozen=True, kw_only=True):
     """One phase of one run.
 
     ``next``: what to type, or empty.
@@ -122,7 +122,7 @@ class Cell(Document, frozen=True, kw_only=True):
     next: str
 
 
-class Gap(Document, frozen=True, kw_only=True):
+class GapJson(PrintedJson, frozen=True, kw_only=True):
     """Dates of one mode that have the same gap.
 
     ``dates``: how many. ``phases``: those that lack something, to their state.
@@ -138,7 +138,7 @@ class Gap(Document, frozen=True, kw_only=True):
     next: str
 
 
-class Calendar(Document, frozen=True, kw_only=True):
+class CalendarJson(PrintedJson, frozen=True, kw_only=True):
     """Which dates are complete.
 
     ``counts``: state to number of cells. ``errors``: documents that could not be read.
@@ -149,13 +149,13 @@ class Calendar(Document, frozen=True, kw_only=True):
     now: Time
     first: Date = field(name="from")
     last: Date = field(name="to")
-    cells: tuple[Cell, ...]
+    cells: tuple[CellJson, ...]
     counts: Mapping[str, int]
-    gaps: tuple[Gap, ...]
+    gaps: tuple[GapJson, ...]
     errors: tuple[str, ...]
 
 
-class Awaited(Document, frozen=True, kw_only=True):
+class AwaitedJson(PrintedJson, frozen=True, kw_only=True):
     """The processors that documents of one collection and mode wait for.
 
     ``seen_in``: the number of documents. ``given``: by ``--expect``, else inferred. ``rare``: not waited for.
@@ -169,7 +169,7 @@ class Awaited(Document, frozen=True, kw_only=True):
     rare: tuple[str, ...]
 
 
-class Diagnosed(Document, frozen=True, kw_only=True):
+class DiagnosedJson(PrintedJson, frozen=True, kw_only=True):
     """What the doctor found.
 
     ``store`` and ``warehouse``: null where none was given. ``first`` and ``last``: empty if nothing has a date.
@@ -181,8 +181,8 @@ class Diagnosed(Document, frozen=True, kw_only=True):
     last: str
     documents: int
     left_out: int
-    expected: tuple[Awaited, ...]
+    expected: tuple[AwaitedJson, ...]
     tables: tuple[str, ...]
     without_date: tuple[str, ...]
-    checks: tuple[Checked, ...]
-    findings: tuple[Found, ...]
+    checks: tuple[CheckedJson, ...]
+    findings: tuple[FoundJson, ...]

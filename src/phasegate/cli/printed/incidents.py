@@ -3,11 +3,11 @@
 from typing import Literal
 
 from phasegate.base.findings import Severity
-from phasegate.cli.printed.parts import Document, Time
+from phasegate.cli.printed.parts import PrintedJson, Time
 from phasegate.plan.policy import ChannelKind
 
 
-class Reason(Document, frozen=True, kw_only=True):
+class ReasonJson(PrintedJson, frozen=True, kw_only=True):
     """A finding of an incident."""
 
     code: str
@@ -16,7 +16,7 @@ class Reason(Document, frozen=True, kw_only=True):
     command: str
 
 
-class Delivery(Document, frozen=True, kw_only=True):
+class DeliveryJson(PrintedJson, frozen=True, kw_only=True):
     """What was delivered to a channel, and what is pending.
 
     ``delivered`` and ``at``: empty and null before the first. ``pending`` and ``due``: empty and null if nothing is.
@@ -32,7 +32,7 @@ class Delivery(Document, frozen=True, kw_only=True):
     error: str
 
 
-class Incident(Document, frozen=True, kw_only=True):
+class IncidentJson(PrintedJson, frozen=True, kw_only=True):
     """One cause, and its findings.
 
     ``escalated_at``: null if it was not. ``count``: how often it was found. ``checks``: those that found it.
@@ -48,13 +48,13 @@ class Incident(Document, frozen=True, kw_only=True):
     last_seen: Time
     count: int
     escalated_at: Time | None
-    findings: tuple[Reason, ...]
+    findings: tuple[ReasonJson, ...]
     checks: tuple[str, ...]
     next: tuple[str, ...]
-    channels: tuple[Delivery, ...]
+    channels: tuple[DeliveryJson, ...]
 
 
-class Alerts(Document, frozen=True, kw_only=True):
+class AlertsJson(PrintedJson, frozen=True, kw_only=True):
     """The open incidents, the worst first.
 
     ``evaluated_at``: null if nothing was evaluated yet. ``errors``: documents that could not be read.
@@ -62,11 +62,11 @@ class Alerts(Document, frozen=True, kw_only=True):
 
     now: Time
     evaluated_at: Time | None
-    incidents: tuple[Incident, ...]
+    incidents: tuple[IncidentJson, ...]
     errors: tuple[str, ...]
 
 
-class Closed(Document, frozen=True, kw_only=True):
+class ClosedJson(PrintedJson, frozen=True, kw_only=True):
     """An incident that was closed."""
 
     cause: str
@@ -74,7 +74,7 @@ class Closed(Document, frozen=True, kw_only=True):
     title: str
 
 
-class Tested(Document, frozen=True, kw_only=True):
+class TestedJson(PrintedJson, frozen=True, kw_only=True):
     """A test message to a channel.
 
     ``error``: why it was not sent, or empty.
@@ -86,7 +86,7 @@ class Tested(Document, frozen=True, kw_only=True):
     error: str
 
 
-class Tests(Document, frozen=True, kw_only=True):
+class TestsJson(PrintedJson, frozen=True, kw_only=True):
     """The test messages to the channels."""
 
-    channels: tuple[Tested, ...]
+    channels: tuple[TestedJson, ...]

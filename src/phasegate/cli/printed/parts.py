@@ -10,15 +10,14 @@ from phasegate.base.findings import Severity, Verdict
 
 Time = Annotated[str, Meta(description="ISO 8601 in UTC.", extra_json_schema={"format": "date-time"})]
 Date = Annotated[str, Meta(description="YYYY-MM-DD.", extra_json_schema={"format": "date"})]
-Rows = Annotated[int, Meta(description="A number of rows.")]
 Anything = Annotated[object, Meta(extra_json_schema={"description": "Any JSON value."})]
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
+class PrintedJson(msgspec.Struct, frozen=True, kw_only=True):
     """A part of what a command prints, or all of it."""
 
 
-class Checked(Document, frozen=True, kw_only=True):
+class CheckedJson(PrintedJson, frozen=True, kw_only=True):
     """One check; its findings are listed elsewhere.
 
     ``findings`` and ``settling``: how many there are. ``error``: why it could not be evaluated, or empty.
@@ -32,7 +31,7 @@ class Checked(Document, frozen=True, kw_only=True):
     error: str
 
 
-class Found(Document, frozen=True, kw_only=True):
+class FoundJson(PrintedJson, frozen=True, kw_only=True):
     """One finding.
 
     ``since``: the time of the evidence, null if it is not known. ``command``: what to type.
@@ -47,15 +46,15 @@ class Found(Document, frozen=True, kw_only=True):
     command: str
 
 
-class InTables(Document, frozen=True, kw_only=True):
+class InTablesJson(PrintedJson, frozen=True, kw_only=True):
     """What only the tables show."""
 
-    checks: tuple[Checked, ...]
-    findings: tuple[Found, ...]
-    settling: tuple[Found, ...]
+    checks: tuple[CheckedJson, ...]
+    findings: tuple[FoundJson, ...]
+    settling: tuple[FoundJson, ...]
 
 
-class Undone(Document, frozen=True, kw_only=True):
+class UndoneJson(PrintedJson, frozen=True, kw_only=True):
     """What is left undone, and what to type."""
 
     text: str

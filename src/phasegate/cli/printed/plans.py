@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from phasegate.cli.printed.parts import Document
+from phasegate.cli.printed.parts import PrintedJson
 from phasegate.plan.gate import Ack, Status
 from phasegate.plan.steps import StepKind
 
 
-class Gate(Document, frozen=True, kw_only=True):
+class GateJson(PrintedJson, frozen=True, kw_only=True):
     """What a phase waits for in one mode.
 
     ``at_least``: null means all. ``deadline`` and ``reports``: null without one. ``receivers``: name to how it
@@ -27,16 +27,16 @@ class Gate(Document, frozen=True, kw_only=True):
     receivers: Mapping[str, Ack]
 
 
-class PlannedPhase(Document, frozen=True, kw_only=True):
+class PlannedPhaseJson(PrintedJson, frozen=True, kw_only=True):
     """A phase, with its gate in each mode."""
 
     name: str
     after: tuple[str, ...]
     settle_s: float
-    modes: Mapping[str, Gate]
+    modes: Mapping[str, GateJson]
 
 
-class PlannedStep(Document, frozen=True, kw_only=True):
+class PlannedStepJson(PrintedJson, frozen=True, kw_only=True):
     """A step.
 
     ``table`` and ``write``: null without a table.
@@ -50,7 +50,7 @@ class PlannedStep(Document, frozen=True, kw_only=True):
     write: Literal["replace", "merge"] | None
 
 
-class Problem(Document, frozen=True, kw_only=True):
+class ProblemJson(PrintedJson, frozen=True, kw_only=True):
     """What is wrong with the SELECT of a step.
 
     ``sql``: it cannot run. ``needs``: it reads a table that is not in the needs of the step. ``note``: nothing to fix.
@@ -61,7 +61,7 @@ class Problem(Document, frozen=True, kw_only=True):
     text: str
 
 
-class CheckedPlan(Document, frozen=True, kw_only=True):
+class CheckedPlanJson(PrintedJson, frozen=True, kw_only=True):
     """A plan.
 
     ``calendar``: its function, or null. ``hash``: of its whole content. ``steps``: in order.
@@ -73,12 +73,12 @@ class CheckedPlan(Document, frozen=True, kw_only=True):
     cascade_days: int
     hash: str
     modes: tuple[str, ...]
-    phases: tuple[PlannedPhase, ...]
-    steps: tuple[PlannedStep, ...]
-    problems: tuple[Problem, ...]
+    phases: tuple[PlannedPhaseJson, ...]
+    steps: tuple[PlannedStepJson, ...]
+    problems: tuple[ProblemJson, ...]
 
 
-class DrawnStep(Document, frozen=True, kw_only=True):
+class DrawnStepJson(PrintedJson, frozen=True, kw_only=True):
     """A step and its place, both counted from 0."""
 
     name: str
@@ -88,8 +88,8 @@ class DrawnStep(Document, frozen=True, kw_only=True):
     needs: tuple[str, ...]
 
 
-class Drawn(Document, frozen=True, kw_only=True):
+class DrawnJson(PrintedJson, frozen=True, kw_only=True):
     """The steps of a plan as they are drawn."""
 
     pipeline: str
-    steps: tuple[DrawnStep, ...]
+    steps: tuple[DrawnStepJson, ...]

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
 
-from phasegate.cli.printed.parts import Document, InTables, Rows, Time
+from phasegate.cli.printed.parts import InTablesJson, PrintedJson, Time
 from phasegate.explain.member_view import MemberState
 from phasegate.explain.phase_view import PhaseState
 from phasegate.plan.gate import Status as Reported
 
 
-class PhaseRow(Document, frozen=True, kw_only=True):
+class PhaseRowJson(PrintedJson, frozen=True, kw_only=True):
     """One phase of one run.
 
     ``generation``: how often it has fired. ``missing``: members that are not fresh. ``drifted``: members that were
@@ -29,7 +29,7 @@ class PhaseRow(Document, frozen=True, kw_only=True):
     next: tuple[str, ...]
 
 
-class Status(Document, frozen=True, kw_only=True):
+class StatusJson(PrintedJson, frozen=True, kw_only=True):
     """Every run and phase.
 
     ``counts``: state to number of phases. ``errors``: documents that could not be read.
@@ -38,14 +38,14 @@ class Status(Document, frozen=True, kw_only=True):
     pipeline: str
     timezone: str
     now: Time
-    phases: tuple[PhaseRow, ...]
+    phases: tuple[PhaseRowJson, ...]
     counts: Mapping[str, int]
     overdue: int
     quarantined: int
     errors: tuple[str, ...]
 
 
-class Attempt(Document, frozen=True, kw_only=True):
+class AttemptJson(PrintedJson, frozen=True, kw_only=True):
     """What an attempt at a step left.
 
     ``attempt``: of those at the same request, from 1. ``error``, ``traceback``, ``output``: empty if there is none.
@@ -60,7 +60,7 @@ class Attempt(Document, frozen=True, kw_only=True):
     output: str
 
 
-class Member(Document, frozen=True, kw_only=True):
+class MemberJson(PrintedJson, frozen=True, kw_only=True):
     """One step of a phase.
 
     ``since``: null before its first report. ``rows``: null if unknown. ``token``: null without a table. ``last`` and
@@ -71,16 +71,16 @@ class Member(Document, frozen=True, kw_only=True):
     state: MemberState
     reason: str
     since: Time | None
-    rows: Rows | None
+    rows: int | None
     token: int | None
     stale_against: tuple[str, ...]
     lacks: tuple[str, ...]
     last: str
     last_at: Time | None
-    log: Attempt | None
+    log: AttemptJson | None
 
 
-class Generation(Document, frozen=True, kw_only=True):
+class GenerationJson(PrintedJson, frozen=True, kw_only=True):
     """One firing.
 
     ``missing``: the members it fired without. ``receivers``: name to state of the trigger.
@@ -93,7 +93,7 @@ class Generation(Document, frozen=True, kw_only=True):
     receivers: Mapping[str, str]
 
 
-class PhaseWhole(PhaseRow, frozen=True, kw_only=True):
+class PhaseWholeJson(PhaseRowJson, frozen=True, kw_only=True):
     """One phase of one run, with its members and firings.
 
     ``due``: when it is checked again, null if only a report changes it. ``inputs`` and ``waiting``: phase to
@@ -106,11 +106,11 @@ class PhaseWhole(PhaseRow, frozen=True, kw_only=True):
     waiting: Mapping[str, int]
     last: str
     last_at: Time | None
-    members: tuple[Member, ...]
-    generations: tuple[Generation, ...]
+    members: tuple[MemberJson, ...]
+    generations: tuple[GenerationJson, ...]
 
 
-class Why(Document, frozen=True, kw_only=True):
+class WhyJson(PrintedJson, frozen=True, kw_only=True):
     """One run, explained.
 
     ``not_open``: phases that have not begun. ``tables``: only there with ``--tables``.
@@ -119,32 +119,32 @@ class Why(Document, frozen=True, kw_only=True):
     run: str
     timezone: str
     now: Time
-    phases: tuple[PhaseWhole, ...]
+    phases: tuple[PhaseWholeJson, ...]
     not_open: tuple[str, ...]
     errors: tuple[str, ...]
-    tables: InTables | UnsetType = UNSET
+    tables: InTablesJson | UnsetType = UNSET
 
 
-class WhyDate(Document, frozen=True, kw_only=True):
+class WhyDateJson(PrintedJson, frozen=True, kw_only=True):
     """All runs of a date, in a plan of several modes."""
 
-    runs: tuple[Why, ...]
+    runs: tuple[WhyJson, ...]
 
 
-class StepAttempt(Attempt, frozen=True, kw_only=True):
+class StepAttemptJson(AttemptJson, frozen=True, kw_only=True):
     """What an attempt left, with its step."""
 
     step: str
 
 
-class Logs(Document, frozen=True, kw_only=True):
+class LogsJson(PrintedJson, frozen=True, kw_only=True):
     """The stored attempts at the steps of a run, the oldest first."""
 
     run: str
-    attempts: tuple[StepAttempt, ...]
+    attempts: tuple[StepAttemptJson, ...]
 
 
-class Begun(Document, frozen=True, kw_only=True):
+class BegunJson(PrintedJson, frozen=True, kw_only=True):
     """The root phases of a run, when it was opened."""
 
     run: str
@@ -153,7 +153,7 @@ class Begun(Document, frozen=True, kw_only=True):
     next: tuple[str, ...]
 
 
-class Completed(Document, frozen=True, kw_only=True):
+class CompletedJson(PrintedJson, frozen=True, kw_only=True):
     """The outcome of a report.
 
     ``step``: null if only a trigger was acknowledged. ``rows``: of the newest accepted result, null if unknown.
@@ -165,13 +165,13 @@ class Completed(Document, frozen=True, kw_only=True):
     step: str | None
     outcome: str
     refused: bool
-    rows: Rows | None
+    rows: int | None
     generation: int
     state: PhaseState
     next: tuple[str, ...]
 
 
-class Held(Completed, frozen=True, kw_only=True):
+class HeldJson(CompletedJson, frozen=True, kw_only=True):
     """The outcome of a step that was held while its command ran.
 
     ``exit_code``: of the command.
@@ -180,7 +180,7 @@ class Held(Completed, frozen=True, kw_only=True):
     exit_code: int
 
 
-class Rerun(Document, frozen=True, kw_only=True):
+class RerunJson(PrintedJson, frozen=True, kw_only=True):
     """The outcome of building a step now.
 
     ``rows``: null if unknown. ``log``: the attempt, if it failed, else null.
@@ -192,40 +192,40 @@ class Rerun(Document, frozen=True, kw_only=True):
     outcome: str
     state: MemberState
     reason: str
-    rows: Rows | None
+    rows: int | None
     next: tuple[str, ...]
-    log: Attempt | None
+    log: AttemptJson | None
 
 
-class Paused(Document, frozen=True, kw_only=True):
+class PausedJson(PrintedJson, frozen=True, kw_only=True):
     """The phases of a run that were paused."""
 
     run: str
     paused: tuple[str, ...]
 
 
-class Resumed(Document, frozen=True, kw_only=True):
+class ResumedJson(PrintedJson, frozen=True, kw_only=True):
     """The phases of a run that go on, with ``--resume``."""
 
     run: str
     resumed: tuple[str, ...]
 
 
-class Cancelled(Document, frozen=True, kw_only=True):
+class CancelledJson(PrintedJson, frozen=True, kw_only=True):
     """The phases of a run that were declared void."""
 
     run: str
     cancelled: tuple[str, ...]
 
 
-class Restored(Document, frozen=True, kw_only=True):
+class RestoredJson(PrintedJson, frozen=True, kw_only=True):
     """The phases of a run that take place after all, with ``--undo``."""
 
     run: str
     restored: tuple[str, ...]
 
 
-class ReplannedPhase(Document, frozen=True, kw_only=True):
+class ReplannedPhaseJson(PrintedJson, frozen=True, kw_only=True):
     """A phase that follows the present plan.
 
     ``changed``: whether it followed another one before.
@@ -235,8 +235,8 @@ class ReplannedPhase(Document, frozen=True, kw_only=True):
     changed: bool
 
 
-class Replanned(Document, frozen=True, kw_only=True):
+class ReplannedJson(PrintedJson, frozen=True, kw_only=True):
     """The open phases of a run that follow the present plan."""
 
     run: str
-    phases: tuple[ReplannedPhase, ...]
+    phases: tuple[ReplannedPhaseJson, ...]

@@ -7,43 +7,43 @@ from typing import Final
 import msgspec
 
 from phasegate.cli.printed import checks, incidents, plans, runs, stored, work
-from phasegate.cli.printed.parts import Document
+from phasegate.cli.printed.parts import PrintedJson
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # A command with several types prints one of them, as its options and arguments say.
-PRINTED: Final[Mapping[str, tuple[type[Document], ...]]] = {
-    "init": (stored.Written,),
-    "status": (runs.Status,),
-    "why": (runs.Why, runs.WhyDate),
-    "logs": (runs.Logs,),
-    "health": (checks.Health, checks.SelfTest),
-    "reconcile": (checks.Reconciled,),
-    "late": (checks.Late,),
-    "alerts": (incidents.Alerts,),
-    "alerts list": (incidents.Alerts,),
-    "alerts test": (incidents.Tests,),
-    "alerts close": (incidents.Closed,),
-    "calendar": (checks.Calendar,),
-    "dead": (work.Dead,),
-    "begin": (runs.Begun, runs.Held),
-    "complete": (runs.Completed,),
-    "worker": (work.Worked,),
-    "sweep": (work.Swept,),
-    "leases": (work.Leases,),
-    "redrive": (work.Redriven,),
-    "rerun": (runs.Rerun,),
-    "backfill": (work.Backfilled,),
-    "pause": (runs.Paused, runs.Resumed),
-    "cancel": (runs.Cancelled, runs.Restored),
-    "replan": (runs.Replanned,),
-    "adopt": (stored.Adopted,),
-    "query": (stored.QueryRows,),
-    "tables": (stored.Tables,),
-    "plan check": (plans.CheckedPlan,),
-    "plan graph": (plans.Drawn,),
-    "doctor": (checks.Diagnosed,),
-    "import": (stored.Imported, stored.ImportedPlatform),
+PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
+    "init": (stored.WrittenJson,),
+    "status": (runs.StatusJson,),
+    "why": (runs.WhyJson, runs.WhyDateJson),
+    "logs": (runs.LogsJson,),
+    "health": (checks.HealthJson, checks.SelfTestJson),
+    "reconcile": (checks.ReconciledJson,),
+    "late": (checks.LateJson,),
+    "alerts": (incidents.AlertsJson,),
+    "alerts list": (incidents.AlertsJson,),
+    "alerts test": (incidents.TestsJson,),
+    "alerts close": (incidents.ClosedJson,),
+    "calendar": (checks.CalendarJson,),
+    "dead": (work.DeadJson,),
+    "begin": (runs.BegunJson, runs.HeldJson),
+    "complete": (runs.CompletedJson,),
+    "worker": (work.WorkedJson,),
+    "sweep": (work.SweptJson,),
+    "leases": (work.LeasesJson,),
+    "redrive": (work.RedrivenJson,),
+    "rerun": (runs.RerunJson,),
+    "backfill": (work.BackfilledJson,),
+    "pause": (runs.PausedJson, runs.ResumedJson),
+    "cancel": (runs.CancelledJson, runs.RestoredJson),
+    "replan": (runs.ReplannedJson,),
+    "adopt": (stored.AdoptedJson,),
+    "query": (stored.QueryRowsJson,),
+    "tables": (stored.TablesJson,),
+    "plan check": (plans.CheckedPlanJson,),
+    "plan graph": (plans.DrawnJson,),
+    "doctor": (checks.DiagnosedJson,),
+    "import": (stored.ImportedJson, stored.ImportedPlatformJson),
 }
 
 
@@ -51,7 +51,7 @@ def schema_of(command: str, /) -> dict[str, object]:
     """Return the JSON Schema (draft 2020-12) of what a command prints.
 
     >>> schema_of("sweep")["$ref"]
-    '#/$defs/Swept'
+    '#/$defs/SweptJson'
     """
     types = PRINTED[command]
     (*choices,), parts = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")

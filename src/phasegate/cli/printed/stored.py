@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from phasegate.check.shapes import ShapeState
-from phasegate.cli.printed.parts import Anything, Document
+from phasegate.cli.printed.parts import Anything, PrintedJson
 
 
-class AdoptedPartition(Document, frozen=True, kw_only=True):
+class AdoptedPartitionJson(PrintedJson, frozen=True, kw_only=True):
     """A partition that obeys this store.
 
     ``note``: what was reported, or what differs; empty if nothing.
@@ -18,14 +18,14 @@ class AdoptedPartition(Document, frozen=True, kw_only=True):
     note: str
 
 
-class Adopted(Document, frozen=True, kw_only=True):
+class AdoptedJson(PrintedJson, frozen=True, kw_only=True):
     """The partitions that obey this store."""
 
     store_id: str
-    partitions: tuple[AdoptedPartition, ...]
+    partitions: tuple[AdoptedPartitionJson, ...]
 
 
-class QueryRows(Document, frozen=True, kw_only=True):
+class QueryRowsJson(PrintedJson, frozen=True, kw_only=True):
     """The rows of a SELECT, column to value.
 
     Times are ISO 8601, decimals and bytes are text.
@@ -34,7 +34,7 @@ class QueryRows(Document, frozen=True, kw_only=True):
     rows: tuple[Mapping[str, Anything], ...]
 
 
-class TableChange(Document, frozen=True, kw_only=True):
+class TableChangeJson(PrintedJson, frozen=True, kw_only=True):
     """How a table differs from the plan, or was changed.
 
     ``added`` and ``removed``: column to type. ``widened`` and ``retyped``: column to stored and planned type. ``key``:
@@ -49,7 +49,7 @@ class TableChange(Document, frozen=True, kw_only=True):
     key: tuple[str, ...]
 
 
-class OlderPartitions(Document, frozen=True, kw_only=True):
+class OlderPartitionsJson(PrintedJson, frozen=True, kw_only=True):
     """The partitions that another code of their step has written."""
 
     partitions: int
@@ -57,7 +57,7 @@ class OlderPartitions(Document, frozen=True, kw_only=True):
     last: str
 
 
-class TableRow(TableChange, frozen=True, kw_only=True):
+class TableRowJson(TableChangeJson, frozen=True, kw_only=True):
     """One table against its plan.
 
     ``older``: null if there are none. ``error``: why its SELECT cannot be used, or empty.
@@ -66,23 +66,23 @@ class TableRow(TableChange, frozen=True, kw_only=True):
     step: str
     rows: int
     state: ShapeState
-    older: OlderPartitions | None
+    older: OlderPartitionsJson | None
     error: str
 
 
-class Tables(Document, frozen=True, kw_only=True):
+class TablesJson(PrintedJson, frozen=True, kw_only=True):
     """The tables against the plan.
 
     ``applied``: the tables that ``--apply`` changed.
     """
 
     pipeline: str
-    tables: tuple[TableRow, ...]
-    applied: tuple[TableChange, ...]
+    tables: tuple[TableRowJson, ...]
+    applied: tuple[TableChangeJson, ...]
     next: tuple[str, ...]
 
 
-class KeptLine(Document, frozen=True, kw_only=True):
+class KeptLineJson(PrintedJson, frozen=True, kw_only=True):
     """A line whose document was kept as the store has it."""
 
     line: int
@@ -90,7 +90,7 @@ class KeptLine(Document, frozen=True, kw_only=True):
     why: str
 
 
-class Imported(Document, frozen=True, kw_only=True):
+class ImportedJson(PrintedJson, frozen=True, kw_only=True):
     """What was imported.
 
     ``raised``: leases whose token grew.
@@ -101,11 +101,11 @@ class Imported(Document, frozen=True, kw_only=True):
     created: int
     unchanged: int
     raised: int
-    kept: tuple[KeptLine, ...]
+    kept: tuple[KeptLineJson, ...]
     next: tuple[str, ...]
 
 
-class Completion(Document, frozen=True, kw_only=True):
+class CompletionJson(PrintedJson, frozen=True, kw_only=True):
     """An entry of the platform's documents, as a completion message.
 
     ``problem``: why it is not sent, or empty.
@@ -118,24 +118,24 @@ class Completion(Document, frozen=True, kw_only=True):
     body: Mapping[str, Anything]
 
 
-class Unread(Document, frozen=True, kw_only=True):
+class UnreadJson(PrintedJson, frozen=True, kw_only=True):
     """A place that could not be read."""
 
     place: str
     why: str
 
 
-class ImportedPlatform(Document, frozen=True, kw_only=True):
+class ImportedPlatformJson(PrintedJson, frozen=True, kw_only=True):
     """What was sent, with ``--from-platform``."""
 
     dry_run: bool
     documents: int
-    completions: tuple[Completion, ...]
-    unread: tuple[Unread, ...]
+    completions: tuple[CompletionJson, ...]
+    unread: tuple[UnreadJson, ...]
     next: tuple[str, ...]
 
 
-class Written(Document, frozen=True, kw_only=True):
+class WrittenJson(PrintedJson, frozen=True, kw_only=True):
     """The files that ``init`` wrote."""
 
     files: tuple[str, ...]

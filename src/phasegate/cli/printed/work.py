@@ -1,9 +1,9 @@
 """The documents of the commands that work, and of what waits for them."""
 
-from phasegate.cli.printed.parts import Document, Time, Undone
+from phasegate.cli.printed.parts import PrintedJson, Time, UndoneJson
 
 
-class Worked(Document, frozen=True, kw_only=True):
+class WorkedJson(PrintedJson, frozen=True, kw_only=True):
     """What a worker did.
 
     ``dead``: requests that died. ``stopped_by``: the signal, or null. ``next_due``: null if nothing is due. ``left``:
@@ -15,11 +15,11 @@ class Worked(Document, frozen=True, kw_only=True):
     dead: int
     stopped_by: str | None
     next_due: Time | None
-    left: tuple[Undone, ...]
+    left: tuple[UndoneJson, ...]
     errors: tuple[str, ...]
 
 
-class Swept(Document, frozen=True, kw_only=True):
+class SweptJson(PrintedJson, frozen=True, kw_only=True):
     """What a sweep did.
 
     ``next_due``: null if nothing is due.
@@ -30,7 +30,7 @@ class Swept(Document, frozen=True, kw_only=True):
     errors: tuple[str, ...]
 
 
-class Lease(Document, frozen=True, kw_only=True):
+class LeaseJson(PrintedJson, frozen=True, kw_only=True):
     """The lease of one partition.
 
     ``since``: null if it was never held. ``left_s``: negative once it has expired.
@@ -47,15 +47,15 @@ class Lease(Document, frozen=True, kw_only=True):
     left_s: float
 
 
-class Leases(Document, frozen=True, kw_only=True):
+class LeasesJson(PrintedJson, frozen=True, kw_only=True):
     """The leases that are held, with ``--all`` also the free ones."""
 
     now: Time
-    leases: tuple[Lease, ...]
+    leases: tuple[LeaseJson, ...]
     errors: tuple[str, ...]
 
 
-class DeadRow(Document, frozen=True, kw_only=True):
+class DeadRowJson(PrintedJson, frozen=True, kw_only=True):
     """Something that is not retried without a command.
 
     ``kind``: request, trigger or message. ``run``: empty if none is known.
@@ -69,15 +69,15 @@ class DeadRow(Document, frozen=True, kw_only=True):
     next: str
 
 
-class Dead(Document, frozen=True, kw_only=True):
+class DeadJson(PrintedJson, frozen=True, kw_only=True):
     """What is not retried without a command."""
 
     now: Time
-    dead: tuple[DeadRow, ...]
+    dead: tuple[DeadRowJson, ...]
     errors: tuple[str, ...]
 
 
-class RedrivenRow(Document, frozen=True, kw_only=True):
+class RedrivenRowJson(PrintedJson, frozen=True, kw_only=True):
     """Something that was brought back.
 
     ``kind``: as ``dead`` shows it, or held: a trigger that a quiet backfill held back.
@@ -88,13 +88,13 @@ class RedrivenRow(Document, frozen=True, kw_only=True):
     run: str
 
 
-class Redriven(Document, frozen=True, kw_only=True):
+class RedrivenJson(PrintedJson, frozen=True, kw_only=True):
     """What was brought back."""
 
-    redriven: tuple[RedrivenRow, ...]
+    redriven: tuple[RedrivenRowJson, ...]
 
 
-class BackfillRow(Document, frozen=True, kw_only=True):
+class BackfillRowJson(PrintedJson, frozen=True, kw_only=True):
     """A phase of a run of the span.
 
     ``reasons``: why it is built. ``lacking``: steps without data.
@@ -106,23 +106,23 @@ class BackfillRow(Document, frozen=True, kw_only=True):
     lacking: tuple[str, ...]
 
 
-class HeldTrigger(Document, frozen=True, kw_only=True):
+class HeldTriggerJson(PrintedJson, frozen=True, kw_only=True):
     """A trigger that was not sent."""
 
     run: str
     receiver: str
 
 
-class Backfilled(Document, frozen=True, kw_only=True):
+class BackfilledJson(PrintedJson, frozen=True, kw_only=True):
     """What a backfill did, or would do with ``--dry-run``.
 
     ``drifted``: runs built before earlier dates changed. ``stopped_by``: the signal, or null.
     """
 
     dry_run: bool
-    runs: tuple[BackfillRow, ...]
+    runs: tuple[BackfillRowJson, ...]
     unsettled: tuple[str, ...]
     drifted: tuple[str, ...]
-    held: tuple[HeldTrigger, ...]
+    held: tuple[HeldTriggerJson, ...]
     stopped_by: str | None
     errors: tuple[str, ...]
