@@ -192,7 +192,7 @@ def signature(function: object, *, name: str) -> str:
     for places in (given.posonlyargs, given.args):
         if places and places[0].arg in ("self", "cls"):
             del places[0]
-    result = f" -> {_plain(node.returns)}" if node.returns is not None else ""
+    result = f" -> {_plain(ast.arg('_', node.returns))[3:]}" if node.returns is not None else ""
     parts = [ARGUMENT.sub(r"\1 = ", part, count=1) for part in _split(_plain(given)) if part]
     line = f"{name}({', '.join(parts)}){result}"
     if len(line) <= 100:
