@@ -24,7 +24,7 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 SCRIPTS := $(wildcard benchmarks examples)
 
-.PHONY: help demo test check bench format format-check lint types docs-check smoke lock clean
+.PHONY: help demo test check bench format format-check lint types docs-check reference smoke lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ types: $(DEV) ## Check types, strictly
 
 docs-check: $(DEV) ## Run the docs' code blocks and check their links (a part of `test`)
 	$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
+
+reference: $(DEV) ## Write the pages that are generated: Python, and the schemas
+	$(BIN)/python tools/reference.py
 
 smoke: $(DEV) ## Build the wheel and use it in a bare environment
 	$(BIN)/python tools/smoke.py

@@ -1,4 +1,4 @@
-"""The command line `nba-props`: `run`, `demo` and `witness`."""
+"""The command line `nba-props`: `run`, `schema`, `demo` and `witness`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from phasegate import PhasegateError, __version__
 
 if TYPE_CHECKING:
     from nba_props.calendar import Gaps
+    from nba_props.printed import Summary
     from nba_props.replay.report import Remarks
     from nba_props.replay.tally import Replay
     from nba_props.sources import Source
@@ -101,7 +102,7 @@ def run(  # noqa: PLR0913  one parameter for each option
         click.echo(err=True)
     # without a replayed date, only a span of dates without games is a success
     off = Gaps() if replay.dates else gaps(source, *days)
-    click.echo(json.dumps(_as_json(replay, report, off), indent=2) if as_json else _as_text(replay, report, off))
+    click.echo(_as_json(replay, report, off) if as_json else _as_text(replay, report, off))
     if not as_json:
         given = "" if os.environ.get(NBA_DATA) == name else f"{NBA_DATA}={shlex.quote(name)} "
         command = ["phasegate", "--plan", str(PLAN), "--state", str(state)]
@@ -111,6 +112,17 @@ def run(  # noqa: PLR0913  one parameter for each option
             click.echo(f"rebuild what drifted: {given}{shlex.join([*command, *again])}")
         click.echo(f"inspect it: {given}{shlex.join([*command, 'status'])}")
     sys.exit(1 if any(off) or replay.unsettled or replay.drifted or replay.dead_letters or report.held_back else 0)
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of what `nba-props run --json` prints.
+
+    Example: nba-props schema > run.schema.json
+    """
+    from nba_props import printed
+
+    click.echo(json.dumps(printed.schema(), indent=2))
 
 
 @cli.command()
@@ -216,29 +228,37 @@ def _folder(data: Path | None) -> Path:
     return folder
 
 
-def _as_json(replay: Replay, report: Remarks, off: Gaps) -> dict[str, object]:
+def _summary(replay: Replay, report: Remarks, off: Gaps) -> Summary:
+    from nba_props.printed import Gate, Summary, Table
+
     tally = replay.tally
-    return {
-        "dates": replay.dates,
-        "games": replay.games,
-        "tables": {name: {"rows": rows, "digest": digest} for name, (rows, digest) in replay.tables.items()},
-        "gates": {name: {"fired": fired, "generations": g} for name, (fired, g) in replay.gates.items()},
-        "duplicates_removed": tally.duplicates_removed,
-        "refused_as_stale": tally.refused_as_stale,
-        "inputs_changed": tally.inputs_changed,
-        "dead_letters": replay.dead_letters,
-        "unsettled": list(replay.unsettled),
-        "drifted": [line for _, line in replay.drifted],
-        "missing_dates": [day.isoformat() for day in off.missing],
-        "unknown_dates": [day.isoformat() for day in off.unknown],
-        "not_fetched": list(report.not_fetched),
-        "held_back": list(report.held_back),
-        "to_check": list(report.to_check),
-        "crashes": replay.crashes,
-        "builds": dict(sorted(tally.builds.items())),
-        "seconds": {name: round(s, 3) for name, s in sorted(tally.seconds.items())},
-        "seconds_total": round(replay.seconds, 3),
-    }
+    return Summary(
+        dates=replay.dates,
+        games=replay.games,
+        tables={name: Table(rows=rows, digest=digest) for name, (rows, digest) in replay.tables.items()},
+        gates={name: Gate(fired=fired, generations=g) for name, (fired, g) in replay.gates.items()},
+        duplicates_removed=tally.duplicates_removed,
+        refused_as_stale=tally.refused_as_stale,
+        inputs_changed=tally.inputs_changed,
+        dead_letters=replay.dead_letters,
+        unsettled=tuple(replay.unsettled),
+        drifted=tuple(line for _, line in replay.drifted),
+        missing_dates=tuple(day.isoformat() for day in off.missing),
+        unknown_dates=tuple(day.isoformat() for day in off.unknown),
+        not_fetched=tuple(report.not_fetched),
+        held_back=tuple(report.held_back),
+        to_check=tuple(report.to_check),
+        crashes=replay.crashes,
+        builds=dict(sorted(tally.builds.items())),
+        seconds={name: round(s, 3) for name, s in sorted(tally.seconds.items())},
+        seconds_total=round(replay.seconds, 3),
+    )
+
+
+def _as_json(replay: Replay, report: Remarks, off: Gaps) -> str:
+    from msgspec import to_builtins
+
+    return json.dumps(to_builtins(_summary(replay, report, off)), indent=2)
 
 
 def _as_text(replay: Replay, report: Remarks, off: Gaps) -> str:

@@ -129,7 +129,12 @@ class Pipeline:
         )
 
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:
-        """Hold an external step during the block; see ``ExternalSteps.begin``."""
+        """Hold an external step during the block.
+
+        ``trigger``: the body of a trigger or request, or a run such as ``2026-02-03.overnight``. ``step`` may be left
+        out where the phase has one external step only. If the block raises, or ends without ``complete`` or ``fail``,
+        a transient failure is reported. Raises Busy while another process holds it, BadInput, NotFound.
+        """
         return self._external_steps.begin(trigger, step=step)
 
     def complete(self, body: Mapping[str, object], *, where: str = "complete") -> Answer:

@@ -1,5 +1,6 @@
 """What `docs/reference/nba-props.md` says of the commands is what there is."""
 
+import json
 import re
 from dataclasses import fields
 
@@ -54,7 +55,7 @@ def test_each_field_of_the_summary_is_documented() -> None:
     documented = {
         name for cell in re.findall(r"^\| (`.*`) \|", section("run"), re.MULTILINE) for name in cell.split("`")
     }
-    assert set(_as_json(NOTHING, Remarks((), (), ()), Gaps())) <= documented
+    assert json.loads(_as_json(NOTHING, Remarks((), (), ()), Gaps())).keys() <= documented
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])

@@ -16,6 +16,7 @@ import pytest
 from phasegate import Pipeline, connect
 from phasegate.bus import Message
 from phasegate.cli import run
+from tests.support.printed import check_printed
 from tests.support.real_data import ROOT
 
 # 4 February 2026, 08:12 in New York.
@@ -104,10 +105,11 @@ class Night:
         (folder / "player_game.sql").write_text(SQL)
 
     def __call__(self, *arguments: str) -> Done:
-        """Run a command in this process."""
+        """Run a command in this process; what it prints with ``--json`` must be as its schema says."""
         self._capsys.readouterr()
         code = run(arguments, clock=self.clock)
         told = self._capsys.readouterr()
+        check_printed(arguments, told.out)
         return Done(code, told.out, told.err)
 
     @classmethod

@@ -31,6 +31,7 @@ COMMANDS = {
     "tables": ("tables:tables", "Compare the tables' columns with the plan; with --apply, change them."),
     "plan": ("plan:plan", "Check a plan, or draw it."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
+    "schema": ("schema:schema", "Print the JSON Schema of what a command prints with --json."),
     "export": ("transfer:export", "Write the documents as lines of JSON, for another store."),
     "import": ("transfer:import_", "Read documents that were exported, or the platform's completion documents."),
 }

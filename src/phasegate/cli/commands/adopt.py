@@ -32,9 +32,13 @@ def adopt(app: App, /, *, yes: bool, as_json: bool) -> int:
     notes = {part: f"reported: {outcome}" for part, outcome in adopted.reported.items()}
     notes |= {part: f"holds other rows than were written: {what}" for part, what in adopted.lost.items()}
     if as_json:
-        found = [{"table": part.table, "partition": part.partition, "token": t, "note": notes.get(part, "")}
-                 for part, t in sorted(tokens.items())]  # fmt: skip
-        emit_json({"store_id": store_id, "partitions": found})
+        from phasegate.cli.printed.stored import AdoptedJson, AdoptedPartitionJson
+
+        found = tuple(
+            AdoptedPartitionJson(table=part.table, partition=part.partition, token=token, note=notes.get(part, ""))
+            for part, token in sorted(tokens.items())
+        )
+        emit_json(AdoptedJson(store_id=store_id, partitions=found))
     elif not tokens:
         emit(["The warehouse has no fences: nothing to adopt."])
     else:

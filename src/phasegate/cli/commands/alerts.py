@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from phasegate.alerts.incident import Incident
     from phasegate.channel import Reply
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed import incidents as printed
     from phasegate.errors import BadDocument
     from phasegate.plan.model import Plan
+    from phasegate.plan.policy import ChannelKind
 
 HEADER = ("channel", "kind", "gets", "test")
 
@@ -55,12 +57,14 @@ def listing(app: App, /, *, as_json: bool) -> int:
     broken: list[BadDocument] = []
     found, watched, times = service.listed(broken=broken), service.watched(), app.times(plan)
     if as_json:
-        emit_json({
-            "now": times.iso(times.now),
-            "evaluated_at": times.iso(watched.taken_at or None),
-            "incidents": [_document(key, one, times=times) for key, one in found],
-            "errors": [str(error) for error in broken],
-        })  # fmt: skip
+        from phasegate.cli.printed.incidents import AlertsJson
+
+        emit_json(AlertsJson(
+            now=times.iso(times.now),
+            evaluated_at=times.iso(watched.taken_at or None),
+            incidents=tuple(_document(key, one, times=times) for key, one in found),
+            errors=tuple(str(error) for error in broken),
+        ))  # fmt: skip
     else:
         emit(_lines(found, watched=watched, times=times))
     for error in broken:
@@ -98,8 +102,12 @@ def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
         for name in ([channel] if channel is not None else known)
     }
     if as_json:
-        emit_json({"channels": [{"name": name, "kind": known[name][0], "sent": not reply.error, "error": reply.error}
-                                for name, reply in replies.items()]})  # fmt: skip
+        from phasegate.cli.printed.incidents import TestedJson, TestsJson
+
+        emit_json(TestsJson(channels=tuple(
+            TestedJson(name=name, kind=known[name][0], sent=not reply.error, error=reply.error)
+            for name, reply in replies.items()
+        )))  # fmt: skip
     else:
         rows = [(name, *known[name], _outcome(reply)) for name, reply in replies.items()]
         emit(table(HEADER, rows))
@@ -126,13 +134,15 @@ def close(app: App, /, *, incident: str, as_json: bool) -> int:
         closed = pipeline.alerts.close(incident)
         failed = pipeline.alerts.send().failed
     if as_json:
-        emit_json({"cause": closed.cause, "state": closed.state, "title": title(closed)})
+        from phasegate.cli.printed.incidents import ClosedJson
+
+        emit_json(ClosedJson(cause=closed.cause, state=closed.state, title=title(closed)))
     else:
         emit([f"closed: {title(closed)}", "If an evaluation still finds it, it is opened again."])
     return FAILED if talk_unsent(failed) else FINE
 
 
-def _known(plan: "Plan") -> dict[str, tuple[str, str]]:
+def _known(plan: "Plan") -> "dict[str, tuple[ChannelKind, str]]":
     """Return the kind of each channel, and which incidents it gets.
 
     Raises BadInput for a plan without channels, and for a secret of no channel.
@@ -141,7 +151,7 @@ def _known(plan: "Plan") -> dict[str, tuple[str, str]]:
     from phasegate.plan.alerts import PING
     from phasegate.settings import ALERTS_PREFIX, alert_secrets
 
-    known: dict[str, tuple[str, str]] = {}
+    known: dict[str, tuple[ChannelKind, str]] = {}
     for rule in plan.alerts.channels:
         worse = "" if rule.severity == "error" else " and worse"
         known[rule.name] = (rule.kind, f"{rule.severity}{worse}" + (", escalated" if rule.escalated else ""))
@@ -157,32 +167,35 @@ def _outcome(reply: "Reply") -> str:
     return f"not sent: {reply.error}" if reply.error else "sent"
 
 
-def _document(key: str, incident: "Incident", *, times: "Times") -> dict[str, object]:
+def _document(key: str, incident: "Incident", *, times: "Times") -> "printed.IncidentJson":
     from phasegate.alerts.notes import commands, title
+    from phasegate.cli.printed import incidents as printed
 
-    return {
-        "key": key,
-        "cause": incident.cause,
-        "state": incident.state,
-        "severity": incident.severity,
-        "title": title(incident),
-        "since": times.iso(incident.since),
-        "first_seen": times.iso(incident.first_at),
-        "last_seen": times.iso(incident.last_at),
-        "count": incident.count,
-        "escalated_at": times.iso(incident.escalated_at),
-        "findings": [
-            {"code": one.code, "subject": one.subject, "text": one.text, "command": one.command}
+    return printed.IncidentJson(
+        key=key,
+        cause=incident.cause,
+        state=incident.state,
+        severity=incident.severity,
+        title=title(incident),
+        since=times.iso(incident.since),
+        first_seen=times.iso(incident.first_at),
+        last_seen=times.iso(incident.last_at),
+        count=incident.count,
+        escalated_at=times.iso(incident.escalated_at),
+        findings=tuple(
+            printed.ReasonJson(code=one.code, subject=one.subject, text=one.text, command=one.command)
             for one in incident.findings
-        ],
-        "checks": sorted(incident.seen),
-        "next": list(commands(incident.findings)),
-        "channels": [
-            {"name": name, "delivered": post.delivered, "at": times.iso(post.at), "pending": post.pending,
-             "due": times.iso(post.due), "tries": post.tries, "error": post.error}
+        ),
+        checks=tuple(sorted(incident.seen)),
+        next=tuple(commands(incident.findings)),
+        channels=tuple(
+            printed.DeliveryJson(
+                name=name, delivered=post.delivered, at=times.iso(post.at), pending=post.pending,
+                due=times.iso(post.due), tries=post.tries, error=post.error,
+            )
             for name, post in incident.notifications.items()
-        ],
-    }  # fmt: skip
+        ),
+    )  # fmt: skip
 
 
 def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Times") -> list[str]:

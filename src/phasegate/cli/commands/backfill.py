@@ -14,6 +14,7 @@ from phasegate.cli.kit.output import count, emit, emit_json, names, table, talk
 from phasegate.cli.kit.views import held_back
 
 if TYPE_CHECKING:
+    from phasegate.cli.printed.work import BackfilledJson
     from phasegate.pipeline import Pipeline
     from phasegate.work.backfill import BackfillJob, Item
 
@@ -138,17 +139,23 @@ def _bar(number: int, total: int, day: str) -> None:
         click.echo(f"\r[{'#' * done}{'.' * (BAR - done)}] {number} of {total} dates, {day}", err=True, nl=False)
 
 
-def _document(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> dict[str, object]:
-    return {
-        "dry_run": dry_run,
-        "runs": [{"run": str(item.run), "phase": item.phase, "reasons": list(item.reasons),
-                  "lacking": list(item.lacking)} for item in items],
-        "unsettled": [reason for _, reason in outcome.unsettled],
-        "drifted": outcome.drifted,
-        "held": [{"run": run, "receiver": receiver} for run, receiver in outcome.held],
-        "stopped_by": outcome.stopped[0] if outcome.stopped else None,
-        "errors": outcome.errors,
-    }  # fmt: skip
+def _document(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> "BackfilledJson":
+    from phasegate.cli.printed.work import BackfilledJson, BackfillRowJson, HeldTriggerJson
+
+    return BackfilledJson(
+        dry_run=dry_run,
+        runs=tuple(
+            BackfillRowJson(
+                run=str(item.run), phase=item.phase, reasons=tuple(item.reasons), lacking=tuple(item.lacking)
+            )
+            for item in items
+        ),
+        unsettled=tuple(reason for _, reason in outcome.unsettled),
+        drifted=tuple(outcome.drifted),
+        held=tuple(HeldTriggerJson(run=run, receiver=receiver) for run, receiver in outcome.held),
+        stopped_by=outcome.stopped[0] if outcome.stopped else None,
+        errors=tuple(outcome.errors),
+    )
 
 
 def _lines(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> list[str]:

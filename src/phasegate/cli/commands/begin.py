@@ -67,7 +67,9 @@ def _open(pipeline: "Pipeline", run: "Run", *, as_json: bool) -> int:
     views = [view for view in pipeline.views.why(run) if view.phase in first]
     commands = list(dict.fromkeys(command for view in views for command in view.commands))
     if as_json:
-        emit_json({"run": str(run), "opened": opened, "already_open": known, "next": commands})
+        from phasegate.cli.printed.runs import BegunJson
+
+        emit_json(BegunJson(run=str(run), opened=tuple(opened), already_open=tuple(known), next=tuple(commands)))
     else:
         lines = [f"{run}: {view.phase} is open{' already' if view.phase in known else ''}; {view.reason}."
                  for view in views]  # fmt: skip
@@ -95,7 +97,11 @@ def _external(pipeline: "Pipeline", name: str, run: "Run") -> "Step":
 def _hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, as_json: bool) -> int:
     held = hold(pipeline, step, run, command, to_stderr=as_json)
     if as_json:
-        emit_json({**held.reported.document(), "exit_code": held.code})
+        from msgspec.structs import asdict
+
+        from phasegate.cli.printed.runs import HeldJson
+
+        emit_json(HeldJson(**asdict(held.reported.document()), exit_code=held.code))
     elif held.code == 0:
         emit(held.reported.lines())
     else:

@@ -13,6 +13,7 @@ from phasegate.cli.kit.output import count, emit, emit_json, paint, table, talk
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed import checks as printed
     from phasegate.errors import BadDocument
     from phasegate.explain.coverage import Cell, Cover, Gap
     from phasegate.plan.model import Plan
@@ -133,40 +134,42 @@ def _span(
 def _document(
     plan: "Plan", cells: "Sequence[Cell]", found: "Sequence[Gap]", /, *, times: "Times", span: tuple[str, str],
     broken: "Sequence[BadDocument]",
-) -> dict[str, object]:  # fmt: skip
-    return {
-        "pipeline": plan.pipeline,
-        "timezone": plan.timezone,
-        "now": times.iso(times.now),
-        "from": span[0],
-        "to": span[1],
-        "cells": [
-            {
-                "date": cell.date,
-                "phase": cell.phase,
-                "mode": cell.mode,
-                "state": cell.state,
-                "reason": cell.reason,
-                "next": cell.command,
-            }
+) -> "printed.CalendarJson":  # fmt: skip
+    from phasegate.cli.printed import checks as printed
+
+    return printed.CalendarJson(
+        pipeline=plan.pipeline,
+        timezone=plan.timezone,
+        now=times.iso(times.now),
+        first=span[0],
+        last=span[1],
+        cells=tuple(
+            printed.CellJson(
+                date=cell.date,
+                phase=cell.phase,
+                mode=cell.mode,
+                state=cell.state,
+                reason=cell.reason,
+                next=cell.command,
+            )
             for cell in cells
-        ],
-        "counts": dict(Counter(cell.state for cell in cells)),
-        "gaps": [
-            {
-                "from": gap.first,
-                "to": gap.last,
-                "mode": gap.mode,
-                "state": gap.state,
-                "dates": gap.dates,
-                "phases": dict(gap.phases),
-                "reason": gap.reason,
-                "next": gap.command,
-            }
+        ),
+        counts=dict(Counter(cell.state for cell in cells)),
+        gaps=tuple(
+            printed.GapJson(
+                first=gap.first,
+                last=gap.last,
+                mode=gap.mode,
+                state=gap.state,
+                dates=gap.dates,
+                phases=dict(gap.phases),
+                reason=gap.reason,
+                next=gap.command,
+            )
             for gap in found
-        ],
-        "errors": [str(error) for error in broken],
-    }
+        ),
+        errors=tuple(str(error) for error in broken),
+    )
 
 
 def _lines(

@@ -40,7 +40,12 @@ def cancel(app: App, /, *, run: str, reason: str | None, undo: bool, as_json: bo
             pipeline.runs.void(name, chosen, reason=None if undo else reason or "cancelled by hand")
         pipeline.runs.recheck_windows(chosen.date)
     if as_json:
-        emit_json({"run": str(chosen), "restored" if undo else "cancelled": phases})
+        from phasegate.cli.printed.runs import CancelledJson, RestoredJson
+
+        done = tuple(phases)
+        emit_json(
+            RestoredJson(run=str(chosen), restored=done) if undo else CancelledJson(run=str(chosen), cancelled=done)
+        )
     elif undo:
         emit([*(f"{name} of {chosen}: takes place." for name in phases), "next: phasegate worker --until-idle"])
     else:

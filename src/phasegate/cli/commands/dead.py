@@ -11,6 +11,7 @@ from phasegate.cli.kit.views import exit_code
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.work import DeadRowJson
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import DeadLetter
 
@@ -35,11 +36,13 @@ def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
     letters = overview.dead(broken=broken)
     times = app.times(plan)
     if as_json:
-        emit_json({
-            "now": times.iso(times.now),
-            "dead": [_document(letter, times=times) for letter in letters],
-            "errors": [str(error) for error in broken],
-        })  # fmt: skip
+        from phasegate.cli.printed.work import DeadJson
+
+        emit_json(DeadJson(
+            now=times.iso(times.now),
+            dead=tuple(_document(letter, times=times) for letter in letters),
+            errors=tuple(str(error) for error in broken),
+        ))  # fmt: skip
     else:
         emit(_lines(letters, times=times))
     return exit_code((), broken=broken, found=len(letters))
@@ -50,15 +53,17 @@ def discarding(letter: "DeadLetter") -> str:
     return f", or: phasegate dead --discard {letter.subject}" if letter.kind == "message" else ""
 
 
-def _document(letter: "DeadLetter", *, times: "Times") -> dict[str, object]:
-    return {
-        "kind": letter.kind,
-        "subject": letter.subject,
-        "run": letter.run,
-        "reason": letter.reason,
-        "at": times.iso(letter.at),
-        "next": letter.command,
-    }
+def _document(letter: "DeadLetter", *, times: "Times") -> "DeadRowJson":
+    from phasegate.cli.printed.work import DeadRowJson
+
+    return DeadRowJson(
+        kind=letter.kind,
+        subject=letter.subject,
+        run=letter.run,
+        reason=letter.reason,
+        at=times.iso(letter.at),
+        next=letter.command,
+    )
 
 
 def _lines(letters: "list[DeadLetter]", *, times: "Times") -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.kit.app import FINE, App, pass_app
-from phasegate.cli.kit.found import bare_lines, check_lines, finding_json, outcome_json
+from phasegate.cli.kit.found import bare_lines, check_lines, checked_json, found_json
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, names, table
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from phasegate.base.findings import Finding
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.checks import DiagnosedJson
     from phasegate.interop.diagnosis import Expected
     from phasegate.interop.doctor import Diagnosis
 
@@ -169,21 +170,23 @@ def _instead(found: "Sequence[Finding]") -> list[str]:
 
 def _document(
     diagnosis: "Diagnosis", found: "Sequence[Finding]", *, store: str | None, warehouse: str | None, times: "Times"
-) -> dict[str, object]:
-    return {
-        "store": store,
-        "warehouse": warehouse,
-        "first": diagnosis.first,
-        "last": diagnosis.last,
-        "documents": diagnosis.documents,
-        "left_out": diagnosis.left_out,
-        "expected": [
-            {"collection": one.collection, "mode": one.mode, "seen_in": one.documents, "given": one.given,
-             "processors": sorted(one.names), "rare": sorted(one.rare)}
+) -> "DiagnosedJson":
+    from phasegate.cli.printed.checks import AwaitedJson, DiagnosedJson
+
+    return DiagnosedJson(
+        store=store,
+        warehouse=warehouse,
+        first=diagnosis.first,
+        last=diagnosis.last,
+        documents=diagnosis.documents,
+        left_out=diagnosis.left_out,
+        expected=tuple(
+            AwaitedJson(collection=one.collection, mode=one.mode, seen_in=one.documents, given=one.given,
+                    processors=tuple(sorted(one.names)), rare=tuple(sorted(one.rare)))
             for one in diagnosis.expected
-        ],
-        "tables": list(diagnosis.tables),
-        "without_date": list(diagnosis.without_date),
-        "checks": [outcome_json(outcome) for outcome in diagnosis.outcomes],
-        "findings": [finding_json(finding, times=times) for finding in found],
-    }  # fmt: skip
+        ),
+        tables=tuple(diagnosis.tables),
+        without_date=tuple(diagnosis.without_date),
+        checks=checked_json(diagnosis.outcomes),
+        findings=found_json(found, times=times),
+    )  # fmt: skip

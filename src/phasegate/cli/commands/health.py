@@ -7,9 +7,9 @@ import click
 from phasegate.cli.kit.app import FAILED, App, pass_app
 from phasegate.cli.kit.found import (
     check_lines,
-    finding_json,
+    checked_json,
     finding_lines,
-    outcome_json,
+    found_json,
     settling_lines,
     settling_of,
     talk_unsent,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from phasegate.base.findings import CheckResult
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.checks import HealthJson
     from phasegate.pipeline import Pipeline
 
 
@@ -76,17 +77,18 @@ def _alert(pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", *, on: str, 
     return dict(pipeline.alerts.send().failed)
 
 
-def _document(pipeline: str, on: str, outcomes: "Sequence[CheckResult]", *, times: "Times") -> dict[str, object]:
+def _document(pipeline: str, on: str, outcomes: "Sequence[CheckResult]", *, times: "Times") -> "HealthJson":
     from phasegate.base.findings import listed
+    from phasegate.cli.printed.checks import HealthJson
 
-    return {
-        "pipeline": pipeline,
-        "date": on,
-        "now": times.iso(times.now),
-        "checks": [outcome_json(outcome) for outcome in outcomes],
-        "findings": [finding_json(finding, times=times) for finding in listed(outcomes)],
-        "settling": [finding_json(finding, times=times) for finding in settling_of(outcomes)],
-    }
+    return HealthJson(
+        pipeline=pipeline,
+        date=on,
+        now=times.iso(times.now),
+        checks=checked_json(outcomes),
+        findings=found_json(listed(outcomes), times=times),
+        settling=found_json(settling_of(outcomes), times=times),
+    )
 
 
 def _lines(
@@ -108,7 +110,10 @@ def _self_test(*, as_json: bool) -> int:
     proofs = self_test(scratch)
     failed = [proof for proof in proofs if not proof.found]
     if as_json:
-        emit_json({"proofs": [{"fault": p.fault, "code": p.code, "found": p.found, "text": p.text} for p in proofs]})
+        from phasegate.cli.printed.checks import ProofJson, SelfTestJson
+
+        found = tuple(ProofJson(fault=p.fault, code=p.code, found=p.found, text=p.text) for p in proofs)
+        emit_json(SelfTestJson(proofs=found))
     else:
         from phasegate.cli.kit.output import table
 

@@ -66,7 +66,9 @@ def init(app: App, /, *, folder: Path, as_json: bool) -> int:
     written = _write(folder)
     following = _commands(app, folder)
     if as_json:
-        emit_json({"files": written, "next": following})
+        from phasegate.cli.printed.stored import WrittenJson
+
+        emit_json(WrittenJson(files=tuple(written), next=tuple(following)))
     else:
         emit([*(f"wrote {name}" for name in written), "", *(f"next: {command}" for command in following)])
     return FINE

@@ -12,6 +12,7 @@ from phasegate.cli.kit.output import count, emit, emit_json, paint, table, talk
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.checks import ExpectationJson, LateJson
     from phasegate.explain.lateness import Lateness
     from phasegate.plan.model import Plan
 
@@ -83,35 +84,39 @@ def dates(times: "Times", *, on: str | None, first: str | None, last: str | None
 
 def _document(
     plan: "Plan", rows: "Sequence[Lateness]", *, times: "Times", first: str, last: str, error: str
-) -> dict[str, object]:
-    return {
-        "pipeline": plan.pipeline,
-        "timezone": plan.timezone,
-        "now": times.iso(times.now),
-        "from": first,
-        "to": last,
-        "expectations": [_row_json(row, times=times) for row in rows],
-        "counts": dict(Counter(row.verdict for row in rows)),
-        "error": error,
-    }
+) -> "LateJson":
+    from phasegate.cli.printed.checks import LateJson
+
+    return LateJson(
+        pipeline=plan.pipeline,
+        timezone=plan.timezone,
+        now=times.iso(times.now),
+        first=first,
+        last=last,
+        expectations=tuple(_row_json(row, times=times) for row in rows),
+        counts=dict(Counter(row.verdict for row in rows)),
+        error=error,
+    )
 
 
-def _row_json(row: "Lateness", /, *, times: "Times") -> dict[str, object]:
-    return {
-        "run": row.run,
-        "phase": row.phase,
-        "step": row.step,
-        "verdict": row.verdict,
-        "reason": row.reason,
-        "expected_at": times.iso(row.expected_at),
-        "late_at": times.iso(row.late_at),
-        "arrived_at": times.iso(row.arrived_at),
-        "late_s": None if row.late_s is None else round(row.late_s),
-        "rows": row.rows,
-        "last": row.last,
-        "last_at": times.iso(row.last_at),
-        "next": row.command,
-    }
+def _row_json(row: "Lateness", /, *, times: "Times") -> "ExpectationJson":
+    from phasegate.cli.printed.checks import ExpectationJson
+
+    return ExpectationJson(
+        run=row.run,
+        phase=row.phase,
+        step=row.step,
+        verdict=row.verdict,
+        reason=row.reason,
+        expected_at=times.iso(row.expected_at),
+        late_at=times.iso(row.late_at),
+        arrived_at=times.iso(row.arrived_at),
+        late_s=None if row.late_s is None else round(row.late_s),
+        rows=row.rows,
+        last=row.last,
+        last_at=times.iso(row.last_at),
+        next=row.command,
+    )
 
 
 def _lines(rows: "Sequence[Lateness]", *, times: "Times", whole: bool) -> list[str]:

@@ -12,6 +12,7 @@ from phasegate.cli.kit.views import exit_code
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.work import LeaseJson
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import LeaseView
 
@@ -34,29 +35,33 @@ def leases(app: App, /, *, free: bool, as_json: bool) -> int:
     views = overview.leases(free=free, broken=broken)
     times = app.times(plan)
     if as_json:
-        emit_json({
-            "now": times.iso(times.now),
-            "leases": [_document(view, times=times) for view in views],
-            "errors": [str(error) for error in broken],
-        })  # fmt: skip
+        from phasegate.cli.printed.work import LeasesJson
+
+        emit_json(LeasesJson(
+            now=times.iso(times.now),
+            leases=tuple(_document(view, times=times) for view in views),
+            errors=tuple(str(error) for error in broken),
+        ))  # fmt: skip
     else:
         emit(_lines(views, times=times, free=free))
     return exit_code((), broken=broken)
 
 
-def _document(view: "LeaseView", *, times: "Times") -> dict[str, object]:
+def _document(view: "LeaseView", *, times: "Times") -> "LeaseJson":
+    from phasegate.cli.printed.work import LeaseJson
+
     _, warehouse, table_name, partition = view.key.split(":", 3)
-    return {
-        "key": view.key,
-        "warehouse": warehouse,
-        "table": table_name,
-        "partition": partition,
-        "token": view.token,
-        "held": view.holder is not None,
-        "purpose": view.purpose,
-        "since": times.iso(view.since) if view.token else None,
-        "left_s": round(view.left_s, 1),
-    }
+    return LeaseJson(
+        key=view.key,
+        warehouse=warehouse,
+        table=table_name,
+        partition=partition,
+        token=view.token,
+        held=view.holder is not None,
+        purpose=view.purpose,
+        since=times.iso(view.since) if view.token else None,
+        left_s=round(view.left_s, 1),
+    )
 
 
 def _lines(views: "list[LeaseView]", *, times: "Times", free: bool) -> list[str]:

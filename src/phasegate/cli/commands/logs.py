@@ -10,10 +10,11 @@ from phasegate.cli.kit.output import GAP, emit, emit_json
 from phasegate.cli.kit.views import attempt_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from phasegate.base.keys import Run
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.runs import LogsJson
     from phasegate.explain.overview import Overview
     from phasegate.explain.phase_view import PhaseView
     from phasegate.steplog import LoggedAttempt
@@ -51,8 +52,7 @@ def logs(app: App, /, *, run: str, step: str | None, follow: bool, as_json: bool
         raise NotFound(f"unknown step {step!r} in run {chosen}; it has {', '.join(dict.fromkeys(members))}")
     if as_json:
         times = app.times(plan)
-        attempts = [{"step": name, **attempt_json(one, times=times)} for name, one in _stored(overview, chosen, step)]
-        emit_json({"run": str(chosen), "attempts": attempts})
+        emit_json(_document(chosen, _stored(overview, chosen, step), times=times))
         return FINE
     shown: set[str] = set()
     while True:
@@ -66,6 +66,15 @@ def logs(app: App, /, *, run: str, step: str | None, follow: bool, as_json: bool
             return FINE
         app.clock.sleep(POLL_S)
         views = overview.why(chosen)
+
+
+def _document(run: "Run", stored: "Iterable[tuple[str, LoggedAttempt]]", *, times: "Times") -> "LogsJson":
+    from msgspec.structs import asdict
+
+    from phasegate.cli.printed.runs import LogsJson, StepAttemptJson
+
+    attempts = tuple(StepAttemptJson(step=name, **asdict(attempt_json(one, times=times))) for name, one in stored)
+    return LogsJson(run=str(run), attempts=attempts)
 
 
 def _stored(

@@ -10,6 +10,10 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, stacked, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from phasegate.check.shapes import SqlProblem
+    from phasegate.cli.printed import plans as printed
     from phasegate.plan.model import Hours, ModeGate, Plan, Start, Step, TimeRule
 
 
@@ -50,8 +54,7 @@ def check(app: App, /, *, path: str | None, as_json: bool) -> int:
     with closing(open_warehouse(app.settings())) as warehouse:
         found = problems(loaded, planned(loaded, warehouse))
     if as_json:
-        listed = [{"step": one.step, "kind": one.kind, "text": one.text} for one in found]
-        emit_json({**_document(loaded), "problems": listed})
+        emit_json(_document(loaded, found))
     else:
         emit([*_lines(loaded), *([""] if found else []), *(f"step {one.step}: {one.text}" for one in found)])
     kinds = {one.kind for one in found}
@@ -78,12 +81,14 @@ def graph(app: App, /, *, path: str | None, svg: bool, as_json: bool) -> int:
         raise BadInput("plan graph: give only one of --svg and --json")
     loaded = app.plan(path)
     if as_json:
+        from phasegate.cli.printed.plans import DrawnJson, DrawnStepJson
+
         places = layout(loaded).steps
-        emit_json({"pipeline": loaded.pipeline, "steps": [
-            {"name": step.name, "phase": step.phase, "column": places[step.name][0], "row": places[step.name][1],
-             "needs": [str(need) for need in step.needs]}
+        emit_json(DrawnJson(pipeline=loaded.pipeline, steps=tuple(
+            DrawnStepJson(name=step.name, phase=step.phase, column=places[step.name][0], row=places[step.name][1],
+                      needs=tuple(str(need) for need in step.needs))
             for step in loaded.steps.values()
-        ]})  # fmt: skip
+        )))  # fmt: skip
     else:
         emit([as_svg(loaded)] if svg else as_text(loaded))
     return FINE
@@ -178,46 +183,52 @@ def _table(step: "Step") -> str:
     return "-" if step.table is None else f"{step.table.name} ({step.table.write})"
 
 
-def _document(plan: "Plan") -> dict[str, object]:
-    return {
-        "pipeline": plan.pipeline,
-        "timezone": plan.timezone,
-        "calendar": plan.calendar,
-        "cascade_days": plan.cascade_days,
-        "hash": plan.hash,
-        "modes": list(plan.modes),
-        "phases": [
-            {
-                "name": phase.name,
-                "after": list(phase.after),
-                "settle_s": phase.settle_s,
-                "modes": {
-                    mode: {
-                        "expect": list(gate.expect),
-                        "critical": list(gate.critical),
-                        "at_least": gate.at_least,
-                        "deadline": None if gate.deadline is None else _moment(gate.deadline),
-                        "accept": list(gate.accept),
-                        "start": _start(gate.start),
-                        "any_date": gate.any_date,
-                        "await_windows": gate.await_windows,
-                        "reports": _hours(gate.reports),
-                        "receivers": {r.name: r.ack for r in plan.receivers(phase.name, mode=mode)},
-                    }
-                    for mode, gate in phase.modes.items()
-                },
-            }
+def _document(plan: "Plan", found: "Sequence[SqlProblem]") -> "printed.CheckedPlanJson":
+    from phasegate.cli.printed import plans as printed
+
+    return printed.CheckedPlanJson(
+        pipeline=plan.pipeline,
+        timezone=plan.timezone,
+        calendar=plan.calendar,
+        cascade_days=plan.cascade_days,
+        hash=plan.hash,
+        modes=plan.modes,
+        phases=tuple(
+            printed.PlannedPhaseJson(
+                name=phase.name,
+                after=phase.after,
+                settle_s=phase.settle_s,
+                modes={mode: _gate(plan, phase.name, mode, gate) for mode, gate in phase.modes.items()},
+            )
             for phase in plan.phases.values()
-        ],
-        "steps": [
-            {
-                "name": step.name,
-                "phase": step.phase,
-                "kind": step.kind,
-                "needs": [str(need) for need in step.needs],
-                "table": None if step.table is None else step.table.name,
-                "write": None if step.table is None else step.table.write,
-            }
+        ),
+        steps=tuple(
+            printed.PlannedStepJson(
+                name=step.name,
+                phase=step.phase,
+                kind=step.kind,
+                needs=tuple(str(need) for need in step.needs),
+                table=None if step.table is None else step.table.name,
+                write=None if step.table is None else step.table.write,
+            )
             for step in plan.steps.values()
-        ],
-    }
+        ),
+        problems=tuple(printed.ProblemJson(step=one.step, kind=one.kind, text=one.text) for one in found),
+    )
+
+
+def _gate(plan: "Plan", phase: str, mode: str, gate: "ModeGate") -> "printed.GateJson":
+    from phasegate.cli.printed import plans as printed
+
+    return printed.GateJson(
+        expect=gate.expect,
+        critical=gate.critical,
+        at_least=gate.at_least,
+        deadline=None if gate.deadline is None else _moment(gate.deadline),
+        accept=gate.accept,
+        start=_start(gate.start),
+        any_date=gate.any_date,
+        await_windows=gate.await_windows,
+        reports=_hours(gate.reports),
+        receivers={receiver.name: receiver.ack for receiver in plan.receivers(phase, mode=mode)},
+    )

@@ -1,12 +1,16 @@
 """``phasegate query``: read the tables."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, table
+
+if TYPE_CHECKING:
+    from phasegate.cli.printed import stored as printed
 
 QueryRows = Sequence[dict[str, object]]
 
@@ -49,11 +53,13 @@ def query(app: App, /, *, sql: str, as_csv: bool, as_json: bool) -> int:
     return FINE
 
 
-def _document(rows: QueryRows) -> dict[str, object]:
+def _document(rows: QueryRows) -> "printed.QueryRowsJson":
     """Return the rows in JSON's types: times as ISO 8601, decimals as text."""
     import msgspec
 
-    return {"rows": msgspec.json.decode(msgspec.json.encode(rows))}
+    from phasegate.cli.printed import stored as printed
+
+    return printed.QueryRowsJson(rows=msgspec.json.decode(msgspec.json.encode(rows)))
 
 
 def _csv(rows: QueryRows) -> list[str]:

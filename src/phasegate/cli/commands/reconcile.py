@@ -6,7 +6,7 @@ import click
 
 from phasegate.cli.commands.worker import stop_on_signal
 from phasegate.cli.kit.app import App, pass_app
-from phasegate.cli.kit.found import check_lines, finding_json, finding_lines, outcome_json, settling_lines, settling_of
+from phasegate.cli.kit.found import check_lines, checked_json, finding_lines, found_json, settling_lines, settling_of
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, talk
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from phasegate.check.fixes import Fix
     from phasegate.check.reconciler import Fixed
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.checks import ReconciledJson
     from phasegate.pipeline import Pipeline
 
 DAYS = 7
@@ -156,28 +157,26 @@ class _Printer:
 
     def document(
         self, outcomes: "Sequence[CheckResult]", fixes: "Sequence[Fix]", fixed: "Fixed | None"
-    ) -> dict[str, object]:  # fmt: skip
+    ) -> "ReconciledJson":  # fmt: skip
         """Return everything for programs.
 
         ``left`` is null where nothing was fixed.
         """
         from phasegate.base.findings import listed
-
-        def findings(of: "Sequence[CheckResult]") -> list[dict[str, object]]:
-            return [finding_json(finding, times=self._times) for finding in listed(of)]
+        from phasegate.cli.printed.checks import AppliedJson, ReconciledJson
 
         applied = () if fixed is None else fixed.applied
-        return {
-            "pipeline": self._pipeline,
-            "first": self._span[0],
-            "last": self._span[1],
-            "now": self._times.iso(self._times.now),
-            "checks": [outcome_json(outcome) for outcome in outcomes],
-            "findings": findings(outcomes),
-            "settling": [finding_json(finding, times=self._times) for finding in settling_of(outcomes)],
-            "fixes": [one.text for one in fixes],
-            "applied": [{"fix": one.text, "error": one.error} for one in applied],
-            "left": None if fixed is None else findings(fixed.after),
-            "unchecked": [] if fixed is None else [outcome_json(one) for one in fixed.after if one.error],
-            "record": None if fixed is None else fixed.record,
-        }
+        return ReconciledJson(
+            pipeline=self._pipeline,
+            first=self._span[0],
+            last=self._span[1],
+            now=self._times.iso(self._times.now),
+            checks=checked_json(outcomes),
+            findings=found_json(listed(outcomes), times=self._times),
+            settling=found_json(settling_of(outcomes), times=self._times),
+            fixes=tuple(one.text for one in fixes),
+            applied=tuple(AppliedJson(fix=one.text, error=one.error) for one in applied),
+            left=None if fixed is None else found_json(listed(fixed.after), times=self._times),
+            unchecked=() if fixed is None else checked_json(one for one in fixed.after if one.error),
+            record=None if fixed is None else fixed.record,
+        )

@@ -49,7 +49,11 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
             for phase in pipeline.plan.phases:
                 pipeline.runs.redrive(phase, run, step=step, force=force, held=not everything)
     if as_json:
-        emit_json({"redriven": [_document(letter) for letter in letters]})
+        from phasegate.cli.printed.work import RedrivenJson, RedrivenRowJson
+
+        emit_json(RedrivenJson(redriven=tuple(
+            RedrivenRowJson(kind=letter.kind, subject=letter.subject, run=letter.run) for letter in letters
+        )))  # fmt: skip
     else:
         emit(_lines(letters, what, step))
     return FINE
@@ -110,10 +114,6 @@ def _check_step(views: "list[PhaseView]", run: "Run", step: str | None) -> None:
         known += [name for generation in view.generations for name in generation.receivers]
     if step is not None and step not in known:
         raise NotFound(f"unknown step {step!r} in run {run}; it has {', '.join(dict.fromkeys(known))}")
-
-
-def _document(letter: "DeadLetter") -> dict[str, object]:
-    return {"kind": letter.kind, "subject": letter.subject, "run": letter.run}
 
 
 def _lines(letters: "list[DeadLetter]", what: str | None, step: str | None) -> list[str]:

@@ -36,7 +36,10 @@ def replan(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
         after = {name: there.gate.hash for name in before if (there := pipeline.runs.read(name, chosen))}
     changed = {name: after[name] != before[name] for name in before}
     if as_json:
-        emit_json({"run": str(chosen), "phases": [{"phase": n, "changed": c} for n, c in changed.items()]})
+        from phasegate.cli.printed.runs import ReplannedJson, ReplannedPhaseJson
+
+        phases = tuple(ReplannedPhaseJson(phase=name, changed=new) for name, new in changed.items())
+        emit_json(ReplannedJson(run=str(chosen), phases=phases))
     else:
         lines = [f"{name} of {chosen}: {'follows the present plan now' if new else 'followed it already'}."
                  for name, new in changed.items()]  # fmt: skip

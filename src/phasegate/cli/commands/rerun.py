@@ -48,11 +48,13 @@ def rerun(app: App, /, *, run: str, step: str, as_json: bool) -> int:
     built = outcome in BUILT and now.state in ("fresh", "partial")
     failure = log[-1] if log and not built and outcome != "blocked" else None
     if as_json:
-        emit_json({
-            "run": str(chosen), "phase": member.phase, "step": step, "outcome": outcome, "state": now.state,
-            "reason": now.reason, "rows": now.rows, "next": list(view.commands),
-            "log": None if failure is None else attempt_json(failure, times=times),
-        })  # fmt: skip
+        from phasegate.cli.printed.runs import RerunJson
+
+        emit_json(RerunJson(
+            run=str(chosen), phase=member.phase, step=step, outcome=outcome, state=now.state,
+            reason=now.reason, rows=now.rows, next=view.commands,
+            log=None if failure is None else attempt_json(failure, times=times),
+        ))  # fmt: skip
     else:
         rows = "" if now.rows is None or not built else f", {now.rows:,} rows"
         lines = [f"{step} of {chosen}: {'built' if built else WORDS.get(outcome, outcome)}{rows}."]

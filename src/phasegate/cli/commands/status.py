@@ -13,6 +13,7 @@ from phasegate.cli.kit.views import exit_code, phase_json
 
 if TYPE_CHECKING:
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.runs import StatusJson
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import Overview
     from phasegate.explain.phase_view import PhaseState, PhaseView
@@ -76,17 +77,19 @@ def _views(
 
 def _document(
     plan: "Plan", views: "list[PhaseView]", *, times: "Times", quarantined: int, broken: "list[BadDocument]"
-) -> dict[str, object]:
-    return {
-        "pipeline": plan.pipeline,
-        "timezone": plan.timezone,
-        "now": times.iso(times.now),
-        "phases": [phase_json(view, times=times) for view in views],
-        "counts": dict(Counter(view.state for view in views)),
-        "overdue": sum(view.overdue for view in views),
-        "quarantined": quarantined,
-        "errors": [str(error) for error in broken],
-    }
+) -> "StatusJson":
+    from phasegate.cli.printed.runs import StatusJson
+
+    return StatusJson(
+        pipeline=plan.pipeline,
+        timezone=plan.timezone,
+        now=times.iso(times.now),
+        phases=tuple(phase_json(view, times=times) for view in views),
+        counts=dict(Counter(view.state for view in views)),
+        overdue=sum(view.overdue for view in views),
+        quarantined=quarantined,
+        errors=tuple(str(error) for error in broken),
+    )
 
 
 def _lines(views: "list[PhaseView]", *, times: "Times", quarantined: int) -> list[str]:

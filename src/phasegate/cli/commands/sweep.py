@@ -28,7 +28,9 @@ def sweep(app: App, /, *, as_json: bool) -> int:
         due = pipeline.next_due()
         times = app.times(pipeline.plan)
     if as_json:
-        emit_json({"swept": swept, "next_due": times.iso(due), "errors": tally.errors})
+        from phasegate.cli.printed.work import SweptJson
+
+        emit_json(SweptJson(swept=swept, next_due=times.iso(due), errors=tuple(tally.errors)))
     else:
         again = "nothing is due" if due is None else f"next due at {times.moment(due)}"
         emit([f"Swept {count(swept, 'document')}; {again}."])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from phasegate.base.table import Difference
     from phasegate.check.shapes import TableShape
+    from phasegate.cli.printed.stored import TableChangeJson, TableRowJson
 
 APPLY, APPLY_ALL = "phasegate tables --apply", "phasegate tables --apply --yes"
 
@@ -43,9 +44,11 @@ def tables(app: App, /, *, apply: bool, yes: bool, as_json: bool) -> int:
         found = pipeline.checks.shapes.compare()
     following = _next(found, applied)
     if as_json:
-        emit_json({"pipeline": pipeline.plan.pipeline, "tables": [_json(one) for one in found],
-                   "applied": [{"table": name, **_changes(change)} for name, change in applied.items()],
-                   "next": following})  # fmt: skip
+        from phasegate.cli.printed.stored import TablesJson
+
+        emit_json(TablesJson(pipeline=pipeline.plan.pipeline, tables=tuple(_row(one) for one in found),
+                         applied=tuple(_change(name, change) for name, change in applied.items()),
+                         next=tuple(following)))  # fmt: skip
     else:
         emit(_lines(pipeline.plan.pipeline, found, applied, following))
     if any(one.error for one in found):
@@ -112,18 +115,24 @@ def _older(one: "TableShape") -> str:
     return f"{count(one.older.partitions, 'partition')}, {one.older.first} to {one.older.last}"
 
 
-def _changes(change: "Difference") -> dict[str, object]:
-    return {
-        "added": dict(change.added),
-        "widened": {name: list(pair) for name, pair in change.widened.items()},
-        "retyped": {name: list(pair) for name, pair in change.retyped.items()},
-        "removed": dict(change.removed),
-        "key": list(change.key),
-    }
+def _change(table: str, change: "Difference") -> "TableChangeJson":
+    from phasegate.cli.printed.stored import TableChangeJson
+
+    return TableChangeJson(
+        table=table,
+        added=dict(change.added),
+        widened=dict(change.widened),
+        retyped=dict(change.retyped),
+        removed=dict(change.removed),
+        key=change.key,
+    )
 
 
-def _json(one: "TableShape") -> dict[str, object]:
-    older = None if one.older is None else {"partitions": one.older.partitions, "first": one.older.first,
-                                            "last": one.older.last}  # fmt: skip
-    return {"step": one.step, "table": one.table, "rows": one.rows, "state": one.state, **_changes(one.difference),
-            "older": older, "error": one.error}  # fmt: skip
+def _row(one: "TableShape") -> "TableRowJson":
+    from msgspec.structs import asdict
+
+    from phasegate.cli.printed.stored import OlderPartitionsJson, TableRowJson
+
+    older = None if one.older is None else OlderPartitionsJson(**asdict(one.older))
+    return TableRowJson(**asdict(_change(one.table, one.difference)), step=one.step, rows=one.rows, state=one.state,
+                    older=older, error=one.error)  # fmt: skip

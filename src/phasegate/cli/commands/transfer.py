@@ -15,6 +15,7 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, table, talk
 
 if TYPE_CHECKING:
+    from phasegate.cli.printed import stored as printed
     from phasegate.interop.transfer import Imported, Sent
 
 LINES_AT_ONCE = 100
@@ -133,16 +134,18 @@ def _readable(file: str) -> Path:
     return path
 
 
-def _document(found: "Imported", *, dry_run: bool, next_: list[str]) -> dict[str, object]:
-    return {
-        "dry_run": dry_run,
-        "documents": found.documents,
-        "created": found.created,
-        "unchanged": found.unchanged,
-        "raised": found.raised,
-        "kept": [{"line": one.line, "key": one.key, "why": one.why} for one in found.kept],
-        "next": next_,
-    }
+def _document(found: "Imported", *, dry_run: bool, next_: list[str]) -> "printed.ImportedJson":
+    from phasegate.cli.printed import stored as printed
+
+    return printed.ImportedJson(
+        dry_run=dry_run,
+        documents=found.documents,
+        created=found.created,
+        unchanged=found.unchanged,
+        raised=found.raised,
+        kept=tuple(printed.KeptLineJson(line=one.line, key=one.key, why=one.why) for one in found.kept),
+        next=tuple(next_),
+    )
 
 
 def _lines(found: "Imported", *, dry_run: bool, next_: list[str]) -> list[str]:
@@ -184,14 +187,16 @@ def _from_platform(app: App, file: str, *, dry_run: bool, as_json: bool) -> int:
     return FAILED if sent.unread else FINDINGS if odd else FINE
 
 
-def _platform_document(sent: "Sent", *, dry_run: bool) -> dict[str, object]:
-    return {
-        "dry_run": dry_run,
-        "documents": sent.documents,
-        "completions": [
-            {"subject": one.subject, "id": one.id, "sent": one.sent, "problem": one.problem, "body": one.body}
+def _platform_document(sent: "Sent", *, dry_run: bool) -> "printed.ImportedPlatformJson":
+    from phasegate.cli.printed import stored as printed
+
+    return printed.ImportedPlatformJson(
+        dry_run=dry_run,
+        documents=sent.documents,
+        completions=tuple(
+            printed.CompletionJson(subject=one.subject, id=one.id, sent=one.sent, problem=one.problem, body=one.body)
             for one in sent.arrivals
-        ],
-        "unread": [{"place": one.place, "why": one.why} for one in sent.unread],
-        "next": [] if dry_run else ["phasegate worker --until-idle"],
-    }
+        ),
+        unread=tuple(printed.UnreadJson(place=one.place, why=one.why) for one in sent.unread),
+        next=() if dry_run else ("phasegate worker --until-idle",),
+    )

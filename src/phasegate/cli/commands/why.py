@@ -12,9 +12,12 @@ from phasegate.cli.kit.times import age
 from phasegate.cli.kit.views import exit_code, phase_json_full
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from phasegate.base.findings import CheckResult
     from phasegate.base.keys import Run
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.runs import WhyJson
     from phasegate.errors import BadDocument
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.overview import Overview
@@ -63,14 +66,13 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
     times = app.times(plan)
     closed = {r: [] if broken else _not_open(plan, r, views=views, phase=phase) for r, views in found.items()}
     logs = {r: _failures(overview, r, views) for r, views in found.items()}
-    documents = [_document(r, views, closed=closed[r], times=times, broken=broken, logs=logs[r])
-                 for r, views in found.items()]  # fmt: skip
     shown = _tables(app, list(found)) if tables else {}
-    for document, chosen in zip(documents, found, strict=True):
-        if tables:
-            document["tables"] = tables_json(shown[chosen], times=times)
     if as_json:
-        emit_json(documents[0] if _is_one(plan, run) else {"runs": documents})
+        from phasegate.cli.printed.runs import WhyDateJson
+
+        documents = [_document(r, views, closed=closed[r], times=times, broken=broken, logs=logs[r],
+                               tables=shown.get(r)) for r, views in found.items()]  # fmt: skip
+        emit_json(documents[0] if _is_one(plan, run) else WhyDateJson(runs=tuple(documents)))
     else:
         texts = [
             _lines(plan, r, views, closed=closed[r], times=times, logs=logs[r])
@@ -132,16 +134,21 @@ def _not_open(plan: "Plan", run: "Run", *, views: "list[PhaseView]", phase: str 
 
 def _document(
     run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times", broken: "list[BadDocument]",
-    logs: "dict[str, LoggedAttempt]",
-) -> dict[str, object]:  # fmt: skip
-    return {
-        "run": str(run),
-        "timezone": times.timezone,
-        "now": times.iso(times.now),
-        "phases": [phase_json_full(view, times=times, logs=logs) for view in views],
-        "not_open": closed,
-        "errors": [str(error) for error in broken],
-    }
+    logs: "dict[str, LoggedAttempt]", tables: "Sequence[CheckResult] | None",
+) -> "WhyJson":  # fmt: skip
+    from msgspec import UNSET
+
+    from phasegate.cli.printed.runs import WhyJson
+
+    return WhyJson(
+        run=str(run),
+        timezone=times.timezone,
+        now=times.iso(times.now),
+        phases=tuple(phase_json_full(view, times=times, logs=logs) for view in views),
+        not_open=tuple(closed),
+        errors=tuple(str(error) for error in broken),
+        tables=UNSET if tables is None else tables_json(tables, times=times),
+    )
 
 
 def _lines(

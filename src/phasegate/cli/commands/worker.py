@@ -54,12 +54,15 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
         due, times = pipeline.next_due(), app.times(pipeline.plan)
         left = left_undone(pipeline) if until_idle and not stopped_by else []
     by = stopped_by[0] if stopped_by else None
-    document = {"served": tally.counts.get("served", 0), "quarantined": tally.counts.get("quarantined", 0),
-                "dead": tally.counts.get("dead", 0), "stopped_by": by, "next_due": times.iso(due),
-                "left": [{"text": one.text, "next": one.command} for one in left],
-                "errors": [*crashes, *tally.errors]}  # fmt: skip
     if as_json:
-        emit_json(document)
+        from phasegate.cli.printed.parts import UndoneJson
+        from phasegate.cli.printed.work import WorkedJson
+
+        emit_json(WorkedJson(
+            served=tally.counts.get("served", 0), quarantined=tally.counts.get("quarantined", 0),
+            dead=tally.counts.get("dead", 0), stopped_by=by, next_due=times.iso(due),
+            left=tuple(UndoneJson(text=one.text, next=one.command) for one in left), errors=(*crashes, *tally.errors),
+        ))  # fmt: skip
     else:
         emit([_line(tally, by=by, due=due, times=times), *_left_lines(left)])
     for error in (*crashes, *tally.errors):

@@ -1,6 +1,6 @@
 """The output of checks and findings, as text and as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from phasegate.cli.kit.output import count, paint, table, talk
@@ -8,33 +8,44 @@ from phasegate.cli.kit.output import count, paint, table, talk
 if TYPE_CHECKING:
     from phasegate.base.findings import CheckResult, Finding
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.parts import CheckedJson, FoundJson, InTablesJson
 
 WORDS = {"ok": "OK", "settling": "SETTLING", "finding": "FINDING", "not evaluated": "NOT EVALUATED"}
 
 
-def outcome_json(outcome: "CheckResult", /) -> dict[str, object]:
-    """Return one check for programs; its findings are listed elsewhere."""
-    return {
-        "check": outcome.check,
-        "verdict": outcome.verdict,
-        "evaluated": outcome.evaluated,
-        "findings": len(outcome.findings),
-        "settling": len(outcome.settling),
-        "error": outcome.error,
-    }
+def checked_json(outcomes: "Iterable[CheckResult]", /) -> "tuple[CheckedJson, ...]":
+    """Return checks for programs; their findings are listed elsewhere."""
+    from phasegate.cli.printed.parts import CheckedJson
+
+    return tuple(
+        CheckedJson(
+            check=outcome.check,
+            verdict=outcome.verdict,
+            evaluated=outcome.evaluated,
+            findings=len(outcome.findings),
+            settling=len(outcome.settling),
+            error=outcome.error,
+        )
+        for outcome in outcomes
+    )
 
 
-def finding_json(finding: "Finding", /, *, times: "Times") -> dict[str, object]:
-    """Return one finding for programs."""
-    return {
-        "code": finding.code,
-        "severity": finding.severity,
-        "subject": finding.subject,
-        "text": finding.text,
-        "since": times.iso(finding.since),
-        "evidence": dict(finding.evidence),
-        "command": finding.command,
-    }
+def found_json(findings: "Iterable[Finding]", /, *, times: "Times") -> "tuple[FoundJson, ...]":
+    """Return findings for programs."""
+    from phasegate.cli.printed.parts import FoundJson
+
+    return tuple(
+        FoundJson(
+            code=finding.code,
+            severity=finding.severity,
+            subject=finding.subject,
+            text=finding.text,
+            since=times.iso(finding.since),
+            evidence=dict(finding.evidence),
+            command=finding.command,
+        )
+        for finding in findings
+    )
 
 
 def check_lines(outcomes: "Sequence[CheckResult]", /) -> list[str]:
@@ -88,13 +99,15 @@ def talk_unsent(failed: Mapping[str, str], /) -> int:
     return len(failed)
 
 
-def tables_json(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> dict[str, object]:
+def tables_json(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> "InTablesJson":
     """Return, for programs, what only the tables of a run show."""
-    return {
-        "checks": [outcome_json(outcome) for outcome in outcomes],
-        "findings": [finding_json(f, times=times) for outcome in outcomes for f in outcome.findings],
-        "settling": [finding_json(f, times=times) for f in settling_of(outcomes)],
-    }
+    from phasegate.cli.printed.parts import InTablesJson
+
+    return InTablesJson(
+        checks=checked_json(outcomes),
+        findings=found_json([one for outcome in outcomes for one in outcome.findings], times=times),
+        settling=found_json(settling_of(outcomes), times=times),
+    )
 
 
 def tables_lines(outcomes: "Sequence[CheckResult] | None", /, *, times: "Times") -> list[str]:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from phasegate.base.keys import Run
+    from phasegate.cli.printed.runs import CompletedJson
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.phase_view import PhaseView
     from phasegate.pipeline import Pipeline
@@ -64,16 +65,18 @@ class Reported:
             *(f"next: {command}" for command in view.commands),
         ]
 
-    def document(self) -> dict[str, object]:
+    def document(self) -> "CompletedJson":
         """Return the report for programs."""
-        return {
-            "run": str(self.run),
-            "phase": self.view.phase,
-            "step": self.step,
-            "outcome": self.outcome,
-            "refused": self.outcome in REFUSED,
-            "rows": self.rows,
-            "generation": self.view.generation,
-            "state": self.view.state,
-            "next": list(self.view.commands),
-        }
+        from phasegate.cli.printed.runs import CompletedJson
+
+        return CompletedJson(
+            run=str(self.run),
+            phase=self.view.phase,
+            step=self.step,
+            outcome=self.outcome,
+            refused=self.outcome in REFUSED,
+            rows=self.rows,
+            generation=self.view.generation,
+            state=self.view.state,
+            next=self.view.commands,
+        )

@@ -6,14 +6,17 @@ Data goes to standard output, messages to standard error. Tables are aligned for
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from itertools import zip_longest
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from phasegate.errors import Unavailable
+
+if TYPE_CHECKING:
+    from phasegate.cli.printed.parts import PrintedJson
 
 UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EPIPE, errno.EFBIG, errno.EDQUOT)
 
@@ -127,11 +130,13 @@ def unwritten(error: OSError, /) -> str:
     return f"standard output cannot be written: {error.strerror}; the command has run, and its data is lost"
 
 
-def emit_json(value: Mapping[str, object], /) -> None:
+def emit_json(value: "PrintedJson", /) -> None:
     """Print one JSON document."""
     import json
 
-    emit([json.dumps(value, indent=2, ensure_ascii=False)])
+    from msgspec import to_builtins
+
+    emit([json.dumps(to_builtins(value), indent=2, ensure_ascii=False)])
 
 
 def talk(text: str, /) -> None:

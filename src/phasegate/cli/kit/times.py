@@ -1,6 +1,7 @@
 """Times as text: in the pipeline's own zone, with their age."""
 
 from datetime import UTC, datetime
+from typing import overload
 from zoneinfo import ZoneInfo
 
 
@@ -33,6 +34,12 @@ class Times:
         '12:00, 2 h'
         """
         return "" if at is None else f"{self.moment(at)}, {age(self.now - at)}"
+
+    @overload
+    def iso(self, at: float, /) -> str: ...
+
+    @overload
+    def iso(self, at: float | None, /) -> str | None: ...
 
     def iso(self, at: float | None, /) -> str | None:
         """Return a time for programs: ISO 8601 in UTC.

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from phasegate.cli.kit.times import Times
+    from phasegate.cli.printed.runs import AttemptJson, GenerationJson, MemberJson, PhaseRowJson, PhaseWholeJson
     from phasegate.errors import BadDocument
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.phase_view import GenerationView, PhaseView
@@ -90,78 +91,90 @@ def exit_code(views: "Iterable[PhaseView]", /, *, broken: "Sequence[BadDocument]
     return FINDINGS if found or any(needs_a_person(view) for view in views) else FINE
 
 
-def phase_json(view: "PhaseView", /, *, times: "Times") -> dict[str, object]:
+def phase_json(view: "PhaseView", /, *, times: "Times") -> "PhaseRowJson":
     """Return one phase for programs, as status shows it."""
-    return {
-        "run": view.run,
-        "phase": view.phase,
-        "state": view.state,
-        "overdue": view.overdue,
-        "generation": view.generation,
-        "missing": list(view.missing),
-        "drifted": list(view.drifted),
-        "since": times.iso(view.since),
-        "reason": view.reason,
-        "next": list(view.commands),
-    }
+    from phasegate.cli.printed.runs import PhaseRowJson
+
+    return PhaseRowJson(
+        run=view.run,
+        phase=view.phase,
+        state=view.state,
+        overdue=view.overdue,
+        generation=view.generation,
+        missing=view.missing,
+        drifted=view.drifted,
+        since=times.iso(view.since),
+        reason=view.reason,
+        next=view.commands,
+    )
 
 
 def phase_json_full(
     view: "PhaseView", /, *, times: "Times", logs: "Mapping[str, LoggedAttempt]"
-) -> dict[str, object]:  # fmt: skip
+) -> "PhaseWholeJson":  # fmt: skip
     """Return one phase for programs, as why shows it.
 
     ``logs``: the last attempt at each step that failed.
     """
-    return {
-        **phase_json(view, times=times),
-        "opened_at": times.iso(view.opened_at),
-        "due": times.iso(view.due),
-        "inputs": dict(view.inputs),
-        "waiting": dict(view.waiting),
-        "last": view.last,
-        "last_at": times.iso(view.last_at),
-        "members": [_member_json(member, times=times, log=logs.get(member.name)) for member in view.members],
-        "generations": [_generation_json(generation, times=times) for generation in view.generations],
-    }
+    from msgspec.structs import asdict
+
+    from phasegate.cli.printed.runs import PhaseWholeJson
+
+    return PhaseWholeJson(
+        **asdict(phase_json(view, times=times)),
+        opened_at=times.iso(view.opened_at),
+        due=times.iso(view.due),
+        inputs=view.inputs,
+        waiting=view.waiting,
+        last=view.last,
+        last_at=times.iso(view.last_at),
+        members=tuple(_member_json(member, times=times, log=logs.get(member.name)) for member in view.members),
+        generations=tuple(_generation_json(generation, times=times) for generation in view.generations),
+    )
 
 
-def attempt_json(attempt: "LoggedAttempt", /, *, times: "Times") -> dict[str, object]:
+def attempt_json(attempt: "LoggedAttempt", /, *, times: "Times") -> "AttemptJson":
     """Return what an attempt at a step left, for programs."""
-    return {
-        "attempt": attempt.number,
-        "request": attempt.request,
-        "at": times.iso(attempt.at),
-        "status": attempt.status,
-        "error": attempt.error,
-        "traceback": attempt.traceback,
-        "output": attempt.output,
-    }
+    from phasegate.cli.printed.runs import AttemptJson
+
+    return AttemptJson(
+        attempt=attempt.number,
+        request=attempt.request,
+        at=times.iso(attempt.at),
+        status=attempt.status,
+        error=attempt.error,
+        traceback=attempt.traceback,
+        output=attempt.output,
+    )
 
 
 def _member_json(
     member: "MemberView", /, *, times: "Times", log: "LoggedAttempt | None"
-) -> dict[str, object]:  # fmt: skip
-    return {
-        "name": member.name,
-        "state": member.state,
-        "reason": member.reason,
-        "since": times.iso(member.since),
-        "rows": member.rows,
-        "token": member.token,
-        "stale_against": list(member.stale_against),
-        "lacks": list(member.lacks),
-        "last": member.last,
-        "last_at": times.iso(member.last_at),
-        "log": None if log is None else attempt_json(log, times=times),
-    }
+) -> "MemberJson":  # fmt: skip
+    from phasegate.cli.printed.runs import MemberJson
+
+    return MemberJson(
+        name=member.name,
+        state=member.state,
+        reason=member.reason,
+        since=times.iso(member.since),
+        rows=member.rows,
+        token=member.token,
+        stale_against=member.stale_against,
+        lacks=member.lacks,
+        last=member.last,
+        last_at=times.iso(member.last_at),
+        log=None if log is None else attempt_json(log, times=times),
+    )
 
 
-def _generation_json(generation: "GenerationView", /, *, times: "Times") -> dict[str, object]:
-    return {
-        "number": generation.number,
-        "at": times.iso(generation.at),
-        "made_by": list(generation.made_by),
-        "missing": list(generation.missing),
-        "receivers": dict(generation.receivers),
-    }
+def _generation_json(generation: "GenerationView", /, *, times: "Times") -> "GenerationJson":
+    from phasegate.cli.printed.runs import GenerationJson
+
+    return GenerationJson(
+        number=generation.number,
+        at=times.iso(generation.at),
+        made_by=generation.made_by,
+        missing=generation.missing,
+        receivers=generation.receivers,
+    )
