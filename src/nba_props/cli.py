@@ -43,6 +43,7 @@ def cli() -> None:
     "--recorded", type=click.Path(path_type=Path), help="Folder of recorded responses of the league's services."
 )
 @click.option("--live", is_flag=True, help="The league's services themselves; needs the extra `live`.")
+@click.option("--source", "named", metavar="NAME", help="A source by its name: module:Class, csv:MAPPING, a folder.")
 @click.option("--state", type=click.Path(path_type=Path), default=Path(".nba-props"), show_default=True,
               help="Folder of documents and tables. The same replay may be started again on it.")  # fmt: skip
 @click.option("--faults", default="", metavar="LIST", help=f"What goes wrong on purpose, for example {FORM}.")
@@ -57,8 +58,8 @@ def cli() -> None:
               help="How many workers at once.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run(  # noqa: PLR0913  one parameter for each option
-    *, first: str, last: str, data: Path | None, synthetic: bool, recorded: Path | None, live: bool, state: Path,
-    faults: str, modes: tuple[str, ...], workers: int, as_json: bool,
+    *, first: str, last: str, data: Path | None, synthetic: bool, recorded: Path | None, live: bool,
+    named: str | None, state: Path, faults: str, modes: tuple[str, ...], workers: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Replay dates through all phases, and print the result.
 
@@ -77,7 +78,7 @@ def run(  # noqa: PLR0913  one parameter for each option
     days = _span(first, last)
     if live and faults:
         raise DataError("--faults", problem="disturbs replays, and --live is not a replay", fix="leave one of them out")
-    name, source = _source(data, synthetic=synthetic, recorded=recorded, live=live)
+    name, source = _source(data, synthetic=synthetic, recorded=recorded, live=live, source=named)
     runner = Runner(
         source,
         state=state,
@@ -187,9 +188,12 @@ def _date(text: str, option: str) -> date:
         raise DataError(option, problem=f"{text!r} is no date", fix="write YYYY-MM-DD, such as 2026-02-03") from None
 
 
-def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: bool) -> tuple[str, Source]:
+def _source(
+    data: Path | None, *, synthetic: bool, recorded: Path | None, live: bool, source: str | None
+) -> tuple[str, Source]:
     """Return the source, and how NBA_DATA names it."""
-    given = {"--data": data is not None, "--synthetic": synthetic, "--recorded": recorded is not None, "--live": live}
+    given = {"--data": data is not None, "--synthetic": synthetic, "--recorded": recorded is not None, "--live": live,
+             "--source": source is not None}  # fmt: skip
     named = [option for option, is_given in given.items() if is_given]
     if len(named) > 1:
         raise DataError(named[1], problem=f"{named[0]} is given too", fix="leave one of them out")
@@ -198,7 +202,9 @@ def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: 
 
         # absolute: the name of a folder could also be one of the words
         return str(data.absolute()), ParquetSource(data)
-    if recorded is not None:
+    if source is not None:
+        name = source
+    elif recorded is not None:
         name = f"recorded:{recorded}"
     elif synthetic or live:
         name = "synthetic" if synthetic else "live"
