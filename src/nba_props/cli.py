@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -133,28 +133,71 @@ def demo(*, state: Path) -> None:
 @click.option("--data", type=click.Path(path_type=Path), help=f"Folder with nba/ and espn/. Default: ${NBA_DATA}.")
 @click.option("--team-log", "logs", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="A recorded leaguegamelog of teams (PlayerOrTeam=T): the league's totals of turnovers.")  # fmt: skip
-def witness(*, first: str, last: str, data: Path | None, logs: tuple[Path, ...]) -> None:
-    """Compare our player rows with a second source's team box scores.
+@click.option("--state", type=click.Path(path_type=Path), help="Compare the rows stored in this folder of a run.")
+@click.option("--source", "named", metavar="NAME",
+              help="The second source: module:Class, csv:MAPPING, a folder. Default: ESPN's boxes.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def witness(
+    *, first: str, last: str, data: Path | None, logs: tuple[Path, ...], state: Path | None, named: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Compare our player rows with a second source.
 
-    Prints every difference. Exit code 0: all of it agrees. 1: they differ, or one of them lacks games. 2: bad input, or
-    nothing or not all could be compared; it has priority over 1.
+    With ESPN's team box scores, by team; with --source, by team and player. Prints every difference. Exit code 0: all
+    of it agrees. 1: they differ, or one of them lacks games or players. 2: bad input, or nothing or not all could be
+    compared; it has priority over 1.
 
     Example: nba-props witness --from 2024-10-22 --to 2024-11-05
     """
+    days = _span(first, last)
+    if data is not None and state is not None:
+        raise DataError("--state", problem="--data is given too", fix="leave one of them out")
+    if named is not None:
+        if logs:
+            raise DataError(
+                "--team-log", problem="is of ESPN's boxes, and --source is given", fix="leave one of them out"
+            )
+        _witness_second(days, data, state=state, named=named, as_json=as_json)
+    if state is not None:
+        raise DataError("--state", problem="needs a second source", fix="name it with --source")
+    _witness_espn(days, data, logs=logs, as_json=as_json)
+
+
+def _witness_espn(days: tuple[date, date], data: Path | None, *, logs: Sequence[Path], as_json: bool) -> NoReturn:
     from nba_props.sources.parquet import ParquetSource
     from nba_props.witness.compare import compare
     from nba_props.witness.files import match_known, read_known, read_team_log
-    from nba_props.witness.text import exit_code, lines
+    from nba_props.witness.text import document, exit_code, lines
 
-    days, folder = _span(first, last), _folder(data)
+    folder = _folder(data)
     source = ParquetSource(folder)
     totals = {team_game: count for log in logs for team_game, count in read_team_log(log).items()}
     rows = [row for day in source.dates(*days) for row in source.batch(day)]
     report = compare(rows, folder=folder, dates=days, seasons=source.coverage(*days), league_total_turnovers=totals)
     listed = read_known(folder)
     known = None if listed is None else match_known(report, listed)
-    click.echo("\n".join(lines(report, dates=days, known=known)))
+    found = document(report, dates=days, known=known) if as_json else None
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(report, dates=days, known=known)))
     sys.exit(exit_code(report, known))
+
+
+def _witness_second(
+    days: tuple[date, date], data: Path | None, *, state: Path | None, named: str, as_json: bool
+) -> NoReturn:
+    from nba_props.witness.second import compare_second, dates_of
+    from nba_props.witness.second_text import second_document, second_exit_code, second_lines
+    from nba_props.witness.stored import read_stored
+
+    theirs = named_source(named)
+    if state is not None:
+        stored = read_stored(state, dates=days)
+        report = compare_second(lambda day: stored.get(day, []), theirs, dates=dates_of(stored, theirs, span=days))
+    else:
+        ours = named_source(str(data.absolute()) if data else environment(where="--data"))
+        report = compare_second(ours.batch, theirs, dates=dates_of(ours.dates(*days), theirs, span=days))
+    document = second_document(report, dates=days) if as_json else None
+    click.echo(json.dumps(document, indent=2) if as_json else "\n".join(second_lines(report, dates=days)))
+    sys.exit(second_exit_code(report))
 
 
 def main() -> None:
