@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from nba_props.errors import DataError
 from nba_props.own.checked import CheckedSource
 from nba_props.own.csv_file import csv_source
 from nba_props.own.mapping import FIELDS, OPTIONAL, TABLE_KEYS
-from nba_props.raw import RawRow
 from nba_props.raw_tables import SCHEDULE
+from nba_props.sources.gamelog import SAME_VALUE
+from nba_props.sources.parquet import ParquetSource
 from tests.support.own_sources import (
     COLUMNS,
     DAY,
@@ -308,13 +310,35 @@ def test_a_schedule_may_have_no_more_than_that(tmp_path: Path) -> None:
     assert f"to column {', '.join(unused)}; map it" in source.notices(DAY, DAY)[0].text
 
 
+def listed(text: str, *, where: str = "") -> set[str]:
+    """Return the names in the first column of a section's table."""
+    rows = [
+        row.split("|") for row in text.partition("\n### ")[0].splitlines() if row.startswith("| `") and where in row
+    ]
+    return {name.strip("` ") for row in rows for name in row[1].split(",")}
+
+
 def test_every_key_and_field_of_a_mapping_is_documented() -> None:
-    documented = {cell.strip("` ") for row in PAGE.splitlines() if row.startswith("| `")
-                  for cell in row.split("|")[1].split(",")}  # fmt: skip
-    assert {*TABLE_KEYS, "teams"} <= documented
+    keys = PAGE.partition("\n### Keys of the mapping\n")[2]
+    assert listed(keys) == {*TABLE_KEYS, "box_scores", "schedule", "teams"}
     for table, fields in FIELDS.items():
-        assert {*fields} <= documented, table
-        text = PAGE.partition(f"Fields of `[{table}]`")[2]
-        needed = {cell.strip("` ") for row in text.partition("\n\n\n")[0].splitlines()
-                  if row.startswith("| `") and "| yes |" in row for cell in row.split("|")[1].split(",")}  # fmt: skip
-        assert {field for field in fields if field not in OPTIONAL[table]} <= needed
+        text = PAGE.partition(f"\n### Fields of `[{table}]`\n")[2]
+        assert listed(text) == {*fields}
+        assert listed(text, where="| yes |") == {field for field in fields if field not in OPTIONAL[table]}
+
+
+def test_a_log_of_the_league_exported_as_csv_is_the_rows_of_its_parquet_file(tmp_path: Path, nba_data: Path) -> None:
+    (log,) = nba_data.glob("**/player_game_2024-25.parquet")
+    duckdb.sql(f"COPY (FROM '{log}' WHERE GAME_DATE < '2024-11-02') TO '{tmp_path / 'games.csv'}' (HEADER)")
+    columns = {field: column for column, field in SAME_VALUE.items()} | {
+        "game_date": "GAME_DATE", "season": "SEASON_ID", "win_flag": "WL", "matchup": "MATCHUP",
+    }  # fmt: skip
+    plain = dict.fromkeys(("delimiter", "date_format", "minutes_format"), "")
+    source, parquet = csv_source(write_mapping(tmp_path, plain, columns=columns)), ParquetSource(nba_data)
+    days = parquet.dates(date(2024, 10, 1), date(2024, 11, 1))
+    assert source.dates(date(2024, 10, 1), date(2024, 11, 30)) == days
+    for day in days:
+        assert source.batch(day) == parquet.batch(day)
+        assert [row["game_id"] for row in source.schedule(day, day)] == [
+            row["game_id"] for row in parquet.schedule(day, day)
+        ]
