@@ -9,7 +9,13 @@ import pytest
 
 from nba_props.cli import main
 from nba_props.raw import RawRow
+from nba_props.witness.compare import Report
+from nba_props.witness.files import Known
+from nba_props.witness.second import SecondReport
+from nba_props.witness.second_text import second_document
+from nba_props.witness.text import document
 from tests.support.own_sources import DAY, NEXT, box_rows, write_csv_source, write_games, write_mapping
+from tests.support.real_data import ROOT
 
 ROWS = box_rows(DAY)
 FIRST = ROWS[0]
@@ -206,3 +212,13 @@ def test_a_state_without_the_table_is_refused(witness: Witness, tmp_path: Path) 
     done = witness(None, "--state", str(tmp_path / "empty"), "--source", "synthetic")
     assert (done.code, done.lines) == (2, [])
     assert "it has no table nba_raw.nbac_gamebook_player_stats; run nba-props run on it first" in done.err
+
+
+def test_each_field_of_both_documents_is_documented() -> None:
+    text = (ROOT / "docs" / "reference" / "nba-props.md").read_text().partition("\n### Any second source\n")[2]
+    span = (DAY, DAY)
+    espn = document(Report(frozenset(), span), dates=span, known=Known((), (), (), ()))
+    counts = espn["known"]
+    assert isinstance(counts, dict)
+    for field in {*second_document(SecondReport(), dates=span), *espn, *counts}:
+        assert f"`{field}`" in text, field
