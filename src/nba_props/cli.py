@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -76,15 +77,17 @@ def run(  # noqa: PLR0913  one parameter for each option
     from phasegate import SystemClock
 
     days = _span(first, last)
-    if live and faults:
+    is_live = live or named == "live"
+    if is_live and faults:
         raise DataError("--faults", problem="disturbs replays, and --live is not a replay", fix="leave one of them out")
-    name, source = _source(data, synthetic=synthetic, recorded=recorded, live=live, source=named)
+    with redirect_stdout(sys.stderr):  # what a class of the user prints is no part of the summary
+        name, source = _source(data, synthetic=synthetic, recorded=recorded, live=live, source=named)
     runner = Runner(
         source,
         state=state,
         faults=parse_faults(faults),
         modes=[mode for mode in MODES if mode in (modes or USUAL)],
-        clock=SystemClock() if live else None,
+        clock=SystemClock() if is_live else None,
         workers=workers,
     )
     quiet = as_json or not sys.stderr.isatty()
@@ -93,15 +96,16 @@ def run(  # noqa: PLR0913  one parameter for each option
         if not quiet:
             click.echo(f"\r{day}  {games} games ", err=True, nl=False)
 
-    try:
-        replay = runner.run(*days, progress=show)
-        report = runner.in_thread(lambda: remarks(runner.pipeline, source, replay, first=days[0], last=days[1]))
-    finally:
-        runner.close()
+    with redirect_stdout(sys.stderr):
+        try:
+            replay = runner.run(*days, progress=show)
+            report = runner.in_thread(lambda: remarks(runner.pipeline, source, replay, first=days[0], last=days[1]))
+        finally:
+            runner.close()
+        # without a replayed date, only a span of dates without games is a success
+        off = Gaps() if replay.dates else gaps(source, *days)
     if not quiet:
         click.echo(err=True)
-    # without a replayed date, only a span of dates without games is a success
-    off = Gaps() if replay.dates else gaps(source, *days)
     click.echo(json.dumps(_as_json(replay, report, off), indent=2) if as_json else _as_text(replay, report, off))
     if not as_json:
         given = "" if os.environ.get(NBA_DATA) == name else f"{NBA_DATA}={shlex.quote(name)} "
@@ -188,13 +192,14 @@ def _witness_second(
     from nba_props.witness.second_text import second_document, second_exit_code, second_lines
     from nba_props.witness.stored import read_stored
 
-    theirs = named_source(named)
-    if state is not None:
-        stored = read_stored(state, dates=days)
-        report = compare_second(lambda day: stored.get(day, []), theirs, dates=dates_of(stored, theirs, span=days))
-    else:
-        ours = named_source(str(data.absolute()) if data else environment(where="--data"))
-        report = compare_second(ours.batch, theirs, dates=dates_of(ours.dates(*days), theirs, span=days))
+    with redirect_stdout(sys.stderr):
+        theirs = named_source(named)
+        if state is not None:
+            stored = read_stored(state, dates=days)
+            report = compare_second(lambda day: stored.get(day, []), theirs, dates=dates_of(stored, theirs, span=days))
+        else:
+            ours = named_source(str(data.absolute()) if data else environment(where="--data"))
+            report = compare_second(ours.batch, theirs, dates=dates_of(ours.dates(*days), theirs, span=days))
     document = second_document(report, dates=days) if as_json else None
     click.echo(json.dumps(document, indent=2) if as_json else "\n".join(second_lines(report, dates=days)))
     sys.exit(second_exit_code(report))

@@ -110,7 +110,7 @@ def test_cells_are_read_as_other_programs_write_them(tmp_path: Path) -> None:
             lines.append(
                 one.replace(points, f",{row['points']}.0,", 1) + "," + spelled.format(won="WL"[not row["win_flag"]])
             )
-        return "\n\n".join(["\ufeff" + lines[0], *lines[1:]])
+        return "\n\n".join(["\ufeff" + lines[0], *lines[1:], " ,,,\n"])
 
     write_games(tmp_path, box_rows(DAY), delimiter=",")
     edited(tmp_path, as_exported)

@@ -138,6 +138,7 @@ def test_the_needed_methods_are_those_of_the_protocol() -> None:
         (f"{OWN}:A", "class A:\n    def __init__(self, folder): ...", "A() raised TypeError: "),
         (f"{OWN}:A", "class A:\n\n    def __init__(self):\n        open('no.csv')", f"{OWN}.py, line 4); it is called"),
         (f"{OWN}:A", "import absent.parts", f"{OWN}:A: {OWN} imports absent, which is missing; install absent"),
+        (f"{OWN}:A", "raise SystemExit(0)", f"{OWN}:A: {OWN} cannot be imported: SystemExit: 0 ("),
         (f"{OWN}:A", "class A\n", f"{OWN}:A: {OWN} cannot be imported: SyntaxError: "),
         (f"{OWN}:A", "a = 1\n1 / 0", f"imported: ZeroDivisionError: division by zero (HERE/{OWN}.py, line 2)"),
     ],
@@ -155,6 +156,9 @@ def test_a_class_that_is_no_source_is_refused_in_one_line(run: Run, text: str, s
     [
         ("batch(self, day):", "return None", f"{OWN}:Games, batch: returned None, and no list; correct the source"),
         ("batch(self, day):", "return [1]", "batch: row 1 is 1, and no dict of column to value"),
+        ("batch(self, day):", "return [{'game_id': ['x']}]", "row 1, column game_id: is ['x'], and no single value"),
+        ("batch(self, day):", "return [{1: 2}]", "batch: row 1, column 1: is 2, and no single value"),
+        ("batch(self, day):", "raise SystemExit(0)", "batch: raised SystemExit: 0 ("),
         ("batch(self, day):", "return {}['a']", "batch: raised KeyError: 'a' ("),
         ("batch(self, day):", "yield 1 / 0", "batch: raised ZeroDivisionError: division by zero ("),
         ("batch(self, day):", "return nights.batch(nights.dates(day, day)[0].replace(day=9))",
@@ -230,6 +234,15 @@ def test_the_environment_may_name_it_and_a_path_with_a_colon_is_a_folder(here: P
     (here / "a:b").mkdir()
     with pytest.raises(DataError, match="neither it nor its subfolder nba has a file player_game"):
         named_source("./a:b")
+
+
+def test_what_a_class_prints_is_no_part_of_the_summary(run: Run, here: Path) -> None:
+    write_module(
+        here, OWN, "print('imported')", GAMES, changed("coverage(self, first, last):", "print('asked'); return []")
+    )
+    code, out, err = run("--source", f"{OWN}:Games", "--mode", "same_day", "--json")
+    assert (code, json.loads(out)["games"]) == (0, 10)
+    assert {"imported", "asked"} == {*err.splitlines()}
 
 
 def test_two_sources_are_refused(run: Run) -> None:

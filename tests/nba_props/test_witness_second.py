@@ -209,7 +209,12 @@ def test_what_cannot_be_compared_is_refused(witness: Witness, more: list[str], p
 
 def test_a_state_without_the_table_is_refused(witness: Witness, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
     done = witness(None, "--state", str(tmp_path / "empty"), "--source", "synthetic")
+    assert "empty: there is no such state" in done.err
+    assert not [*(tmp_path / "empty").iterdir()]
+    done = witness(None, "--state", str(tmp_path / "other"), "--source", "synthetic")
     assert (done.code, done.lines) == (2, [])
     assert "it has no table nba_raw.nbac_gamebook_player_stats; run nba-props run on it first" in done.err
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeVar, cast
 
@@ -167,6 +167,9 @@ class CheckedSource:
         for number, row in enumerate(rows, start=1):
             if not isinstance(row, Mapping):
                 raise self._wrong(method, f"row {number} is {row!r}, and no dict of column to value")
+            for column, value in row.items():
+                if not isinstance(column, str) or not isinstance(value, Hashable):
+                    raise self._wrong(method, f"row {number}, column {column}: is {value!r}, and no single value")
         return [dict(row) for row in cast("Sequence[Mapping[str, object]]", rows)]
 
     def _ask(self, method: str, *days: date) -> list[object]:
@@ -183,7 +186,7 @@ class CheckedSource:
             return call()
         except DataError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._wrong(method, f"raised {raised(error, file=self._file)}") from error
         finally:
             retries = getattr(self._own, "retries", 0)

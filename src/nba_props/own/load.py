@@ -43,7 +43,7 @@ def load_source(text: str) -> CheckedSource:
         own = make()
     except DataError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(
             text,
             problem=f"{name}() raised {raised(error, file=found.__file__)}",
@@ -66,7 +66,7 @@ def _imported(module: str, *, where: str) -> ModuleType:
         raise DataError(
             where, problem=f"{module} imports {wanted}, which is missing", fix=f"install {wanted}"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a main guard ends its importer
         problem = f"{module} cannot be imported: {raised(error)}"
         raise DataError(where, problem=problem, fix="correct the module") from error
 

@@ -57,7 +57,9 @@ def read_lines(mapping: TableMapping) -> Lines:
         try:
             header = [name.strip() for name in next(cells, [])]
             _refuse_header(header, mapping)
-            found = [_line(row, cells.line_num, header=header, mapping=mapping) for row in cells if row]
+            found = [
+                _line(row, cells.line_num, header=header, mapping=mapping) for row in cells if any(map(str.strip, row))
+            ]
         except UnicodeDecodeError as error:
             raise DataError(where, problem=f"it is no UTF-8 ({error})", fix="save it as CSV in UTF-8") from error
         except csv.Error as error:
@@ -104,7 +106,10 @@ def named(field: str, mapping: TableMapping) -> str:
 
 
 def _foreign(row: RawRow, field: str, *, mapping: TableMapping) -> str | None:
-    """Translate a team's code in place; return the problem of a code that is none."""
+    """Translate a team's code in place.
+
+    Return the problem of a code that is none.
+    """
     if row[field] is None:
         return None
     code = mapping.teams.get(str(row[field]), row[field])

@@ -18,7 +18,7 @@ def read_stored(state: Path, *, dates: Span) -> dict[date, list[RawRow]]:
 
     Without their version. It only reads. Raises DataError for a folder that is no state or has no such table.
     """
-    if not state.is_dir():
+    if not state.is_dir() or not any(state.iterdir()):
         raise DataError(str(state), problem="there is no such state", fix="name the folder that run wrote with --state")
     listed = ", ".join(column for column in COLUMNS if column != VERSION)
     schema, name = TABLE.split(".")
