@@ -130,8 +130,8 @@ def test_the_needed_methods_are_those_of_the_protocol() -> None:
     ("text", "source", "problem"),
     [
         ("absent:Games", "", "absent:Games: there is no module absent in "),
-        (f"{OWN}:Nights", GAMES, f"{OWN}:Nights: the module {OWN} has no Nights; its classes are Games; correct the"),
-        (f"{OWN}:Nights", "a = 1", f"{OWN}:Nights: the module {OWN} has no Nights; its classes are none"),
+        (f"{OWN}:Nights", GAMES, f"{OWN}:Nights: HERE/{OWN}.py has no Nights; its classes are Games; correct the name"),
+        (f"{OWN}:Nights", "a = 1", f"{OWN}:Nights: HERE/{OWN}.py has no Nights; its classes are none; correct"),
         (f"{OWN}:a", "a = 1", f"{OWN}:a: a is no class; name a class, or a function that returns a source"),
         (f"{OWN}:A", "class A:\n    def batch(self, day): ...", f"{OWN}:A: A lacks schedule(), coverage(); write what"),
         (f"{OWN}:make", "def make(): ...", f"{OWN}:make: NoneType lacks schedule(), batch(), coverage()"),

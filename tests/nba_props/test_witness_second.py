@@ -65,12 +65,12 @@ def test_two_sources_that_agree_exit_with_0_and_say_how_much_was_compared(witnes
 
 
 def test_a_changed_figure_is_named_by_team_and_by_player(witness: Witness) -> None:
-    theirs = int(str(FIRST["assists"])) + 4
-    done = witness(changed(assists=theirs))
-    sums = sum(int(str(row["assists"])) for row in ROWS if (row["game_id"], row["team_abbr"]) == (GAME, TEAM))
+    theirs = int(str(FIRST["steals"])) + 4
+    done = witness(changed(steals=theirs))
+    sums = sum(int(str(row["steals"])) for row in ROWS if (row["game_id"], row["team_abbr"]) == (GAME, TEAM))
     assert done.lines[1:] == [
-        f"{DAY} {GAME} {TEAM} assists: {sums}, the second source has {sums + 4}",
-        f"{PLAYER} assists: {FIRST['assists']}, the second source has {theirs}",
+        f"{DAY} {GAME} {TEAM} steals: {sums}, the second source has {sums + 4}",
+        f"{PLAYER} steals: {FIRST['steals']}, the second source has {theirs}",
         "FINDING: 1 team cell differs, 1 player cell differs",
     ]
     assert done.code == 1

@@ -1,6 +1,6 @@
 """Loads the class that a text such as `my_source:Games` names.
 
-The module is looked for in the current folder, then among the installed ones. The class is called without arguments:
+The module is an installed one, or else a file of the current folder. The class is called without arguments:
 its settings are its own, from its environment or its files, so that one text names the source everywhere.
 """
 
@@ -34,7 +34,7 @@ def load_source(text: str) -> CheckedSource:
         )
         raise DataError(
             text,
-            problem=f"the module {module} has no {name}; its classes are {', '.join(known) or 'none'}",
+            problem=f"{found.__file__ or module} has no {name}; its classes are {', '.join(known) or 'none'}",
             fix="correct the name, or write the class",
         )
     if not callable(make):
@@ -55,7 +55,7 @@ def load_source(text: str) -> CheckedSource:
 def _imported(module: str, *, where: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)  # last: a file such as random.py must not replace the library's
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
