@@ -2,9 +2,9 @@
 
 From scraped rows to a forecast's features. `plan.toml` is the plan, `sql/` its ten steps; `calendar` computes which
 dates have games. `raw`, `raw_tables`, `names` and `teams` hold the rules for scraped rows, `sources/` returns them,
-`replay/` plays dates, `witness/` compares a second source, `demo/` plays the founding night, and `processor` is the
-platform's own API. Only Phasegate's public names are used. Bad rows are never corrected: they are named, and left out
-of every table.
+`own/` those of a user, `replay/` plays dates, `witness/` compares a second source, `demo/` plays the founding night,
+and `processor` is the platform's own API. Only Phasegate's public names are used. Bad rows are never corrected: they
+are named, and left out of every table.
 """
 
 from pathlib import Path

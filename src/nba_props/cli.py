@@ -7,9 +7,10 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -44,6 +45,7 @@ def cli() -> None:
     "--recorded", type=click.Path(path_type=Path), help="Folder of recorded responses of the league's services."
 )
 @click.option("--live", is_flag=True, help="The league's services themselves; needs the extra `live`.")
+@click.option("--source", "named", metavar="NAME", help="A source by its name: module:Class, csv:MAPPING, a folder.")
 @click.option("--state", type=click.Path(path_type=Path), default=Path(".nba-props"), show_default=True,
               help="Folder of documents and tables. The same replay may be started again on it.")  # fmt: skip
 @click.option("--faults", default="", metavar="LIST", help=f"What goes wrong on purpose, for example {FORM}.")
@@ -58,8 +60,8 @@ def cli() -> None:
               help="How many workers at once.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run(  # noqa: PLR0913  one parameter for each option
-    *, first: str, last: str, data: Path | None, synthetic: bool, recorded: Path | None, live: bool, state: Path,
-    faults: str, modes: tuple[str, ...], workers: int, as_json: bool,
+    *, first: str, last: str, data: Path | None, synthetic: bool, recorded: Path | None, live: bool,
+    named: str | None, state: Path, faults: str, modes: tuple[str, ...], workers: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Replay dates through all phases, and print the result.
 
@@ -76,15 +78,17 @@ def run(  # noqa: PLR0913  one parameter for each option
     from phasegate import SystemClock
 
     days = _span(first, last)
-    if live and faults:
+    is_live = live or named == "live"
+    if is_live and faults:
         raise DataError("--faults", problem="disturbs replays, and --live is not a replay", fix="leave one of them out")
-    name, source = _source(data, synthetic=synthetic, recorded=recorded, live=live)
+    with redirect_stdout(sys.stderr):  # what a class of the user prints is no part of the summary
+        name, source = _source(data, synthetic=synthetic, recorded=recorded, live=live, source=named)
     runner = Runner(
         source,
         state=state,
         faults=parse_faults(faults),
         modes=[mode for mode in MODES if mode in (modes or USUAL)],
-        clock=SystemClock() if live else None,
+        clock=SystemClock() if is_live else None,
         workers=workers,
     )
     quiet = as_json or not sys.stderr.isatty()
@@ -93,15 +97,16 @@ def run(  # noqa: PLR0913  one parameter for each option
         if not quiet:
             click.echo(f"\r{day}  {games} games ", err=True, nl=False)
 
-    try:
-        replay = runner.run(*days, progress=show)
-        report = runner.in_thread(lambda: remarks(runner.pipeline, source, replay, first=days[0], last=days[1]))
-    finally:
-        runner.close()
+    with redirect_stdout(sys.stderr):
+        try:
+            replay = runner.run(*days, progress=show)
+            report = runner.in_thread(lambda: remarks(runner.pipeline, source, replay, first=days[0], last=days[1]))
+        finally:
+            runner.close()
+        # without a replayed date, only a span of dates without games is a success
+        off = Gaps() if replay.dates else gaps(source, *days)
     if not quiet:
         click.echo(err=True)
-    # without a replayed date, only a span of dates without games is a success
-    off = Gaps() if replay.dates else gaps(source, *days)
     click.echo(_as_json(replay, report, off) if as_json else _as_text(replay, report, off))
     if not as_json:
         given = "" if os.environ.get(NBA_DATA) == name else f"{NBA_DATA}={shlex.quote(name)} "
@@ -144,28 +149,72 @@ def demo(*, state: Path) -> None:
 @click.option("--data", type=click.Path(path_type=Path), help=f"Folder with nba/ and espn/. Default: ${NBA_DATA}.")
 @click.option("--team-log", "logs", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="A recorded leaguegamelog of teams (PlayerOrTeam=T): the league's totals of turnovers.")  # fmt: skip
-def witness(*, first: str, last: str, data: Path | None, logs: tuple[Path, ...]) -> None:
-    """Compare our player rows with a second source's team box scores.
+@click.option("--state", type=click.Path(path_type=Path), help="Compare the rows stored in this folder of a run.")
+@click.option("--source", "named", metavar="NAME",
+              help="The second source: module:Class, csv:MAPPING, a folder. Default: ESPN's boxes.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def witness(
+    *, first: str, last: str, data: Path | None, logs: tuple[Path, ...], state: Path | None, named: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Compare our player rows with a second source.
 
-    Prints every difference. Exit code 0: all of it agrees. 1: they differ, or one of them lacks games. 2: bad input, or
-    nothing or not all could be compared; it has priority over 1.
+    With ESPN's team box scores, by team; with --source, by team and player. Prints every difference. Exit code 0: all
+    of it agrees. 1: they differ, or one of them lacks games or players. 2: bad input, or nothing or not all could be
+    compared; it has priority over 1.
 
     Example: nba-props witness --from 2024-10-22 --to 2024-11-05
     """
+    days = _span(first, last)
+    if data is not None and state is not None:
+        raise DataError("--state", problem="--data is given too", fix="leave one of them out")
+    if named is not None:
+        if logs:
+            raise DataError(
+                "--team-log", problem="is of ESPN's boxes, and --source is given", fix="leave one of them out"
+            )
+        _witness_second(days, data, state=state, named=named, as_json=as_json)
+    if state is not None:
+        raise DataError("--state", problem="needs a second source", fix="name it with --source")
+    _witness_espn(days, data, logs=logs, as_json=as_json)
+
+
+def _witness_espn(days: tuple[date, date], data: Path | None, *, logs: Sequence[Path], as_json: bool) -> NoReturn:
     from nba_props.sources.parquet import ParquetSource
     from nba_props.witness.compare import compare
     from nba_props.witness.files import match_known, read_known, read_team_log
-    from nba_props.witness.text import exit_code, lines
+    from nba_props.witness.text import document, exit_code, lines
 
-    days, folder = _span(first, last), _folder(data)
+    folder = _folder(data)
     source = ParquetSource(folder)
     totals = {team_game: count for log in logs for team_game, count in read_team_log(log).items()}
     rows = [row for day in source.dates(*days) for row in source.batch(day)]
     report = compare(rows, folder=folder, dates=days, seasons=source.coverage(*days), league_total_turnovers=totals)
     listed = read_known(folder)
     known = None if listed is None else match_known(report, listed)
-    click.echo("\n".join(lines(report, dates=days, known=known)))
+    found = document(report, dates=days, known=known) if as_json else None
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(report, dates=days, known=known)))
     sys.exit(exit_code(report, known))
+
+
+def _witness_second(
+    days: tuple[date, date], data: Path | None, *, state: Path | None, named: str, as_json: bool
+) -> NoReturn:
+    from nba_props.witness.second import compare_second, dates_of
+    from nba_props.witness.second_text import second_document, second_exit_code, second_lines
+    from nba_props.witness.stored import read_stored
+
+    with redirect_stdout(sys.stderr):
+        theirs = named_source(named)
+        if state is not None:
+            stored = read_stored(state, dates=days)
+            report = compare_second(lambda day: stored.get(day, []), theirs, dates=dates_of(stored, theirs, span=days))
+        else:
+            ours = named_source(str(data.absolute()) if data else environment(where="--data"))
+            report = compare_second(ours.batch, theirs, dates=dates_of(ours.dates(*days), theirs, span=days))
+    document = second_document(report, dates=days) if as_json else None
+    click.echo(json.dumps(document, indent=2) if as_json else "\n".join(second_lines(report, dates=days)))
+    sys.exit(second_exit_code(report))
 
 
 def main() -> None:
@@ -199,9 +248,12 @@ def _date(text: str, option: str) -> date:
         raise DataError(option, problem=f"{text!r} is no date", fix="write YYYY-MM-DD, such as 2026-02-03") from None
 
 
-def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: bool) -> tuple[str, Source]:
+def _source(
+    data: Path | None, *, synthetic: bool, recorded: Path | None, live: bool, source: str | None
+) -> tuple[str, Source]:
     """Return the source, and how NBA_DATA names it."""
-    given = {"--data": data is not None, "--synthetic": synthetic, "--recorded": recorded is not None, "--live": live}
+    given = {"--data": data is not None, "--synthetic": synthetic, "--recorded": recorded is not None, "--live": live,
+             "--source": source is not None}  # fmt: skip
     named = [option for option, is_given in given.items() if is_given]
     if len(named) > 1:
         raise DataError(named[1], problem=f"{named[0]} is given too", fix="leave one of them out")
@@ -210,7 +262,9 @@ def _source(data: Path | None, *, synthetic: bool, recorded: Path | None, live: 
 
         # absolute: the name of a folder could also be one of the words
         return str(data.absolute()), ParquetSource(data)
-    if recorded is not None:
+    if source is not None:
+        name = source
+    elif recorded is not None:
         name = f"recorded:{recorded}"
     elif synthetic or live:
         name = "synthetic" if synthetic else "live"

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from nba_props.own.checked import CheckedSource
+from nba_props.own.csv_file import csv_source
 from nba_props.raw import RawRow, check_rows
 from nba_props.raw_tables import PROPS, SCHEDULE, SHOTS, check_table, in_order
-from nba_props.sources import EASTERN, Source, eastern_date, season_of_date
+from nba_props.sources import EASTERN, Source, eastern_date, every_date, season_of_date
 from nba_props.sources.live import LiveSource
 from nba_props.sources.recorded import RecordedSource
 from nba_props.sources.synthetic import SyntheticSource
 from tests.support import league_bodies as bodies
+from tests.support.own_sources import write_csv_source
 
 DAY = date(2025, 1, 10)
 WEEK = (DAY - timedelta(days=3), DAY + timedelta(days=3))
@@ -43,7 +46,23 @@ def synthetic(_: Path) -> Source:
     return SyntheticSource()
 
 
-@pytest.fixture(params=[recorded, live, synthetic], ids=lambda make: str(make.__name__))
+class Three:
+    """The methods that a source of one's own must have."""
+
+    schedule = SyntheticSource().schedule
+    batch = SyntheticSource().batch
+    coverage = SyntheticSource().coverage
+
+
+def own(_: Path) -> Source:
+    return CheckedSource(Three(), where="own")
+
+
+def csv(folder: Path) -> Source:
+    return csv_source(write_csv_source(folder, *every_date(*WEEK)))
+
+
+@pytest.fixture(params=[recorded, live, synthetic, own, csv], ids=lambda make: str(make.__name__))
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
     made: Source = request.param(tmp_path)
     return made

@@ -1,5 +1,6 @@
 """What `nba-props witness` prints, and its exit code: a check that compared nothing is never green."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +83,17 @@ def test_a_cell_that_differs_is_printed_with_both_values_and_exits_with_1(witnes
     done = witness()
     assert f"{FRIDAY} 0022400002 LAL assists: 0, the second source has 2" in done.lines
     assert (done.code, done.lines[-1]) == (1, "FINDING: 1 cell differs")
+
+
+def test_the_report_is_a_document_too(witness: Witness, tmp_path: Path) -> None:
+    has(tmp_path, theirs=[row | {"assists": 2} if row["team_abbr"] == "LAL" else row for row in without(3)])
+    done = witness("--json")
+    found = json.loads("\n".join(done.lines))
+    assert (done.code, found["team_games"], found["known"], found["not_evaluated"]) == (1, 6, None, [])
+    assert found["team_cells"] == [
+        {"game_date": FRIDAY, "game_id": "0022400002", "team_abbr": "LAL", "column": "assists", "ours": 0, "theirs": 2}
+    ]
+    assert found["missing_games"] == [{"game_date": SATURDAY, "game_id": "0022400003", "teams": ["BOS", "MIA"]}]
 
 
 def test_each_missing_game_is_printed_with_its_date_id_and_teams_and_they_are_counted(

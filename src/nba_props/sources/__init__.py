@@ -15,12 +15,42 @@ from nba_props.notices import Notice
 from nba_props.raw import RawRow
 
 
-class Source(Protocol):
-    """A source of whole games by date, with repeatable answers.
+class GameSource(Protocol):
+    """What every source must have, also a source of one's own.
 
-    A live source is the exception: its answers grow while games are played. The caller owns the returned rows. Every
-    method raises DataError when what it needs cannot be read or cannot be true. `name` is its name in the log of
-    fetches, `retries` how many repeats of requests it has made so far.
+    Games by date, with repeatable answers. A live source is the exception: its answers grow while games are played.
+    The caller owns the returned rows. Every method raises DataError when what it needs cannot be read or cannot be
+    true.
+    """
+
+    def schedule(self, first: date, last: date) -> list[RawRow]:
+        """Return the rows of `raw_tables.SCHEDULE`, by date and game.
+
+        From `first` to `last`; regular-season games only. A postponed game has a row on each of its dates. Home and
+        away are NULL where neither a schedule has them nor MATCHUP says them, tip-off where no schedule has it.
+        """
+        ...
+
+    def batch(self, day: date) -> list[RawRow]:
+        """Return all raw rows of the date by game, team and player.
+
+        Empty for a date without games.
+        """
+        ...
+
+    def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
+        """Return the spans of which the schedule is known, ascending.
+
+        From `first` to `last`, both ends included. A date inside a span and without a row in `schedule` has no games;
+        of a date outside nothing is known.
+        """
+        ...
+
+
+class Source(GameSource, Protocol):
+    """A source of whole games by date, with all that a run asks for.
+
+    `name` is its name in the log of fetches, `retries` how many repeats of requests it has made so far.
     """
 
     name: str
@@ -33,31 +63,8 @@ class Source(Protocol):
         """
         ...
 
-    def batch(self, day: date) -> list[RawRow]:
-        """Return all raw rows of the date by game, team and player.
-
-        Empty for a date without games.
-        """
-        ...
-
     def updated_at(self, day: date) -> datetime:
         """Return the UTC time that the date's rows carry as their version."""
-        ...
-
-    def coverage(self, first: date, last: date) -> list[tuple[date, date]]:
-        """Return the spans of which the schedule is known, ascending.
-
-        From `first` to `last`, both ends included. A date inside a span and without a row in `schedule` has no games;
-        of a date outside nothing is known.
-        """
-        ...
-
-    def schedule(self, first: date, last: date) -> list[RawRow]:
-        """Return the rows of `raw_tables.SCHEDULE`, by date and game.
-
-        From `first` to `last`; regular-season games only. A postponed game has a row on each of its dates. Home and
-        away are NULL where neither a schedule has them nor MATCHUP says them, tip-off where no schedule has it.
-        """
         ...
 
     def props(self, day: date, *, at: datetime | None = None) -> list[RawRow]:

@@ -1,15 +1,29 @@
-"""The source that a text names, as in the variable NBA_DATA."""
+"""The source that a text names.
+
+As in the environment variable NBA_DATA, or after `--source`.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from nba_props.errors import DataError
 from nba_props.sources import Source
 
 NBA_DATA = "NBA_DATA"
-FORMS = "a folder of box scores, synthetic, recorded:DIR or live"
+FORMS = "a folder of box scores, synthetic, recorded:DIR, live, csv:MAPPING or module:Class"
+_CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_class(text: str) -> bool:
+    """Return whether a text has the form `module:Class`.
+
+    >>> is_class("my_source:Games"), is_class("./nba"), is_class("/data:old/nba")
+    (True, False, False)
+    """
+    return _CLASS.fullmatch(text) is not None
 
 
 def environment(*, where: str = NBA_DATA) -> str:
@@ -27,8 +41,8 @@ def environment(*, where: str = NBA_DATA) -> str:
 def named_source(text: str) -> Source:
     """Return the source of a text: one of FORMS.
 
-    Only the module of that source is loaded. Raises DataError for a folder that does not exist, and for `live` without
-    its extra.
+    Only the module of that source is loaded. Raises DataError for a folder that does not exist, for `live` without its
+    extra, for a mapping file that cannot be read, and for a class that is no source.
     """
     if text == "synthetic":
         from nba_props.sources.synthetic import SyntheticSource
@@ -44,6 +58,14 @@ def named_source(text: str) -> Source:
         from nba_props.sources.recorded import RecordedSource
 
         return RecordedSource(Path(folder))
+    if colon and word == "csv":
+        from nba_props.own.csv_file import csv_source
+
+        return csv_source(Path(folder))
+    if colon and is_class(text):
+        from nba_props.own.load import load_source
+
+        return load_source(text)
     from nba_props.sources.parquet import ParquetSource
 
     return ParquetSource(Path(text))

@@ -122,8 +122,8 @@ def compare(
     seen = {(game, team) for game, team in ours if begin <= days[game] <= end}
     both = seen & boxes.keys()
     found = [cell for one in both for cell in _cells(one, ours[one], box=boxes[one], total_turnovers=totals.get(one))]
-    missing = _games((days[game], game, team) for game, team in seen - boxes.keys())
-    unknown = _games(
+    missing = games_of((days[game], game, team) for game, team in seen - boxes.keys())
+    unknown = games_of(
         (boxes[one][0], *one) for one in boxes.keys() - ours.keys() if dates[0] <= boxes[one][0] <= dates[1]
     )
     covered = {day for span in seasons for day in every_date(*span)}
@@ -138,12 +138,13 @@ def compare(
         unknown=unknown,
         not_played=tuple(sorted(covered - set(days.values()) - {game.game_date for game in unknown})),
         put_off=_put_off(folder, dates),
-        outside=_games((days[game], game, team) for game, team in ours.keys() - seen),
+        outside=games_of((days[game], game, team) for game, team in ours.keys() - seen),
         not_covered=tuple(sorted(set(every_date(*dates)) - covered)),
     )
 
 
-def _games(team_games: Iterable[tuple[date, str, str]]) -> tuple[Game, ...]:
+def games_of(team_games: Iterable[tuple[date, str, str]]) -> tuple[Game, ...]:
+    """Return the games of (date, game, team), sorted."""
     teams: dict[tuple[date, str], list[str]] = {}
     for day, game, team in sorted(team_games):
         teams.setdefault((day, game), []).append(team)
@@ -154,7 +155,7 @@ def _put_off(folder: Path, dates: Span) -> tuple[Game, ...]:
     events = [
         event for event in read_events(folder, notices=[]) if event.postponed and dates[0] <= event.day <= dates[1]
     ]
-    return _games((event.day, str(event.event_id), team) for event in events for team in (event.home, event.away))
+    return games_of((event.day, str(event.event_id), team) for event in events for team in (event.home, event.away))
 
 
 def _sums(rows: Iterable[RawRow]) -> tuple[dict[TeamGame, dict[str, int]], dict[str, date]]:

@@ -35,6 +35,30 @@ def lines(report: Report, *, dates: Span, known: Known | None) -> list[str]:
     ]
 
 
+def document(report: Report, *, dates: Span, known: Known | None) -> dict[str, object]:
+    """Return the report in JSON's types.
+
+    The findings by field, `known` None where the folder has no list, and what was not evaluated.
+    """
+    games = {"missing_games": report.missing, "unknown_games": report.unknown, "postponed_games": report.put_off}
+    return {
+        "from": dates[0].isoformat(),
+        "to": dates[1].isoformat(),
+        "team_games": len(report.compared),
+        "team_cells": [{**one._asdict(), "game_date": one.game_date.isoformat()} for one in report.disagreements],
+        "never_finalised": list(report.never_finalised),
+        **{
+            name: [
+                {"game_date": one.game_date.isoformat(), "game_id": one.game_id, "teams": list(one.teams)}
+                for one in found
+            ]
+            for name, found in games.items()
+        },
+        "known": known and {field: len(found) for field, found in known._asdict().items()},
+        "not_evaluated": _not_evaluated(report),
+    }
+
+
 def exit_code(report: Report, known: Known | None) -> int:
     """Return 0 where all was compared and agrees, 1 for findings.
 
@@ -62,7 +86,7 @@ def _known(known: Known) -> list[str]:
     notes += [(cell, "they agree now") for cell in known.gone]
     return [
         *(f"{_place(cell)}: known, {cell.ours} against {cell.theirs}, and {what}" for cell, what in notes),
-        f"{_count(sum(sizes), 'disagreement is', 'disagreements are')} known of these team-games: {sizes[0]} found "
+        f"{count(sum(sizes), 'disagreement is', 'disagreements are')} known of these team-games: {sizes[0]} found "
         f"again, {sizes[1]} not to be seen, {sizes[2]} gone",
     ]
 
@@ -71,7 +95,7 @@ def _stand_in(report: Report) -> list[str]:
     """Return a line on the column that is compared only in part."""
     if not report.assumed:
         return []
-    return [f"{TOTAL_TURNOVERS} of {_count(len(report.assumed), 'team-game', 'team-games')}: our player rows have no "
+    return [f"{TOTAL_TURNOVERS} of {count(len(report.assumed), 'team-game', 'team-games')}: our player rows have no "
             "team turnovers, the players' sum and the second source's own team turnovers stand in: one that a single "
             "source counted is not seen; the league's totals come with --team-log"]  # fmt: skip
 
@@ -82,7 +106,7 @@ def _game(game: Game) -> str:
 
 def _whole_date(day: date, missing: Iterable[Game]) -> str:
     games = sum(game.game_date == day for game in missing)
-    return f"{day}: the second source lacks every game of this date, and {_count(games, 'was', 'were')} played"
+    return f"{day}: the second source lacks every game of this date, and {count(games, 'was', 'were')} played"
 
 
 def _not_played(report: Report) -> list[str]:
@@ -107,22 +131,22 @@ def _verdict(report: Report, known: Known | None) -> list[str]:
 def _findings(report: Report, known: Known | None) -> list[str]:
     unseen, gone = (len(known.unseen), len(known.gone)) if known else (0, 0)
     cells, unfinished = len(report.disagreements), len(report.never_finalised)
-    missing, unknown, dates = _amount(report.missing), _amount(report.unknown), len(report.missing_dates)
-    whole = f" ({_count(dates, 'whole date', 'whole dates')})" if dates else ""
+    missing, unknown, dates = amount(report.missing), amount(report.unknown), len(report.missing_dates)
+    whole = f" ({count(dates, 'whole date', 'whole dates')})" if dates else ""
     return [
-        *([_count(cells, "cell differs", "cells differ")] if cells else []),
-        *([f"{_count(unseen, 'known cell', 'known cells')} not to be seen from player rows"] if unseen else []),
-        *([_count(gone, "known cell agrees now", "known cells agree now")] if gone else []),
-        *([_count(unfinished, "box was never finalised", "boxes were never finalised")] if unfinished else []),
+        *([count(cells, "cell differs", "cells differ")] if cells else []),
+        *([f"{count(unseen, 'known cell', 'known cells')} not to be seen from player rows"] if unseen else []),
+        *([count(gone, "known cell agrees now", "known cells agree now")] if gone else []),
+        *([count(unfinished, "box was never finalised", "boxes were never finalised")] if unfinished else []),
         *([f"{missing} missing from the second source{whole}"] if missing else []),
         *([f"{unknown} missing from our player rows"] if unknown else []),
     ]
 
 
-def _amount(games: Sequence[Game]) -> str:
-    """Count the games that lack both boxes, and the single boxes."""
+def amount(games: Sequence[Game]) -> str:
+    """Return the number of games that lack both boxes, and of single boxes."""
     whole = sum(len(game.teams) == TEAMS_OF_A_GAME for game in games)
-    counts = (_count(whole, "game", "games"), _count(len(games) - whole, "box", "boxes"))
+    counts = (count(whole, "game", "games"), count(len(games) - whole, "box", "boxes"))
     return " and ".join(text for text in counts if not text.startswith("0 "))
 
 
@@ -131,7 +155,7 @@ def _not_evaluated(report: Report) -> list[str]:
     if report.outside:
         days = [game.game_date for game in report.outside]
         begin, end = report.span
-        why.append(f"{_count(len(days), 'game', 'games')} from {min(days)} to {max(days)}: the second source's files "
+        why.append(f"{count(len(days), 'game', 'games')} from {min(days)} to {max(days)}: the second source's files "
                    f"span {begin} to {end} only")  # fmt: skip
     elif not report.compared:
         nothing = (
@@ -141,7 +165,8 @@ def _not_evaluated(report: Report) -> list[str]:
     return [f"NOT EVALUATED: {reason}" for reason in why]
 
 
-def _count(number: int, one: str, more: str) -> str:
+def count(number: int, one: str, more: str) -> str:
+    """Return a number with its noun."""
     return f"{number} {one if number == 1 else more}"
 
 
