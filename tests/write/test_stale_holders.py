@@ -1,0 +1,126 @@
+"""What a holder, a request or a receipt that is no longer the present one may not do."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from phasegate.base.keys import parse_run
+from phasegate.bus import Message
+from phasegate.errors import Ambiguous, LeaseLost, Partial
+from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
+from phasegate.write import lease
+from tests.support.pipelines import PLAN, RUN, Shop, generation, load, orders, settle, shop, total
+
+TTL_S = 60.0
+
+
+def test_a_lease_whose_token_was_raised_is_free_and_no_longer_its_holders() -> None:
+    held, _ = lease.acquire("h1", ttl_s=TTL_S, now=0.0)(None)
+    raised, token = lease.raise_to(7, holder="restored")(held)
+    assert raised is not None
+    assert token == 7
+    assert (raised.holder, raised.due, raised.writers) == (None, None, ("restored",))
+    assert lease.renew("h1", token=7, ttl_s=TTL_S, now=1.0)(raised) == (raised, False)
+    _, taken = lease.acquire("h2", ttl_s=TTL_S, now=1.0)(raised)
+    assert taken is not None
+    assert taken.token == 8
+
+
+def test_a_lease_that_is_ahead_of_the_token_keeps_its_holder() -> None:
+    held, _ = lease.acquire("h1", ttl_s=TTL_S, now=0.0)(None)
+    assert lease.raise_to(1)(held) == (held, 1)
+
+
+@pytest.mark.parametrize(("waited_s", "is_lost"), [(TTL_S - 0.1, False), (TTL_S, True), (TTL_S + 0.1, True)])
+def test_a_holder_that_did_not_renew_in_time_writes_nothing(waited_s: float, is_lost: bool) -> None:
+    made = shop()
+    with made.pipeline.begin(RUN, step="orders") as run:
+        made.clock.at += waited_s
+        if is_lost:
+            with pytest.raises(LeaseLost):
+                run.write(orders(1, 2))
+        else:
+            run.write(orders(1, 2))
+    assert len(made.warehouse.commits) == (0 if is_lost else 1)
+
+
+def requested(made: Shop, step: str, *, phase: str) -> str:
+    document = made.pipeline.runs.read(phase, parse_run(RUN))
+    assert document is not None
+    return document.requests[step].id
+
+
+def test_the_message_of_an_older_request_builds_nothing() -> None:
+    made = shop({"made:totals": _broken})
+    load(made, 1)
+    settle(made, until_s=1.0)
+    old = requested(made, "totals", phase="report")
+    made.pipeline.runs.rebuild("report", parse_run(RUN), steps=("totals",), quiet=False)
+    assert requested(made, "totals", phase="report") != old
+    other = shop(store=made.store, warehouse=made.warehouse)
+    outcome = other.pipeline._builder.serve(other.pipeline.plan.steps["totals"], parse_run(RUN), request_id=old)
+    assert outcome == "not asked for"
+    assert [receipt.step for receipt in made.warehouse.commits] == ["orders"]
+
+
+def _broken(_: object) -> list[dict[str, object]]:
+    raise RuntimeError("it broke")
+
+
+@pytest.mark.parametrize(("rows", "is_refused"), [(18, False), (17, True)])
+def test_a_partition_may_lose_shrink_max_of_its_rows_and_no_more(rows: int, is_refused: bool) -> None:
+    made = shop()
+    load(made, *range(20))
+    if is_refused:
+        with pytest.raises(Partial, match=re.escape("from 20 to 17 rows, more than 10%")):
+            load(made, *range(rows))
+    else:
+        load(made, *range(rows))
+    assert made.warehouse.commits[-1].rows == (20 if is_refused else rows)
+
+
+class Unanswered(MemoryWarehouse):
+    """A warehouse that commits a build of totals, and once loses the answer."""
+
+    is_answered = True
+
+    @contextmanager
+    def transaction(self) -> Iterator[MemoryTransaction]:
+        with super().transaction() as tx:
+            yield tx
+        if self.is_answered and self.commits[-1].step == "totals":
+            self.is_answered = False
+            raise Ambiguous("the commit got no clear answer")
+
+
+def test_a_commit_without_an_answer_is_looked_for_and_not_repeated() -> None:
+    warehouse = Unanswered()
+    made = shop(warehouse=warehouse)
+    load(made, 1, 2)
+    settle(made, until_s=30.0)
+    assert not warehouse.is_answered
+    assert [receipt.step for receipt in warehouse.commits] == ["orders", "totals"]
+    assert (total(made), generation(made, "report")) == (3, 1)
+    assert made.told.of("write conflict") == []
+
+
+def test_a_receipt_of_other_code_is_not_reported_for_the_present_one() -> None:
+    made = shop(plan=PLAN.replace('python = "made:totals"', 'python = "made:totals"\ncode = "v1"'))
+    load(made, 1, 2)
+    settle(made, until_s=1.0)
+    key = f"phase:shop:report:{RUN}"
+    document = made.store.read(key)
+    assert document is not None
+    made.store.delete(key, expect=document.version)
+    other = shop(plan=PLAN.replace('python = "made:totals"', 'python = "made:totals"\ncode = "v2"'), store=made.store,
+                 warehouse=made.warehouse)  # fmt: skip
+    orders_of = next(receipt for receipt in made.warehouse.commits if receipt.step == "orders")
+    stamps = {"orders": {"fingerprint": orders_of.fingerprint, "token": orders_of.token}}
+    trigger = {"kind": "trigger", "id": "t", "pipeline": "shop", "phase": "load", "run": RUN, "generation": 1,
+               "receiver": "report", "stamps": stamps}  # fmt: skip
+    other.pipeline.ports.bus.publish(Message("t", "shop.report.begin", trigger))
+    settle(other, until_s=1.0)
+    codes = [receipt.code for receipt in made.warehouse.commits if receipt.step == "totals"]
+    assert len(codes) == len(set(codes)) == 2
