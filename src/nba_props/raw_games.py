@@ -26,7 +26,7 @@ class GameProblem(NamedTuple):
 
 
 def hold_back(rows: Sequence[RawRow]) -> tuple[list[RawRow], list[GameProblem]]:
-    """Return the rows of the games that can be true, and why the others cannot.
+    """Return the rows of games that can be true, and why others cannot.
 
     The rows are good by themselves (`nba_props.raw.check_rows`), and stay in order.
     """

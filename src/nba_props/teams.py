@@ -51,7 +51,7 @@ def team_of_code(code: object, *, where: str) -> str:
 
 
 def team_problem(code: object) -> str | None:
-    """Return what is wrong with a team's code in a raw row, None if nothing is.
+    """Return what is wrong with a team's code in a raw row, or None.
 
     >>> team_problem("GS")
     "is 'GS', and the league's code of the team is 'GSW'"

@@ -109,7 +109,7 @@ def test_what_is_never_null_is_not_null_on_invented_nights_from_a_cold_start(syn
 
 def test_what_is_never_null_is_not_null_on_the_first_real_nights_of_a_season(nba_data: Path) -> None:
     source, warehouse = ParquetSource(nba_data), Warehouse()
-    for day in source.dates(date(2024, 10, 22), date(2024, 10, 23)):
+    for day in source.dates(date(2024, 10, 22), date(2024, 10, 24)):
         warehouse.load(source.batch(day))
         warehouse.add(SCHEDULE, source.schedule(day, day))
         warehouse.add(PROPS, source.props(day))

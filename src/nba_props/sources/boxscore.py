@@ -126,7 +126,7 @@ def _with_a_free_throw(line: Line) -> Line:
 
 
 def _with_assists_of_makes(lines: list[Line]) -> list[Line]:
-    """Take away assists, the most from who has most, until each has its field goal."""
+    """Take away assists until each has its field goal, from who has most."""
     lines, over = list(lines), sum(line.assists - line.field_goals_made for line in lines)
     for _ in range(over):
         place = max(range(len(lines)), key=lambda i: (lines[i].assists, -i))
