@@ -183,3 +183,28 @@ def test_a_corrected_date_reaches_the_later_runs_of_its_season_only(shop: Pipeli
     assert {day: [w.drifted for w in phase.windows.values()] for day, phase in drifted.items() if phase} == {
         FIRST: [()], near: [()], far: [(FIRST.isoformat(),)],
     }  # fmt: skip
+
+
+def test_a_date_that_was_answered_before_the_plan_had_such_a_window_is_asked_for_again(tmp_path: Path) -> None:
+    path, clock = tmp_path / "plan.toml", StillClock()
+    (tmp_path / "total.sql").write_text(TOTAL_SQL)
+    clock.at = noon("2026-10-01")
+
+    def old(first: date, last: date) -> Iterator[CalendarDay]:
+        return (CalendarDay(date=day.date, state="work") for day in dates(first, last))
+
+    path.write_text(PLAN.replace('back = "season"', 'back = "20d"'))
+    with closing(connect(path, clock=clock, dates=old, state=tmp_path / "state")) as shop:
+        shop.calendar.refresh("2025-10")
+    path.write_text(PLAN)
+    for source, clock.at in ((old, noon("2026-10-02")), (dates, noon("2026-10-03"))):
+        with closing(connect(path, clock=clock, dates=source, state=tmp_path / "state")) as shop:
+            run = parse_run(f"{FIRST}.daily")
+            if source is old:
+                with pytest.raises(BadInput, match="the calendar gives no season_start"):
+                    shop.runs.open("out", run)
+            else:
+                shop.runs.open("out", run)
+                opened = shop.runs.read("out", run)
+                assert opened is not None
+                assert windows_of(opened.gate) == ["raw.box@1d", "raw.box@1d"]
