@@ -6,7 +6,7 @@ has no schedule, an empty date must not look like a date without games.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import NamedTuple, cast
 
@@ -16,6 +16,8 @@ from nba_props.sources import EASTERN, Source, every_date
 from nba_props.sources.named import environment, named_source
 from phasegate import CalendarDay
 
+SEASON_START = "season_start"
+"""The anchor of the first date with a game of the date's season: where a window with back = "season" begins."""
 GAME_LENGTH_S = 2.5 * 3600
 """From tip-off to the final box score; the longest games take about three hours."""
 EARLIEST, LATEST = time(12, 0, tzinfo=EASTERN), time(22, 30, tzinfo=EASTERN)
@@ -43,7 +45,27 @@ def days(source: Source, first: date, last: date) -> list[CalendarDay]:
     known = set(games)
     for begin, end in source.coverage(first, last):
         known.update(every_date(begin, end))
-    return [_day(day, games.get(day, [])) for day in sorted(known)]
+    starts = _season_starts(source, [row for rows in games.values() for row in rows])
+    return [_day(day, games.get(day, []), starts=starts) for day in sorted(known)]
+
+
+def _season_starts(source: Source, games: Sequence[RawRow]) -> dict[str, date]:
+    """Return the first date with a game of each season of these games.
+
+    Of the source's schedule: no regular season has begun before October.
+    """
+    playing = [row for row in games if not row["postponed"]]
+    if not playing:
+        return {}
+    seasons = {cast("str", row["season"]) for row in playing}
+    on = [cast("date", row["game_date"]) for row in playing]
+    starts: dict[str, date] = {}
+    # not from July on: a live source would ask for the season before this one too
+    for row in source.schedule(min(*map(_october_of, seasons), *on), max(on)):
+        season, day = cast("str", row["season"]), cast("date", row["game_date"])
+        if season in seasons and not row["postponed"]:
+            starts[season] = min(day, starts.get(season, day))
+    return starts
 
 
 class Gaps(NamedTuple):
@@ -72,11 +94,21 @@ def gaps(source: Source, first: date, last: date) -> Gaps:
     )
 
 
-def _day(day: date, games: Sequence[RawRow]) -> CalendarDay:
+def _october_of(season: str) -> date:
+    year = season[:4]
+    if not (len(year) == 4 and year.isascii() and year.isdigit()):
+        fix = "give the season of its first year, such as '2024-25'"
+        raise DataError("the schedule", problem=f"{season!r} is no season", fix=fix)
+    return date(int(year), 10, 1)
+
+
+def _day(day: date, games: Sequence[RawRow], *, starts: Mapping[str, date]) -> CalendarDay:
     playing = [row for row in games if not row["postponed"]]
     postponed = ", ".join(sorted(_name(row) for row in games if row["postponed"]))
     if playing:
+        start = min(starts.get(cast("str", row["season"]), day) for row in playing)
         anchors = {
+            SEASON_START: datetime.combine(start, EARLIEST).timestamp(),
             "first_tip": min(_tipoff(row, unknown=EARLIEST) for row in playing),
             "last_game_end": max(_tipoff(row, unknown=LATEST) for row in playing) + GAME_LENGTH_S,
         }

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias, cast
 
 from nba_props.errors import DataError
 from nba_props.names import player_lookup
+from nba_props.teams import team_problem
 
 RawRow: TypeAlias = dict[str, object]
 
@@ -76,9 +77,10 @@ def check_rows(rows: Sequence[RawRow], *, where: str) -> None:
     Raises DataError naming the first row and column that cannot be true. Holds afterwards, per row: exactly the columns
     of COLUMNS, no nulls, the declared types, times with a zone; points = 2 (FGM - 3PM) + 3 3PM + FTM; rebounds =
     offensive + defensive; makes <= attempts (of twos too); counts not negative; minutes 0 to 70; the lookup is that of
-    the name. Over the batch: each game has two teams that name each other, one winner and it has more points; no team
-    plays twice a date. Repeated keys are accepted: the writer stores the newest version. `where` is how the message
-    names the batch, usually a file.
+    the name; the teams are the league's, by its codes; the season is a regular one. Over the batch: each game has two
+    teams that name each other, one winner and it has more points; no team plays twice a date. Repeated keys are
+    accepted: the writer stores the newest version. `where` is how the message names the batch, usually a file. What
+    adds up over a team is checked where a run fetches (`nba_props.raw_games`).
     """
     for fault in _faults(rows):
         raise fault.error(where)
@@ -158,6 +160,11 @@ def _row_problems(row: RawRow, *, teams: Sequence[str]) -> Iterator[tuple[str, s
         yield "minutes", f"is {count['minutes']}, and no player plays more than {MINUTES_MAX} minutes"
     yield from _identity_problems(count)
     yield from _name_problems(cast("str", row["player_name"]), lookup=row["player_lookup"])
+    for column in ("team_abbr", "opponent_team_abbr"):
+        if problem := team_problem(row[column]):
+            yield column, problem
+    if problem := season_problem(str(row["season"])):
+        yield "season", problem
     if row["team_abbr"] == row["opponent_team_abbr"]:
         yield "opponent_team_abbr", f"is {row['opponent_team_abbr']!r}, the player's own team"
 
@@ -170,6 +177,19 @@ def _name_problems(name: str, *, lookup: object = None) -> Iterator[tuple[str, s
     else:
         if lookup != wanted and lookup is not None:
             yield "player_lookup", f"is {lookup!r}, but the name gives {wanted!r}"
+
+
+def season_problem(season: str) -> str | None:
+    """Return why a season is no regular season, None if it is one.
+
+    >>> season_problem("2024-25"), season_problem("42024")
+    (None, "is '42024', no regular season such as '2024-25'")
+    """
+    first, _, last = season.partition("-")
+    years = len(first) == 4 and len(last) == 2 and season.isascii() and first.isdigit() and last.isdigit()
+    if years and (int(first) + 1) % 100 == int(last):
+        return None
+    return f"is {season!r}, no regular season such as '2024-25'"
 
 
 def _shape_problems(row: RawRow) -> Iterator[tuple[str, str]]:

@@ -26,9 +26,13 @@ TEAM_IDS: Mapping[int, str] = MappingProxyType(
 TEAMS = tuple(sorted(TEAM_IDS.values()))
 """The thirty codes in alphabetical order."""
 
-_ESPN: Mapping[str, str] = MappingProxyType(
+CODES = frozenset(TEAMS) | {"CHH", "NJN", "NOH", "NOK", "SEA", "VAN"}
+"""The codes of these teams, those of seasons from 1996-97 on that they have given up included."""
+
+ALIASES: Mapping[str, str] = MappingProxyType(
     {"GS": "GSW", "NO": "NOP", "NY": "NYK", "SA": "SAS", "UTAH": "UTA", "WSH": "WAS"}
 )
+"""ESPN's code of a team -> the league's, where they differ."""
 _FIX = "correct it at its source, or add the team to nba_props.teams"
 
 
@@ -40,10 +44,22 @@ def team_of_code(code: object, *, where: str) -> str:
     >>> team_of_code("GS", where="espn"), team_of_code("GSW", where="nba")
     ('GSW', 'GSW')
     """
-    known = _ESPN.get(str(code), str(code))
+    known = ALIASES.get(str(code), str(code))
     if known not in TEAMS:
         raise DataError(where, problem=f"{code!r} is the code of no NBA team", fix=_FIX)
     return known
+
+
+def team_problem(code: object) -> str | None:
+    """Return what is wrong with a team's code in a raw row, or None.
+
+    >>> team_problem("GS")
+    "is 'GS', and the league's code of the team is 'GSW'"
+    """
+    if code in CODES:
+        return None
+    alias = ALIASES.get(str(code))
+    return f"is {code!r}, and the league's code of the team is {alias!r}" if alias else f"is {code!r}, no NBA team"
 
 
 def team_of_id(number: object, *, where: str) -> str:

@@ -28,8 +28,8 @@ def cached(rows: list[RawRow], number: int) -> dict[str, object]:
     return row
 
 
-def all_cached(rows: list[RawRow], number: int) -> list[dict[str, object]]:
-    warehouse = Warehouse()
+def all_cached(rows: list[RawRow], number: int, *, season_start: date | None = None) -> list[dict[str, object]]:
+    warehouse = Warehouse(season_start=season_start)
     warehouse.play(*rows)
     warehouse.db.execute(f"DELETE FROM {SCHEDULE} WHERE game_date >= $day", {"day": day_of(number)})
     warehouse.add(SCHEDULE, [upcoming(day_of(number), "BOS", "NYK")])
@@ -124,11 +124,10 @@ def test_with_all_of_the_season_in_the_tables_an_early_date_is_computed_as_it_wa
     assert warehouse.rows("player_daily_cache", at) == before
 
 
-def test_more_than_250_days_ago_is_forgotten() -> None:
-    long_ago = line(STAR, date(2024, 9, 1), "BOS", "NYK", free_throws_made=90, free_throws_attempted=90)
-    assert long_ago["season"] == "2024-25"
-    rows = [long_ago, *career([4], first=118)]
-    assert (day_of(119) - date(2024, 9, 1)).days == 250
-    assert cached(rows, 119)["games_played_season"] == 2
-    rows = [long_ago, *career([4], first=119)]
-    assert cached(rows, 120)["games_played_season"] == 1
+def test_a_game_before_the_season_s_first_date_is_not_read_and_all_after_it_are() -> None:
+    long_ago = line(STAR, date(2024, 7, 3), "BOS", "NYK", free_throws_made=90, free_throws_attempted=90)
+    late = (date(2025, 6, 1) - DAY).days  # 333 days later: the season of 2019-20 took 297
+    rows = [long_ago, *career([4], first=late - 1)]
+    for start, games in ((date(2024, 7, 3), 2), (date(2024, 7, 4), 1)):
+        [row] = all_cached(rows, late, season_start=start)
+        assert (row["season"], row["games_played_season"]) == ("2024-25", games)

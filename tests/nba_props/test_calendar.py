@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nba_props.calendar import days, game_dates
 from nba_props.errors import DataError
 from nba_props.raw import RawRow
+from nba_props.sources import EASTERN
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate import CalendarDay
 
@@ -56,6 +57,7 @@ def test_anchors_are_the_first_tip_off_and_two_and_a_half_hours_after_the_last()
     assert found.state == "work"
     assert found.date == "2025-01-10"
     assert found.anchors == {
+        "season_start": datetime(2025, 1, 10, 17, tzinfo=UTC).timestamp(),
         "first_tip": datetime(2025, 1, 10, 23, 30, tzinfo=UTC).timestamp(),
         "last_game_end": datetime(2025, 1, 11, 5, 30, tzinfo=UTC).timestamp(),
     }
@@ -76,9 +78,29 @@ def test_a_game_without_a_tip_off_may_begin_at_noon_and_as_late_as_half_past_ten
     found = one(game(day, tipoff_at=None), game(day, game_id="0022400002"), day=day)
     noon = latest - timedelta(hours=10.5)
     assert found.anchors == {
+        "season_start": datetime(day.year, day.month, day.day, 12, tzinfo=EASTERN).timestamp(),
         "first_tip": noon.timestamp(),
         "last_game_end": (latest + timedelta(hours=2.5)).timestamp(),
     }
+
+
+def test_a_season_starts_on_its_first_date_with_a_game_also_where_it_ends_in_august() -> None:
+    first, restart = date(2019, 10, 22), date(2020, 8, 14)
+    others = [game(date(2019, 4, 10), season="2018-19"), game(date(2019, 10, 21), season="2019-20", postponed=True)]
+    played = [game(day, season="2019-20") for day in (first, date(2019, 12, 1), restart)]
+    last = game(date(2020, 12, 22), season="2020-21")
+    for day, start in ((first, first), (restart, first), (date(2020, 12, 22), date(2020, 12, 22))):
+        found = one(*others, *played, last, day=day)
+        assert (
+            found.anchors["season_start"]
+            == datetime(start.year, start.month, start.day, 12, tzinfo=EASTERN).timestamp()
+        )
+    assert (restart - first).days == 297
+
+
+def test_a_season_without_a_year_is_refused_by_name() -> None:
+    with pytest.raises(DataError, match=r"'summer' is no season; give the season of its first year"):
+        one(game(season="summer"))
 
 
 def test_a_date_whose_games_are_all_postponed_is_void_and_says_which() -> None:

@@ -39,6 +39,18 @@ def game(day: date, number: int, *teams: str, player: tuple[int, str], season: i
     return [won | {"PLAYER_NAME": f"'{player[1]}'"}, lost | {"PLAYER_NAME": f"'Zwet {'ABCDEFGH'[number]}ommuz'"}]
 
 
+def with_bench(lines: list[Line]) -> list[Line]:
+    """Give each team of a game four players more, who did nothing, and its 240 minutes."""
+    zero = dict.fromkeys(bodies.LINE, "0") | {"TOV": "0"}
+    bench: list[Line] = []
+    for number, one in enumerate(lines):
+        for place, minutes in enumerate(bodies.quarters(240 - int(one["MIN"]))):
+            who = bodies.bench_player(1000 + 4 * number + place)
+            named = {"PLAYER_ID": str(who["PLAYER_ID"]), "PLAYER_NAME": f"'{who['PLAYER_NAME']}'"}
+            bench.append(one | zero | {"MIN": str(minutes)} | named)
+    return [*lines, *bench]
+
+
 def folder_of(path: Path, **seasons: list[Line]) -> Path:
     for season, lines in seasons.items():
         selects = " UNION ALL ".join(
@@ -211,7 +223,7 @@ def run(folder: Path, state: Path, *more: str, month: str = "2025-01") -> tuple[
 
 
 def test_of_a_date_on_which_both_play_only_their_own_rows_are_held_back_and_named(tmp_path: Path) -> None:
-    folder, state = folder_of(tmp_path, a=SEASON), tmp_path / "state"
+    folder, state = folder_of(tmp_path, a=with_bench(SEASON)), tmp_path / "state"
     code, told = run(folder, state)
     assert code == 1  # two summaries are missing: that needs a person
     assert f"to check: {SAID}" in told.splitlines()
@@ -230,7 +242,8 @@ def test_of_a_date_on_which_both_play_only_their_own_rows_are_held_back_and_name
             f"SELECT DISTINCT game_date, player_id FROM {TABLE} WHERE player_id < 10 ORDER BY ALL"
         ).fetchall()
         summaries = connection.execute(
-            "SELECT player_id FROM nba_analytics.player_game_summary WHERE game_date = '2025-01-14' ORDER BY ALL"
+            "SELECT player_id FROM nba_analytics.player_game_summary "
+            "WHERE game_date = '2025-01-14' AND player_id < 1000 ORDER BY ALL"
         ).fetchall()
         teams = connection.execute(
             "SELECT team_abbr, points FROM nba_analytics.team_offense_game_summary "
@@ -245,6 +258,7 @@ def test_of_a_date_on_which_both_play_only_their_own_rows_are_held_back_and_name
 
 def test_a_bad_cell_holds_its_date_back_and_the_run_names_it(tmp_path: Path) -> None:
     lines = [*game(FIRST, 1, "BOS", "NYK", player=ONE), *game(NEXT, 2, "LAL", "SAS", player=OTHER_ONE)]
+    lines = with_bench(lines)
     lines[0] = lines[0] | {"PTS": "99"}
     code, told = run(folder_of(tmp_path, a=lines), tmp_path / "state")
     assert code == 1
@@ -260,15 +274,15 @@ def test_the_report_tells_of_two_that_came_in_different_runs(tmp_path: Path) -> 
     old, new, state = tmp_path / "old", tmp_path / "new", tmp_path / "state"
     old.mkdir()
     new.mkdir()
-    _, told = run(folder_of(old, a=SEASON[:2]), state)
+    _, told = run(folder_of(old, a=with_bench(SEASON[:2])), state)
     assert "share the lookup" not in told
     later = game(date(2025, 2, 12), 6, "LAL", "SAS", player=OTHER_ONE)
-    _, told = run(folder_of(new, a=later), state, "--json", month="2025-02")
+    _, told = run(folder_of(new, a=with_bench(later)), state, "--json", month="2025-02")
     assert json.loads(told)["to_check"] == [SAID]
 
 
 def test_a_quiet_run_has_nothing_to_tell(tmp_path: Path) -> None:
-    code, told = run(folder_of(tmp_path, a=SEASON[:2]), tmp_path / "state")
+    code, told = run(folder_of(tmp_path, a=with_bench(SEASON[:2])), tmp_path / "state")
     assert code == 0
     assert "to check" not in told
     assert "held back" not in told

@@ -24,7 +24,7 @@ from tests.support.step_warehouse import (
 )
 
 NIGHT = date(2026, 2, 8)
-READERS_OF_THE_PAST = [step for step in FORECASTS if "INTERVAL 250 DAY" in step_sql(step)]
+READERS_OF_THE_PAST = [step for step in FORECASTS if "$season_start" in step_sql(step)]
 STRICT, LAX = "< CAST($run_date AS DATE)", "<= CAST($run_date AS DATE)"
 
 

@@ -102,7 +102,7 @@ def test_a_live_run_before_the_last_game_is_over_fires_nothing_and_says_why(log:
 
 def test_a_live_run_after_it_completes_the_date(tmp_path: Path) -> None:
     replayed(tmp_path, League(ONE_IN_PLAY).source())
-    done, gamebook, said = replayed(tmp_path, League(BOTH_OVER).source())
+    done, gamebook, said = replayed(tmp_path, League(bodies.with_bench(BOTH_OVER)).source())
     assert {row["game_id"] for row in gamebook} == {OVER, IN_PLAY}
     assert done.gates["raw"] == done.gates["analytics"] == done.gates["precompute"] == (1, 1)
     assert [status for status, *_ in said] == ["failed", "success"]
@@ -129,7 +129,8 @@ def test_what_cannot_be_fetched_of_one_date_keeps_no_other_date_back(tmp_path: P
             return super().batch(day)
 
     later = bodies.planned(IN_PLAY, teams=MATCHED, day="2025-01-12")
-    league = League(bodies.gamelog(game=IN_PLAY, teams=MATCHED, day="2025-01-12"), bodies.planned(), later)
+    log = bodies.with_bench(bodies.gamelog(game=IN_PLAY, teams=MATCHED, day="2025-01-12"))
+    league = League(log, bodies.planned(), later)
     runner = Runner(Lost(request=league._answer, sleep=lambda _: None), state=tmp_path, modes=["overnight"])
     try:
         done = runner.run(DAY, date(2025, 1, 12))

@@ -204,6 +204,7 @@ def test_christmas_2023_ends_after_the_last_of_five_games(calendar: dict[str, Ca
     christmas = calendar["2023-12-25"]
     assert christmas.reason == "5 game(s)"
     assert christmas.anchors == {
+        "season_start": datetime(2023, 10, 24, 16, tzinfo=UTC).timestamp(),
         "first_tip": datetime(2023, 12, 25, 17, tzinfo=UTC).timestamp(),
         "last_game_end": datetime(2023, 12, 26, 6, 13, tzinfo=UTC).timestamp(),
     }

@@ -6,9 +6,11 @@ from typing import cast
 
 import pytest
 
+from nba_props import PLAN
 from nba_props.raw import RawRow
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import SyntheticSource, night_of_2026_02_03
+from phasegate import read_plan
 from tests.support.step_warehouse import (
     DAY,
     FORECASTS,
@@ -216,6 +218,7 @@ def test_a_step_rounds_nothing_by_itself_for_its_table_has_scales(step: str) -> 
 
 
 @pytest.mark.parametrize("step", TABLES)
-def test_a_step_is_one_statement_with_one_parameter(step: str) -> None:
+def test_a_step_is_one_statement_with_the_date_and_where_its_windows_begin(step: str) -> None:
     [statement] = Warehouse().db.extract_statements(step_sql(step))
-    assert statement.named_parameters == {"run_date"}
+    has_window = any(need.back for need in read_plan(PLAN).steps[step].needs)
+    assert statement.named_parameters == {"run_date"} | ({"season_start"} if has_window else set())

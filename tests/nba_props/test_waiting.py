@@ -24,8 +24,8 @@ FRIDAY_ENDS = datetime(2024, 10, 26, 4, 30, tzinfo=UTC).timestamp()
 DEADLINE = FRIDAY_ENDS + 8 * 3600.0
 TEAMS = f"SELECT * FROM nba_analytics.upcoming_team_game_context WHERE game_date = DATE '{SATURDAY}'"
 FORECASTS = ("upcoming_team_game_context", "upcoming_player_game_context", "player_daily_cache", "ml_feature_store_v2")
-WINDOWS = {"analytics.team_offense_game_summary@250d", "analytics.team_defense_game_summary@250d",
-           "analytics.player_game_summary@250d"}  # fmt: skip
+WINDOWS = {"analytics.team_offense_game_summary@4d", "analytics.team_defense_game_summary@4d",
+           "analytics.player_game_summary@4d"}  # fmt: skip
 
 
 class Shop:

@@ -15,32 +15,32 @@ NEEDS = {
     "back number": (
         WINDOW,
         '{ step = "team_game", back = 20 }',
-        '38: [step.player_game] needs[1].back: is 20, wanted a number of days such as "20d", at most "400d"',
+        '38: [step.player_game] needs[1].back: is 20, wanted a number of days such as "20d", at most "400d", or "season"',
     ),
     "back unit": (
         WINDOW,
         '{ step = "team_game", back = "3w" }',
-        '38: [step.player_game] needs[1].back: is "3w", wanted a number of days such as "20d", at most "400d"',
+        '38: [step.player_game] needs[1].back: is "3w", wanted a number of days such as "20d", at most "400d", or "season"',
     ),
     "back zero": (
         WINDOW,
         '{ step = "team_game", back = "0d" }',
-        '38: [step.player_game] needs[1].back: is "0d", wanted a number of days such as "20d", at most "400d"',
+        '38: [step.player_game] needs[1].back: is "0d", wanted a number of days such as "20d", at most "400d", or "season"',
     ),
     "back too long": (
         WINDOW,
         '{ step = "team_game", back = "401d" }',
-        '38: [step.player_game] needs[1].back: is "401d", wanted a number of days such as "20d", at most "400d"',
+        '38: [step.player_game] needs[1].back: is "401d", wanted a number of days such as "20d", at most "400d", or "season"',
     ),
     "back other digits": (
         WINDOW,
         '{ step = "team_game", back = "٢d" }',
-        '38: [step.player_game] needs[1].back: is "٢d", wanted a number of days such as "20d", at most "400d"',
+        '38: [step.player_game] needs[1].back: is "٢d", wanted a number of days such as "20d", at most "400d", or "season"',
     ),
     "no back": (
         WINDOW,
         '{ step = "team_game" }',
-        '38: [step.player_game] needs[1].back: is missing, wanted a number of days such as "20d", at most "400d"',
+        '38: [step.player_game] needs[1].back: is missing, wanted a number of days such as "20d", at most "400d", or "season"',
     ),
     "no step": (
         WINDOW,

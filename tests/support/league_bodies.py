@@ -95,6 +95,31 @@ def gamelog(
     return sets("leaguegamelog", asked, LeagueGameLog=[row | shared for row in rows])
 
 
+def with_bench(body: Body) -> Body:
+    """Give a log in which each team has four players more, who did nothing, and its 240 minutes."""
+    one = result_of(body)
+    rows = [dict(zip(one["headers"], row, strict=True)) for row in one["rowSet"]]
+    missing: dict[tuple[object, object], dict[str, object]] = {}
+    for row in rows:
+        first = missing.setdefault((row["GAME_ID"], row["TEAM_ABBREVIATION"]), row | {"MIN": 240})
+        first["MIN"] -= row["MIN"]
+    bench = [
+        first | LINE | {"TOV": 0, "MIN": minutes} | bench_player(1000 + 4 * number + place)
+        for number, first in enumerate(missing.values())
+        for place, minutes in enumerate(quarters(int(str(first["MIN"]))))
+    ]
+    return sets("leaguegamelog", {"LeagueID": "00", "PlayerOrTeam": "P"}, LeagueGameLog=[*rows, *bench])
+
+
+def bench_player(number: int) -> dict[str, object]:
+    letters = "".join("abcdefghij"[int(digit)] for digit in str(number))
+    return {"PLAYER_ID": number, "PLAYER_NAME": f"Bench {letters}"}
+
+
+def quarters(minutes: int) -> list[int]:
+    return [(minutes + place) // 4 for place in range(4)]
+
+
 def team_log() -> Body:
     """Give a leaguegamelog body of teams."""
     rows: list[dict[str, object]] = [

@@ -38,5 +38,6 @@ OTHER = LINE | {
     "PTS": "2",
     "FGM": "1",
     "FG3M": "0",
+    "AST": "1",
     "PLUS_MINUS": "-9",
 }

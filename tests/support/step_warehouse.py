@@ -80,9 +80,13 @@ def as_written(step: str, sql: str) -> str:
 
 
 class Warehouse:
-    """An empty warehouse; `build` runs one step for one date, the way a replace of its partition would."""
+    """An empty warehouse; `build` runs one step for one date, the way a replace of its partition would.
 
-    def __init__(self) -> None:
+    `season_start`: the first date of windows of a season; None: the first of July before the date.
+    """
+
+    def __init__(self, *, season_start: date | None = None) -> None:
+        self.season_start = season_start
         self.db = duckdb.connect(":memory:")
         for schema in ("nba_raw", "nba_analytics", "nba_precompute"):
             self.db.execute(f"CREATE SCHEMA {schema}")
@@ -121,15 +125,17 @@ class Warehouse:
     def build(self, step: str, day: date, *, sql: str | None = None) -> None:
         """Replace a date of a step's table, by the step's own SELECT unless another is given."""
         sql, table, run_date = as_written(step, sql or step_sql(step)), TABLES[step], {"run_date": day}
+        start = self.season_start or date(int(season_of(day)[:4]), 7, 1)
+        params = run_date | ({"season_start": start} if "$season_start" in sql else {})
         schema, name = table.split(".")
         found = self.db.execute(
             "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, name]
         ).fetchall()
         if found:
             self.db.execute(f"DELETE FROM {table} WHERE {KEYS[step][0]} = $run_date", run_date)
-            self.db.execute(f"INSERT INTO {table} {sql}", run_date)
+            self.db.execute(f"INSERT INTO {table} {sql}", params)
         else:
-            self.db.execute(f"CREATE TABLE {table} AS {sql}", run_date)
+            self.db.execute(f"CREATE TABLE {table} AS {sql}", params)
 
     def build_all(self, day: date) -> None:
         for step in TABLES:

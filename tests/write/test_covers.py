@@ -133,6 +133,20 @@ def test_a_postponed_game_is_not_missing_and_an_added_one_is() -> None:
     assert state(made, "load") == "complete"
 
 
+def test_the_message_of_an_older_comparison_compares_nothing() -> None:
+    made = league()
+    deliver(made, "boxes", 1, 2)
+    made.warehouse.functions.pop("not postponed")  # so that the comparison stays asked for
+    deliver(made, "schedule", 1, 2)
+    document = made.pipeline.runs.read("load", parse_run(RUN))
+    assert document is not None
+    assert "boxes" in document.requests
+    made.warehouse.functions["not postponed"] = _played
+    boxes = made.pipeline.plan.steps["boxes"]
+    assert made.pipeline._builder.serve(boxes, parse_run(RUN), request_id="an older one") == "not asked for"
+    assert made.pipeline.runs.read("load", parse_run(RUN)) == document
+
+
 def test_without_a_schedule_nothing_counts_as_covered() -> None:
     made = league()
     deliver(made, "boxes", 1, 2)

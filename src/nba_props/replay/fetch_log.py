@@ -56,17 +56,20 @@ class Recorder:
         self._now, self._new_id, self._retries, self._notices = now, new_id, retries, notices
 
     @classmethod
-    def of(cls, source: Source, workflow: str, *, now: Callable[[], float] = time.time) -> Recorder:
+    def of(
+        cls, source: Source, workflow: str, *, now: Callable[[], float] = time.time,
+        notices: Callable[[date, date], Sequence[Notice]] | None = None,
+    ) -> Recorder:  # fmt: skip
         """Return the recorder of a source.
 
-        It has the source's name, its retries if it makes any, and its notices.
+        It has the source's name, its retries if it makes any, and its notices, unless others are given.
         """
         return cls(
             workflow,
             source=source.name,
             now=now,
             retries=lambda: source.retries,
-            notices=source.notices,
+            notices=notices or source.notices,
         )
 
     def fetch(self, scraper_name: str, day: date, *, call: Callable[[], list[A]]) -> Fetched[A]:

@@ -16,7 +16,9 @@ from functools import partial
 from typing import NamedTuple, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
+from nba_props.notices import Notice, between
 from nba_props.raw import COLUMNS, TABLE, TAKEN_BACK, VERSION, RawRow
+from nba_props.raw_games import hold_back
 from nba_props.replay.faults import Faults
 from nba_props.replay.fetch_log import Recorder
 from nba_props.replay.options import MODE
@@ -93,6 +95,7 @@ class Scrapers:
         self.refused = dict.fromkeys(
             f"{path} has lines of fetches that cannot be read; check them, and remove it" for path in lines.unreadable
         )
+        self._impossible: dict[date, list[Notice]] = {}
         self._written: tuple[date, list[RawRow] | None] | None = None
 
     def dates(self, first: date, last: date) -> list[date]:
@@ -156,7 +159,25 @@ class Scrapers:
         return bool(blocked)
 
     def _recorder(self, workflow: str) -> Recorder:
-        return Recorder.of(self._source, workflow, now=self._processes.clock.now)
+        return Recorder.of(self._source, workflow, now=self._processes.clock.now, notices=self._notices)
+
+    def _notices(self, first: date, last: date) -> list[Notice]:
+        held = [notice for notices in self._impossible.values() for notice in notices]
+        return [*self._source.notices(first, last), *between(held, first, last)]
+
+    def _possible(self, day: date, box: Callable[[], list[RawRow]]) -> list[RawRow]:
+        """Fetch box scores; hold back the games that cannot be true.
+
+        Each is named until the date is fetched without it. What must cover the schedule then lacks it, by its key.
+        """
+        rows, problems = hold_back(box())
+        for notice in self._impossible.pop(day, ()):
+            self.refused.pop(notice.text, None)
+        notices = [Notice(TABLE, (day,), f"{GAMEBOOK} of {day} was held back: {problem.problem}; correct it at its "
+                          "source, and run the date again", held_back=True) for problem in problems]  # fmt: skip
+        self._impossible[day] = notices
+        self.refused |= dict.fromkeys(notice.text for notice in notices)
+        return rows
 
     def _fetches(self, day: date, box: Callable[[], list[RawRow]]) -> Iterator[tuple[str, list[Fetch]]]:
         """Yield what is fetched in each mode that is played, in order.
@@ -255,7 +276,7 @@ class Scrapers:
         recorder = self._recorder(mode)
         for step, call in fetches:
             self._go_on()
-            fetched = recorder.fetch(step, day, call=call)
+            fetched = recorder.fetch(step, day, call=partial(self._possible, day, call) if step == GAMEBOOK else call)
             self._lines.add(fetched.log)
             if step == GAMEBOOK or (step == SCHEDULE and MODE not in self._modes):
                 self.games[day] = {row["game_id"] for row in fetched.rows or () if not row.get("postponed")}

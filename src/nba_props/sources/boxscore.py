@@ -46,9 +46,10 @@ def play(rng: random.Random, sides: tuple[Sequence[Player], Sequence[Player]]) -
     """Return the lines of both sides, in the order of their players.
 
     Each side's minutes are whole and sum to 240; its points differ from the other's, its plus-minus sums to five times
-    the margin; makes <= attempts and points and rebounds are sums of their parts. Needs 10 players a side.
+    the margin; makes <= attempts, assists <= field goals made, and points and rebounds are sums of their parts. Needs
+    10 players a side.
     """
-    first, second = (_side(rng, players) for players in sides)
+    first, second = (_with_assists_of_makes(_side(rng, players)) for players in sides)
     if _points(first) == _points(second):
         first[0] = _with_a_free_throw(first[0])
     margin = _points(first) - _points(second)
@@ -122,6 +123,15 @@ def _with_a_free_throw(line: Line) -> Line:
         free_throws_made=line.free_throws_made + 1,
         free_throws_attempted=line.free_throws_attempted + 1,
     )
+
+
+def _with_assists_of_makes(lines: list[Line]) -> list[Line]:
+    """Take away assists until each has its field goal, from who has most."""
+    lines, over = list(lines), sum(line.assists - line.field_goals_made for line in lines)
+    for _ in range(over):
+        place = max(range(len(lines)), key=lambda i: (lines[i].assists, -i))
+        lines[place] = lines[place]._replace(assists=lines[place].assists - 1)
+    return lines
 
 
 def _with_plus_minus(lines: Sequence[Line], margin: int) -> list[Line]:

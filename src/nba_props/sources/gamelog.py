@@ -112,9 +112,10 @@ def whole(cell: object) -> object:
 def season_of(season_id: object) -> str | None:
     """Return '2024-25' for 22024.
 
-    The league's season ids are a kind of season (2: regular) and its first year.
+    The league's season ids are a kind of season (2: regular) and its first year. One of another kind is returned as it
+    is, for `refused_dates` to name.
     """
     digits = str(whole(season_id))
     if len(digits) != 5 or not digits.isdecimal():
         return None
-    return season_label(int(digits[1:]))
+    return season_label(int(digits[1:])) if digits[0] == "2" else digits

@@ -2,8 +2,8 @@
 -- One row for every row of upcoming_player_game_context on cache_date; numbers from player_game_summary strictly before
 -- it. The date's own games are not read, not even their players: no look-ahead.
 --
--- Windows: his last 5 and last 10 games and all of the season so far, of the season of cache_date, for whichever team,
--- at most 250 days back. A player is his player_id, over teams and spellings.
+-- Windows: his last 5 and last 10 games and all of the season so far, of the season of cache_date, for whichever team.
+-- A player is his player_id, over teams and spellings.
 -- A game is a row of player_game_summary; one with 0 minutes (seconds played) counts, as in the league's GP.
 --
 -- Averages per game; NULL without games. usage_rate is the mean over the games that have one (short stints do not);
@@ -28,7 +28,7 @@ history AS (
         ) AS games_ago
     FROM nba_analytics.player_game_summary AS past
     JOIN today ON past.player_id = today.player_id AND past.season = today.season
-    WHERE past.game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND past.game_date < CAST($run_date AS DATE)
+    WHERE past.game_date >= CAST($season_start AS DATE) AND past.game_date < CAST($run_date AS DATE)
 ),
 form AS (
     SELECT

@@ -2,7 +2,7 @@
 -- One row for every row of upcoming_player_game_context on analysis_date. Reads strictly before it player_game_summary
 -- and nbac_shot_chart.
 --
--- Windows: his last 10 and last 20 games of the season of analysis_date, for whichever team, at most 250 days back;
+-- Windows: his last 10 and last 20 games of the season of analysis_date, for whichever team;
 -- games_last_10 and games_last_20 are the numbers of games found. A player is his player_id.
 -- Sums over the window: makes and attempts of twos (field goals less threes), threes and free throws.
 --   two_pt_pct ...     = makes / attempts
@@ -30,7 +30,7 @@ past AS (
         row_number() OVER (PARTITION BY past.player_id ORDER BY past.game_date DESC, past.game_id DESC) AS games_ago
     FROM nba_analytics.player_game_summary AS past
     JOIN today ON past.player_id = today.player_id AND past.season = today.season
-    WHERE past.game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND past.game_date < CAST($run_date AS DATE)
+    WHERE past.game_date >= CAST($season_start AS DATE) AND past.game_date < CAST($run_date AS DATE)
 ),
 recent AS (
     -- Each game once for each window that contains it.
@@ -55,7 +55,7 @@ sums AS (
 chart AS (
     SELECT game_date, game_id, player_id, team_abbr, zone, made
     FROM nba_raw.nbac_shot_chart
-    WHERE game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND game_date < CAST($run_date AS DATE)
+    WHERE game_date >= CAST($season_start AS DATE) AND game_date < CAST($run_date AS DATE)
 ),
 zones AS (
     -- At least one line for each recorded game: it counts as recorded for a player without a shot in it too.

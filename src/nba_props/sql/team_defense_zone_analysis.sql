@@ -2,7 +2,7 @@
 -- One row for every row of upcoming_team_game_context on analysis_date. Reads strictly before it
 -- team_defense_game_summary and nbac_shot_chart.
 --
--- Window: the team's last 15 games of the season of analysis_date, at most 250 days back; games_in_window of them.
+-- Window: the team's last 15 games of the season of analysis_date; games_in_window of them.
 -- opp_* are sums over the window: makes and attempts of twos (field goals less threes), threes and free throws.
 --   defensive_rating     = 100 points allowed / opponent possessions, of sums (Oliver; see team_defense_game_summary)
 --   opp_two_pt_pct ...   = makes / attempts
@@ -37,7 +37,7 @@ past AS (
             PARTITION BY defending_team_abbr, season ORDER BY game_date DESC, game_id DESC
         ) AS games_ago
     FROM nba_analytics.team_defense_game_summary
-    WHERE game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND game_date < CAST($run_date AS DATE)
+    WHERE game_date >= CAST($season_start AS DATE) AND game_date < CAST($run_date AS DATE)
 ),
 sums AS (
     SELECT
@@ -83,7 +83,7 @@ shots AS (
     JOIN past
         ON past.game_date = chart.game_date AND past.game_id = chart.game_id
         AND past.opponent_team_abbr = chart.team_abbr
-    WHERE chart.game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND chart.game_date < CAST($run_date AS DATE)
+    WHERE chart.game_date >= CAST($season_start AS DATE) AND chart.game_date < CAST($run_date AS DATE)
         AND past.games_ago <= 15
 ),
 zones AS (

@@ -6,7 +6,7 @@
 -- row of player_game_summary; one with 0 minutes (seconds played) counts, as in the league's GP.
 -- A player is his player_id, over teams and spellings. Of two who share a lookup and are both expected neither has a
 -- row: the key would store one of them, and rows joined by it might be the other's.
--- The past is the games of the season of the game, for whichever team, at most 250 days back.
+-- The past is the games of the season of the game, for whichever team, before the date.
 --
 --   days_rest, back_to_back_flag   the player's own: the date less the date of his latest appearance; whether that is 1
 --   games_last_7_days              his games on the 7 dates before the date; likewise minutes, and 14
@@ -43,7 +43,7 @@ past AS (
         CAST(usage_rate AS DECIMAL(12, 3)) AS usage_decimal,
         row_number() OVER (PARTITION BY player_id, season ORDER BY game_date DESC, game_id DESC) AS games_ago
     FROM nba_analytics.player_game_summary
-    WHERE game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY AND game_date < CAST($run_date AS DATE)
+    WHERE game_date >= CAST($season_start AS DATE) AND game_date < CAST($run_date AS DATE)
         AND player_id IN (SELECT player_id FROM expected)
 ),
 form AS (

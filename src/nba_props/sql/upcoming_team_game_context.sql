@@ -2,7 +2,7 @@
 -- Reads nbac_schedule of the date alone; team_offense_game_summary and team_defense_game_summary strictly before it.
 --
 -- One row for each side of each game that is not postponed. A team with two games on the date gets two rows: the key
--- is refused, never blended. The past is the games of the season of the game, at most 250 days back.
+-- is refused, never blended. The past is the games of the season of the game, before the date.
 --
 --   home_flag           NULL on a neutral site, or where the schedule names neither side's place
 --   days_rest           the date less the date of the last game: 1 is a back-to-back; NULL before the first game
@@ -42,9 +42,9 @@ history AS (
     LEFT JOIN nba_analytics.team_defense_game_summary AS defense
         ON defense.game_date = offense.game_date AND defense.game_id = offense.game_id
         AND defense.defending_team_abbr = offense.team_abbr
-        AND defense.game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY
+        AND defense.game_date >= CAST($season_start AS DATE)
         AND defense.game_date < CAST($run_date AS DATE)
-    WHERE offense.game_date >= CAST($run_date AS DATE) - INTERVAL 250 DAY
+    WHERE offense.game_date >= CAST($season_start AS DATE)
         AND offense.game_date < CAST($run_date AS DATE)
 ),
 sums AS (

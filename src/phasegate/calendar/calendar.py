@@ -14,6 +14,7 @@ from phasegate.calendar import month as calendar
 from phasegate.calendar.answer import checked, checked_day, shown
 from phasegate.calendar.month import Day, Learned, Month
 from phasegate.errors import BadDocument, BadInput
+from phasegate.plan.gate import SEASON, SEASON_START
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.store import Doc
@@ -31,6 +32,8 @@ class Calendar:
     def __init__(self, plan: Plan, ports: Ports, *, dates: Dates | None) -> None:
         self._plan, self._ports, self._dates = plan, ports, dates
         self.exists = plan.calendar is not None
+        # the anchor of windows of a season: answers from before the plan had one lack it
+        self._has_seasons = any(need.back == SEASON for step in plan.steps.values() for need in step.needs)
         self._foreseen: dict[str, Month] = {}
         self._asked: set[str] = set()
 
@@ -45,7 +48,7 @@ class Calendar:
     def _day(self, on: str, *, ask: bool) -> Learned | None:
         month = self.read(on[:7])
         learned = self._learned(month, on)
-        if learned is None and ask and self._may_ask(on[:7], month):
+        if self._is_wanting(learned) and ask and self._may_ask(on[:7], month):
             self.refresh(on[:7])
             learned = self._learned(self.read(on[:7]), on)
         return learned
@@ -58,8 +61,8 @@ class Calendar:
     def _foresee(self, on: str) -> Learned | None:
         month = on[:7]
         stored, foreseen = self.read(month), self._foreseen.get(month)
-        learned = self._learned(stored, on) or self._learned(foreseen, on)
-        if learned is None and self._may_ask(month, stored) and self._may_ask(month, foreseen):
+        learned = self._learned(foreseen, on) or self._learned(stored, on)
+        if self._is_wanting(learned) and self._may_ask(month, stored) and self._may_ask(month, foreseen):
             answered, _ = self._ask(month)(foreseen or stored)
             assert answered is not None, "an answer always makes a month"
             self._foreseen[month] = answered
@@ -132,6 +135,12 @@ class Calendar:
     def ends_at(self, on: str) -> float:
         """Return when a date ends in the pipeline's time zone."""
         return local_time("00:00", shift(on, 1), timezone=self._plan.timezone)
+
+    def _is_wanting(self, learned: Learned | None) -> bool:
+        """Return whether the source must say more about a date."""
+        if learned is None or not self._has_seasons or learned.day.state != "work":
+            return learned is None
+        return SEASON_START not in learned.day.anchors
 
     def _may_ask(self, name: str, month: Month | None) -> bool:
         """Return whether to ask now for a date that is unknown.

@@ -117,7 +117,7 @@ def planned(plan: Plan, warehouse: Warehouse) -> dict[str, DraftShape]:
     """Return the shape of each step's table, by step; nothing is changed."""
     tables = {step.name: (step.table, step.sql) for step in plan.steps.values()}
     drafts = {name: Draft(table=table, sql=sql) for name, (table, sql) in tables.items() if table is not None}
-    found = warehouse.shapes(list(drafts.values()), {"run_date": SOME_DATE})
+    found = warehouse.shapes(list(drafts.values()), {"run_date": SOME_DATE, "season_start": SOME_DATE})
     return dict(zip(drafts, found, strict=True))
 
 

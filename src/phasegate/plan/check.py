@@ -6,6 +6,7 @@ No cycles, nothing unreachable, nothing with two owners. Pure.
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from phasegate.plan.gate import SEASON, SEASON_START
 from phasegate.plan.model import Hours, Plan, Step, TimeRule
 from phasegate.plan.times import minutes
 from phasegate.plan.toml_lines import Place, Toml, spell, suggest
@@ -172,8 +173,23 @@ def _check_windows(plan: Plan, toml: Toml) -> None:
         if plan.steps[need.step].table is None:
             wrong = f"{spell(str(need))} has no table, so there is no window of it"
             raise toml.error(("step", step, "needs"), f"{wrong}; give {spell(need.step)} a table, or remove it")
+        if need.back == SEASON:
+            _check_season(plan, toml, step=step)
     if not windows and "cascade_days" in toml.body:
         raise toml.error(("cascade_days",), "does nothing: no step needs a window of earlier dates; remove it")
+
+
+def _check_season(plan: Plan, toml: Toml, *, step: str) -> None:
+    """Refuse a window of a season where no calendar is asked when it begins."""
+    place: Place = ("step", step, "needs")
+    if plan.calendar is None:
+        wrong = f'a window with back = "season" begins at the {SEASON_START} of a calendar, and this plan has none'
+        raise toml.error(place, f'{wrong}; write calendar = "module:function" at the top, or a number of days')
+    phase = plan.phases[plan.steps[step].phase]
+    for mode, gate in phase.modes.items():
+        if gate.any_date and step in plan.members(phase.name, mode=mode):
+            wrong = f'a window with back = "season" asks the calendar, and mode {spell(mode)} of {spell(phase.name)}'
+            raise toml.error(place, f"{wrong} has any_date; write a number of days, or remove any_date")
 
 
 def _check_sums(plan: Plan, toml: Toml) -> None:

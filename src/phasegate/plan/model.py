@@ -13,7 +13,7 @@ from phasegate.base.dates import CASCADE_DAYS, local_time, shift
 from phasegate.base.keys import Run
 from phasegate.base.table import Dependency, Table
 from phasegate.errors import BadInput
-from phasegate.plan.gate import GOOD, Ack, Covers, Gate, Need, Receiver, Spec, Status
+from phasegate.plan.gate import GOOD, Ack, Covers, Gate, Need, Receiver, Spec, Status, dated
 from phasegate.plan.policy import Policy
 
 SHRINK_MAX = 0.10
@@ -306,7 +306,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             catch_up_max_s=plan.catch_up_max_s,
             await_windows=mode.await_windows,
         )
-        # The rule of the deadline, not its time: the gate of one plan has one hash on every date.
+        # The rules of deadline and windows, not their dates: the gate of one plan has one hash on every date.
         rule = None if deadline is None else (deadline, self.timezone)
         body = msgspec.to_builtins(msgspec.structs.replace(gate, deadline=None))
         if gate.await_windows:  # the default is left out, so that gates from before this field keep their hash
@@ -314,7 +314,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         for spec in body["members"].values():
             if spec["covers"] is None:
                 del spec["covers"]
-        return msgspec.structs.replace(gate, hash=digest((body, rule)))
+        gate = msgspec.structs.replace(gate, hash=digest((body, rule)))
+        return dated(gate, date=run.date, timezone=self.timezone, anchors=anchors)
 
     def _covers(self, step: Step) -> Covers | None:
         """Return what a member must cover; a worker compares for others."""

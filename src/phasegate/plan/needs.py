@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from phasegate.base.dates import BACK_MAX
 from phasegate.base.table import Dependency, Table
-from phasegate.plan.gate import Covers, Need
+from phasegate.plan.gate import SEASON, Covers, Need
 from phasegate.plan.model import Total
 from phasegate.plan.toml_lines import spell, suggest
 from phasegate.plan.toml_read import Section
@@ -22,7 +22,7 @@ _BACK = re.compile(r"([1-9]\d{0,3})d", re.ASCII)
 _WANTED = 'a list of steps such as ["raw.gamebook", { step = "team_game", back = "20d" }]'
 _COVERS = 'a table such as { step = "raw.schedule", on = ["game_id"], where = "not postponed" }'
 WHERE_CHARS_MAX = 500
-_DAYS = f'a number of days such as "20d", at most "{BACK_MAX}d"'
+_DAYS = f'a number of days such as "20d", at most "{BACK_MAX}d", or "season"'
 _NAME = r"[a-z][a-z0-9_]*"
 _LIST = rf"{_NAME}(?:\s*,\s*{_NAME})*"
 _DEPENDENCY = re.compile(rf"({_LIST})\s*->\s*({_NAME})", re.ASCII)
@@ -97,7 +97,10 @@ def _need(section: Section, i: int, item: object, /, *, home: dict[str, str]) ->
     inner = Section(section.toml, (*section.place, "needs", i), cast("dict[str, object]", item))
     inner.only(("step", "back"))
     need = _known(section, inner.text("step", wanted='the name of a step, such as "raw.gamebook"'), home=home)
-    back = _BACK.fullmatch(inner.text("back", wanted=_DAYS))
+    text = inner.text("back", wanted=_DAYS)
+    if text == "season":
+        return replace(need, back=SEASON)
+    back = _BACK.fullmatch(text)
     if back is None or int(back[1]) > BACK_MAX:
         raise inner.unwanted("back", wanted=_DAYS)
     return replace(need, back=int(back[1]))

@@ -187,7 +187,8 @@ class Builder:
         function = self._functions.get(step.python)
         if function is None:
             raise BadInput(f"step {step.name}: {step.python} was not found; check module and function")
-        reading = Reading(self._plan, self._ports.warehouse, asked=work.inputs, run=work.run, check=held.check)
+        reading = Reading(self._plan, self._ports.warehouse, asked=work.inputs, run=work.run, check=held.check,
+                          params=work.params)  # fmt: skip
         changed = preconditions.changed_inputs(work.inputs, reading.before)
         if changed:
             raise InputsChanged(f"{step.name}: {', '.join(changed)} changed since the request; it was not run")

@@ -16,9 +16,10 @@ class Reading:
     """The argument of a Python step's function, which returns the step's rows."""
 
     def __init__(
-        self, plan: Plan, warehouse: Warehouse, *, asked: Mapping[str, Stamp], run: Run, check: Callable[[], None]
-    ) -> None:
-        self._warehouse, self._run, self._check = warehouse, run, check
+        self, plan: Plan, warehouse: Warehouse, *, asked: Mapping[str, Stamp], run: Run, check: Callable[[], None],
+        params: Params,
+    ) -> None:  # fmt: skip
+        self._warehouse, self._run, self._check, self._params = warehouse, run, check, params
         with warehouse.snapshot() as reader:
             self.before = stamps_now(plan, reader, asked=asked, run=run)
 
@@ -35,12 +36,12 @@ class Reading:
     def read(self, sql: str, params: Params | None = None) -> Sequence[dict[str, object]]:
         """Return the rows of a SELECT; ``$run_date`` is bound if it is used.
 
+        So is ``$season_start``, in a step with a window of the season.
         The write that follows commits only if no input was written since the step began.
         Raises LeaseLost once another worker may hold the step's partition: do not catch it.
         """
         self._check()
-        bound = dict(params or {})
-        if "$run_date" in sql:
-            bound.setdefault("run_date", self._run.date)
+        used = {name: value for name, value in self._params.items() if f"${name}" in sql}
+        bound = {**used, **(params or {})}
         with self._warehouse.snapshot() as reader:
             return reader.query(sql, bound)

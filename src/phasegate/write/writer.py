@@ -14,6 +14,7 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Changes, Part, Receipt, Staged, Stamp
 from phasegate.base.table import Table
 from phasegate.errors import Ambiguous, Conflict, Contended, Fenced, ForeignStore, InputsChanged
+from phasegate.plan.gate import season_start
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.warehouse import Params, Row, Transaction
@@ -53,7 +54,8 @@ class WriteJob:
     @property
     def params(self) -> Params:
         """Return the parameters of the step's SELECT."""
-        return {"run_date": self.run.date}
+        first = season_start(self.step.needs, inputs=self.inputs, date=self.run.date)
+        return {"run_date": self.run.date} | ({} if first is None else {"season_start": first})
 
 
 class Writer:
@@ -76,7 +78,8 @@ class Writer:
             self._created.add(read.table.name)
             if read.sql or read.table.columns:
                 self.create_inputs(read, run)
-                self._ports.warehouse.create(read.table, sql=read.sql or None, params={"run_date": run.date})
+                params = {"run_date": run.date, "season_start": run.date}  # for its columns alone: it stays empty
+                self._ports.warehouse.create(read.table, sql=read.sql or None, params=params)
 
     def write(self, work: WriteJob, *, held: HeldLease) -> Receipt:
         """Write a partition and return the receipt.

@@ -128,8 +128,8 @@ def as_svg(plan: "Plan", /) -> str:
 
 def _label(step: "Step") -> str:
     """Return a step's name, with the window over its own table."""
-    own = max((need.back for need in step.needs if need.step == step.name), default=0)
-    return f"{step.name} @{own}d" if own else step.name
+    own = max((need for need in step.needs if need.step == step.name), default=None)
+    return step.name if own is None else f"{step.name} @{str(own).partition('@')[2]}"
 
 
 def _curve(kind: str, start: tuple[int, int], end: tuple[int, int]) -> str:
