@@ -1,0 +1,188 @@
+"""Runs commands in processes, and passes on what they print.
+
+A step's command runs through a shell, in a process group of its own: when it must end, all that it started ends with
+it, also when this process is killed. It refuses to judge an outcome: the caller is given the exit code.
+"""
+
+import codecs
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from phasegate.errors import BadInput
+from phasegate.ports import Ended
+
+CHUNK_BYTES = 65_536
+LINE_BYTES_MAX = 4_096
+GRACE_S = 5.0
+LOOK_EVERY_S = 0.1
+READ_OUT_S = 1.0
+SHELL = ("/bin/sh", "-c")
+# Reads a pipe that only this process writes to: at its end without a word, this process was killed.
+GUARD = 'read -r word || { kill -TERM -- "-$1"; sleep "$2"; kill -KILL -- "-$1"; }'
+
+Sink = Callable[[str], None]
+
+
+class LastLine:
+    """Keeps the last line that is not blank of what it is given, cut to LINE_BYTES_MAX."""
+
+    def __init__(self) -> None:
+        self._ended, self._open = b"", b""
+
+    def add(self, chunk: bytes, /) -> None:
+        """Take the next part of the output."""
+        *ended, rest = chunk.split(b"\n")
+        for line in ended:
+            whole, self._open = self._open + line[:LINE_BYTES_MAX], b""
+            self._ended = whole if whole.strip() else self._ended
+        self._open = (self._open + rest[:LINE_BYTES_MAX])[:LINE_BYTES_MAX]
+
+    @property
+    def text(self) -> str:
+        """Return the line, "" for none."""
+        line = self._open if self._open.strip() else self._ended
+        return line.decode(errors="backslashreplace").strip()
+
+
+def pass_on(stream: IO[bytes], /, *, out: Callable[[bytes], object], sink: Sink) -> str:
+    """Pass a stream on as it comes until it ends; return its last line.
+
+    ``out`` takes the bytes, ``sink`` the text.
+    """
+    last, decoder = LastLine(), codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    while chunk := os.read(stream.fileno(), CHUNK_BYTES):
+        out(chunk)
+        sink(decoder.decode(chunk))
+        last.add(chunk)
+    sink(decoder.decode(b"", final=True))
+    return last.text
+
+
+def to_stderr(chunk: bytes, /) -> None:
+    """Write to our standard error, if that can be done.
+
+    A command must not wait for ever because nothing reads what it prints.
+    """
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.buffer.write(chunk)
+        sys.stderr.flush()
+
+
+def locked(sink: Sink, /) -> Sink:
+    """Return a sink that several threads may use."""
+    lock = threading.Lock()
+
+    def add(text: str, /) -> None:
+        with lock:
+            sink(text)
+
+    return add
+
+
+class SystemShell:
+    """Runs the commands of steps through ``/bin/sh``, in one folder."""
+
+    def __init__(
+        self, folder: Path, *, environment: Mapping[str, str], grace_s: float = GRACE_S,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:  # fmt: skip
+        self._folder, self._environment = folder, dict(environment)
+        self._grace_s, self._look_every_s = grace_s, look_every_s
+
+    def run(self, command: str, /, *, environment: Mapping[str, str], sink: Sink, watch: Callable[[], None]) -> Ended:
+        """Run a command to its end; see ``Shell``.
+
+        What it prints also goes to our standard error. Its group is sent SIGTERM, and SIGKILL after ``grace_s``.
+        """
+        given = {**os.environ, **self._environment, **environment}
+        process = self._start(command, given)
+        lines, add = dict[str, str](), locked(sink)
+
+        def read(name: str, stream: IO[bytes]) -> None:
+            lines[name] = pass_on(stream, out=to_stderr, sink=add)
+
+        assert process.stdout is not None
+        assert process.stderr is not None
+        streams = {"out": process.stdout, "err": process.stderr}
+        readers = [threading.Thread(target=read, args=each, daemon=True) for each in streams.items()]
+        with self._ended(process):
+            for reader in readers:
+                reader.start()
+            code = self._wait(process, watch)
+        for reader in readers:
+            reader.join(READ_OUT_S)
+        for stream, reader in zip(streams.values(), readers, strict=True):
+            if not reader.is_alive():  # a process that left the group may still hold the pipe
+                stream.close()
+        return Ended(code, lines.get("out", ""))
+
+    def _start(self, command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        try:
+            return subprocess.Popen(  # noqa: S603  the command of the user's own plan
+                [*SHELL, command], cwd=self._folder, env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            )  # fmt: skip
+        except OSError as e:
+            raise BadInput(f"the command cannot be started in {self._folder}: {e.strerror or e}") from None
+
+    def _wait(self, process: "subprocess.Popen[bytes]", watch: Callable[[], None]) -> int:
+        while True:
+            try:
+                return process.wait(self._look_every_s)
+            except subprocess.TimeoutExpired:
+                watch()
+
+    @contextmanager
+    def _ended(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:
+        """Let no process of the group outlive the block, nor this process."""
+        try:
+            guard = subprocess.Popen(  # noqa: S603  a fixed command
+                [*SHELL, GUARD, "phasegate-guard", str(process.pid), str(self._grace_s)], stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            self._end(process)
+            raise
+        with guard:
+            try:
+                yield
+            finally:
+                self._end(process)
+                assert guard.stdin is not None
+                with suppress(OSError):
+                    guard.stdin.write(b"ended\n")
+                    guard.stdin.flush()
+
+    def _end(self, process: "subprocess.Popen[bytes]") -> None:
+        """End what is left of the group, and wait for the shell."""
+        until = time.monotonic() + self._grace_s
+        _send(process.pid, signal.SIGTERM)
+        while _is_there(process) and time.monotonic() < until:
+            time.sleep(self._look_every_s / 10)
+        _send(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _is_there(process: "subprocess.Popen[bytes]") -> bool:
+    """Return whether a process of the group is left; reap its leader."""
+    process.poll()
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # what is left is another user's
+        return False
+    return True
+
+
+def _send(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
