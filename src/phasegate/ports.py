@@ -1,4 +1,4 @@
-"""The ports: store, bus, warehouse, clock, observer, background, output, shell.
+"""The ports: store, bus, warehouse, clock, observer, background, shell.
 
 The last fields of ``Ports`` draw ids, collect what is printed, and run commands. The contracts of store, bus and
 warehouse are in modules of their own, as are those of alert channels. No adapter calls back, retries, or depends on
@@ -14,6 +14,8 @@ from phasegate.bus import Bus
 from phasegate.errors import BadInput
 from phasegate.store import Store
 from phasegate.warehouse import Warehouse
+
+Sink = Callable[[str], None]
 
 
 class Clock(Protocol):
@@ -54,7 +56,7 @@ class Background(Protocol):
 class Output(Protocol):
     """What a user's function prints while it runs."""
 
-    def into(self, sink: Callable[[str], None], /) -> AbstractContextManager[None]:
+    def into(self, sink: Sink, /) -> AbstractContextManager[None]:
         """Pass what the calling thread prints during the block to ``sink`` too."""
         ...
 
@@ -62,7 +64,7 @@ class Output(Protocol):
 class Uncollected:
     """An output that nothing collects: what is printed goes where it goes."""
 
-    def into(self, _sink: Callable[[str], None], /) -> AbstractContextManager[None]:
+    def into(self, _sink: Sink, /) -> AbstractContextManager[None]:
         """Collect nothing."""
         return nullcontext()
 
@@ -82,8 +84,7 @@ class Shell(Protocol):
     """What runs the commands of steps."""
 
     def run(
-        self, command: str, /, *, environment: Mapping[str, str], sink: Callable[[str], None],
-        watch: Callable[[], None],
+        self, command: str, /, *, environment: Mapping[str, str], sink: Sink, watch: Callable[[], None]
     ) -> Ended:  # fmt: skip
         """Run a command to its end, with these variables besides our own.
 
@@ -98,8 +99,7 @@ class NoShell:
     """A shell that runs nothing: where a plan's commands are not to run."""
 
     def run(
-        self, command: str, /, *, environment: Mapping[str, str], sink: Callable[[str], None],
-        watch: Callable[[], None],
+        self, command: str, /, *, environment: Mapping[str, str], sink: Sink, watch: Callable[[], None]
     ) -> Ended:  # fmt: skip
         """Refuse the command."""
         del environment, sink, watch

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from phasegate.errors import BadInput
-from phasegate.ports import Ended
+from phasegate.ports import Ended, Sink
 
 CHUNK_BYTES = 65_536
 LINE_BYTES_MAX = 4_096
@@ -26,9 +26,7 @@ LOOK_EVERY_S = 0.1
 READ_OUT_S = 1.0
 SHELL = ("/bin/sh", "-c")
 # Reads a pipe that only this process writes to: at its end without a word, this process was killed.
-GUARD = 'read -r word || { kill -TERM -- "-$1"; sleep "$2"; kill -KILL -- "-$1"; }'
-
-Sink = Callable[[str], None]
+GUARD = 'read -r word || { kill -s TERM -- "-$1"; sleep "$2"; kill -s KILL -- "-$1"; }'
 
 
 class LastLine:
@@ -105,23 +103,10 @@ class SystemShell:
         given = {**os.environ, **self._environment, **environment}
         process = self._start(command, given)
         lines, add = dict[str, str](), locked(sink)
-
-        def read(name: str, stream: IO[bytes]) -> None:
-            lines[name] = pass_on(stream, out=to_stderr, sink=add)
-
         assert process.stdout is not None
         assert process.stderr is not None
-        streams = {"out": process.stdout, "err": process.stderr}
-        readers = [threading.Thread(target=read, args=each, daemon=True) for each in streams.items()]
-        with self._ended(process):
-            for reader in readers:
-                reader.start()
+        with _read({"out": process.stdout, "err": process.stderr}, lines, sink=add), self._ended(process):
             code = self._wait(process, watch)
-        for reader in readers:
-            reader.join(READ_OUT_S)
-        for stream, reader in zip(streams.values(), readers, strict=True):
-            if not reader.is_alive():  # a process that left the group may still hold the pipe
-                stream.close()
         return Ended(code, lines.get("out", ""))
 
     def _start(self, command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
@@ -169,6 +154,27 @@ class SystemShell:
             time.sleep(self._look_every_s / 10)
         _send(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@contextmanager
+def _read(streams: Mapping[str, IO[bytes]], lines: dict[str, str], *, sink: Sink) -> Iterator[None]:
+    """Pass the streams on during the block; put the last line of each into ``lines``.
+
+    They must end with the block, or READ_OUT_S after it: a process that left the group may still hold them open.
+    """
+
+    def read(name: str, stream: IO[bytes]) -> None:
+        with stream:
+            lines[name] = pass_on(stream, out=to_stderr, sink=sink)
+
+    readers = [threading.Thread(target=read, args=each, daemon=True) for each in streams.items()]
+    for reader in readers:
+        reader.start()
+    try:
+        yield
+    finally:
+        for reader in readers:
+            reader.join(READ_OUT_S)
 
 
 def _is_there(process: "subprocess.Popen[bytes]") -> bool:

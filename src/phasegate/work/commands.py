@@ -161,7 +161,7 @@ class CommandSteps:
             raise InputsChanged(f"{step.name}: {', '.join(changed)} changed since the request; it was not run")
         if step.table is not None or step.needs:
             self._ports.warehouse.close()  # the command may want the file for itself; the next use opens it again
-        self._ports.observer.event("command begins", step=step.name, run=str(run), token=held.token)
+        self._ports.observer.event("command begun", step=step.name, run=str(run), token=held.token)
         ended = self._ports.shell.run(
             step.command, environment=variables_of(step, run, token=held.token), sink=attempt.printed.add,
             watch=self._watch(step, held=held),

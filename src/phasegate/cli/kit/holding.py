@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Self
 from phasegate.cli.kit.outcomes import Reported
 from phasegate.cli.kit.output import data_stream
 from phasegate.errors import BadInput
-from phasegate.ports import Ended
-from phasegate.processes import Sink, locked, pass_on, to_stderr
+from phasegate.ports import Ended, Sink
+from phasegate.processes import locked, pass_on, to_stderr
 from phasegate.steplog import Tail
 from phasegate.work.commands import ended_words, rows_of_line, variables_of
 
