@@ -30,7 +30,7 @@ GUARD = 'read -r word || { kill -s TERM -- "-$1"; sleep "$2"; kill -s KILL -- "-
 
 
 class LastLine:
-    """Keeps the last line that is not blank of what it is given, cut to LINE_BYTES_MAX."""
+    """Keeps the last line that is not blank, cut to LINE_BYTES_MAX."""
 
     def __init__(self) -> None:
         self._ended, self._open = b"", b""
@@ -158,7 +158,7 @@ class SystemShell:
 
 @contextmanager
 def _read(streams: Mapping[str, IO[bytes]], lines: dict[str, str], *, sink: Sink) -> Iterator[None]:
-    """Pass the streams on during the block; put the last line of each into ``lines``.
+    """Pass the streams on during the block; store the last line of each.
 
     They must end with the block, or READ_OUT_S after it: a process that left the group may still hold them open.
     """

@@ -1,4 +1,4 @@
-"""Steps whose command a shell runs: served like other requests, without a fence.
+"""Steps whose command a shell runs, under a lease and without a fence.
 
 The lease of the step is held and renewed while the command runs. What the command writes passes no fence, so a run of
 it may begin again at any time: after a crash, a lost lease, or inputs that changed while it ran. The command is ended
@@ -142,13 +142,15 @@ class CommandSteps:
             raise
         except BadInput as e:
             return self._failed(attempt, e, status="failed")
+        except CommandFailed as e:
+            return self._failed(attempt, str(e), status="transient")
         except Exception as e:  # noqa: BLE001  whatever it is, it is reported, counted and bounded
             return self._failed(attempt, e, status="transient")
         if step.table is not None:
             self._tables.correct_covered(step, run, request=request.id)
         return outcome
 
-    def _failed(self, attempt: Attempted, error: Exception, *, status: Status) -> str:
+    def _failed(self, attempt: Attempted, error: Exception | str, *, status: Status) -> str:
         report = self._builder.failure(attempt, status=status, error=error)
         return self._gatekeeper.report(attempt.step.phase, attempt.run, report).outcome
 

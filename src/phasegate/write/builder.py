@@ -144,9 +144,10 @@ class Builder:
             self._tables.correct_covered(step, run, request=request.id)
         return outcome
 
-    def failure(self, attempt: Attempted, *, status: Status, error: Exception) -> Report:
+    def failure(self, attempt: Attempted, *, status: Status, error: Exception | str) -> Report:
         """Log what a failed attempt left; return its report."""
-        step, request, text, log = attempt.step, attempt.request, words(error), ""
+        step, request, log = attempt.step, attempt.request, ""
+        text = error if isinstance(error, str) else words(error)
         if status != "inputs_changed":  # that is no failure: the step is requested again with the new ones
             log = self._logs.add(step.name, attempt.run, status=status, number=attempt.number, request=request.id,
                                  error=error, output=attempt.printed.text).text  # fmt: skip
