@@ -11,8 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -25,8 +25,10 @@ GRACE_S = 5.0
 LOOK_EVERY_S = 0.1
 READ_OUT_S = 1.0
 SHELL = ("/bin/sh", "-c")
-# Reads a pipe that only this process writes to: at its end without a word, this process was killed.
-GUARD = 'read -r word || { kill -s TERM -- "-$1"; sleep "$2"; kill -s KILL -- "-$1"; }'
+# Becomes the command's shell when it is given a word; at the end of its input without one, we were killed.
+FIRST = 'read -r word && exec /bin/sh -c "$1" < /dev/null'
+# Ends the group that it is told at the end of its input, unless it has got a word before: then we were killed.
+GUARD = 'read -r group && { read -r word || { kill -s TERM -- "-$group"; sleep "$1"; kill -s KILL -- "-$group"; }; }'
 
 
 class LastLine:
@@ -101,22 +103,37 @@ class SystemShell:
         What it prints also goes to our standard error. Its group is sent SIGTERM, and SIGKILL after ``grace_s``.
         """
         given = {**os.environ, **self._environment, **environment}
-        process = self._start(command, given)
         lines, add = dict[str, str](), locked(sink)
-        assert process.stdout is not None
-        assert process.stderr is not None
-        with _read({"out": process.stdout, "err": process.stderr}, lines, sink=add), self._ended(process):
+        with ExitStack() as stack:
+            readers: list[threading.Thread] = []
+            stack.callback(_join, readers)  # after the group's end: what is left of it holds the streams open
+            process = stack.enter_context(self._group(command, given))
+            assert process.stdout is not None
+            assert process.stderr is not None
+            for name, stream in (("out", process.stdout), ("err", process.stderr)):
+                readers.append(threading.Thread(target=_read, args=(stream, name, lines, add), daemon=True))
+                readers[-1].start()
             code = self._wait(process, watch)
         return Ended(code, lines.get("out", ""))
 
-    def _start(self, command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-        try:
-            return subprocess.Popen(  # noqa: S603  the command of the user's own plan
-                [*SHELL, command], cwd=self._folder, env=environment, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            )  # fmt: skip
-        except OSError as e:
-            raise BadInput(f"the command cannot be started in {self._folder}: {e.strerror or e}") from None
+    @contextmanager
+    def _group(self, command: str, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run a command during the block; end what is left of its group then.
+
+        The guard is there before the command is: the first shell waits for a word.
+        """
+        with _start((*SHELL, GUARD, "phasegate-guard", str(self._grace_s)), output=subprocess.DEVNULL) as guard:
+            try:
+                process = _start((*SHELL, FIRST, "phasegate", command), folder=self._folder, environment=environment)
+            except OSError as e:
+                raise BadInput(f"the command cannot be started in {self._folder}: {e.strerror or e}") from None
+            try:
+                _write(guard, f"{process.pid}\n")
+                _write(process, "go\n", last=True)
+                yield process
+            finally:
+                self._end(process)
+                _write(guard, "ended\n", last=True)
 
     def _wait(self, process: "subprocess.Popen[bytes]", watch: Callable[[], None]) -> int:
         while True:
@@ -124,27 +141,6 @@ class SystemShell:
                 return process.wait(self._look_every_s)
             except subprocess.TimeoutExpired:
                 watch()
-
-    @contextmanager
-    def _ended(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:
-        """Let no process of the group outlive the block, nor this process."""
-        try:
-            guard = subprocess.Popen(  # noqa: S603  a fixed command
-                [*SHELL, GUARD, "phasegate-guard", str(process.pid), str(self._grace_s)], stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-        except BaseException:
-            self._end(process)
-            raise
-        with guard:
-            try:
-                yield
-            finally:
-                self._end(process)
-                assert guard.stdin is not None
-                with suppress(OSError):
-                    guard.stdin.write(b"ended\n")
-                    guard.stdin.flush()
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         """End what is left of the group, and wait for the shell."""
@@ -156,25 +152,36 @@ class SystemShell:
         process.wait()
 
 
-@contextmanager
-def _read(streams: Mapping[str, IO[bytes]], lines: dict[str, str], *, sink: Sink) -> Iterator[None]:
-    """Pass the streams on during the block; store the last line of each.
+def _start(
+    words: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None,
+    output: int = subprocess.PIPE,
+) -> "subprocess.Popen[bytes]":  # fmt: skip
+    """Start a process in a session of its own, which reads what we write."""
+    return subprocess.Popen(  # noqa: S603  the command of the user's own plan, or the guard
+        words, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
+    )
 
-    They must end with the block, or READ_OUT_S after it: a process that left the group may still hold them open.
-    """
 
-    def read(name: str, stream: IO[bytes]) -> None:
-        with stream:
-            lines[name] = pass_on(stream, out=to_stderr, sink=sink)
+def _write(process: "subprocess.Popen[bytes]", text: str, *, last: bool = False) -> None:
+    """Write to a process, which may have ended."""
+    assert process.stdin is not None
+    with suppress(OSError):
+        process.stdin.write(text.encode())
+        process.stdin.flush()
+    if last:
+        with suppress(OSError):
+            process.stdin.close()
 
-    readers = [threading.Thread(target=read, args=each, daemon=True) for each in streams.items()]
+
+def _read(stream: IO[bytes], name: str, lines: dict[str, str], sink: Sink) -> None:
+    with stream:
+        lines[name] = pass_on(stream, out=to_stderr, sink=sink)
+
+
+def _join(readers: Sequence[threading.Thread]) -> None:
+    """Wait until all is read; a process that left the group may never end."""
     for reader in readers:
-        reader.start()
-    try:
-        yield
-    finally:
-        for reader in readers:
-            reader.join(READ_OUT_S)
+        reader.join(READ_OUT_S)
 
 
 def _is_there(process: "subprocess.Popen[bytes]") -> bool:

@@ -95,6 +95,13 @@ def test_other_rows_and_another_command_are_noticed_and_the_same_rows_are_no_cha
     assert made.sql("SELECT twice FROM out.final") == [(8,)]
     assert "generation 2" in made("why", RUN).out
 
+    made.sql("UPDATE dbt.model SET n = 7")
+    made.clock.at += 600
+    assert made("reconcile", "--from", RUN[:10], "--to", RUN[:10], "--fix").code == 0
+    assert made("worker", "--until-idle").code == 0
+    assert made.sql("SELECT twice FROM out.final") == [(14,)]
+    assert "code_changed" not in made("replan", RUN).out + made("why", RUN).out, "it is of the same code"
+
     replaced(made, f"exec {sys.executable} model.py")
     assert "  model  asked" in made("why", RUN).out
     assert made("worker", "--until-idle").code == 0
