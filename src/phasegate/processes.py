@@ -27,7 +27,7 @@ READ_OUT_S = 1.0
 SHELL = ("/bin/sh", "-c")
 # Becomes the command's shell when it is given a word; at the end of its input without one, we were killed.
 FIRST = 'read -r word && exec /bin/sh -c "$1" < /dev/null'
-# Ends the group that it is told at the end of its input, unless it has got a word before: then we were killed.
+# Ends the group that it is given when its input ends without a further word: then we were killed.
 GUARD = 'read -r group && { read -r word || { kill -s TERM -- "-$group"; sleep "$1"; kill -s KILL -- "-$group"; }; }'
 
 
