@@ -149,3 +149,17 @@ def test_a_worker_that_is_stopped_leaves_no_command_running(made: Night, numbers
         assert "No lease is held." in made("leases").out
     assert "  model  asked" in made("why", RUN).out
     assert "attempt 1" not in made("logs", RUN).out
+
+
+def test_a_changed_table_that_it_must_cover_is_compared_and_the_command_is_not_run_again(made: Night) -> None:
+    plan = made.folder / "plans" / "plan.toml"
+    plan.write_text(
+        plan.read_text().replace('needs = ["load.orders"]', 'covers = { step = "load.orders", on = ["day"] }')
+    )
+    made("replan", RUN)
+    assert "1 model built" in made("worker", "--until-idle").err
+    (made.folder / "plans" / "orders.sql").write_text(ORDERS.replace("range(3)", "range(4)"))
+    assert made("rerun", RUN, "--step", "orders").code == 0
+    done = made("worker", "--until-idle")
+    assert (done.code, done.err) == (0, "")
+    assert "  model  fresh" in made("why", RUN).out
