@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-QUIET = frozenset({"decided", "sent", "served", "writing", "written", "fixed"})
+QUIET = frozenset({"decided", "sent", "served", "writing", "written", "fixed", "command begun", "command ended"})
 Level = Literal["all", "notable", "none"]
 
 

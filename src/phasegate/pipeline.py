@@ -31,6 +31,7 @@ from phasegate.ports import Ports
 from phasegate.steplog import StepLogs
 from phasegate.warehouse import Params
 from phasegate.work.backfill import Backfill, BackfillJob
+from phasegate.work.commands import CommandSteps
 from phasegate.work.external import ExternalSteps, StepRun
 from phasegate.work.pool import Stop, WorkerPool, never
 from phasegate.work.scheduler import Scheduler
@@ -93,11 +94,12 @@ class Pipeline:
         writer = Writer(plan, ports, store_id=self.store_id)
         tables = TableReporter(ports, gatekeeper=self.runs)
         read_repair = ReadRepair(plan, ports, gatekeeper=self.runs, tables=tables, propagator=propagator)
-        self._builder = Builder(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
+        builder = Builder(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
                           read_repair=read_repair, functions=functions or {})  # fmt: skip
-        self._worker = Worker(
-            plan, ports, gatekeeper=self.runs, builder=self._builder, tables=tables, quarantine=self.runs.quarantine
-        )
+        self._commands = CommandSteps(plan, ports, gatekeeper=self.runs, leases=self._leases, builder=builder,
+                                      tables=tables, read_repair=read_repair)  # fmt: skip
+        self._worker = Worker(plan, ports, gatekeeper=self.runs, builder=builder, tables=tables,
+                              quarantine=self.runs.quarantine, commands=self._commands)  # fmt: skip
         self._tables = tables
         self._external_steps = ExternalSteps(plan, gatekeeper=self.runs, leases=self._leases, writer=writer,
                                    worker=self._worker, logs=StepLogs(plan.pipeline, ports))  # fmt: skip
@@ -163,7 +165,7 @@ class Pipeline:
         request = None if phase is None else phase.requests.get(step)
         if request is None:
             return "blocked" if again else "not asked for"
-        return self._builder.serve(chosen, run, request_id=request.id)
+        return self._worker.build(chosen, run, request_id=request.id)
 
     def work_until_idle(self, *, units_max: int = 1_000_000) -> int:
         """Work and sweep until nothing can be done now; return the units done.
@@ -175,9 +177,10 @@ class Pipeline:
     def run_workers(self, *, threads: int = 1, until_idle: bool = False, stop: Stop = never) -> tuple[str, ...]:
         """Work in threads until ``stop`` returns True; return their errors.
 
-        See ``WorkerPool.run``.
+        See ``WorkerPool.run``. A step's command is ended as soon as ``stop`` returns True.
         """
-        return self._pool.run(threads=threads, until_idle=until_idle, stop=stop)
+        with self._commands.until(stop):
+            return self._pool.run(threads=threads, until_idle=until_idle, stop=stop)
 
     def backfill(self, job: BackfillJob) -> Backfill:
         """Return a backfill: ``check`` it, list its ``items``, then ``carry_out``."""

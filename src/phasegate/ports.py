@@ -1,17 +1,21 @@
-"""The ports: store, bus, warehouse, clock, observer, background, output.
+"""The ports: store, bus, warehouse, clock, observer, background, shell.
 
-The last two fields of ``Ports`` draw ids and collect what is printed. The contracts of store, bus and warehouse are in
-modules of their own, as are those of alert channels. No adapter calls back, retries, or depends on what a phase is.
+The last fields of ``Ports`` draw ids, collect what is printed, and run commands. The contracts of store, bus and
+warehouse are in modules of their own, as are those of alert channels. No adapter calls back, retries, or depends on
+what a phase is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from phasegate.bus import Bus
+from phasegate.errors import BadInput
 from phasegate.store import Store
 from phasegate.warehouse import Warehouse
+
+Sink = Callable[[str], None]
 
 
 class Clock(Protocol):
@@ -52,7 +56,7 @@ class Background(Protocol):
 class Output(Protocol):
     """What a user's function prints while it runs."""
 
-    def into(self, sink: Callable[[str], None], /) -> AbstractContextManager[None]:
+    def into(self, sink: Sink, /) -> AbstractContextManager[None]:
         """Pass what the calling thread prints during the block to ``sink`` too."""
         ...
 
@@ -60,9 +64,46 @@ class Output(Protocol):
 class Uncollected:
     """An output that nothing collects: what is printed goes where it goes."""
 
-    def into(self, _sink: Callable[[str], None], /) -> AbstractContextManager[None]:
+    def into(self, _sink: Sink, /) -> AbstractContextManager[None]:
         """Collect nothing."""
         return nullcontext()
+
+
+class Ended(NamedTuple):
+    """How a command ended.
+
+    ``code``: its exit code, or the negative number of the signal that ended it. ``last_line``: the last line that is
+    not blank on its standard output, "" for none.
+    """
+
+    code: int
+    last_line: str = ""
+
+
+class Shell(Protocol):
+    """What runs the commands of steps."""
+
+    def run(
+        self, command: str, /, *, environment: Mapping[str, str], sink: Sink, watch: Callable[[], None]
+    ) -> Ended:  # fmt: skip
+        """Run a command to its end, with these variables besides our own.
+
+        What it prints is passed to ``sink``. ``watch`` is called again and again while it runs: if it raises, the
+        command and all that it started are ended, and the error is passed on. Nothing of it outlives the call. Raises
+        BadInput for a command that cannot be started.
+        """
+        ...
+
+
+class NoShell:
+    """A shell that runs nothing: where a plan's commands are not to run."""
+
+    def run(
+        self, command: str, /, *, environment: Mapping[str, str], sink: Sink, watch: Callable[[], None]
+    ) -> Ended:  # fmt: skip
+        """Refuse the command."""
+        del environment, sink, watch
+        raise BadInput(f"there is no shell to run {command!r}; give the ports one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +124,4 @@ class Ports(ReadPorts):
     background: Background
     ids: Callable[[], str] = field()
     output: Output = field(default_factory=Uncollected)
+    shell: Shell = field(default_factory=NoShell)

@@ -16,8 +16,8 @@ from phasegate.errors import BadInput
 from phasegate.plan.toml_lines import Toml, parse, spell, suggest
 
 PREFIX = "PHASEGATE_"
-# Set by `phasegate begin … -- COMMAND` for its command, which may use Phasegate itself.
-COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
+# Set for the command of a step, which may use Phasegate itself.
+COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE", "PHASEGATE_MODE", "PHASEGATE_TOKEN")
 # Secrets of alert channels, by their names in the plan: no settings, and never shown.
 ALERTS_PREFIX = "PHASEGATE_ALERTS_"
 TABLE = "phasegate"
@@ -161,6 +161,22 @@ def load_settings(
     for name in ("store", "warehouse"):
         values[name] = re.sub(rf"^(\w+:///){STATE}(?=/)", lambda m: m[1] + state, str(values[name]))
     return msgspec.convert({**values, "state": Path(state), "plan": Path(str(values["plan"]))}, Settings)
+
+
+def variables_of(settings: Settings, /) -> dict[str, str]:
+    """Return the variables that give a process these settings.
+
+    Paths are absolute, so that they hold in any folder.
+    """
+    found = {}
+    for setting in SETTINGS:
+        value = getattr(settings, setting.name)
+        if setting.type == "path":
+            value = Path(value).absolute()
+        elif setting.type == "URL" and ":///" in value:
+            value = f"{value.partition('://')[0]}:///{path_of(value).absolute()}"
+        found[setting.variable] = str(value)
+    return found
 
 
 def alert_secrets(environ: Mapping[str, str], /) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from phasegate.base.disk import Disk
-from phasegate.ports import Observer
+from phasegate.ports import Observer, Sink
 
 
 class SystemClock:
@@ -106,9 +106,6 @@ class ThreadBackground:
             thread.join()
 
         return stop
-
-
-Sink = Callable[[str], None]
 
 
 class _Routed:

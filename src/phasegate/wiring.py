@@ -14,8 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from phasegate.errors import BadInput, NotFound
-from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings, text_of
+from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings, text_of, variables_of
 
 if TYPE_CHECKING:
     from phasegate.base.exported import Exported, Unread
@@ -55,9 +57,11 @@ def connect(
 
     if settings is None:
         settings = load_settings(os.environ, file=Path(SETTINGS_FILE), overrides=overrides)
+    folder = Path.cwd()
     if not isinstance(plan, Plan):
-        plan = read_plan(Path(plan) if plan is not None else settings.plan)
-    ports = open_ports(settings, pipeline=plan.pipeline, clock=clock, observer=observer)
+        path = Path(plan) if plan is not None else settings.plan
+        plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
+    ports = open_ports(settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder)
     if wrap is not None:
         ports = wrap(ports)
     pipeline = Pipeline(
@@ -104,13 +108,18 @@ def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts
 
 
 def open_ports(
-    settings: Settings, *, pipeline: str, clock: Clock | None = None, observer: Observer | None = None
-) -> Ports:
-    """Return the five ports, on SQLite, documents and DuckDB."""
+    settings: Settings, *, pipeline: str, clock: Clock | None = None, observer: Observer | None = None,
+    folder: Path | None = None,
+) -> Ports:  # fmt: skip
+    """Return the ports, on SQLite, documents and DuckDB.
+
+    ``folder``: where the commands of steps run, None for the working directory.
+    """
     from phasegate.buses.local import LocalBus
     from phasegate.buses.wake import WakeSocket
     from phasegate.observe import LogObserver
     from phasegate.ports import Ports
+    from phasegate.processes import SystemShell
     from phasegate.system import PrintedOutput, ThreadBackground, new_id
 
     try:
@@ -131,6 +140,7 @@ def open_ports(
         background=ThreadBackground(observer),
         ids=new_id,
         output=PrintedOutput(),
+        shell=SystemShell(folder or Path.cwd(), environment=variables_of(settings)),
     )
 
 

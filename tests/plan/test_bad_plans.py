@@ -441,7 +441,7 @@ BAD = {
     "step key": (
         'partition = "game_date"\n\n',
         'partiton = "game_date"\n\n',
-        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, code, columns, covers, determines, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, replaces, scales, shrink_max, sql and 7 more',
+        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, code, columns, command, covers, determines, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, replaces, run_max_s, scales and 9 more',
     ),
     "step no phase": (
         'phase = "raw"\n',
@@ -456,7 +456,7 @@ BAD = {
     "no kind": (
         "external = true\n",
         "",
-        '10: [step.gamebook]: has nothing that builds it; write sql = "FILE", python = "MODULE:FUNCTION" or external = true',
+        '10: [step.gamebook]: has nothing that builds it; write sql = "FILE", python = "MODULE:FUNCTION", command = "SHELL COMMAND" or external = true',
     ),
     "two kinds": (
         "external = true\n",
@@ -466,7 +466,7 @@ BAD = {
     "external false": (
         "external = true",
         "external = false",
-        "12: [step.gamebook] external: is false, wanted true; or write sql or python in its place",
+        "12: [step.gamebook] external: is false, wanted true; or write sql, python or command in its place",
     ),
     "needs type": (
         'needs = ["raw.gamebook", "team_game"]',

@@ -8,7 +8,7 @@ from phasegate import Pipeline, load_plan
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake
 from phasegate.calendar.calendar import Dates
-from phasegate.ports import Ports
+from phasegate.ports import NoShell, Ports, Shell
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write.builder import PythonStep
@@ -99,8 +99,10 @@ def shop(
     store: MemoryStore | None = None,
     warehouse: MemoryWarehouse | None = None,
     dates: Dates | None = None,
+    clock: ManualClock | None = None,
+    shell: Shell | None = None,
 ) -> Shop:
-    clock, told, numbers = ManualClock(), Told(), itertools.count(1)
+    clock, told, numbers = clock or ManualClock(), Told(), itertools.count(1)
     store, warehouse = store or MemoryStore(), warehouse or MemoryWarehouse()
     warehouse.functions = warehouse.functions or {"orders": _orders}
     loaded = load_plan(plan)
@@ -112,6 +114,7 @@ def shop(
         observer=told,
         background=NoBackground(),
         ids=lambda: f"id{id(store)}-{next(numbers)}",
+        shell=shell or NoShell(),
     )
     made = Pipeline(loaded, ports, functions=functions or {"made:totals": totals}, dates=dates)
     return Shop(made, store, warehouse, clock, told)

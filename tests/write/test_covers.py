@@ -143,7 +143,7 @@ def test_the_message_of_an_older_comparison_compares_nothing() -> None:
     assert "boxes" in document.requests
     made.warehouse.functions["not postponed"] = _played
     boxes = made.pipeline.plan.steps["boxes"]
-    assert made.pipeline._builder.serve(boxes, parse_run(RUN), request_id="an older one") == "not asked for"
+    assert made.pipeline._worker._builder.serve(boxes, parse_run(RUN), request_id="an older one") == "not asked for"
     assert made.pipeline.runs.read("load", parse_run(RUN)) == document
 
 

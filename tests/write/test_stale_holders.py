@@ -60,7 +60,7 @@ def test_the_message_of_an_older_request_builds_nothing() -> None:
     made.pipeline.runs.rebuild("report", parse_run(RUN), steps=("totals",), quiet=False)
     assert requested(made, "totals", phase="report") != old
     other = shop(store=made.store, warehouse=made.warehouse)
-    outcome = other.pipeline._builder.serve(other.pipeline.plan.steps["totals"], parse_run(RUN), request_id=old)
+    outcome = other.pipeline._worker._builder.serve(other.pipeline.plan.steps["totals"], parse_run(RUN), request_id=old)
     assert outcome == "not asked for"
     assert [receipt.step for receipt in made.warehouse.commits] == ["orders"]
 

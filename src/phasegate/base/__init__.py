@@ -45,6 +45,7 @@ step                           What builds one partition of a table from its nee
                                member.
 member                         A step in the document of a phase, with its newest result and its newest attempt.
 external                       A step that another system builds and reports.
+command                        A step that a worker has a shell run; also what is typed, and what changes a document.
 need                           A step whose result another step is built from.
 input                          What a step is built from, or the upstream generation that a phase works on.
 covers                         Of a step: the rows of another step's table that its table must have too.

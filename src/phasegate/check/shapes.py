@@ -16,6 +16,7 @@ from phasegate.errors import Ambiguous, Conflict, Contended, ForeignStore
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.warehouse import Reader, Warehouse
+from phasegate.write.inputs import is_foreign
 
 TRIES_MAX = 16
 # A date for which each SELECT is bound; no row of it is read.
@@ -166,7 +167,7 @@ def _compared(step: Step, shape: DraftShape, reader: Reader) -> TableShape:
         state, difference = "unknown", Difference()
     return TableShape(
         step=step.name,
-        external=step.kind == "external",
+        external=is_foreign(step),
         table=step.table.name,
         state=state,
         rows=reader.count(step.table, partition=None),

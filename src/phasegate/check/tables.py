@@ -308,6 +308,7 @@ def uncovered(step: Step, found: Mapping[str, Uncovered], facts: DocumentFacts, 
                 text = f"lacks {one.count} of {step.covers.need}: {keys}"
                 command = f"correct what {step.name} or {step.covers.need} is built from: phasegate why {run}"
                 command = deliver(step.name, run) if step.kind == "external" else command
+                command = f"phasegate rerun {run} --step {step.name}" if step.kind == "command" else command
                 yield _found("PG027", step, run, text, since=since, command=command,
                              missing=", ".join(one.keys), keys=str(one.count))  # fmt: skip
 

@@ -258,14 +258,14 @@ def _delivered_at(member: Member, result: Result, spec: Spec, *, now: float) -> 
 def _not_newer(old: Result, reported: Report, *, order: float, built_from: dict[str, Stamp]) -> bool:
     """Return whether a report is no newer than the accepted result.
 
-    A read of the same content is not newer. A receipt is always newer than a read without one. What a step without a
-    table reports is newer than the content of a table that it had. Of two reports of one order, the one that arrives
-    later is newer, once.
+    A read of the same content of the same code is not newer. A receipt is always newer than a read without one. What a
+    step without a table reports is newer than the content of a table that it had. Of two reports of one order, the one
+    that arrives later is newer, once.
     """
     if reported.write_id and not old.write_id:
         return False
     if reported.after is not None:
-        return old.stamp == reported.stamp and same(built_from, old.built_from)
+        return old.stamp == reported.stamp and same(built_from, old.built_from) and old.code == reported.code
     if reported.ordered is None:
         return order <= old.order
     if reported.ordered == "arrival":

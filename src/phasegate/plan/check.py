@@ -347,6 +347,6 @@ def _member_bytes(step: Step) -> int:
     needs = sum(len(str(need)) for need in step.needs)
     stamps = needs + STAMP_BYTES * len(step.needs)
     total = MEMBER_BYTES + 5 * len(step.name) + STAMP_BYTES + needs + NEED_BYTES * len(step.needs) + stamps
-    total += EXTERNAL_BYTES if step.kind == "external" and step.table is None else 0
+    total += EXTERNAL_BYTES if step.table is None else 0
     total += REQUEST_BYTES + stamps if step.kind != "external" else 0
     return total + (COVERS_BYTES if step.covers is not None else 0)

@@ -19,6 +19,7 @@ from phasegate.plan.policy import Policy
 SHRINK_MAX = 0.10
 ATTEMPTS_MAX = 5
 LATE_AFTER_S = 4 * 3600.0
+RUN_MAX_S = 3600.0
 MODE_DEFAULT = "daily"
 
 
@@ -146,6 +147,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sql`` holds the SELECT's text, ``python`` names ``module:function``.
     ``kind`` external: another system builds it and reports; with ``topic`` Phasegate sends requests for it there.
+    ``kind`` command: a worker has a shell run ``command``, for ``run_max_s`` at most; the command writes its own rows.
     ``reads`` unattested: the step reads past ``run.read()``, shown as such. ``code`` is a hash of what it runs.
     ``expected_by``: mode -> when its result should arrive, local times in ``expected_zone`` ("": the pipeline's);
     ``late_after_s`` later it is late. No gate uses it: it changes what is shown, not what is done.
@@ -156,10 +158,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     phase: str
-    kind: Literal["sql", "python", "external"]
+    kind: Literal["sql", "python", "command", "external"]
     needs: tuple[Need, ...] = ()
     sql: str = ""
     python: str = ""
+    command: str = ""
+    run_max_s: float = RUN_MAX_S
     topic: str = ""
     table: Table | None = None
     reads: Literal["attested", "unattested"] = "attested"

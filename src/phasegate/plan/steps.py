@@ -14,19 +14,22 @@ from phasegate.base.keys import NAME, WORD
 from phasegate.base.table import LINEAGE_PREFIX, Table
 from phasegate.errors import BadInput
 from phasegate.plan.gate import Need
-from phasegate.plan.model import ATTEMPTS_MAX, SHRINK_MAX, Step, digest
+from phasegate.plan.model import ATTEMPTS_MAX, RUN_MAX_S, SHRINK_MAX, Step, digest
 from phasegate.plan.needs import read_dependencies, read_sums
 from phasegate.plan.toml_lines import spell, suggest
 from phasegate.plan.toml_read import Section
 
+WRITE_KEYS = ("write", "version", "tombstone", "replaces", "shrink_max")
 TABLE_KEYS = ("key", "partition", "write", "version", "tombstone", "columns", "scales", "volatile", "replaces")
 IDENTITY_KEYS = ("identity", "determines", "sums")
-STEP_KEYS = ("phase", "needs", "covers", "sql", "python", "code", "external", "table", *TABLE_KEYS, *IDENTITY_KEYS,
-             "reads", "shrink_max", "attempts_max", "topic", "expected_by", "expected_zone",
-             "late_after_s")  # fmt: skip
+STEP_KEYS = ("phase", "needs", "covers", "sql", "python", "command", "code", "external", "table", *TABLE_KEYS,
+             *IDENTITY_KEYS, "reads", "shrink_max", "attempts_max", "topic", "expected_by", "expected_zone",
+             "late_after_s", "run_max_s")  # fmt: skip
 COLUMN_TYPES = ("BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(p, s)", "VARCHAR", "DATE", "TIMESTAMP")
 COLUMNS_MAX = 1000
 ATTEMPTS_LIMIT = 100
+COMMAND_BYTES_MAX = 10_000
+RUN_MIN_S, RUN_LIMIT_S = 0.1, 604_800
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 PYTHON = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
@@ -34,7 +37,7 @@ _DECIMAL = re.compile(r"DECIMAL\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 _NOT_SQL = re.compile(r"(\s|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _SELECT = re.compile(r"(select|with)\b", re.IGNORECASE)
 
-StepKind = Literal["sql", "python", "external"]
+StepKind = Literal["sql", "python", "command", "external"]
 
 
 def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: Callable[[str], str]) -> Step:
@@ -46,6 +49,7 @@ def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: C
     kind = _kind(section)
     sql = _sql(section, files=files) if kind == "sql" else ""
     python = _python(section) if kind == "python" else ""
+    command = _command(section) if kind == "command" else ""
     declared = section.text("code", wanted='a text such as "v1"') if section.has("code") else ""
     table = _table(section, kind=kind)
     _refuse_idle(section, kind=kind, table=table)
@@ -57,14 +61,18 @@ def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: C
         needs=needs,
         sql=sql,
         python=python,
+        command=command,
+        run_max_s=section.number("run_max_s", low=RUN_MIN_S, high=RUN_LIMIT_S, default=RUN_MAX_S),
         topic=section.text("topic", wanted="a topic of a-z, 0-9, '.', '_' and '-'", form=WORD)
         if section.has("topic")
         else "",
         table=table,
-        reads=cast(Literal["attested", "unattested"], reads),
+        reads="unattested" if kind == "command" and needs else cast(Literal["attested", "unattested"], reads),
         shrink_max=section.number("shrink_max", low=0, high=1, default=SHRINK_MAX),
         attempts_max=section.whole("attempts_max", low=1, high=ATTEMPTS_LIMIT, default=ATTEMPTS_MAX),
-        code=code_of(kind, sql or declared, table) if kind != "python" or declared else "",
+        code=code_of(kind, (command, declared) if command else sql or declared, table)
+        if kind != "python" or declared
+        else "",
         identity=_identity(section, table=table),
         determines=read_dependencies(section, table=table),
         sums=read_sums(section, table=table),
@@ -83,15 +91,15 @@ def code_of(kind: StepKind, body: object, table: Table | None) -> str:
 
 
 def _kind(section: Section) -> StepKind:
-    kinds: tuple[StepKind, ...] = ("sql", "python", "external")
+    kinds: tuple[StepKind, ...] = ("sql", "python", "command", "external")
     written = [kind for kind in kinds if section.has(kind)]
     if not written:
-        fix = 'write sql = "FILE", python = "MODULE:FUNCTION" or external = true'
+        fix = 'write sql = "FILE", python = "MODULE:FUNCTION", command = "SHELL COMMAND" or external = true'
         raise section.error(None, f"has nothing that builds it; {fix}")
     if len(written) > 1:
         raise section.error(written[1], f"the step has {' and '.join(written)}; keep one")
     if written[0] == "external" and section.body["external"] is not True:
-        raise section.unwanted("external", wanted="true; or write sql or python in its place")
+        raise section.unwanted("external", wanted="true; or write sql, python or command in its place")
     return written[0]
 
 
@@ -129,12 +137,32 @@ def _python(section: Section) -> str:
     return section.text("python", wanted='"module:function", such as "pipeline.steps:build"', form=PYTHON)
 
 
+def _command(section: Section) -> str:
+    """Return the text that a shell is to run.
+
+    Refuses one that does nothing, and one that no process can be given.
+    """
+    text = section.text("command", wanted='a shell command such as "dbt run --select player_game"')
+    if not text.strip():
+        raise section.error("command", "is blank; write what a shell is to run, such as dbt run --select player_game")
+    if "\0" in text:
+        raise section.error("command", "holds a NUL character, which no command can; remove it")
+    size = len(text.encode(errors="surrogatepass"))
+    if size > COMMAND_BYTES_MAX:
+        fix = "write it to a script, and name that"
+        raise section.error("command", f"is {size:,} bytes long, at most {COMMAND_BYTES_MAX:,} are allowed; {fix}")
+    return text
+
+
 def _refuse_idle(section: Section, *, kind: StepKind, table: Table | None) -> None:
     """Refuse keys that would do nothing for this kind of step."""
     idle = (
         ("topic", kind != "external", f"requests for {kind} steps go to Phasegate's own topic"),
         ("reads", kind != "python", "only python steps can read past run.read()"),
-        ("code", kind != "python", "the code of a python step is declared, that of an sql step is its SELECT"),
+        ("code", kind == "sql", "the code of an sql step is its SELECT"),
+        ("code", kind == "external", "what an external step runs is its owner's"),
+        ("run_max_s", kind != "command", "only a command is ended when it runs for too long"),
+        *((key, kind == "command", "the command itself writes the rows") for key in WRITE_KEYS),
         (
             "attempts_max",
             kind == "external" and not section.has("topic"),
@@ -151,7 +179,7 @@ def _refuse_idle(section: Section, *, kind: StepKind, table: Table | None) -> No
 
 def _table(section: Section, *, kind: StepKind) -> Table | None:
     if not section.has("table"):
-        if kind != "external":
+        if kind in ("sql", "python"):
             raise section.error("table", f'is missing: a {kind} step writes one; write table = "schema.table"')
         for key in (*TABLE_KEYS, *IDENTITY_KEYS, "shrink_max"):
             if section.has(key):

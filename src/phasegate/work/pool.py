@@ -11,6 +11,7 @@ from phasegate.errors import words
 from phasegate.ports import Observer
 
 THREADS_MAX = 64
+JOIN_S = 0.2
 Stop = Callable[[], bool]
 
 
@@ -68,7 +69,8 @@ class WorkerPool:
         for worker in workers:
             worker.start()
         for worker in workers:
-            worker.join()
+            while worker.is_alive():  # a join without limit may sleep through a signal
+                worker.join(JOIN_S)
         return tuple(errors)
 
     def until_idle(self, *, units_max: int = 1_000_000, stop: Stop = never) -> int:

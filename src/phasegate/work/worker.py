@@ -20,6 +20,7 @@ from phasegate.plan.gate import GOOD, Status
 from phasegate.plan.model import Plan, Step, completions_topic
 from phasegate.ports import Ports
 from phasegate.quarantine import REDRIVEN, Quarantine
+from phasegate.work.commands import CommandSteps
 from phasegate.write.builder import Builder
 from phasegate.write.reports import TableReporter
 
@@ -43,9 +44,10 @@ class Worker:
         builder: Builder,
         tables: TableReporter,
         quarantine: Quarantine,
+        commands: CommandSteps,
     ) -> None:
         self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
-        self._builder, self._tables, self._quarantine = builder, tables, quarantine
+        self._builder, self._commands, self._tables, self._quarantine = builder, commands, tables, quarantine
 
     @property
     def pipeline(self) -> str:
@@ -92,11 +94,19 @@ class Worker:
                 return self.begin(message).outcome
             case messages.RequestMessage():
                 step = self._step(message.step, where=where)
-                return self._builder.serve(step, keys.parse_run(message.run), request_id=message.id)
+                return self.build(step, keys.parse_run(message.run), request_id=message.id)
             case messages.CompletionMessage():
                 self._check_ordered(message, where=where)
                 redriven = delivery.message.id.startswith(REDRIVEN)
                 return self._completed(message, where=where, redriven=redriven).outcome
+
+    def build(self, step: Step, run: Run, *, request_id: str) -> str:
+        """Serve the standing request for a step; return the outcome.
+
+        See ``Builder.serve`` and ``CommandSteps.serve``.
+        """
+        serve = self._commands.serve if step.kind == "command" else self._builder.serve
+        return serve(step, run, request_id=request_id)
 
     def begin(self, trigger: messages.TriggerMessage) -> Answer:
         """Begin the phase that a trigger is for, then acknowledge the trigger."""

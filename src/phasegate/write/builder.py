@@ -23,7 +23,7 @@ from phasegate.errors import (
 )
 from phasegate.gate.decisions import Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import same
+from phasegate.gate.phase import Phase, same
 from phasegate.gate.records import Member, Request
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
@@ -46,6 +46,14 @@ class Attempted:
 
     def __init__(self, step: Step, run: Run, request: Request, *, number: int) -> None:
         self.step, self.run, self.request, self.number, self.printed = step, run, request, number, Tail()
+
+
+def attempted(phase: Phase | None, step: Step, run: Run, *, request_id: str) -> Attempted | None:
+    """Return a new attempt at a request, None if it no longer stands."""
+    request = None if phase is None else phase.requests.get(step.name)
+    if phase is None or request is None or request.id != request_id or request.state == "dead":
+        return None
+    return Attempted(step, run, request, number=phase.failures_of(step.name) + 1)
 
 
 class Builder:
@@ -79,11 +87,10 @@ class Builder:
             if held is None:
                 return "busy"
             phase = self._gatekeeper.read(step.phase, run)
-            request = None if phase is None else phase.requests.get(step.name)
-            if phase is None or request is None or request.id != request_id or request.state == "dead":
+            attempt = attempted(phase, step, run, request_id=request_id)
+            if phase is None or attempt is None:
                 return "not asked for"
             forced = phase.members.get(step.name, Member()).stale == "forced"
-            attempt = Attempted(step, run, request, number=phase.failures_of(step.name) + 1)
             return self._serve(attempt, held=held, forced=forced)
 
     def _compare(self, step: Step, run: Run, *, request_id: str) -> str:
@@ -101,7 +108,7 @@ class Builder:
         try:
             answer = self._tables.report(step, run, built_from=result.built_from, request=request_id, compare=True)
         except BadInput as e:
-            failed = self._failure(Attempted(step, run, request, number=1), status="failed", error=e)
+            failed = self.failure(Attempted(step, run, request, number=1), status="failed", error=e)
             return self._gatekeeper.report(step.phase, run, failed).outcome
         self._tables.correct_covered(step, run, request=request_id)
         return answer.outcome
@@ -114,18 +121,18 @@ class Builder:
             report = self._tables.compared(report, step, run, strict=True)
         except InputsChanged as e:
             self._read_repair.report_to_owners(request, step, run=run)
-            report = self._failure(attempt, status="inputs_changed", error=e)
+            report = self.failure(attempt, status="inputs_changed", error=e)
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
             return "lease lost"
         except (Ambiguous, Contended, Unavailable):
             raise
         except Partial as e:
-            report = self._failure(attempt, status="partial", error=e)
+            report = self.failure(attempt, status="partial", error=e)
         except (BadInput, ForeignStore) as e:
-            report = self._failure(attempt, status="failed", error=e)
+            report = self.failure(attempt, status="failed", error=e)
         except Exception as e:  # noqa: BLE001  a step may raise anything; it is reported, counted and bounded
-            report = self._failure(attempt, status="transient", error=e)
+            report = self.failure(attempt, status="transient", error=e)
         else:
             if attempt.printed.text:
                 self._logs.add(step.name, run, status=report.status, number=attempt.number, request=request.id,
@@ -137,8 +144,10 @@ class Builder:
             self._tables.correct_covered(step, run, request=request.id)
         return outcome
 
-    def _failure(self, attempt: Attempted, *, status: Status, error: Exception) -> Report:
-        step, request, text, log = attempt.step, attempt.request, words(error), ""
+    def failure(self, attempt: Attempted, *, status: Status, error: Exception | str) -> Report:
+        """Log what a failed attempt left; return its report."""
+        step, request, log = attempt.step, attempt.request, ""
+        text = error if isinstance(error, str) else words(error)
         if status != "inputs_changed":  # that is no failure: the step is requested again with the new ones
             log = self._logs.add(step.name, attempt.run, status=status, number=attempt.number, request=request.id,
                                  error=error, output=attempt.printed.text).text  # fmt: skip

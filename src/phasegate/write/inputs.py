@@ -15,6 +15,14 @@ from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import Reader
 
 
+def is_foreign(step: Step) -> bool:
+    """Return whether a step's table is written past Phasegate's fence.
+
+    Its content is then read from its rows, where it has no receipt.
+    """
+    return step.kind in ("external", "command")
+
+
 def part_of(step: Step, run: Run) -> Part:
     """Return the partition that a step writes for a run."""
     assert step.table is not None, f"step {step.name} has no table"
@@ -42,7 +50,7 @@ def stamps_now(plan: Plan, reader: Reader, *, asked: Mapping[str, Stamp], run: R
             found[name] = asked[name]
         elif (receipt := receipts.get(part_of(step, run))) is not None:
             found[name] = receipt.stamp
-        elif step.kind == "external":
+        elif is_foreign(step):
             found[name] = Stamp(reader.fingerprint(step.table, partition=run.date))
         else:
             found[name] = ABSENT
@@ -57,7 +65,7 @@ def window_now(plan: Plan, reader: Reader, *, need: Need, run: Run) -> dict[str,
     step, (first, last) = plan.steps[need.step], bounds(run.date, need.back)
     assert step.table is not None, f"window of {need}, which has no table"
     stamps = reader.stamps_between(step.table.name, first=first, last=last)
-    if step.kind == "external":
+    if is_foreign(step):
         read = reader.fingerprints(step.table, first=first, last=last)
         stamps = {date: Stamp(fingerprint) for date, fingerprint in read.items()} | stamps
     return stamps

@@ -107,6 +107,8 @@ def write_command(step: Step, run: Run, *, last: str = "") -> str:
     """
     if step.kind == "external":
         return f"phasegate begin {run} --step {step.name} -- COMMAND"
+    if step.kind == "command":  # a fresh one is run again only if it is named
+        return f"phasegate backfill --from {run.date} --to {last or run.date} --steps {step.name}"
     return f"phasegate backfill --from {run.date} --to {last or run.date}"
 
 

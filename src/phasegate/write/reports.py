@@ -22,7 +22,7 @@ from phasegate.gate.records import Lacks, Result
 from phasegate.plan.model import Step
 from phasegate.ports import Ports
 from phasegate.warehouse import Reader
-from phasegate.write.inputs import lacks_now, part_of
+from phasegate.write.inputs import is_foreign, lacks_now, part_of
 
 READS_MAX = 16
 
@@ -50,12 +50,12 @@ class TableReporter:
 
     def report(
         self, step: Step, run: Run, *, built_from: dict[str, Stamp] | None = None, request: str = "",
-        lacks: Lacks | None = None, compare: bool = False,
+        lacks: Lacks | None = None, compare: bool = False, code: str | None = None,
     ) -> Answer:  # fmt: skip
         """Report the present content of the step's partition.
 
         ``lacks``: what its reporter says is missing. ``compare``: raise BadInput if it cannot be compared with the
-        table that it must cover.
+        table that it must cover. ``code``: of what wrote the rows; None: of what wrote the accepted result.
 
         Raises Contended if the accepted result keeps changing during the read, BadInput if a partition with a receipt
         does not hold that receipt's content: what its readers saw is then unknown.
@@ -81,8 +81,9 @@ class TableReporter:
                     return self._gatekeeper.report(step.phase, run, written)
                 stamp = Stamp(reader.fingerprint(step.table, partition=run.date))
                 rows = rows_of(stamp.fingerprint)
+                of = code if code is not None else "" if accepted is None else accepted.code
                 report = Report(member=step.name, status="success" if rows else "empty", after=seen, rows=rows,
-                                stamp=stamp, built_from=built_from, request=request, lacks=lacks)  # fmt: skip
+                                stamp=stamp, built_from=built_from, request=request, code=of, lacks=lacks)  # fmt: skip
                 report = self.compared(report, step, run, reader=reader, strict=compare)
             answer = self._gatekeeper.report(step.phase, run, report)
             if answer.outcome != READ_AGAIN:
@@ -134,7 +135,7 @@ class TableReporter:
             return
         part = part_of(step, run)
         with self._ports.warehouse.snapshot() as reader:
-            lost = step.kind != "external" and part not in reader.receipts([part])
+            lost = not is_foreign(step) and part not in reader.receipts([part])
         if lost:
             self._gatekeeper.mark_stale(step.phase, run, step=step.name)
         else:

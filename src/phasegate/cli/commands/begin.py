@@ -38,9 +38,9 @@ def begin(
     """Open RUN in every root phase.
 
     Then its steps without needs start. With --step and a command: hold the step while the command runs, with
-    PHASEGATE_RUN, PHASEGATE_STEP and PHASEGATE_DATE set, then complete it if the command exits with 0; else report the
-    failure and exit with 1. For a step without a table, the last line `rows=N` on the command's standard output is its
-    number of rows.
+    PHASEGATE_RUN, PHASEGATE_STEP, PHASEGATE_DATE and PHASEGATE_MODE set, then complete it if the command exits with 0;
+    else report the failure and exit with 1. For a step without a table, the last line `rows=N` on the command's
+    standard output is its number of rows.
     """
     from phasegate.errors import BadInput
 
@@ -95,15 +95,15 @@ def _external(pipeline: "Pipeline", name: str, run: "Run") -> "Step":
 
 
 def _hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, as_json: bool) -> int:
-    held = hold(pipeline, step, run, command, to_stderr=as_json)
+    held = hold(pipeline, step, run, command, to_stderr_only=as_json)
     if as_json:
         from msgspec.structs import asdict
 
         from phasegate.cli.printed.runs import HeldJson
 
         emit_json(HeldJson(**asdict(held.reported.document()), exit_code=held.code))
-    elif held.code == 0:
+    elif not held.error:
         emit(held.reported.lines())
     else:
         emit([f"{step.name} of {run}: {held.error}; reported as failed.", *held.reported.lines()[1:]])
-    return held.reported.exit_code if held.code == 0 else FINDINGS
+    return held.reported.exit_code if not held.error else FINDINGS

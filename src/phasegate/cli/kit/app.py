@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from phasegate.settings import Settings
 
 FINE, FINDINGS, FAILED, STOPPED = 0, 1, 2, 130
-COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE")
+COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE", "PHASEGATE_MODE", "PHASEGATE_TOKEN")
 
 
 class App:
@@ -53,7 +53,7 @@ class App:
         from phasegate.wiring import SETTINGS_FILE
 
         overrides = {"plan": self.plan_file, "state": self.state}
-        # What ``begin`` sets for its command is no setting: that command may be a Phasegate command again.
+        # What is set for the command of a step is no setting: that command may be a Phasegate command again.
         environ = {name: value for name, value in os.environ.items() if name not in COMMAND_VARIABLES}
         return load_settings(environ, file=Path(SETTINGS_FILE), overrides=overrides)
 

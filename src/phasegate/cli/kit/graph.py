@@ -16,6 +16,7 @@ CHAR, LINE, PAD, GAP, HEAD = 7, 34, 12, 48, 26
 STYLE = (
     "text { font: 12px ui-monospace, Menlo, monospace; fill: #1f2430 } .phase { fill: #f3f4f6; stroke: #c3c7cf }"
     " .title { font-weight: bold } .step { fill: #ffffff; stroke: #4a5568 } .external { stroke-dasharray: 4 2 }"
+    " .command { stroke-width: 2 }"
     " path { fill: none; stroke: #4a5568 } .window { stroke-dasharray: 2 3 }"
     " .after { stroke: #b7791f; stroke-width: 2 }"
 )
@@ -83,6 +84,7 @@ def as_text(plan: "Plan", /) -> list[str]:
             branch = "└─ " if number == len(mine) else "├─ "
             needs = ", ".join(str(need).removeprefix(f"{phase.name}.") for need in step.needs)
             shown = f" ◄─ {needs}" if needs else f" ({step.kind})" if step.kind == "external" else ""
+            shown = f" ({step.kind}){shown}" if step.kind == "command" else shown
             lines.append(f"{branch}{f'{indent}{step.name}':<{width}}{shown}".rstrip())
     return lines
 

@@ -4,29 +4,28 @@ The last line of its output may give the number of rows.
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Self
 
-from phasegate.cli.kit.app import COMMAND_VARIABLES
 from phasegate.cli.kit.outcomes import Reported
 from phasegate.cli.kit.output import data_stream
 from phasegate.errors import BadInput
+from phasegate.ports import Ended, Sink
+from phasegate.processes import locked, pass_on, to_stderr
 from phasegate.steplog import Tail
+from phasegate.work.commands import ended_words, rows_of_line, variables_of
 
 if TYPE_CHECKING:
     from phasegate.base.keys import Run
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Step
-
-CHUNK_BYTES = 65_536
-ROWS = re.compile(rb"rows=(\d{1,18})\s*")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class CommandResult:
     reported: Reported
 
 
-def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to_stderr: bool) -> CommandResult:
+def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to_stderr_only: bool) -> CommandResult:
     """Hold a step while its command runs, then report the outcome.
 
     The step is completed if the command exits with 0, else it is reported as failed. Raises BadInput for a command that
@@ -62,29 +61,35 @@ def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to
         raise BadInput(f"begin: there is no command {command.words[0]!r}; check its name and PATH")
     with pipeline.begin(str(run), step=step.name) as handle:
         tail = Tail()
-        code, rows = _run(command, step, run, tail=tail, to_stderr=to_stderr)
-        if code == 0:
+        ended = _run(command, step, run, sink=locked(tail.add), to_stderr_only=to_stderr_only)
+        rows, error = None, f"the command {ended_words(ended.code)}" if ended.code else ""
+        if not error:
+            try:
+                rows = rows_of_line(ended.last_line)
+            except BadInput as e:
+                error = str(e)
+        if not error:
             answer = handle.complete(
                 rows=None if step.table is not None else rows,
                 execution_id=command.execution_id or pipeline.ports.ids(),
             )
-            error = ""
             if tail.text:
                 handle.log("success", output=tail.text)
         else:
-            error = f"the command {_ended(code)}"
             answer = handle.fail(error, output=tail.text)
-    return CommandResult(code, error, Reported(pipeline, run, phase=step.phase, step=step.name, outcome=answer.outcome))
+    reported = Reported(pipeline, run, phase=step.phase, step=step.name, outcome=answer.outcome)
+    return CommandResult(ended.code, error, reported)
 
 
-def _run(command: Command, step: "Step", run: "Run", *, tail: Tail, to_stderr: bool) -> tuple[int, int | None]:
-    """Return the command's exit code, and the rows its last line names.
+def _run(command: Command, step: "Step", run: "Run", *, sink: Sink, to_stderr_only: bool) -> Ended:
+    """Return how the command ended; its output is passed on as it comes."""
+    environment = {**os.environ, **variables_of(step, run, token=None)}
+    out: IO[bytes] = sys.stderr.buffer if to_stderr_only else data_stream().buffer
 
-    Its output is passed on as it comes, and collected.
-    """
-    environment = {**os.environ, **dict(zip(COMMAND_VARIABLES, (str(run), step.name, run.date), strict=True))}
-    out: IO[bytes] = sys.stderr.buffer if to_stderr else data_stream().buffer
-    last = b""
+    def write(chunk: bytes) -> None:
+        out.write(chunk)
+        out.flush()
+
     # The signals first: the command must not outlive one that ends this process.
     with (
         _Signals() as signals,
@@ -95,25 +100,12 @@ def _run(command: Command, step: "Step", run: "Run", *, tail: Tail, to_stderr: b
         signals.pass_on_to(process)
         assert process.stdout is not None
         assert process.stderr is not None
-        errors = threading.Thread(target=_pass_on, args=(process.stderr, tail), daemon=True)
+        errors = threading.Thread(target=partial(pass_on, process.stderr, out=to_stderr, sink=sink), daemon=True)
         errors.start()
-        for line in process.stdout:
-            out.write(line)
-            out.flush()
-            tail.add(line.decode(errors="backslashreplace"))
-            last = line if line.strip() else last
+        last = pass_on(process.stdout, out=write, sink=sink)
         code = process.wait()
         errors.join()
-    found = ROWS.fullmatch(last)
-    return code, None if found is None else int(found[1])
-
-
-def _pass_on(stream: IO[bytes], tail: Tail) -> None:
-    """Write what the command prints to its standard error to ours."""
-    while chunk := os.read(stream.fileno(), CHUNK_BYTES):
-        sys.stderr.buffer.write(chunk)
-        sys.stderr.flush()
-        tail.add(chunk.decode(errors="backslashreplace"))
+    return Ended(code, last)
 
 
 class _Signals:
@@ -145,7 +137,3 @@ class _Signals:
             self._early.append(number)
         else:
             self._process.send_signal(number)
-
-
-def _ended(code: int) -> str:
-    return f"exited with {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
