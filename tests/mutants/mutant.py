@@ -27,7 +27,7 @@ class Mutant:
     """A small patch that has one bug. ``says``: what the objection must read like (a regular expression).
 
     ``check`` None: the simulator must object within ``seeds_max`` seeds, from 0 on; else this check must fail.
-    ``wide``: the seeds play dates in a row, not each date for itself.
+    ``wide``: the seeds play dates in a row, not each date for itself. ``operation``: what happens besides.
     """
 
     number: int
@@ -38,12 +38,13 @@ class Mutant:
     check: checks.Check | None = None
     faults: Faults = DEFAULT
     wide: bool = False
+    operation: str = ""
     seeds_max: int = 200
 
     @property
     def played(self) -> Faults:
         """Return what its seeds are played with."""
-        return dataclasses.replace(self.faults, wide=float(self.wide))
+        return dataclasses.replace(self.faults, wide=float(self.wide), operated=0.0, operation=self.operation)
 
     @property
     def patch_name(self) -> str:

@@ -84,7 +84,7 @@ def test_a_planted_fault_is_told_with_the_command_that_plays_it_again(capsys: py
         ([], "the first argument is not a seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
         (["x"], "the first argument is not a seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
         (["1", "rash=1"], "rash=1: there is no fault 'rash'; choose from broken, crash, crashes_max, duplicate, lose, "
-                          "pause, skew_s, stall, unanswered, wide"),
+                          "operated, operation, pause, skew_s, stall, unanswered, wide"),
         (["1", "crash=x"], "crash=x: 'x' is not a number; write: python -m phasegate.testing.simulator SEED "
                            "[NAME=VALUE ...]"),
     ],

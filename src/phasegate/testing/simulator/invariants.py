@@ -4,20 +4,26 @@ The promises are those of the guarantees page; a broken build fails them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+import msgspec
 
 from phasegate.base.codec import decode
 from phasegate.base.keys import phase_of
 from phasegate.base.receipt import Part, Receipt, Stamp
+from phasegate.bus import Message
 from phasegate.gate.ledger import Ledger
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import HISTORY_MAX, Phase
 from phasegate.gate.records import Result
 from phasegate.plan.gate import Need
 from phasegate.store import Body
 from phasegate.testing.simulator.facts import mixed, versions
 from phasegate.testing.simulator.lookback import Content, Lookback
+from phasegate.testing.simulator.promises import Promises
 from phasegate.warehouse import Row
 from phasegate.write.lease import Lease
+
+BYTES_MAX = 1_000_000
 
 
 class Violation(AssertionError):
@@ -40,7 +46,9 @@ class InvariantChecker:
         runs: Collection[str] = (),
         windows: Sequence[tuple[Need, Need]] = (),
         cascade_days: int = 0,
+        operations: Sequence[Promises] = (),
     ) -> None:
+        self._operations = operations
         self._now, self._skew_s, self.runs = now, skew_s, runs
         self.lookback = Lookback(windows, runs=runs, cascade_days=cascade_days)
         self.objections: list[str] = []
@@ -76,6 +84,7 @@ class InvariantChecker:
         if max(keys.values(), default=1) > 1:
             self._object(f"{receipt.part} holds duplicate rows")
         self._check_inputs(receipt, made_of)
+        self._object_to(one for each in self._operations for one in each.committed(receipt))
         self.receipts[receipt.write_id] = receipt
         self.content[receipt.step, receipt.stamp] = made_of
         self.commits[receipt.part] += 1
@@ -129,7 +138,9 @@ class InvariantChecker:
             old = self.phases.get(key)
             if old is not None:
                 self._check_no_regress(key, old, phase)
+            self._check_bounds(key, phase, body)
             self._check_results(key, old, phase)
+            self._object_to(one for each in self._operations for one in each.wrote(key, old=old, new=phase))
             self._check_failures(key, phase)
             self._record_repeats(key, old, phase)
             if phase.firings and (old is None or phase.generation > old.generation):
@@ -150,8 +161,26 @@ class InvariantChecker:
             if stored is not None and stored.fingerprint == result.stamp.fingerprint:
                 self.lookback.record_repeat(name, day)
 
+    def publishing(self, message: Message, *, begun: int) -> None:
+        """Check a message before the bus takes it."""
+        self._object_to(one for each in self._operations for one in each.publishing(message, begun=begun))
+
     def _object(self, why: str) -> None:
         self.objections.append(why)
+
+    def _object_to(self, found: Iterable[str]) -> None:
+        self.objections += found
+
+    def _check_bounds(self, key: str, phase: Phase, body: Body) -> None:
+        """Check that a document stays within its bounds, and any store's."""
+        size = len(msgspec.json.encode(body))
+        if size > BYTES_MAX:
+            self._object(f"{key} has {size} bytes")
+        outbox_max = max(HISTORY_MAX, len(phase.gate.receivers))
+        if max(len(phase.seen), len(phase.firings), len(phase.outbox) - outbox_max + HISTORY_MAX) > HISTORY_MAX:
+            self._object(f"{key} stores more than {HISTORY_MAX} commands, firings or triggers")
+        if any(firing.stamps for firing in phase.firings[:-1]):
+            self._object(f"{key} stores the stamps of older firings")
 
     def _check_lease(self, key: str, lease: Lease) -> None:
         """Check that a lease's token only grows, and its holder is respected.

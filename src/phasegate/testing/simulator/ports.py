@@ -70,21 +70,24 @@ class SimBus:
     Messages to foreign topics are only recorded.
     """
 
-    def __init__(self, sim: Interleaver, *, topics: Sequence[str]) -> None:
-        self._sim, self._topics = sim, frozenset(topics)
+    def __init__(self, sim: Interleaver, checker: InvariantChecker, *, topics: Sequence[str]) -> None:
+        self._sim, self._checker, self._topics = sim, checker, frozenset(topics)
         self._copies: list[_Copy] = []
         self.published: list[Message] = []
+        self.lost: list[Message] = []
         self.lossless = False
 
     def publish(self, message: Message, /) -> None:
         """Take a message, which may be lost, copied or unanswered."""
         sim, faults = self._sim, self._sim.faults
         sim.step(f"publish {message.id}")
+        self._checker.publishing(message, begun=sim.begun())
         unanswered = sim.unanswered()
         if not (unanswered and sim.rng.random() < 0.5):
             self.published.append(message)
             lost = message.topic not in self._topics or (not self.lossless and sim.rng.random() < faults.lose)
             copies = 0 if lost else 1
+            self.lost += [message] if lost else []
             while copies and copies < COPIES_MAX and sim.rng.random() < faults.duplicate:
                 copies += 1
             self._copies += [_Copy(sim.now + sim.rng.choice(DELAYS_S), message) for _ in range(copies)]

@@ -1,12 +1,14 @@
 """The scenario of one schedule: dates, plan, ports and pipeline."""
 
 import random
+from collections.abc import Sequence
 
 from phasegate.pipeline import Pipeline
 from phasegate.ports import Ports
 from phasegate.testing.simulator.interleaver import Faults, Interleaver
 from phasegate.testing.simulator.invariants import InvariantChecker
 from phasegate.testing.simulator.ports import SimBackground, SimBus, SimClock, SimObserver, SimStore, SimWarehouse
+from phasegate.testing.simulator.promises import Promises
 from phasegate.testing.simulator.scene import BOX, NARROW, TEAM, TREND, Scene, Steps, wide
 
 START = 1_770_000_000.0
@@ -22,17 +24,25 @@ VARIANTS = (
 )  # fmt: skip
 
 
+def is_wide(seed: int, *, faults: Faults) -> bool:
+    """Return whether a seed plays dates in a row.
+
+    It is drawn from a random source of its own, so that it changes no other draw.
+    """
+    return not faults.operation and random.Random(f"scene of {seed}").random() < faults.wide
+
+
 class Scenario:
     """All that one seed plays with.
 
     ``last_change``: when something outside changed last.
     """
 
-    def __init__(self, seed: int, *, faults: Faults | None = None) -> None:
+    def __init__(self, seed: int, *, faults: Faults | None = None, operations: Sequence[Promises] = ()) -> None:
         self.seed, self.faults = seed, faults or Faults()
         self.sim = Interleaver(seed, faults=self.faults, start=START)
         rng = self.sim.rng
-        wide_one = random.Random(f"scene of {seed}").random() < self.faults.wide  # a separate random source, see replay
+        wide_one, self.operations = is_wide(seed, faults=self.faults), operations
         self.days = DAYS[: rng.choice(WIDE_DAYS if wide_one else NARROW_DAYS)]
         self.guarded = rng.random() < 0.5
         self.scene = self._wide() if wide_one else NARROW
@@ -42,6 +52,8 @@ class Scenario:
         if len({need.step for _, need in self.scene.windows()}) > 1:  # no mixture only while builds end in this time
             catch_up_max_s = LONG_S
         plan = self.scene.plan(python=python, catch_up_max_s=catch_up_max_s)
+        for operation in self.operations:
+            plan = operation.planned(plan)
         skew_s = max(self.faults.skew_s) - min(self.faults.skew_s)
         runs = {key for day in self.days for key in self.scene.documents(day)}
         self.checker = InvariantChecker(
@@ -50,9 +62,10 @@ class Scenario:
             runs=runs,
             windows=self.scene.windows(),
             cascade_days=self.scene.cascade_days,
+            operations=self.operations,
         )
         steps = Steps(self.scene, self.sim, self.checker)
-        self.store, self.bus = SimStore(self.sim, self.checker), SimBus(self.sim, topics=plan.topics())
+        self.store, self.bus = SimStore(self.sim, self.checker), SimBus(self.sim, self.checker, topics=plan.topics())
         self.warehouse = SimWarehouse(self.sim, self.checker, functions=steps.sql())
         self.observer = SimObserver(self.sim)
         ports = Ports(

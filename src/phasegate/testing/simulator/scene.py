@@ -139,6 +139,11 @@ def document(phase: str, day: str, *, mode: str = MODE) -> str:
     return phase_key("sim", phase, run=Run(day, mode))
 
 
+def lineage(needs: Mapping[str, tuple[Need, ...]], step: str) -> list[str]:
+    """Return a step and all that it needs on its own date."""
+    return [step, *(name for need in needs[step] if not need.back for name in lineage(needs, need.step))]
+
+
 def table(step: str) -> Table:
     """Return the table that a step of the small pipelines writes."""
     return Table(name=f"sim.{step}", key=("day", "k"), partition="day", columns=COLUMNS)

@@ -12,6 +12,7 @@ from phasegate.errors import PhasegateError
 from phasegate.testing.simulator.end_state import check_drift, check_end, unsettled
 from phasegate.testing.simulator.interleaver import Faults, Livelock
 from phasegate.testing.simulator.invariants import Violation
+from phasegate.testing.simulator.operations.catalogue import drawn
 from phasegate.testing.simulator.outside import Outside
 from phasegate.testing.simulator.scenario import START, Scenario
 
@@ -47,9 +48,12 @@ class World(Scenario):
     """One seed, played once."""
 
     def __init__(self, seed: int, *, faults: Faults | None = None) -> None:
-        super().__init__(seed, faults=faults)
+        operations = drawn(seed, faults=faults or Faults())
+        super().__init__(seed, faults=faults, operations=operations)
         self._visit = START
         self.outside = Outside(self)
+        for operation in operations:
+            operation.start(self.outside)
 
     def run(self) -> ScheduleResult:
         """Play the schedule to its end; check the promises throughout."""

@@ -1,0 +1,119 @@
+"""What an operator does to a run: pause it, build it again."""
+
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from phasegate.base.keys import Run, phase_of
+from phasegate.base.receipt import Part
+from phasegate.bus import Message
+from phasegate.gate.phase import Phase
+from phasegate.testing.simulator.operations.operation import Operation
+from phasegate.testing.simulator.outside import Outside
+from phasegate.testing.simulator.scene import MODE, PHASES, lineage
+
+AT_S = (0.0, 1.0, 5.0, 20.0, 60.0, 150.0, 300.0, 1000.0, 3000.0)
+FOR_S = (1.0, 30.0, 200.0, 1000.0, 3000.0)
+
+
+class Halt(Operation):
+    """A phase of a run that is halted for a while: it fires and sends nothing."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        self._since: dict[str, int] = {}
+        self._calls: Callable[[], int] = lambda: 0
+
+    def halted(self, phase: Phase) -> bool:
+        """Return whether the phase is halted."""
+        raise NotImplementedError
+
+    def start(self, outside: Outside) -> None:
+        """Count port calls."""
+        sim = outside.world.sim
+        self._calls = lambda: sim.calls
+
+    def wrote(self, key: str, *, old: Phase | None, new: Phase) -> Iterator[str]:
+        """Check that nothing fires while it is halted."""
+        if not self.halted(new):
+            self._since.pop(key, None)
+        elif old is None or not self.halted(old):
+            self._since[key] = self._calls()
+        if old is not None and self.halted(old) and self.halted(new) and new.generation != old.generation:
+            yield f"{key} fired generation {new.generation}, though it was halted ({self.name})"
+
+    def publishing(self, message: Message, *, begun: int) -> Iterator[str]:
+        """Check that no process that started since sends its messages."""
+        body = message.body
+        if body.get("kind") not in ("trigger", "request"):
+            return
+        key = f"phase:{body['pipeline']}:{body['phase']}:{body['run']}"
+        if key in self._since and begun > self._since[key]:
+            yield f"{message.id} was sent, though {key} was halted ({self.name})"
+
+
+class Pause(Halt):
+    """An operator pauses phases, and resumes each later."""
+
+    name = "pause"
+
+    def halted(self, phase: Phase) -> bool:
+        """Return whether the phase is paused."""
+        return phase.paused is not None
+
+    def start(self, outside: Outside) -> None:
+        """Pause one or two phases."""
+        super().start(outside)
+        for _ in range(self.rng.choice((1, 1, 2))):
+            phase, day, at_s = self.rng.choice(PHASES), self.rng.choice(outside.world.days), self.rng.choice(AT_S)
+            runs, run = outside.world.pipeline.runs, Run(day, MODE)
+            todo = [
+                (at_s, partial(runs.pause, phase, run, reason="maintenance")),
+                (at_s + self.rng.choice(FOR_S), partial(runs.pause, phase, run, reason=None)),
+            ]
+            outside.carry_out(f"operator who pauses {phase} {day}", todo)
+
+
+class Rebuild(Operation):
+    """An operator has steps built again, whatever their receipts show."""
+
+    name = "rebuild"
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        self._asked: list[tuple[str, str]] = []
+        self._built: dict[Part, int] = {}
+
+    def start(self, outside: Outside) -> None:
+        """Rebuild one or two steps."""
+        self._world = world = outside.world
+        built = [step for step, needs in world.scene.needs.items() if needs]
+        for _ in range(self.rng.choice((1, 1, 2))):
+            step, day, at_s = self.rng.choice(built), self.rng.choice(world.days), self.rng.choice(AT_S)
+            rebuild = partial(
+                world.pipeline.runs.rebuild, world.scene.homes[step], Run(day, MODE), steps=(step,), quiet=False
+            )
+            self._asked.append((step, day))
+            outside.carry_out(f"operator who rebuilds {step} {day}", [(at_s, rebuild)])
+
+    def wrote(self, key: str, *, old: Phase | None, new: Phase) -> tuple[str, ...]:
+        """Remember how often a step was built when it was requested again."""
+        for name, member in new.members.items():
+            before = None if old is None else old.members.get(name)
+            if member.stale == "forced" and (before is None or before.stale != "forced"):
+                part = Part(f"sim.{name}", phase_of(key)[2].date)
+                self._built[part] = self._world.checker.commits[part]
+        return ()
+
+    def more_builds(self, step: str, day: str) -> int:
+        """Return how often a step, or what it needs, was requested again."""
+        return sum(on == day and name in lineage(self._world.scene.needs, step) for name, on in self._asked)
+
+    def ended(self) -> Iterator[str]:
+        """Check that each was built again."""
+        commits = self._world.checker.commits
+        if len({(step, day) for step, day in self._asked}) > len(self._built):
+            yield f"{self._asked} were to be built again, the documents only asked for {list(self._built)}"
+        for part, built in self._built.items():
+            if commits[part] <= built:
+                yield f"{part} was not built again, though it was asked for"

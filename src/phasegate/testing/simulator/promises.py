@@ -1,0 +1,51 @@
+"""What an operation of a schedule changes, and what must hold then.
+
+See ``operations``: here is what scenario and invariants need to know.
+"""
+
+from collections.abc import Iterable
+
+from phasegate.base.receipt import Receipt
+from phasegate.bus import Message
+from phasegate.gate.phase import Phase
+from phasegate.plan.model import Plan
+
+
+class Promises:
+    """The plan of a schedule and its promises; by themselves they change nothing.
+
+    Checks return what is wrong, in words.
+    """
+
+    def planned(self, plan: Plan) -> Plan:
+        """Return the plan that the schedule starts with."""
+        return plan
+
+    def wrote(self, key: str, *, old: Phase | None, new: Phase) -> Iterable[str]:
+        """Check a phase's document that was written."""
+        del key, old, new
+        return ()
+
+    def publishing(self, message: Message, *, begun: int) -> Iterable[str]:
+        """Check a message that a task publishes; ``begun``: its first port call."""
+        del message, begun
+        return ()
+
+    def committed(self, receipt: Receipt) -> Iterable[str]:
+        """Check a write that was committed."""
+        del receipt
+        return ()
+
+    def ended(self) -> Iterable[str]:
+        """Check the end of the schedule."""
+        return ()
+
+    def more_builds(self, step: str, day: str) -> int:
+        """Return how many builds more than changes there may be."""
+        del step, day
+        return 0
+
+    def refuses(self, text: str) -> bool:
+        """Return whether a message in quarantine belongs there."""
+        del text
+        return False
