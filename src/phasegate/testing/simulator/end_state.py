@@ -24,8 +24,8 @@ def check_end(world: Scenario, outside: Outside) -> None:
     Raises Violation.
     """
     _check_errors(world)
-    undisturbed = world.scene.undisturbed(outside.final)
-    for day in world.days:
+    undisturbed = world.scene.undisturbed(outside.final, codes=world.codes)
+    for day in world.ending:
         for step in world.scene.needs:
             held = sorted(world.warehouse.rows(Part(f"sim.{step}", day)), key=lambda r: str(r["k"]))
             if held != undisturbed[step, day]:
@@ -47,7 +47,7 @@ def check_drift(world: Scenario) -> None:
     And with the drift that it has recorded.
     """
     _check_errors(world)
-    for day in world.days:
+    for day in world.ending:
         for key in world.scene.documents(day):
             _check_settled(world, key)
             for need in window_needs(world.checker.phases[key]).values():
@@ -102,6 +102,7 @@ def _check_phase(world: Scenario, outside: Outside, key: str) -> None:
     _, phase, run = phase_of(key)
     doc, checker = world.checker.phases[key], world.checker
     changes = max(followed(world, outside, step, run.date) for step in doc.gate.members)
+    changes += sum(each.more_firings(key) for each in world.operations)
     if checker.fired[key] > changes:
         raise Violation(f"{key} fired {checker.fired[key]} times for {changes} changes")
     for receiver in doc.gate.receivers:

@@ -249,11 +249,13 @@ class InvariantChecker:
         """Check a firing: one version of the raw data, all expected steps."""
         self.fired[key] += 1
         firing = phase.firings[-1]
-        if firing.missing or set(firing.stamps) != set(phase.gate.expect):
+        may_lack = {name for each in self._operations for name in each.may_lack(key)}
+        if set(firing.missing) - may_lack or set(firing.stamps) != set(phase.gate.expect):
             self._object(f"{key}: fired without {firing.missing}")
-        for name, stamp in firing.stamps.items():
+        carried = {name: stamp for name, stamp in firing.stamps.items() if name not in firing.missing}
+        for name, stamp in carried.items():
             if (name, stamp) not in self.content:
                 self._object(f"{key}: fired with a content of {name} that was never written")
-        made_of = {v for name, stamp in firing.stamps.items() for v in self.content.get((name, stamp), ())}
+        made_of = {v for name, stamp in carried.items() for v in self.content.get((name, stamp), ())}
         if mixture := mixed(made_of):
             self._object(f"{key}: generation {firing.generation} fired on a mixture of {mixture}")

@@ -3,7 +3,7 @@
 See ``operations``: here is what scenario and invariants need to know.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from phasegate.base.receipt import Receipt
 from phasegate.bus import Message
@@ -44,6 +44,26 @@ class Promises:
         """Return how many builds more than changes there may be."""
         del step, day
         return 0
+
+    def more_firings(self, key: str) -> int:
+        """Return how many firings more than changes there may be."""
+        del key
+        return 0
+
+    def may_lack(self, key: str) -> Collection[str]:
+        """Return the steps that a firing of a document may lack."""
+        del key
+        return ()
+
+    def breaks(self, step: str, day: str) -> bool:
+        """Return whether a step's own code fails now, whatever is drawn."""
+        del step, day
+        return False
+
+    def skips(self, day: str) -> bool:
+        """Return whether a date may end in another way than undisturbed."""
+        del day
+        return False
 
     def refuses(self, text: str) -> bool:
         """Return whether a message in quarantine belongs there."""

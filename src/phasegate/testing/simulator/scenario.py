@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 from phasegate.pipeline import Pipeline
+from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.testing.simulator.interleaver import Faults, Interleaver
 from phasegate.testing.simulator.invariants import InvariantChecker
@@ -64,11 +65,12 @@ class Scenario:
             cascade_days=self.scene.cascade_days,
             operations=self.operations,
         )
-        steps = Steps(self.scene, self.sim, self.checker)
+        self.codes: dict[str, str] = {}
+        self._steps = steps = Steps(self.scene, self.sim, self.checker, operations=operations)
         self.store, self.bus = SimStore(self.sim, self.checker), SimBus(self.sim, self.checker, topics=plan.topics())
         self.warehouse = SimWarehouse(self.sim, self.checker, functions=steps.sql())
         self.observer = SimObserver(self.sim)
-        ports = Ports(
+        self._ports = Ports(
             store=self.store,
             bus=self.bus,
             warehouse=self.warehouse,
@@ -77,9 +79,18 @@ class Scenario:
             background=SimBackground(self.sim),
             ids=self.sim.new_id,
         )
-        self.pipeline = Pipeline(plan, ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
-                                 functions=steps.python())  # fmt: skip
+        self.pipeline = self.pipeline_of(plan)
         self.last_change = START
+
+    def pipeline_of(self, plan: Plan) -> Pipeline:
+        """Return a pipeline of a plan on the scenario's ports."""
+        return Pipeline(plan, self._ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
+                        functions=self._steps.python())  # fmt: skip
+
+    @property
+    def ending(self) -> tuple[str, ...]:
+        """Return the dates that must end undisturbed."""
+        return tuple(day for day in self.days if not any(each.skips(day) for each in self.operations))
 
     def _wide(self) -> Scene:
         early, chain = self.sim.rng.choice(VARIANTS)

@@ -117,3 +117,56 @@ class Rebuild(Operation):
         for part, built in self._built.items():
             if commits[part] <= built:
                 yield f"{part} was not built again, though it was asked for"
+
+
+class Void(Halt):
+    """An operator declares that a date does not take place.
+
+    Perhaps it does after all: then its raw data is reported once more, since a void run takes in no reports.
+    """
+
+    name = "void"
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        self._at_s, self._for_s = rng.choice(AT_S), rng.choice((None, *FOR_S))
+        self._day = ""
+
+    def halted(self, phase: Phase) -> bool:
+        """Return whether the run is void."""
+        return phase.void is not None
+
+    def start(self, outside: Outside) -> None:
+        """Void all phases of one date."""
+        super().start(outside)
+        self._world, self._day = outside.world, self.rng.choice(outside.world.days)
+        runs, run = self._world.pipeline.runs, Run(self._day, MODE)
+        todo: list[tuple[float, Callable[[], object]]] = [
+            (self._at_s, partial(runs.void, phase, run, reason="postponed")) for phase in PHASES
+        ]
+        if self._for_s is not None:
+            todo += [(self._at_s + self._for_s, partial(runs.void, phase, run, reason=None)) for phase in PHASES]
+            todo.append((self._at_s + self._for_s, self._report))
+        outside.carry_out(f"operator who voids {self._day}", todo)
+
+    def _report(self) -> None:
+        if self._world.warehouse.rows(Part("sim.box", self._day)):
+            self._world.pipeline.complete({"step": "box", "run": f"{self._day}.{MODE}"})
+
+    def wrote(self, key: str, *, old: Phase | None, new: Phase) -> Iterator[str]:
+        """Check that nothing is asked for while it is void."""
+        yield from super().wrote(key, old=old, new=new)
+        if new.void is not None and new.requests:
+            yield f"{key} requests {list(new.requests)}, though it is void"
+
+    def skips(self, day: str) -> bool:
+        """Return whether the date is void at the end."""
+        return day == self._day and self._for_s is None
+
+    def ended(self) -> Iterator[str]:
+        """Check that a void date is at rest."""
+        for key, phase in self._world.checker.phases.items():
+            if phase_of(key)[2].date == self._day and (phase.void is None) != (self._for_s is not None):
+                yield f"{key} is void: {phase.void}"
+            if phase.void is not None and phase.due is not None:
+                yield f"{key} is void, and due at {phase.due}"
