@@ -79,13 +79,25 @@ class Scenario:
             background=SimBackground(self.sim),
             ids=self.sim.new_id,
         )
-        self.pipeline = self.pipeline_of(plan)
+        self.pipelines = [self.pipeline_of(plan)]
         self.last_change = START
 
     def pipeline_of(self, plan: Plan) -> Pipeline:
         """Return a pipeline of a plan on the scenario's ports."""
         return Pipeline(plan, self._ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
                         functions=self._steps.python())  # fmt: skip
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Return a pipeline, as some process has it.
+
+        In a rolling restart some have the old plan.
+        """
+        return self.pipelines[0] if len(self.pipelines) == 1 else self.sim.rng.choice(self.pipelines)
+
+    def roll_out(self, new: Pipeline | None) -> None:
+        """Start processes with another plan beside the old ones; None: end those."""
+        self.pipelines = [*self.pipelines, new] if new is not None else self.pipelines[-1:]
 
     @property
     def ending(self) -> tuple[str, ...]:

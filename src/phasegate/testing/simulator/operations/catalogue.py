@@ -4,12 +4,12 @@ import random
 
 from phasegate.errors import BadInput
 from phasegate.testing.simulator.interleaver import Faults
-from phasegate.testing.simulator.operations.of_operators import Pause, Rebuild, Void
+from phasegate.testing.simulator.operations.of_operators import Pause, Rebuild, Replan, Void
 from phasegate.testing.simulator.operations.of_reports import BadMessages
 from phasegate.testing.simulator.operations.operation import Operation
 from phasegate.testing.simulator.scenario import is_wide
 
-OPERATIONS: tuple[type[Operation], ...] = (Pause, Rebuild, BadMessages, Void)
+OPERATIONS: tuple[type[Operation], ...] = (Pause, Rebuild, BadMessages, Void, Replan)
 
 
 def drawn(seed: int, *, faults: Faults) -> tuple[Operation, ...]:

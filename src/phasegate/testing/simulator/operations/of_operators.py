@@ -4,13 +4,16 @@ import random
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from msgspec.structs import replace
+
 from phasegate.base.keys import Run, phase_of
 from phasegate.base.receipt import Part
 from phasegate.bus import Message
 from phasegate.gate.phase import Phase
+from phasegate.plan.model import Plan
 from phasegate.testing.simulator.operations.operation import Operation
 from phasegate.testing.simulator.outside import Outside
-from phasegate.testing.simulator.scene import MODE, PHASES, lineage
+from phasegate.testing.simulator.scene import CODES, MODE, PHASES, coded, lineage
 
 AT_S = (0.0, 1.0, 5.0, 20.0, 60.0, 150.0, 300.0, 1000.0, 3000.0)
 FOR_S = (1.0, 30.0, 200.0, 1000.0, 3000.0)
@@ -170,3 +173,54 @@ class Void(Halt):
                 yield f"{key} is void: {phase.void}"
             if phase.void is not None and phase.due is not None:
                 yield f"{key} is void, and due at {phase.due}"
+
+
+class Replan(Operation):
+    """A step gets other code: workers are started with the new plan, then runs get it.
+
+    For a while some workers have the old plan, as in a rolling restart.
+    """
+
+    name = "replan"
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        self._step, self._at_s, self._roll_s = "", rng.choice(AT_S), rng.choice((0.0, 30.0, 300.0))
+
+    def planned(self, plan: Plan) -> Plan:
+        """Choose the step, and leave the plan as it is."""
+        self._step = self.rng.choice([step.name for step in plan.steps.values() if step.needs])
+        step = plan.steps[self._step]
+        named = coded(step.name, CODES[-1])
+        step = replace(
+            step, code=CODES[-1], sql=named if step.sql else "", python=f"sim:{named}" if step.python else ""
+        )
+        self._plan = replace(plan, steps={**plan.steps, step.name: step})
+        return plan
+
+    def start(self, outside: Outside) -> None:
+        """Start new workers, then replan all runs."""
+        self._world = world = outside.world
+        new, phase = world.pipeline_of(self._plan), self._plan.steps[self._step].phase
+        todo: list[tuple[float, Callable[[], object]]] = [
+            (self._at_s, partial(world.roll_out, new)), (self._at_s + self._roll_s, partial(world.roll_out, None))
+        ]  # fmt: skip
+        todo += [(self._at_s + self._roll_s, partial(new.runs.replan, phase, Run(day, MODE))) for day in world.days]
+        world.codes[self._step] = CODES[-1]
+        outside.carry_out(f"operator who replans {self._step}", todo)
+
+    def more_builds(self, step: str, day: str) -> int:
+        """Return whether a step, or what it needs, has other code."""
+        del day
+        return int(self._step in lineage(self._world.scene.needs, step))
+
+    def more_firings(self, key: str) -> int:
+        """Return whether a phase has the step, or comes after it."""
+        return int(PHASES.index(phase_of(key)[1]) >= PHASES.index(self._plan.steps[self._step].phase))
+
+    def ended(self) -> Iterator[str]:
+        """Check that every result is of the new code."""
+        for key, phase in self._world.checker.phases.items():
+            result = phase.result_of(self._step)
+            if result is not None and result.code != CODES[-1]:
+                yield f"{key} ends with a result of {self._step} of code {result.code}"
