@@ -78,7 +78,8 @@ class InvariantChecker:
             )
         self._tokens[receipt.part] = receipt.token
         made_of = versions(rows)
-        if mixture := mixed(made_of):
+        may_mix = any(each.may_mix(receipt.step, receipt.partition) for each in self._operations)
+        if (mixture := mixed(made_of)) and not may_mix:
             self._object(f"{receipt.part} holds a mixture of {', '.join(mixture)}")
         keys = Counter((row["day"], row["k"]) for row in rows)
         if max(keys.values(), default=1) > 1:
@@ -257,5 +258,7 @@ class InvariantChecker:
             if (name, stamp) not in self.content:
                 self._object(f"{key}: fired with a content of {name} that was never written")
         made_of = {v for name, stamp in carried.items() for v in self.content.get((name, stamp), ())}
-        if mixture := mixed(made_of):
+        day = phase_of(key)[2].date
+        may_mix = any(each.may_mix(name, day) for each in self._operations for name in carried)
+        if (mixture := mixed(made_of)) and not may_mix:
             self._object(f"{key}: generation {firing.generation} fired on a mixture of {mixture}")

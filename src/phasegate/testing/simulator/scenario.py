@@ -55,11 +55,11 @@ class Scenario:
         plan = self.scene.plan(python=python, catch_up_max_s=catch_up_max_s)
         for operation in self.operations:
             plan = operation.planned(plan)
-        skew_s = max(self.faults.skew_s) - min(self.faults.skew_s)
+        self.skew_s = max(self.faults.skew_s) - min(self.faults.skew_s)
         runs = {key for day in self.days for key in self.scene.documents(day)}
         self.checker = InvariantChecker(
             now=lambda: self.sim.now,
-            skew_s=skew_s,
+            skew_s=self.skew_s,
             runs=runs,
             windows=self.scene.windows(),
             cascade_days=self.scene.cascade_days,

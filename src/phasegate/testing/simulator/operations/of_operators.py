@@ -20,7 +20,7 @@ FOR_S = (1.0, 30.0, 200.0, 1000.0, 3000.0)
 
 
 class Halt(Operation):
-    """A phase of a run that is halted for a while: it fires and sends nothing."""
+    """A phase of a run is halted for a while: it fires and sends nothing."""
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng)
@@ -176,9 +176,10 @@ class Void(Halt):
 
 
 class Replan(Operation):
-    """A step gets other code: workers are started with the new plan, then runs get it.
+    """A step gets other code.
 
-    For a while some workers have the old plan, as in a rolling restart.
+    Workers are started with the new plan, then its runs are replanned. For a while some workers have the old plan, as
+    in a rolling restart.
     """
 
     name = "replan"
