@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from greenlet import greenlet  # noqa: TID253  this module is only imported by those who simulate
@@ -180,6 +180,15 @@ class Interleaver:
         self._current.greenlet.switch()
         return True
 
+    def end(self, *, named: str = "") -> None:
+        """End all processes but the running one, or those of a name.
+
+        What starts them again is no process.
+        """
+        ours = self._running()
+        groups = {t.group for t in self.tasks if t.mortal and named in ("", t.name)}
+        self._end(groups - ({ours.group} if ours is not None else set()))
+
     def next_wake(self) -> float | None:
         """Return when the next sleeping task wakes."""
         return min((task.wake for task in self.tasks), default=None)
@@ -206,10 +215,13 @@ class Interleaver:
 
     def _crash(self, task: Task, what: str) -> None:
         self.crashes += 1
-        for other in [t for t in self.tasks if t.group == task.group]:
-            other.dead = True
-            self._drop(other)
+        self._end({task.group})
         raise Crash(what)
+
+    def _end(self, groups: Collection[int]) -> None:
+        for task in [t for t in self.tasks if t.group in groups]:
+            task.dead = True
+            self._drop(task)
 
     def _pause(self, task: Task) -> None:
         """Stop a whole process for a while: its heartbeats too."""

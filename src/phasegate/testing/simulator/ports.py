@@ -5,7 +5,7 @@ A call may fail in the ways that its real kind fails.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.base.table import Table
@@ -22,12 +22,16 @@ from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 VISIBILITY_S = 60.0
 DELAYS_S = (0.0, 0.0, 0.5, 5.0, 40.0, 200.0)
 COPIES_MAX = 3
+Backup = tuple[dict[str, tuple[str, bytes]], dict[str, float]]
 
 
 class SimStore(MemoryStore):
-    """Writes may go unanswered: with their effect, or without."""
+    """Writes may go unanswered: with their effect, or without.
 
-    def __init__(self, sim: Interleaver, checker: InvariantChecker) -> None:
+    ``checker`` None: a copy, whose documents are not checked.
+    """
+
+    def __init__(self, sim: Interleaver, checker: InvariantChecker | None) -> None:
         super().__init__()
         self._sim, self._checker = sim, checker
 
@@ -43,11 +47,23 @@ class SimStore(MemoryStore):
         if lost and self._sim.rng.random() < 0.5:
             raise Ambiguous(key)
         version = super().write(key, body, due=due, expect=expect)
-        self._checker.wrote(key, body)
+        if self._checker is not None:
+            self._checker.wrote(key, body)
         if lost:
             raise Ambiguous(key)
         self._sim.crash_after(f"write {key}")
         return version
+
+    def backup(self) -> Backup:
+        """Return all documents as they are; no port call."""
+        return dict(self._docs), dict(self._due)
+
+    def restore(self, backup: Backup) -> None:
+        """Put all documents back; no port call."""
+        self._docs, self._due = dict(backup[0]), dict(backup[1])
+        found = ((key, super(SimStore, self).read(key)) for key in self._docs)
+        if self._checker is not None:
+            self._checker.restored({key: doc.body for key, doc in found if doc is not None})
 
     def due(
         self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
@@ -125,6 +141,14 @@ class SimBus:
         """Return when the next copy can be received."""
         chosen = [copy.due for copy in self._copies if topics is None or copy.message.topic in topics]
         return min(chosen, default=None)
+
+    def backup(self) -> list[_Copy]:
+        """Return the messages as they are; no port call."""
+        return [replace(copy) for copy in self._copies]
+
+    def restore(self, backup: list[_Copy]) -> None:
+        """Put the messages back; no port call."""
+        self._copies = [replace(copy) for copy in backup]
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""

@@ -12,7 +12,7 @@ from phasegate.plan.model import Plan
 
 
 class Promises:
-    """The plan of a schedule and its promises; by themselves they change nothing.
+    """The plan of a schedule and its promises: here, the usual ones.
 
     Checks return what is wrong, in words.
     """
@@ -57,6 +57,15 @@ class Promises:
 
     def may_mix(self, step: str, day: str) -> bool:
         """Return whether a step was given a stale input that is named as missing."""
+        del step, day
+        return False
+
+    def adopts(self) -> bool:
+        """Return whether an adoption may take leases from their holders."""
+        return False
+
+    def may_fail(self, step: str, day: str) -> bool:
+        """Return whether a request may fail, and be dead, without a broken step."""
         del step, day
         return False
 

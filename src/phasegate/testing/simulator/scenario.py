@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from phasegate.pipeline import Pipeline
 from phasegate.plan.model import Plan
@@ -84,7 +85,18 @@ class Scenario:
 
     def pipeline_of(self, plan: Plan) -> Pipeline:
         """Return a pipeline of a plan on the scenario's ports."""
-        return Pipeline(plan, self._ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
+        return self._on(self._ports, plan)
+
+    def copied(self) -> Pipeline:
+        """Return the pipeline on a copy of store and bus, and the same tables."""
+        plan = self.pipeline.plan
+        store, bus = SimStore(self.sim, None), SimBus(self.sim, self.checker, topics=plan.topics())
+        store.restore(self.store.backup())
+        bus.restore(self.bus.backup())
+        return self._on(replace(self._ports, store=store, bus=bus), plan)
+
+    def _on(self, ports: Ports, plan: Plan) -> Pipeline:
+        return Pipeline(plan, ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
                         functions=self._steps.python())  # fmt: skip
 
     @property

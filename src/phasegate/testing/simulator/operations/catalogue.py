@@ -7,10 +7,22 @@ from phasegate.testing.simulator.interleaver import Faults
 from phasegate.testing.simulator.operations.of_gates import Consumer, Degraded, Settle
 from phasegate.testing.simulator.operations.of_operators import Pause, Rebuild, Replan, Void
 from phasegate.testing.simulator.operations.of_reports import BadMessages
+from phasegate.testing.simulator.operations.of_stores import Copy, Restore
 from phasegate.testing.simulator.operations.operation import Operation
 from phasegate.testing.simulator.scenario import is_wide
 
-OPERATIONS: tuple[type[Operation], ...] = (Pause, Rebuild, BadMessages, Void, Replan, Settle, Degraded, Consumer)
+OPERATIONS: tuple[type[Operation], ...] = (
+    Pause,
+    Rebuild,
+    BadMessages,
+    Void,
+    Replan,
+    Settle,
+    Degraded,
+    Consumer,
+    Restore,
+    Copy,
+)
 
 
 def drawn(seed: int, *, faults: Faults) -> tuple[Operation, ...]:
