@@ -227,7 +227,7 @@ class InvariantChecker:
             if member.result is None:
                 continue
             now = new.result_of(name)
-            if now is None or now.order < member.result.order:
+            if now is None or (now.ordered == member.result.ordered and now.order < member.result.order):
                 self._object(f"{key}: the result of {name} was lost, or an older one took its place")
         for name, begun in old.inputs.items():
             if name not in new.inputs or new.inputs[name].generation < begun.generation:

@@ -7,6 +7,7 @@ from phasegate.testing.simulator.interleaver import Faults
 from phasegate.testing.simulator.operations.of_gates import Consumer, Degraded, Settle
 from phasegate.testing.simulator.operations.of_operators import Pause, Rebuild, Replan, Void
 from phasegate.testing.simulator.operations.of_reports import BadMessages
+from phasegate.testing.simulator.operations.of_orders import Orders
 from phasegate.testing.simulator.operations.of_stores import Copy, Restore
 from phasegate.testing.simulator.operations.operation import Operation
 from phasegate.testing.simulator.scenario import is_wide
@@ -22,6 +23,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Consumer,
     Restore,
     Copy,
+    Orders,
 )
 
 
