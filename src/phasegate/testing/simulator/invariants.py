@@ -85,7 +85,7 @@ class InvariantChecker:
         if max(keys.values(), default=1) > 1:
             self._object(f"{receipt.part} holds duplicate rows")
         self._check_inputs(receipt, made_of)
-        self._object_to(one for each in self._operations for one in each.committed(receipt))
+        self._object_to(one for each in self._operations for one in each.committed(receipt, rows))
         self.receipts[receipt.write_id] = receipt
         self.content[receipt.step, receipt.stamp] = made_of
         self.commits[receipt.part] += 1

@@ -63,13 +63,18 @@ class Outside:
                 after, version = batches[0]
                 if self._sim.now < begun + after:
                     self._sim.sleep(begun + after - self._sim.now)
-                rows: list[Row] = [{"day": day, "k": k, "v": f"{day[8:]}{version}"} for k in range(2)]
+                rows: list[Row] = [
+                    {"day": day, "k": k, "v": f"{day[8:]}{version}"} for k in range(self._rows_of(version))
+                ]
                 self.final[day] = rows
                 self._deliver(day, rows)
                 self.world.changed()
                 batches.pop(0)
 
         self._insist(f"scraper {day}", scrape, until=lambda: not batches)
+
+    def _rows_of(self, version: str) -> int:
+        return min((each.rows_of(version) for each in self.world.operations), default=2)
 
     def _open(self, day: str) -> None:
         """Open the runs of a date in all modes, each by its own schedule.

@@ -3,12 +3,13 @@
 See ``operations``: here is what scenario and invariants need to know.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from phasegate.base.receipt import Receipt
 from phasegate.bus import Message
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
+from phasegate.warehouse import Row
 
 
 class Promises:
@@ -31,9 +32,9 @@ class Promises:
         del message, begun
         return ()
 
-    def committed(self, receipt: Receipt) -> Iterable[str]:
-        """Check a write that was committed."""
-        del receipt
+    def committed(self, receipt: Receipt, rows: Sequence[Row]) -> Iterable[str]:
+        """Check a write that was committed, and all rows of its partition."""
+        del receipt, rows
         return ()
 
     def ended(self) -> Iterable[str]:
@@ -58,6 +59,16 @@ class Promises:
     def may_mix(self, step: str, day: str) -> bool:
         """Return whether a step was given a stale input that is named as missing."""
         del step, day
+        return False
+
+    def rows_of(self, version: str) -> int:
+        """Return how many rows a version of the raw data has."""
+        del version
+        return 2
+
+    def forces(self, key: str) -> bool:
+        """Return whether the operator lets a document's tables lose rows."""
+        del key
         return False
 
     def adopts(self) -> bool:

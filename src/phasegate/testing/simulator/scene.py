@@ -169,7 +169,8 @@ def made(step: str, day: str, sources: Mapping[Need, Sequence[Row]], *, code: st
     if step == "defense":
         return [{"day": day, "k": 0, "v": f"{label.removeprefix(step)} {len(sources[BOX])} rows".strip()}]
     named = "; ".join(f"{need.step} {sorted(facts(need, rows))}" for need, rows in sorted(sources.items()))
-    return [{"day": day, "k": k, "v": f"{label} of {named}"} for k in range(2)]
+    rows = len(sources[BOX]) if step == "team" else 2
+    return [{"day": day, "k": k, "v": f"{label} of {named}"} for k in range(rows)]
 
 
 class Steps:

@@ -169,7 +169,8 @@ class World(Scenario):
         """Redrive dead requests, as an operator who reads ``phasegate dead``."""
         for key in sorted(self.checker.dead):
             _, _, phase, run = key.split(":")
-            self.pipeline.runs.redrive(phase, parse_run(run), step=None)
+            force = any(each.forces(key) for each in self.operations)
+            self.pipeline.runs.redrive(phase, parse_run(run), step=None, force=force)
 
 
 def replay(seed: int, faults: Faults) -> str:

@@ -6,9 +6,10 @@ from phasegate.errors import BadInput
 from phasegate.testing.simulator.interleaver import Faults
 from phasegate.testing.simulator.operations.of_gates import Consumer, Degraded, Settle
 from phasegate.testing.simulator.operations.of_operators import Pause, Rebuild, Replan, Void
-from phasegate.testing.simulator.operations.of_reports import BadMessages
 from phasegate.testing.simulator.operations.of_orders import Orders
+from phasegate.testing.simulator.operations.of_reports import BadMessages
 from phasegate.testing.simulator.operations.of_stores import Copy, Restore
+from phasegate.testing.simulator.operations.of_tables import Merge, Shrink
 from phasegate.testing.simulator.operations.operation import Operation
 from phasegate.testing.simulator.scenario import is_wide
 
@@ -24,6 +25,8 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Restore,
     Copy,
     Orders,
+    Shrink,
+    Merge,
 )
 
 

@@ -24,7 +24,7 @@ LAST_S = 4000.0
 
 
 @dataclass(frozen=True)
-class Sent:
+class OrderedReport:
     """One report: its execution id, its date, and its order."""
 
     mark: str
@@ -59,8 +59,8 @@ class Orders(Operation):
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng)
-        self._count = rng.choice((2, 4, 4, 6, 8, 40))
-        self._sent: dict[str, Sent] = {}
+        self._count = rng.choice((2, 4, 4, 6, 8, 60))
+        self._sent: dict[str, OrderedReport] = {}
         self._accepted: dict[str, list[Result]] = {}
         self._back: set[Stamp] = set()
 
@@ -90,7 +90,7 @@ class Orders(Operation):
         sequence = float(max(0, number - self.rng.choice((0, 0, 1, 3))))
         at = world.sim.now - self.rng.choice((0.0, 10.0, 400.0))
         order = {"sequence": sequence, "time": at, "arrival": world.sim.now}[ordered]
-        sent = self._sent.setdefault(mark, Sent(mark, day, ordered, order))
+        sent = self._sent.setdefault(mark, OrderedReport(mark, day, ordered, order))
         world.checker.content["source", execution_stamp(mark)] = frozenset()
         if ordered != "arrival" and world.sim.rng.random() < 0.6:
             world.bus.publish(Message(mark, COMPLETIONS, {"kind": "completion", **sent.body}))
