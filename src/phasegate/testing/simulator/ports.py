@@ -235,7 +235,7 @@ class SimWarehouse(MemoryWarehouse):
 
     def foreign_write(self, table: Table, rows: Sequence[Row], *, partition: str) -> None:
         """Replace a partition as a program without fences and receipts would."""
-        super().prepare(table, partition=partition, store_id="foreign")
+        super().create(table)
         self._sim.step("foreign write")
         with super().transaction() as tx:
             tx.stage_rows(table, rows)

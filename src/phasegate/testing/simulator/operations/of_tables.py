@@ -26,9 +26,9 @@ NOTE_KEYS, NOTE_VERSIONS, DELIVERERS, LAST_S = 3, 4, 2, 3500.0
 
 
 class Shrink(Operation):
-    """Some versions of the raw data have fewer rows: a step refuses to lose its own.
+    """Some versions of the raw data have fewer rows.
 
-    An operator redrives it, and after a while with force.
+    A step refuses to lose its own. An operator redrives it, and after a while with force.
     """
 
     name = "shrink"
@@ -74,9 +74,10 @@ class Shrink(Operation):
 
 
 class Merge(Operation):
-    """Versions and deletions of rows are delivered in any order, by two programs.
+    """Versions and deletions of rows are delivered in any order.
 
-    The table has the newest version of each key. Deletions are not stored, so the last ones are delivered once more.
+    Two programs do it at once. The table has the newest version of each key. Deletions are not stored, so the last ones
+    are delivered once more.
     """
 
     name = "merge"
