@@ -1,7 +1,7 @@
 """What an operator does to a run: pause it, build it again."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from msgspec.structs import replace
@@ -84,40 +84,44 @@ class Rebuild(Operation):
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng)
-        self._asked: list[tuple[str, str]] = []
-        self._built: dict[Part, int] = {}
+        self.asked: list[tuple[str, str]] = []
+        self.built: dict[Part, int] = {}
 
     def start(self, outside: Outside) -> None:
         """Rebuild one or two steps."""
-        self._world = world = outside.world
+        self.world = world = outside.world
         built = [step for step, needs in world.scene.needs.items() if needs]
         for _ in range(self.rng.choice((1, 1, 2))):
             step, day, at_s = self.rng.choice(built), self.rng.choice(world.days), self.rng.choice(AT_S)
             rebuild = partial(
                 world.pipeline.runs.rebuild, world.scene.homes[step], Run(day, MODE), steps=(step,), quiet=False
             )
-            self._asked.append((step, day))
+            self.asked.append((step, day))
             outside.carry_out(f"operator who rebuilds {step} {day}", [(at_s, rebuild)])
 
-    def wrote(self, key: str, *, old: Phase | None, new: Phase) -> tuple[str, ...]:
+    def wrote(self, key: str, *, old: Phase | None, new: Phase) -> Iterable[str]:
         """Remember how often a step was built when it was requested again."""
         for name, member in new.members.items():
             before = None if old is None else old.members.get(name)
             if member.stale == "forced" and (before is None or before.stale != "forced"):
                 part = Part(f"sim.{name}", phase_of(key)[2].date)
-                self._built[part] = self._world.checker.commits[part]
+                self.built[part] = self.world.checker.commits[part]
         return ()
 
     def more_builds(self, step: str, day: str) -> int:
         """Return how often a step, or what it needs, was requested again."""
-        return sum(on == day and name in lineage(self._world.scene.needs, step) for name, on in self._asked)
+        return sum(on == day and name in lineage(self.world.scene.needs, step) for name, on in self.asked)
 
     def ended(self) -> Iterator[str]:
         """Check that each was built again."""
-        commits = self._world.checker.commits
-        if len({(step, day) for step, day in self._asked}) > len(self._built):
-            yield f"{self._asked} were to be built again, the documents only asked for {list(self._built)}"
-        for part, built in self._built.items():
+        if len(set(self.asked)) > len(self.built):
+            yield f"{self.asked} were to be built again, the documents only asked for {list(self.built)}"
+        yield from self.left()
+
+    def left(self) -> Iterator[str]:
+        """Return what was requested again, and not built since."""
+        commits = self.world.checker.commits
+        for part, built in self.built.items():
             if commits[part] <= built:
                 yield f"{part} was not built again, though it was asked for"
 
