@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from phasegate.base.receipt import Receipt
 from phasegate.bus import Message
+from phasegate.calendar.calendar import Dates
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.warehouse import Row
@@ -21,6 +22,10 @@ class Promises:
     def planned(self, plan: Plan) -> Plan:
         """Return the plan that the schedule starts with."""
         return plan
+
+    def dates(self) -> Dates | None:
+        """Return the source of the calendar, None if there is none."""
+        return None
 
     def wrote(self, key: str, *, old: Phase | None, new: Phase) -> Iterable[str]:
         """Check a phase's document that was written."""

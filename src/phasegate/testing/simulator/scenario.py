@@ -97,7 +97,8 @@ class Scenario:
 
     def _on(self, ports: Ports, plan: Plan) -> Pipeline:
         return Pipeline(plan, ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
-                        functions=self._steps.python())  # fmt: skip
+                        functions=self._steps.python(),
+                        dates=next((d for each in self.operations if (d := each.dates()) is not None), None))  # fmt: skip
 
     @property
     def pipeline(self) -> Pipeline:

@@ -20,6 +20,7 @@ WORKERS = ("work", "sweep", "operator")
 TASKS_MAX = 5
 IDLE_JUMPS_MAX = 10_000
 OPERATOR_EVERY_S = 600.0
+CALENDAR_S = 7200.0  # a calendar is asked for ever, but its last change is applied by then
 # Every open request is repeated within minutes, so rest comes long before the sweep that runs once a day.
 REST_MAX_S = 6 * 3600.0
 
@@ -132,7 +133,10 @@ class World(Scenario):
 
     def _next_due(self) -> float | None:
         """Return when a document is due, with room for the most backward clock."""
-        at = self.pipeline.next_due(ignoring="message")
+        pipeline = self.pipeline
+        at = pipeline.next_due(ignoring="message")
+        if at is not None and pipeline.plan.calendar is not None and at > self.last_change + CALENDAR_S:
+            at = pipeline.next_due(ignoring="calendar")
         return None if at is None else at - min(self.sim.faults.skew_s)
 
     def _next_visit(self) -> float | None:

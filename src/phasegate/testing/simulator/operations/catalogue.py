@@ -5,6 +5,7 @@ import random
 from phasegate.errors import BadInput
 from phasegate.testing.simulator.interleaver import Faults
 from phasegate.testing.simulator.operations.of_backfills import Backfills
+from phasegate.testing.simulator.operations.of_calendars import CalendarChanges
 from phasegate.testing.simulator.operations.of_checks import Reconcile
 from phasegate.testing.simulator.operations.of_gates import Consumer, Degraded, Settle
 from phasegate.testing.simulator.operations.of_operators import Pause, Rebuild, Replan, Void
@@ -31,6 +32,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Merge,
     Reconcile,
     Backfills,
+    CalendarChanges,
 )
 
 
