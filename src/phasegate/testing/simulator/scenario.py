@@ -96,9 +96,9 @@ class Scenario:
         return self._on(replace(self._ports, store=store, bus=bus), plan)
 
     def _on(self, ports: Ports, plan: Plan) -> Pipeline:
+        dates = next((source for each in self.operations if (source := each.dates()) is not None), None)
         return Pipeline(plan, ports, warehouse_name="sim", ttl_s=TTL_S, heartbeat_s=HEARTBEAT_S,
-                        functions=self._steps.python(),
-                        dates=next((d for each in self.operations if (d := each.dates()) is not None), None))  # fmt: skip
+                        functions=self._steps.python(), dates=dates)  # fmt: skip
 
     @property
     def pipeline(self) -> Pipeline:

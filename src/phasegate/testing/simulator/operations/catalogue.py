@@ -4,6 +4,7 @@ import random
 
 from phasegate.errors import BadInput
 from phasegate.testing.simulator.interleaver import Faults
+from phasegate.testing.simulator.operations.of_alerts import Alerts
 from phasegate.testing.simulator.operations.of_backfills import Backfills
 from phasegate.testing.simulator.operations.of_calendars import CalendarChanges
 from phasegate.testing.simulator.operations.of_checks import Reconcile
@@ -33,6 +34,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Reconcile,
     Backfills,
     CalendarChanges,
+    Alerts,
 )
 
 
