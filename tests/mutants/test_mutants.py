@@ -46,6 +46,10 @@ WANTED = {
     52,
     53,
     55,
+    56,
+    60,
+    61,
+    66,
 }
 SIMULATED = [mutant for mutant in MUTANTS if mutant.check is None]
 CHECKED = [mutant for mutant in MUTANTS if mutant.check is not None]

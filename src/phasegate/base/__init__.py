@@ -105,6 +105,7 @@ fresh                          Of a member: its result was built from the presen
 stale                          Of a result: it does not count until a later request is answered.
 forced                         Stale because an operator asked for a rebuild.
 code changed                   Stale because other code was pinned since.
+old code                       The code that a replan replaced last; results of it do not count.
 mark stale                     To mark a result as stale, with the reason ``unknown``, since its table holds something
                                else.
 blocked                        Of a step: it waits for other steps, or for dates of a window.

@@ -335,8 +335,9 @@ class _Inspection:
         """Find fences that do not obey this store."""
         names = {step.table.name for step in self.steps if step.table is not None}
         mine = {part: fence for part, fence in evidence.fences.items() if part.table in names}
+        before = dict(self.leases.values())
         self.read_leases()  # again: a write since the last reading has a newer token
-        yield from tables.fences(mine, store_id=store_id, leases=dict(self.leases.values()))
+        yield from tables.fences(mine, store_id=store_id, before=before, leases=dict(self.leases.values()))
 
     def _by_step(self, found: Mapping[str, A]) -> Iterator[tuple[Step, A]]:
         for step in self.steps:

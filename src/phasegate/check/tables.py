@@ -313,8 +313,13 @@ def uncovered(step: Step, found: Mapping[str, Uncovered], facts: DocumentFacts, 
                              missing=", ".join(one.keys), keys=str(one.count))  # fmt: skip
 
 
-def fences(found: Mapping[Part, Fence], *, store_id: str, leases: Mapping[Part, Lease]) -> Iterator[Finding]:
+def fences(
+    found: Mapping[Part, Fence], *, store_id: str, before: Mapping[Part, Lease], leases: Mapping[Part, Lease]
+) -> Iterator[Finding]:
     """Find fences of another store, and those ahead of our leases (PG016).
+
+    ``before`` and ``leases``: as they were read before the fences and after. The holder in the fence of a partition
+    that was taken in between is not judged: it may have written, and another one since.
 
     The store was lost, replaced, copied or restored. There is one finding for each other store, however many partitions
     it has.
@@ -324,8 +329,9 @@ def fences(found: Mapping[Part, Fence], *, store_id: str, leases: Mapping[Part, 
         if fence.store_id != store_id:
             foreign.setdefault(fence.store_id, []).append(part)
             continue
-        ours = leases.get(part, Lease())
-        if fence.token > ours.token or fence.holder not in ("", *ours.writers):
+        was, ours = before.get(part, Lease()), leases.get(part, Lease())
+        is_known = was.token != ours.token or fence.holder in ("", *was.writers, *ours.writers)
+        if fence.token > ours.token or not is_known:
             foreign.setdefault("", []).append(part)
     for other, parts in foreign.items():
         shown = ", ".join(f"{part.table}/{part.partition}" for part in parts[:SHOWN_MAX])

@@ -89,9 +89,11 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase,
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
-        members = {
-            name: _pinned(member, gate.members[name]) for name, member in phase.members.items() if name in gate.members
+        pinned = {
+            name: _pinned(phase.members.get(name, Member()), spec, before=phase.gate.members.get(name))
+            for name, spec in gate.members.items()
         }
+        members = {name: member for name, member in pinned.items() if member != Member()}
         outbox = _readdressed(phase, gate, now=now)
         planned = replace(phase, gate=gate, members=members, outbox=outbox)
         # read windows that are new, and all if waiting for expected dates was switched on or off
@@ -161,13 +163,15 @@ def mark_stale(step: str, *, key: str, now: float, attempt: str) -> Decision[Pha
     return command("mark stale", step, key=key, now=now, attempt=attempt, decide=decide)
 
 
-def _pinned(member: Member, spec: Spec) -> Member:
+def _pinned(member: Member, spec: Spec, *, before: Spec | None) -> Member:
     """Return a member under newly pinned code, and a newly pinned rule.
 
     A result of other code becomes stale; one of the same code is no longer stale for ``code_changed``. A comparison by
     another rule does not count any more.
     """
     result, code = member.result, spec.code
+    if before is not None and code not in ("", before.code):
+        member = replace(member, old_code=before.code)
     if result is not None and result.lacks is not None:
         rule = "" if spec.covers is None else spec.covers.rule
         if result.lacks.rule != rule:

@@ -82,13 +82,15 @@ def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[Leas
 def release(holder: str, *, token: int, fenced: bool = False) -> Decision[Lease, bool]:
     """Release the lease if it is ours; answer whether it was.
 
-    ``fenced``: the fence names us now; otherwise it never did. The same release decided again answers the same.
+    ``fenced``: the fence names us now; otherwise it never did, or an adoption has named another since. The same release
+    decided again answers the same.
     """
 
     def decide(lease: Lease | None) -> tuple[Lease, bool]:
         lease = lease or Lease()
         if lease.holder == holder and lease.token == token:
-            writers = (holder,) if fenced else tuple(name for name in lease.writers if name != holder)
+            is_named = fenced and holder in lease.writers
+            writers = (holder,) if is_named else tuple(name for name in lease.writers if name != holder)
             return replace(lease, holder=None, until=0.0, released=holder, writers=writers), True
         return lease, lease.released == holder and lease.token == token
 
