@@ -1,6 +1,7 @@
 """Tables that lose rows, and tables that are merged by version."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from phasegate.base.keys import phase_of
 from phasegate.base.receipt import Part, Receipt
 from phasegate.base.table import Table
+from phasegate.errors import Unavailable
 from phasegate.plan.model import Plan, Step
 from phasegate.testing.simulator.operations.of_operators import AT_S
 from phasegate.testing.simulator.operations.operation import Operation
@@ -87,6 +89,7 @@ class Merge(Operation):
         self._stored: dict[str, dict[object, int]] = {}
         self._commits: dict[str, int] = {}
         self._newest: dict[str, list[Row]] = {}
+        self._left = Counter[str]()
 
     def planned(self, plan: Plan) -> Plan:
         """Add the step to the first phase."""
@@ -110,11 +113,12 @@ class Merge(Operation):
                 while mine:
                     size = self.rng.choice((1, 2, 4))
                     todo.append((self.rng.choice(AT_S), partial(self._deliver, day, mine[:size])))
+                    self._left[day] += 1
                     mine = mine[size:]
                 todo.sort(key=lambda one: one[0])
                 outside.carry_out(f"deliverer {number} of {day}", todo)
             gone = [row for row in self._newest[day] if row["gone"]] or self._newest[day]
-            outside.carry_out(f"last deliverer of {day}", [(LAST_S, partial(self._deliver, day, gone))])
+            outside.carry_out(f"last deliverer of {day}", [(LAST_S, partial(self._deliver_last, day, gone))])
 
     def _versions(self, day: str, k: int) -> list[Row]:
         gone = self.rng.choice((0, 0, 2, NOTE_VERSIONS))
@@ -127,6 +131,12 @@ class Merge(Operation):
         with self._world.pipeline.begin(f"{day}.{MODE}", step="notes") as run:
             receipt = run.write(rows)
             run.complete(rows=receipt.rows)
+        self._left[day] -= 1
+
+    def _deliver_last(self, day: str, rows: Sequence[Row]) -> None:
+        if self._left[day]:
+            raise Unavailable("older versions are still delivered")
+        self._deliver(day, rows)
 
     def committed(self, receipt: Receipt, rows: Sequence[Row]) -> Iterator[str]:
         """Check that no version goes back."""
