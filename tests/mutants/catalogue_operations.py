@@ -5,35 +5,35 @@ from tests.mutants.mutant import Mutant
 
 OPERATED: tuple[Mutant, ...] = (
     Mutant(
-        number=55,
+        number=0,
         title="A phase fires while it is paused.",
         patch=operations.fires_while_paused,
         operation="pause",
         says="though it was halted",
     ),
     Mutant(
-        number=55,
+        number=0,
         title="A pause keeps no message back.",
         patch=operations.sends_while_paused,
         operation="pause",
         says="was sent, though",
     ),
     Mutant(
-        number=55,
+        number=0,
         title="The steps of a run that does not take place are requested.",
         patch=operations.asks_for_a_void_run,
         operation="void",
         says="though it is void|though it was halted",
     ),
     Mutant(
-        number=55,
+        number=0,
         title="A gate waits for a step that fails, also past its deadline.",
         patch=operations.knows_no_deadline,
         operation="degraded",
         says="never fired without",
     ),
     Mutant(
-        number=55,
+        number=0,
         title="A firing past the deadline does not name what is missing.",
         patch=operations.names_nothing_missing,
         operation="degraded",
