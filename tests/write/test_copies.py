@@ -182,7 +182,7 @@ def test_a_holder_that_wrote_before_an_adoption_does_not_take_back_its_name() ->
     ):
         state, _ = decide(state)
     assert state is not None
-    assert state.writers == ("adopter", "next")
+    assert state.writers == ("wrote", "adopter", "next")
 
 
 def test_a_lease_keeps_a_bounded_number_of_holders_and_the_oldest_of_them() -> None:

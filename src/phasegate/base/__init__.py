@@ -121,6 +121,7 @@ generation                     The number of a firing of a phase in one run, fro
 trigger                        The message of a firing to one receiver, always under the same id.
 outbox                         The entries of a document that are still to be sent or acknowledged.
 begin, begun, already begun    To take over the stamps of an upstream generation as inputs; once for each generation.
+not fired                      A trigger whose generation the upstream document has not fired: it changes nothing.
 publish                        The way to acknowledge a trigger by its publication alone; the others are ``begin`` and
                                ``completion``.
 unsent                         Of a trigger: not sent yet.

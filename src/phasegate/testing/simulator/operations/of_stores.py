@@ -19,9 +19,10 @@ EVERY_S = (0.5, 5.0, 20.0)
 
 
 class Restore(Operation):
-    """The store, with its bus, goes back to a backup, the tables do not.
+    """The store goes back to a backup, the tables do not.
 
-    All processes end before it. An operator adopts, and reports foreign tables again.
+    The bus goes back with it, or keeps its messages, as one outside the store does. All processes end before it. An
+    operator adopts, and reports foreign tables again.
     """
 
     name = "restore"
@@ -30,6 +31,7 @@ class Restore(Operation):
         super().__init__(rng)
         self._at_s, self._later_s, self._adopted_s = rng.choice(AT_S), rng.choice(LATER_S), rng.choice(ADOPTED_S)
         self._lost, self._done = Counter[str](), False
+        self._bus_stays = rng.random() < 0.5
 
     def start(self, outside: Outside) -> None:
         """Take a backup, restore it later, adopt, report."""
@@ -52,7 +54,8 @@ class Restore(Operation):
         world.sim.end()
         before = {key: phase.generation for key, phase in world.checker.phases.items()}
         world.store.restore(self._store)
-        world.bus.restore(self._bus)
+        if not self._bus_stays:
+            world.bus.restore(self._bus)
         now = {key: phase.generation for key, phase in world.checker.phases.items()}
         self._lost = Counter({key: number - now.get(key, 0) for key, number in before.items()})
 
