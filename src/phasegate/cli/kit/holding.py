@@ -44,12 +44,13 @@ class Command:
 class CommandResult:
     """The exit code of the command, and the outcome of the report.
 
-    ``error``: what went wrong.
+    ``error``: what went wrong. ``interrupted``: Ctrl-C was passed on to the command.
     """
 
     code: int
     error: str
     reported: Reported
+    interrupted: bool
 
 
 def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to_stderr: bool) -> CommandResult:
@@ -62,7 +63,7 @@ def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to
         raise BadInput(f"begin: there is no command {command.words[0]!r}; check its name and PATH")
     with pipeline.begin(str(run), step=step.name) as handle:
         tail = Tail()
-        code, rows = _run(command, step, run, tail=tail, to_stderr=to_stderr)
+        code, rows, interrupted = _run(command, step, run, tail=tail, to_stderr=to_stderr)
         if code == 0:
             answer = handle.complete(
                 rows=None if step.table is not None else rows,
@@ -74,13 +75,14 @@ def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to
         else:
             error = f"the command {_ended(code)}"
             answer = handle.fail(error, output=tail.text)
-    return CommandResult(code, error, Reported(pipeline, run, phase=step.phase, step=step.name, outcome=answer.outcome))
+    reported = Reported(pipeline, run, phase=step.phase, step=step.name, outcome=answer.outcome)
+    return CommandResult(code, error, reported, interrupted)
 
 
-def _run(command: Command, step: "Step", run: "Run", *, tail: Tail, to_stderr: bool) -> tuple[int, int | None]:
+def _run(command: Command, step: "Step", run: "Run", *, tail: Tail, to_stderr: bool) -> tuple[int, int | None, bool]:
     """Return the command's exit code, and the rows its last line names.
 
-    Its output is passed on as it comes, and collected.
+    Also whether Ctrl-C was passed on to it. Its output is passed on as it comes, and collected.
     """
     environment = {**os.environ, **dict(zip(COMMAND_VARIABLES, (str(run), step.name, run.date), strict=True))}
     out: IO[bytes] = sys.stderr.buffer if to_stderr else data_stream().buffer
@@ -105,7 +107,7 @@ def _run(command: Command, step: "Step", run: "Run", *, tail: Tail, to_stderr: b
         code = process.wait()
         errors.join()
     found = ROWS.fullmatch(last)
-    return code, None if found is None else int(found[1])
+    return code, None if found is None else int(found[1]), signals.interrupted
 
 
 def _pass_on(stream: IO[bytes], tail: Tail) -> None:
@@ -125,6 +127,7 @@ class _Signals:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
+        self.interrupted = False
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -141,6 +144,7 @@ class _Signals:
             process.send_signal(number)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self.interrupted = self.interrupted or number == signal.SIGINT
         if self._process is None:
             self._early.append(number)
         else:
