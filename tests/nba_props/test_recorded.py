@@ -118,18 +118,26 @@ def test_neighbouring_spans_are_joined_and_cut(tmp_path: Path) -> None:
 
 
 BAD_CELLS: list[bodies.Body] = [
-    {"gameDateEst": "soon"}, {"gameDateEst": None}, {"gameDateTimeUTC": "tonight"}, {"gameStatusText": None, "gameDateTimeUTC": 3},
-    {"homeTeam": {"teamTricode": "XXX"}}, {"homeTeam": {"teamTricode": 7}}, {"awayTeam": None}, {"isNeutral": "perhaps"},
-]  # fmt: skip
+    {"gameDateEst": "soon"},
+    {"gameDateEst": None},
+    {"gameDateTimeUTC": "tonight"},
+    {"gameDateTimeUTC": 3},
+    {"homeTeam": {"teamTricode": "XXX"}},
+    {"homeTeam": {"teamTricode": 7}},
+    {"awayTeam": None},
+    {"isNeutral": "perhaps"},
+]
 SPAN = [date(2025, 1, 8), date(2025, 1, 9), date(2025, 1, 10)]
 
 
-def three(**bad: object) -> bodies.Body:
+def three(*, spelled: str = "%m/%d/%Y 00:00:00", **bad: object) -> bodies.Body:
     """Give a schedule of three dates, with bad cells in the second."""
     games = [bodies.planned(f"002240000{day.day % 10}", day=str(day)) for day in SPAN]
-    body = bodies.league_schedule(games[0], games[1] | bad, games[2])
-    body["leagueSchedule"]["gameDates"][1]["gameDate"] = "01/09/2025 00:00:00"
-    return body
+    days = [
+        {"gameDate": day.strftime(spelled), "games": [game]}
+        for day, game in zip(SPAN, (games[0], games[1] | bad, games[2]), strict=True)
+    ]
+    return {"leagueSchedule": {"leagueId": "00", "gameDates": days}}
 
 
 @pytest.mark.parametrize("bad", BAD_CELLS)
@@ -144,9 +152,7 @@ def test_a_bad_cell_of_a_schedule_holds_back_its_game_alone_and_names_it(tmp_pat
 
 
 def test_a_game_whose_date_cannot_be_read_leaves_no_date_covered(tmp_path: Path) -> None:
-    body = three(gameDateEst="soon")
-    body["leagueSchedule"]["gameDates"][1]["gameDate"] = ""
-    source = record(tmp_path, plan=body)
+    source = record(tmp_path, plan=three(spelled="", gameDateEst="soon"))
     assert len(source.schedule(*EVER)) == 2
     assert source.coverage(*EVER) == []
     assert [notice.dates for notice in source.notices(*EVER)] == [()]
