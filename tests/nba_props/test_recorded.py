@@ -130,7 +130,7 @@ BAD_CELLS: list[bodies.Body] = [
 SPAN = [date(2025, 1, 8), date(2025, 1, 9), date(2025, 1, 10)]
 
 
-def three(*, spelled: str = "%m/%d/%Y 00:00:00", **bad: object) -> bodies.Body:
+def three(*, spelled: str = "%m/%d/%Y 00:00:00", bad: bodies.Body) -> bodies.Body:
     """Give a schedule of three dates, with bad cells in the second."""
     games = [bodies.planned(f"002240000{day.day % 10}", day=str(day)) for day in SPAN]
     days = [
@@ -142,7 +142,7 @@ def three(*, spelled: str = "%m/%d/%Y 00:00:00", **bad: object) -> bodies.Body:
 
 @pytest.mark.parametrize("bad", BAD_CELLS)
 def test_a_bad_cell_of_a_schedule_holds_back_its_game_alone_and_names_it(tmp_path: Path, bad: bodies.Body) -> None:
-    source = record(tmp_path, plan=three(**bad))
+    source = record(tmp_path, plan=three(bad=bad))
     assert source.refusals == ()
     assert [row["game_date"] for row in source.schedule(*EVER)] == [SPAN[0], SPAN[2]]
     assert source.coverage(*EVER) == [(SPAN[0], SPAN[0]), (SPAN[2], SPAN[2])], "it is no date without games"
@@ -152,7 +152,7 @@ def test_a_bad_cell_of_a_schedule_holds_back_its_game_alone_and_names_it(tmp_pat
 
 
 def test_a_game_whose_date_cannot_be_read_leaves_no_date_covered(tmp_path: Path) -> None:
-    source = record(tmp_path, plan=three(spelled="", gameDateEst="soon"))
+    source = record(tmp_path, plan=three(spelled="", bad={"gameDateEst": "soon"}))
     assert len(source.schedule(*EVER)) == 2
     assert source.coverage(*EVER) == []
     assert [notice.dates for notice in source.notices(*EVER)] == [()]
@@ -160,7 +160,7 @@ def test_a_game_whose_date_cannot_be_read_leaves_no_date_covered(tmp_path: Path)
 
 def test_a_game_that_another_body_has_whole_is_not_held_back(tmp_path: Path) -> None:
     whole = bodies.league_schedule(bodies.planned("0022400009", day=str(SPAN[1])))
-    source = record(tmp_path, plan=three(gameDateTimeUTC="tonight"), whole=whole)
+    source = record(tmp_path, plan=three(bad={"gameDateTimeUTC": "tonight"}), whole=whole)
     assert [row["game_date"] for row in source.schedule(*EVER)] == SPAN
     assert source.notices(*EVER) == []
 
