@@ -357,7 +357,7 @@ def timers(phase: Phase) -> list[float]:
 
 
 def refused_shrinks(phase: Phase) -> tuple[str, ...]:
-    """Return the dead steps whose write was refused because rows would be lost."""
+    """Return the dead steps whose write was refused since it would lose rows."""
     dead = (name for name, request in phase.requests.items() if request.state == "dead" and name in phase.members)
     attempts = {name: phase.members[name].attempt for name in dead}
     return tuple(n for n, one in attempts.items() if one and one.status == "partial" and "--force" in one.error)
