@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -257,6 +258,17 @@ def test_duplicates_are_fixed_only_where_it_is_known_which_row_is_right() -> Non
         )
     ]  # fmt: skip
     assert fixes == [["rebuild"], [""], ["deduplicate"], [""]]
+
+
+def test_keys_that_no_version_decided_are_named_and_left_to_their_source() -> None:
+    undecided = msgspec.structs.replace(receipt("totals"), undecided=2)
+    (found,) = duplicates(TOTALS, {}, receipts={RUN.date: undecided})
+    assert found.code == "PG010"
+    assert found.text.startswith("2 keys (")
+    assert found.command.endswith(f"then: phasegate backfill --from {RUN.date} --to {RUN.date} --steps totals")
+    (of_external,) = duplicates(ORDERS, {}, receipts={RUN.date: msgspec.structs.replace(undecided, step="orders")})
+    assert of_external.command.startswith("deliver orders of ")
+    assert [fixes_of(one) for one in (found, of_external)] == [(), ()]
 
 
 def test_an_identity_counts_only_what_the_key_does_not() -> None:

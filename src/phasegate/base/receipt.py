@@ -54,7 +54,10 @@ class Fence(msgspec.Struct, frozen=True):
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts over the staged rows, which the writer checks before writing."""
+    """Counts over the staged rows, which the writer checks before writing.
+
+    ``undecided``: keys of several rows with different content, of which no version is the newest.
+    """
 
     rows: int
     outside: int = 0
@@ -63,6 +66,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     null_versions: int = 0
     not_finite: int = 0
     present: int = 0
+    undecided: int = 0
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +82,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """Proof of one committed write.
 
-    The newest receipt (highest token) of a partition describes its present content.
+    The newest receipt (highest token) of a partition describes its present content. ``undecided``: the keys of several
+    staged rows that differed, of which no version was the newest; the content's digest chose.
     """
 
     write_id: str
@@ -101,6 +106,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: int = 0
     refused: int = 0
     allow_shrink: bool = False
+    undecided: int = 0
 
     @property
     def part(self) -> Part:

@@ -200,6 +200,9 @@ def _found(code: str, step: Step, run: Run, text: str, *, since: float, command:
 def duplicates(step: Step, found: Mapping[str, Repeats], *, receipts: Mapping[str, Receipt]) -> Iterator[Finding]:
     """Find partitions with repeated keys (PG010), and their fix.
 
+    Also those whose write had to choose between rows of one key that no version orders: only their source can say which
+    is right.
+
     Phasegate rebuilds its own steps. In an external step's table that is written through the fence it keeps the newest
     version of each key; without a version column, or without the fence, the table's owner must decide.
     """
@@ -216,6 +219,16 @@ def duplicates(step: Step, found: Mapping[str, Repeats], *, receipts: Mapping[st
         where["run"] = "" if receipt is None else receipt.run
         yield Finding(code="PG010", subject=f"{step.table.name}/{date}", text=text, command=command,
                       cause=f"{step.table.name}/{date}", evidence={**where, **counts})  # fmt: skip
+    for date, receipt in sorted(receipts.items()):
+        if receipt.undecided and date not in found:
+            text = f"{receipt.undecided} keys ({key}) came with different rows, none newer; which is right is not known"
+            again = f"phasegate backfill --from {date} --to {date} --steps {step.name}"
+            command = f"correct what {step.name} is built from, then: {again}"
+            command = deliver(step.name, parse_run(receipt.run)) if step.kind == "external" else command
+            where = {"phase": step.phase, "step": step.name, "table": step.table.name, "partition": date, "fix": ""}
+            yield Finding(code="PG010", subject=f"{step.table.name}/{date}", text=text, command=command,
+                          cause=f"{step.table.name}/{date}",
+                          evidence={**where, "run": receipt.run, "undecided": str(receipt.undecided)})  # fmt: skip
 
 
 def _can_choose(table: Table, one: Repeats) -> bool:

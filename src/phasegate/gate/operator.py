@@ -11,7 +11,7 @@ from phasegate.base.codec import Decision
 from phasegate.gate.decisions import Answer, command
 from phasegate.gate.evaluate import uncounted
 from phasegate.gate.outbox import entries
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import Phase, refused_shrinks
 from phasegate.gate.propagation import window_needs
 from phasegate.gate.records import Claim, Claimant, Entry, Member
 from phasegate.plan.gate import Gate, Spec
@@ -112,15 +112,16 @@ def redrive(
 
     ``step``: only this step or receiver; None: all. The answer is their names, separated by blanks. ``held`` False
     leaves out triggers that a quiet backfill holds. ``force`` lets the rebuilt partition lose more rows than
-    ``shrink_max``; the receipt records it.
+    ``shrink_max``; the receipt records it. Without a step it does so for those alone that were refused for that.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         back = {n for n, r in phase.requests.items() if r.state == "dead" and step in (None, n)}
         states = BACK if held else ("dead",)
         dead = {e.receiver for e in phase.outbox if e.state in states and step in (None, e.receiver)}
+        shrinks = (back if step is not None else back.intersection(refused_shrinks(phase))) if force else set[str]()
         requests = {
-            name: replace(r, state="open", reason="", due=now, allow_shrink=force) if name in back else r
+            name: replace(r, state="open", reason="", due=now, allow_shrink=name in shrinks) if name in back else r
             for name, r in phase.requests.items()
         }
         members = {name: uncounted(phase.members[name]) for name in back if name in phase.members}

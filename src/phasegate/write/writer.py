@@ -117,7 +117,8 @@ class Writer:
     def _observed(self, receipt: Receipt) -> Receipt:
         self._ports.observer.event(
             "written", step=receipt.step, run=receipt.run, token=receipt.token, rows=receipt.rows,
-            duplicates=receipt.duplicates, refused=receipt.refused, fingerprint=receipt.fingerprint,
+            duplicates=receipt.duplicates, undecided=receipt.undecided, refused=receipt.refused,
+            fingerprint=receipt.fingerprint,
         )  # fmt: skip
         return receipt
 
@@ -185,6 +186,7 @@ class Writer:
             unchanged=changes.unchanged,
             refused=changes.refused,
             allow_shrink=work.allow_shrink,
+            undecided=staged.undecided,
         )
 
     def _check_identities(self, tx: Transaction, work: WriteJob) -> None:

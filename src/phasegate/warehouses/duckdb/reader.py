@@ -49,6 +49,7 @@ class Catalog:
         self.tables: set[tuple[str, str]] = set()
         self.types: dict[str, dict[str, str]] = {}
         self.statements: dict[str, list[Statement]] = {}
+        self.whole: set[tuple[str, str]] = set()
 
 
 class DuckDBReader:
@@ -104,7 +105,7 @@ class DuckDBReader:
         statement = own.receipts(tables=len(tables), partitions=len(partitions))
         wanted = set(chosen)
         newest: dict[Part, tuple[tuple[int, int], list[Any]]] = {}
-        for *row, changes in self._run(statement, bound, what="receipts"):
+        for *row, changes in self._run(self._of_receipts(statement), bound, what="receipts"):
             part, order = Part(row[1], row[2]), (row[5], changes)
             if part in wanted and (part not in newest or order > newest[part][0]):
                 newest[part] = order, row
@@ -118,7 +119,7 @@ class DuckDBReader:
         if not self._has(own.RECEIPTS_TABLE):
             return {}
         bound = {"table": table, "first": first, "last": last}
-        rows = self._run(own.RECEIPTS_BETWEEN, bound, what=f"receipts of {table}")
+        rows = self._run(self._of_receipts(own.RECEIPTS_BETWEEN), bound, what=f"receipts of {table}")
         return {row[2]: _receipt(row) for row in rows}
 
     def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
@@ -136,7 +137,7 @@ class DuckDBReader:
         """Return the receipt of a write."""
         if not self._has(own.RECEIPTS_TABLE):
             return None
-        rows = self._run(own.FIND_WRITE, {"write_id": write_id}, what="receipts")
+        rows = self._run(self._of_receipts(own.FIND_WRITE), {"write_id": write_id}, what="receipts")
         return _receipt(rows[0]) if rows else None
 
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
@@ -268,11 +269,24 @@ class DuckDBReader:
         """
         if not all(self._has(name) for name in (own.FENCE_TABLE, own.RECEIPTS_TABLE, split(part.table))):
             return False
-        if "holder" not in self._columns(own.FENCE):  # made by an older version
+        if "holder" not in self._columns(own.FENCE) or not self._has_undecided():  # made by an older version
             return False
         columns = self._columns(part.table)
         bound = {"table": part.table, "partition": part.partition}
         return TOKEN_COLUMN in columns and bool(self._run(own.READ_FENCE, bound, what="fence"))
+
+    def _of_receipts(self, sql: str) -> str:
+        """Return a SELECT of receipts for the table as it is."""
+        return sql if self._has_undecided() else own.of_older(sql)
+
+    def _has_undecided(self) -> bool:
+        """Return whether the receipts have the newest column; found once."""
+        if own.RECEIPTS_TABLE in self._catalog.whole:
+            return True
+        found = "undecided" in self._columns(own.RECEIPTS)
+        if found and own.RECEIPTS_TABLE in self._catalog.tables:
+            self._catalog.whole.add(own.RECEIPTS_TABLE)
+        return found
 
     def interrupt(self) -> None:
         """Stop a running statement, from any thread.

@@ -122,10 +122,19 @@ class DuckDBStaging(DuckDBReader):
             bound["version_max"] = version_max
         (row,) = self._run(SQLS.inspect(table, stage.name, types), bound, what=f"staging of {table.name}")
         *counts, keys = (int(value) for value in row)
-        staged = Staged(**dict(zip(_COUNTS, counts, strict=True)))
+        staged = Staged(
+            **dict(zip(_COUNTS, counts, strict=True)), undecided=self._undecided(table, stage, more=keys < counts[0])
+        )
         stage.partition, stage.rows, stage.outside = partition, staged.rows, staged.outside
         stage.present, stage.duplicates = staged.present, staged.rows - keys
         return staged
+
+    def _undecided(self, table: Table, stage: Stage, *, more: bool) -> int:
+        """Count the keys that no version decides; ``more``: rows than keys."""
+        if not more:
+            return 0
+        ((found,),) = self._run(SQLS.undecided(table, stage.name), what=f"staging of {table.name}")
+        return int(found)
 
     def deduplicate(self, table: Table, /) -> int:
         """Leave one staged row per key; return how many were removed.

@@ -21,6 +21,7 @@ from phasegate.base.table import Draft, DraftShape, Table
 from phasegate.errors import NotFound, Unavailable
 from phasegate.warehouse import Params, Reader, Transaction
 from phasegate.warehouses.duckdb import errors
+from phasegate.warehouses.duckdb.interrupts import import_whole
 from phasegate.warehouses.duckdb.owner import Owner
 from phasegate.warehouses.duckdb.reader import Catalog, DuckDBReader
 from phasegate.warehouses.duckdb.remote import Remote
@@ -364,6 +365,7 @@ def _connect(path: Path | None, *, read_only: bool = False) -> "DuckDBPyConnecti
     ``path`` None: an empty warehouse in memory.
     """
     # 110 ms: imported when the first warehouse is opened, not with the package.
+    import_whole("duckdb")
     import duckdb
 
     try:

@@ -23,7 +23,9 @@ SYSTEM = (
         write_id VARCHAR NOT NULL, table_name VARCHAR NOT NULL, partition VARCHAR NOT NULL, run VARCHAR, step VARCHAR,
         token BIGINT NOT NULL, fingerprint VARCHAR NOT NULL, built_from VARCHAR NOT NULL, code VARCHAR, build VARCHAR,
         committed_at DOUBLE, rows_in BIGINT, rows BIGINT, duplicates BIGINT, inserted BIGINT, updated BIGINT,
-        deleted BIGINT, unchanged BIGINT, refused BIGINT, allow_shrink BOOLEAN, changes BIGINT NOT NULL)""",
+        deleted BIGINT, unchanged BIGINT, refused BIGINT, allow_shrink BOOLEAN, changes BIGINT NOT NULL,
+        undecided BIGINT DEFAULT 0)""",
+    f"ALTER TABLE {RECEIPTS} ADD COLUMN IF NOT EXISTS undecided BIGINT DEFAULT 0",
     f"CREATE TABLE IF NOT EXISTS {KEYS} (table_name VARCHAR PRIMARY KEY, key VARCHAR[] NOT NULL)",
 )
 # Always a real change of the row, also for an equal token: two transactions that did this conflict.
@@ -49,7 +51,8 @@ CHANGE_KEY = f"INSERT OR REPLACE INTO {KEYS} VALUES ($table, $key)"
 
 RECEIPT_FIELDS = tuple(field.name for field in msgspec.structs.fields(Receipt))
 _RECEIPT_COLUMNS = tuple("table_name" if name == "table" else name for name in RECEIPT_FIELDS)
-PUT_RECEIPT = f"INSERT INTO {RECEIPTS} VALUES ({', '.join(f'${name}' for name in RECEIPT_FIELDS)}, $changes)"
+PUT_RECEIPT = f"""INSERT INTO {RECEIPTS} ({", ".join(_RECEIPT_COLUMNS)}, changes)
+    VALUES ({", ".join(f"${name}" for name in RECEIPT_FIELDS)}, $changes)"""
 _RECEIPT = f"SELECT {', '.join(_RECEIPT_COLUMNS)} FROM {RECEIPTS}"
 _RECEIPT_CHANGES = f"SELECT {', '.join(_RECEIPT_COLUMNS)}, changes FROM {RECEIPTS}"
 FIND_WRITE = f"{_RECEIPT} WHERE write_id = $write_id LIMIT 1"
@@ -77,3 +80,8 @@ def receipts(*, tables: int, partitions: int) -> str:
     names = ", ".join(f"$table{n}" for n in range(tables))
     parts = ", ".join(f"$partition{n}" for n in range(partitions))
     return f"{_RECEIPT_CHANGES} WHERE partition IN ({parts}) AND table_name IN ({names})"
+
+
+def of_older(sql: str, /) -> str:
+    """Return a SELECT of receipts for a table made by an older version."""
+    return sql.replace("undecided", "0 AS undecided")

@@ -198,14 +198,29 @@ class RowSql:
             (SELECT count(*) FROM {self._named(table)} t WHERE {self._inside(table, types)}),
             count(DISTINCT {keys}) FROM {stage} s"""
 
+    def undecided(self, table: Table, stage: str, /) -> str:
+        """Return the SELECT of how many keys have several newest contents.
+
+        Of deletions it does not matter which is taken.
+        """
+        order = ", ".join(self._newest_first(table)) or "true"
+        gone = f"coalesce(s.{self._quoted(table.tombstone)}, false)" if table.tombstone else "false"
+        keys = self._listed(table.key)
+        return f"""SELECT count(*) FROM (SELECT {keys} FROM (SELECT {keys}, s.{DIGEST} AS digest_, {gone} AS gone_,
+            rank() OVER (PARTITION BY {keys} ORDER BY {order}) AS place_ FROM {stage} s)
+            WHERE place_ = 1 AND NOT gone_ GROUP BY {keys} HAVING count(DISTINCT digest_) > 1)"""
+
+    def _newest_first(self, table: Table) -> list[str]:
+        """Return the order of a key's rows: by version, then deletions."""
+        order = [f"s.{self._quoted(table.version)} DESC NULLS LAST"] if table.version else []
+        return order + ([f"coalesce(s.{self._quoted(table.tombstone)}, false) DESC"] if table.tombstone else [])
+
     def deduplicate(self, table: Table, stage: str, /) -> str:
         """Return the DELETE of all but one row per key.
 
         The newest version stays; then a deletion wins; then the content's digest decides.
         """
-        order = [f"s.{self._quoted(table.version)} DESC NULLS LAST"] if table.version else []
-        order += [f"coalesce(s.{self._quoted(table.tombstone)}, false) DESC"] if table.tombstone else []
-        order += [f"s.{DIGEST} DESC", "s.rowid"]
+        order = [*self._newest_first(table), f"s.{DIGEST} DESC", "s.rowid"]
         return f"""DELETE FROM {stage} WHERE rowid IN (SELECT r FROM (SELECT s.rowid AS r, row_number() OVER (
             PARTITION BY {self._listed(table.key)} ORDER BY {", ".join(order)}) AS place FROM {stage} s)
             WHERE place > 1)"""
