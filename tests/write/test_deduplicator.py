@@ -75,7 +75,9 @@ def values(pipeline: Pipeline) -> list[object]:
 def test_repeated_rows_go_and_the_receipt_is_reported_and_the_partition_is_free(tmp_path: Path) -> None:
     with closing(opened(tmp_path)) as pipeline:
         deliver(pipeline, 1, 2, 4, 8)
-    past_phasegate(tmp_path, "INSERT INTO raw.a SELECT * FROM raw.a; INSERT INTO raw.a (d, k, v) VALUES ('2026-02-04', 1, 16)")
+    past_phasegate(
+        tmp_path, "INSERT INTO raw.a SELECT * FROM raw.a; INSERT INTO raw.a (d, k, v) VALUES ('2026-02-04', 1, 16)"
+    )
     with closing(opened(tmp_path)) as pipeline:
         assert len(values(pipeline)) == 9
         receipt = deduplicator(pipeline).deduplicate("a", RUN)
