@@ -41,7 +41,7 @@ SAMPLE = 300
 MINUTES_MAX = 30
 PER_MODULE_MIN = 3
 # mutmut writes its mutants, and its map from functions to tests, on the way to the first mutant that it runs
-FIRST = "phasegate.write.identity.*__mutmut_1"
+FIRST = "phasegate.write.deduplicator.*__mutmut_1"
 # how mutmut names what it generates: `x_function__mutmut_3`, `xǁClassǁmethod__mutmut_orig`
 GENERATED = re.compile(r"x(?:_|ǁ(?P<klass>.+)ǁ)(?P<name>.+)__mutmut_(?P<number>\d+|orig)")
 # what mypy says of the way in which a mutant is written (`x and False`, a copied function), not of the change

@@ -185,3 +185,17 @@ def test_a_date_is_left_only_because_of_what_it_waits_for_itself() -> None:
     assert done == [day(1), day(2), day(3)]
     (doc,) = made.store.scan("backfill:")
     assert (doc.body["left"], doc.body["upto"], doc.body.get("finished", False)) == ([day(2)], day(3), False)
+
+
+def test_a_mode_that_only_a_person_opens_is_opened_by_an_order_for_it() -> None:
+    modes = 'modes.day = { expect = "*" }\nmodes.night = { expect = "*"'
+    made = many_days(PLAN.replace(f"{modes} }}\n[phase.out]", f'{modes}, start = "run" }}\n[phase.out]'))
+    assert made.pipeline.plan.phases["raw"].modes["night"].start.by == "run"
+    box = made.pipeline.plan.steps["box"].table
+    assert box is not None
+    made.warehouse.create(box)
+    fill_past_phasegate(made, 1, 7)
+    assert carry_out(made, order(1, 2)) == [(1, 1, day(1))]
+    assert cell(made, "out.sum", 1) == 7
+    (doc,) = made.store.scan("backfill:")
+    assert (doc.body["upto"], doc.body["finished"]) == (day(2), True)
