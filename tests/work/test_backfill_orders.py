@@ -144,6 +144,9 @@ def test_a_source_without_a_table_is_not_read_and_not_reported() -> None:
     carry_out(made, order(1, 1))
     assert phase(made, 1, name="raw").generation == 0
     assert "odds" not in phase(made, 1, name="raw").members
+    made.pipeline.complete({"step": "odds", "run": f"{day(1)}.night", "execution_id": "o1"})
+    settle(made)
+    assert items(made, order(1, 1)) == [], "it has been reported, and no table says so"
 
 
 def test_a_backfill_that_is_told_to_stop_begins_no_other_phase_or_date() -> None:
