@@ -202,3 +202,22 @@ def test_a_mode_that_only_a_person_opens_is_opened_by_an_order_for_it() -> None:
     assert cell(made, "out.sum", 1) == 7
     (doc,) = made.store.scan("backfill:")
     assert (doc.body["upto"], doc.body["finished"]) == (day(2), True)
+
+
+def test_a_trigger_that_a_quiet_order_holds_back_is_sent_by_a_redrive_of_its_run_alone() -> None:
+    audited = '[phase.out]\nafter = "raw"\nsends = [{ topic = "audit", ack = "publish" }]\n'
+    made = many_days(PLAN.replace('[phase.out]\nafter = "raw"\n', audited))
+    play(made, {1: 1, 2: 2, 3: 4, 4: 8})
+    load(made, 1, 101)
+    settle(made)
+    assert carry_out(made, order(4, 4, cascade=True)) == [(1, 1, day(4))]
+    run = Run(day(4), "night")
+    sent = [entry.state for entry in phase(made, 4).outbox if entry.receiver == "audit"]
+    assert sent[-1] == "held"
+    assert made.pipeline.runs.redrive("out", run, step=None, held=False) == ()
+    assert made.pipeline.runs.redrive("out", run, step=None) == ("audit",)
+    settle(made)
+    assert "held" not in {entry.state for entry in phase(made, 4).outbox}
+    loud = order(3, 3, steps=("sum",), quiet=False)
+    carry_out(made, loud)
+    assert "held" not in {entry.state for entry in phase(made, 3).outbox}
