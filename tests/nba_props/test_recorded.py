@@ -122,7 +122,7 @@ BAD_CELLS: list[bodies.Body] = [
     {"gameDateEst": None},
     {"gameDateTimeUTC": "tonight"},
     {"gameDateTimeUTC": 3},
-    {"homeTeam": {"teamTricode": "XXX"}},
+    {"homeTeam": {"teamTricode": "QQQ"}},
     {"homeTeam": {"teamTricode": 7}},
     {"awayTeam": None},
     {"isNeutral": "perhaps"},

@@ -49,7 +49,7 @@ class Catalog:
         self.tables: set[tuple[str, str]] = set()
         self.types: dict[str, dict[str, str]] = {}
         self.statements: dict[str, list[Statement]] = {}
-        self.whole: set[tuple[str, str]] = set()
+        self.whole = False
 
 
 class DuckDBReader:
@@ -276,16 +276,11 @@ class DuckDBReader:
         return TOKEN_COLUMN in columns and bool(self._run(own.READ_FENCE, bound, what="fence"))
 
     def _of_receipts(self, sql: str) -> str:
-        """Return a SELECT of receipts for the table as it is."""
         return sql if self._has_undecided() else own.of_older(sql)
 
     def _has_undecided(self) -> bool:
-        """Return whether the receipts have the newest column; found once."""
-        if own.RECEIPTS_TABLE in self._catalog.whole:
-            return True
-        found = "undecided" in self._columns(own.RECEIPTS)
-        if found and own.RECEIPTS_TABLE in self._catalog.tables:
-            self._catalog.whole.add(own.RECEIPTS_TABLE)
+        found = self._catalog.whole or "undecided" in self._columns(own.RECEIPTS)
+        self._catalog.whole = found and own.RECEIPTS_TABLE in self._catalog.tables
         return found
 
     def interrupt(self) -> None:
