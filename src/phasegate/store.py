@@ -59,7 +59,7 @@ class Store(Protocol):
         ...
 
     def next_due(self, *, prefixes: Sequence[str] = ALL) -> float | None:
-        """Return the earliest ``due`` of documents with one of the prefixes, or None."""
+        """Return the earliest ``due`` of documents with a prefix, or None."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,1 @@
+"""What all adapters of PostgreSQL share: addresses, connections, errors, schema versions."""
