@@ -6,7 +6,6 @@ is refused, so that what is shown of an address never holds one.
 
 import re
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from urllib.parse import unquote
 
 from phasegate.errors import BadInput
@@ -85,6 +84,8 @@ def fault(url: str, /) -> str:
     options = _options(found["options"])
     for name in options:
         if name not in OPTIONS:
+            from difflib import get_close_matches  # slow to import, and only errors need it
+
             near = get_close_matches(name, OPTIONS, n=1)
             return f"{name} is no parameter of libpq" + (f'; did you mean "{near[0]}"?' if near else "; remove it")
     if (mode := options.get("sslmode", "prefer")) not in SSL_MODES:
