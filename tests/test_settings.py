@@ -87,8 +87,8 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
         (
             "STORE",
             "postgresql://me:sec/ret@host/db",
-            "='postgresql:…': not an address of PostgreSQL; write postgresql://HOST/DATABASE, and signs such as @ : / # "
-            "of a user or password as %40 %3A %2F %23, or set PGPASSWORD",
+            "='postgresql:…': not an address of PostgreSQL; write postgresql://HOST/DATABASE, and signs such as "
+            "@ : / # of a user or password as %40 %3A %2F %23, or set PGPASSWORD",
         ),
         ("STORE", "postgresql://host", "='postgresql:…': names no database; write postgresql://HOST/DATABASE"),
         (

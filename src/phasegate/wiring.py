@@ -127,6 +127,21 @@ def open_store(settings: Settings, /) -> Store:
     )
 
 
+def create_store(url: str, settings: Settings, /) -> tuple[str, int, int]:
+    """Create the store at a URL of PostgreSQL, or migrate it.
+
+    Return its address without secrets, and the version of its schema before, 0 for none, and after. Raises BadInput,
+    Unavailable, Ambiguous.
+    """
+    from phasegate.postgresql.address import FORM
+
+    if not url.startswith("postgresql:"):
+        raise BadInput(f"--store: wanted {FORM}; a store in a file is created by the first command that writes")
+    from phasegate.stores.postgres import migrate_store
+
+    return migrate_store(url, connect_timeout_s=settings.connect_timeout_s)
+
+
 def _open_wake(settings: Settings, clock: Clock) -> Wake:
     if settings.store_path is not None:
         from phasegate.buses.wake import WakeSocket

@@ -189,6 +189,11 @@ class _Open:
             except IndexError:
                 return
 
+    def __del__(self) -> None:
+        # A command that only reads ends without closing its store.
+        if self.pid == os.getpid():
+            self.close()
+
 
 def _is_quiet(connection: "psycopg.Connection") -> bool:
     """Return whether a connection can be used.
