@@ -42,6 +42,7 @@ _REFUSALS = (
     ("SSL", "check sslmode, and that the server has TLS"),
     ("too many", "raise max_connections, or put PgBouncer before it"),
     ("remaining connection slots", "raise max_connections, or put PgBouncer before it"),
+    ("the database system is", "it starts or stops; try again"),
     ("read-only", "give the address of the primary server"),
     ("", "check the address, and that the server runs"),
 )
@@ -56,7 +57,9 @@ def refused(error: "psycopg.Error", *, what: str, address: Address) -> Unavailab
 
 def explained(error: "psycopg.Error", *, what: str, address: Address, purpose: Purpose) -> PhasegateError:
     """Return what an error of a statement means for the caller."""
-    text, state = address.without_secrets(str(error)).rstrip("."), error.sqlstate or ""
+    # Without the statement, which it may quote.
+    said = error.diag.message_primary or str(error)
+    text, state = address.without_secrets(said).rstrip("."), error.sqlstate or ""
     if (error.diag.severity_nonlocalized or error.diag.severity) != "ERROR":
         # The connection was lost, or the server ended it.
         if purpose == "read":

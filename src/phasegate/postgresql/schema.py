@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _LOCK = 0x50474154
 _ENCODING = "SELECT current_setting('server_encoding'), to_regclass('phasegate.schema_versions') IS NOT NULL"
 _HAS_SCHEMA = "SELECT to_regnamespace('phasegate') IS NOT NULL"
-_VERSIONS = """CREATE TABLE IF NOT EXISTS phasegate.schema_versions (
+_HAS_VERSIONS = "SELECT to_regclass('phasegate.schema_versions') IS NOT NULL"
+_VERSIONS = """CREATE TABLE phasegate.schema_versions (
     component text NOT NULL PRIMARY KEY, version integer NOT NULL, usable_from integer NOT NULL)"""
 _FIND = "SELECT version, usable_from FROM phasegate.schema_versions WHERE component = %s"
 _PUT = """INSERT INTO phasegate.schema_versions (component, version, usable_from) VALUES (%s, %s, %s)
@@ -80,10 +81,11 @@ def migrate(pool: Pool, component: Component, /) -> tuple[int, int]:
     """
     with pool.connection("write") as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        # Without this look a role without the right to create schemas could not migrate an existing one.
+        # Without these looks a role without the right to create could not even see that nothing is to be done.
         if not _row(connection, _HAS_SCHEMA)[0]:
             connection.execute("CREATE SCHEMA phasegate")
-        connection.execute(_VERSIONS)
+        if not _row(connection, _HAS_VERSIONS)[0]:
+            connection.execute(_VERSIONS)
         version, usable_from = _row(connection, _FIND, component.name) or (0, 0)
         if usable_from > component.version:
             newer = f"schema {version}, this one knows up to {component.version}"
