@@ -109,9 +109,9 @@ def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts
 
 
 def open_store(settings: Settings, /) -> Store:
-    """Return the store: its file, which is created where there is none, or its connections.
+    """Return the store.
 
-    Raises BadInput, Unavailable.
+    Its file is created where there is none; a database must have one. Raises BadInput, Unavailable.
     """
     if settings.store_path is not None:
         from phasegate.stores.sqlite import SQLiteStore

@@ -28,7 +28,8 @@ NOT_TO_READ = (
     "duckdb", "polars", "psycopg", "pyarrow", "structlog", "apprise",
     "asyncio", "difflib", "fractions", "logging", "secrets", "shutil", "socket", "subprocess", "urllib.request",
     "phasegate.alerts", "phasegate.buses", "phasegate.calendar.calendar", "phasegate.channels", "phasegate.check",
-    "phasegate.dedup", "phasegate.interop", "phasegate.observe", "phasegate.pipeline", "phasegate.postgresql.pool", "phasegate.selftest",
+    "phasegate.dedup", "phasegate.interop", "phasegate.observe", "phasegate.pipeline",
+    "phasegate.postgresql.pool", "phasegate.selftest",
     "phasegate.testing", "phasegate.warehouses", "phasegate.work", "phasegate.write.builder", "phasegate.write.writer",
 )  # fmt: skip
 OF_REPLAYS = ("duckdb", "msgspec", "phasegate.pipeline", "phasegate.wiring", "nba_props.replay.runner",

@@ -159,8 +159,8 @@ def test_a_role_without_the_rights_is_named_what_to_grant(postgres_15: PostgresS
     url = postgres_15.address(guarded, user="guarded")
     with pytest.raises(Unavailable, match=r"not permitted .*grant it to this role"):
         PostgresStore(url)
-    postgres_15.sql("GRANT USAGE ON SCHEMA phasegate TO guarded; GRANT ALL ON ALL TABLES IN SCHEMA phasegate TO guarded",
-                    database=guarded)  # fmt: skip
+    rights = "GRANT USAGE ON SCHEMA phasegate TO guarded; GRANT ALL ON ALL TABLES IN SCHEMA phasegate TO guarded"
+    postgres_15.sql(rights, database=guarded)
     store = PostgresStore(url)
     assert store.write("a", {}, due=None, expect=None)
     store.close()

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from phasegate.stores.postgres import migrate_store
@@ -132,6 +131,8 @@ class PostgresServer:
         self.program = self._start()
 
     def sql(self, text: str, *, database: str = "postgres") -> list[tuple[object, ...]]:
+        import psycopg
+
         with psycopg.connect(self.address(database), autocommit=True) as connection:
             cursor = connection.execute(text.encode())
             return cursor.fetchall() if cursor.description else []
@@ -207,12 +208,11 @@ def certificate(cluster: Path) -> bool:
 @contextmanager
 def system_server() -> Iterator[PostgresServer]:
     """Run the PostgreSQL that this system has."""
-    found = shutil.which("pg_config")
-    answer = found and subprocess.run([found, "--bindir"], capture_output=True, text=True, check=True).stdout.strip()
-    if not answer or not (Path(answer) / "initdb").exists():
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "")]
+    if not found[-1].name:
         absent("no initdb of the system's PostgreSQL; install the package postgresql")
     with own_folder() as folder:
-        yield from _served(PostgresServer(Path(answer), folder, has_tls=True))
+        yield from _served(PostgresServer(found[-1].resolve().parent, folder, has_tls=True))
 
 
 @contextmanager

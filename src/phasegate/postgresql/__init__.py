@@ -1,1 +1,4 @@
-"""What all adapters of PostgreSQL share: addresses, connections, errors, schema versions."""
+"""What all adapters of PostgreSQL share.
+
+Addresses, connections, errors, and the version of the schema.
+"""

@@ -51,8 +51,8 @@ class Pool:
         self._connections_max, self._greet = connections_max, greet
         self._connect_timeout_s, self._statement_timeout_s = connect_timeout_s, statement_timeout_s
         self._takes_options = True
-        self._open = _Open(connections_max)
-        self._inherited: list[_Open] = []
+        self._open = _Connections(connections_max)
+        self._inherited: list[_Connections] = []
 
     @contextlib.contextmanager
     def connection(self, purpose: Purpose) -> "Iterator[psycopg.Connection]":
@@ -110,7 +110,7 @@ class Pool:
 
     def close(self) -> None:
         """Close the idle connections; a later use opens new ones."""
-        before, self._open = self._mine(), _Open(self._connections_max)
+        before, self._open = self._mine(), _Connections(self._connections_max)
         before.close()
 
     def _connected(self) -> "psycopg.Connection":
@@ -152,18 +152,18 @@ class Pool:
         }
         return {name: value for name, value in defaults.items() if name not in self.address.options}
 
-    def _mine(self) -> "_Open":
+    def _mine(self) -> "_Connections":
         """Return this process's connections.
 
         Those of its parent are stored, but never used and never closed.
         """
         if self._open.pid != os.getpid():
             self._inherited.append(self._open)
-            self._open = _Open(self._connections_max)
+            self._open = _Connections(self._connections_max)
         return self._open
 
 
-class _Open:
+class _Connections:
     """The idle connections of one process, and the turns of those in use."""
 
     def __init__(self, connections_max: int) -> None:
