@@ -119,7 +119,7 @@ def test_a_server_that_is_gone_means_polling() -> None:
 def test_a_connection_that_the_server_ended_is_made_again(wake: PostgresWake, postgres_15: PostgresServer) -> None:
     wake.wait(0.0)
     assert wake._listening is not None
-    postgres_15.sql(f"SELECT pg_terminate_backend({wake._listening.info.backend_pid})")
+    postgres_15.sql(f"SELECT pg_terminate_backend({wake._listening.info.backend_pid}, 60000)")
     assert wake.wait(LONG_S), "it may have missed a poke"
     assert wake.polling_because, "it says why, until it listens again"
     assert wake.wait(LONG_S)

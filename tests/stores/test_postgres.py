@@ -17,7 +17,7 @@ from phasegate.postgresql.failures import Purpose, explained, refused
 from phasegate.stores import postgres
 from phasegate.stores.postgres import PostgresStore
 from phasegate.testing.store_model import THREADS, together
-from tests.support.postgres import Bouncer, PostgresServer
+from tests.support.postgres import Bouncer, PostgresServer, absent
 
 EACH = 50
 ADDRESS = parse_address("postgresql://me:pa%3Ass@h/db")
@@ -74,7 +74,7 @@ def test_of_eight_writers_on_one_document_none_loses_an_addition(url: str, bounc
 def ended(server: PostgresServer, store: PostgresStore) -> None:
     """Have the server end every connection of the store."""
     database = store._pool.address.url.rpartition("/")[2]
-    server.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+    server.sql(f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{database}'")
 
 
 def test_a_connection_that_was_ended_between_two_verbs_is_not_noticed(
@@ -206,31 +206,29 @@ def test_no_session_has_a_state_of_its_own(store: PostgresStore, bouncer: Bounce
     behind.close()
 
 
-@pytest.mark.parametrize(
-    ("sql", "values", "index"),
-    [
+def test_pages_come_from_an_index(postgres_15: PostgresServer) -> None:
+    within, bounds = postgres._within("ac")
+    pages: list[tuple[str, tuple[object, ...], str]] = [
         (postgres._READ, ("a",), "documents_pkey"),
-        (
-            postgres._DUE.format(within=postgres._within("ac")[0]),
-            (9.0, "a", "b", "c", "d", 0.0, "", 10),
-            "documents_due",
-        ),
-        (postgres._NEXT_DUE.format(within=postgres._within("ac")[0]), ("a", "b", "c", "d"), "documents_due"),
         (postgres._SCAN, ("a", "", "b", "c", 9), "documents_pkey"),
-    ],
-    ids=["read", "due", "next_due", "scan"],
-)
-def test_pages_come_from_an_index(
-    postgres_15: PostgresServer, sql: str, values: tuple[object, ...], index: str
-) -> None:
+        (postgres._DUE.format(within=within), (9.0, *bounds, 0.0, "", 10), "documents_due"),
+        (postgres._NEXT_DUE.format(within=within), tuple(bounds), "documents_due"),
+    ]
     with psycopg.connect(postgres_15.url()) as connection:
         connection.execute("""INSERT INTO phasegate.documents
             SELECT 'a' || n, n, '{}', CASE WHEN n % 50 = 0 THEN 1 + n END FROM generate_series(1, 5000) AS n""")
         connection.execute("ANALYZE phasegate.documents")
-        rows = connection.execute(f"EXPLAIN {sql}".encode(), values).fetchall()
-    plan = "\n".join(row[0] for row in rows)
-    assert index in plan
-    assert "Seq Scan" not in plan
+        for sql, values, index in pages:
+            plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN {sql}".encode(), values).fetchall())
+            assert index in plan, sql
+            assert "Seq Scan" not in plan
+
+
+def test_a_missing_server_skips_at_home_and_fails_in_ci() -> None:
+    with pytest.raises(pytest.skip.Exception, match="NO SERVER: no pgbouncer"):
+        absent("no pgbouncer", {})
+    with pytest.raises(pytest.fail.Exception, match="NO SERVER: no pgbouncer"):
+        absent("no pgbouncer", {"CI": "true"})
 
 
 @pytest.mark.parametrize(
