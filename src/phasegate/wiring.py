@@ -249,9 +249,13 @@ def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
 def open_documents(url: str, /) -> Iterator[Exported | Unread]:
     """Give the completion documents of an export or a Phasegate store.
 
-    In the platform's layout. ``file:///PATH`` names a file or folder, ``sqlite:///PATH`` a store. Raises BadInput,
-    NotFound.
+    In the platform's layout. ``file:///PATH`` names a file or folder, ``sqlite:///PATH`` and ``postgresql://…`` a
+    store. Raises BadInput, NotFound, Unavailable.
     """
+    if url.startswith("postgresql:"):
+        from phasegate.stores.postgres import PostgresStore
+
+        return _documents_of(partial(PostgresStore, url))
     # only the doctor reads these: no other command pays for the import
     from phasegate.stores.exported_files import read_exports
 
@@ -260,14 +264,15 @@ def open_documents(url: str, /) -> Iterator[Exported | Unread]:
         return read_exports(path)
     if not path.is_file() or not path.stat().st_size:
         raise NotFound(f"{path}: there is no such store; name the file of a Phasegate store")
-    return _documents_of(path)
-
-
-def _documents_of(path: Path) -> Iterator[Exported | Unread]:
-    from phasegate.interop.mirrored import mirrored
     from phasegate.stores.sqlite import SQLiteStore
 
-    with closing(SQLiteStore(path)) as store:
+    return _documents_of(partial(SQLiteStore, path))
+
+
+def _documents_of(opened: Callable[[], Store]) -> Iterator[Exported | Unread]:
+    from phasegate.interop.mirrored import mirrored
+
+    with closing(opened()) as store:
         yield from mirrored(store)
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.support.commands import RUN, Night
+from tests.support.docs_runner import split
 from tests.support.postgres import PostgresServer
+from tests.support.real_data import ROOT
 
 SECRET = "s3cr%3At"
 
@@ -76,3 +78,21 @@ def test_init_refuses_what_is_no_address_of_postgresql(night: Night) -> None:
     done = night("init", "--store", "postgresql://me:pass/word@host/db")
     assert done.code == 2
     assert "pass" not in done.err.replace("password", "").replace("PGPASSWORD", "")
+
+
+def test_the_statements_of_the_page_make_a_store_and_a_role_that_can_only_use_it(
+    night: Night, postgres_15: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "how-to" / "on-postgresql.md").read_text()
+    made, granted = [block.text for block in split(page)[0] if block.language == "sql"]
+    for statement in made.split(";\n"):
+        postgres_15.sql(statement)
+    owner = postgres_15.address("nba", user="phasegate")
+    assert night("init", "--store", owner).out.endswith("/nba: schema 1, created\n")
+    postgres_15.sql(granted, database="nba")
+    monkeypatch.setenv("PHASEGATE_STORE", postgres_15.address("nba", user="phasegate_worker"))
+    night.whole()
+    assert night("status").code == 0
+    assert night("doctor", "--store", owner, "--days", "7").code in {0, 1}
+    postgres_15.sql("DROP DATABASE nba WITH (FORCE)")
+    postgres_15.sql("DROP ROLE phasegate; DROP ROLE phasegate_worker")

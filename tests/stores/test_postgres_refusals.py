@@ -1,5 +1,6 @@
 """What a PostgreSQL store refuses, with the reason and the mend, and never with a password."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +166,11 @@ def test_a_role_without_the_rights_is_named_what_to_grant(postgres_15: PostgresS
     assert store.write("a", {}, due=None, expect=None)
     store.close()
     assert migrate_store(url)[1:] == (1, 1)
+
+
+def test_without_the_package_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(
+        BadInput, match=r"store postgresql://h/db needs psycopg; run: pip install 'phasegate\[postgresql"
+    ):
+        PostgresStore("postgresql://h/db")
