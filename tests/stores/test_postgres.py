@@ -54,11 +54,11 @@ def add(store: PostgresStore, key: str, *, times: int) -> int:
     return times
 
 
-def counted(url: str, key: str) -> object:
-    """Let 8 writers with a store each add 50 times; return the sum that is stored."""
+def counted(url: str, key: str, *, times: int = EACH) -> object:
+    """Let 8 writers with a store each add some times; return the sum that is stored."""
     stores = [PostgresStore(url, connections_max=1) for _ in range(THREADS)]
     stores[0].write(key, {"n": 0}, due=None, expect=None)
-    together(lambda who: add(stores[who], key, times=EACH))
+    together(lambda who: add(stores[who], key, times=times))
     doc = stores[0].read(key)
     for one in stores:
         one.close()
@@ -69,6 +69,26 @@ def counted(url: str, key: str) -> object:
 def test_of_eight_writers_on_one_document_none_loses_an_addition(url: str, bouncer: Bouncer) -> None:
     assert counted(url, "eight") == THREADS * EACH
     assert counted(bouncer.url(), "eight") == THREADS * EACH
+
+
+def test_a_database_whose_default_is_serializable_refuses_the_later_writer_and_loses_nothing(
+    postgres_18: PostgresServer,
+) -> None:
+    url = postgres_18.url()
+    postgres_18.sql(f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
+    assert counted(url, "eight", times=10) == THREADS * 10
+
+
+def test_a_connection_is_used_again(store: PostgresStore) -> None:
+    store.read("a")
+    with store._pool.connection("read") as connection:
+        pid = connection.info.backend_pid
+    for _ in range(3):
+        store.read("a")
+        store.next_due()
+    with store._pool.connection("read") as connection:
+        assert connection.info.backend_pid == pid
+    assert len(store._pool._open.idle) == 1
 
 
 def ended(server: PostgresServer, store: PostgresStore) -> None:

@@ -11,6 +11,7 @@ from phasegate.postgresql.address import parse_address
 from phasegate.postgresql.pool import Pool
 from phasegate.postgresql.schema import Component, Migration, check_of, migrate
 from phasegate.stores.postgres import STORE, PostgresStore, migrate_store
+from phasegate.testing.store_model import THREADS, together
 from tests.support.postgres import PostgresServer
 
 PASSWORD = "p@ss/w:rd"
@@ -59,6 +60,13 @@ def test_two_versions_work_side_by_side_until_one_excludes_the_other(postgres_15
     with pytest.raises(Unavailable, match="newer Phasegate"):
         migrate_store(url)
     pool.close()
+
+
+def test_several_may_create_the_store_at_once(postgres_15: PostgresServer) -> None:
+    url = postgres_15.address(postgres_15.database())
+    found = [(before, after) for _, before, after in together(lambda _: migrate_store(url))]
+    assert sorted(found) == [(0, 1), *[(1, 1)] * (THREADS - 1)]
+    usable(url, STORE)
 
 
 def test_a_migration_that_fails_changes_nothing(postgres_15: PostgresServer) -> None:

@@ -19,6 +19,8 @@ _GRANT = "not permitted ({error}); grant it to this role, as the page On Postgre
 _OLD = "without what this version needs ({error}); run: phasegate init --store URL"
 # By SQLSTATE, else by its first two characters.
 _PROBLEMS = {
+    "40001": "busy ({error}); try again",
+    "40P01": "busy ({error}); try again",
     "53100": f"not writable, nothing was written: {FULL} ({{error}})",
     "53200": "not usable, its memory ran out; nothing was written ({error})",
     "53300": "out of connections ({error}); raise max_connections, or put PgBouncer before it",
@@ -65,7 +67,7 @@ def explained(error: "psycopg.Error", *, what: str, address: Address, purpose: P
         if purpose == "read":
             return Unavailable(f"{what} {address.shown} did not answer ({text}); try again")
         return Ambiguous(f"{what} {address.shown}: {text}; the write may or may not have happened: read again")
-    if state in ("40001", "40P01"):
+    if purpose == "write" and state in ("40001", "40P01"):
         return Conflict(f"{what} {address.shown}: {text}; read again, decide again")
     if is_full(text):
         state = "53100"
