@@ -69,10 +69,11 @@ class Program:
 
     def __init__(self, command: list[str], *, ready: str, stop: signal.Signals) -> None:
         self._stop, self.log = stop, list[str]()
-        # A test that is killed takes its servers along.
+        # Tests that are killed take their servers along. One setpriv for both: another user would clear the signal.
         guard = ["setpriv", f"--pdeathsig={stop.name.removeprefix('SIG')}"] if shutil.which("setpriv") else []
+        guard += as_user()[1:]
         self.process = subprocess.Popen(
-            [*guard, *as_user(), *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            [*guard, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             start_new_session=True, env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip
         self._is_ready = threading.Event()
