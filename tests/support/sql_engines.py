@@ -32,6 +32,16 @@ class SqlEngine(Protocol):
     def ask(self, sql: str, params: Mapping[str, str]) -> list[tuple[object, ...]]: ...
 
 
+def alike(rows: Sequence[Sequence[object]]) -> list[tuple[str, ...]]:
+    """Give rows as texts in one order: numbers with 14 digits, as a fingerprint keeps them."""
+    return sorted(tuple(map(_text, row)) for row in rows)
+
+
+def _text(cell: object) -> str:
+    is_number = isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
+    return f"{float(cell):.14g}" if is_number else str(cell)  # type: ignore[arg-type]  # it is a number
+
+
 def missing(reason: str) -> None:
     """Skip at home, fail in CI."""
     if os.environ.get("CI") == "true":

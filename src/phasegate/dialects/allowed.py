@@ -84,11 +84,18 @@ def refusal(node: exp.Expr, *, engine: str) -> tuple[str, str] | None:
 
     ``engine``: its name for people.
     """
+    if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
+        inner = refusal(node.this, engine=engine)
+        return inner or (f"IGNORE NULLS is not in {engine}", "filter the rows in a subquery before")
     if type(node) in REFUSED:
         what, mend = REFUSED[type(node)]
         return what.format(engine=engine), mend
     if isinstance(node, ALLOWED):
         return None
-    name = node.name if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc) else node.key
-    called = f"{name}()" if isinstance(node, exp.Func) else name.upper()
+    if isinstance(node, exp.Func) and node.find(exp.Lambda) is not None:
+        return refusal(exp.Lambda(), engine=engine)
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
+        called = f"{node.name.lower()}()"
+    else:
+        called = f"{node.sql_name().lower()}()" if isinstance(node, exp.Func) else node.key.upper()
     return f"{called} is not known to give the same on {engine}", _OTHER

@@ -9,7 +9,7 @@ ENGINE_NAMES: Mapping[Engine, str] = {"duckdb": "DuckDB", "postgresql": "Postgre
 PARAMETERS: Mapping[Engine, str] = {"duckdb": "${}", "postgresql": "%({})s", "bigquery": "@{}"}
 """How a client of the engine spells a parameter; psycopg's form wants every other percent sign doubled."""
 TableTypes = Mapping[str, Mapping[str, str]]
-"""The columns of tables, and their types in DuckDB's words: table -> column -> type."""
+"""The columns of tables, and their types in DuckDB's words: table -> column -> type, "" if it is not known."""
 
 
 class Untranslated(NamedTuple):

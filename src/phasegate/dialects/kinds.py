@@ -32,6 +32,13 @@ _OF_FIRST = (exp.Min, exp.Max, exp.Sum, exp.Lag, exp.Lead, exp.FirstValue, exp.L
 _NUMBERS: Sequence[Kind] = ("int", "decimal", "double")
 
 
+SPELLED: Mapping[Kind | None, str] = {
+    None: "", "int": "BIGINT", "decimal": "DECIMAL", "double": "DOUBLE", "text": "VARCHAR", "bool": "BOOLEAN",
+    "date": "DATE", "timestamp": "TIMESTAMP", "interval": "INTERVAL", "other": "OTHER",
+}  # fmt: skip
+"""A type of each kind, as ``TableTypes`` has them; "" is not known."""
+
+
 class Known:
     """The names and types of one text, by the SELECT they belong to."""
 
@@ -81,6 +88,10 @@ class Known:
             if isinstance(node, classes):
                 return rule(node)
         return None
+
+    def is_with(self, table: exp.Table) -> bool:
+        """Return whether a table's name means a query of a WITH."""
+        return not table.db and _with(table.name, table) is not None
 
     def _all(self, *nodes: exp.Expr) -> Kind | None:
         return _together([self.kind(node) for node in nodes])
@@ -155,13 +166,13 @@ class Known:
         return found
 
 
-def _with(name: str, select: exp.Expr) -> exp.CTE | None:
-    """Return the WITH query that a name means inside a SELECT."""
-    node: exp.Expr | None = select
+def _with(name: str, inside: exp.Expr) -> exp.CTE | None:
+    """Return the WITH query that a name means inside a part of a text."""
+    node: exp.Expr | None = inside
     while node is not None:
         within = node.args.get("with_")
         for query in within.expressions if within is not None else []:
-            if query.alias == name and not _is_inside(select, query):
+            if query.alias == name and not _is_inside(inside, query):
                 return query  # type: ignore[no-any-return]  # sqlglot's expressions are untyped
         node = node.parent
     return None
@@ -180,8 +191,8 @@ def _literal(node: exp.Literal) -> Kind:
     return "double" if "e" in node.name.lower() else "decimal" if "." in node.name else "int"
 
 
-def _kind_of(sql_type: str) -> Kind:
-    return _KINDS.get(sql_type.partition("(")[0].strip().upper(), "other")
+def _kind_of(sql_type: str) -> Kind | None:
+    return _KINDS.get(sql_type.partition("(")[0].strip().upper(), "other") if sql_type else None
 
 
 def _together(kinds: Sequence[Kind | None]) -> Kind | None:

@@ -36,12 +36,15 @@ class LintScope(NamedTuple):
 
 def lint(tree: exp.Query, *, sql: str, engine: Engine, types: TableTypes) -> Sequence[Untranslated]:
     """Return what does not translate, in the order of the text ``sql``."""
-    setting = LintScope(engine, Known(types))
+    scope = LintScope(engine, Known(types))
     found: dict[Untranslated, None] = {}
-    for node in tree.walk():
-        wrong = refusal(node, engine=setting.name)
+    refused: set[int] = set()
+    for node in tree.walk(prune=lambda one: id(one) in refused):
+        wrong = refusal(node, engine=scope.name)
+        if wrong is not None:  # then what is inside it is of no interest
+            refused.add(id(node))
         more: list[Problem] = [wrong] if wrong is not None else []
-        more += [one for kind, rule in RULES if isinstance(node, kind) for one in rule(node, setting)]
+        more += [one for kind, rule in RULES if isinstance(node, kind) for one in rule(node, scope)]
         found |= {Untranslated(_line(at[0] if at else node, sql), what, mend): None for what, mend, *at in more}
     return sorted(found)
 
@@ -57,57 +60,59 @@ def _line(node: exp.Expr, sql: str) -> int:
     return 1 if node.parent is None else _line(node.parent, sql)
 
 
-def _subtraction(node: exp.Sub, setting: LintScope) -> Problems:
+def _subtraction(node: exp.Sub, scope: LintScope) -> Problems:
     """Find a date less a date: days in DuckDB, an INTERVAL in BigQuery."""
-    left, right = setting.known.kind(node.this), setting.known.kind(node.expression)
+    left, right = scope.known.kind(node.this), scope.known.kind(node.expression)
     days: Sequence[Kind] = ("date", "timestamp")
     if (
-        setting.engine == "bigquery"
+        scope.engine == "bigquery"
         and left != right
         and ((left in days and right not in ("int", "interval")) or (right in days and left is None))
     ):
         fix = "write date_diff('day', the earlier, the later), or cast both to DATE, or the number to INTEGER"
         yield "date - date is an INTERVAL in BigQuery", fix
     elif "timestamp" in (left, right) and "interval" not in (left, right):
-        yield f"timestamp - timestamp is not the same in {setting.name}", "write date_diff('day', …) of two dates"
+        yield f"timestamp - timestamp is not the same in {scope.name}", "write date_diff('day', …) of two dates"
 
 
-def _cast(node: exp.Cast, setting: LintScope) -> Problems:
-    to, known = node.to, setting.known.kind(node.this)
+def _cast(node: exp.Cast, scope: LintScope) -> Problems:
+    to, known = node.to, scope.known.kind(node.this)
     name = to.this.name
     if name not in TYPES:
-        yield f"{to.sql('duckdb')} is not a type of every engine", f"use one of {', '.join(TYPES[:7])}, DATE, TIMESTAMP"
+        fix = "use BOOLEAN, SMALLINT, INTEGER, BIGINT, DOUBLE, DECIMAL(12, 3), VARCHAR, DATE or TIMESTAMP"
+        yield f"{to.sql('duckdb')} is not a type of every engine", fix
     elif name == "DECIMAL":
         sizes = [int(one.name) for one in to.expressions]
         if len(sizes) != 2:
             yield "DECIMAL without digits is another type on each engine", "write DECIMAL(12, 3)"
-        elif setting.engine == "bigquery" and (sizes[1] > DECIMALS_MAX or sizes[0] - sizes[1] > DIGITS_MAX - 9):
+        elif scope.engine == "bigquery" and (sizes[1] > DECIMALS_MAX or sizes[0] - sizes[1] > DIGITS_MAX - 9):
             yield f"{to.sql('duckdb')} is larger than BigQuery's NUMERIC", "write at most 29 digits and 9 decimals"
-    if isinstance(node, exp.TryCast) and setting.engine == "postgresql":
+    if isinstance(node, exp.TryCast) and scope.engine == "postgresql":
         yield "TRY_CAST is not in PostgreSQL", "write CAST, behind a CASE that lets only good text through"
     if name in ("VARCHAR", "TEXT") and known in ("double", "decimal", "timestamp"):
-        yield f"the text of a {known.upper()} is another in {setting.name}", "store the value itself"
-    if name in TYPES[1:4] and known == "double" and setting.engine == "bigquery":
+        yield f"the text of a {known.upper()} is another in {scope.name}", "store the value itself"
+    is_whole = isinstance(node.this, exp.Floor | exp.Ceil)
+    if name in TYPES[1:4] and known == "double" and scope.engine == "bigquery" and not is_whole:
         yield "CAST of a DOUBLE to a whole number rounds halves otherwise in BigQuery", "write floor(x + 0.5)"
 
 
-def _round(node: exp.Round, setting: LintScope) -> Problems:
-    if setting.known.kind(node.this) not in ("decimal", "int"):
+def _round(node: exp.Round, scope: LintScope) -> Problems:
+    if scope.known.kind(node.this) not in ("decimal", "int"):
         fix = "leave the rounding to the plan's scales, or write round(CAST(x AS DECIMAL(18, 6)), 2)"
-        yield f"round() of a DOUBLE rounds halves otherwise in {setting.name}, or is refused", fix
+        yield f"round() of a DOUBLE rounds halves otherwise in {scope.name}, or is refused", fix
 
 
-def _star(node: exp.Star, setting: LintScope) -> Problems:
+def _star(node: exp.Star, scope: LintScope) -> Problems:
     for key, word in (("except_", "EXCLUDE"), ("replace", "REPLACE"), ("rename", "RENAME")):
-        if node.args.get(key) and (setting.engine == "postgresql" or key == "rename"):
-            yield f"* {word} is not in {setting.name}", "list the columns"
+        if node.args.get(key) and (scope.engine == "postgresql" or key == "rename"):
+            yield f"* {word} is not in {scope.name}", "list the columns"
 
 
-def _group(node: exp.Group, setting: LintScope) -> Problems:
+def _group(node: exp.Group, scope: LintScope) -> Problems:
     if node.args.get("all"):
-        yield f"GROUP BY ALL is not in {setting.name}", "name the columns"
+        yield f"GROUP BY ALL is not in {scope.name}", "name the columns"
     if any(node.args.get(key) for key in ("cube", "rollup", "grouping_sets")):
-        yield f"grouping sets are not the same in {setting.name}", "write a UNION ALL of plain groups"
+        yield f"grouping sets are not the same in {scope.name}", "write a UNION ALL of plain groups"
 
 
 def _join(node: exp.Join, _: LintScope) -> Problems:
@@ -118,30 +123,30 @@ def _join(node: exp.Join, _: LintScope) -> Problems:
         yield f"{word} JOIN is not the same on each engine", "write JOIN … ON"
 
 
-def _select(node: exp.Select, setting: LintScope) -> Problems:
+def _select(node: exp.Select, scope: LintScope) -> Problems:
     distinct = node.args.get("distinct")
     if distinct is not None and distinct.args.get("on"):
         yield (
             "DISTINCT ON takes a row by chance, or is refused",
             "number the rows with row_number(), and take the first",
         )
-    if setting.engine == "postgresql" and node.args.get("qualify") and any(one.is_star for one in node.expressions):
+    if scope.engine == "postgresql" and node.args.get("qualify") and any(one.is_star for one in node.expressions):
         yield "QUALIFY after * would add a column in PostgreSQL", "list the columns"
 
 
-def _set_operation(node: exp.SetOperation, setting: LintScope) -> Problems:
+def _set_operation(node: exp.SetOperation, scope: LintScope) -> Problems:
     if node.args.get("by_name"):
-        yield f"BY NAME is not in {setting.name}", "list the columns in one order"
+        yield f"BY NAME is not in {scope.name}", "list the columns in one order"
     if not isinstance(node, exp.Union) and node.args.get("distinct") is False:
         yield f"{node.key.upper()} ALL is not in BigQuery", f"write {node.key.upper()}"
 
 
-def _interval(node: exp.Interval, setting: LintScope) -> Problems:
+def _interval(node: exp.Interval, scope: LintScope) -> Problems:
     unit = node.args.get("unit")
     if unit is None or unit.name.upper().removesuffix("S") not in UNITS:
-        yield f"this INTERVAL is not the same in {setting.name}", "write a whole number and YEAR, MONTH, DAY or HOUR"
+        yield f"this INTERVAL is not the same in {scope.name}", "write a whole number and YEAR, MONTH, DAY or HOUR"
     elif not isinstance(node.this, exp.Literal) or not node.this.name.lstrip("-").isdigit():
-        yield f"an INTERVAL of a computed length is not the same in {setting.name}", "add a whole number of days: d + n"
+        yield f"an INTERVAL of a computed length is not the same in {scope.name}", "add a whole number of days: d + n"
 
 
 def _like(node: exp.Like | exp.ILike, _: LintScope) -> Problems:
@@ -154,50 +159,48 @@ def _like(node: exp.Like | exp.ILike, _: LintScope) -> Problems:
         yield "LIKE … ESCAPE is not in BigQuery", "write replace() or starts_with()"
 
 
-def _date_diff(node: exp.DateDiff, setting: LintScope) -> Problems:
+def _date_diff(node: exp.DateDiff, scope: LintScope) -> Problems:
     unit = node.args.get("unit")
     if unit is not None and unit.name.upper() != "DAY":
         fix = "write date_diff('day', …), or extract() the parts"
-        yield f"date_diff('{unit.name.lower()}') is not the same in {setting.name}", fix
+        yield f"date_diff('{unit.name.lower()}') is not the same in {scope.name}", fix
 
 
-def _trunc(node: exp.TimestampTrunc | exp.DateTrunc, setting: LintScope) -> Problems:
+def _trunc(node: exp.TimestampTrunc | exp.DateTrunc, scope: LintScope) -> Problems:
     unit = node.args["unit"].name.upper()
     if unit not in TRUNCATED:
         fix = f"write one of {', '.join(map(str.lower, TRUNCATED))}"
-        yield f"date_trunc('{unit.lower()}') is not the same in {setting.name}", fix
+        yield f"date_trunc('{unit.lower()}') is not the same in {scope.name}", fix
 
 
-def _extract(node: exp.Extract, setting: LintScope) -> Problems:
+def _extract(node: exp.Extract, scope: LintScope) -> Problems:
     part = node.this.name.upper()
     if part not in PARTS:
         fix = f"write one of {', '.join(map(str.lower, PARTS))}"
-        yield f"extract({part.lower()}) is not the same in {setting.name}", fix
+        yield f"extract({part.lower()}) is not the same in {scope.name}", fix
 
 
-def _count(node: exp.Count, setting: LintScope) -> Problems:
+def _count(node: exp.Count, scope: LintScope) -> Problems:
     distinct = node.this
-    if isinstance(distinct, exp.Distinct) and len(distinct.expressions) > 1:
-        yield f"count(DISTINCT a, b) is not in {setting.name}", "count the rows of a SELECT DISTINCT"
+    if isinstance(distinct, exp.Distinct) and (len(distinct.expressions) > 1 or distinct.find(exp.Tuple)):
+        yield f"count(DISTINCT a, b) is not in {scope.name}", "count the rows of a SELECT DISTINCT"
 
 
-def _window(node: exp.Window, setting: LintScope) -> Problems:
-    if isinstance(node.this, exp.IgnoreNulls | exp.RespectNulls):
-        yield f"IGNORE NULLS is not in {setting.name}", "filter the rows in a subquery before"
+def _window(node: exp.Window, _: LintScope) -> Problems:
     spec = node.args.get("spec")
     if spec is not None and spec.args.get("kind") != "ROWS":
         yield "a frame of RANGE or GROUPS is not the same on each engine", "write ROWS BETWEEN …"
 
 
-def _substring(node: exp.Substring, setting: LintScope) -> Problems:
+def _substring(node: exp.Substring, scope: LintScope) -> Problems:
     start = node.args.get("start")
     if not isinstance(start, exp.Literal) or not start.name.isdigit() or int(start.name) < 1:
-        yield f"substring() from before the first character differs in {setting.name}", "begin at 1 or later"
+        yield f"substring() from before the first character differs in {scope.name}", "begin at 1 or later"
 
 
-def _with(node: exp.With, setting: LintScope) -> Problems:
+def _with(node: exp.With, scope: LintScope) -> Problems:
     if node.args.get("recursive"):
-        yield f"WITH RECURSIVE is not the same in {setting.name}", "write the steps out, or a table of them"
+        yield f"WITH RECURSIVE is not the same in {scope.name}", "write the steps out, or a table of them"
 
 
 def _parameter(node: exp.Placeholder, _: LintScope) -> Problems:
@@ -205,13 +208,23 @@ def _parameter(node: exp.Placeholder, _: LintScope) -> Problems:
         yield "a parameter without a name is not bound", "write $run_date or $season_start"
 
 
-def _modulo(node: exp.Mod, setting: LintScope) -> Problems:
-    if "double" in (setting.known.kind(node.this), setting.known.kind(node.expression)):
-        yield f"% of a DOUBLE is not in {setting.name}", "cast both sides to DECIMAL or INTEGER"
+def _modulo(node: exp.Mod, scope: LintScope) -> Problems:
+    if "double" in (scope.known.kind(node.this), scope.known.kind(node.expression)):
+        yield f"% of a DOUBLE is not in {scope.name}", "cast both sides to DECIMAL or INTEGER"
 
 
-def _names(node: exp.Select, setting: LintScope) -> Problems:
-    return name_problems(node, known=setting.known, engine=setting.engine)
+def _table(node: exp.Table, scope: LintScope) -> Problems:
+    if not node.db and isinstance(node.this, exp.Identifier) and not scope.known.is_with(node):
+        yield "a table without its schema is another on each engine", "write schema.table"
+
+
+def _ordered(node: exp.Ordered, scope: LintScope) -> Problems:
+    if isinstance(node.this, exp.Var):
+        yield f"ORDER BY ALL is not in {scope.name}", "name the columns"
+
+
+def _names(node: exp.Select, scope: LintScope) -> Problems:
+    return name_problems(node, known=scope.known, engine=scope.engine)
 
 
 RULES: Sequence[tuple[type[exp.Expr], Callable[..., Problems]]] = (
@@ -220,5 +233,5 @@ RULES: Sequence[tuple[type[exp.Expr], Callable[..., Problems]]] = (
     (exp.Like, _like), (exp.ILike, _like), (exp.DateDiff, _date_diff), (exp.TimestampTrunc, _trunc),
     (exp.DateTrunc, _trunc), (exp.Extract, _extract), (exp.Count, _count), (exp.Window, _window),
     (exp.Substring, _substring), (exp.With, _with), (exp.Placeholder, _parameter), (exp.Mod, _modulo),
-    (exp.Select, _names),
+    (exp.Select, _names), (exp.Table, _table), (exp.Ordered, _ordered),
 )  # fmt: skip

@@ -62,7 +62,9 @@ def _reused(select: exp.Select, known: Known, engine: Engine) -> Problems:
     columns = {name for names in sources.values() for name in names or {}}
     aliases = {one.alias for one in select.expressions if isinstance(one, exp.Alias)} - columns
     places: list[exp.Expr] = [*select.expressions]
-    places += [one for key in ("where", "having", "qualify") if (one := select.args.get(key)) is not None]
+    # BigQuery sees a result in HAVING and QUALIFY, as DuckDB does.
+    clauses = ("where",) if engine == "bigquery" else ("where", "having", "qualify")
+    places += [one for key in clauses if (one := select.args.get(key)) is not None]
     for place in places:
         for column in place.find_all(exp.Column):
             if not column.table and column.name in aliases and column.find_ancestor(exp.Select) is select:

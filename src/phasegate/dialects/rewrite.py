@@ -129,7 +129,7 @@ def _decimal(node: exp.Cast) -> exp.Expr:
     if node.to.this.name != "DECIMAL" or len(node.to.expressions) != 2:
         return node
     places = node.to.expressions[1].this.copy()
-    number = exp.cast(node.this.copy(), "DECIMAL", dialect="bigquery")
+    number = type(node)(this=node.this.copy(), to=exp.DataType.build("NUMERIC", dialect="bigquery"))
     return exp.Round(this=number, decimals=places)
 
 
@@ -137,6 +137,33 @@ def _interval(node: exp.Interval) -> exp.Expr:
     """``INTERVAL '7 days'`` -> ``INTERVAL 7 DAY``."""
     unit = exp.Var(this=node.args["unit"].name.upper().removesuffix("S"))
     return exp.Interval(this=exp.Literal.number(node.this.name), unit=unit)
+
+
+def _order(node: exp.Order) -> exp.Expr:
+    """``OVER (ORDER BY x)`` -> missing values last, as in DuckDB.
+
+    BigQuery takes NULLS LAST in some windows only.
+    """
+    if not isinstance(node.parent, exp.Window):
+        return node
+    keys: list[exp.Expr] = []
+    for one in node.expressions:
+        # without a word, BigQuery has them first where values ascend
+        natural = not one.args.get("desc")
+        if bool(one.args.get("nulls_first")) != natural:
+            missing = exp.Is(this=exp.paren(one.this.copy()), expression=exp.Null())
+            keys.append(exp.Ordered(this=missing, desc=not natural, nulls_first=natural))
+        plain = one.copy()
+        plain.set("nulls_first", natural)
+        keys.append(plain)
+    return exp.Order(expressions=keys)
+
+
+def _qualified(node: exp.Select) -> exp.Expr:
+    """Give a ``QUALIFY`` the ``WHERE`` that BigQuery wants beside it."""
+    if node.args.get("qualify") and not any(node.args.get(key) for key in ("where", "group", "having")):
+        node.where(exp.true(), copy=False)
+    return node
 
 
 def _extreme(node: exp.Least | exp.Greatest) -> exp.Expr:
@@ -165,6 +192,7 @@ _OWN: dict[Engine, tuple[_Change, ...]] = {
     ),
     "bigquery": (
         ((exp.DateDiff,), partial(_date_diff, engine="bigquery")), (_TRUNC, partial(_truncated, engine="bigquery")),
-        ((exp.Cast,), _decimal), ((exp.Interval,), _interval), ((exp.Least, exp.Greatest), _extreme),
+        ((exp.Select,), _qualified), ((exp.Order,), _order), ((exp.Cast,), _decimal), ((exp.Interval,), _interval),
+        ((exp.Least, exp.Greatest), _extreme),
     ),
 }  # fmt: skip

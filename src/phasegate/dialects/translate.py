@@ -5,14 +5,10 @@ compute something else. Steps that are written for one engine (``dialect``) run 
 """
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from phasegate.dialects.engines import ENGINE_NAMES, PARAMETERS, Engine, TableTypes, Untranslated
 from phasegate.errors import BadInput
-
-if TYPE_CHECKING:
-    from sqlglot import exp
 
 _PARAMETER = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` | --[^\n]* | /\*.*?\*/ | \$(\w*)\$.*?\$\1\$
@@ -39,12 +35,10 @@ def translate(
     spelling = parameter or PARAMETERS[engine]
     if dialect == engine:
         return sql if spelling == PARAMETERS["duckdb"] else _spelled(sql, spelling)
-    found, tree = _read(sql, engine=engine, dialect=dialect, types=types)
-    if found or tree is None:
+    found, written = _read(sql, engine=engine, dialect=dialect, types=types, parameter=spelling)
+    if found:
         raise BadInput(f"{what} does not run on {ENGINE_NAMES[engine]}: " + "; ".join(one.text for one in found))
-    from phasegate.dialects.written import written  # sqlglot takes 100 ms to import, and is an extra
-
-    return written(tree, engine=engine, parameter=spelling, types=types or {})
+    return written
 
 
 def untranslated(
@@ -57,7 +51,36 @@ def untranslated(
     >>> [one.text for one in untranslated("SELECT median(a) AS m FROM s.t", engine="bigquery")]
     ['line 1: median() is not in BigQuery; number the rows with row_number(), and take the avg() of the middle ones']
     """
-    return [] if dialect == engine else _read(sql, engine=engine, dialect=dialect, types=types)[0]
+    return [] if dialect == engine else _read(sql, engine=engine, dialect=dialect, types=types, parameter="${}")[0]
+
+
+def columns_of(sql: str, /, *, types: TableTypes) -> Mapping[str, str]:
+    """Return the columns of a text in DuckDB's SQL, and their types.
+
+    As far as the text and ``types`` say, in the words of ``types``; {} if it cannot be read.
+    """
+    _need_sqlglot()
+    import sqlglot
+
+    from phasegate.dialects.kinds import SPELLED, Known
+    from phasegate.dialects.written import parsed
+
+    try:
+        tree = parsed(sql)
+    except sqlglot.errors.SqlglotError:
+        return {}
+    return {name: SPELLED[kind] for name, kind in Known(types).outputs(tree) or []}
+
+
+def _need_sqlglot() -> None:
+    """Refuse to go on without sqlglot, which is an extra."""
+    try:
+        import sqlglot  # noqa: F401  100 ms, so only where a text is translated
+    except ModuleNotFoundError:
+        fix = "install it: pip install 'phasegate[sql]'"
+        raise BadInput(
+            f"SQL for another engine than DuckDB is translated by sqlglot, which is not here; {fix}"
+        ) from None
 
 
 def _spelled(sql: str, parameter: str) -> str:
@@ -78,24 +101,30 @@ def _spelled(sql: str, parameter: str) -> str:
 
 
 def _read(
-    sql: str, *, engine: Engine, dialect: Engine, types: TableTypes | None
-) -> "tuple[Sequence[Untranslated], exp.Query | None]":
-    """Return what does not translate, and the tree of the text."""
+    sql: str, *, engine: Engine, dialect: Engine, types: TableTypes | None, parameter: str
+) -> tuple[Sequence[Untranslated], str]:
+    """Return what does not translate, and else the text that does."""
     if dialect != "duckdb":
         fix = f'write it in DuckDB\'s SQL and dialect = "duckdb", which is translated, or use {ENGINE_NAMES[dialect]}'
-        return [Untranslated(1, f"it is {ENGINE_NAMES[dialect]}'s own SQL", fix)], None
-    try:
-        import sqlglot
-    except ModuleNotFoundError:
-        fix = "install it: pip install 'phasegate[sql]'"
-        raise BadInput(f"SQL for {ENGINE_NAMES[engine]} is translated by sqlglot, which is not here; {fix}") from None
+        return [Untranslated(1, f"it is {ENGINE_NAMES[dialect]}'s own SQL", fix)], ""
+    _need_sqlglot()
+    import sqlglot
+
     from phasegate.dialects.lint import lint
-    from phasegate.dialects.written import parsed
+    from phasegate.dialects.written import parsed, written
 
     try:
         tree = parsed(sql)
     except sqlglot.errors.SqlglotError as e:
         errors = getattr(e, "errors", None) or [{}]
         line, why = int(errors[0].get("line") or 1), errors[0].get("description") or str(e).splitlines()[0]
-        return [Untranslated(line, f"cannot be read ({why})", "write one SELECT in plain SQL")], None
-    return lint(tree, sql=sql, engine=engine, types=types or {}), tree
+        why = why.partition(" but got <")[0]
+        return [Untranslated(line, f"cannot be read ({why})", "write one SELECT in plain SQL")], ""
+    found = lint(tree, sql=sql, engine=engine, types=types or {})
+    if found:
+        return found, ""
+    try:
+        return [], written(tree, engine=engine, parameter=parameter, types=types or {})
+    except sqlglot.errors.UnsupportedError as e:
+        why = str(e).splitlines()[0]
+        return [Untranslated(1, f"cannot be written for {ENGINE_NAMES[engine]} ({why})", "write it in simpler SQL")], ""
