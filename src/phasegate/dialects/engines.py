@@ -1,4 +1,4 @@
-"""The engines whose SQL a step may be written in, or run on, and what does not run there. Pure."""
+"""The engines whose SQL a step may be written in, or run on. Pure."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args

@@ -49,7 +49,7 @@ def _literal(node: exp.Literal, *, engine: Engine) -> None:
 
 
 def _filter(node: exp.Filter) -> exp.Expr:
-    """``f(x) FILTER (WHERE c)`` -> ``f(CASE WHEN c THEN x END)``."""
+    """Make ``f(x) FILTER (WHERE c)`` an ``f(CASE WHEN c THEN x END)``."""
     function: exp.Expr = node.this.copy()
     condition = node.expression.this
     value = function.this
@@ -63,7 +63,7 @@ def _filter(node: exp.Filter) -> exp.Expr:
 
 
 def _average(node: exp.Avg) -> exp.Expr:
-    """``avg(x)`` -> a DOUBLE of ``sum(x) / count(x)``.
+    """Make ``avg(x)`` a DOUBLE of ``sum(x) / count(x)``.
 
     BigQuery's average of a NUMERIC has 9 decimals only, PostgreSQL's about 16 digits.
     """
@@ -105,7 +105,7 @@ def _days(*, later: exp.Expr, earlier: exp.Expr, engine: Engine) -> exp.Expr:
 
 
 def _truncated(node: exp.TimestampTrunc | exp.DateTrunc, *, engine: Engine) -> exp.Expr:
-    """``date_trunc(…)`` -> a TIMESTAMP without time zone, as in DuckDB."""
+    """Make ``date_trunc(…)`` a TIMESTAMP without time zone, as in DuckDB."""
     moment = exp.cast(node.this.copy(), "TIMESTAMP", dialect="duckdb")
     unit = exp.Var(this=node.args["unit"].name.upper())
     if engine == "bigquery":
@@ -114,7 +114,7 @@ def _truncated(node: exp.TimestampTrunc | exp.DateTrunc, *, engine: Engine) -> e
 
 
 def _part(node: exp.Extract | exp.Year | exp.Month | exp.Day) -> exp.Expr:
-    """``extract(…)`` -> a BIGINT, as in DuckDB; PostgreSQL's is NUMERIC."""
+    """Make ``extract(…)`` a BIGINT, as in DuckDB."""
     part, value = (node.this, node.expression) if isinstance(node, exp.Extract) else (exp.Var(this=node.key), node.this)
     unit = exp.Var(this=part.name.upper())
     return exp.cast(exp.Extract(this=unit, expression=value.copy()), "BIGINT", dialect="duckdb")
@@ -125,7 +125,7 @@ def _whole(node: exp.IntDiv) -> exp.Expr:
 
 
 def _decimal(node: exp.Cast) -> exp.Expr:
-    """``CAST(x AS DECIMAL(p, s))`` -> ``round`` of a NUMERIC to s digits."""
+    """Make ``CAST(x AS DECIMAL(p, s))`` a NUMERIC, rounded to s digits."""
     if node.to.this.name != "DECIMAL" or len(node.to.expressions) != 2:
         return node
     places = node.to.expressions[1].this.copy()
@@ -134,13 +134,13 @@ def _decimal(node: exp.Cast) -> exp.Expr:
 
 
 def _interval(node: exp.Interval) -> exp.Expr:
-    """``INTERVAL '7 days'`` -> ``INTERVAL 7 DAY``."""
+    """Make ``INTERVAL '7 days'`` an ``INTERVAL 7 DAY``."""
     unit = exp.Var(this=node.args["unit"].name.upper().removesuffix("S"))
     return exp.Interval(this=exp.Literal.number(node.this.name), unit=unit)
 
 
 def _order(node: exp.Order) -> exp.Expr:
-    """``OVER (ORDER BY x)`` -> missing values last, as in DuckDB.
+    """Put missing values last in ``OVER (ORDER BY x)``, as in DuckDB.
 
     BigQuery takes NULLS LAST in some windows only.
     """
@@ -167,7 +167,7 @@ def _qualified(node: exp.Select) -> exp.Expr:
 
 
 def _extreme(node: exp.Least | exp.Greatest) -> exp.Expr:
-    """``least(a, b)`` -> one that ignores a NULL, as in DuckDB."""
+    """Make ``least(a, b)`` ignore a NULL, as in DuckDB."""
     first: exp.Expr = node.this
     others = node.expressions
     for other in others:
