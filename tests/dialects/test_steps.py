@@ -90,15 +90,6 @@ def _counts(random: Random, mine: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def copied(warehouse: Warehouse, engine: SqlEngine) -> None:
-    """Put the tables of a warehouse into another engine."""
-    tables = warehouse.db.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()
-    for (table,) in tables:
-        found = warehouse.db.execute(f"DESCRIBE {table}").fetchall()
-        rows = warehouse.db.execute(f"SELECT * FROM {table}").fetchall()
-        engine.put(table, {name: kind for name, kind, *_ in found}, rows)
-
-
 @pytest.fixture(scope="module")
 def warehouse() -> Warehouse:
     made = Warehouse()
@@ -111,7 +102,7 @@ def engines(warehouse: Warehouse) -> Iterator[Mapping[Engine, SqlEngine]]:
     with postgresql() as server:
         found: Mapping[Engine, SqlEngine] = {"postgresql": server, "bigquery": evaluator()}
         for engine in found.values():
-            copied(warehouse, engine)
+            warehouse.copy_to(engine)
         yield found
 
 

@@ -1,5 +1,6 @@
 """PostgreSQL and Google's reference evaluator as places where a translated text is run. Each takes tables of rows."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -52,7 +54,10 @@ def missing(reason: str) -> None:
 @contextmanager
 def postgresql() -> Iterator[SqlEngine]:
     """Give the server that PGHOST and its like name, else one of our own from the system's PostgreSQL."""
-    psycopg = pytest.importorskip("psycopg", reason="NO POSTGRESQL: pip install 'psycopg[binary]'")
+    if find_spec("psycopg") is None:
+        missing("NO POSTGRESQL: pip install 'psycopg[binary]'")
+    import psycopg
+
     if os.environ.get("PGHOST"):
         with closing(psycopg.connect("")) as connection:
             yield Postgres(connection)
@@ -113,7 +118,8 @@ class Postgres:
 
 def evaluator() -> SqlEngine:
     """Give Google's evaluator; its module is compiled once, and kept in the user's cache folder."""
-    pytest.importorskip("zetasql", reason="NO EVALUATOR: pip install zetasql==0.1.5")
+    if find_spec("zetasql") is None:
+        missing("NO EVALUATOR: pip install zetasql")
     import wasmtime
     import zetasql.core.wasm_client as client
 
@@ -123,15 +129,16 @@ def evaluator() -> SqlEngine:
         @staticmethod
         def from_file(engine: Any, path: str) -> Any:
             kept = CACHE / f"zetasql-{Path(path).stat().st_size}-{version('wasmtime')}-{sys.platform}.compiled"
-            if kept.exists():
-                with suppress(wasmtime.WasmtimeError):
-                    return wasmtime.Module.deserialize_file(engine, str(kept))
-            module = wasmtime.Module.from_file(engine, path)
             CACHE.mkdir(parents=True, exist_ok=True)
-            new = kept.with_suffix(f".{os.getpid()}")
-            new.write_bytes(module.serialize())
-            new.replace(kept)
-            return module
+            # Of several processes one compiles, and the others wait for it.
+            with (CACHE / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if kept.exists():
+                    with suppress(wasmtime.WasmtimeError):
+                        return wasmtime.Module.deserialize_file(engine, str(kept))
+                module = wasmtime.Module.from_file(engine, path)
+                kept.write_bytes(module.serialize())
+                return module
 
     def quick() -> Any:
         """Compile without optimising: 20 seconds of a processor in place of a minute and a half."""

@@ -1,6 +1,7 @@
 """The parts of SQL that mean the same on every engine.
 
-And what to write for those that do not. A part that stands in neither list is refused: sqlglot passes what it does not know, and says nothing.
+And what to write for those that do not. A part that stands in neither list is refused: sqlglot passes what it does not
+know, and says nothing.
 """
 
 from collections.abc import Mapping
