@@ -20,7 +20,7 @@ def test_what_does_not_translate_is_named_with_file_line_and_mend(night: Night, 
     done = night("plan", "check", "--engine", engine)
     assert (done.code, done.err) == (2, "")
     assert done.out.splitlines()[-2:] == [
-        f"0 of 1 SQL step run on {name}",
+        f"{name} runs 0 of 1 SQL step",
         f"step player_game: {name}: player_game.sql line 3: median() is not in {name}; {MENDED}",
     ]
     found = night("plan", "check", "--engine", engine, "--json").json
@@ -40,7 +40,7 @@ def test_what_does_not_translate_is_named_with_file_line_and_mend(night: Night, 
 def test_sql_that_translates_is_counted_and_no_finding(night: Night) -> None:
     (night.folder / "player_game.sql").write_text(FINE)
     done = night("plan", "check", "--engine", "bigquery")
-    assert (done.code, done.out.splitlines()[-1]) == (0, "1 of 1 SQL step run on BigQuery")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "BigQuery runs 1 of 1 SQL step")
 
 
 def test_without_an_engine_the_sql_is_checked_for_duckdb_and_sqlglot_is_not_asked(

@@ -114,7 +114,7 @@ def _translated(plan: "Plan", found: "Sequence[SqlProblem]", engine: "Engine") -
 
     texts = [step.name for step in plan.steps.values() if step.sql]
     fine = set(texts) - {one.step for one in found if one.kind in ("sql", "engine")}
-    return [f"{len(fine)} of {count(len(texts), 'SQL step')} run on {ENGINE_NAMES[engine]}"]
+    return [f"{ENGINE_NAMES[engine]} runs {len(fine)} of {count(len(texts), 'SQL step')}"]
 
 
 def _lines(plan: "Plan") -> list[str]:
