@@ -13,7 +13,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import pytest
 
@@ -44,7 +44,7 @@ def _text(cell: object) -> str:
     return f"{float(cell):.14g}" if is_number else str(cell)  # type: ignore[arg-type]  # it is a number
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip at home, fail in CI."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
@@ -71,8 +71,10 @@ def _server() -> Iterator[str]:
     """Run a server on a socket in a folder of its own; give the folder."""
     config = shutil.which("pg_config")
     found = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=True) if config else None
-    binaries = Path(found.stdout.strip()) if found else Path("/usr/lib/postgresql/15/bin")
-    if not (binaries / "initdb").exists():
+    # Debian's pg_config is in a package of its own, and its servers are beside each other.
+    folders = [Path(found.stdout.strip())] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    binaries = next((folder for folder in reversed(folders) if (folder / "initdb").exists()), None)
+    if binaries is None:
         missing("NO POSTGRESQL: no initdb; install PostgreSQL, or name a server with PGHOST")
     # initdb refuses root
     user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []

@@ -182,6 +182,8 @@ def _extract(node: exp.Extract, scope: LintScope) -> Problems:
 
 def _count(node: exp.Count, scope: LintScope) -> Problems:
     distinct = node.this
+    if distinct is None:
+        yield f"count() without an argument is not in {scope.name}", "write count(*)"
     if isinstance(distinct, exp.Distinct) and (len(distinct.expressions) > 1 or distinct.find(exp.Tuple)):
         yield f"count(DISTINCT a, b) is not in {scope.name}", "count the rows of a SELECT DISTINCT"
 
@@ -218,6 +220,14 @@ def _table(node: exp.Table, scope: LintScope) -> Problems:
         yield "a table without its schema is another on each engine", "write schema.table"
 
 
+def _column(node: exp.Column, scope: LintScope) -> Problems:
+    if node.db:
+        yield (
+            f"a column with its schema is not the same in {scope.name}",
+            "name the table with AS, and write alias.column",
+        )
+
+
 def _ordered(node: exp.Ordered, scope: LintScope) -> Problems:
     if isinstance(node.this, exp.Var):
         yield f"ORDER BY ALL is not in {scope.name}", "name the columns"
@@ -233,5 +243,5 @@ RULES: Sequence[tuple[type[exp.Expr], Callable[..., Problems]]] = (
     (exp.Like, _like), (exp.ILike, _like), (exp.DateDiff, _date_diff), (exp.TimestampTrunc, _trunc),
     (exp.DateTrunc, _trunc), (exp.Extract, _extract), (exp.Count, _count), (exp.Window, _window),
     (exp.Substring, _substring), (exp.With, _with), (exp.Placeholder, _parameter), (exp.Mod, _modulo),
-    (exp.Select, _names), (exp.Table, _table), (exp.Ordered, _ordered),
+    (exp.Select, _names), (exp.Table, _table), (exp.Ordered, _ordered), (exp.Column, _column),
 )  # fmt: skip
