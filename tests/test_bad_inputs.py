@@ -50,7 +50,7 @@ PLANS = {
     "unknown key": (
         "attempts_max = 1",
         "attempt_max = 1",
-        'plan.toml:33: [step.player_game]: unknown key "attempt_max"; did you mean "attempts_max"? known: attempts_max, code, columns, command, covers, determines, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, replaces, run_max_s, scales and 9 more',
+        'plan.toml:33: [step.player_game]: unknown key "attempt_max"; did you mean "attempts_max"? known: attempts_max, code, columns, command, covers, determines, dialect, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, replaces, run_max_s and 10 more',
     ),
     "unknown need": (
         '["raw.gamebook"]',

@@ -53,6 +53,7 @@ def connect(
 
     Raises BadInput for a wrong plan or setting, Unavailable when a store cannot be used.
     """
+    from phasegate.code.translated import with_sql
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
     from phasegate.system import disks_of
@@ -63,6 +64,7 @@ def connect(
     if not isinstance(plan, Plan):
         path = Path(plan) if plan is not None else settings.plan
         plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
+    plan = with_sql(plan, engine="duckdb")
     ports = open_ports(settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder)
     if wrap is not None:
         ports = wrap(ports)

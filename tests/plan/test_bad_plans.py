@@ -151,12 +151,12 @@ BAD = {
     "top unknown": (
         "timezone =",
         'zone = "x"\ntimezone =',
-        '2: unknown key "zone"; did you mean "timezone"? known: alerts, calendar, cascade_days, phase, pipeline, step, timezone',
+        '2: unknown key "zone"; did you mean "timezone"? known: alerts, calendar, cascade_days, dialect, phase, pipeline, step, timezone',
     ),
     "top steps": (
         "[step.gamebook]",
         "[steps.gamebook]",
-        '10: unknown key "steps"; did you mean "step"? known: alerts, calendar, cascade_days, phase, pipeline, step, timezone',
+        '10: unknown key "steps"; did you mean "step"? known: alerts, calendar, cascade_days, dialect, phase, pipeline, step, timezone',
     ),
     "phase text": (
         "[phase.raw]\n",
@@ -441,7 +441,7 @@ BAD = {
     "step key": (
         'partition = "game_date"\n\n',
         'partiton = "game_date"\n\n',
-        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, code, columns, command, covers, determines, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, replaces, run_max_s, scales and 9 more',
+        '22: [step.team_game]: unknown key "partiton"; did you mean "partition"? known: attempts_max, code, columns, command, covers, determines, dialect, expected_by, expected_zone, external, identity, key, late_after_s, needs, partition, phase, python, reads, replaces, run_max_s and 10 more',
     ),
     "step no phase": (
         'phase = "raw"\n',

@@ -14,6 +14,7 @@ from nba_props.names import player_lookup
 from nba_props.raw import COLUMNS, TABLE, RawRow
 from phasegate import read_plan
 from phasegate.warehouses.duckdb.dialect import text
+from tests.support.sql_engines import SqlEngine
 
 SUMMARIES = {
     "team_offense_game_summary": "nba_analytics.team_offense_game_summary",
@@ -153,6 +154,13 @@ class Warehouse:
     def one(self, step: str, where: str = "true") -> dict[str, object]:
         [row] = self.rows(step, where)
         return row
+
+    def copy_to(self, engine: SqlEngine) -> None:
+        """Put every table into another engine."""
+        for (table,) in self.db.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall():
+            found = self.db.execute(f"DESCRIBE {table}").fetchall()
+            rows = self.db.execute(f"SELECT * FROM {table}").fetchall()
+            engine.put(table, {name: kind for name, kind, *_ in found}, rows)
 
     def number(self, sql: str) -> object:
         [(value,)] = self.db.execute(sql).fetchall()

@@ -28,9 +28,9 @@ WITH totals AS (
         CAST(sum(three_pointers_attempted) AS INTEGER) AS opp_three_pt_attempts,
         CAST(sum(free_throws_made) AS INTEGER) AS opp_ft_makes,
         CAST(sum(free_throws_attempted) AS INTEGER) AS opp_ft_attempts
-    FROM nba_raw.nbac_gamebook_player_stats
+    FROM nba_raw.nbac_gamebook_player_stats AS raw
     WHERE game_date = CAST($run_date AS DATE)
-    GROUP BY game_date, game_id, season, team_abbr, opponent_team_abbr
+    GROUP BY raw.game_date, raw.game_id, raw.season, raw.team_abbr, raw.opponent_team_abbr
 ),
 derived AS (
     SELECT

@@ -26,8 +26,11 @@ WITH recent AS (
 expected AS (
     SELECT
         latest.player_id, latest.player_lookup, latest.player_name,
-        CAST($run_date AS DATE) - latest.game_date AS days_rest,
-        team.*
+        date_diff('day', latest.game_date, CAST($run_date AS DATE)) AS days_rest,
+        team.game_id, team.team_abbr, team.opponent_team_abbr, team.season, team.home_flag,
+        team.opponent_offensive_rating_last_game, team.opponent_defensive_rating_last_game,
+        team.opponent_pace_last_game, team.opponent_offensive_rating_last_10, team.opponent_defensive_rating_last_10,
+        team.opponent_pace_last_10
     FROM recent AS latest
     JOIN nba_analytics.upcoming_team_game_context AS team
         ON team.team_abbr = latest.team_abbr AND team.season = latest.season

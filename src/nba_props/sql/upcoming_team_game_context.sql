@@ -50,7 +50,7 @@ history AS (
 sums AS (
     SELECT
         team_abbr, season,
-        CAST($run_date AS DATE) - max(game_date) AS days_rest,
+        date_diff('day', max(game_date), CAST($run_date AS DATE)) AS days_rest,
         count(CASE WHEN game_date >= CAST($run_date AS DATE) - INTERVAL 7 DAY THEN 1 END) AS games_7,
         count(CASE WHEN game_date >= CAST($run_date AS DATE) - INTERVAL 14 DAY THEN 1 END) AS games_14,
         count(*) AS games,

@@ -12,6 +12,9 @@ from msgspec.structs import replace
 
 from phasegate.base.backoff import contention_s
 from phasegate.base.table import Difference, Draft, DraftShape, Table
+from phasegate.code.translated import known_types
+from phasegate.dialects.engines import ENGINE_NAMES, Engine, TableTypes
+from phasegate.dialects.translate import untranslated
 from phasegate.errors import Ambiguous, Conflict, Contended, ForeignStore
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
@@ -52,12 +55,16 @@ class TableShape(msgspec.Struct, frozen=True, kw_only=True):
 class SqlProblem(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with the SELECT of a step.
 
-    ``sql``: it cannot run. ``needs``: it reads a table that the step does not need. ``note``: nothing to fix.
+    ``sql``: it cannot run. ``engine``: it does not translate for the engine that was asked about; then ``line`` is of
+    the file's text, and ``mend`` what to write. ``needs``: it reads a table that the step does not need. ``note``:
+    nothing to fix.
     """
 
     step: str
-    kind: Literal["sql", "needs", "note"]
+    kind: Literal["sql", "engine", "needs", "note"]
     text: str
+    line: int | None = None
+    mend: str | None = None
 
 
 class Shapes:
@@ -116,7 +123,8 @@ class Shapes:
 
 def planned(plan: Plan, warehouse: Warehouse) -> dict[str, DraftShape]:
     """Return the shape of each step's table, by step; nothing is changed."""
-    tables = {step.name: (step.table, step.sql) for step in plan.steps.values()}
+    # DuckDB binds its own SQL only.
+    tables = {step.name: (step.table, step.sql if step.dialect == "duckdb" else "") for step in plan.steps.values()}
     drafts = {name: Draft(table=table, sql=sql) for name, (table, sql) in tables.items() if table is not None}
     found = warehouse.shapes(list(drafts.values()), {"run_date": SOME_DATE, "season_start": SOME_DATE})
     return dict(zip(drafts, found, strict=True))
@@ -132,12 +140,40 @@ def problems(plan: Plan, shapes: Mapping[str, DraftShape]) -> list[SqlProblem]:
         step = plan.steps[name]
         if shape.error:
             found.append(SqlProblem(step=name, kind="sql", text=shape.error))
+        elif step.dialect != "duckdb":
+            found.append(
+                SqlProblem(step=name, kind="note", text=f"not checked: its SQL is {ENGINE_NAMES[step.dialect]}'s own")
+            )
         elif not shape.columns and step.sql:
             text = f"not checked: the columns of a table that it reads ({', '.join(shape.reads)}) are not known"
             found.append(SqlProblem(step=name, kind="note", text=text))
         unneeded = _unneeded(plan, step, shape.reads)
         # Of a SELECT that cannot run, a table that no step writes may be a misspelt one.
         found += [one for one in unneeded if one.kind == "needs" or not shape.error]
+    return found
+
+
+def engine_problems(plan: Plan, shapes: Mapping[str, DraftShape], *, engine: Engine) -> list[SqlProblem]:
+    """Return what of a plan's SELECTs does not translate for an engine.
+
+    ``shapes``: as for ``problems``; their columns say which names are of two columns. Raises BadInput without sqlglot.
+    """
+    if engine == "duckdb" and all(step.dialect == engine for step in plan.steps.values()):
+        return []
+    bound = {step.table.name: shapes[name].columns for name, step in plan.steps.items() if step.table is not None}
+    # As when the plan is loaded for the engine, and again with what DuckDB knows besides.
+    ways: list[TableTypes] = [known_types(plan), {table: columns for table, columns in bound.items() if columns}]
+    found = []
+    for step in (step for step in plan.steps.values() if step.sql):
+        lines = {one: None for types in ways
+                 for one in untranslated(step.sql, engine=engine, dialect=step.dialect, types=types)}  # fmt: skip
+        found += [
+            SqlProblem(
+                step=step.name, kind="engine", line=one.line, mend=one.mend,
+                text=f"{ENGINE_NAMES[engine]}: {step.sql_file} {one.text}",
+            )
+            for one in sorted(lines)
+        ]  # fmt: skip
     return found
 
 

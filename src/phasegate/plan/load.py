@@ -17,14 +17,14 @@ from phasegate.plan.gate import Covers, Need
 from phasegate.plan.model import ModeGate, Plan, digest
 from phasegate.plan.needs import read_covers, read_needs
 from phasegate.plan.phases import PHASE_KEYS, declared_modes, inherited_modes, read_modes, read_phase
-from phasegate.plan.steps import PYTHON, STEP_KEYS, read_step
+from phasegate.plan.steps import PYTHON, STEP_KEYS, read_dialect, read_step
 from phasegate.plan.times import read_zone, with_expectation
 from phasegate.plan.toml_lines import parse, spell, suggest
 from phasegate.plan.toml_read import Section
 
 STEPS_MAX = 500
 PHASES_MAX = 100
-TOP_KEYS = ("pipeline", "timezone", "calendar", "cascade_days", "phase", "step", "alerts")
+TOP_KEYS = ("pipeline", "timezone", "calendar", "cascade_days", "dialect", "phase", "step", "alerts")
 
 Files: TypeAlias = Callable[[str], str]
 
@@ -55,6 +55,7 @@ def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") ->
     top = Section(toml, (), toml.body)
     top.only(TOP_KEYS)
     pipeline, timezone, calendar = top.name("pipeline"), read_zone(top, "timezone"), _calendar(top)
+    dialect = read_dialect(top)
     phases, steps = _sections(top)
     after = _after(phases)
     home = _homes(steps, phases=after)
@@ -62,9 +63,14 @@ def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") ->
     covers = {step: read_covers(section, home=home, after=after) for step, section in steps.items()}
     order = _step_order(steps, needs=needs, covers=covers, home=home, phases=tuple(after))
     read = {
-        step: replace(read_step(steps[step], phase=home[step], needs=needs[step], files=files), covers=covers[step])
+        step: replace(
+            read_step(steps[step], phase=home[step], needs=needs[step], files=files, dialect=dialect),
+            covers=covers[step],
+        )
         for step in order
     }
+    if top.has("dialect") and not any(step.kind == "sql" for step in read.values()):
+        raise top.error("dialect", "does nothing: no step has sql; remove it")
     own = {p: tuple(s for s in order if home[s] == p) for p in after}
     modes = _modes(phases, after=after, steps=own, calendar=calendar is not None)
     plan = Plan(

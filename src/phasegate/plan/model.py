@@ -12,6 +12,7 @@ import msgspec
 from phasegate.base.dates import CASCADE_DAYS, local_time, shift
 from phasegate.base.keys import Run
 from phasegate.base.table import Dependency, Table
+from phasegate.dialects.engines import Engine
 from phasegate.errors import BadInput
 from phasegate.plan.gate import GOOD, Ack, Covers, Gate, Need, Receiver, Spec, Status, dated
 from phasegate.plan.policy import Policy
@@ -145,7 +146,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One step.
 
-    ``sql`` holds the SELECT's text, ``python`` names ``module:function``.
+    ``sql``: the SELECT's text, of ``sql_file``, in ``dialect``'s SQL; ``python`` names ``module:function``.
     ``kind`` external: another system builds it and reports; with ``topic`` Phasegate sends requests for it there.
     ``kind`` command: a worker has a shell run ``command``, for ``run_max_s`` at most; the command writes its own rows.
     ``reads`` unattested: the step reads past ``run.read()``, shown as such. ``code`` is a hash of what it runs.
@@ -161,6 +162,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["sql", "python", "command", "external"]
     needs: tuple[Need, ...] = ()
     sql: str = ""
+    sql_file: str = ""
+    dialect: Engine = "duckdb"
     python: str = ""
     command: str = ""
     run_max_s: float = RUN_MAX_S

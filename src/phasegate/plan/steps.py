@@ -12,6 +12,7 @@ import msgspec
 from phasegate.base.fingerprint import SCALE_MAX
 from phasegate.base.keys import NAME, WORD
 from phasegate.base.table import LINEAGE_PREFIX, Table
+from phasegate.dialects.engines import ENGINES, Engine
 from phasegate.errors import BadInput
 from phasegate.plan.gate import Need
 from phasegate.plan.model import ATTEMPTS_MAX, RUN_MAX_S, SHRINK_MAX, Step, digest
@@ -22,9 +23,9 @@ from phasegate.plan.toml_read import Section
 WRITE_KEYS = ("write", "version", "tombstone", "replaces", "shrink_max")
 TABLE_KEYS = ("key", "partition", "write", "version", "tombstone", "columns", "scales", "volatile", "replaces")
 IDENTITY_KEYS = ("identity", "determines", "sums")
-STEP_KEYS = ("phase", "needs", "covers", "sql", "python", "command", "code", "external", "table", *TABLE_KEYS,
-             *IDENTITY_KEYS, "reads", "shrink_max", "attempts_max", "topic", "expected_by", "expected_zone",
-             "late_after_s", "run_max_s")  # fmt: skip
+STEP_KEYS = ("phase", "needs", "covers", "sql", "dialect", "python", "command", "code", "external", "table",
+             *TABLE_KEYS, *IDENTITY_KEYS, "reads", "shrink_max", "attempts_max", "topic", "expected_by",
+             "expected_zone", "late_after_s", "run_max_s")  # fmt: skip
 COLUMN_TYPES = ("BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(p, s)", "VARCHAR", "DATE", "TIMESTAMP")
 COLUMNS_MAX = 1000
 ATTEMPTS_LIMIT = 100
@@ -40,8 +41,10 @@ _SELECT = re.compile(r"(select|with)\b", re.IGNORECASE)
 StepKind = Literal["sql", "python", "command", "external"]
 
 
-def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: Callable[[str], str]) -> Step:
-    """Return the step.
+def read_step(
+    section: Section, *, phase: str, needs: tuple[Need, ...], files: Callable[[str], str], dialect: Engine
+) -> Step:
+    """Return the step; ``dialect`` is the plan's.
 
     ``code`` is a hash of what it runs and of its table: it changes when either does. A function's is not known here:
     it is "" unless the plan declares one.
@@ -60,6 +63,8 @@ def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: C
         kind=kind,
         needs=needs,
         sql=sql,
+        sql_file=str(section.body["sql"]) if kind == "sql" else "",
+        dialect=read_dialect(section, default=dialect) if kind == "sql" else "duckdb",
         python=python,
         command=command,
         run_max_s=section.number("run_max_s", low=RUN_MIN_S, high=RUN_LIMIT_S, default=RUN_MAX_S),
@@ -70,13 +75,29 @@ def read_step(section: Section, *, phase: str, needs: tuple[Need, ...], files: C
         reads="unattested" if kind == "command" and needs else cast(Literal["attested", "unattested"], reads),
         shrink_max=section.number("shrink_max", low=0, high=1, default=SHRINK_MAX),
         attempts_max=section.whole("attempts_max", low=1, high=ATTEMPTS_LIMIT, default=ATTEMPTS_MAX),
-        code=code_of(kind, (command, declared) if command else sql or declared, table)
+        code=code_of(kind, _body(section, sql=sql, command=command, declared=declared, dialect=dialect), table)
         if kind != "python" or declared
         else "",
         identity=_identity(section, table=table),
         determines=read_dependencies(section, table=table),
         sums=read_sums(section, table=table),
     )
+
+
+def read_dialect(section: Section, *, default: Engine = "duckdb") -> Engine:
+    """Return the engine in whose SQL the texts are written."""
+    return cast(Engine, section.choice("dialect", known=ENGINES, default=default))
+
+
+def _body(section: Section, *, sql: str, command: str, declared: str, dialect: Engine) -> object:
+    """Return what the code of a step is a hash of, besides its table.
+
+    The text as it is written, so a change of warehouse leaves every code as it is.
+    """
+    if sql:
+        dialect = read_dialect(section, default=dialect)
+        return sql if dialect == "duckdb" else (dialect, sql)
+    return (command, declared) if command else declared
 
 
 def code_of(kind: StepKind, body: object, table: Table | None) -> str:
@@ -159,6 +180,7 @@ def _refuse_idle(section: Section, *, kind: StepKind, table: Table | None) -> No
     idle = (
         ("topic", kind != "external", f"requests for {kind} steps go to Phasegate's own topic"),
         ("reads", kind != "python", "only python steps can read past run.read()"),
+        ("dialect", kind != "sql", "only the text of an sql step is translated"),
         ("code", kind == "sql", "the code of an sql step is its SELECT"),
         ("code", kind == "external", "what an external step runs is its owner's"),
         ("run_max_s", kind != "command", "only a command is ended when it runs for too long"),

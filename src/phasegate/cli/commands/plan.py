@@ -8,12 +8,14 @@ import click
 from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, stacked, table
+from phasegate.dialects.engines import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from phasegate.check.shapes import SqlProblem
     from phasegate.cli.printed import plans as printed
+    from phasegate.dialects.engines import Engine
     from phasegate.plan.model import Hours, ModeGate, Plan, Start, Step, TimeRule
 
 
@@ -31,19 +33,27 @@ def plan(ctx: click.Context) -> int:
 
 
 @plan.command(
-    epilog=example("phasegate plan check", "phasegate plan check plans/nba.toml --json"),
+    epilog=example("phasegate plan check", "phasegate plan check plans/nba.toml --engine postgresql"),
     short_help="Check a plan, and show its phases, steps, order and gates.",
 )
 @click.argument("path", required=False)
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="duckdb",
+    metavar="ENGINE",
+    help="Name what of the SQL does not run on it: duckdb (default), postgresql or bigquery.",
+)
 @json_option
 @pass_app
-def check(app: App, /, *, path: str | None, as_json: bool) -> int:
+def check(app: App, /, *, path: str | None, engine: "Engine", as_json: bool) -> int:
     """Check the plan PATH, and show its phases, steps, order and gates.
 
     Default: the plan that all commands use. A refused plan is reported with its line and the fix, and the exit code is
-    2. So it is for a SELECT that DuckDB cannot run, and 1 for one that reads a table that is not in the step's needs.
+    2. So it is for a SELECT that DuckDB cannot run or that does not translate for ENGINE, and 1 for one that reads a
+    table that is not in the step's needs.
     """
-    from phasegate.check.shapes import planned, problems
+    from phasegate.check.shapes import engine_problems, planned, problems
     from phasegate.code.pinned import with_code
     from phasegate.wiring import dates_of, functions_of, open_warehouse
 
@@ -52,13 +62,15 @@ def check(app: App, /, *, path: str | None, as_json: bool) -> int:
     loaded = with_code(loaded, functions_of(loaded))
     dates_of(loaded)
     with closing(open_warehouse(app.settings())) as warehouse:
-        found = problems(loaded, planned(loaded, warehouse))
+        shapes = planned(loaded, warehouse)
+    found = [*problems(loaded, shapes), *engine_problems(loaded, shapes, engine=engine)]
     if as_json:
-        emit_json(_document(loaded, found))
+        emit_json(_document(loaded, found, engine))
     else:
-        emit([*_lines(loaded), *([""] if found else []), *(f"step {one.step}: {one.text}" for one in found)])
+        said = [*_translated(loaded, found, engine), *(f"step {one.step}: {one.text}" for one in found)]
+        emit([*_lines(loaded), *([""] if said else []), *said])
     kinds = {one.kind for one in found}
-    return FAILED if "sql" in kinds else FINDINGS if "needs" in kinds else FINE
+    return FAILED if kinds & {"sql", "engine"} else FINDINGS if "needs" in kinds else FINE
 
 
 @plan.command(
@@ -92,6 +104,17 @@ def graph(app: App, /, *, path: str | None, svg: bool, as_json: bool) -> int:
     else:
         emit([as_svg(loaded)] if svg else as_text(loaded))
     return FINE
+
+
+def _translated(plan: "Plan", found: "Sequence[SqlProblem]", engine: "Engine") -> list[str]:
+    """Return the line that says how much of the SQL runs on an engine."""
+    if engine == "duckdb":
+        return []
+    from phasegate.dialects.engines import ENGINE_NAMES
+
+    texts = [step.name for step in plan.steps.values() if step.sql]
+    fine = set(texts) - {one.step for one in found if one.kind in ("sql", "engine")}
+    return [f"{ENGINE_NAMES[engine]} runs {len(fine)} of {count(len(texts), 'SQL step')}"]
 
 
 def _lines(plan: "Plan") -> list[str]:
@@ -183,7 +206,7 @@ def _table(step: "Step") -> str:
     return "-" if step.table is None else f"{step.table.name} ({step.table.write})"
 
 
-def _document(plan: "Plan", found: "Sequence[SqlProblem]") -> "printed.CheckedPlanJson":
+def _document(plan: "Plan", found: "Sequence[SqlProblem]", engine: "Engine") -> "printed.CheckedPlanJson":
     from phasegate.cli.printed import plans as printed
 
     return printed.CheckedPlanJson(
@@ -192,6 +215,7 @@ def _document(plan: "Plan", found: "Sequence[SqlProblem]") -> "printed.CheckedPl
         calendar=plan.calendar,
         cascade_days=plan.cascade_days,
         hash=plan.hash,
+        engine=engine,
         modes=plan.modes,
         phases=tuple(
             printed.PlannedPhaseJson(
@@ -213,7 +237,10 @@ def _document(plan: "Plan", found: "Sequence[SqlProblem]") -> "printed.CheckedPl
             )
             for step in plan.steps.values()
         ),
-        problems=tuple(printed.ProblemJson(step=one.step, kind=one.kind, text=one.text) for one in found),
+        problems=tuple(
+            printed.ProblemJson(step=one.step, kind=one.kind, text=one.text, line=one.line, mend=one.mend)
+            for one in found
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from phasegate.cli.printed.parts import PrintedJson
+from phasegate.dialects.engines import Engine
 from phasegate.plan.gate import Ack, Status
 from phasegate.plan.steps import StepKind
 
@@ -53,18 +54,23 @@ class PlannedStepJson(PrintedJson, frozen=True, kw_only=True):
 class ProblemJson(PrintedJson, frozen=True, kw_only=True):
     """What is wrong with the SELECT of a step.
 
-    ``sql``: it cannot run. ``needs``: it reads a table that is not in the needs of the step. ``note``: nothing to fix.
+    ``sql``: it cannot run. ``engine``: it does not run on the engine that was asked about, and ``line`` of its file is
+    to be written as ``mend`` says; both are null for other kinds. ``needs``: it reads a table that is not in the needs
+    of the step. ``note``: nothing to fix.
     """
 
     step: str
-    kind: Literal["sql", "needs", "note"]
+    kind: Literal["sql", "engine", "needs", "note"]
     text: str
+    line: int | None
+    mend: str | None
 
 
 class CheckedPlanJson(PrintedJson, frozen=True, kw_only=True):
     """A plan.
 
-    ``calendar``: its function, or null. ``hash``: of its whole content. ``steps``: in order.
+    ``calendar``: its function, or null. ``hash``: of its whole content. ``engine``: what the SQL was checked for.
+    ``steps``: in order.
     """
 
     pipeline: str
@@ -72,6 +78,7 @@ class CheckedPlanJson(PrintedJson, frozen=True, kw_only=True):
     calendar: str | None
     cascade_days: int
     hash: str
+    engine: Engine
     modes: tuple[str, ...]
     phases: tuple[PlannedPhaseJson, ...]
     steps: tuple[PlannedStepJson, ...]

@@ -1,0 +1,1 @@
+"""One SQL text per step, written once and translated for each engine."""

@@ -1,0 +1,63 @@
+WITH `inputs` AS (SELECT `player`.`game_date`,
+`player`.`player_lookup`,
+`player`.`game_id`,
+`player`.`player_id`,
+`player`.`team_abbr`,
+`player`.`opponent_team_abbr`,
+`player`.`season`,
+`player`.`home_flag`,
+`player`.`days_rest`,
+`player`.`games_last_7_days` AS `games_7`,
+`player`.`games_last_14_days` AS `games_14`,
+`player`.`minutes_last_7_days` AS `minutes_7`,
+`player`.`minutes_last_14_days` AS `minutes_14`,
+`team`.`neutral_site`,
+`team`.`pace_last_10`,
+`team`.`opponent_pace_last_10`,
+CAST(`team`.`possessions_last_10` AS FLOAT64) / NULLIF(`team`.`team_minutes_last_10`, 0) AS `own_pace`,
+CAST(`team`.`opponent_possessions_last_10` AS FLOAT64) / NULLIF(`team`.`opponent_team_minutes_last_10`, 0) AS `other_pace`,
+CAST(`team`.`possessions_season` AS FLOAT64) / NULLIF(`team`.`team_minutes_season`, 0) AS `usual_pace`,
+`shots`.`player_id` AS `profile`,
+`shots`.`two_pt_attempts_last_20` AS `twos`,
+`shots`.`three_pt_attempts_last_20` AS `threes`,
+`shots`.`ft_makes_last_20` AS `free_throws`,
+CAST(`defense`.`opp_two_pt_makes` AS FLOAT64) / NULLIF(CAST(`defense`.`opp_two_pt_attempts` AS FLOAT64), 0) AS `two_pct`,
+CAST(`defense`.`opp_three_pt_makes` AS FLOAT64) / NULLIF(CAST(`defense`.`opp_three_pt_attempts` AS FLOAT64), 0) AS `three_pct`,
+CAST(`defense`.`opp_ft_attempts` AS FLOAT64) / NULLIF(CAST(`defense`.`opp_two_pt_attempts` + `defense`.`opp_three_pt_attempts` AS FLOAT64), 0) AS `ft_rate`,
+CAST(`defense`.`league_two_pt_makes` AS FLOAT64) / NULLIF(CAST(`defense`.`league_two_pt_attempts` AS FLOAT64), 0) AS `league_two_pct`,
+CAST(`defense`.`league_three_pt_makes` AS FLOAT64) / NULLIF(CAST(`defense`.`league_three_pt_attempts` AS FLOAT64), 0) AS `league_three_pct`,
+CAST(`defense`.`league_ft_attempts` AS FLOAT64) / NULLIF(CAST(`defense`.`league_two_pt_attempts` + `defense`.`league_three_pt_attempts` AS FLOAT64), 0) AS `league_ft_rate`
+FROM `nba_analytics`.`upcoming_player_game_context` AS `player`
+LEFT
+JOIN `nba_analytics`.`upcoming_team_game_context` AS `team` ON `team`.`game_date` = CAST(@run_date AS DATE) AND `team`.`team_abbr` = `player`.`team_abbr`
+LEFT
+JOIN `nba_precompute`.`player_shot_zone_analysis` AS `shots` ON `shots`.`analysis_date` = CAST(@run_date AS DATE) AND `shots`.`player_lookup` = `player`.`player_lookup`
+LEFT
+JOIN `nba_precompute`.`team_defense_zone_analysis` AS `defense` ON `defense`.`analysis_date` = CAST(@run_date AS DATE) AND `defense`.`team_abbr` = `player`.`opponent_team_abbr`
+WHERE `player`.`game_date` = CAST(@run_date AS DATE)),
+`factors` AS (SELECT *,
+CASE WHEN NOT `days_rest` IS NULL AND NOT `games_7` + `games_14` + `minutes_7` + `minutes_14` IS NULL THEN 10 * COALESCE(LEAST(COALESCE(GREATEST(4 - `days_rest`, 0), 4 - `days_rest`, 0), 3),
+COALESCE(GREATEST(4 - `days_rest`, 0), 4 - `days_rest`, 0), 3) + CASE WHEN `days_rest` = 1 THEN 15 ELSE 0 END + CAST(CAST(15 AS FLOAT64) * COALESCE(LEAST(`games_7`, 4),
+`games_7`, 4) AS FLOAT64) / 4 + CAST(CAST(10 AS FLOAT64) * COALESCE(LEAST(`games_14`, 8),
+`games_14`, 8) AS FLOAT64) / 8 + CAST(CAST(20 AS FLOAT64) * COALESCE(LEAST(`minutes_7`, 160),
+`minutes_7`, 160) AS FLOAT64) / 160 + CAST(CAST(10 AS FLOAT64) * COALESCE(LEAST(`minutes_14`, 320),
+`minutes_14`, 320) AS FLOAT64) / 320 END AS `fatigue`,
+CAST(`own_pace` + `other_pace` AS FLOAT64) / NULLIF(2 * `usual_pace`, 0) AS `pace`,
+CAST(CASE WHEN `twos` = 0 THEN 0 ELSE 2 * `twos` * `two_pct` END + CASE WHEN `threes` = 0 THEN 0 ELSE 3 * `threes` * `three_pct` END + CASE WHEN `free_throws` = 0 THEN 0 ELSE CAST(`free_throws` * `ft_rate` AS FLOAT64) / NULLIF(`league_ft_rate`, 0) END AS FLOAT64) / NULLIF(CASE WHEN `twos` = 0 THEN 0 ELSE 2 * `twos` * `league_two_pct` END + CASE WHEN `threes` = 0 THEN 0 ELSE 3 * `threes` * `league_three_pct` END + `free_throws`, 0) AS `defense`,
+CASE WHEN `neutral_site` THEN CAST('1.0' AS NUMERIC) WHEN `home_flag` THEN CAST('1.01' AS NUMERIC) WHEN NOT `home_flag` THEN CAST('0.99' AS NUMERIC) END AS `home`
+FROM `inputs`) SELECT CAST(`game_date` AS DATE) AS `game_date`,
+CAST(`player_lookup` AS STRING) AS `player_lookup`,
+CAST(`game_id` AS STRING) AS `game_id`,
+CAST(`player_id` AS INT64) AS `player_id`,
+CAST(`team_abbr` AS STRING) AS `team_abbr`,
+CAST(`opponent_team_abbr` AS STRING) AS `opponent_team_abbr`,
+CAST(`season` AS STRING) AS `season`,
+CAST(`fatigue` AS FLOAT64) AS `fatigue_score`,
+CAST(CASE WHEN `fatigue` IS NULL THEN 'no game before' ELSE 'ok' END AS STRING) AS `fatigue_reason`,
+CAST(`pace` AS FLOAT64) AS `pace_factor`,
+CAST(CASE WHEN NOT `pace` IS NULL THEN 'ok' WHEN `pace_last_10` IS NULL THEN 'no pace of the team' WHEN `opponent_pace_last_10` IS NULL THEN 'no pace of the opponent' ELSE 'no pace of the season' END AS STRING) AS `pace_reason`,
+CAST(`defense` AS FLOAT64) AS `defense_factor`,
+CAST(CASE WHEN NOT `defense` IS NULL THEN 'ok' WHEN `profile` IS NULL THEN 'no profile of the player' WHEN `twos` = 0 AND `threes` = 0 AND `free_throws` = 0 THEN 'no shots of the player' ELSE 'no rates of the opponent' END AS STRING) AS `defense_reason`,
+CAST(`home` AS FLOAT64) AS `home_factor`,
+CAST(CASE WHEN `home` IS NULL THEN 'home side unknown' ELSE 'ok' END AS STRING) AS `home_reason`
+FROM `factors`
