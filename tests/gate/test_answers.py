@@ -14,6 +14,7 @@ from phasegate.gate.decisions import Answer
 from phasegate.gate.ledger import differing
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import needs_no_relay
+from phasegate.gate.records import LISTED_MAX, Firing
 from tests.support.calendars import WITH_CALENDAR, kept
 from tests.support.pipelines import generation, load, shop
 from tests.support.story import KEY, Story, gate
@@ -129,3 +130,21 @@ def test_a_void_date_is_void_for_a_later_phase_too_and_its_mode_that_asks_no_cal
     assert {mode: phase and phase.void for mode, phase in phases.items()} == {"log": None, "daily": "cancelled"}
     with pytest.raises(BadInput):
         made.pipeline.runs.open("report", Run("2026-02-03", "daily"))
+
+
+def test_an_older_firing_keeps_the_first_of_its_missing_members_and_counts_the_others() -> None:
+    missing = tuple(f"m{number:03}" for number in range(LISTED_MAX + 2))
+    firing = Firing(generation=1, stamps={"team": EMPTY}, at=1.0, by="a1", missing=missing)
+    older = firing.as_older()
+    assert older == replace(firing, stamps={}, missing=(*missing[:LISTED_MAX], "and 2 more"))
+    assert replace(firing, missing=missing[:LISTED_MAX]).as_older().missing == missing[:LISTED_MAX]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_redrive_lets_a_partition_shrink_only_if_it_is_forced(force: bool) -> None:
+    story = Story(gate())
+    story.begin("raw-v1", generation=1)
+    story.failure("team", "failed")
+    options = {"force": True} if force else {}
+    assert told(story, operator.redrive, "team", **options) == "team"
+    assert (story.phase.requests["team"].state, story.phase.requests["team"].allow_shrink) == ("open", force)

@@ -221,3 +221,35 @@ def test_a_trigger_that_a_quiet_order_holds_back_is_sent_by_a_redrive_of_its_run
     loud = order(3, 3, steps=("sum",), quiet=False)
     carry_out(made, loud)
     assert "held" not in {entry.state for entry in phase(made, 3).outbox}
+
+
+def test_a_report_without_a_table_stays_as_it_is_while_another_source_is_waited_for() -> None:
+    made = many_days(PLAN + '\n[step.odds]\nphase = "raw"\nexternal = true\n')
+    made.pipeline.complete({"step": "odds", "run": f"{day(1)}.night", "execution_id": "o1"})
+    box = made.pipeline.plan.steps["box"].table
+    assert box is not None
+    made.warehouse.create(box)
+    fill_past_phasegate(made, 1, 9)
+    before = phase(made, 1, name="raw").result_of("odds")
+    (found,) = items(made, order(1, 1))
+    assert (found.phase, found.lacking, found.reasons) == ("raw", (), ("missing box",))
+    assert carry_out(made, order(1, 1)) == [(1, 1, day(1))]
+    assert phase(made, 1, name="raw").result_of("odds") == before
+    assert cell(made, "out.sum", 1) == 9
+
+
+def test_a_step_that_is_asked_for_by_topic_is_not_waited_for() -> None:
+    made = many_days(
+        PLAN.replace('external = true\ntable = "raw.box"', 'external = true\ntopic = "scrape"\ntable = "raw.box"')
+    )
+    play(made, {1: 1})
+    begun, job = made.clock.at, order(1, 1, steps=("box",))
+
+    def work() -> bool:
+        made.pipeline.work_until_idle()
+        return True
+
+    made.pipeline.backfill(job).carry_out(items(made, job), work=work, progress=lambda *_: None)
+    assert made.clock.at == begun
+    (doc,) = made.store.scan("backfill:")
+    assert doc.body["left"] == [day(1)]

@@ -8,7 +8,7 @@ from phasegate.bus import Message
 from phasegate.errors import BadInput, NotFound
 from phasegate.gate.phase import Phase
 from phasegate.work.worker import TRIES_MAX
-from tests.support.pipelines import DAY, LETTERS, RUN, Shop, load, settle, shop
+from tests.support.pipelines import DAY, LETTERS, RUN, Shop, load, orders, settle, shop
 
 
 def publish(made: Shop, body: dict[str, object], *, topic: str = "shop.completions", name: str = "m1") -> None:
@@ -144,3 +144,29 @@ def test_a_step_that_the_run_s_gate_does_not_have_is_refused_with_the_mend() -> 
     later = shop(plan=LETTERS, store=made.store, warehouse=made.warehouse)
     with pytest.raises(BadInput, match=rf"step rates is no member of load in run {RUN}; see phasegate why {RUN}"):
         later.pipeline.complete({"step": "rates", "run": RUN, "execution_id": "r1"})
+
+
+def test_what_a_reporter_says_that_its_table_lacks_is_kept_with_the_table_s_content() -> None:
+    made = shop()
+    table = made.pipeline.plan.steps["orders"].table
+    assert table is not None
+    made.warehouse.create(table)
+    with made.warehouse.transaction() as tx:  # as a scraper that knows no Phasegate writes
+        tx.stage_rows(table, orders(1, 2))
+        tx.replace(table, partition=DAY, token=0)
+    publish(
+        made,
+        {
+            "kind": "completion",
+            "step": "orders",
+            "run": RUN,
+            "status": "partial",
+            "missing": ["order 3"],
+            "sequence": 1,
+        },
+    )
+    result = phase(made, "load").result_of("orders")
+    assert result is not None
+    assert result.lacks is not None
+    assert (result.rows, result.lacks.missing, result.lacks.count) == (2, ("order 3",), 1)
+    assert reasons(made) == []

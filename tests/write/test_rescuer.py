@@ -1,0 +1,43 @@
+"""What becomes of a lease that ran out, and of the write behind it."""
+
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Part
+from tests.support.pipelines import DAY, RUN, Shop, orders, shop
+
+PART = Part("raw.orders", DAY)
+
+
+def lease_key_of(made: Shop) -> str:
+    (doc,) = made.store.scan("lease:")
+    return doc.key
+
+
+def test_a_lease_is_left_to_its_holder_and_when_it_ran_out_its_write_is_reported_and_the_trigger_sent() -> None:
+    made = shop()
+    dying = made.pipeline.begin(RUN, step="orders")
+    receipt = dying.__enter__().write(orders(1, 2))  # and dies
+    key = lease_key_of(made)
+    assert made.pipeline._rescuer.rescue(key) == "held"
+    made.clock.at += 61.0
+    assert made.pipeline._rescuer.rescue(key) == "accepted"
+    phase = made.pipeline.runs.read("load", Run(DAY, "daily"))
+    assert phase is not None
+    result = phase.result_of("orders")
+    assert result is not None
+    assert (result.stamp, result.write_id) == (receipt.stamp, receipt.write_id)
+    assert [entry.state for entry in phase.outbox] == ["sent"], "in the same call, not at the next sweep"
+    assert made.pipeline._rescuer.rescue(key) == "duplicate"
+    del dying
+
+
+def test_a_holder_that_died_before_it_wrote_leaves_nothing_to_report_and_the_lease_is_free() -> None:
+    made = shop()
+    dying = made.pipeline._leases.hold(PART, purpose="scraper")
+    assert dying.__enter__() is not None
+    made.clock.at += 61.0
+    key = lease_key_of(made)
+    assert made.pipeline._rescuer.rescue(key) == "nothing"
+    lease = made.pipeline._leases.read(key)
+    assert lease is not None
+    assert (lease.holder, lease.token) == (None, 2)
+    del dying
