@@ -145,7 +145,7 @@ def test_a_worker_that_is_stopped_leaves_no_command_running(made: Night, numbers
     assert os.read(held, 1) == b"", "the end of the pipe: nothing holds it any more"
     os.close(held)
     if len(numbers) == 1:
-        assert process.returncode == 0, err
+        assert process.returncode == 130, err
         assert "No lease is held." in made("leases").out
     assert "  model  asked" in made("why", RUN).out
     assert "attempt 1" not in made("logs", RUN).out
