@@ -54,7 +54,10 @@ class Fence(msgspec.Struct, frozen=True):
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts over the staged rows, which the writer checks before writing."""
+    """Counts over the staged rows, which the writer checks before writing.
+
+    ``duplicates``: how many were removed, because another row has their key; the other counts are of all rows.
+    """
 
     rows: int
     outside: int = 0
@@ -62,7 +65,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     future_versions: int = 0
     null_versions: int = 0
     not_finite: int = 0
-    present: int = 0
+    duplicates: int = 0
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
