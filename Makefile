@@ -22,9 +22,11 @@ PIP_TOOLS := pip-tools==7.6.2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
+MUTMUT := mutmut==3.8.1
+MUTATION := $(VENV)-mutation/.installed
 SCRIPTS := $(wildcard benchmarks examples)
 
-.PHONY: help demo test check bench format format-check lint types docs-check reference smoke lock clean
+.PHONY: help demo test check bench mutation format format-check lint types docs-check reference smoke lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +41,9 @@ check: format-check lint types smoke test ## Run all that must pass before a mer
 
 bench: $(DEV) ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
+
+mutation: $(MUTATION) ## Change the code, one small change at a time, and list what no test notices
+	$(VENV)-mutation/bin/python tools/mutation.py $(ARGS)
 
 format: $(DEV) ## Format the code, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
@@ -70,7 +75,8 @@ lock: ## Pin every dependency anew in requirements.lock
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
 
 clean: ## Remove the environments, the builds and the caches
-	rm -rf $(VENV) $(VENV)-lock build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-mutation mutants
+	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests tools $(SCRIPTS) -name __pycache__ -prune -exec rm -rf {} +
 
 # Two steps into one environment: `demo` needs a tenth of what `check` needs.
@@ -83,4 +89,12 @@ $(RUNTIME): requirements.lock pyproject.toml
 
 $(DEV): $(RUNTIME)
 	$(PIP) --requirement requirements.lock
+	@touch $@
+
+# An environment of its own: mutmut needs a terminal interface and a parser that nothing else here needs. Phasegate is
+# not installed in it, so that its tests cannot run any other code than the changed one.
+$(MUTATION): requirements.lock
+	$(PYTHON) -m venv $(VENV)-mutation
+	$(VENV)-mutation/bin/python -m pip --disable-pip-version-check install --quiet \
+		--requirement requirements.lock '$(MUTMUT)'
 	@touch $@

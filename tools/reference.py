@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 import phasegate
-from nba_props.printed import schema as schema_of_nba_props
+from nba_props import printed as of_nba_props
 from phasegate.cli.printed.schemas import PRINTED, schema_of
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -89,7 +89,8 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """Return the generated pages, by their path below docs/reference."""
-    schemas = {f"phasegate {name}": schema_of(name) for name in PRINTED} | {"nba-props run": schema_of_nba_props()}
+    schemas = {f"phasegate {name}": schema_of(name) for name in PRINTED}
+    schemas |= {f"nba-props {name}": of_nba_props.schema(name) for name in of_nba_props.PRINTED}
     files = {command: f"{command.removeprefix('phasegate ').replace(' ', '-')}.json" for command in schemas}
     rows = "".join(f"| `{command} --json` | [{file}]({file}) |\n" for command, file in files.items())
     return {

@@ -120,14 +120,17 @@ def run(  # noqa: PLR0913  one parameter for each option
 
 
 @cli.command()
-def schema() -> None:
-    """Print the JSON Schema of what `nba-props run --json` prints.
+@click.argument("command", type=click.Choice(["run", "witness"]), default="run")
+def schema(*, command: str) -> None:
+    """Print the JSON Schema of what `nba-props COMMAND --json` prints.
+
+    COMMAND: run or witness; without one, run.
 
     Example: nba-props schema > run.schema.json
     """
     from nba_props import printed
 
-    click.echo(json.dumps(printed.schema(), indent=2))
+    click.echo(json.dumps(printed.schema(command), indent=2))
 
 
 @cli.command()
@@ -192,8 +195,10 @@ def _witness_espn(days: tuple[date, date], data: Path | None, *, logs: Sequence[
     report = compare(rows, folder=folder, dates=days, seasons=source.coverage(*days), league_total_turnovers=totals)
     listed = read_known(folder)
     known = None if listed is None else match_known(report, listed)
-    found = document(report, dates=days, known=known) if as_json else None
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(report, dates=days, known=known)))
+    if as_json:
+        click.echo(_spelled_json(document(report, dates=days, known=known)))
+    else:
+        click.echo("\n".join(lines(report, dates=days, known=known)))
     sys.exit(exit_code(report, known))
 
 
@@ -212,8 +217,10 @@ def _witness_second(
         else:
             ours = named_source(str(data.absolute()) if data else environment(where="--data"))
             report = compare_second(ours.batch, theirs, dates=dates_of(ours.dates(*days), theirs, span=days))
-    document = second_document(report, dates=days) if as_json else None
-    click.echo(json.dumps(document, indent=2) if as_json else "\n".join(second_lines(report, dates=days)))
+    if as_json:
+        click.echo(_spelled_json(second_document(report, dates=days)))
+    else:
+        click.echo("\n".join(second_lines(report, dates=days)))
     sys.exit(second_exit_code(report))
 
 
@@ -310,9 +317,13 @@ def _summary(replay: Replay, report: Remarks, off: Gaps) -> Summary:
 
 
 def _as_json(replay: Replay, report: Remarks, off: Gaps) -> str:
+    return _spelled_json(_summary(replay, report, off))
+
+
+def _spelled_json(document: object) -> str:
     from msgspec import to_builtins
 
-    return json.dumps(to_builtins(_summary(replay, report, off)), indent=2)
+    return json.dumps(to_builtins(document), indent=2)
 
 
 def _as_text(replay: Replay, report: Remarks, off: Gaps) -> str:

@@ -1,9 +1,12 @@
-"""What ``nba-props run --json`` prints, as a type, and its JSON Schema."""
+"""What ``nba-props`` prints with ``--json``, as types with a schema."""
 
 from collections.abc import Mapping
 from inspect import cleandoc
+from typing import Final
 
 import msgspec
+
+from nba_props.witness.printed import WitnessedBoxes, WitnessedBySecond
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,10 +51,17 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     seconds_total: float
 
 
-def schema() -> dict[str, object]:
-    """Return the JSON Schema (draft 2020-12) of a summary."""
-    made = msgspec.json.schema(Summary)
-    for part in made["$defs"].values():
+# A command with several types prints one of them, as its options say.
+PRINTED: Final[Mapping[str, tuple[type[msgspec.Struct], ...]]] = {
+    "run": (Summary,),
+    "witness": (WitnessedBoxes, WitnessedBySecond),
+}
+
+
+def schema(command: str, /) -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of what a command prints."""
+    (*choices,), parts = msgspec.json.schema_components(PRINTED[command], ref_template="#/$defs/{name}")
+    for part in parts.values():
         part["description"] = cleandoc(part["description"]).replace("``", "`")
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "nba-props run --json"}
-    return {**head, **made}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"nba-props {command} --json"}
+    return {**head, **(choices[0] if len(choices) == 1 else {"anyOf": choices}), "$defs": parts}

@@ -75,7 +75,7 @@ class Pipeline:
         heartbeat_s: float = 15.0,
         functions: Mapping[str, PythonStep] | None = None,
         dates: Dates | None = None,
-        disk: Callable[[], Disk] | None = None,
+        disks: Callable[[], Sequence[Disk]] | None = None,
     ) -> None:
         build_types()
         plan = with_code(plan, functions or {})
@@ -90,7 +90,7 @@ class Pipeline:
         self._leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
         self.views = Views(plan, ports)
         inspector = Inspector(plan, ports, warehouse_name=warehouse_name, store_id=self.store_id)
-        health = Health(plan, ports, overview=self.views, disk=disk, spans=self._spans(inspector))
+        health = Health(plan, ports, overview=self.views, disks=disks, spans=self._spans(inspector))
         writer = Writer(plan, ports, store_id=self.store_id)
         tables = TableReporter(ports, gatekeeper=self.runs)
         read_repair = ReadRepair(plan, ports, gatekeeper=self.runs, tables=tables, propagator=propagator)

@@ -64,17 +64,16 @@ def new_id() -> str:
     return os.urandom(12).hex()
 
 
-def disk_of(state: Path, warehouse: Path) -> Disk:
-    """Return the free and total bytes of the fuller file system.
+def disks_of(state: Path, warehouse: Path) -> tuple[Disk, ...]:
+    """Return the file systems of the state and of the warehouse's folder.
 
-    That of the state or of the warehouse's folder, if there is one. Raises OSError if they cannot be read.
+    One if both are on the same, or if there is no such folder. Raises OSError if they cannot be read.
     """
     import shutil  # with its compressors it takes longer than the rest of this module
 
-    folders = [state, warehouse] if warehouse.is_dir() else [state]
-    usages = [(shutil.disk_usage(folder), folder) for folder in folders]
-    usage, path = min(usages, key=lambda one: one[0].free)
-    return Disk(path=str(path), free=usage.free, total=usage.total)
+    folders = {folder.stat().st_dev: folder for folder in (warehouse, state) if folder == state or folder.is_dir()}
+    usages = [(folder, shutil.disk_usage(folder)) for folder in folders.values()]
+    return tuple(Disk(path=str(folder), free=usage.free, total=usage.total) for folder, usage in usages)
 
 
 class ThreadBackground:

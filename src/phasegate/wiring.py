@@ -53,7 +53,7 @@ def connect(
     """
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
-    from phasegate.system import disk_of
+    from phasegate.system import disks_of
 
     if settings is None:
         settings = load_settings(os.environ, file=Path(SETTINGS_FILE), overrides=overrides)
@@ -72,7 +72,7 @@ def connect(
         heartbeat_s=settings.heartbeat_s,
         functions=functions_of(plan),
         dates=dates or dates_of(plan),
-        disk=partial(disk_of, settings.state, settings.warehouse_path.parent),
+        disks=partial(disks_of, settings.state, settings.warehouse_path.parent),
     )
     pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
     return pipeline

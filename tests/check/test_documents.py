@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -259,6 +260,17 @@ def test_duplicates_are_fixed_only_where_it_is_known_which_row_is_right() -> Non
     assert fixes == [["rebuild"], [""], ["deduplicate"], [""]]
 
 
+def test_keys_that_no_version_decided_are_named_and_left_to_their_source() -> None:
+    undecided = msgspec.structs.replace(receipt("totals"), undecided=2)
+    (found,) = duplicates(TOTALS, {}, receipts={RUN.date: undecided})
+    assert found.code == "PG010"
+    assert found.text.startswith("2 keys (")
+    assert found.command.endswith(f"then: phasegate backfill --from {RUN.date} --to {RUN.date} --steps totals")
+    (of_external,) = duplicates(ORDERS, {}, receipts={RUN.date: msgspec.structs.replace(undecided, step="orders")})
+    assert of_external.command.startswith("deliver orders of ")
+    assert [fixes_of(one) for one in (found, of_external)] == [(), ()]
+
+
 def test_an_identity_counts_only_what_the_key_does_not() -> None:
     by_name = {RUN.date: Repeats(rows=5, keys=3, contents=5)}
     assert codes(identities(ORDERS, by_name, {})) == ["PG011"]
@@ -266,17 +278,31 @@ def test_an_identity_counts_only_what_the_key_does_not() -> None:
 
 
 def test_fences_of_another_store_are_one_finding_however_many() -> None:
+    part = Part("out.totals", RUN.date)
+
+    def found(fence: Fence, before: Lease, after: Lease) -> list[str]:
+        return [
+            one.text for one in fences({part: fence}, store_id="mine", before={part: before}, leases={part: after})
+        ]  # fmt: skip
+
     parts = {Part("out.totals", f"2026-02-0{day}"): Fence(3, "other") for day in range(1, 8)}
-    (finding,) = fences(parts, store_id="mine", leases={})
+    (finding,) = fences(parts, store_id="mine", before={}, leases={})
     assert finding.text.startswith("7 partitions obey store other")
-    mine = {Part("out.totals", RUN.date): Fence(3, "mine")}
-    assert codes(fences(mine, store_id="mine", leases={Part("out.totals", RUN.date): Lease(token=3)})) == []
-    assert codes(fences(mine, store_id="mine", leases={Part("out.totals", RUN.date): Lease(token=2)})) == ["PG016"]
-    copied = {Part("out.totals", RUN.date): Fence(3, "mine", "h2")}
-    (finding,) = fences(copied, store_id="mine", leases={Part("out.totals", RUN.date): Lease(token=3, writers=("h1",))})
-    assert finding.text.startswith("1 partition was written by a copy of this store")
-    unused = {Part("out.totals", RUN.date): Fence(0, "mine")}
-    assert codes(fences(unused, store_id="mine", leases={})) == []
+    assert found(Fence(3, "mine"), Lease(token=3), Lease(token=3)) == []
+    assert len(found(Fence(3, "mine"), Lease(token=2), Lease(token=2))) == 1
+    held = Lease(token=3, writers=("h1",))
+    assert found(Fence(3, "mine", "h2"), held, held)[0].startswith("1 partition was written by a copy of this store")
+    assert found(Fence(0, "mine"), Lease(), Lease()) == []
+
+
+def test_a_fence_that_this_store_s_own_writers_change_meanwhile_is_no_other_store_s() -> None:
+    part, fence = Part("out.totals", RUN.date), {Part("out.totals", RUN.date): Fence(3, "mine", "first")}
+    writing = Lease(token=4, holder="next", writers=("first", "next"))
+    written = Lease(token=4, writers=("next",))
+    assert codes(fences(fence, store_id="mine", before={part: writing}, leases={part: written})) == []
+    idle = Lease(token=2, writers=("older",))
+    assert codes(fences(fence, store_id="mine", before={part: idle}, leases={part: written})) == []
+    assert codes(fences(fence, store_id="mine", before={part: written}, leases={part: written})) == ["PG016"]
 
 
 def test_a_lease_is_expired_only_while_somebody_stands_in_it() -> None:

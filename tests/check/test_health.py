@@ -66,11 +66,13 @@ def test_a_part_that_raises_is_not_evaluated_and_a_full_disk_is_a_finding() -> N
     def broken(first: str, last: str, /) -> list[CheckResult]:
         raise RuntimeError(f"no such table in {first} to {last}")
 
+    disks = [Disk(path=path, free=1, total=10**12) for path in ("/d", "/e")]
     made_by = Health(made.pipeline.plan, made.pipeline.ports, overview=made.pipeline.views,
-                     spans=[("reconcile", broken)], disk=lambda: Disk(path="/d", free=1, total=10**12))  # fmt: skip
+                     spans=[("reconcile", broken)], disks=lambda: disks)  # fmt: skip
     outcomes = {outcome.check: outcome for outcome in made_by.evaluate(DAY)}
     assert outcomes["reconcile"].error == "RuntimeError: no such table in 2026-02-03 to 2026-02-03"
-    assert [f.code for f in outcomes["disk"].findings] == ["PG024"]
+    assert [(f.code, f.subject) for f in outcomes["disk"].findings] == [("PG024", "/d"), ("PG024", "/e")]
+    assert len({f.cause for f in outcomes["disk"].findings}) == 2, "the one may be mended before the other"
 
 
 EXPECTED = PLAN.replace("external = true", 'external = true\nexpected_by = "07:00 +1d"', 1)

@@ -133,5 +133,5 @@ def test_the_summary_of_a_replay_is_as_its_schema_says() -> None:
         not_fetched=(), held_back=(), to_check=(), crashes=0, builds={"a": 1}, seconds={"a": 0.5}, seconds_total=0.5,
     )  # fmt: skip
     value = json.loads(json.dumps(msgspec.to_builtins(summary)))
-    assert faults(of_nba_props.schema(), value) == []
-    assert faults(of_nba_props.schema(), {**value, "games": None}) != []
+    assert faults(of_nba_props.schema("run"), value) == []
+    assert faults(of_nba_props.schema("run"), {**value, "games": None}) != []

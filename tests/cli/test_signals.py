@@ -27,6 +27,7 @@ def build(run):
 """
 LEASE = "lease:main:nba_raw.slow:2026-02-03"
 NUMBERS = [signal.SIGTERM, signal.SIGINT]
+EXITS = {signal.SIGTERM: 0, signal.SIGINT: 130}
 
 
 class Slow:
@@ -53,17 +54,24 @@ class Slow:
         (self.night.folder / "go").write_text("")
 
 
+WORKER = ("worker", "--threads", "2")
+BACKFILL = ("backfill", "--from", "2026-02-03", "--to", "2026-02-03", "--yes", "--steps", "slow")
+RECONCILE = ("reconcile", "--from", "2026-02-03", "--to", "2026-02-03", "--fix")
+
+
 @pytest.fixture
-def slow(night: Night) -> Iterator[Slow]:
-    with (night.folder / "plan.toml").open("a") as plan:
-        plan.write(STEP)
+def slow(night: Night, request: pytest.FixtureRequest) -> Iterator[Slow]:
+    command = getattr(request, "param", WORKER)
     (night.folder / "cli_given_slow.py").write_text(MODULE)
     os.mkfifo(night.folder / "started")
     os.mkfifo(night.folder / "go")
-    opening = night.start("begin", RUN)
-    opening.communicate(timeout=60)
-    assert opening.returncode == 0
-    process = night.start("worker", "--threads", "2")
+    if command == RECONCILE:  # which pins the changed plan, and then works
+        assert night("begin", RUN).code == 0
+    with (night.folder / "plan.toml").open("a") as plan:
+        plan.write(STEP)
+    if command != RECONCILE:
+        assert night("begin", RUN).code == 0
+    process = night.start(*command)
     (night.folder / "started").read_text()
     yield Slow(night, process)
     process.kill()
@@ -79,7 +87,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_unit_and_gives_its_lease_bac
     assert slow.process.poll() is None
     slow.go()
     out, err = slow.process.communicate(timeout=60)
-    assert slow.process.returncode == 0, err
+    assert slow.process.returncode == EXITS[number], err
     assert out.startswith(("Served 1 message; ", "Served 2 messages; "))
     assert f"stopped by {number.name}" in out
     assert slow.holder() is None
@@ -94,6 +102,28 @@ def test_a_second_signal_ends_a_worker_at_once(slow: Slow, number: signal.Signal
     assert slow.holder() is not None
 
 
+@pytest.mark.parametrize("slow", [BACKFILL], indirect=True)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_backfill_that_is_stopped_finishes_its_unit(slow: Slow, number: signal.Signals) -> None:
+    slow.signal_it(number)
+    slow.go()
+    out, err = slow.process.communicate(timeout=60)
+    assert slow.process.returncode == {signal.SIGTERM: 1, signal.SIGINT: 130}[number], (out, err)
+    assert "run the same command again to continue" in err
+    assert slow.holder() is None
+    assert "  slow      fresh  " in slow.night("why", RUN).out
+    assert slow.night("logs", RUN, "--json").json["attempts"] == []
+
+
+@pytest.mark.parametrize("slow", [RECONCILE], indirect=True)
+def test_ctrl_c_in_a_reconcile_that_fixes_ends_with_130_after_the_unit_in_hand(slow: Slow) -> None:
+    slow.signal_it(signal.SIGINT)
+    slow.go()
+    out, err = slow.process.communicate(timeout=60)
+    assert (slow.process.returncode, err.strip()) == (130, "phasegate: stopped"), out
+    assert slow.holder() is None
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_begin_that_is_told_to_stop_ends_its_command_and_reports_the_failure(
     night: Night, number: signal.Signals
@@ -105,6 +135,6 @@ def test_begin_that_is_told_to_stop_ends_its_command_and_reports_the_failure(
     started.read_text()
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 1, err
+    assert process.returncode == {signal.SIGTERM: 1, signal.SIGINT: 130}[number], err
     assert out.startswith(f"gamebook of {RUN}: the command was ended by {number.name}; reported as failed.\n")
     assert night("leases").out == "No lease is held.\n"

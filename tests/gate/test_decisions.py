@@ -408,6 +408,21 @@ def test_after_replan_a_result_of_the_old_code_stays_stale() -> None:
     assert "player" in story.fresh
 
 
+def test_after_replan_a_first_result_of_the_old_code_does_not_count() -> None:
+    story = fired()
+    other = gate()
+    member = replace(other.members["player"], code="p2")
+    story.phase = replace(story.phase, members={n: m for n, m in story.phase.members.items() if n != "player"})
+    story.do(lambda a: operator.replan(replace(other, members={**other.members, "player": member}), key=KEY,
+                                       now=story.now, attempt=a))  # fmt: skip
+    story.report("player", "player-old", order=2, code="p1")
+    assert story.phase.members["player"].stale == "code_changed"
+    story.report("player", "player-new", order=3, code="p2")
+    story.report("player", "player-late", order=4, code="p1", answers=False)
+    assert "player" not in story.fresh
+    assert set(story.phase.requests) == {"player"}
+
+
 def test_new_code_that_a_sibling_built_is_confirmed_by_its_receipt() -> None:
     story = fired()
     pinned = gate()

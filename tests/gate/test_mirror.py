@@ -36,7 +36,11 @@ def test_old_readers_see_the_member_the_count_and_the_trigger() -> None:
     load(made, 1, 2)
     entry = data(made)["orders"]
     assert isinstance(entry, dict)
-    assert (entry["status"], entry["rows"], entry["completed_at"]) == ("success", 2, AT)
+    phase = made.pipeline.runs.read("load", run())
+    assert phase is not None
+    result = phase.result_of("orders")
+    assert result is not None
+    assert entry == {"completed_at": AT, "status": "success", "rows": 2, "execution_id": result.write_id}
     assert {name: data(made)[name] for name in ("_completed_count", "_triggered", "_triggered_at", "_mode")} == {
         "_completed_count": 1, "_triggered": True, "_triggered_at": AT, "_mode": "daily",
     }  # fmt: skip

@@ -4,11 +4,12 @@ import pytest
 
 from phasegate.base.keys import parse_run
 from phasegate.base.receipt import Stamp
+from phasegate.bus import Message
 from phasegate.errors import Unavailable
 from phasegate.gate.ledger import recorded
 from phasegate.store import Body
 from phasegate.stores.memory import MemoryStore
-from tests.support.pipelines import RUN, Shop, load, settle, shop, state
+from tests.support.pipelines import RUN, Shop, load, settle, shop, state, total
 
 FOR_LONG_S = 86_000.0
 
@@ -85,6 +86,25 @@ def test_a_trigger_is_acknowledged_only_after_its_receiver_has_begun() -> None:
     store.refused = ""
     settle(made)
     assert entries(made, "load") == [(1, "report", "acked")]
+
+
+@pytest.mark.parametrize(
+    ("generation", "fingerprint"), [(1, "of a lost firing"), (2, "of a generation that is not fired yet")]
+)
+def test_a_trigger_from_before_a_restore_is_not_begun_and_keeps_no_later_one_back(
+    generation: int, fingerprint: str
+) -> None:
+    made = shop()
+    trigger = {"kind": "trigger", "id": "t", "pipeline": "shop", "phase": "load", "run": RUN, "generation": generation,
+               "receiver": "report", "stamps": {"orders": {"fingerprint": fingerprint, "token": 9}}}  # fmt: skip
+    load(made, 1)
+    made.pipeline.ports.bus.publish(Message("t", "shop.report.begin", trigger))
+    settle(made, until_s=1.0)
+    assert [one["outcome"] for one in made.told.of("served") if one["id"] == "t"] == ["not fired"]
+    assert total(made) == 1
+    load(made, 1, 2)
+    settle(made, until_s=1.0)
+    assert total(made) == 3
 
 
 @pytest.mark.parametrize(("token", "number"), [(2, 0), (3, 2), (4, 2)])

@@ -7,6 +7,8 @@ from tests.mutants import wrong_gates as gates
 from tests.mutants import wrong_services as services
 from tests.mutants.catalogue_across import ACROSS_RUNS
 from tests.mutants.catalogue_monitors import MONITORS
+from tests.mutants.catalogue_operations import OPERATED
+from tests.mutants.catalogue_values import VALUES
 from tests.mutants.mutant import BROKEN, BUSY, CRASHES, CRASHES_ONLY, STALLS, UNANSWERED_ONLY, Mutant
 
 WITHIN_A_DATE: tuple[Mutant, ...] = (
@@ -224,4 +226,4 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
     ),
 )
 
-MUTANTS = tuple(sorted((*WITHIN_A_DATE, *ACROSS_RUNS, *MONITORS), key=lambda mutant: mutant.number))
+MUTANTS = tuple(sorted((*WITHIN_A_DATE, *ACROSS_RUNS, *MONITORS, *OPERATED, *VALUES), key=lambda mutant: mutant.number))

@@ -63,14 +63,14 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
         says="not at rest",
     ),
     Mutant(
-        number=47,
+        number=55,
         title="A phase reads newer windows before the phase before it is built of them.",
         patch=windows.follows_no_phase_before_it,
         wide=True,
         says="mixture",
     ),
     Mutant(
-        number=47,
+        number=55,
         title="Windows over two steps are read while an earlier date is being built.",
         patch=windows.reads_while_a_date_is_built,
         wide=True,

@@ -27,7 +27,7 @@ class Mutant:
     """A small patch that has one bug. ``says``: what the objection must read like (a regular expression).
 
     ``check`` None: the simulator must object within ``seeds_max`` seeds, from ``seed`` on; else this check must fail.
-    ``wide``: the seeds play dates in a row, not each date for itself.
+    ``wide``: the seeds play dates in a row, not each date for itself. ``operation``: what happens besides.
     """
 
     number: int
@@ -39,6 +39,7 @@ class Mutant:
     faults: Faults = DEFAULT
     wide: bool = False
     seed: int = 0
+    operation: str = ""
     seeds_max: int = 200
 
     @property
@@ -49,7 +50,7 @@ class Mutant:
     @property
     def played(self) -> Faults:
         """Return what its seeds are played with."""
-        return dataclasses.replace(self.faults, wide=float(self.wide))
+        return dataclasses.replace(self.faults, wide=float(self.wide), operated=0.0, operation=self.operation)
 
     @property
     def patch_name(self) -> str:

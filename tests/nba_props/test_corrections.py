@@ -77,7 +77,10 @@ def renamed(row: RawRow) -> RawRow:
 
 
 def withdrawn(row: RawRow) -> RawRow | None:
-    return None if row["game_id"] == LAL_SAS and row["team_abbr"] == "LAL" and int(str(row["minutes"])) < 15 else row
+    """Take back two players who came in for a moment: a team without any more minutes would be refused as a whole."""
+    if row["game_id"] != LAL_SAS or row["team_abbr"] != "LAL":
+        return row
+    return None if int(str(row["minutes"])) < 3 and row["points"] == 0 else row
 
 
 def play(state: Path, change: Change) -> None:

@@ -117,6 +117,67 @@ def test_neighbouring_spans_are_joined_and_cut(tmp_path: Path) -> None:
     assert source.coverage(date(2025, 1, 9), date(2025, 1, 11)) == [(date(2025, 1, 9), date(2025, 1, 9))]
 
 
+BAD_CELLS: list[bodies.Body] = [
+    {"gameDateEst": "soon"},
+    {"gameDateEst": None},
+    {"gameDateTimeUTC": "tonight"},
+    {"gameDateTimeUTC": 3},
+    {"homeTeam": {"teamTricode": "QQQ"}},
+    {"homeTeam": {"teamTricode": 7}},
+    {"awayTeam": None},
+    {"isNeutral": "perhaps"},
+]
+SPAN = [date(2025, 1, 8), date(2025, 1, 9), date(2025, 1, 10)]
+
+
+def three(*, spelled: str = "%m/%d/%Y 00:00:00", bad: bodies.Body) -> bodies.Body:
+    """Give a schedule of three dates, with bad cells in the second."""
+    games = [bodies.planned(f"002240000{day.day % 10}", day=str(day)) for day in SPAN]
+    days = [
+        {"gameDate": day.strftime(spelled), "games": [game]}
+        for day, game in zip(SPAN, (games[0], games[1] | bad, games[2]), strict=True)
+    ]
+    return {"leagueSchedule": {"leagueId": "00", "gameDates": days}}
+
+
+@pytest.mark.parametrize("bad", BAD_CELLS)
+def test_a_bad_cell_of_a_schedule_holds_back_its_game_alone_and_names_it(tmp_path: Path, bad: bodies.Body) -> None:
+    source = record(tmp_path, plan=three(bad=bad))
+    assert source.refusals == ()
+    assert [row["game_date"] for row in source.schedule(*EVER)] == [SPAN[0], SPAN[2]]
+    assert source.coverage(*EVER) == [(SPAN[0], SPAN[0]), (SPAN[2], SPAN[2])], "it is no date without games"
+    [notice] = source.notices(*EVER)
+    assert (notice.dates, notice.held_back) == ((SPAN[1],), True)
+    assert "plan.json: game 0022400009: " in notice.text
+
+
+def test_a_game_whose_date_cannot_be_read_leaves_no_date_covered(tmp_path: Path) -> None:
+    source = record(tmp_path, plan=three(spelled="", bad={"gameDateEst": "soon"}))
+    assert len(source.schedule(*EVER)) == 2
+    assert source.coverage(*EVER) == []
+    assert [notice.dates for notice in source.notices(*EVER)] == [()]
+
+
+def test_a_game_that_another_body_has_whole_is_not_held_back(tmp_path: Path) -> None:
+    whole = bodies.league_schedule(bodies.planned("0022400009", day=str(SPAN[1])))
+    source = record(tmp_path, plan=three(bad={"gameDateTimeUTC": "tonight"}), whole=whole)
+    assert [row["game_date"] for row in source.schedule(*EVER)] == SPAN
+    assert source.notices(*EVER) == []
+
+
+def test_a_schedule_without_a_game_that_can_be_read_is_refused(tmp_path: Path) -> None:
+    source = record(tmp_path, plan=bodies.league_schedule(bodies.planned(gameDateEst="soon")))
+    assert [error.where for error in source.refusals] == ["plan.json"]
+    assert source.coverage(*EVER) == []
+
+
+def test_a_bad_cell_of_a_scoreboard_or_a_log_holds_back_its_game_alone(tmp_path: Path) -> None:
+    board = bodies.scoreboard(bodies.header(), {**bodies.header(), "GAME_ID": "0022400777", "HOME_TEAM_ID": 3})
+    source = record(tmp_path, board=board)
+    assert (len(source.schedule(*EVER)), source.refusals) == (1, ())
+    assert ["game 0022400777" in notice.text for notice in source.notices(*EVER)] == [True]
+
+
 def test_a_missing_an_empty_and_a_broken_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder"):
         RecordedSource(tmp_path / "absent")

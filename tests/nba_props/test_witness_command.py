@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from nba_props.cli import main
+from nba_props.printed import schema
 from nba_props.raw import RawRow
 from tests.support.data_folders import (
     boxes_of,
@@ -19,6 +20,7 @@ from tests.support.data_folders import (
     write_put_off,
     write_team_log,
 )
+from tests.support.json_schema import faults
 
 FRIDAY, SATURDAY, MONDAY = "2025-01-10", "2025-01-11", "2025-01-13"
 SEASON = [
@@ -89,6 +91,7 @@ def test_the_report_is_a_document_too(witness: Witness, tmp_path: Path) -> None:
     has(tmp_path, theirs=[row | {"assists": 2} if row["team_abbr"] == "LAL" else row for row in without(3)])
     done = witness("--json")
     found = json.loads("\n".join(done.lines))
+    assert faults(schema("witness"), found) == []
     assert (done.code, found["team_games"], found["known"], found["not_evaluated"]) == (1, 6, None, [])
     assert found["team_cells"] == [
         {"game_date": FRIDAY, "game_id": "0022400002", "team_abbr": "LAL", "column": "assists", "ours": 0, "theirs": 2}

@@ -5,15 +5,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from nba_props.cli import main
+from nba_props.printed import schema
 from nba_props.raw import RawRow
 from nba_props.witness.compare import Report
 from nba_props.witness.files import Known
 from nba_props.witness.second import SecondReport
 from nba_props.witness.second_text import second_document
 from nba_props.witness.text import document
+from tests.support.json_schema import faults
 from tests.support.own_sources import DAY, NEXT, box_rows, write_csv_source, write_games, write_mapping
 from tests.support.real_data import ROOT
 
@@ -161,7 +164,10 @@ def test_the_report_is_a_document_too(witness: Witness) -> None:
     assert done.code == 1
     person = {"game_date": str(DAY), "game_id": GAME, "team_abbr": TEAM, "player_id": FIRST["player_id"],
               "player_name": NAME}  # fmt: skip
-    assert json.loads("\n".join(done.lines)) == {
+    found = json.loads("\n".join(done.lines))
+    assert faults(schema("witness"), found) == []
+    assert faults(schema("witness"), {**found, "players": None}) != []
+    assert found == {
         "from": str(DAY),
         "to": str(DAY),
         "team_games": 20,
@@ -222,8 +228,8 @@ def test_a_state_without_the_table_is_refused(witness: Witness, tmp_path: Path) 
 def test_each_field_of_both_documents_is_documented() -> None:
     text = (ROOT / "docs" / "reference" / "nba-props.md").read_text().partition("\n### Any second source\n")[2]
     span = (DAY, DAY)
-    espn = document(Report(frozenset(), span), dates=span, known=Known((), (), (), ()))
+    espn = msgspec.to_builtins(document(Report(frozenset(), span), dates=span, known=Known((), (), (), ())))
     counts = espn["known"]
     assert isinstance(counts, dict)
-    for field in {*second_document(SecondReport(), dates=span), *espn, *counts}:
+    for field in {*msgspec.to_builtins(second_document(SecondReport(), dates=span)), *espn, *counts}:
         assert f"`{field}`" in text, field

@@ -43,6 +43,21 @@ partition = "day"
 columns = { day = "VARCHAR", amount = "INTEGER" }
 """
 
+# Two external steps without a table: one of the first phase, one that needs what the first phase has.
+LETTERS = (
+    PLAN.replace('sends = [{ topic = "mailer", ack = "completion" }]\n', "")
+    + """
+[step.letter]
+phase = "report"
+needs = ["load.orders"]
+external = true
+
+[step.rates]
+phase = "load"
+external = true
+"""
+)
+
 
 class ManualClock:
     """Stands still until it is moved."""

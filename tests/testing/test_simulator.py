@@ -10,10 +10,11 @@ import pytest
 from phasegate.gate import evaluate
 from phasegate.testing.simulator import Faults, ScheduleResult, World, simulate
 from phasegate.testing.simulator.__main__ import main
+from phasegate.testing.simulator.operations.catalogue import OPERATIONS, drawn
 from tests.mutants.mutant import BROKEN, CRASHES, STALLS
 from tests.mutants.swap import swapped
 
-SEEDS, HARD_SEEDS = 60, 8
+SEEDS, HARD_SEEDS, OPERATED_SEEDS = 60, 8, 4
 
 
 def objections(outcomes: list[ScheduleResult]) -> list[str]:
@@ -46,6 +47,28 @@ def test_wide_seeds_play_dates_in_a_row_windows_drift_and_a_second_mode() -> Non
     assert relayed
     builds = sum(sum(outcome.builds.values()) for outcome in outcomes)
     assert builds < 30 * len(outcomes), "two modes that share a table build it once"
+
+
+@pytest.mark.parametrize("operation", [kind.name for kind in OPERATIONS])
+def test_seeds_with_an_operation_keep_every_promise(operation: str) -> None:
+    assert objections([simulate(seed, faults=Faults(operation=operation)) for seed in range(OPERATED_SEEDS)]) == []
+
+
+def test_three_seeds_in_ten_of_single_dates_play_an_operation_and_others_keep_their_schedule() -> None:
+    names = [[each.name for each in drawn(seed, faults=Faults(wide=0.0))] for seed in range(1_000)]
+    assert 200 < sum(map(len, names)) < 400
+    assert {name for each in names for name in each} == {kind.name for kind in OPERATIONS}
+    alone = next(seed for seed, each in enumerate(names) if not each)
+    assert (
+        simulate(alone, faults=Faults(wide=0.0)).story == simulate(alone, faults=Faults(wide=0.0, operated=0.0)).story
+    )
+    assert drawn(0, faults=Faults(wide=1.0)) == ()
+
+
+def test_an_operation_is_played_again_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = simulate(3, faults=Faults(operation="pause"))
+    assert main(shlex.split(outcome.replay)[3:]) == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == outcome.story
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
@@ -84,7 +107,8 @@ def test_a_planted_fault_is_told_with_the_command_that_plays_it_again(capsys: py
         ([], "the first argument is not a seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
         (["x"], "the first argument is not a seed; write: python -m phasegate.testing.simulator SEED [NAME=VALUE ...]"),
         (["1", "rash=1"], "rash=1: there is no fault 'rash'; choose from broken, crash, crashes_max, duplicate, lose, "
-                          "pause, skew_s, stall, unanswered, wide"),
+                          "operated, operation, pause, skew_s, stall, unanswered, wide"),
+        (["1", "operation=x"], "operation=x: there is no 'x'; choose from " + ", ".join(k.name for k in OPERATIONS)),
         (["1", "crash=x"], "crash=x: 'x' is not a number; write: python -m phasegate.testing.simulator SEED "
                            "[NAME=VALUE ...]"),
     ],

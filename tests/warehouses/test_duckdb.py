@@ -6,11 +6,12 @@ import threading
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 
 from phasegate.base.table import Table
 from phasegate.errors import BadInput, Unavailable
-from phasegate.testing.warehouse_rows import GAMES, commit, game, prepare, write
+from phasegate.testing.warehouse_rows import DAY, GAMES, commit, game, prepare, write
 from phasegate.warehouse import Written
 from phasegate.warehouses.duckdb import errors
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
@@ -36,6 +37,26 @@ def test_a_file_that_was_deleted_is_made_again(path: Path) -> None:
     assert points(warehouse) == [2]
     assert warehouse.find_write("w") is None
     warehouse.close()
+
+
+def test_receipts_of_an_older_version_are_read_and_the_next_write_adds_their_column(path: Path) -> None:
+    first = DuckDBWarehouse(path)
+    receipt = write(first, GAMES, [game("a", 1), game("a", 2)])
+    first.close()
+    with duckdb.connect(str(path)) as db:
+        db.execute("ALTER TABLE phasegate.receipts DROP COLUMN undecided")
+    second = DuckDBWarehouse(path)
+    older = msgspec.structs.replace(receipt, undecided=0)
+    with second.snapshot() as reader:
+        assert reader.receipts([receipt.part]) == {receipt.part: older}
+        assert reader.receipts_between(GAMES.name, first=DAY, last=DAY) == {DAY: older}
+    assert second.find_write("w") == older
+    assert write(second, GAMES, [game("a", 1), game("a", 2)], token=2, write_id="w2").undecided == 1
+    newest = second.find_write("w2")
+    assert newest is not None
+    assert newest.undecided == 1
+    assert second.find_write("w") == older
+    second.close()
 
 
 def test_another_program_that_has_the_file_is_named(path: Path, warehouse: DuckDBWarehouse) -> None:

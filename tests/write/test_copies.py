@@ -172,6 +172,19 @@ def test_a_holder_that_crashed_stays_known_and_one_that_wrote_nothing_does_not()
     assert seen == [("crashed",), ("crashed", "idle"), ("crashed",), ("crashed", "wrote"), ("wrote",)]
 
 
+def test_a_holder_that_wrote_before_an_adoption_does_not_take_back_its_name() -> None:
+    state: Lease | None = None
+    for decide in (
+        lease.acquire("wrote", ttl_s=60.0, now=0.0),
+        lease.raise_to(1, holder="adopter"),
+        lease.release("wrote", token=1, fenced=True),
+        lease.acquire("next", ttl_s=60.0, now=10.0),
+    ):
+        state, _ = decide(state)
+    assert state is not None
+    assert state.writers == ("wrote", "adopter", "next")
+
+
 def test_a_lease_keeps_a_bounded_number_of_holders_and_the_oldest_of_them() -> None:
     state: Lease | None = None
     for number in range(WRITERS_MAX + 50):

@@ -23,11 +23,24 @@ def test_a_lease_whose_token_was_raised_is_free_and_no_longer_its_holders() -> N
     raised, token = lease.raise_to(7, holder="restored")(held)
     assert raised is not None
     assert token == 7
-    assert (raised.holder, raised.due, raised.writers) == (None, None, ("restored",))
+    assert (raised.holder, raised.due, raised.writers) == (None, None, ("h1", "restored"))
     assert lease.renew("h1", token=7, ttl_s=TTL_S, now=1.0)(raised) == (raised, False)
     _, taken = lease.acquire("h2", ttl_s=TTL_S, now=1.0)(raised)
     assert taken is not None
     assert taken.token == 8
+
+
+def test_an_adoption_that_is_decided_again_keeps_who_has_written_since() -> None:
+    held, _ = lease.acquire("h1", ttl_s=TTL_S, now=0.0)(None)
+    adopted, _ = lease.raise_to(1, holder="a")(held)
+    released, _ = lease.release("h1", token=1, fenced=True)(adopted)
+    assert released is not None
+    assert released.writers == ("h1", "a"), "h1 wrote before the adoption, which named the fence after itself"
+    newer, _ = lease.acquire("h2", ttl_s=TTL_S, now=1.0)(released)
+    written, _ = lease.release("h2", token=2, fenced=True)(newer)
+    again, _ = lease.raise_to(1, holder="a")(written)
+    assert again is not None
+    assert "h2" in again.writers
 
 
 def test_a_lease_that_is_ahead_of_the_token_keeps_its_holder() -> None:

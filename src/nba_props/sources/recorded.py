@@ -3,13 +3,14 @@
 Bodies (`*.json`, `*.json.gz`) are distinguished by their content, not by their names. A body that cannot become rows (a
 G-League game, a part of a game, one in play) is refused by its file's name, listed in `refusals`, and reported in a
 run's report and in the log of fetches; a kind that no table needs (play-by-play, month schedules) is ignored.
+A game of a schedule with a cell that cannot be read is left out alone, and named by a notice.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -20,9 +21,10 @@ from nba_props.notices import Namesakes, Notice, between
 from nba_props.raw import TABLE, RawRow, refused_dates
 from nba_props.raw_tables import SCHEDULE, SHOTS, check_table, in_order
 from nba_props.sources import morning_after, row_order
-from nba_props.sources.shapes import Body, result_set
+from nba_props.sources.shapes import ODD_SHAPES, Body, result_set
 from nba_props.sources.shapes_box import gamelog_dates, live_box_rows, logged_games, traditional_rows
 from nba_props.sources.shapes_schedule import (
+    Spoilt,
     covered_spans,
     gamelog_schedule_rows,
     league_schedule_rows,
@@ -47,9 +49,6 @@ _SCHEDULES: Mapping[str, Callable[..., list[RawRow]]] = MappingProxyType(
 _PLAYED = ("live_boxscore", "boxscoresummary", "leaguegamelog")
 # Kinds that name every game of their dates. A box names one game only.
 _WHOLE_DATES = ("scheduleleaguev2", "scoreboardv2", "leaguegamelog")
-
-
-_ODD_SHAPES = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 class Recorded(NamedTuple):
@@ -77,6 +76,7 @@ class RecordedSource:
         self._refusals: dict[str, DataError] = {}
         self._recorded = [one for one in _read(folder) if self._has_frame(one)]
         self._spans: list[tuple[date, date]] = []
+        self._spoilt_games: list[tuple[str, Spoilt]] = []
         self._schedule = self._read_schedule()
         self._awaited: dict[date, set[str]] = {}
         self._spoilt: dict[date, DataError] = {}
@@ -153,14 +153,14 @@ class RecordedSource:
             Notice(kinds.get(name, SCHEDULE.name), (), f"refused: {self._refusals[name]}")
             for name in sorted(self._refusals)
         ]
-        return between([*refused, *self._namesakes.notices()], first, last)
+        return between([*refused, *map(_left_out, self._spoilt_games), *self._namesakes.notices()], first, last)
 
     def _parsed(self, recorded: Recorded, *, parse: Callable[[], list[RawRow]]) -> list[RawRow]:
         try:
             return parse()
         except DataError as error:
             self._refusals.setdefault(recorded.name, error)
-        except _ODD_SHAPES as error:
+        except ODD_SHAPES as error:
             self._refusals.setdefault(recorded.name, _odd(recorded, error))
         return []
 
@@ -178,7 +178,7 @@ class RecordedSource:
                 undecided_dates(one.body)
         except DataError as error:
             self._refusals[one.name] = error
-        except _ODD_SHAPES as error:
+        except ODD_SHAPES as error:
             self._refusals[one.name] = _odd(one, error)
         return one.name not in self._refusals
 
@@ -188,9 +188,14 @@ class RecordedSource:
         played: dict[object, object] = {}
         for kind, parse in _SCHEDULES.items():
             for one in (one for one in self._recorded if one.kind == kind):
-                rows = self._parsed(one, parse=lambda one=one, parse=parse: parse(one.body, where=one.name))  # type: ignore[misc]
+                spoilt: list[Spoilt] = []
+                more = {"spoilt": spoilt} if kind in _WHOLE_DATES else {}
+                rows = self._parsed(
+                    one,
+                    parse=lambda one=one, parse=parse, more=more: parse(one.body, where=one.name, **more),  # type: ignore[misc]
+                )
                 if kind in _WHOLE_DATES:
-                    self._spans += covered_spans(rows, undecided=undecided_dates(one.body))
+                    self._spans += self._covered(one, rows, spoilt=spoilt)
                 postponed += [row for row in rows if row["postponed"]]
                 for row in rows:
                     if kind in _PLAYED:
@@ -199,9 +204,25 @@ class RecordedSource:
                     moved = known is not None and played.get(row["game_id"], known["game_date"]) != known["game_date"]
                     if not row["postponed"] and (known is None or moved):
                         by_game[row["game_id"]] = row
+        self._spoilt_games = [(name, one) for name, one in self._spoilt_games if one.game not in by_game]
         rows = in_order(SCHEDULE, [*by_game.values(), *postponed])
         check_table(SCHEDULE, rows, where="recorded schedules")
         return rows
+
+    def _covered(
+        self, one: Recorded, rows: Sequence[RawRow], *, spoilt: Sequence[Spoilt]
+    ) -> list[tuple[date, date]]:  # fmt: skip
+        """Return the spans that a body covers; note its games that cannot be read.
+
+        The date of such a game is like one with an undecided game. If it is unknown, no date is known to be covered.
+        """
+        if one.name in self._refusals:
+            return []
+        self._spoilt_games += [(one.name, game) for game in spoilt]
+        days = {game.day for game in spoilt if game.day is not None}
+        if any(game.day is None for game in spoilt):
+            return []
+        return covered_spans(rows, undecided=undecided_dates(one.body) | days)
 
     def _read_boxes(self, *, where: str) -> list[RawRow]:
         by_game: dict[object, list[RawRow]] = {}
@@ -264,6 +285,14 @@ class RecordedSource:
         ordered = in_order(SHOTS, rows)
         check_table(SHOTS, ordered, where=where)
         return ordered
+
+
+def _left_out(found: tuple[str, Spoilt]) -> Notice:
+    name, one = found
+    why = str(one.error) if isinstance(one.error, DataError) else f"{type(one.error).__name__}: {one.error}"
+    dates = () if one.day is None else (one.day,)
+    text = f"left out: {name}: game {one.game or 'without an id'}: {why}; fetch the body again"
+    return Notice(SCHEDULE.name, dates, text, held_back=True)
 
 
 def _odd(one: Recorded, error: Exception) -> DataError:

@@ -23,6 +23,9 @@ REGULAR_SEASON = "002"
 FINAL = 3
 """Status of a game that has ended; 1 is not begun, 2 in play."""
 
+ODD_SHAPES = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading a body of another shape raises, beside DataError."""
+
 _CLOCK = re.compile(r"(?:(\d+)(?:\.0+)?:(\d\d?)|PT(\d+)M(\d\d?)(?:\.\d+)?S)")
 
 

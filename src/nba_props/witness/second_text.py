@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from nba_props.witness import printed
 from nba_props.witness.compare import Disagreement, Game, Span
+from nba_props.witness.printed import Named, WitnessedBySecond
 from nba_props.witness.second import Player, PlayerCell, SecondReport
-from nba_props.witness.text import FINE, FOUND, UNCHECKED, amount, count
+from nba_props.witness.text import FINE, FOUND, UNCHECKED, amount, cell_of, count, game_of
 
 
 def second_lines(report: SecondReport, *, dates: Span) -> list[str]:
@@ -37,24 +40,24 @@ def second_exit_code(report: SecondReport) -> int:
     return FOUND if _findings(report) else FINE
 
 
-def second_document(report: SecondReport, *, dates: Span) -> dict[str, object]:
-    """Return the report in JSON's types."""
-    return {
-        "from": dates[0].isoformat(),
-        "to": dates[1].isoformat(),
-        "team_games": report.team_games,
-        "players": report.players,
-        "team_cells": [_cell(one) for one in report.team_cells],
-        "player_cells": [
-            {**_named(one.player), "column": one.column, "ours": one.ours, "theirs": one.theirs}
+def second_document(report: SecondReport, *, dates: Span) -> WitnessedBySecond:
+    """Return the report as it is printed for programs."""
+    return WitnessedBySecond(
+        first=dates[0].isoformat(),
+        last=dates[1].isoformat(),
+        team_games=report.team_games,
+        players=report.players,
+        team_cells=tuple(cell_of(one) for one in report.team_cells),
+        player_cells=tuple(
+            printed.PlayerCell(**_named(one.player), column=one.column, ours=one.ours, theirs=one.theirs)
             for one in report.player_cells
-        ],
-        "missing_games": [_teams(one) for one in report.missing],
-        "unknown_games": [_teams(one) for one in report.unknown],
-        "missing_players": [_named(one) for one in report.missing_players],
-        "unknown_players": [_named(one) for one in report.unknown_players],
-        "not_evaluated": second_not_evaluated(report),
-    }
+        ),
+        missing_games=tuple(game_of(one) for one in report.missing),
+        unknown_games=tuple(game_of(one) for one in report.unknown),
+        missing_players=tuple(Named(**_named(one)) for one in report.missing_players),
+        unknown_players=tuple(Named(**_named(one)) for one in report.unknown_players),
+        not_evaluated=tuple(second_not_evaluated(report)),
+    )
 
 
 def second_not_evaluated(report: SecondReport) -> list[str]:
@@ -102,13 +105,5 @@ def _game(game: Game) -> str:
     return f"{game.game_date} {game.game_id} {'-'.join(game.teams)}"
 
 
-def _cell(cell: Disagreement) -> dict[str, object]:
-    return {**cell._asdict(), "game_date": cell.game_date.isoformat()}
-
-
-def _named(one: Player) -> dict[str, object]:
+def _named(one: Player) -> dict[str, Any]:
     return {**one._asdict(), "game_date": one.game_date.isoformat()}
-
-
-def _teams(game: Game) -> dict[str, object]:
-    return {**game._asdict(), "game_date": game.game_date.isoformat(), "teams": list(game.teams)}

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 from nba_props.witness.compare import TOTAL_TURNOVERS, Disagreement, Game, Report, Span
 from nba_props.witness.files import Known
+from nba_props.witness.printed import Cell, GameOf, KnownCounts, WitnessedBoxes
 
 FINE, FOUND, UNCHECKED = 0, 1, 2
 TEAMS_OF_A_GAME = 2
@@ -35,28 +36,31 @@ def lines(report: Report, *, dates: Span, known: Known | None) -> list[str]:
     ]
 
 
-def document(report: Report, *, dates: Span, known: Known | None) -> dict[str, object]:
-    """Return the report in JSON's types.
+def document(report: Report, *, dates: Span, known: Known | None) -> WitnessedBoxes:
+    """Return the report as it is printed for programs."""
+    counts = None if known is None else KnownCounts(**{name: len(found) for name, found in known._asdict().items()})
+    return WitnessedBoxes(
+        first=dates[0].isoformat(),
+        last=dates[1].isoformat(),
+        team_games=len(report.compared),
+        team_cells=tuple(cell_of(one) for one in report.disagreements),
+        never_finalised=report.never_finalised,
+        missing_games=tuple(game_of(one) for one in report.missing),
+        unknown_games=tuple(game_of(one) for one in report.unknown),
+        postponed_games=tuple(game_of(one) for one in report.put_off),
+        known=counts,
+        not_evaluated=tuple(_not_evaluated(report)),
+    )
 
-    The findings by field, `known` None where the folder has no list, and what was not evaluated.
-    """
-    games = {"missing_games": report.missing, "unknown_games": report.unknown, "postponed_games": report.put_off}
-    return {
-        "from": dates[0].isoformat(),
-        "to": dates[1].isoformat(),
-        "team_games": len(report.compared),
-        "team_cells": [{**one._asdict(), "game_date": one.game_date.isoformat()} for one in report.disagreements],
-        "never_finalised": list(report.never_finalised),
-        **{
-            name: [
-                {"game_date": one.game_date.isoformat(), "game_id": one.game_id, "teams": list(one.teams)}
-                for one in found
-            ]
-            for name, found in games.items()
-        },
-        "known": known and {field: len(found) for field, found in known._asdict().items()},
-        "not_evaluated": _not_evaluated(report),
-    }
+
+def cell_of(one: Disagreement) -> Cell:
+    """Return a difference as it is printed for programs."""
+    return Cell(**{**one._asdict(), "game_date": one.game_date.isoformat()})
+
+
+def game_of(one: Game) -> GameOf:
+    """Return a game as it is printed for programs."""
+    return GameOf(game_date=one.game_date.isoformat(), game_id=one.game_id, teams=one.teams)
 
 
 def exit_code(report: Report, known: Known | None) -> int:

@@ -105,6 +105,7 @@ fresh                          Of a member: its result was built from the presen
 stale                          Of a result: it does not count until a later request is answered.
 forced                         Stale because an operator asked for a rebuild.
 code changed                   Stale because other code was pinned since.
+old code                       The code that a replan replaced last; results of it do not count.
 mark stale                     To mark a result as stale, with the reason ``unknown``, since its table holds something
                                else.
 blocked                        Of a step: it waits for other steps, or for dates of a window.
@@ -120,6 +121,7 @@ generation                     The number of a firing of a phase in one run, fro
 trigger                        The message of a firing to one receiver, always under the same id.
 outbox                         The entries of a document that are still to be sent or acknowledged.
 begin, begun, already begun    To take over the stamps of an upstream generation as inputs; once for each generation.
+not fired                      A trigger whose generation the upstream document has not fired: it changes nothing.
 publish                        The way to acknowledge a trigger by its publication alone; the others are ``begin`` and
                                ``completion``.
 unsent                         Of a trigger: not sent yet.

@@ -57,6 +57,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     """Counts over the staged rows, which the writer checks before writing.
 
     ``duplicates``: how many were removed, because another row has their key; the other counts are of all rows.
+    ``undecided``: keys of several rows with different content, of which no version is the newest.
     """
 
     rows: int
@@ -66,6 +67,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     null_versions: int = 0
     not_finite: int = 0
     duplicates: int = 0
+    undecided: int = 0
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +83,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """Proof of one committed write.
 
-    The newest receipt (highest token) of a partition describes its present content.
+    The newest receipt (highest token) of a partition describes its present content. ``undecided``: the keys of several
+    staged rows that differed, of which no version was the newest; the content's digest chose.
     """
 
     write_id: str
@@ -104,6 +107,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: int = 0
     refused: int = 0
     allow_shrink: bool = False
+    undecided: int = 0
 
     @property
     def part(self) -> Part:

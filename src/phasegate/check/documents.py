@@ -14,6 +14,7 @@ from phasegate.base.backoff import is_ahead
 from phasegate.base.findings import CODES, Finding
 from phasegate.base.keys import Run, phase_of
 from phasegate.base.wording import days_ahead, deliver, listed, times
+from phasegate.errors import BadDocument
 from phasegate.explain.phase_view import WORK, command_of, explain
 from phasegate.gate.evaluate import evaluate, without_times_ahead
 from phasegate.gate.phase import Phase, fresh_members, settle_at, settled
@@ -252,6 +253,19 @@ def postponed(one: StoredPhase, *, now: float) -> Iterator[Finding]:
     if one.failures and due is not None and one.due is not None and one.due > due:
         text = f"processing it has failed {times(one.failures)}, and is postponed"
         yield found("PG019", one, text, since=due, failures=str(one.failures), key=one.key)
+
+
+def unreadable_ledger(error: BadDocument, *, step: str, first: str, last: str) -> Finding:
+    """Return the finding about a ledger that cannot be read (PG019).
+
+    One that a newer version wrote is left to that version.
+    """
+    if error.newer:
+        return Finding(code="PG019", subject="store", text=str(error), cause=str(error),
+                       command="upgrade phasegate, or restore the document from a backup")  # fmt: skip
+    return Finding(code="PG019", subject=error.key, cause=error.key,
+                   text="it cannot be read, and is derived again from the documents of its month's runs",
+                   command=reconcile_command(first, last), evidence={"ledger": error.key, "step": step})  # fmt: skip
 
 
 def unlike(

@@ -14,13 +14,14 @@ from phasegate.base.findings import Finding
 
 # In the order in which they are applied: the store first, then what was written, then what follows from it.
 Verb = Literal[
-    "adopt", "ask", "resend", "rescue", "replan", "report", "deduplicate", "rebuild", "refresh", "evaluate", "begin",
-    "redrive", "mirror",
+    "adopt", "ask", "derive", "resend", "rescue", "replan", "report", "deduplicate", "rebuild", "refresh", "evaluate",
+    "begin", "redrive", "mirror",
 ]  # fmt: skip
 VERBS: tuple[Verb, ...] = get_args(Verb)
 WORDS: dict[Verb, str] = {
     "adopt": "make this store the one that the warehouse obeys",
     "ask": "ask the calendar's source about {place}",
+    "derive": "derive {place} from the documents of its runs",
     "resend": "send {place} again",
     "rescue": "take the lease {place}, and report what its holder left",
     "replan": "pin the present plan to {place}",
@@ -133,7 +134,9 @@ def _dead(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
 
 
 def _unhandled(fix: Fix, evidence: Evidence) -> Iterator[Fix]:
-    if evidence.keys() & {"failures", "key"}:
+    if "ledger" in evidence:
+        yield Fix(date="", verb="derive", step=evidence["step"], key=evidence["ledger"])
+    elif evidence.keys() & {"failures", "key"}:
         yield fix
 
 

@@ -34,15 +34,15 @@ class Spans(Protocol):
 class Health:
     """The checks of one pipeline.
 
-    ``spans``: the checks of other parts, by name. ``disk``: the state's file system, if it has one.
+    ``spans``: the checks of other parts, by name. ``disks``: the file systems of state and warehouse, if they have any.
     """
 
     def __init__(
         self, plan: Plan, ports: Ports, *, overview: Overview, spans: Sequence[tuple[str, Spans]],
-        disk: Callable[[], Disk] | None,
+        disks: Callable[[], Sequence[Disk]] | None,
     ) -> None:  # fmt: skip
         self._plan, self._ports, self._overview = plan, ports, overview
-        self._spans, self._disk = spans, disk
+        self._spans, self._disks = spans, disks
 
     def yesterday(self) -> str:
         """Return yesterday's date in the pipeline's zone."""
@@ -55,7 +55,7 @@ class Health:
             self._checked("warehouse", self._warehouse),
             *self._moments(on),
         ]
-        if self._disk is not None:
+        if self._disks is not None:
             outcomes.append(self._checked("disk", self._room))
         return (*outcomes, *self._parts(on))
 
@@ -116,5 +116,6 @@ class Health:
         return machine.clock(moments, now=self._ports.clock.now()), len(moments), ""
 
     def _room(self) -> tuple[Sequence[Finding], int, str]:
-        assert self._disk is not None
-        return machine.disk(self._disk()), 1, ""
+        assert self._disks is not None
+        disks = self._disks()
+        return [finding for disk in disks for finding in machine.disk(disk)], len(disks), ""

@@ -24,6 +24,7 @@ from phasegate.explain.coverage import absent, unexpected
 from phasegate.explain.documents import Documents, span
 from phasegate.explain.late_results import known_of
 from phasegate.explain.overview import Overview
+from phasegate.gate.ledger import Ledger
 from phasegate.gate.mirror import Mirror, Mirrored, platform_body
 from phasegate.gate.phase import settled
 from phasegate.plan.model import Plan, Step
@@ -221,7 +222,21 @@ class _Inspection:
         for error in dict.fromkeys(map(str, self.broken)):
             yield Finding(code="PG019", subject="store", text=error, cause=error,
                           command="upgrade phasegate, or restore the document from a backup")  # fmt: skip
+        yield from self._ledgers()
         yield from _each(self, lambda one: documents.postponed(one, now=self.now))
+
+    def _ledgers(self) -> Found:
+        """Find ledgers that cannot be read."""
+        for step in (step for step in self.steps if self._plan.windows_on(step.name)):
+            prefix = keys.ledger_key(self._plan.pipeline, step.name, "")
+            before = shift(f"{self.first[:7]}-01", -1)[:7]
+            for doc in scanned(
+                self._ports.store, prefix, after=f"{prefix}{before}~", until=f"{prefix}{self.last[:7]}~"
+            ):
+                try:
+                    decode(Ledger, doc.body, key=doc.key)
+                except BadDocument as e:
+                    yield documents.unreadable_ledger(e, step=step.name, first=self.first, last=self.last)
 
     def quarantined(self) -> Found:
         """Find quarantined messages of these dates, or of no known date."""
@@ -335,8 +350,9 @@ class _Inspection:
         """Find fences that do not obey this store."""
         names = {step.table.name for step in self.steps if step.table is not None}
         mine = {part: fence for part, fence in evidence.fences.items() if part.table in names}
+        before = dict(self.leases.values())
         self.read_leases()  # again: a write since the last reading has a newer token
-        yield from tables.fences(mine, store_id=store_id, leases=dict(self.leases.values()))
+        yield from tables.fences(mine, store_id=store_id, before=before, leases=dict(self.leases.values()))
 
     def _by_step(self, found: Mapping[str, A]) -> Iterator[tuple[Step, A]]:
         for step in self.steps:

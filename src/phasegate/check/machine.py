@@ -94,7 +94,7 @@ def disk(there: Disk) -> tuple[Finding, ...]:
             code="PG024",
             subject=there.path,
             text=f"{there.free / GB:.2f} GB are free of {there.total / GB:.2f} GB",
-            cause="disk",
+            cause=f"disk:{there.path}",
             command=f"make room; df -h {there.path} shows it",
             evidence={"free_bytes": str(there.free), "total_bytes": str(there.total)},
         ),

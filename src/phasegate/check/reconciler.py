@@ -160,6 +160,8 @@ class Reconciler:
                 self._adopt()
             case "ask":
                 self._scheduler.ask(fix.key)
+            case "derive":
+                self._gatekeeper.derive_ledger(fix.step, fix.key.rpartition(":")[2])
             case "resend":
                 self._quarantine.redrive(fix.key)
             case "rescue":

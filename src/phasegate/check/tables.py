@@ -199,6 +199,9 @@ def _found(code: str, step: Step, run: Run, text: str, *, since: float, command:
 def duplicates(step: Step, found: Mapping[str, Repeats], *, receipts: Mapping[str, Receipt]) -> Iterator[Finding]:
     """Find partitions with repeated keys (PG010), and their fix.
 
+    Also those whose write had to choose between rows of one key that no version orders: only their source can say which
+    is right.
+
     Phasegate rebuilds its own steps. In an external step's table that is written through the fence it keeps the newest
     version of each key; without a version column, or without the fence, the table's owner must decide.
     """
@@ -215,6 +218,16 @@ def duplicates(step: Step, found: Mapping[str, Repeats], *, receipts: Mapping[st
         where["run"] = "" if receipt is None else receipt.run
         yield Finding(code="PG010", subject=f"{step.table.name}/{date}", text=text, command=command,
                       cause=f"{step.table.name}/{date}", evidence={**where, **counts})  # fmt: skip
+    for date, receipt in sorted(receipts.items()):
+        if receipt.undecided and date not in found:
+            text = f"{receipt.undecided} keys ({key}) came with different rows, none newer; which is right is not known"
+            again = f"phasegate backfill --from {date} --to {date} --steps {step.name}"
+            command = f"correct what {step.name} is built from, then: {again}"
+            command = deliver(step.name, parse_run(receipt.run)) if step.kind == "external" else command
+            where = {"phase": step.phase, "step": step.name, "table": step.table.name, "partition": date, "fix": ""}
+            yield Finding(code="PG010", subject=f"{step.table.name}/{date}", text=text, command=command,
+                          cause=f"{step.table.name}/{date}",
+                          evidence={**where, "run": receipt.run, "undecided": str(receipt.undecided)})  # fmt: skip
 
 
 def _can_choose(table: Table, one: Repeats) -> bool:
@@ -312,8 +325,13 @@ def uncovered(step: Step, found: Mapping[str, Uncovered], facts: DocumentFacts, 
                              missing=", ".join(one.keys), keys=str(one.count))  # fmt: skip
 
 
-def fences(found: Mapping[Part, Fence], *, store_id: str, leases: Mapping[Part, Lease]) -> Iterator[Finding]:
+def fences(
+    found: Mapping[Part, Fence], *, store_id: str, before: Mapping[Part, Lease], leases: Mapping[Part, Lease]
+) -> Iterator[Finding]:
     """Find fences of another store, and those ahead of our leases (PG016).
+
+    ``before`` and ``leases``: as they were read before the fences and after. The holder in the fence of a partition
+    that was taken in between is not judged: it may have written, and another one since.
 
     The store was lost, replaced, copied or restored. There is one finding for each other store, however many partitions
     it has.
@@ -323,8 +341,9 @@ def fences(found: Mapping[Part, Fence], *, store_id: str, leases: Mapping[Part, 
         if fence.store_id != store_id:
             foreign.setdefault(fence.store_id, []).append(part)
             continue
-        ours = leases.get(part, Lease())
-        if fence.token > ours.token or fence.holder not in ("", *ours.writers):
+        was, ours = before.get(part, Lease()), leases.get(part, Lease())
+        is_known = was.token != ours.token or fence.holder in ("", *was.writers, *ours.writers)
+        if fence.token > ours.token or not is_known:
             foreign.setdefault("", []).append(part)
     for other, parts in foreign.items():
         shown = ", ".join(f"{part.table}/{part.partition}" for part in parts[:SHOWN_MAX])

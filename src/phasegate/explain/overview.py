@@ -180,7 +180,8 @@ def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:
     for member in view.members:
         if member.state == "dead":
             command = f"phasegate redrive {view.run} --step {member.name}"
-            command = next((c for c in view.commands if c.removesuffix(" --force").endswith(command)), command)
+            forced = next((c for c in view.commands if c.endswith(f"redrive {view.run} --force")), command)
+            command = next((c for c in view.commands if c.removesuffix(" --force").endswith(command)), forced)
             at = member.since or 0.0
             yield DeadLetter(kind="request", subject=member.name, run=view.run, reason=member.reason, at=at,
                              command=command)  # fmt: skip

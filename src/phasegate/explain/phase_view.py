@@ -12,7 +12,7 @@ from phasegate.base.keys import Run
 from phasegate.base.wording import deliver, listed
 from phasegate.explain.member_view import MemberView, lacking, member_view
 from phasegate.gate.decisions import TAKEN_WHILE_VOID
-from phasegate.gate.phase import Phase, fired_as_is, missing, settle_at
+from phasegate.gate.phase import Phase, fired_as_is, missing, refused_shrinks, settle_at
 from phasegate.gate.records import Firing
 
 PhaseState = Literal["void", "paused", "dead", "complete", "degraded", "sending", "settling", "building", "waiting"]
@@ -220,10 +220,11 @@ def command_of(phase: Phase, member: MemberView, *, name: str, run: Run, now: fl
     request, spec = phase.requests.get(member.name), phase.gate.members[member.name]
     own = spec.asks and (not spec.topic or spec.topic.endswith(f".{name}.requests"))
     if member.state == "dead":
-        attempt = phase.members[member.name].attempt if member.name in phase.members else None
-        again = f"phasegate redrive {run} --step {member.name}"
-        is_loss = attempt is not None and attempt.status == "partial" and "--force" in attempt.error  # a refused shrink
-        return f"if the rows may be lost: {again} --force" if is_loss else again
+        again, shrinks = f"phasegate redrive {run} --step {member.name}", refused_shrinks(phase)
+        if member.name not in shrinks:
+            return again
+        forced = f"{again} --force" if len(shrinks) == 1 else f"phasegate redrive {run} --force"  # all in one
+        return f"if the rows may be lost: {forced}"
     if member.state == "unreported":
         return "" if spec.asks else deliver(member.name, run)
     if member.state not in ("asked", "parked") or request is None:

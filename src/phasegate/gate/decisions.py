@@ -236,14 +236,14 @@ def _stale(member: Member, reported: Report, *, answers: bool) -> Stale | None:
     """Return why the newer result does not count either, None if it does.
 
     Only the answer to the standing request clears the reason. ``code_changed`` stays while results have the old code; a
-    result of other code that answers no request, such as a sibling run's, leaves the member ``unknown``.
+    result of other code that answers no request, such as a sibling run's, leaves the member ``unknown``. Even
+    a first result may be of the old code, by a worker that was started before the ``replan``.
     """
-    old = member.result
-    if member.stale == "code_changed":
-        if old is not None and bool(reported.code) and reported.code == old.code:
-            return "code_changed"
-        return None if answers else "unknown"
-    return None if answers else member.stale
+    old, is_changed = member.result, member.stale == "code_changed"
+    old_codes = (member.old_code, old.code if is_changed and old is not None else "")
+    if reported.code and reported.code in old_codes:
+        return "code_changed"
+    return None if answers else "unknown" if is_changed else member.stale
 
 
 def _delivered_at(member: Member, result: Result, spec: Spec, *, now: float) -> float | None:

@@ -257,6 +257,10 @@ class Gatekeeper:
         for key in self._propagator.recheck_windows(date):
             self.flush(key)
 
+    def derive_ledger(self, step: str, month: str) -> None:
+        """Derive the ledger of a step and month again, if it cannot be read."""
+        self._propagator.windows.ledger(step, month)
+
     def rebuild(self, phase: str, run: Run, *, steps: tuple[str, ...], quiet: bool) -> tuple[str, ...]:
         """Request steps again, whatever their receipts show; return which of them.
 

@@ -50,6 +50,19 @@ def recorded(date: str, *, stamp: Stamp) -> Callable[[Ledger | None], tuple[Ledg
     return decide
 
 
+def derived(results: Iterable[tuple[str, Stamp]], *, at: float) -> Ledger:
+    """Return a ledger of the results that documents show: (date, stamp).
+
+    The newest write of a date counts. The time takes the place of the number of changes: that is above any count, so a
+    reading of the lost ledger is older than one of this.
+    """
+    stamps: dict[str, Stamp] = {}
+    for date, stamp in results:
+        if date not in stamps or stamp.token >= stamps[date].token:
+            stamps[date] = stamp
+    return Ledger(stamps=stamps, changes=int(at))
+
+
 def has_rows(stamp: Stamp) -> bool:
     """Return whether a stamp stands for a partition with rows.
 

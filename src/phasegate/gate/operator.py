@@ -11,7 +11,7 @@ from phasegate.base.codec import Decision
 from phasegate.gate.decisions import Answer, command
 from phasegate.gate.evaluate import uncounted
 from phasegate.gate.outbox import entries
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import Phase, refused_shrinks
 from phasegate.gate.propagation import window_needs
 from phasegate.gate.records import Claim, Claimant, Entry, Member
 from phasegate.plan.gate import Gate, Spec
@@ -89,9 +89,11 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase,
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
-        members = {
-            name: _pinned(member, gate.members[name]) for name, member in phase.members.items() if name in gate.members
+        pinned = {
+            name: _pinned(phase.members.get(name, Member()), spec, before=phase.gate.members.get(name))
+            for name, spec in gate.members.items()
         }
+        members = {name: member for name, member in pinned.items() if member != Member()}
         outbox = _readdressed(phase, gate, now=now)
         planned = replace(phase, gate=gate, members=members, outbox=outbox)
         # read windows that are new, and all if waiting for expected dates was switched on or off
@@ -110,15 +112,16 @@ def redrive(
 
     ``step``: only this step or receiver; None: all. The answer is their names, separated by blanks. ``held`` False
     leaves out triggers that a quiet backfill holds. ``force`` lets the rebuilt partition lose more rows than
-    ``shrink_max``; the receipt records it.
+    ``shrink_max``; the receipt records it. Without a step it does so for those alone that were refused for that.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
         back = {n for n, r in phase.requests.items() if r.state == "dead" and step in (None, n)}
         states = BACK if held else ("dead",)
         dead = {e.receiver for e in phase.outbox if e.state in states and step in (None, e.receiver)}
+        shrinks = (back if step is not None else back.intersection(refused_shrinks(phase))) if force else set[str]()
         requests = {
-            name: replace(r, state="open", reason="", due=now, allow_shrink=force) if name in back else r
+            name: replace(r, state="open", reason="", due=now, allow_shrink=name in shrinks) if name in back else r
             for name, r in phase.requests.items()
         }
         members = {name: uncounted(phase.members[name]) for name in back if name in phase.members}
@@ -161,13 +164,15 @@ def mark_stale(step: str, *, key: str, now: float, attempt: str) -> Decision[Pha
     return command("mark stale", step, key=key, now=now, attempt=attempt, decide=decide)
 
 
-def _pinned(member: Member, spec: Spec) -> Member:
+def _pinned(member: Member, spec: Spec, *, before: Spec | None) -> Member:
     """Return a member under newly pinned code, and a newly pinned rule.
 
     A result of other code becomes stale; one of the same code is no longer stale for ``code_changed``. A comparison by
     another rule does not count any more.
     """
     result, code = member.result, spec.code
+    if before is not None and code not in ("", before.code):
+        member = replace(member, old_code=before.code)
     if result is not None and result.lacks is not None:
         rule = "" if spec.covers is None else spec.covers.rule
         if result.lacks.rule != rule:

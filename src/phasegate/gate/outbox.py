@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision
+from phasegate.base.receipt import Stamp
 from phasegate.gate.phase import Phase, unanswered
 from phasegate.gate.records import Entry
 from phasegate.plan.gate import Ack, Receiver
@@ -86,6 +87,17 @@ def trigger_of(phase: Phase, generation: int, *, receiver: str, key: str) -> Map
     fired = any(f.generation == generation for f in phase.firings)
     entry = next((e for e in phase.outbox if e.receiver == receiver and e.generation == generation), None)
     return None if entry is None or not fired else _trigger(phase, entry, topic="", key=key).body
+
+
+def has_fired(phase: Phase, generation: int, *, stamps: Mapping[str, Stamp]) -> bool:
+    """Return whether the phase has fired this, as far as that is stored.
+
+    One that is not was lost when the store went back to a backup: the phase fires the same number again.
+    """
+    firing = next((f for f in phase.firings if f.generation == generation), None)
+    if firing is None:
+        return generation <= phase.generation  # older than all that are stored
+    return not firing.stamps or firing.stamps == stamps
 
 
 def _trigger(phase: Phase, entry: Entry, *, topic: str, key: str) -> Outgoing:

@@ -354,3 +354,10 @@ def timers(phase: Phase) -> list[float]:
     if not fired_as_is(phase) or any(lacks_of(phase, name) for name in phase.gate.members):
         clocks.append(phase.gate.deadline)
     return messages + [at for at in clocks if at is not None and at > phase.looked_at]
+
+
+def refused_shrinks(phase: Phase) -> tuple[str, ...]:
+    """Return the dead steps whose write was refused since it would lose rows."""
+    dead = (name for name, request in phase.requests.items() if request.state == "dead" and name in phase.members)
+    attempts = {name: phase.members[name].attempt for name in dead}
+    return tuple(n for n, one in attempts.items() if one and one.status == "partial" and "--force" in one.error)

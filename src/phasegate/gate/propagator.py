@@ -16,6 +16,7 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
 from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
+from phasegate.errors import BadDocument
 from phasegate.gate import decisions, propagation
 from phasegate.gate.decisions import Report
 from phasegate.gate.ledger import Ledger, fold, recorded
@@ -127,7 +128,11 @@ class Propagator:
         """
         key = keys.ledger_key(self._plan.pipeline, step, date[:7])
         decide = recorded(date, stamp=stamp)
-        return transact(self._ports, key, kind=Ledger, decide=decide)
+        try:
+            return transact(self._ports, key, kind=Ledger, decide=decide)
+        except BadDocument:
+            self.windows.ledger(step, date[:7])  # derives it again, or raises
+            return transact(self._ports, key, kind=Ledger, decide=decide)
 
     def propagate_later(self, step: str, change: DateChange) -> list[str]:
         """Notify later runs that a date in their windows changed.

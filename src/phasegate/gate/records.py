@@ -169,13 +169,15 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     """A step within the phase: its newest result and its newest attempt.
 
     They are separate: a failed attempt never removes a result. ``stale``: why the result does not count until a later
-    request is answered; None: it counts. ``delivered_at``: when a result with rows was first accepted.
+    request is answered; None: it counts. ``delivered_at``: when a result with rows was first accepted. ``old_code``:
+    the code that ``replan`` replaced last; a worker that still has it may report late, and its result does not count.
     """
 
     result: Result | None = None
     attempt: Attempt | None = None
     stale: Stale | None = None
     delivered_at: float | None = None
+    old_code: str = ""
 
     def made_stale(self, why: Stale, /) -> "Member":
         """Return the member as stale for the stronger of this reason and its own."""

@@ -1,6 +1,6 @@
 """Reads the windows of runs: earlier dates' content, from the ledgers.
 
-It refuses to change anything.
+It refuses to change anything, but for one thing: a ledger that cannot be read is derived again.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -14,13 +14,15 @@ from phasegate.base.receipt import Stamp
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, BadInput
 from phasegate.gate import propagation
-from phasegate.gate.ledger import Ledger, WindowReading, fold
+from phasegate.gate.ledger import Ledger, WindowReading, derived, fold
 from phasegate.gate.phase import Phase, lacks_of
 from phasegate.gate.records import Window
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
+from phasegate.scan import scanned
 from phasegate.store import Doc
+from phasegate.transact import read_derived, transact
 
 WAIT_MAX_S = 24 * 3600.0
 WAIT_DAYS_MAX = 31
@@ -48,11 +50,39 @@ class WindowReader:
         stamps: dict[str, Stamp] = {}
         orders: dict[str, int] = {}
         for month in months(first, last):
-            ledger = self._read(Ledger, keys.ledger_key(self._plan.pipeline, need.step, month))
+            ledger = self.ledger(need.step, month)
             if ledger is not None:
                 stamps |= {on: stamp for on, stamp in ledger.stamps.items() if first <= on <= last}
                 orders[month] = ledger.changes
         return WindowReading(stamps=stamps, orders=orders)
+
+    def ledger(self, step: str, month: str) -> Ledger | None:
+        """Return the ledger of a step and month, None if there is none.
+
+        One that cannot be read is derived again from the month's phase documents, and stored. A date that none of them
+        shows is corrected by the first build whose window holds it (write.read_repair). Raises BadDocument for a ledger
+        of a newer version.
+        """
+        doc = self._ports.store.read(keys.ledger_key(self._plan.pipeline, step, month))
+        ledger = None if doc is None else read_derived(Ledger, doc)
+        if doc is None or ledger is not None:
+            return ledger
+        found = derived(self._results(step, month), at=self._ports.clock.now())
+
+        def decide(old: Ledger | None) -> tuple[Ledger, Ledger]:
+            kept = found if old is None else old
+            return kept, kept
+
+        self._ports.observer.event("ledger derived", key=doc.key)
+        return transact(self._ports, doc.key, kind=Ledger, decide=decide, derived=True)
+
+    def _results(self, step: str, month: str) -> Iterator[tuple[str, Stamp]]:
+        """Yield the dates of a month with the results of a step in each run."""
+        prefix = f"phase:{self._plan.pipeline}:{self._plan.steps[step].phase}:{month}"
+        for key, phase in self.decoded(scanned(self._ports.store, prefix)):
+            member = phase.members.get(step)
+            if member is not None and member.result is not None:
+                yield keys.phase_of(key)[2].date, member.result.stamp
 
     def _window(self, need: Need, run: Run, *, waits: bool) -> Window:
         reading = self.reading(need, run.date)
@@ -133,7 +163,7 @@ class WindowReader:
         for member in phase.notices:
             result = phase.result_of(member)
             if member in steps and result is not None:
-                ledger = self._read(Ledger, keys.ledger_key(self._plan.pipeline, member, date[:7])) or Ledger()
+                ledger = self.ledger(member, date[:7]) or Ledger()
                 recorded = ledger.stamps.get(date)
                 if recorded is None or recorded.token < result.stamp.token:
                     return True

@@ -14,7 +14,7 @@ from phasegate.plan.toml_lines import Place, Toml, spell, suggest
 BODY_BYTES_MAX = 1_000_000
 # Measured as JSON, with names, ids and times of full length.
 FIXED_BYTES = 120_000  # 32 attempts, 32 firings with 20 changes each, the outbox
-MEMBER_BYTES = 700  # its rule, its result, its notice and its newest attempt
+MEMBER_BYTES = 735  # its rule, its result, its old code, its notice and its newest attempt
 EXTERNAL_BYTES = 400  # a result named by an execution id of 60 bytes, and 4 of equal order
 REQUEST_BYTES = 600
 STAMP_BYTES = 110

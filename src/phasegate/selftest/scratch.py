@@ -29,7 +29,7 @@ class ScratchFolder:
         settings = load_settings({}, file=self.folder / SETTINGS_FILE, overrides={"state": self.folder})
         ports = open_ports(settings, pipeline=plan.pipeline, clock=SkippingClock(at), observer=CountingObserver())
         room = disk or Disk(path=str(self.folder), free=10**12, total=10**12)
-        with closing(Pipeline(plan, ports, dates=dates, disk=lambda: room)) as pipeline:
+        with closing(Pipeline(plan, ports, dates=dates, disks=lambda: [room])) as pipeline:
             yield pipeline
 
     def sql(self, text: str, /, *params: object) -> None:

@@ -188,6 +188,23 @@ class GroupContract(RowContract):
         with warehouse.snapshot() as reader, pytest.raises(BadInput, match="absent"):
             reader.sums(BOXES, column=columns[0], by=columns[1:], first="", last="9")
 
+    @pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (2, 0, 4, 1, 3)])
+    def test_keys_that_no_version_decides_are_counted(self, warehouse: Warehouse, order: tuple[int, ...]) -> None:
+        """Check that only the newest version's contents count, and no deletion."""
+        of_a = [line("a", 1, 5), line("a", 2, 5), line("a", 3, 4), line("a", 1, 5), line("a", 9, 3)]
+        older = [line("b", 1, 5), line("b", 2, 4), line("b", 3, 4), line("c", 1, 5), line("c", 1, 5)]
+        gone = [line("d", 1, 5), line("d", 2, 5, gone=True), line("d", 3, 5, gone=True)]
+        receipt = write(warehouse, LINES, [*(of_a[n] for n in order), *older, *gone])
+        assert (receipt.undecided, receipt.rows) == (1, 3)
+        with warehouse.snapshot() as reader:
+            assert reader.receipts([receipt.part])[receipt.part] == receipt
+        assert write(warehouse, LINES, [line("a", 7, 9)], token=2, write_id="w2").undecided == 0
+
+    def test_without_a_version_every_repeated_key_that_differs_is_undecided(self, warehouse: Warehouse) -> None:
+        """Check that equal rows are one row."""
+        rows = [game("a"), game("a", ratio=0.25), game("b"), game("b")]
+        assert write(warehouse, GAMES, rows).undecided == 1
+
 
 class CoversContract(GoldenContract):
     """The promises of ports.Reader about what one table must cover."""

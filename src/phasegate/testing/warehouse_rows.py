@@ -153,6 +153,7 @@ def write_of(
         built_from={},
         rows_in=staged.counts.rows,
         duplicates=staged.counts.duplicates,
+        undecided=staged.counts.undecided,
     )
     return Write(table=table, receipt=receipt, store_id=store_id, holders=tuple(holders))
 

@@ -15,6 +15,7 @@ from phasegate.bus import Delivery
 from phasegate.errors import BadDocument, BadInput, NotFound, words
 from phasegate.gate.decisions import OTHER_ORDER, Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
+from phasegate.gate.outbox import has_fired
 from phasegate.gate.records import Input, Lacks
 from phasegate.plan.gate import GOOD, Status
 from phasegate.plan.model import Plan, Step, completions_topic
@@ -109,12 +110,19 @@ class Worker:
         return serve(step, run, request_id=request_id)
 
     def begin(self, trigger: messages.TriggerMessage) -> Answer:
-        """Begin the phase that a trigger is for, then acknowledge the trigger."""
+        """Begin the phase that a trigger is for, then acknowledge the trigger.
+
+        Only by what the upstream document has fired. The answer for another firing is ``not fired``: it may come from
+        before the store was restored, and its number would keep the one that is fired now from being begun.
+        """
         run = keys.parse_run(trigger.run)
         phase = self._plan.phases.get(trigger.receiver)
         if phase is None or trigger.phase not in phase.after:
             after = f"no phase {trigger.receiver!r} comes after {trigger.phase!r} in this plan"
             raise NotFound(f"trigger {trigger.id}: {after}")
+        upstream = self._gatekeeper.read(trigger.phase, run)
+        if upstream is None or not has_fired(upstream, trigger.generation, stamps=trigger.stamps):
+            return Answer("not fired")
         given = Input(
             generation=trigger.generation, stamps=trigger.stamps, begun_at=0.0, begun_by="", missing=trigger.missing,
         )  # fmt: skip

@@ -82,13 +82,17 @@ def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[Leas
 def release(holder: str, *, token: int, fenced: bool = False) -> Decision[Lease, bool]:
     """Release the lease if it is ours; answer whether it was.
 
-    ``fenced``: the fence names us now; otherwise it never did. The same release decided again answers the same.
+    ``fenced``: the fence named us, and names us still unless an adoption has named another since; else it never did.
+    The same release decided again answers the same.
     """
 
     def decide(lease: Lease | None) -> tuple[Lease, bool]:
         lease = lease or Lease()
         if lease.holder == holder and lease.token == token:
-            writers = (holder,) if fenced else tuple(name for name in lease.writers if name != holder)
+            since = lease.writers.index(holder) if fenced and holder in lease.writers else None
+            writers = (
+                tuple(name for name in lease.writers if name != holder) if since is None else lease.writers[since:]
+            )
             return replace(lease, holder=None, until=0.0, released=holder, writers=writers), True
         return lease, lease.released == holder and lease.token == token
 
@@ -98,12 +102,14 @@ def release(holder: str, *, token: int, fenced: bool = False) -> Decision[Lease,
 def raise_to(token: int, *, holder: str = "") -> Decision[Lease, int]:
     """Raise the token to at least ``token``; answer the token now.
 
-    Used after adopting the fences of a lost store; ``holder``: the name that they then have.
+    Used after adopting the fences of a lost store; ``holder``: the name that they then have. The other names stay: if
+    this is decided again later, after no answer, one of them may be in the fence by then.
     """
 
     def decide(lease: Lease | None) -> tuple[Lease, int]:
         lease = lease or Lease()
         new = replace(lease, token=max(token, lease.token), holder=None, until=0.0) if lease.token < token else lease
-        return (replace(new, writers=(holder,)) if holder else new), new.token
+        is_known = not holder or holder in new.writers
+        return (new if is_known else replace(new, writers=(*new.writers, holder))), new.token
 
     return decide

@@ -157,7 +157,8 @@ class Writer:
     def _observed(self, receipt: Receipt) -> Receipt:
         self._ports.observer.event(
             "written", step=receipt.step, run=receipt.run, token=receipt.token, rows=receipt.rows,
-            duplicates=receipt.duplicates, refused=receipt.refused, fingerprint=receipt.fingerprint,
+            duplicates=receipt.duplicates, undecided=receipt.undecided, refused=receipt.refused,
+            fingerprint=receipt.fingerprint,
         )  # fmt: skip
         return receipt
 
@@ -220,6 +221,7 @@ class Writer:
             committed_at=self._ports.clock.now(),
             rows_in=staging.counts.rows,
             duplicates=staging.counts.duplicates,
+            undecided=staging.counts.undecided,
             allow_shrink=work.allow_shrink,
         )
         return Write(

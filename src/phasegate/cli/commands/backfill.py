@@ -1,5 +1,6 @@
 """``phasegate backfill``: bring a span of dates up to date."""
 
+import signal
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.commands.worker import THREADS_MAX, stop_on_signal
-from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
+from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, STOPPED, App, pass_app
 from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, names, table, talk
@@ -98,6 +99,8 @@ def backfill(  # noqa: PLR0913  one parameter for each option
         talk(error)
     if outcome.stopped:
         talk(f"stopped before the end; {CONTINUE}")
+    if signal.SIGINT.name in outcome.stopped:
+        return STOPPED
     if outcome.errors:
         return FAILED
     return FINDINGS if outcome.stopped or outcome.unsettled or any(item.lacking for item in items) else FINE

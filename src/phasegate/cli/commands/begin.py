@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.cli.kit.app import FINDINGS, FINE, App, pass_app
+from phasegate.cli.kit.app import FINDINGS, FINE, STOPPED, App, pass_app
 from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.holding import Command, hold
 from phasegate.cli.kit.options import example, json_option
@@ -39,8 +39,8 @@ def begin(
 
     Then its steps without needs start. With --step and a command: hold the step while the command runs, with
     PHASEGATE_RUN, PHASEGATE_STEP, PHASEGATE_DATE and PHASEGATE_MODE set, then complete it if the command exits with 0;
-    else report the failure and exit with 1. For a step without a table, the last line `rows=N` on the command's
-    standard output is its number of rows.
+    else report the failure and exit with 1, or with 130 after Ctrl-C, which is passed on to the command. For a step
+    without a table, the last line `rows=N` on the command's standard output is its number of rows.
     """
     from phasegate.errors import BadInput
 
@@ -106,4 +106,6 @@ def _hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, a
         emit(held.reported.lines())
     else:
         emit([f"{step.name} of {run}: {held.error}; reported as failed.", *held.reported.lines()[1:]])
-    return held.reported.exit_code if not held.error else FINDINGS
+    if not held.error:
+        return held.reported.exit_code
+    return STOPPED if held.interrupted else FINDINGS

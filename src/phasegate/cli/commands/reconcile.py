@@ -1,5 +1,6 @@
 """``phasegate reconcile``: compare the last dates, and fix them."""
 
+import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -79,15 +80,17 @@ def _apply(
 ) -> "Fixed":  # fmt: skip
     """Apply the fixes until a signal stops them.
 
-    A fix that was started is then found again.
+    A fix that was started is then found again. Raises KeyboardInterrupt after Ctrl-C, when the unit in hand has ended.
     """
     stopped: list[str] = []
 
     def work() -> None:
         for error in pipeline.run_workers(until_idle=True, stop=lambda: bool(stopped)):
             talk(error)
+        if signal.SIGINT.name in stopped:
+            raise KeyboardInterrupt
 
-    with stop_on_signal(stopped.append, message="finishing the command in progress"):
+    with stop_on_signal(stopped.append, message="finishing the unit in progress"):
         return pipeline.checks.reconciler.fix(outcomes, first=span[0], last=span[1], phase=phase, work=work)
 
 

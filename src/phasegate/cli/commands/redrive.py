@@ -29,7 +29,7 @@ KINDS = {"held": "held trigger"}
 )
 @click.argument("what", metavar="[RUN|KEY]", required=False)
 @click.option("--step", metavar="STEP", help="Only this step, or this receiver of triggers.")
-@click.option("--force", is_flag=True, help="Let the rebuilt partition lose more rows than shrink_max; on record.")
+@click.option("--force", is_flag=True, help="Let what was refused for it lose more rows than shrink_max; on record.")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @json_option
 @pass_app

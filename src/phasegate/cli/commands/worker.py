@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
+from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, STOPPED, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, talk
 from phasegate.cli.kit.views import left_undone
@@ -35,9 +35,10 @@ LINES_MAX = 20
 def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int:
     """Process messages, build steps and sweep, until SIGTERM or Ctrl-C.
 
-    Then the unit in progress is finished and the leases are released. A second signal ends the process at once; what it
-    held is retried once its lease has expired. To run more processes, start more workers. With --until-idle it exits
-    with 1 if something is left that needs a person, is late, or is retried later; it is named, with what to type.
+    Then the unit in progress is finished, the leases are released, and Ctrl-C exits with 130. A second signal ends the
+    process at once; what it held is retried once its lease has expired. To run more processes, start more workers. With
+    --until-idle it exits with 1 if something is left that needs a person, is late, or is retried later; it is named,
+    with what to type.
     """
     from phasegate.cli.kit.tally import Tally
 
@@ -88,6 +89,8 @@ def _left_lines(left: "Sequence[Left]") -> list[str]:
 
 
 def _exit_code(tally: "Tally", *, crashes: tuple[str, ...], by: str | None) -> int:
+    if by == signal.SIGINT.name:
+        return STOPPED
     if crashes or (tally.errors and not by):
         return FAILED
     found = tally.counts.get("quarantined", 0) + tally.counts.get("dead", 0)

@@ -43,12 +43,13 @@ class Command:
 class CommandResult:
     """The exit code of the command, and the outcome of the report.
 
-    ``error``: what went wrong.
+    ``error``: what went wrong. ``interrupted``: Ctrl-C was passed on to the command.
     """
 
     code: int
     error: str
     reported: Reported
+    interrupted: bool
 
 
 def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to_stderr_only: bool) -> CommandResult:
@@ -61,7 +62,7 @@ def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to
         raise BadInput(f"begin: there is no command {command.words[0]!r}; check its name and PATH")
     with pipeline.begin(str(run), step=step.name) as handle:
         tail = Tail()
-        ended = _run(command, step, run, sink=locked(tail.add), to_stderr_only=to_stderr_only)
+        ended, interrupted = _run(command, step, run, sink=locked(tail.add), to_stderr_only=to_stderr_only)
         rows, error = None, f"the command {ended_words(ended.code)}" if ended.code else ""
         if not error:
             try:
@@ -78,11 +79,14 @@ def hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, to
         else:
             answer = handle.fail(error, output=tail.text)
     reported = Reported(pipeline, run, phase=step.phase, step=step.name, outcome=answer.outcome)
-    return CommandResult(ended.code, error, reported)
+    return CommandResult(ended.code, error, reported, interrupted)
 
 
-def _run(command: Command, step: "Step", run: "Run", *, sink: Sink, to_stderr_only: bool) -> Ended:
-    """Return how the command ended; its output is passed on as it comes."""
+def _run(command: Command, step: "Step", run: "Run", *, sink: Sink, to_stderr_only: bool) -> tuple[Ended, bool]:
+    """Return how the command ended, and whether Ctrl-C was passed on to it.
+
+    Its output is passed on as it comes.
+    """
     environment = {**os.environ, **variables_of(step, run, token=None)}
     out: IO[bytes] = sys.stderr.buffer if to_stderr_only else data_stream().buffer
 
@@ -105,7 +109,7 @@ def _run(command: Command, step: "Step", run: "Run", *, sink: Sink, to_stderr_on
         last = pass_on(process.stdout, out=write, sink=sink)
         code = process.wait()
         errors.join()
-    return Ended(code, last)
+    return Ended(code, last), signals.interrupted
 
 
 class _Signals:
@@ -117,6 +121,7 @@ class _Signals:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
+        self.interrupted = False
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -133,6 +138,7 @@ class _Signals:
             process.send_signal(number)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self.interrupted = self.interrupted or number == signal.SIGINT
         if self._process is None:
             self._early.append(number)
         else:

@@ -22,10 +22,10 @@ def main(argv: Sequence[str]) -> int:
     """
     try:
         seed, faults = _read(argv)
+        outcome = simulate(seed, faults=faults)
     except BadInput as e:
         sys.stderr.write(f"{e}\n")
         return 2
-    outcome = simulate(seed, faults=faults)
     sys.stdout.write("".join(f"{line}\n" for line in outcome.story))
     sys.stdout.write(f"{_summary(outcome)}\n")
     return 1 if outcome.violation else 0
@@ -41,7 +41,8 @@ def _read(argv: Sequence[str]) -> tuple[int, Faults]:
         if name not in known:
             raise BadInput(f"{text}: there is no fault {name!r}; choose from {', '.join(sorted(known))}")
         try:
-            values[name] = ast.literal_eval(value)
+            is_text = isinstance(getattr(Faults(), name), str)
+            values[name] = ast.literal_eval(repr(value) if is_text else value)
         except (ValueError, SyntaxError):
             raise BadInput(f"{text}: {value!r} is not a number; {usage}") from None
     return int(argv[0]), Faults(**values)

@@ -15,7 +15,7 @@ from phasegate.plan.gate import Need
 from phasegate.testing.simulator.invariants import Violation
 from phasegate.testing.simulator.outside import Outside
 from phasegate.testing.simulator.scenario import Scenario
-from phasegate.testing.simulator.scene import document
+from phasegate.testing.simulator.scene import document, lineage
 
 
 def check_end(world: Scenario, outside: Outside) -> None:
@@ -24,8 +24,8 @@ def check_end(world: Scenario, outside: Outside) -> None:
     Raises Violation.
     """
     _check_errors(world)
-    undisturbed = world.scene.undisturbed(outside.final)
-    for day in world.days:
+    undisturbed = world.scene.undisturbed(outside.final, codes=world.codes)
+    for day in world.ending:
         for step in world.scene.needs:
             held = sorted(world.warehouse.rows(Part(f"sim.{step}", day)), key=lambda r: str(r["k"]))
             if held != undisturbed[step, day]:
@@ -36,6 +36,9 @@ def check_end(world: Scenario, outside: Outside) -> None:
             if any(w.drifted for w in world.checker.phases[key].windows.values()):
                 raise Violation(f"{key} has still drifted after it was refreshed")
         _check_modes(world, day)
+    for operation in world.operations:
+        for objection in operation.ended():
+            raise Violation(objection)
 
 
 def check_drift(world: Scenario) -> None:
@@ -44,7 +47,7 @@ def check_drift(world: Scenario) -> None:
     And with the drift that it has recorded.
     """
     _check_errors(world)
-    for day in world.days:
+    for day in world.ending:
         for key in world.scene.documents(day):
             _check_settled(world, key)
             for need in window_needs(world.checker.phases[key]).values():
@@ -57,21 +60,20 @@ def followed(world: Scenario, outside: Outside, step: str, day: str) -> int:
     Each batch of its own raw data; what must be followed of each window that it reads, itself or through another step
     (see ``Lookback``); and each run that an operator refreshes.
     """
-    lineage = _lineage(world.scene.needs, step)
-    looks_back = any(need.back for name in lineage for need in world.scene.needs[name])
-    windows = sum(world.checker.lookback.followed[name, day] for name in lineage)
+    names = lineage(world.scene.needs, step)
+    looks_back = any(need.back for name in names for need in world.scene.needs[name])
+    windows = sum(world.checker.lookback.followed[name, day] for name in names)
     return len(outside.batches[day]) + windows + (outside.refreshes if looks_back else 0)
-
-
-def _lineage(needs: Mapping[str, tuple[Need, ...]], step: str) -> list[str]:
-    """Return a step and all that it needs on its own date."""
-    return [step, *(name for need in needs[step] if not need.back for name in _lineage(needs, need.step))]
 
 
 def _check_errors(world: Scenario) -> None:
     if world.sim.failures:
         raise Violation(f"unexpected error: {world.sim.failures[0]}")
-    if refused := [doc.key for doc in world.store.scan("quarantine:")]:
+    refused = [
+        doc.key for doc in world.store.scan("quarantine:")
+        if not any(each.refuses(str(doc.body["body"])) for each in world.operations)
+    ]  # fmt: skip
+    if refused:
         raise Violation(f"quarantined: {refused}")
 
 
@@ -80,7 +82,8 @@ def _check_builds(world: Scenario, outside: Outside, step: str, day: str) -> Non
     tries = counts.get("scraper tries again", 0) + counts.get("tries again", 0)
     takeovers = world.sim.pauses + world.sim.crashes + tries
     changes, builds = followed(world, outside, step, day), world.checker.commits[Part(f"sim.{step}", day)]
-    if builds > changes + takeovers:
+    more = sum(each.more_builds(step, day) for each in world.operations)
+    if builds > changes + takeovers + more:
         raise Violation(f"{step}/{day} was built {builds} times for {changes} changes")
 
 
@@ -98,7 +101,9 @@ def _check_phase(world: Scenario, outside: Outside, key: str) -> None:
     _check_settled(world, key)
     _, phase, run = phase_of(key)
     doc, checker = world.checker.phases[key], world.checker
-    changes = max(followed(world, outside, step, run.date) for step in doc.gate.members)
+    known = [step for step in doc.gate.members if step in world.scene.needs]
+    changes = max(followed(world, outside, step, run.date) for step in known)
+    changes += sum(each.more_firings(key) for each in world.operations)
     if checker.fired[key] > changes:
         raise Violation(f"{key} fired {checker.fired[key]} times for {changes} changes")
     for receiver in doc.gate.receivers:

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from greenlet import greenlet  # noqa: TID253  this module is only imported by those who simulate
@@ -30,7 +30,8 @@ class Faults:
 
     Per port call (probabilities) or per run (bounds). ``stall`` is a pause just before a transaction, or around its
     commit; ``broken`` a failure of a step's own code; ``wide`` the share of seeds that play dates in a row, with
-    windows over them and a second mode.
+    windows over them and a second mode. ``operated``: the share of the others in which somewhat more than reports
+    happens, such as a pause or a restored store; ``operation`` names it, "" leaves it to the seed.
     """
 
     crash: float = 0.01
@@ -43,6 +44,8 @@ class Faults:
     broken: float = 0.03
     skew_s: tuple[float, ...] = (0.0, 0.0, -20.0, 20.0)
     wide: float = 0.3
+    operated: float = 0.3
+    operation: str = ""
 
 
 @dataclass(eq=False)
@@ -57,6 +60,7 @@ class Task:
     group: int
     skew_s: float
     wake: float = 0.0
+    begun: int = 0
     waits_for: object = None
     dead: bool = False
     mortal: bool = True
@@ -156,6 +160,11 @@ class Interleaver:
         task = self._running()
         return self.now if task is None else self.now + task.skew_s
 
+    def begun(self) -> int:
+        """Return the number of port calls when the running task started."""
+        task = self._running()
+        return 0 if task is None else task.begun
+
     def advance(self) -> bool:
         """Run one task up to its next port call; return whether one could run."""
         ready = [task for task in self.tasks if task.wake <= self.now]
@@ -171,6 +180,15 @@ class Interleaver:
         self._current.greenlet.switch()
         return True
 
+    def end(self, *, named: str = "") -> None:
+        """End all processes but the running one, or those of a name.
+
+        What starts them again is no process.
+        """
+        ours = self._running()
+        groups = {t.group for t in self.tasks if t.mortal and named in ("", t.name)}
+        self._end(groups - ({ours.group} if ours is not None else set()))
+
     def next_wake(self) -> float | None:
         """Return when the next sleeping task wakes."""
         return min((task.wake for task in self.tasks), default=None)
@@ -185,7 +203,7 @@ class Interleaver:
                 self.failures.append(f"{task.name}: {type(e).__name__}: {e}")
             self._drop(task)
 
-        task.greenlet = greenlet(run, self._main)
+        task.greenlet, task.begun = greenlet(run, self._main), self.calls
         self.tasks.append(task)
         self.live[task.name] += 1
         return task
@@ -197,10 +215,13 @@ class Interleaver:
 
     def _crash(self, task: Task, what: str) -> None:
         self.crashes += 1
-        for other in [t for t in self.tasks if t.group == task.group]:
-            other.dead = True
-            self._drop(other)
+        self._end({task.group})
         raise Crash(what)
+
+    def _end(self, groups: Collection[int]) -> None:
+        for task in [t for t in self.tasks if t.group in groups]:
+            task.dead = True
+            self._drop(task)
 
     def _pause(self, task: Task) -> None:
         """Stop a whole process for a while: its heartbeats too."""

@@ -4,20 +4,26 @@ The promises are those of the guarantees page; a broken build fails them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+import msgspec
 
 from phasegate.base.codec import decode
 from phasegate.base.keys import phase_of
 from phasegate.base.receipt import Part, Receipt, Stamp
+from phasegate.bus import Message
 from phasegate.gate.ledger import Ledger
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import HISTORY_MAX, Phase
 from phasegate.gate.records import Result
 from phasegate.plan.gate import Need
 from phasegate.store import Body
 from phasegate.testing.simulator.facts import mixed, versions
 from phasegate.testing.simulator.lookback import Content, Lookback
+from phasegate.testing.simulator.promises import Promises
 from phasegate.warehouse import Row
 from phasegate.write.lease import Lease
+
+BYTES_MAX = 1_000_000
 
 
 class Violation(AssertionError):
@@ -40,7 +46,9 @@ class InvariantChecker:
         runs: Collection[str] = (),
         windows: Sequence[tuple[Need, Need]] = (),
         cascade_days: int = 0,
+        operations: Sequence[Promises] = (),
     ) -> None:
+        self._operations = operations
         self._now, self._skew_s, self.runs = now, skew_s, runs
         self.lookback = Lookback(windows, runs=runs, cascade_days=cascade_days)
         self.objections: list[str] = []
@@ -70,12 +78,14 @@ class InvariantChecker:
             )
         self._tokens[receipt.part] = receipt.token
         made_of = versions(rows)
-        if mixture := mixed(made_of):
+        may_mix = any(each.may_mix(receipt.step, receipt.partition) for each in self._operations)
+        if (mixture := mixed(made_of)) and not may_mix:
             self._object(f"{receipt.part} holds a mixture of {', '.join(mixture)}")
         keys = Counter((row["day"], row["k"]) for row in rows)
         if max(keys.values(), default=1) > 1:
             self._object(f"{receipt.part} holds duplicate rows")
         self._check_inputs(receipt, made_of)
+        self._object_to(one for each in self._operations for one in each.committed(receipt, rows))
         self.receipts[receipt.write_id] = receipt
         self.content[receipt.step, receipt.stamp] = made_of
         self.commits[receipt.part] += 1
@@ -129,12 +139,29 @@ class InvariantChecker:
             old = self.phases.get(key)
             if old is not None:
                 self._check_no_regress(key, old, phase)
+            self._check_bounds(key, phase, body)
             self._check_results(key, old, phase)
+            self._object_to(one for each in self._operations for one in each.wrote(key, old=old, new=phase))
             self._check_failures(key, phase)
             self._record_repeats(key, old, phase)
             if phase.firings and (old is None or phase.generation > old.generation):
                 self._check_firing(key, phase)
             self.phases[key] = phase
+
+    def restored(self, bodies: Mapping[str, Body]) -> None:
+        """Take these documents for the present ones: the store was restored.
+
+        What was committed stays.
+        """
+        self.phases.clear()
+        self._leases.clear()
+        self.ledgers.clear()
+        self.dead.clear()
+        for key, body in bodies.items():
+            if key.startswith("lease:"):
+                self._leases[key] = decode(Lease, body, key=key)
+            elif key.startswith("phase:"):
+                self.phases[key] = decode(Phase, body, key=key)
 
     def _record_repeats(self, key: str, old: Phase | None, new: Phase) -> None:
         """Record changes that the ledger had before the document.
@@ -150,8 +177,26 @@ class InvariantChecker:
             if stored is not None and stored.fingerprint == result.stamp.fingerprint:
                 self.lookback.record_repeat(name, day)
 
+    def publishing(self, message: Message, *, begun: int) -> None:
+        """Check a message before the bus takes it."""
+        self._object_to(one for each in self._operations for one in each.publishing(message, begun=begun))
+
     def _object(self, why: str) -> None:
         self.objections.append(why)
+
+    def _object_to(self, found: Iterable[str]) -> None:
+        self.objections += found
+
+    def _check_bounds(self, key: str, phase: Phase, body: Body) -> None:
+        """Check that a document stays within its bounds, and any store's."""
+        size = len(msgspec.json.encode(body))
+        if size > BYTES_MAX:
+            self._object(f"{key} has {size} bytes")
+        outbox_max = max(HISTORY_MAX, len(phase.gate.receivers))
+        if max(len(phase.seen), len(phase.firings), len(phase.outbox) - outbox_max + HISTORY_MAX) > HISTORY_MAX:
+            self._object(f"{key} stores more than {HISTORY_MAX} commands, firings or triggers")
+        if any(firing.stamps for firing in phase.firings[:-1]):
+            self._object(f"{key} stores the stamps of older firings")
 
     def _check_lease(self, key: str, lease: Lease) -> None:
         """Check that a lease's token only grows, and its holder is respected.
@@ -166,6 +211,9 @@ class InvariantChecker:
             self._object(f"{key}: token {lease.token} was used twice")
         if old.holder in (None, lease.holder) or old.until <= self._now() + self._skew_s:
             return
+        is_raised = lease.holder is None and lease.token > old.token
+        if is_raised and any(each.adopts() for each in self._operations):
+            return
         if lease.holder is not None or lease.released != old.holder:
             self._object(f"{key}: {old.holder} holds it, but it was released or acquired by another")
 
@@ -179,7 +227,7 @@ class InvariantChecker:
             if member.result is None:
                 continue
             now = new.result_of(name)
-            if now is None or now.order < member.result.order:
+            if now is None or (now.ordered == member.result.ordered and now.order < member.result.order):
                 self._object(f"{key}: the result of {name} was lost, or an older one took its place")
         for name, begun in old.inputs.items():
             if name not in new.inputs or new.inputs[name].generation < begun.generation:
@@ -207,6 +255,8 @@ class InvariantChecker:
         """
         day = key.rpartition(":")[2].partition(".")[0]
         for name, request in phase.requests.items():
+            if any(each.may_fail(name, day) for each in self._operations):
+                continue
             broken = self._broken[name, day]
             if phase.failures_of(name) > broken:
                 self._object(f"{key}: {phase.failures_of(name)} failures of {name} are counted, its code had {broken}")
@@ -220,11 +270,15 @@ class InvariantChecker:
         """Check a firing: one version of the raw data, all expected steps."""
         self.fired[key] += 1
         firing = phase.firings[-1]
-        if firing.missing or set(firing.stamps) != set(phase.gate.expect):
+        may_lack = {name for each in self._operations for name in each.may_lack(key)}
+        if set(firing.missing) - may_lack or set(firing.stamps) != set(phase.gate.expect):
             self._object(f"{key}: fired without {firing.missing}")
-        for name, stamp in firing.stamps.items():
+        carried = {name: stamp for name, stamp in firing.stamps.items() if name not in firing.missing}
+        for name, stamp in carried.items():
             if (name, stamp) not in self.content:
                 self._object(f"{key}: fired with a content of {name} that was never written")
-        made_of = {v for name, stamp in firing.stamps.items() for v in self.content.get((name, stamp), ())}
-        if mixture := mixed(made_of):
+        made_of = {v for name, stamp in carried.items() for v in self.content.get((name, stamp), ())}
+        day = phase_of(key)[2].date
+        may_mix = any(each.may_mix(name, day) for each in self._operations for name in carried)
+        if (mixture := mixed(made_of)) and not may_mix:
             self._object(f"{key}: generation {firing.generation} fired on a mixture of {mixture}")

@@ -3,7 +3,7 @@
 Scrapers that correct themselves, a cron that opens runs, an operator.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from phasegate.base.keys import Run, parse_run
@@ -31,7 +31,8 @@ class Outside:
     """
 
     def __init__(self, world: Scenario) -> None:
-        self._world, self._sim = world, world.sim
+        self.world = world
+        self._sim = world.sim
         self.final: dict[str, list[Row]] = {}
         self.refreshes = 0
         wide, rng = bool(world.scene.windows()), self._sim.rng
@@ -62,20 +63,25 @@ class Outside:
                 after, version = batches[0]
                 if self._sim.now < begun + after:
                     self._sim.sleep(begun + after - self._sim.now)
-                rows: list[Row] = [{"day": day, "k": k, "v": f"{day[8:]}{version}"} for k in range(2)]
+                rows: list[Row] = [
+                    {"day": day, "k": k, "v": f"{day[8:]}{version}"} for k in range(self._rows_of(version))
+                ]
                 self.final[day] = rows
                 self._deliver(day, rows)
-                self._world.changed()
+                self.world.changed()
                 batches.pop(0)
 
         self._insist(f"scraper {day}", scrape, until=lambda: not batches)
+
+    def _rows_of(self, version: str) -> int:
+        return min((each.rows_of(version) for each in self.world.operations), default=2)
 
     def _open(self, day: str) -> None:
         """Open the runs of a date in all modes, each by its own schedule.
 
         Perhaps one long after the other.
         """
-        for mode in self._world.modes:
+        for mode in self.world.modes:
             left = ["raw", "analytics"]
             self._sim.rng.shuffle(left)
             wait = self._sim.rng.choice(OPENED_S)
@@ -83,8 +89,8 @@ class Outside:
             def open_(mode: str = mode, left: list[str] = left, at: float = self._sim.now + wait) -> None:
                 self._sim.sleep(max(0.0, at - self._sim.now))
                 while left:
-                    self._try(lambda: self._world.pipeline.runs.open(left[0], Run(day, mode), by="operator"))
-                    self._world.changed()
+                    self._try(lambda: self.world.pipeline.runs.open(left[0], Run(day, mode), by="operator"))
+                    self.world.changed()
                     left.pop(0)
 
             self._insist(f"opener {day} {mode}", open_, until=lambda left=left: not left)  # type: ignore[misc]
@@ -96,8 +102,8 @@ class Outside:
         def refresh_all() -> None:
             while left:
                 _, _, phase, run = left[0].split(":")
-                self._try(partial(self._world.pipeline.runs.refresh, phase, parse_run(run)))
-                self._world.changed()
+                self._try(partial(self.world.pipeline.runs.refresh, phase, parse_run(run)))
+                self.world.changed()
                 left.pop(0)
 
         self.refreshes += len(left)
@@ -108,11 +114,28 @@ class Outside:
 
         Their reporter may have lost every message.
         """
-        self._world.bus.lossless = True
-        for day in self._world.days:
+        self.world.bus.lossless = True
+        for day in self.world.days:
             while not self._announce(day):
                 self._sim.now += 1.0
-        self._world.changed()
+        self.world.changed()
+
+    def carry_out(self, name: str, commands: Sequence[tuple[float, Callable[[], object]]]) -> None:
+        """Give commands at their times, each until it is answered.
+
+        Times are seconds from now.
+        """
+        begun, todo = self._sim.now, list(commands)
+
+        def work() -> None:
+            while todo:
+                after, command = todo[0]
+                self._sim.sleep(max(0.0, begun + after - self._sim.now))
+                self._try(command)
+                self.world.changed()
+                todo.pop(0)
+
+        self._insist(name, work, until=lambda: not todo)
 
     def _insist(self, name: str, work: Callable[[], None], *, until: Callable[[], bool]) -> None:
         """Start an actor again after a crash, as its own platform does."""
@@ -131,30 +154,30 @@ class Outside:
             try:
                 work()
             except PhasegateError as e:
-                self._world.observer.event("tries again", error=str(e))
+                self.world.observer.event("tries again", error=str(e))
                 self._sim.sleep(AGAIN_S)
             else:
                 return
 
     def _mode(self) -> str:
-        return self._sim.rng.choice(self._world.modes) if len(self._world.modes) > 1 else MODE
+        return self._sim.rng.choice(self.world.modes) if len(self.world.modes) > 1 else MODE
 
     def _deliver(self, day: str, rows: list[Row]) -> None:
         """Write a batch and report it.
 
         Through Phasegate, or into a foreign table with a message after it.
         """
-        if not self._world.guarded:
-            self._world.warehouse.foreign_write(table("box"), rows, partition=day)
+        if not self.world.guarded:
+            self.world.warehouse.foreign_write(table("box"), rows, partition=day)
             self._announce(day)
             return
         while True:
             try:
-                with self._world.pipeline.begin(f"{day}.{self._mode()}", step="box") as run:
+                with self.world.pipeline.begin(f"{day}.{self._mode()}", step="box") as run:
                     receipt = run.write(rows)
                     run.complete(rows=receipt.rows)
             except PhasegateError as e:
-                self._world.observer.event("scraper tries again", error=str(e))
+                self.world.observer.event("scraper tries again", error=str(e))
                 self._sim.sleep(AGAIN_S)
             else:
                 return
@@ -166,14 +189,14 @@ class Outside:
         """
         mode = self._mode()
         spellings = [{"date": day, "mode": mode}, {"run": f"{day}.{mode}"}]
-        if len(self._world.modes) == 1:
+        if len(self.world.modes) == 1:
             spellings.insert(0, {"game_date": day})
         number = f"run-{self._sim.new_id()}"
         body = {"kind": "completion", "step": "box", "completed_at": self._sim.now, "execution_id": number,
                 **self._sim.rng.choice(spellings)}  # fmt: skip
         try:
-            self._world.bus.publish(Message(f"completion.{day}.{number}", "sim.completions", body))
+            self.world.bus.publish(Message(f"completion.{day}.{number}", "sim.completions", body))
         except PhasegateError as e:
-            self._world.observer.event("scraper got no answer", error=str(e))
+            self.world.observer.event("scraper got no answer", error=str(e))
             return False
         return True

@@ -5,7 +5,7 @@ A call may fail in the ways that its real kind fails.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from phasegate.base.receipt import Part, Receipt, Stamp
@@ -23,12 +23,16 @@ from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWareh
 VISIBILITY_S = 60.0
 DELAYS_S = (0.0, 0.0, 0.5, 5.0, 40.0, 200.0)
 COPIES_MAX = 3
+Backup = tuple[dict[str, tuple[str, bytes]], dict[str, float]]
 
 
 class SimStore(MemoryStore):
-    """Writes may go unanswered: with their effect, or without."""
+    """Writes may go unanswered: with their effect, or without.
 
-    def __init__(self, sim: Interleaver, checker: InvariantChecker) -> None:
+    ``checker`` None: a copy, whose documents are not checked.
+    """
+
+    def __init__(self, sim: Interleaver, checker: InvariantChecker | None) -> None:
         super().__init__()
         self._sim, self._checker = sim, checker
 
@@ -44,11 +48,23 @@ class SimStore(MemoryStore):
         if lost and self._sim.rng.random() < 0.5:
             raise Ambiguous(key)
         version = super().write(key, body, due=due, expect=expect)
-        self._checker.wrote(key, body)
+        if self._checker is not None:
+            self._checker.wrote(key, body)
         if lost:
             raise Ambiguous(key)
         self._sim.crash_after(f"write {key}")
         return version
+
+    def backup(self) -> Backup:
+        """Return all documents as they are; no port call."""
+        return dict(self._docs), dict(self._due)
+
+    def restore(self, backup: Backup) -> None:
+        """Put all documents back; no port call."""
+        self._docs, self._due = dict(backup[0]), dict(backup[1])
+        found = ((key, super(SimStore, self).read(key)) for key in self._docs)
+        if self._checker is not None:
+            self._checker.restored({key: doc.body for key, doc in found if doc is not None})
 
     def due(
         self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
@@ -71,21 +87,24 @@ class SimBus:
     Messages to foreign topics are only recorded.
     """
 
-    def __init__(self, sim: Interleaver, *, topics: Sequence[str]) -> None:
-        self._sim, self._topics = sim, frozenset(topics)
+    def __init__(self, sim: Interleaver, checker: InvariantChecker, *, topics: Sequence[str]) -> None:
+        self._sim, self._checker, self._topics = sim, checker, frozenset(topics)
         self._copies: list[_Copy] = []
         self.published: list[Message] = []
+        self.lost: list[Message] = []
         self.lossless = False
 
     def publish(self, message: Message, /) -> None:
         """Take a message, which may be lost, copied or unanswered."""
         sim, faults = self._sim, self._sim.faults
         sim.step(f"publish {message.id}")
+        self._checker.publishing(message, begun=sim.begun())
         unanswered = sim.unanswered()
         if not (unanswered and sim.rng.random() < 0.5):
             self.published.append(message)
             lost = message.topic not in self._topics or (not self.lossless and sim.rng.random() < faults.lose)
             copies = 0 if lost else 1
+            self.lost += [message] if lost else []
             while copies and copies < COPIES_MAX and sim.rng.random() < faults.duplicate:
                 copies += 1
             self._copies += [_Copy(sim.now + sim.rng.choice(DELAYS_S), message) for _ in range(copies)]
@@ -123,6 +142,14 @@ class SimBus:
         """Return when the next copy can be received."""
         chosen = [copy.due for copy in self._copies if topics is None or copy.message.topic in topics]
         return min(chosen, default=None)
+
+    def backup(self) -> list[_Copy]:
+        """Return the messages as they are; no port call."""
+        return [replace(copy) for copy in self._copies]
+
+    def restore(self, backup: list[_Copy]) -> None:
+        """Put the messages back; no port call."""
+        self._copies = [replace(copy) for copy in backup]
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -220,7 +247,7 @@ class SimWarehouse(MemoryWarehouse):
 
     def foreign_write(self, table: Table, rows: Sequence[Row], *, partition: str) -> None:
         """Replace a partition as a program without fences and receipts would."""
-        super().prepare(Draft(table=table), partition=partition, store_id="foreign", params={})
+        super().create(table)
         self._sim.step("foreign write")
         super().put_rows(table, rows, partition=partition)
         with super().snapshot() as reader:

@@ -16,6 +16,7 @@ from phasegate.plan.model import ModeGate, PhasePlan, Plan, Send, Step
 from phasegate.testing.simulator.facts import facts
 from phasegate.testing.simulator.interleaver import Interleaver
 from phasegate.testing.simulator.invariants import InvariantChecker
+from phasegate.testing.simulator.promises import Promises
 from phasegate.warehouse import Row
 from phasegate.warehouses.memory.reader import Function
 from phasegate.warehouses.memory.rows import Cells
@@ -26,6 +27,7 @@ MODE, EARLY = "daily", "early"
 PHASES = ("raw", "analytics", "precompute")
 COLUMNS = {"day": "VARCHAR", "k": "INTEGER", "v": "VARCHAR"}
 ATTEMPTS_MAX = 3
+CODES = ("1", "2")
 BACK = 2
 
 Read = Callable[[str], list[Cells]]
@@ -85,16 +87,19 @@ class Scene:
             shrink_max=1.0,
         )
 
-    def undisturbed(self, raw: Mapping[str, Sequence[Row]]) -> dict[tuple[str, str], list[Cells]]:
+    def undisturbed(
+        self, raw: Mapping[str, Sequence[Row]], *, codes: Mapping[str, str]
+    ) -> dict[tuple[str, str], list[Cells]]:
         """Return the tables that a run without faults makes of this raw data.
 
-        By step and date.
+        By step and date. ``codes``: the code of steps, where it is not the first one.
         """
         tables: dict[tuple[str, str], list[Cells]] = {("box", day): [dict(row) for row in raw[day]] for day in raw}
         for day in sorted(raw):
             for step, needs in self.needs.items():
                 if needs:
-                    tables[step, day] = made(step, day, {n: _held(tables, n, day) for n in needs})
+                    sources = {n: _held(tables, n, day) for n in needs}
+                    tables[step, day] = made(step, day, sources, code=codes.get(step, "1"))
         return tables
 
 
@@ -139,21 +144,33 @@ def document(phase: str, day: str, *, mode: str = MODE) -> str:
     return phase_key("sim", phase, run=Run(day, mode))
 
 
+def coded(step: str, code: str) -> str:
+    """Return the name of a step's function of a code."""
+    return step if code == "1" else f"{step}_v{code}"
+
+
+def lineage(needs: Mapping[str, tuple[Need, ...]], step: str) -> list[str]:
+    """Return a step and all that it needs on its own date."""
+    return [step, *(name for need in needs[step] if not need.back for name in lineage(needs, need.step))]
+
+
 def table(step: str) -> Table:
     """Return the table that a step of the small pipelines writes."""
     return Table(name=f"sim.{step}", key=("day", "k"), partition="day", columns=COLUMNS)
 
 
-def made(step: str, day: str, sources: Mapping[Need, Sequence[Row]]) -> list[Cells]:
+def made(step: str, day: str, sources: Mapping[Need, Sequence[Row]], *, code: str = "1") -> list[Cells]:
     """Return the rows of a step, each naming what it was made of.
 
     Down to the versions of the raw data. ``defense`` depends on the number of rows only: the same for every version, so
     that it is cut off early.
     """
+    label = step if code == "1" else f"{step} v{code}"
     if step == "defense":
-        return [{"day": day, "k": 0, "v": f"{len(sources[BOX])} rows"}]
+        return [{"day": day, "k": 0, "v": f"{label.removeprefix(step)} {len(sources[BOX])} rows".strip()}]
     named = "; ".join(f"{need.step} {sorted(facts(need, rows))}" for need, rows in sorted(sources.items()))
-    return [{"day": day, "k": k, "v": f"{step} of {named}"} for k in range(2)]
+    rows = len(sources[BOX]) if step == "team" else 2
+    return [{"day": day, "k": k, "v": f"{label} of {named}"} for k in range(rows)]
 
 
 class Steps:
@@ -162,15 +179,19 @@ class Steps:
     Sometimes their own code fails.
     """
 
-    def __init__(self, scene: Scene, sim: Interleaver, checker: InvariantChecker) -> None:
+    def __init__(
+        self, scene: Scene, sim: Interleaver, checker: InvariantChecker, *, operations: Sequence[Promises] = ()
+    ) -> None:
         self._needs, self._sim, self._checker = scene.needs, sim, checker
+        self._operations = operations
 
     def sql(self) -> dict[str, Function]:
         """Return the functions that the memory warehouse uses for SQL.
 
         One per step, one per table to read.
         """
-        steps = {name: self._sql(name) for name, needs in self._needs.items() if needs}
+        built = [name for name, needs in self._needs.items() if needs]
+        steps = {coded(name, code): self._sql(name, code=code) for name in built for code in CODES}
         return {**steps, **{f"rows of {name}": _all_rows(name) for name in self._needs}}
 
     def python(self) -> dict[str, PythonStep]:
@@ -178,17 +199,19 @@ class Steps:
 
         Each source is a separate read, hence a separate snapshot.
         """
-        return {f"sim:{name}": self._python(name) for name, needs in self._needs.items() if needs}
+        built = [name for name, needs in self._needs.items() if needs]
+        return {f"sim:{coded(name, code)}": self._python(name, code=code) for name in built for code in CODES}
 
-    def _sql(self, step: str) -> Function:
+    def _sql(self, step: str, *, code: str) -> Function:
         def function(read: Read, params: Mapping[str, object]) -> list[Cells]:
             day = str(params["run_date"])
             self._fail(step, day)
-            return made(step, day, {n: _between(read(f"sim.{n.step}"), *_span(n, day)) for n in self._needs[step]})
+            sources = {n: _between(read(f"sim.{n.step}"), *_span(n, day)) for n in self._needs[step]}
+            return made(step, day, sources, code=code)
 
         return function
 
-    def _python(self, step: str) -> PythonStep:
+    def _python(self, step: str, *, code: str) -> PythonStep:
         def function(reading: Reading) -> list[Cells]:
             day = reading.date
             self._fail(step, day)
@@ -196,12 +219,13 @@ class Steps:
             for need in self._needs[step]:
                 first, last = _span(need, day)
                 sources[need] = reading.read(f"rows of {need.step}", {"first": first, "last": last})
-            return made(step, day, sources)
+            return made(step, day, sources, code=code)
 
         return function
 
     def _fail(self, step: str, day: str) -> None:
-        if not self._sim.broken():
+        forced = any(each.breaks(step, day) for each in self._operations)
+        if not (forced or self._sim.broken()):
             return
         final = self._sim.rng.random() < 0.3
         self._checker.broke(step, day, final=final)

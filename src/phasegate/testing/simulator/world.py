@@ -12,6 +12,7 @@ from phasegate.errors import PhasegateError
 from phasegate.testing.simulator.end_state import check_drift, check_end, unsettled
 from phasegate.testing.simulator.interleaver import Faults, Livelock
 from phasegate.testing.simulator.invariants import Violation
+from phasegate.testing.simulator.operations.catalogue import drawn
 from phasegate.testing.simulator.outside import Outside
 from phasegate.testing.simulator.scenario import START, Scenario
 
@@ -19,6 +20,7 @@ WORKERS = ("work", "sweep", "operator")
 TASKS_MAX = 5
 IDLE_JUMPS_MAX = 10_000
 OPERATOR_EVERY_S = 600.0
+CALENDAR_S = 7200.0  # a calendar is asked for ever, but its last change is applied by then
 # Every open request is repeated within minutes, so rest comes long before the sweep that runs once a day.
 REST_MAX_S = 6 * 3600.0
 
@@ -47,9 +49,12 @@ class World(Scenario):
     """One seed, played once."""
 
     def __init__(self, seed: int, *, faults: Faults | None = None) -> None:
-        super().__init__(seed, faults=faults)
+        operations = drawn(seed, faults=faults or Faults())
+        super().__init__(seed, faults=faults, operations=operations)
         self._visit = START
         self.outside = Outside(self)
+        for operation in operations:
+            operation.start(self.outside)
 
     def run(self) -> ScheduleResult:
         """Play the schedule to its end; check the promises throughout."""
@@ -128,7 +133,10 @@ class World(Scenario):
 
     def _next_due(self) -> float | None:
         """Return when a document is due, with room for the most backward clock."""
-        at = self.pipeline.next_due(ignoring="message")
+        pipeline = self.pipeline
+        at = pipeline.next_due(ignoring="message")
+        if at is not None and pipeline.plan.calendar is not None and at > self.last_change + CALENDAR_S:
+            at = pipeline.next_due(ignoring="calendar")
         return None if at is None else at - min(self.sim.faults.skew_s)
 
     def _next_visit(self) -> float | None:
@@ -165,7 +173,8 @@ class World(Scenario):
         """Redrive dead requests, as an operator who reads ``phasegate dead``."""
         for key in sorted(self.checker.dead):
             _, _, phase, run = key.split(":")
-            self.pipeline.runs.redrive(phase, parse_run(run), step=None)
+            force = any(each.forces(key) for each in self.operations)
+            self.pipeline.runs.redrive(phase, parse_run(run), step=None, force=force)
 
 
 def replay(seed: int, faults: Faults) -> str:

@@ -12,6 +12,7 @@ from phasegate.base.table import Difference, Draft, Table
 from phasegate.errors import NotFound
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import errors
+from phasegate.warehouses.duckdb.interrupts import import_whole
 from phasegate.warehouses.duckdb.owner import Owner
 from phasegate.warehouses.duckdb.session import WRITES, Catalog, DuckDBSession
 from phasegate.warehouses.duckdb.staging import OWN, SQL, DuckDBStaging, reader_of
@@ -235,6 +236,7 @@ def connect(path: Path | None, *, read_only: bool = False) -> "DuckDBPyConnectio
     ``path`` None: an empty warehouse in memory.
     """
     # 110 ms: imported when the first warehouse is opened, not with the package.
+    import_whole("duckdb")
     import duckdb
 
     try:

@@ -1,16 +1,10 @@
-"""One connection to a DuckDB file, in one transaction.
+"""One connection to a DuckDB file, in one transaction."""
 
-Ctrl-C ends a statement. Python runs signal handlers in the main thread, between its own instructions: a query that runs
-there in C would delay them to its end. So the main thread waits for its queries, which another thread runs. Other
-threads get no signals.
-"""
-
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from phasegate.base import fingerprint as prints
 from phasegate.base.table import LINEAGE_PREFIX, TOKEN_COLUMN
@@ -18,6 +12,7 @@ from phasegate.errors import BadInput, Conflict, PhasegateError, Unavailable
 from phasegate.warehouse import Params, Row
 from phasegate.warehouses.duckdb import errors
 from phasegate.warehouses.duckdb.dialect import quoted, reference, split
+from phasegate.warehouses.duckdb.interrupts import interruptible
 from phasegate.warehouses.sql import own_tables as own
 from phasegate.warehouses.sql.cells import family
 from phasegate.warehouses.sql.dialect import Types
@@ -26,8 +21,6 @@ from phasegate.warehouses.sql.session import Bound
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
 
-T = TypeVar("T")
-AGAIN_S = 0.1
 STATEMENTS_MAX = 1_000
 STAGE_ROWS = 20_000
 READS, WRITES = "BEGIN TRANSACTION READ ONLY", "BEGIN TRANSACTION"
@@ -159,7 +152,7 @@ class DuckDBSession:
         if name in self._catalog.types:
             return self._catalog.types[name]
         found = self.describe(f"SELECT * FROM {reference(name)}", {}, what=f"table {name}")
-        if split(name) in self._catalog.tables and (TOKEN_COLUMN in found or (name == own.FENCE and "holder" in found)):
+        if split(name) in self._catalog.tables and (TOKEN_COLUMN in found or own.is_whole(name, found)):
             self._catalog.types[name] = found
         return found
 
@@ -291,35 +284,3 @@ def _cast_text(cell: object) -> str | None:
     if type(cell) is int or isinstance(cell, float):
         return repr(cell)
     return prints.text(cell, scale=0)
-
-
-def interruptible(work: Callable[[], T], /, *, interrupt: Callable[[], None]) -> T:
-    """Do some work and return its result; whatever ends the wait ends it.
-
-    ``interrupt`` makes the work stop. A second signal does not wait for that.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return work()
-    results: list[T] = []
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as e:  # noqa: BLE001  it is raised where the work was asked for
-            failures.append(e)
-        finally:
-            done.set()
-
-    done = threading.Event()  # not join(): interrupted once, it takes a thread that still runs for one that has ended
-    threading.Thread(target=run, name="phasegate-query", daemon=True).start()
-    try:
-        done.wait()
-    except BaseException:
-        interrupt()
-        while not done.wait(AGAIN_S):  # it may not have begun when it was interrupted
-            interrupt()
-        raise
-    for failure in failures:
-        raise failure
-    return results[0]

@@ -142,7 +142,22 @@ def inspect(table: Table, rows: Sequence[Cells], *, partition: str, version_max:
         future_versions=sum(version is not None and epoch_s(version) > version_max for version in versions),
         not_finite=sum(isinstance(cell, float) and not math.isfinite(cell) for row in rows for cell in row.values()),
         duplicates=len(rows) - kept,
+        undecided=_undecided(table, rows),
     )
+
+
+def _undecided(table: Table, rows: Sequence[Cells]) -> int:
+    """Count the keys of several newest contents, but for deletions."""
+    newest: dict[tuple[object, ...], tuple[tuple[bool, object, bool], set[str]]] = {}
+    for cells in rows if len({_key(table, cells) for cells in rows}) < len(rows) else ():
+        *order, digest = _rank(table, cells)
+        rank = (bool(order[0]), order[1], bool(order[2]))
+        known, digests = newest.get(_key(table, cells), (rank, set[str]()))
+        if rank > known:
+            digests = set()
+        if rank >= known:
+            newest[_key(table, cells)] = rank, {*digests, digest}
+    return sum(1 for (_, _, gone), digests in newest.values() if len(digests) > 1 and not gone)
 
 
 def repeats(table: Table, rows: Iterable[StoredRow], *, key: Sequence[str]) -> Repeats:

@@ -3,7 +3,7 @@
 Values are bound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -13,9 +13,15 @@ from phasegate.warehouses.sql.dialect import Dialect
 SCHEMA = "phasegate"
 FENCE, RECEIPTS, KEYS = f"{SCHEMA}.fence", f"{SCHEMA}.receipts", f"{SCHEMA}.keys"
 RECEIPT_FIELDS = tuple(field.name for field in msgspec.structs.fields(Receipt))
-_NUMBERS = {"token", "rows_in", "rows", "duplicates", "inserted", "updated", "deleted", "unchanged", "refused"}
+_NUMBERS = {"token", "rows_in", "rows", "duplicates", "inserted", "updated", "deleted", "unchanged", "refused",
+            "undecided"}  # fmt: skip
 _OTHER = {"committed_at": "DOUBLE", "allow_shrink": "BOOLEAN"}
 _NEEDED = {"write_id", "table", "partition", "token", "fingerprint", "built_from"}
+
+
+def is_whole(name: str, columns: Collection[str], /) -> bool:
+    """Return whether one of our tables has the columns of this version."""
+    return {FENCE: "holder", RECEIPTS: "undecided"}.get(name, "") in columns
 
 
 class OwnSql:
@@ -46,6 +52,7 @@ class OwnSql:
                 holder {text} DEFAULT '', PRIMARY KEY (table_name, {self._part}))""",
             f"ALTER TABLE {self.fence} ADD COLUMN IF NOT EXISTS holder {text} DEFAULT ''",
             f"CREATE TABLE IF NOT EXISTS {self.receipts} ({', '.join(fields)}, changes {number} NOT NULL)",
+            f"ALTER TABLE {self.receipts} ADD COLUMN IF NOT EXISTS undecided {number} DEFAULT 0",
             f"""CREATE TABLE IF NOT EXISTS {self.keys}
                 (table_name {text} PRIMARY KEY, key {of("VARCHAR[]")} NOT NULL)""",
         ]
@@ -114,6 +121,11 @@ class OwnSql:
         return f"CAST($key AS {self.dialect.type_of('VARCHAR[]')})"
 
     # Receipts
+
+    def of_older(self, sql: str, /) -> str:
+        """Return a SELECT of receipts for a table of an older version."""
+        column = self.dialect.quoted("undecided")
+        return sql.replace(column, f"0 AS {column}")
 
     def put_receipt(self) -> str:
         """Return the INSERT of a receipt.

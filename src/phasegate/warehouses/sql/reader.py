@@ -55,7 +55,7 @@ class SqlReader:
         statement = self.own.receipts_of(tables=len(tables), partitions=len(partitions))
         wanted = set(chosen)
         newest: dict[Part, tuple[tuple[int, int], list[Any]]] = {}
-        for *row, changes in self.session.run(statement, bound, what="receipts"):
+        for *row, changes in self.session.run(self._of_receipts(statement), bound, what="receipts"):
             part, order = Part(row[1], row[2]), (row[5], changes)
             if part in wanted and (part not in newest or order > newest[part][0]):
                 newest[part] = order, row
@@ -69,7 +69,7 @@ class SqlReader:
         if not self.session.has(own.RECEIPTS):
             return {}
         bound = {"table": table, "first": first, "last": last}
-        rows = self.session.run(self.own.receipts_between(), bound, what=f"receipts of {table}")
+        rows = self.session.run(self._of_receipts(self.own.receipts_between()), bound, what=f"receipts of {table}")
         return {row[2]: _receipt(row) for row in rows}
 
     def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
@@ -87,7 +87,7 @@ class SqlReader:
         """Return the receipt of a write."""
         if not self.session.has(own.RECEIPTS):
             return None
-        rows = self.session.run(self.own.find_write(), {"write_id": write_id}, what="receipts")
+        rows = self.session.run(self._of_receipts(self.own.find_write()), {"write_id": write_id}, what="receipts")
         return _receipt(rows[0]) if rows else None
 
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
@@ -231,11 +231,14 @@ class SqlReader:
         """
         if not all(self.session.has(name) for name in (own.FENCE, own.RECEIPTS, own.KEYS)):
             return False
-        if "holder" not in self.session.columns(own.FENCE):  # made by an older version
+        if not all(own.is_whole(name, self.session.columns(name)) for name in (own.FENCE, own.RECEIPTS)):
             return False
         if TOKEN_COLUMN not in self.session.columns(part.table):
             return False
         return bool(self.session.run(self.own.read_fence(), _here(part), what="fence"))
+
+    def _of_receipts(self, sql: str) -> str:
+        return sql if own.is_whole(own.RECEIPTS, self.session.columns(own.RECEIPTS)) else self.own.of_older(sql)
 
     def interrupt(self) -> None:
         """Stop a running statement, from any thread.

@@ -103,11 +103,12 @@ class SqlStaging(SqlReader):
         (row,) = self.session.run(self.sql.inspect(table, stage.name, stage.types), bound, what=what)
         *counts, keys = (int(value) for value in row)
         staged = Staged(**dict(zip(_COUNTS, counts, strict=True)))
-        duplicates = 0
+        duplicates = undecided = 0
         if staged.rows != keys:
+            ((undecided,),) = self.session.run(self.sql.undecided(table, stage.name), what=what)
             duplicates = self.session.change(self.sql.deduplicate(table, stage.name), what=what)
         stage.rows, stage.outside = staged.rows - duplicates, staged.outside
-        return Staged(**dict(zip(_COUNTS, counts, strict=True)), duplicates=duplicates)
+        return Staged(**dict(zip(_COUNTS, counts, strict=True)), duplicates=duplicates, undecided=int(undecided))
 
 
 def _latest(version_max: float, *, sql_type: str) -> object:

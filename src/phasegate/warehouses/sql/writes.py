@@ -107,12 +107,28 @@ class WriteSql(RowSql):
 
         The newest version stays; then a deletion wins; then the content's digest decides.
         """
-        order = [f"{self._quoted(table.version)} DESC NULLS LAST"] if table.version else []
-        order += [f"coalesce({self._quoted(table.tombstone)}, false) DESC"] if table.tombstone else []
-        order += [f"{DIGEST} DESC", ROW]
+        order = [*self._newest_first(table), f"{DIGEST} DESC", ROW]
         return f"""DELETE FROM {stage} WHERE {ROW} IN (SELECT {ROW} FROM (SELECT {ROW}, row_number() OVER (
             PARTITION BY {self._listed(table.key)} ORDER BY {", ".join(order)}) AS place FROM {stage}) q
             WHERE place > 1)"""
+
+    def undecided(self, table: Table, stage: str, /) -> str:
+        """Return the SELECT of how many keys have several newest contents.
+
+        Of deletions it does not matter which is taken.
+        """
+        order = ", ".join(self._newest_first(table))
+        gone = f"coalesce({self._quoted(table.tombstone)}, false)" if table.tombstone else "false"
+        keys = self._listed(table.key)
+        place = f"rank() OVER (PARTITION BY {keys} ORDER BY {order})" if order else "1"
+        return f"""SELECT count(*) FROM (SELECT {keys} FROM (SELECT {keys}, {DIGEST} AS digest_, {gone} AS gone_,
+            {place} AS place_ FROM {stage}) r WHERE place_ = 1 AND NOT gone_ GROUP BY {keys}
+            HAVING count(DISTINCT digest_) > 1) q"""
+
+    def _newest_first(self, table: Table) -> list[str]:
+        """Return the order of a key's rows: by version, then deletions."""
+        order = [f"{self._quoted(table.version)} DESC NULLS LAST"] if table.version else []
+        return order + ([f"coalesce({self._quoted(table.tombstone)}, false) DESC"] if table.tombstone else [])
 
     def drop_tombstones(self, table: Table, stage: str, /) -> str:
         """Return the DELETE of the staged deletions."""

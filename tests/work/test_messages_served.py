@@ -1,0 +1,146 @@
+"""What a worker does with each message: served, quarantined with its reason, or postponed."""
+
+import pytest
+
+from phasegate.base.keys import Run
+from phasegate.base.receipt import execution_stamp
+from phasegate.bus import Message
+from phasegate.errors import BadInput, NotFound
+from phasegate.gate.phase import Phase
+from phasegate.work.worker import TRIES_MAX
+from tests.support.pipelines import DAY, LETTERS, RUN, Shop, load, settle, shop
+
+
+def publish(made: Shop, body: dict[str, object], *, topic: str = "shop.completions", name: str = "m1") -> None:
+    made.pipeline.ports.bus.publish(Message(name, topic, body))
+    made.pipeline.work_until_idle()
+
+
+def reasons(made: Shop) -> list[str]:
+    return [letter.reason for letter in made.pipeline.views.quarantined()]
+
+
+def phase(made: Shop, name: str) -> Phase:
+    found = made.pipeline.runs.read(name, Run(DAY, "daily"))
+    assert found is not None
+    return found
+
+
+def begun() -> Shop:
+    """Return a shop whose second phase has begun and waits for its letter."""
+    made = shop(plan=LETTERS)
+    load(made, 1, 2)
+    made.pipeline.complete({"step": "rates", "run": RUN, "execution_id": "r1"})
+    settle(made)
+    return made
+
+
+def letter(**more: object) -> dict[str, object]:
+    return {"kind": "completion", "step": "letter", "run": RUN, "execution_id": "l1", "sequence": 1, **more}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (letter(step="lettr"), "message m1: unknown step 'lettr'; the plan has orders, rates, totals, letter"),
+        (letter(step="totals"), "message m1: step totals is built by Phasegate; only its worker reports it"),
+        (letter(sequence=None), "message m1: nothing says how new it is; add sequence, or completed_at"),
+        (letter(execution_id=""), "message m1: step letter has no table to read; give an execution_id for its content"),
+        (letter(step="", trigger_id=f"trigger.shop.load.{RUN}.7.report"),
+         f"message m1: no trigger trigger.shop.load.{RUN}.7.report waits for a completion; send its id back unchanged"),
+        (letter(step="", trigger_id=f"trigger.market.load.{RUN}.1.report"),
+         f"message m1: trigger_id 'trigger.market.load.{RUN}.1.report' is of no phase of pipeline 'shop'"),
+        (letter(trigger_id=f"trigger.shop.lode.{RUN}.1.report"),
+         f"message m1: trigger_id 'trigger.shop.lode.{RUN}.1.report' is of no phase of pipeline 'shop'"),
+        ({"kind": "request", "id": "m1", "pipeline": "market", "phase": "report", "step": "totals", "run": RUN,
+          "inputs": {}}, "message m1: is of pipeline 'market', this is 'shop'"),
+        ({"kind": "trigger", "id": "m1", "pipeline": "shop", "phase": "report", "run": RUN, "generation": 1,
+          "receiver": "load", "stamps": {}}, "trigger m1: no phase 'load' comes after 'report' in this plan"),
+    ],
+)  # fmt: skip
+def test_a_message_that_cannot_be_served_is_quarantined_with_its_reason_and_changes_nothing(
+    body: dict[str, object], reason: str
+) -> None:
+    made = begun()
+    before = phase(made, "load"), phase(made, "report")
+    publish(made, {name: value for name, value in body.items() if value is not None})
+    assert reasons(made) == [reason]
+    assert made.told.of("served")[-1]["outcome"] == "quarantined"
+    assert (phase(made, "load"), phase(made, "report")) == before
+
+
+def test_a_completion_is_built_from_the_trigger_that_it_echoes_or_else_from_nothing_that_is_known() -> None:
+    made = begun()
+    stamps = phase(made, "load").firings[-1].stamps
+    publish(made, letter(trigger_id=f"trigger.shop.load.{RUN}.1.report"))
+    result = phase(made, "report").result_of("letter")
+    assert result is not None
+    assert result.built_from == {"load.orders": stamps["orders"]}
+    load(made, 1, 2, 4)
+    settle(made)
+    publish(made, letter(trigger_id=f"trigger.shop.load.{RUN}.1.report", sequence=2, execution_id="l2"), name="m2")
+    result = phase(made, "report").result_of("letter")
+    assert result is not None
+    assert result.built_from != {"load.orders": stamps["orders"]}, "the echo is of an older generation"
+    publish(made, letter(trigger_id=f"trigger.shop.load.{RUN}.2.report", sequence=3, execution_id="l3"), name="m3")
+    result = phase(made, "report").result_of("letter")
+    assert result is not None
+    assert result.stamp == execution_stamp("l3")
+    assert result.built_from == {"load.orders": phase(made, "load").firings[-1].stamps["orders"]}
+
+
+def test_a_failed_report_acknowledges_no_trigger_and_a_good_one_does() -> None:
+    made = shop()
+    load(made, 1)
+    settle(made, until_s=1.0)
+    trigger = f"trigger.shop.report.{RUN}.1.mailer"
+    publish(made, {"kind": "completion", "trigger_id": trigger, "status": "failed", "sequence": 1})
+    assert reasons(made) == [f"message m1: {trigger} ended as failed: no reason given"]
+    assert [entry.state for entry in phase(made, "report").outbox] == ["sent"]
+    publish(made, {"kind": "completion", "trigger_id": trigger, "sequence": 2}, name="m2")
+    assert made.told.of("served")[-1] == {"id": "m2", "outcome": "acknowledged"}
+    assert all(entry.state != "sent" for entry in phase(made, "report").outbox)
+
+
+def test_an_error_that_may_pass_postpones_a_message_until_its_tries_are_used_up() -> None:
+    made = begun()
+    broken = made.pipeline._worker._gatekeeper.report
+    made.pipeline._worker._gatekeeper.report = _raise  # type: ignore[method-assign, assignment]
+    publish(made, letter())
+    assert reasons(made) == []
+    assert made.told.of("message failed")[0]["tries"] == 1
+    for _ in range(TRIES_MAX + 5):
+        made.clock.at += 86_400.0
+        made.pipeline.work_until_idle()
+    assert len([one for one in made.told.of("message failed") if one["id"] == "m1"]) == TRIES_MAX
+    assert reasons(made) == [f"gave up after {TRIES_MAX} tries: RuntimeError: the database restarts"]
+    made.pipeline._worker._gatekeeper.report = broken  # type: ignore[method-assign]
+
+
+def _raise(*_: object, **__: object) -> None:
+    raise RuntimeError("the database restarts")
+
+
+def test_a_call_is_answered_as_a_message_is() -> None:
+    made = begun()
+    with pytest.raises(NotFound, match="unknown step 'lettr'"):
+        made.pipeline.complete({"step": "lettr", "run": RUN, "execution_id": "l1"})
+    made.pipeline.complete(letter(sequence=3))
+    with pytest.raises(BadInput, match="it is in quarantine: phasegate redrive quarantine:"):
+        made.pipeline.complete(letter(sequence=None, completed_at=made.clock.at, execution_id="l2", error=""))
+    (stored,) = made.store.scan("quarantine:")
+    assert stored.body["topic"] == "shop.completions"
+    assert stored.body["body"] == {
+        "kind": "completion", "step": "letter", "status": "success", "run": RUN, "execution_id": "l2",
+        "completed_at": made.clock.at, "missing": [],
+    }  # fmt: skip
+    with pytest.raises(BadInput, match=r"step totals is built by Phasegate"):
+        made.pipeline.complete({"step": "totals", "run": RUN})
+
+
+def test_a_step_that_the_run_s_gate_does_not_have_is_refused_with_the_mend() -> None:
+    made = shop()
+    load(made, 1)
+    later = shop(plan=LETTERS, store=made.store, warehouse=made.warehouse)
+    with pytest.raises(BadInput, match=rf"step rates is no member of load in run {RUN}; see phasegate why {RUN}"):
+        later.pipeline.complete({"step": "rates", "run": RUN, "execution_id": "r1"})

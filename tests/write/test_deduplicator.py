@@ -1,0 +1,115 @@
+"""One row per key again, in an ordinary fenced write, where rows came past Phasegate."""
+
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from phasegate import Pipeline, connect, load_plan
+from phasegate.base.keys import Run
+from phasegate.base.receipt import Part
+from phasegate.errors import BadInput, Busy
+from phasegate.write.deduplicator import Deduplicator
+from phasegate.write.writer import Writer
+
+DAY = "2026-02-03"
+RUN = Run(DAY, "daily")
+PART = Part("raw.a", DAY)
+PLAN = """
+pipeline = "nba"
+timezone = "UTC"
+[phase.raw]
+[phase.an]
+after = "raw"
+[step.a]
+phase = "raw"
+external = true
+table = "raw.a"
+key = ["d", "k"]
+partition = "d"
+write = "replace"
+columns = { d = "DATE", k = "INTEGER", v = "INTEGER" }
+[step.t]
+phase = "an"
+needs = ["raw.a"]
+sql = "t.sql"
+table = "an.t"
+key = ["d"]
+partition = "d"
+"""
+SQL = "SELECT d, sum(v)::INTEGER AS s FROM raw.a WHERE d = CAST($run_date AS DATE) GROUP BY d"
+
+
+def opened(folder: Path) -> Pipeline:
+    plan = load_plan(PLAN, files=lambda _: SQL)
+    return connect(plan, state=folder / "state", warehouse=f"duckdb:///{folder}/w.duckdb", log_level="none")
+
+
+def deduplicator(pipeline: Pipeline) -> Deduplicator:
+    return Deduplicator(
+        pipeline.plan,
+        pipeline.ports,
+        gatekeeper=pipeline.runs,
+        leases=pipeline._leases,
+        writer=Writer(pipeline.plan, pipeline.ports, store_id=pipeline.store_id),
+    )
+
+
+def deliver(pipeline: Pipeline, *values: int) -> None:
+    with pipeline.begin(str(RUN), step="a") as run:
+        run.write([{"d": DAY, "k": number, "v": value} for number, value in enumerate(values)])
+        run.complete()
+    pipeline.work_until_idle()
+
+
+def past_phasegate(folder: Path, sql: str) -> None:
+    with closing(duckdb.connect(folder / "w.duckdb")) as db:
+        db.execute(sql)
+
+
+def values(pipeline: Pipeline) -> list[object]:
+    return [row["v"] for row in pipeline.query("SELECT v FROM raw.a ORDER BY v")]
+
+
+def test_repeated_rows_go_and_the_receipt_is_reported_and_the_partition_is_free(tmp_path: Path) -> None:
+    with closing(opened(tmp_path)) as pipeline:
+        deliver(pipeline, 1, 2, 4, 8)
+    past_phasegate(
+        tmp_path, "INSERT INTO raw.a SELECT * FROM raw.a; INSERT INTO raw.a (d, k, v) VALUES ('2026-02-04', 1, 16)"
+    )
+    with closing(opened(tmp_path)) as pipeline:
+        assert len(values(pipeline)) == 9
+        receipt = deduplicator(pipeline).deduplicate("a", RUN)
+        assert values(pipeline) == [1, 2, 4, 8, 16]
+        assert receipt.rows == 4
+        phase = pipeline.runs.read("raw", RUN)
+        assert phase is not None
+        result = phase.result_of("a")
+        assert result is not None
+        assert (result.stamp, result.write_id) == (receipt.stamp, receipt.write_id)
+        with pipeline._leases.hold(PART, purpose="next") as held:
+            assert held is not None
+
+
+def test_a_step_that_phasegate_builds_keeps_the_inputs_of_its_rows(tmp_path: Path) -> None:
+    with closing(opened(tmp_path)) as pipeline:
+        deliver(pipeline, 1, 2)
+        with pipeline.ports.warehouse.snapshot() as reader:
+            before = reader.receipts([Part("an.t", DAY)])[Part("an.t", DAY)]
+    past_phasegate(tmp_path, "INSERT INTO an.t SELECT * FROM an.t")
+    with closing(opened(tmp_path)) as pipeline:
+        receipt = deduplicator(pipeline).deduplicate("t", RUN)
+        assert pipeline.query("SELECT s FROM an.t") == [{"s": 3}]
+        assert (receipt.built_from, receipt.fingerprint) == (before.built_from, before.fingerprint)
+
+
+def test_a_partition_that_is_held_or_has_no_receipt_is_left_as_it_is(tmp_path: Path) -> None:
+    with closing(opened(tmp_path)) as pipeline:
+        with pytest.raises(BadInput, match=r"raw\.a/2026-02-03 has no receipt; its owner must write it again"):
+            deduplicator(pipeline).deduplicate("a", RUN)
+        with (
+            pipeline._leases.hold(PART, purpose="scraper"),
+            pytest.raises(Busy, match=r"raw\.a/2026-02-03 is being written by another process"),
+        ):
+            deduplicator(pipeline).deduplicate("a", RUN)
