@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import postgres
 from tests.support.real_data import real_data_folder
 
 # CI repeats the same examples, so that a red run is red again; home looks for new ones.
@@ -22,6 +23,25 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")
 def nba_data() -> Path:
     """Give the folder of real box scores; where it is missing, skip at home and fail in CI."""
     return real_data_folder(os.environ)
+
+
+@pytest.fixture(scope="session")
+def postgres_15() -> Iterator[postgres.PostgresServer]:
+    """Give the system's PostgreSQL; where it is missing, skip at home and fail in CI."""
+    with postgres.system_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_18() -> Iterator[postgres.PostgresServer]:
+    with postgres.packaged_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bouncer(postgres_18: postgres.PostgresServer) -> Iterator[postgres.Bouncer]:
+    with postgres.bouncer(postgres_18) as started:
+        yield started
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ def test_what_the_design_allows_is_allowed(tmp_path: Path) -> None:
         ("phasegate.settings", "from phasegate import gate\n", "An adapter serves no wing"),
         ("phasegate.write", "def lazily():\n    import duckdb\n", "A vendor SDK"),
         ("phasegate.stores", "import sqlite3\n", "A vendor SDK"),
+        ("phasegate.stores", "def lazily():\n    import psycopg\n", "A vendor SDK"),
         ("phasegate.warehouses.sql", "from phasegate.warehouses import duckdb\n", "The SQL that warehouses share"),
         ("nba_props", "from phasegate.dedup import deduplicate\n", "The reference pipeline"),
     ],

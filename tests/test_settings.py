@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from phasegate.errors import BadInput
-from phasegate.settings import SETTINGS, Setting, Settings, load_settings, path_of
+from phasegate.settings import SETTINGS, Setting, Settings, load_settings, path_of, variables_of
 from tests.support.real_data import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "settings.md"
@@ -83,16 +83,29 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
             "my warehouse",
             "='my warehouse': wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters",
         ),
-        ("STORE", "phasegate.db", "='phasegate.db': not a URL; write sqlite:///PATH"),
+        ("STORE", "phasegate.db", "='phasegate.db': not a URL; write sqlite:///PATH or postgresql://HOST/DATABASE"),
         (
             "STORE",
-            "postgresql://me:secret@host/db",
-            "='postgresql:…': postgresql is not a store of this version; write sqlite:///PATH",
+            "postgresql://me:sec/ret@host/db",
+            "='postgresql:…': not an address of PostgreSQL; write postgresql://HOST/DATABASE, and signs such as "
+            "@ : / # of a user or password as %40 %3A %2F %23, or set PGPASSWORD",
+        ),
+        ("STORE", "postgresql://host", "='postgresql:…': names no database; write postgresql://HOST/DATABASE"),
+        (
+            "STORE",
+            "postgresql://h/db?sslmode=on",
+            "='postgresql:…': sslmode=on: wanted disable or allow or prefer or require or verify-ca or verify-full",
         ),
         (
             "STORE",
+            "postgresql://h/db?sslmod=on",
+            """='postgresql:…': sslmod is no parameter of libpq; did you mean "sslmode"?""",
+        ),
+        ("CONNECTIONS_MAX", "2.5", "='2.5': wanted a whole number from 1 to 100"),
+        (
+            "STORE",
             "firestore://project",
-            "='firestore:…': firestore is not a store of this version; write sqlite:///PATH",
+            "='firestore:…': firestore is not a store of this version; write sqlite:///PATH or postgresql://HOST/DATABASE",
         ),
         (
             "STORE",
@@ -136,7 +149,7 @@ def test_an_unknown_variable_is_refused_and_its_value_not_shown() -> None:
         ("[phasegate]\nplan = [1]\n", "2: plan = a list: wanted a path such as plan.toml"),
         (
             '[phasegate]\nstore = "postgres://u:p@h"\n',
-            '2: store = "postgres:…": postgres is not a store of this version; write sqlite:///PATH',
+            '2: store = "postgres:…": postgres is not a store of this version; write sqlite:///PATH or postgresql://HOST/DATABASE',
         ),
         ('state = "x"\n', '1: unknown key "state"; settings belong below [phasegate]'),
         ("[phasegate]\n[phase_gate]\n", '2: unknown table "phase_gate"; settings belong below [phasegate]'),
@@ -192,3 +205,21 @@ def row(setting: Setting) -> str:
 def test_the_reference_page_lists_every_setting_as_it_is() -> None:
     rows = re.findall(r"^\| `\w+` \|.*$", PAGE.read_text(), re.MULTILINE)
     assert rows == [row(setting) for setting in SETTINGS]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://host/db",
+        "postgresql://me@/db",
+        "postgresql:///db?host=/var/run/postgresql",
+        "postgresql://me:p%40ss@h1:5432,h2:5433/db?sslmode=verify-full&sslrootcert=/etc/ssl/ca.pem",
+        "postgresql://[::1]:5432/db?connect_timeout=3&target_session_attrs=any",
+        "postgresql://%2Fvar%2Frun/db",
+    ],
+)
+def test_an_address_of_postgresql_is_a_store_and_is_given_to_commands_as_it_is(url: str) -> None:
+    settings = load_settings({"PHASEGATE_STORE": url})
+    assert (settings.store, settings.store_path) == (url, None)
+    assert variables_of(settings)["PHASEGATE_STORE"] == url
+    assert variables_of(settings)["PHASEGATE_CONNECTIONS_MAX"] == "8"

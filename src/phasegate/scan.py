@@ -1,6 +1,6 @@
 """Reads any number of documents, page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from phasegate.store import Doc, Store
 
@@ -21,20 +21,24 @@ def scanned(
         after = docs[-1].key
 
 
-def due(store: Store, now: float, /, *, prefix: str, page: int = PAGE) -> Iterator[Doc]:
+def due(store: Store, now: float, /, *, prefixes: Sequence[str], page: int = PAGE) -> Iterator[Doc]:
     """Yield the documents that were due by ``now``, the longest due first."""
-    yield from _between(store, now, prefix=prefix, after=None, page=page)
+    yield from _between(store, now, prefixes=prefixes, after=None, page=page)
 
 
-def later(store: Store, now: float, /, *, prefix: str, page: int = PAGE) -> Iterator[Doc]:
+def later(store: Store, now: float, /, *, prefixes: Sequence[str], page: int = PAGE) -> Iterator[Doc]:
     """Yield the documents that are due after ``now``, however late."""
-    yield from _between(store, DUE_MAX, prefix=prefix, after=(now, LAST_KEY), page=page)
+    yield from _between(store, DUE_MAX, prefixes=prefixes, after=(now, LAST_KEY), page=page)
 
 
 def _between(
-    store: Store, until: float, *, prefix: str, after: tuple[float, str] | None, page: int
+    store: Store, until: float, *, prefixes: Sequence[str], after: tuple[float, str] | None, page: int
 ) -> Iterator[Doc]:  # fmt: skip
-    while docs := store.due(until, prefix=prefix, after=after, limit=page):
+    docs: Sequence[Doc] | None = None
+    # A page that is not full is the last one: what is written since then is for the next look.
+    while docs is None or len(docs) == page:
+        docs = store.due(until, prefixes=prefixes, after=after, limit=page)
         yield from docs
-        assert docs[-1].due is not None
-        after = (docs[-1].due, docs[-1].key)
+        if docs:
+            assert docs[-1].due is not None
+            after = (docs[-1].due, docs[-1].key)

@@ -14,6 +14,7 @@ import msgspec
 from phasegate.base.wording import decoded
 from phasegate.errors import BadInput
 from phasegate.plan.toml_lines import Toml, parse, spell, suggest
+from phasegate.postgresql import address
 
 PREFIX = "PHASEGATE_"
 # Set for the command of a step, which may use Phasegate itself.
@@ -23,6 +24,8 @@ ALERTS_PREFIX = "PHASEGATE_ALERTS_"
 TABLE = "phasegate"
 STATE = "STATE"
 HEARTBEATS_PER_TTL = 4
+# URLs that name a file.
+FILES = ("sqlite:///", "duckdb:///")
 
 LogFormat = Literal["auto", "text", "json"]
 LogLevel = Literal["all", "notable", "none"]
@@ -31,32 +34,38 @@ LogLevel = Literal["all", "notable", "none"]
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One setting and its allowed values.
 
-    ``low`` and ``high`` bound a number; ``choices`` are the allowed words.
+    ``low`` and ``high`` bound a number; ``choices`` are the allowed words, ``forms`` the kinds of URLs.
     """
 
     name: str
-    type: Literal["URL", "path", "name", "seconds", "milliseconds", "word"]
+    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word"]
     default: str | float | None
     meaning: str
     low: float = 0.0
     high: float = 0.0
     choices: tuple[str, ...] = ()
-    form: str = ""
+    forms: tuple[str, ...] = ()
 
     @property
     def variable(self) -> str:
         """Return the environment variable of the setting."""
         return PREFIX + self.name.upper()
 
+    @property
+    def form(self) -> str:
+        """Return how its URLs are written."""
+        return " or ".join(self.forms)
+
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(name="state", type="path", default=".phasegate",
             meaning="Directory of everything that Phasegate stores on this machine."),
-    Setting(name="store", type="URL", default="sqlite:///STATE/phasegate.db", form="sqlite:///PATH",
+    Setting(name="store", type="URL", default="sqlite:///STATE/phasegate.db",
+            forms=("sqlite:///PATH", address.FORM),
             meaning="Where the documents are stored."),
-    Setting(name="bus", type="URL", default="local:", form="local:",
+    Setting(name="bus", type="URL", default="local:", forms=("local:",),
             meaning="What carries the messages: `local:` is the store itself."),
-    Setting(name="warehouse", type="URL", default="duckdb:///STATE/warehouse.duckdb", form="duckdb:///PATH",
+    Setting(name="warehouse", type="URL", default="duckdb:///STATE/warehouse.duckdb", forms=("duckdb:///PATH",),
             meaning="Where the guarded tables are."),
     Setting(name="warehouse_name", type="name", default="main",
             meaning="Name of the warehouse in the keys of leases; the same wherever it is used."),
@@ -74,6 +83,12 @@ SETTINGS: tuple[Setting, ...] = (
             meaning="How long the warehouse file stays open for further work before another process may open it."),
     Setting(name="lock_timeout_s", type="seconds", default=30.0, low=0.1, high=600,
             meaning="How long to wait for a file that another process holds."),
+    Setting(name="connections_max", type="number", default=8, low=1, high=100,
+            meaning="How many connections to a PostgreSQL store a process opens at most."),
+    Setting(name="connect_timeout_s", type="seconds", default=10.0, low=1, high=300,
+            meaning="How long to wait for a connection to PostgreSQL."),
+    Setting(name="statement_timeout_s", type="seconds", default=30.0, low=1, high=3600,
+            meaning="A statement of the PostgreSQL store that takes longer is stopped."),
     Setting(name="log_format", type="word", default="auto", choices=("auto", "text", "json"),
             meaning="How events are written to stderr; `auto` is text on a terminal and JSON elsewhere."),
     Setting(name="log_level", type="word", default="notable", choices=("all", "notable", "none"),
@@ -103,13 +118,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     visibility_s: float
     hold_ms: float
     lock_timeout_s: float
+    connections_max: int
+    connect_timeout_s: float
+    statement_timeout_s: float
     log_format: LogFormat
     log_level: LogLevel
 
     @property
-    def store_path(self) -> Path:
-        """Return the file of the store."""
-        return path_of(self.store)
+    def store_path(self) -> Path | None:
+        """Return the file of the store, None for one on a server."""
+        return path_of(self.store) if self.store.startswith("sqlite:") else None
 
     @property
     def warehouse_path(self) -> Path:
@@ -173,7 +191,7 @@ def variables_of(settings: Settings, /) -> dict[str, str]:
         value = getattr(settings, setting.name)
         if setting.type == "path":
             value = Path(value).absolute()
-        elif setting.type == "URL" and ":///" in value:
+        elif setting.type == "URL" and value.startswith(FILES):
             value = f"{value.partition('://')[0]}:///{path_of(value).absolute()}"
         found[setting.variable] = str(value)
     return found
@@ -273,7 +291,7 @@ def _from_arguments(overrides: Mapping[str, object]) -> dict[str, SettingValue]:
 
 def _value(setting: Setting, given: SettingValue) -> object:
     """Return the value in its type."""
-    if setting.type in ("seconds", "milliseconds"):
+    if setting.type in ("seconds", "milliseconds", "number"):
         return _number(setting, given)
     value = str(given.value) if isinstance(given.value, Path) else given.value
     if setting.choices:
@@ -291,7 +309,8 @@ def _value(setting: Setting, given: SettingValue) -> object:
 
 
 def _number(setting: Setting, given: SettingValue) -> float:
-    wanted = f"wanted a number of {setting.type} from {setting.low:g} to {setting.high:g}"
+    unit = "" if setting.type == "number" else f" of {setting.type}"
+    wanted = f"wanted a {'whole ' if not unit else ''}number{unit} from {setting.low:g} to {setting.high:g}"
     value = given.value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise given.error(setting, wanted)
@@ -301,28 +320,33 @@ def _number(setting: Setting, given: SettingValue) -> float:
         number = float(value)
     except (ValueError, OverflowError):
         raise given.error(setting, wanted) from None
-    if not setting.low <= number <= setting.high:
+    if not setting.low <= number <= setting.high or (not unit and not number.is_integer()):
         raise given.error(setting, wanted)
-    return number
+    return number if unit else int(number)
 
 
 def _check_url(setting: Setting, given: SettingValue, *, url: str) -> None:
     """Refuse a URL that no adapter of this version supports."""
     found = _URL.fullmatch(url)
-    scheme = setting.form.partition(":")[0]
     if found is None:
         raise given.error(setting, f"not a URL; write {setting.form}")
-    if found[1] != scheme:
-        raise given.error(setting, f"{found[1]} is not a {setting.name} of this version; write {setting.form}")
+    scheme = found[1]
+    form = next((form for form in setting.forms if form.startswith(f"{scheme}:")), None)
+    if form is None:
+        raise given.error(setting, f"{scheme} is not a {setting.name} of this version; write {setting.form}")
+    if form == address.FORM:
+        if wrong := address.fault(url):
+            raise given.error(setting, wrong)
+        return
     if scheme == "local":
         if found[2]:
             raise given.error(setting, "nothing may follow the colon; write local:")
         return
     path = found[2].removeprefix("///")
     if path == found[2] or not path or path.endswith("/"):
-        raise given.error(setting, f"names no file; write {setting.form}, with three slashes (four: from the root)")
+        raise given.error(setting, f"names no file; write {form}, with three slashes (four: from the root)")
     if ":memory:" in path or "?" in path or "#" in path or not path.isprintable():
-        raise given.error(setting, f"wanted the path of a file, without ? and # and not :memory:; write {setting.form}")
+        raise given.error(setting, f"wanted the path of a file, without ? and # and not :memory:; write {form}")
 
 
 def _without_secrets(url: str) -> str:

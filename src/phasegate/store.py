@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 Body = Mapping[str, object]
+# The prefix of every key.
+ALL = ("",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,17 @@ class Store(Protocol):
         ...
 
     def due(
-        self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
+        self, now: float, /, *, prefixes: Sequence[str] = ALL, after: tuple[float, str] | None = None, limit: int = 100
     ) -> Sequence[Doc]:
         """Return up to ``limit`` documents with ``due <= now``.
 
-        They are in order of (due, key), only those beyond ``after``.
+        Of those that have one of the prefixes, each once, in order of (due, key), only those beyond ``after``. It is
+        one query of the database, however many prefixes.
         """
         ...
 
-    def next_due(self, *, prefix: str = "") -> float | None:
-        """Return the earliest ``due`` of documents with this prefix, or None."""
+    def next_due(self, *, prefixes: Sequence[str] = ALL) -> float | None:
+        """Return the earliest ``due`` of documents with a prefix, or None."""
         ...
 
     def close(self) -> None:

@@ -21,12 +21,14 @@ from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_sett
 
 if TYPE_CHECKING:
     from phasegate.base.exported import Exported, Unread
+    from phasegate.buses.wake import Wake
     from phasegate.calendar.calendar import Dates
     from phasegate.channel import Channel, Pinger
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
     from phasegate.plan.policy import ChannelRule
     from phasegate.ports import Clock, Observer, Ports, ReadPorts
+    from phasegate.store import Store
     from phasegate.warehouse import Reader, Warehouse
     from phasegate.write.builder import PythonStep
 
@@ -101,22 +103,66 @@ def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts
     Neither a bus nor a warehouse is imported for it.
     """
     from phasegate.ports import ReadPorts
-    from phasegate.stores.sqlite import SQLiteStore
     from phasegate.system import SystemClock
 
-    return ReadPorts(store=SQLiteStore(settings.store_path), clock=clock or SystemClock())
+    return ReadPorts(store=open_store(settings), clock=clock or SystemClock())
+
+
+def open_store(settings: Settings, /) -> Store:
+    """Return the store.
+
+    Its file is created where there is none; a database must have one. Raises BadInput, Unavailable.
+    """
+    if settings.store_path is not None:
+        from phasegate.stores.sqlite import SQLiteStore
+
+        return SQLiteStore(settings.store_path)
+    from phasegate.stores.postgres import PostgresStore
+
+    return PostgresStore(
+        settings.store,
+        connections_max=settings.connections_max,
+        connect_timeout_s=settings.connect_timeout_s,
+        statement_timeout_s=settings.statement_timeout_s,
+    )
+
+
+def create_store(url: str, settings: Settings, /) -> tuple[str, int, int]:
+    """Create the store at a URL of PostgreSQL, or migrate it.
+
+    Return its address without secrets, and the version of its schema before, 0 for none, and after. Raises BadInput,
+    Unavailable, Ambiguous.
+    """
+    from phasegate.postgresql.address import FORM
+
+    if not url.startswith("postgresql:"):
+        raise BadInput(f"--store: wanted {FORM}; a store in a file is created by the first command that writes")
+    from phasegate.stores.postgres import migrate_store
+
+    return migrate_store(url, connect_timeout_s=settings.connect_timeout_s)
+
+
+def _open_wake(settings: Settings, clock: Clock) -> Wake:
+    if settings.store_path is not None:
+        from phasegate.buses.wake import WakeSocket
+
+        return WakeSocket(settings.state / "wake", clock=clock, poll_s=settings.poll_s)
+    from phasegate.buses.postgres import PostgresWake
+
+    return PostgresWake(
+        settings.store, clock=clock, poll_s=settings.poll_s, connect_timeout_s=settings.connect_timeout_s
+    )
 
 
 def open_ports(
     settings: Settings, *, pipeline: str, clock: Clock | None = None, observer: Observer | None = None,
     folder: Path | None = None,
 ) -> Ports:  # fmt: skip
-    """Return the ports, on SQLite, documents and DuckDB.
+    """Return the ports: the store, the bus in it, and DuckDB.
 
     ``folder``: where the commands of steps run, None for the working directory.
     """
     from phasegate.buses.local import LocalBus
-    from phasegate.buses.wake import WakeSocket
     from phasegate.observe import LogObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
@@ -130,7 +176,7 @@ def open_ports(
     store, clock = reading.store, reading.clock
     json = {"auto": None, "json": True, "text": False}[settings.log_format]
     observer = observer or LogObserver(level=settings.log_level, json=json)
-    wake = WakeSocket(settings.state / "wake", clock=clock, poll_s=settings.poll_s)
+    wake = _open_wake(settings, clock)
     return Ports(
         store=store,
         bus=LocalBus(store, clock, pipeline=pipeline, wake=wake, observer=observer, visibility_s=settings.visibility_s),
@@ -203,9 +249,13 @@ def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
 def open_documents(url: str, /) -> Iterator[Exported | Unread]:
     """Give the completion documents of an export or a Phasegate store.
 
-    In the platform's layout. ``file:///PATH`` names a file or folder, ``sqlite:///PATH`` a store. Raises BadInput,
-    NotFound.
+    In the platform's layout. ``file:///PATH`` names a file or folder, ``sqlite:///PATH`` and ``postgresql://…`` a
+    store. Raises BadInput, NotFound, Unavailable.
     """
+    if url.startswith("postgresql:"):
+        from phasegate.stores.postgres import PostgresStore
+
+        return _documents_of(partial(PostgresStore, url))
     # only the doctor reads these: no other command pays for the import
     from phasegate.stores.exported_files import read_exports
 
@@ -214,14 +264,15 @@ def open_documents(url: str, /) -> Iterator[Exported | Unread]:
         return read_exports(path)
     if not path.is_file() or not path.stat().st_size:
         raise NotFound(f"{path}: there is no such store; name the file of a Phasegate store")
-    return _documents_of(path)
-
-
-def _documents_of(path: Path) -> Iterator[Exported | Unread]:
-    from phasegate.interop.mirrored import mirrored
     from phasegate.stores.sqlite import SQLiteStore
 
-    with closing(SQLiteStore(path)) as store:
+    return _documents_of(partial(SQLiteStore, path))
+
+
+def _documents_of(opened: Callable[[], Store]) -> Iterator[Exported | Unread]:
+    from phasegate.interop.mirrored import mirrored
+
+    with closing(opened()) as store:
         yield from mirrored(store)
 
 

@@ -25,10 +25,11 @@ FRONT = {
     "phasegate.cli.kit", "phasegate.cli.kit.app", "phasegate.cli.kit.options", "phasegate.cli.kit.output", "signal",
 }  # fmt: skip
 NOT_TO_READ = (
-    "duckdb", "polars", "pyarrow", "structlog", "apprise",
+    "duckdb", "polars", "psycopg", "pyarrow", "structlog", "apprise",
     "asyncio", "difflib", "fractions", "logging", "secrets", "shutil", "socket", "subprocess", "urllib.request",
     "phasegate.alerts", "phasegate.buses", "phasegate.calendar.calendar", "phasegate.channels", "phasegate.check",
-    "phasegate.dedup", "phasegate.interop", "phasegate.observe", "phasegate.pipeline", "phasegate.selftest",
+    "phasegate.dedup", "phasegate.interop", "phasegate.observe", "phasegate.pipeline",
+    "phasegate.postgresql.pool", "phasegate.selftest",
     "phasegate.testing", "phasegate.warehouses", "phasegate.work", "phasegate.write.builder", "phasegate.write.writer",
 )  # fmt: skip
 OF_REPLAYS = ("duckdb", "msgspec", "phasegate.pipeline", "phasegate.wiring", "nba_props.replay.runner",

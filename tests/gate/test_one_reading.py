@@ -10,7 +10,7 @@ from phasegate.base.keys import Run
 from phasegate.gate import propagation
 from phasegate.gate.phase import LOOK_BY_S, Phase
 from phasegate.gate.records import Input
-from phasegate.store import Doc
+from phasegate.store import ALL, Doc
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator import Faults, World
 from tests.support.pipelines import Shop, settle
@@ -130,12 +130,12 @@ class BuiltMeanwhile(MemoryStore):
     meanwhile: Callable[[], object] | None = None
 
     def due(
-        self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
+        self, now: float, /, *, prefixes: Sequence[str] = ALL, after: tuple[float, str] | None = None, limit: int = 100
     ) -> Sequence[Doc]:
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             meanwhile()
-        return super().due(now, prefix=prefix, after=after, limit=limit)
+        return super().due(now, prefixes=prefixes, after=after, limit=limit)
 
 
 def test_a_date_that_is_built_between_two_readings_of_a_run_puts_the_later_one_off() -> None:

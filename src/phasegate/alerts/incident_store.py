@@ -40,8 +40,8 @@ class IncidentStore:
     def due(self) -> Iterator[tuple[Doc, Incident]]:
         """Yield incidents to notify of or to escalate now, longest due first."""
         store, now = self.ports.store, self.ports.clock.now()
-        yield from self._read(scan.due(store, now, prefix=self._prefix, page=PAGE), [])
-        for doc, incident in self._read(scan.later(store, now, prefix=self._prefix, page=PAGE), []):
+        yield from self._read(scan.due(store, now, prefixes=[self._prefix], page=PAGE), [])
+        for doc, incident in self._read(scan.later(store, now, prefixes=[self._prefix], page=PAGE), []):
             if without_times_ahead(incident, now=now) != incident:  # a clock ahead has put it off
                 yield doc, incident
 

@@ -5,7 +5,6 @@ that moves ``due`` on. At least once: a message whose receiver crashes or is slo
 visibility ends.
 """
 
-import heapq
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -96,8 +95,7 @@ class LocalBus:
         if self._looked_ahead is None or not self._looked_ahead <= now < self._looked_ahead + AHEAD_EVERY_S:
             self._looked_ahead = now
             self._bring_back(now)
-        pages = [self._due(self._topic_prefix(topic), now=now) for topic in sorted(set(topics))]
-        docs = heapq.merge(*pages, key=lambda doc: (doc.due, doc.key))
+        docs = self._due([self._topic_prefix(topic) for topic in topics], now=now)
         taken: list[Delivery] = []
         for doc in itertools.islice(docs, limit + LOOKS_EXTRA_MAX):
             delivery = self._claim(doc, now=now)
@@ -110,7 +108,7 @@ class LocalBus:
     def _bring_back(self, now: float) -> None:
         """Make messages receivable that a clock ahead has put off."""
         after = (now + UNREADABLE_AGAIN_S + AHEAD_MAX_S, LAST_KEY)
-        while docs := self._store.due(DUE_MAX, prefix=self._prefix, after=after, limit=PAGE):
+        while docs := self._store.due(DUE_MAX, prefixes=[self._prefix], after=after, limit=PAGE):
             for doc in docs:
                 assert doc.due is not None, "the store lists due documents only"
                 after = (doc.due, doc.key)
@@ -145,8 +143,7 @@ class LocalBus:
         ``topics`` None: of any topic.
         """
         prefixes = [self._prefix] if topics is None else [self._topic_prefix(topic) for topic in topics]
-        times = [self._store.next_due(prefix=prefix) for prefix in prefixes]
-        return min((at for at in times if at is not None), default=None)
+        return self._store.next_due(prefixes=prefixes)
 
     def close(self) -> None:
         """Stop listening for wake-ups."""
@@ -155,10 +152,10 @@ class LocalBus:
     def _topic_prefix(self, topic: str) -> str:
         return f"{self._prefix}{_word('topic', topic)}:"
 
-    def _due(self, prefix: str, *, now: float) -> Iterator[Doc]:
+    def _due(self, prefixes: Sequence[str], *, now: float) -> Iterator[Doc]:
         after: tuple[float, str] | None = None
         while True:
-            page = self._store.due(now, prefix=prefix, after=after, limit=PAGE)
+            page = self._store.due(now, prefixes=prefixes, after=after, limit=PAGE)
             yield from page
             if len(page) < PAGE:
                 return

@@ -178,7 +178,7 @@ class WindowReader:
         return [need for step in members.values() for need in step.needs if need.back]
 
     def _unsettled(self, phase: str) -> Iterator[tuple[str, Phase]]:
-        docs = self._ports.store.due(FAR, prefix=f"phase:{self._plan.pipeline}:{phase}:", limit=UNSETTLED_MAX)
+        docs = self._ports.store.due(FAR, prefixes=[f"phase:{self._plan.pipeline}:{phase}:"], limit=UNSETTLED_MAX)
         return self.decoded(docs)
 
     def decoded(self, docs: Iterable[Doc]) -> Iterator[tuple[str, Phase]]:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from phasegate.errors import Conflict
-from phasegate.store import Body, Doc
+from phasegate.store import ALL, Body, Doc
 from phasegate.stores.rules import check_key, check_limit, checked_due, decode, encode
 
 
@@ -63,22 +63,24 @@ class MemoryStore:
             return self._page(sorted(keys)[:limit])
 
     def due(
-        self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
+        self, now: float, /, *, prefixes: Sequence[str] = ALL, after: tuple[float, str] | None = None, limit: int = 100
     ) -> Sequence[Doc]:
         """Return the documents that are due, the oldest first; see ports.Store."""
         check_limit(limit)
+        starts = tuple(prefixes)
         with self._lock:
             found = [
                 (due, key)
                 for key, due in self._due.items()
-                if due <= now and key.startswith(prefix) and (after is None or (due, key) > after)
+                if due <= now and key.startswith(starts) and (after is None or (due, key) > after)
             ]
             return self._page(key for _, key in sorted(found)[:limit])
 
-    def next_due(self, *, prefix: str = "") -> float | None:
+    def next_due(self, *, prefixes: Sequence[str] = ALL) -> float | None:
         """Return the earliest ``due``, or None; see ports.Store."""
+        starts = tuple(prefixes)
         with self._lock:
-            return min((due for key, due in self._due.items() if key.startswith(prefix)), default=None)
+            return min((due for key, due in self._due.items() if key.startswith(starts)), default=None)
 
     def close(self) -> None:
         """Release nothing: there is nothing to release."""

@@ -5,7 +5,7 @@ All stores share them, so that none accepts what another refuses.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -100,3 +100,32 @@ def prefix_end(prefix: str, /) -> str | None:
             # Surrogates are not characters: no stored text starts with one.
             return prefix[:last] + chr(0xE000 if 0xD800 <= beyond <= 0xDFFF else beyond)
     return None
+
+
+def spans(prefixes: Sequence[str], /) -> list[tuple[str, str | None]]:
+    """Return the ranges of keys that have one of the prefixes.
+
+    Each as its first text and the first text beyond it, None where there is none. No key is in two of them.
+
+    >>> spans(["message:nba:", "lease:", "message:"])
+    [('lease:', 'lease;'), ('message:', 'message;')]
+    """
+    found: list[str] = []
+    for prefix in sorted(set(prefixes)):
+        if not found or not prefix.startswith(found[-1]):
+            found.append(prefix)
+    return [(prefix, prefix_end(prefix)) for prefix in found]
+
+
+def any_of(terms: Sequence[str], /) -> str:
+    """Return an SQL condition that holds if one of the terms does.
+
+    Balanced, because databases bound the depth of an expression.
+
+    >>> any_of(["a", "b", "c"]), any_of([])
+    ('(a OR (b OR c))', 'FALSE')
+    """
+    if len(terms) < 2:
+        return terms[0] if terms else "FALSE"
+    half = len(terms) // 2
+    return f"({any_of(terms[:half])} OR {any_of(terms[half:])})"

@@ -15,8 +15,8 @@ from typing import Literal
 
 from phasegate.base.disk import FULL
 from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError, Unavailable
-from phasegate.store import Body, Doc
-from phasegate.stores.rules import check_key, check_limit, checked_due, decode, encode, prefix_end
+from phasegate.store import ALL, Body, Doc
+from phasegate.stores.rules import any_of, check_key, check_limit, checked_due, decode, encode, prefix_end, spans
 
 APPLICATION_ID = 0x50474154  # "PGAT", in the file's header: it distinguishes our files from foreign ones
 SCHEMA = 1
@@ -45,9 +45,10 @@ _SCAN = """SELECT key, version, body, due FROM documents
     WHERE key >= ? AND key > ? AND key < ? AND key < ? ORDER BY key LIMIT ?"""
 # Without INDEXED BY the planner may choose the key's index and sort every document of the prefix, settled ones too.
 _DUE = """SELECT key, version, body, due FROM documents INDEXED BY documents_due
-    WHERE due <= ? AND key >= ? AND key < ? AND (due, key) > (?, ?) ORDER BY due, key LIMIT ?"""
+    WHERE due <= ? AND {within} AND (due, key) > (?, ?) ORDER BY due, key LIMIT ?"""
 _NEXT_DUE = """SELECT due FROM documents INDEXED BY documents_due
-    WHERE due IS NOT NULL AND key >= ? AND key < ? ORDER BY due, key LIMIT 1"""
+    WHERE due IS NOT NULL AND {within} ORDER BY due, key LIMIT 1"""
+_WITHIN = "(key >= ? AND key < ?)"
 _BEYOND_ALL_TEXT = b""  # SQLite sorts every text before every BLOB
 _BEFORE_ALL = (float("-inf"), "")
 
@@ -110,16 +111,18 @@ class SQLiteStore:
         return self._docs(_SCAN, prefix, after, _end(prefix), _BEYOND_ALL_TEXT if until is None else until, limit)
 
     def due(
-        self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
+        self, now: float, /, *, prefixes: Sequence[str] = ALL, after: tuple[float, str] | None = None, limit: int = 100
     ) -> Sequence[Doc]:
         """Return the documents that are due, the oldest first; see ports.Store."""
         check_limit(limit)
-        return self._docs(_DUE, now, prefix, _end(prefix), *(after or _BEFORE_ALL), limit)
+        within, bounds = _within(prefixes)
+        return self._docs(_DUE.format(within=within), now, *bounds, *(after or _BEFORE_ALL), limit)
 
-    def next_due(self, *, prefix: str = "") -> float | None:
+    def next_due(self, *, prefixes: Sequence[str] = ALL) -> float | None:
         """Return the earliest ``due``, or None; see ports.Store."""
+        within, bounds = _within(prefixes)
         with self._connection("read") as connection:
-            row = connection.execute(_NEXT_DUE, (prefix, _end(prefix))).fetchone()
+            row = connection.execute(_NEXT_DUE.format(within=within), bounds).fetchone()
         return None if row is None else float(row[0])
 
     def close(self) -> None:
@@ -268,3 +271,10 @@ class _Pool:
 def _end(prefix: str) -> str | bytes:
     end = prefix_end(prefix)
     return _BEYOND_ALL_TEXT if end is None else end
+
+
+def _within(prefixes: Sequence[str]) -> tuple[str, list[str | bytes]]:
+    """Return the condition that a key has one of the prefixes, and its values."""
+    found = spans(prefixes)
+    values = [value for first, end in found for value in (first, _BEYOND_ALL_TEXT if end is None else end)]
+    return any_of([_WITHIN] * len(found)), values

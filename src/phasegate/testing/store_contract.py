@@ -132,8 +132,8 @@ class StoreContract:
         version = None
         for due in (5.0, 3.0, None, 4.0):
             version = store.write(prefix + "a", {}, due=due, expect=version)
-            assert [doc.due for doc in store.due(100.0, prefix=prefix)] == ([] if due is None else [due])
-            assert store.next_due(prefix=prefix) == due
+            assert [doc.due for doc in store.due(100.0, prefixes=[prefix])] == ([] if due is None else [due])
+            assert store.next_due(prefixes=[prefix]) == due
 
     @pytest.mark.parametrize("due", [float("nan"), float("inf"), float("-inf")])
     def test_a_due_that_is_no_time_is_refused(self, store: Store, prefix: str, due: float) -> None:
@@ -152,7 +152,7 @@ class StoreContract:
         with pytest.raises(BadInput, match="limit"):
             store.scan(prefix, limit=0)
         with pytest.raises(BadInput, match="limit"):
-            store.due(1.0, prefix=prefix, limit=-1)
+            store.due(1.0, prefixes=[prefix], limit=-1)
 
     def test_scan_is_in_order_of_code_points(self, store: Store, prefix: str) -> None:
         """Check that no locale is used.
@@ -204,9 +204,9 @@ class StoreContract:
         """
         for name, due in {"d": 1.0, "a": 2.0, "c": 2.0, "b": 10.0, "z": 10.25, "settled": None}.items():
             store.write(prefix + name, {"name": name}, due=due, expect=None)
-        assert _names(store.due(10.0, prefix=prefix), prefix) == ["d", "a", "c", "b"]
-        assert [doc.body["name"] for doc in store.due(10.0, prefix=prefix, limit=2)] == ["d", "a"]
-        assert store.due(0.5, prefix=prefix) == []
+        assert _names(store.due(10.0, prefixes=[prefix]), prefix) == ["d", "a", "c", "b"]
+        assert [doc.body["name"] for doc in store.due(10.0, prefixes=[prefix], limit=2)] == ["d", "a"]
+        assert store.due(0.5, prefixes=[prefix]) == []
 
     def test_due_pages_meet_where_many_are_due_at_once(self, store: Store, prefix: str) -> None:
         """Check that continuing after (due, key) sees everything once.
@@ -217,7 +217,7 @@ class StoreContract:
             store.write(f"{prefix}{n:02}", {}, due=float(n % 3), expect=None)
         seen: list[Doc] = []
         after: tuple[float, str] | None = None
-        while page := store.due(2.0, prefix=prefix, after=after, limit=3):
+        while page := store.due(2.0, prefixes=[prefix], after=after, limit=3):
             seen += page
             assert page[-1].due is not None
             after = (page[-1].due, page[-1].key)
@@ -227,20 +227,36 @@ class StoreContract:
         """Check that documents outside the prefix are left out."""
         for name, due in {"a:1": 5.0, "a:2": 3.0, "a;1": 1.0, "b:1": 2.0, "c:1": None}.items():
             store.write(prefix + name, {}, due=due, expect=None)
-        assert _names(store.due(9.0, prefix=prefix + "a:"), prefix) == ["a:2", "a:1"]
-        assert store.next_due(prefix=prefix + "a:") == 3.0
-        assert store.next_due(prefix=prefix + "c:") is None
-        assert store.next_due(prefix=prefix + "d:") is None
+        assert _names(store.due(9.0, prefixes=[prefix + "a:"]), prefix) == ["a:2", "a:1"]
+        assert store.next_due(prefixes=[prefix + "a:"]) == 3.0
+        assert store.next_due(prefixes=[prefix + "c:"]) is None
+        assert store.next_due(prefixes=[prefix + "d:"]) is None
         earliest = store.next_due()
         assert earliest is not None
         assert earliest <= 1.0
+
+    def test_due_answers_for_several_prefixes_at_once(self, store: Store, prefix: str) -> None:
+        """Check that each document is listed once, in one order, page by page.
+
+        Also where one prefix begins with another, or is named twice; no prefix at all has no documents.
+        """
+        for name, due in {"a:1": 4.0, "a:2": 2.0, "b:1": 1.0, "b:2": 3.0, "c:1": 2.5, "ab:1": 0.5}.items():
+            store.write(prefix + name, {}, due=due, expect=None)
+        prefixes = [prefix + name for name in ("b:", "a:", "a:2", "b:", "z:")]
+        assert _names(store.due(3.5, prefixes=prefixes), prefix) == ["b:1", "a:2", "b:2"]
+        assert _names(store.due(9.0, prefixes=prefixes, after=(2.0, prefix + "a:2"), limit=1), prefix) == ["b:2"]
+        assert store.next_due(prefixes=prefixes) == 1.0
+        assert store.next_due(prefixes=prefixes[1:3]) == 2.0
+        assert (list(store.due(9.0, prefixes=[])), store.next_due(prefixes=[])) == ([], None)
+        many = [f"{prefix}none{n}:" for n in range(1_000)]
+        assert _names(store.due(9.0, prefixes=[*many, prefix + "c:"]), prefix) == ["c:1"]
 
     def test_a_deleted_document_is_no_longer_due(self, store: Store, prefix: str) -> None:
         """Check that deleting removes the timer with the document."""
         version = store.write(prefix + "a", {}, due=1.0, expect=None)
         store.delete(prefix + "a", expect=version)
-        assert store.due(9.0, prefix=prefix) == []
-        assert store.next_due(prefix=prefix) is None
+        assert store.due(9.0, prefixes=[prefix]) == []
+        assert store.next_due(prefixes=[prefix]) is None
         assert store.scan(prefix) == []
 
     def test_one_of_many_creators_wins(self, store: Store, prefix: str) -> None:
@@ -274,7 +290,7 @@ class StoreContract:
             after, limit = prefix + rng.choice("abcd-_.:"), rng.randint(1, 12)
             assert list(store.scan(prefix, after=after, limit=limit)) == model.scan(after)[:limit]
             now = rng.choice([0.5, 1.0, 2.0, 9.0])
-            assert list(store.due(now, prefix=prefix, limit=limit)) == model.due(now)[:limit]
+            assert list(store.due(now, prefixes=[prefix], limit=limit)) == model.due(now)[:limit]
 
 
 def _body(store: Store, key: str) -> Body:

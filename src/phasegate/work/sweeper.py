@@ -3,7 +3,7 @@
 It is the only recovery path. Several sweepers may run at once: their handlers are idempotent.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from phasegate.base.backoff import AHEAD_EVERY_S, postpone_s
 from phasegate.base.codec import FAILURES_FIELD
@@ -18,7 +18,8 @@ PAGE = 100
 class Sweeper:
     """Calls the handler of each document that is due.
 
-    A document whose handler raises is postponed, counted and reported as an event. ``ahead``: for each kind, whether a
+    ``handlers``: by kind and pipeline, such as ``phase:nba``, the first two words of a key. A document whose handler
+    raises is postponed, counted and reported as an event. ``ahead``: for each kind, whether a
     document that is due later waits for a time that only a clock ahead can have set.
     """
 
@@ -39,10 +40,9 @@ class Sweeper:
         back, and every AHEAD_EVERY_S.
         """
         now, handled = self._ports.clock.now(), 0
-        for kind, handle in self._handlers.items():
-            for doc in due(self._ports.store, now, prefix=f"{kind}:", page=PAGE):
-                self._handle(doc, handle)
-                handled += 1
+        for doc in due(self._ports.store, now, prefixes=_prefixes(self._handlers), page=PAGE):
+            self._handle(doc, self._handlers[_kind(doc.key)])
+            handled += 1
         last = self._looked_ahead
         if last is None or not last <= now < last + AHEAD_EVERY_S:
             self._looked_ahead = now
@@ -52,12 +52,12 @@ class Sweeper:
     def _sweep_ahead(self, now: float) -> int:
         """Handle the documents that a clock ahead has put off; return how many."""
         handled = 0
-        for kind, is_ahead in self._ahead.items():
-            for doc in later(self._ports.store, now, prefix=f"{kind}:", page=PAGE):
-                if is_ahead(doc, now):
-                    self._ports.observer.event("clock was ahead", key=doc.key, due=doc.due)
-                    self._handle(doc, self._handlers[kind])
-                    handled += 1
+        for doc in later(self._ports.store, now, prefixes=_prefixes(self._ahead), page=PAGE):
+            kind = _kind(doc.key)
+            if self._ahead[kind](doc, now):
+                self._ports.observer.event("clock was ahead", key=doc.key, due=doc.due)
+                self._handle(doc, self._handlers[kind])
+                handled += 1
         return handled
 
     def next_due(self, *, ignoring: str = "") -> float | None:
@@ -66,8 +66,7 @@ class Sweeper:
         ``ignoring``: a kind of document to leave out.
         """
         kinds = [kind for kind in self._handlers if kind.partition(":")[0] != ignoring]
-        times = [self._ports.store.next_due(prefix=f"{kind}:") for kind in kinds]
-        return min((at for at in times if at is not None), default=None)
+        return self._ports.store.next_due(prefixes=_prefixes(kinds))
 
     def _handle(self, doc: Doc, handle: Callable[[str], object]) -> None:
         try:
@@ -95,3 +94,16 @@ class Sweeper:
             return
         except PhasegateError as e:
             self._ports.observer.event("postpone failed", key=doc.key, error=str(e))
+
+
+def _prefixes(kinds: Iterable[str]) -> list[str]:
+    return [f"{kind}:" for kind in kinds]
+
+
+def _kind(key: str) -> str:
+    """Return the kind and pipeline of a key.
+
+    >>> _kind("phase:nba:analytics:2026-02-03.overnight")
+    'phase:nba'
+    """
+    return ":".join(key.split(":", 2)[:2])

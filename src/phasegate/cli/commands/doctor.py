@@ -48,7 +48,11 @@ INSTEAD = {
     ),
     short_help="Check your own completion documents and tables, without a plan.",
 )
-@click.option("--store", metavar="URL", help="Exported documents: file:///PATH; or a Phasegate store: sqlite:///PATH.")
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Exported documents: file:///PATH; or a Phasegate store: sqlite:///PATH, postgresql://….",
+)
 @click.option("--warehouse", metavar="URL", help="Tables: duckdb:///PATH. Opened read-only.")
 @click.option("--days", type=click.IntRange(1, 3660), default=DAYS, metavar="N", show_default=True,
               help="How many dates, up to the newest document.")  # fmt: skip

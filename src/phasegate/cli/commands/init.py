@@ -51,26 +51,46 @@ IGNORED = ".phasegate/"
 
 
 @click.command(
-    epilog=example("phasegate init", "phasegate init shop"),
+    epilog=example("phasegate init", "phasegate init shop", "phasegate init --store postgresql://phasegate@db1/nba"),
     short_help="Write a plan and its SQL to begin with.",
 )
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.option("--store", metavar="URL", help="Create the store in PostgreSQL, or migrate it; write no file.")
 @json_option
 @pass_app
-def init(app: App, /, *, folder: Path, as_json: bool) -> int:
+def init(app: App, /, *, folder: Path, store: str | None, as_json: bool) -> int:
     """Write a plan of two steps, their SQL and a .gitignore into DIR.
 
     Default: the working directory. A file that exists is never overwritten: then nothing is written. To .gitignore a
     line is added. Shows the three commands that run the pipeline for the first time.
+
+    With --store no file is written: the database gets the schema phasegate, or what this version adds to it. It may be
+    run again.
     """
+    if store is not None:
+        return _create(app, store, as_json=as_json)
     written = _write(folder)
     following = _commands(app, folder)
     if as_json:
         from phasegate.cli.printed.stored import WrittenJson
 
-        emit_json(WrittenJson(files=tuple(written), next=tuple(following)))
+        emit_json(WrittenJson(files=tuple(written), next=tuple(following), store=None, store_schema=None))
     else:
         emit([*(f"wrote {name}" for name in written), "", *(f"next: {command}" for command in following)])
+    return FINE
+
+
+def _create(app: App, url: str, *, as_json: bool) -> int:
+    from phasegate.wiring import create_store
+
+    shown, before, after = create_store(url, app.settings())
+    if as_json:
+        from phasegate.cli.printed.stored import WrittenJson
+
+        emit_json(WrittenJson(files=(), next=(), store=shown, store_schema=after))
+        return FINE
+    done = "is there" if before == after else f"migrated from {before}" if before else "created"
+    emit([f"store {shown}: schema {after}, {done}"])
     return FINE
 
 

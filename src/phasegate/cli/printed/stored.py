@@ -136,7 +136,13 @@ class ImportedPlatformJson(PrintedJson, frozen=True, kw_only=True):
 
 
 class WrittenJson(PrintedJson, frozen=True, kw_only=True):
-    """The files that ``init`` wrote."""
+    """What ``init`` wrote.
+
+    ``files``: the files. ``store``: the address of the store that it created or migrated, without secrets, else null;
+    ``store_schema``: its version.
+    """
 
     files: tuple[str, ...]
     next: tuple[str, ...]
+    store: str | None
+    store_schema: int | None

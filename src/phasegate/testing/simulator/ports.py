@@ -12,7 +12,7 @@ from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.base.table import Draft, Table
 from phasegate.bus import Delivery, Message
 from phasegate.errors import Ambiguous, Unavailable
-from phasegate.store import Body, Doc
+from phasegate.store import ALL, Body, Doc
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator.interleaver import Interleaver
 from phasegate.testing.simulator.invariants import InvariantChecker
@@ -67,11 +67,11 @@ class SimStore(MemoryStore):
             self._checker.restored({key: doc.body for key, doc in found if doc is not None})
 
     def due(
-        self, now: float, /, *, prefix: str = "", after: tuple[float, str] | None = None, limit: int = 100
+        self, now: float, /, *, prefixes: Sequence[str] = ALL, after: tuple[float, str] | None = None, limit: int = 100
     ) -> Sequence[Doc]:
         """Switch, then list."""
         self._sim.step("due")
-        return super().due(now, prefix=prefix, after=after, limit=limit)
+        return super().due(now, prefixes=prefixes, after=after, limit=limit)
 
 
 @dataclass(eq=False)

@@ -1,0 +1,98 @@
+"""A whole night with its documents in PostgreSQL and its tables in a DuckDB file, as a user types it."""
+
+import pytest
+
+from tests.support.commands import RUN, Night
+from tests.support.docs_runner import split
+from tests.support.postgres import PostgresServer
+from tests.support.real_data import ROOT
+
+SECRET = "s3cr%3At"
+
+
+@pytest.fixture
+def url(postgres_15: PostgresServer) -> str:
+    """Give the address of an empty database, with a password that the server does not ask for."""
+    return postgres_15.address(postgres_15.database()).replace("postgres@", f"postgres:{SECRET}@")
+
+
+@pytest.fixture
+def on_postgres(night: Night, url: str, monkeypatch: pytest.MonkeyPatch) -> Night:
+    monkeypatch.setenv("PHASEGATE_STORE", url)
+    assert night("init", "--store", url).code == 0
+    return night
+
+
+def test_a_mixed_house_works_from_begin_to_reconcile(on_postgres: Night) -> None:
+    night = on_postgres
+    assert night("begin", RUN).code == 0
+    night.whole()
+    found = night("status", "--json")
+    assert found.code == 0, found.err
+    assert "complete" in found.out
+    why = night("why", RUN).out
+    assert "player_game" in why
+    assert night("reconcile", "--from", RUN[:10], "--to", RUN[:10]).code == 0
+    assert night("leases", "--all").code == 0
+    assert night.sql("SELECT count(*) FROM nba_analytics.player_game") == [(10,)]
+    assert not (night.folder / ".phasegate" / "phasegate.db").exists()
+
+
+def test_a_store_moves_to_a_file_and_back_and_says_the_same(
+    on_postgres: Night, postgres_15: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = on_postgres
+    night.whole()
+    said = night("status", "--json").out, night("why", RUN, "--json").out
+    other = postgres_15.url()
+    for store in ("sqlite:///moved.db", other):
+        (night.folder / "all.jsonl").write_text(night("export").out)
+        monkeypatch.setenv("PHASEGATE_STORE", store)
+        moved = night("import", "all.jsonl")
+        assert moved.code == 0, moved.err
+        assert (night("status", "--json").out, night("why", RUN, "--json").out) == said
+
+
+def test_init_creates_the_store_once_and_may_be_run_again(night: Night, url: str) -> None:
+    shown = url.replace(f"postgres:{SECRET}@", "")
+    assert night("init", "--store", url).out == f"store {shown}: schema 1, created\n"
+    assert night("init", "--store", url).out == f"store {shown}: schema 1, is there\n"
+    done = night("init", "--store", url, "--json").json
+    assert (done["files"], done["store"], done["store_schema"]) == ([], shown, 1)
+
+
+def test_a_database_without_a_store_is_refused_by_name_and_without_the_password(
+    night: Night, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHASEGATE_STORE", url)
+    for command in (["status"], ["begin", RUN], ["worker", "--until-idle"]):
+        done = night(*command)
+        assert done.code == 2
+        assert "is not there yet; create it, with the URL: phasegate init --store URL" in done.err
+        assert SECRET not in done.err
+        assert "s3cr:t" not in done.err
+
+
+def test_init_refuses_what_is_no_address_of_postgresql(night: Night) -> None:
+    assert "wanted postgresql://HOST/DATABASE" in night("init", "--store", "sqlite:///a.db").err
+    done = night("init", "--store", "postgresql://me:pass/word@host/db")
+    assert done.code == 2
+    assert "pass" not in done.err.replace("password", "").replace("PGPASSWORD", "")
+
+
+def test_the_statements_of_the_page_make_a_store_and_a_role_that_can_only_use_it(
+    night: Night, postgres_15: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "how-to" / "on-postgresql.md").read_text()
+    made, granted = [block.text for block in split(page)[0] if block.language == "sql"]
+    for statement in made.split(";\n"):
+        postgres_15.sql(statement)
+    owner = postgres_15.address("nba", user="phasegate")
+    assert night("init", "--store", owner).out.endswith("/nba: schema 1, created\n")
+    postgres_15.sql(granted, database="nba")
+    monkeypatch.setenv("PHASEGATE_STORE", postgres_15.address("nba", user="phasegate_worker"))
+    night.whole()
+    assert night("status").code == 0
+    assert night("doctor", "--store", owner, "--days", "7").code in {0, 1}
+    postgres_15.sql("DROP DATABASE nba WITH (FORCE)")
+    postgres_15.sql("DROP ROLE phasegate; DROP ROLE phasegate_worker")
