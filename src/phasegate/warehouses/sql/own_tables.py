@@ -21,7 +21,7 @@ _NEEDED = {"write_id", "table", "partition", "token", "fingerprint", "built_from
 
 def is_whole(name: str, columns: Collection[str], /) -> bool:
     """Return whether one of our tables has the columns of this version."""
-    return {FENCE: "holder", RECEIPTS: "undecided"}.get(name, "") in columns
+    return {FENCE: "holder", RECEIPTS: "undecided", KEYS: "key"}.get(name, "") in columns
 
 
 class OwnSql:

@@ -28,7 +28,7 @@ class WriteSql(RowSql):
 
     def create(self, table: Table, types: Types, /) -> str:
         """Return the CREATE of a table."""
-        columns = ", ".join(f"{self._quoted(column)} {sql_type}" for column, sql_type in types.items())
+        columns = ", ".join(f"{self._quoted(column)} {self._type(kind)}" for column, kind in types.items())
         return f"CREATE TABLE {self._named(table)} ({columns}, {TOKEN_COLUMN} {self.dialect.type_of('BIGINT')})"
 
     def add_lineage(self, table: Table, /) -> str:
@@ -38,8 +38,8 @@ class WriteSql(RowSql):
 
     def reshape(self, table: Table, change: Difference, /) -> list[str]:
         """Return the ALTERs that give a table the columns of its plan."""
-        types = {name: new for name, (_, new) in (*change.widened.items(), *change.retyped.items())}
-        alters = [f"ADD COLUMN {self._quoted(name)} {sql_type}" for name, sql_type in change.added.items()]
+        types = {name: self._type(new) for name, (_, new) in (*change.widened.items(), *change.retyped.items())}
+        alters = [f"ADD COLUMN {self._quoted(name)} {self._type(kind)}" for name, kind in change.added.items()]
         alters += [
             f"ALTER COLUMN {self._quoted(name)} SET DATA TYPE {new} USING CAST({self._quoted(name)} AS {new})"
             for name, new in types.items()
@@ -52,11 +52,18 @@ class WriteSql(RowSql):
 
         The SELECT has the alias ``q``.
         """
-        cells = {column: _as(f"q.{self._quoted(column)}", types[column], yields=yielded[column]) for column in types}
+        cells = {column: self._as(f"q.{self._quoted(column)}", types[column], yields=yielded[column])
+                 for column in types}  # fmt: skip
         if table.tombstone:
             given = f"q.{self._quoted(table.tombstone)}" if table.tombstone in yielded else "NULL"
             cells[table.tombstone] = f"CAST({given} AS {self.dialect.type_of('BOOLEAN')})"
         return cells
+
+    def _as(self, cell: str, sql_type: str, *, yields: str) -> str:
+        return cell if yields == sql_type else f"CAST({cell} AS {self._type(sql_type)})"
+
+    def _type(self, sql_type: str) -> str:
+        return self.dialect.type_of(sql_type)
 
     def staged(self, table: Table, source: str, types: Types, /, *, cells: Mapping[str, str]) -> str:
         """Return the SELECT of rows as they are written.
@@ -68,7 +75,7 @@ class WriteSql(RowSql):
         rounded = dict(cells)
         for column in self.floats(types):
             spelled = self.dialect.text(cells[column], types[column], scale=table.scale(column))
-            rounded[column] = f"CAST({spelled} AS {types[column]})"
+            rounded[column] = f"CAST({spelled} AS {self._type(types[column])})"
         listed = ", ".join(f"{cell} AS {self._quoted(column)}" for column, cell in rounded.items())
         return f"""SELECT {self._listed(cells, "s")}, {self.dialect.row_hash(table, types, alias="s")} AS {DIGEST},
             row_number() OVER () AS {ROW} FROM (SELECT {listed} FROM {source} q) s"""
@@ -223,10 +230,6 @@ class WriteSql(RowSql):
 
 def _flag(condition: str) -> str:
     return f"CASE WHEN {condition} THEN 1 ELSE 0 END"
-
-
-def _as(cell: str, sql_type: str, *, yields: str) -> str:
-    return cell if yields == sql_type else f"CAST({cell} AS {sql_type})"
 
 
 def tally(plan: str, /) -> str:
