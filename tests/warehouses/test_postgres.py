@@ -1,11 +1,13 @@
 """The contract of ports.Warehouse on PostgreSQL, and what that warehouse promises besides."""
 
+import random
 import threading
 from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
+from phasegate.base.fingerprint import SCALE_MAX, float_text
 from phasegate.errors import Ambiguous, BadInput, PhasegateError, Unavailable
 from phasegate.testing.warehouse_contract import WarehouseContract
 from phasegate.testing.warehouse_rows import DAY, GAMES, commit, game, prepare, staging, write, write_of
@@ -178,3 +180,28 @@ def test_a_server_that_is_not_there_is_named_without_a_secret() -> None:
     with pytest.raises(PhasegateError, match=r"warehouse postgresql://127\.0\.0\.1:1/db cannot be reached") as refused:
         warehouse.find_write("w")
     assert "secret" not in str(refused.value)
+
+
+def drawn_floats(count: int) -> list[float]:
+    """Return floats of every magnitude, ties of rounding among them."""
+    draw = random.Random(7)
+    ways: tuple[Callable[[], float], ...] = (
+        lambda: float(draw.randrange(-(10**6), 10**6) / 2 ** draw.randrange(30)),
+        lambda: round(draw.uniform(-1e5, 1e5), draw.randrange(8)),
+        lambda: draw.uniform(-1, 1) * 10 ** draw.uniform(-300, 300),
+        lambda: draw.choice((-0.0, 0.5, 2.5, 0.125, 1 + 2**-17, 5e-324, 1e22, 99999999.999999, 99999999.9999995)),
+        lambda: float(draw.randrange(10**15, 10**18)),
+        lambda: draw.randrange(1, 10**14) / 10 ** draw.randrange(15),
+    )
+    return [draw.choice(ways)() for _ in range(count)]
+
+
+def test_floats_have_the_texts_that_python_gives_them(warehouse: PostgresWarehouse, url_15: str) -> None:
+    prepare(warehouse, GAMES)
+    values = drawn_floats(400)
+    with psycopg.connect(url_15, autocommit=True) as connection:
+        for scale in range(SCALE_MAX + 1):
+            rows = "unnest(%s::float8[]) WITH ORDINALITY AS f(x, n)"
+            texts = f"SELECT phasegate.float_text(x, {scale}) FROM {rows} ORDER BY n"
+            found = [text for (text,) in connection.execute(texts.encode(), [values]).fetchall()]
+            assert found == [float_text(value, scale=scale) for value in values]

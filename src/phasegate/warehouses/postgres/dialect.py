@@ -1,4 +1,4 @@
-"""PostgreSQL's dialect: the SQL of names, types, canonical texts and row digests.
+"""PostgreSQL's dialect: the SQL of names, types, texts and row digests.
 
 Types are in the words of a plan (DOUBLE, VARCHAR); ``type_of`` translates them. Texts are ordered by code points.
 """
@@ -190,7 +190,7 @@ def as_one(cells: Iterable[str], /) -> str:
 
 
 class PostgresOwn(OwnSql):
-    """The statements on our own tables, whose texts are ordered by code points."""
+    """The statements on our own tables, with texts in order of code points."""
 
     def system(self) -> list[str]:
         """Return the CREATEs of what is absent, our functions included."""

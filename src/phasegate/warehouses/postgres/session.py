@@ -39,7 +39,7 @@ _COLUMNS = """SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_att
 
 
 class PostgresSession:
-    """A connection in a transaction, whose snapshot is that of its first statement."""
+    """A connection in a transaction; its first statement takes the snapshot."""
 
     def __init__(self, connection: "psycopg.Connection", *, shown: str) -> None:
         self._connection, self._shown = connection, shown

@@ -1,6 +1,6 @@
-"""PostgreSQL as a warehouse: transactions are REPEATABLE READ, in which a read has one snapshot.
+"""PostgreSQL as a warehouse.
 
-A serialization failure is Conflict; the writer retries the whole write. Tables are created one process at a time.
+Transactions are REPEATABLE READ, so that all reads of one are of one snapshot. A serialization failure is Conflict; the writer retries the whole write. Tables are created one process at a time.
 """
 
 import re
@@ -40,7 +40,7 @@ _LOCK = 7_250_193_110_846_552
 
 
 class PostgresWarehouse:
-    """Tables of one PostgreSQL database, shared by threads, processes, machines."""
+    """Tables of one PostgreSQL database, for any number of machines."""
 
     scope: Scope = "partition"
 
