@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import dedup, disturbed, handoff, processes, reconcile, season, seasons, simulator, startup
+from benchmarks import dedup, disturbed, handoff, processes, reconcile, season, seasons, simulator, startup, writes
 
 ALL: dict[str, Callable[[list[str]], None]] = {
     "season": season.main,
@@ -19,6 +19,7 @@ ALL: dict[str, Callable[[list[str]], None]] = {
     "dedup": dedup.main,
     "simulator": simulator.main,
     "reconcile": reconcile.main,
+    "writes": writes.main,
     "startup": startup.main,
 }
 

@@ -23,22 +23,23 @@ from nba_props.sources import Source
 from nba_props.sources.parquet import ParquetSource
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate.stores.sqlite import SQLiteStore
-from phasegate.warehouses.duckdb.transaction import DuckDBTransaction
+from phasegate.warehouses.duckdb.session import DuckDBSession
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+from phasegate.warehouses.sql.staging import SqlStaging
+from phasegate.warehouses.sql.transaction import SqlTransaction
 
 SEASON = (SEASONS[-1].first, SEASONS[-1].last)
 QUICK = (date(2026, 2, 1), date(2026, 2, 3))
 # What a date's time is spent on: a label, and the verbs of the adapters that it counts.
 VERBS: dict[str, tuple[type, tuple[str, ...]]] = {
-    "SELECTs of the steps, staged": (DuckDBTransaction, ("stage_query",)),
-    "rows of the scrapes, staged": (DuckDBTransaction, ("stage_rows",)),
-    "staged rows, judged and deduplicated": (DuckDBTransaction, ("inspect", "deduplicate")),
-    "rows, written and fingerprinted": (DuckDBTransaction, ("replace", "merge", "fingerprint")),
-    "fences, receipts, windows": (
-        DuckDBTransaction, ("change_fence", "receipts", "stamps_between", "fingerprints", "put_receipt"),
-    ),
+    "SELECTs of the steps, staged": (SqlStaging, ("stage_query",)),
+    "rows of the scrapes, staged": (SqlStaging, ("stage_rows",)),
+    "staged rows, judged and deduplicated": (SqlStaging, ("inspect",)),
+    "rows, written and fingerprinted": (SqlTransaction, ("replace", "merge", "fingerprint")),
+    "fences, inputs, receipts": (SqlTransaction, ("change_fence", "stamps", "put_receipt")),
     "fence rows of a new date": (DuckDBWarehouse, ("prepare",)),
-    "commits of DuckDB": (DuckDBTransaction, ("commit",)),
+    "statements of DuckDB": (DuckDBSession, ("run",)),
+    "commits of DuckDB": (DuckDBSession, ("commit",)),
     "reads of SQLite": (SQLiteStore, ("read", "due", "scan", "next_due")),
     "writes of SQLite": (SQLiteStore, ("write", "delete")),
 }  # fmt: skip

@@ -23,7 +23,9 @@ def test_every_benchmark_prints_its_smallest_table() -> None:
         [sys.executable, "-m", "benchmarks", "--quick"], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    names = ("season", "seasons", "disturbed", "handoff", "processes", "dedup", "simulator", "reconcile", "startup")
+    names = (
+        "season", "seasons", "disturbed", "handoff", "processes", "dedup", "simulator", "reconcile", "writes", "startup"
+    )  # fmt: skip
     for name in names:
         assert f"== {name}\n" in done.stdout
     [named] = [line.split() for line in done.stdout.splitlines() if line.startswith("runs named")]

@@ -106,7 +106,7 @@ def test_both_paths_are_walked_from_end_to_end() -> None:
     assert table == {name: (len(files), sum(files.values())) for name, files in visited.items()}
     assert {"pipeline.py", "gate/decisions.py", "buses/local.py"} <= visited["completion to trigger"].keys()
     assert not any(file.startswith("warehouses/") for file in visited["completion to trigger"])
-    assert {"work/worker.py", "write/writer.py", "warehouses/duckdb/transaction.py", "gate/decisions.py"} <= visited[
+    assert {"work/worker.py", "write/writer.py", "warehouses/sql/transaction.py", "gate/decisions.py"} <= visited[
         "request to committed row"
     ].keys()
 

@@ -1,17 +1,116 @@
-"""The Warehouse: tables with snapshot-isolated transactions. Pure."""
+"""The Warehouse: tables of rows, written in two steps: stage, then commit. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol, Self
 
-from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
+import msgspec
+
+from phasegate.base.receipt import Fence, Part, Receipt, Staged, Stamp
 from phasegate.base.table import Dependency, Difference, Disagreement, Draft, DraftShape, Repeats, Table, Uncovered
 
 Row = Mapping[str, object]
-
-
 Params = Mapping[str, object]
+Scope = Literal["partition", "table"]
+Sums = Mapping[tuple[str, ...], Decimal]
+
+
+class InputRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Partitions of a table whose stamps a write compares.
+
+    Those with ``first <= partition <= last``, compared as text. ``foreign``: the table is written past the fence; a
+    partition without a receipt then has the fingerprint of its rows.
+    """
+
+    table: Table
+    first: str
+    last: str
+    foreign: bool = False
+
+
+class SeenInput(msgspec.Struct, frozen=True, kw_only=True):
+    """What a write has read: the stamps by partition, as the staging saw them.
+
+    ``name``: of the input, by which a change of it is reported.
+    """
+
+    name: str
+    read: InputRead
+    stamps: Mapping[str, Stamp]
+
+
+class EqualSums(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule: a column's sums equal those of another table's column.
+
+    By the values of ``by``, within the partition that is written.
+    """
+
+    column: str
+    by: tuple[str, ...]
+    table: Table
+    other: str
+
+
+class Write(msgspec.Struct, frozen=True, kw_only=True):
+    """One write of a partition, and what is judged in its transaction.
+
+    ``receipt``: with the fields that are known before; the commit fills in its fingerprint, rows and changes.
+    ``holders``: the holders that the fence may name; the last one is put into it. ``shrink_max``: the fraction of the
+    partition's rows that a replacement may lose, None for any.
+    """
+
+    table: Table
+    receipt: Receipt
+    store_id: str
+    holders: tuple[str, ...]
+    inputs: tuple[SeenInput, ...] = ()
+    shrink_max: float | None = None
+    determines: tuple[Dependency, ...] = ()
+    sums: tuple[EqualSums, ...] = ()
+
+
+class Written(msgspec.Struct, frozen=True):
+    """The write is committed."""
+
+    receipt: Receipt
+
+
+class FenceRefused(msgspec.Struct, frozen=True):
+    """Nothing was written: the fence row, if any, refused it."""
+
+    fence: Fence | None
+
+
+class InputsMoved(msgspec.Struct, frozen=True):
+    """Nothing was written: these inputs have other stamps than at the staging."""
+
+    names: tuple[str, ...]
+
+
+class Shrunk(msgspec.Struct, frozen=True):
+    """Nothing was written: the partition would lose more than ``shrink_max``."""
+
+    rows: int
+    present: int
+
+
+class Disagreeing(msgspec.Struct, frozen=True):
+    """Nothing was written: a key would have several values."""
+
+    dependency: Dependency
+    found: tuple[Disagreement, ...]
+
+
+class UnequalSums(msgspec.Struct, frozen=True):
+    """Nothing was written: the sums of the rule of this number would differ."""
+
+    number: int
+    ours: Sums
+    theirs: Sums
+
+
+WriteAnswer = Written | FenceRefused | InputsMoved | Shrunk | Disagreeing | UnequalSums
 
 
 class Reader(Protocol):
@@ -35,6 +134,14 @@ class Reader(Protocol):
 
     def stamps_between(self, table: str, /, *, first: str, last: str) -> dict[str, Stamp]:
         """Return only the stamps of the receipts of ``receipts_between``."""
+        ...
+
+    def stamps(self, reads: Sequence[InputRead], /) -> list[dict[str, Stamp]]:
+        """Return the stamps that a write compares, by partition, for each read.
+
+        The stamp of the newest receipt; of a foreign table without one, the fingerprint of the rows. Only partitions
+        that have either.
+        """
         ...
 
     def fingerprint(self, table: Table, /, *, partition: str | None) -> str:
@@ -112,96 +219,52 @@ class Reader(Protocol):
         ...
 
 
-class Transaction(Reader, Protocol):
-    """A snapshot-isolated transaction that also writes.
+class Staging(Protocol):
+    """The rows of one write, staged and counted inside its ``with`` block.
 
-    The writer calls its methods in a fixed order.
+    Nothing is run before the block is entered; at its end the rows are dropped. ``stamps``: of the reads, in their
+    order, in the snapshot in which the SELECT ran; they are known even if that fails, and are empty before.
     """
 
-    def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
-        """Set the fence row to ``token`` and the last holder; return whether.
+    stamps: Sequence[Mapping[str, Stamp]]
+    counts: Staged
 
-        It is set only if its token is not higher, its store is this one, and its holder is none or one of ``holders``.
-        It is always a real change of the row, so that two transactions that set it conflict.
+    def __enter__(self) -> Self:
+        """Stage, round, count and deduplicate the rows.
+
+        One row stays per key: the one with the newest version, then a deletion, then the greatest content digest.
+
+        Raises BadInput (rows or SELECT that do not fit the table), Conflict (begin again), Unavailable.
         """
         ...
 
-    def fence(self, part: Part, /) -> Fence | None:
-        """Return the fence row as this transaction sees it."""
-        ...
-
-    def change_fences(self, table: Table, /, *, store_id: str) -> bool:
-        """Change every fence row of a table, but no token.
-
-        It is a real change, as that of ``change_fence``: a transaction that writes to the table conflicts. Return
-        whether all of them are of this store.
-        """
-        ...
-
-    def reshape(self, table: Table, change: Difference, /) -> None:
-        """Give the stored table the columns and the recorded key of its plan.
-
-        An added column is NULL in every stored row. Raises BadInput if a stored cell does not fit its new type; then
-        the transaction fails.
-        """
-        ...
-
-    def stage_query(self, table: Table, sql: str, params: Params, /) -> None:
-        """Put the rows of a SELECT into this transaction's staging table."""
-        ...
-
-    def stage_rows(self, table: Table, rows: Sequence[Row], /) -> None:
-        """Put given rows into this transaction's staging table.
-
-        Values are cast to the table's column types.
-        """
-        ...
-
-    def inspect(self, table: Table, /, *, partition: str, version_max: float) -> Staged:
-        """Count what the writer checks in the staged rows.
-
-        Their floats are rounded to the table's scale.
-        """
-        ...
-
-    def deduplicate(self, table: Table, /) -> int:
-        """Keep one staged row per key; return how many were removed.
-
-        It is the one with the newest version; content breaks ties.
-        """
-        ...
-
-    def replace(self, table: Table, /, *, partition: str, token: int) -> Changes:
-        """Make the partition's rows exactly the staged ones; count the changes."""
-        ...
-
-    def merge(self, table: Table, /, *, partition: str, token: int) -> Changes:
-        """Insert or update by key where (version, token) is not older.
-
-        Tombstones are honoured. Of a group of ``replaces`` that is staged, the rows that are not staged are deleted; a
-        group of which something newer is stored is refused whole. Return the counts of changes.
-        """
-        ...
-
-    def put_receipt(self, receipt: Receipt, /) -> None:
-        """Store the receipt in this same transaction."""
+    def __exit__(self, *_: object) -> None:
+        """Drop the staged rows."""
         ...
 
     def interrupt(self) -> None:
-        """Stop a running statement, from another thread; the transaction fails."""
+        """Stop what runs, from another thread; staging and commit then fail."""
         ...
 
 
 class Warehouse(Protocol):
-    """Tables with snapshot-isolated transactions."""
+    """Tables with snapshot-isolated transactions.
+
+    ``scope``: which concurrent commits conflict: those of one partition, or all of one table.
+    """
+
+    @property
+    def scope(self) -> Scope:
+        """Return which concurrent commits conflict."""
+        ...
 
     def prepare(
-        self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
+        self, draft: Draft, /, *, partition: str, store_id: str, params: Params, beside: Collection[str] = ()
     ) -> None:
-        """Create what a write needs, where it is absent.
+        """Create what writes of a table need, where it is absent.
 
-        That is the schema, the system tables, the fence row and the table itself, with the columns of
-        ``table.columns``, else of ``sql``.
+        That is the schema, the system tables, the table with the columns of its ``columns``, else of its SELECT, and
+        its fence row for this partition. ``beside``: tables that were prepared before, which get theirs too.
         """
         ...
 
@@ -217,11 +280,47 @@ class Warehouse(Protocol):
         """
         ...
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """Open a transaction; leaving the block commits, an exception rolls back.
+    def reshape(self, table: Table, change: Difference, /, *, columns: Mapping[str, str], store_id: str) -> bool:
+        """Change the columns and the recorded key of a stored table.
+
+        All in one transaction, which changes every fence row of the table, but no token: a write that meets it
+        conflicts. ``columns``: the planned ones, from which the stored table must still differ by this change. An added
+        column is NULL in every stored row. Return whether all fences are of this store; if not, nothing is changed.
+
+        Raises BadInput if a stored cell does not fit its new type, Conflict, Ambiguous, Unavailable.
+        """
+        ...
+
+    def stage(
+        self, table: Table, /, *, partition: str, version_max: float, reads: Sequence[InputRead] = (),
+        sql: str | None = None, params: Params | None = None, rows: Sequence[Row] = (),
+    ) -> Staging:  # fmt: skip
+        """Return a staging of the rows of a SELECT, or of these rows.
+
+        ``version_max``: versions beyond it are counted, in epoch seconds.
+        """
+        ...
+
+    def commit(self, write: Write, staging: Staging, /) -> WriteAnswer:
+        """Write the staged rows in one transaction; return what became of it.
+
+        Its order: change the fence row to the token and the last holder, which is refused if its token is higher, its
+        store another or its holder unknown; compare the stamps of the inputs; judge the shrinking; replace or merge;
+        judge the identities; store the receipt. Two commits that change one fence row conflict.
+
+        ``replace``: the partition's rows become exactly the staged ones. ``merge``: a row is inserted, or updated where
+        (version, token) is not older; tombstones delete; of a group of ``replaces`` that is staged, the rows that are
+        not staged are deleted, and a group of which something newer is stored is refused whole.
 
         Raises Conflict (another transaction changed the same rows), Ambiguous (it is unknown whether the commit
-        happened), Unavailable (the warehouse cannot be opened).
+        happened), Unavailable.
+        """
+        ...
+
+    def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
+        """Change a fence row as ``commit`` does, and nothing else; return whether.
+
+        Raises Conflict, Ambiguous, Unavailable.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
+from phasegate.base.table import Draft
 from phasegate.bus import Message
 from tests.support.pipelines import Shop, settle
 from tests.support.windows import PLAN, builds, cell, many_days, phase
@@ -13,10 +14,8 @@ def scrape(made: Shop, day: int, amount: int) -> None:
     """Fill a day of the foreign table, as somebody who knows nothing of receipts."""
     date, table = f"2026-02-{day:02d}", made.pipeline.plan.steps["box"].table
     assert table is not None
-    made.warehouse.prepare(table, partition=date, store_id="nobody")
-    with made.warehouse.transaction() as tx:
-        tx.stage_rows(table, [{"day": date, "id": 0, "amount": amount}])
-        tx.replace(table, partition=date, token=0)
+    made.warehouse.prepare(Draft(table=table), partition=date, store_id="nobody", params={})
+    made.warehouse.put_rows(table, [{"day": date, "id": 0, "amount": amount}], partition=date)
 
 
 def tell(made: Shop, day: int, mode: str) -> None:

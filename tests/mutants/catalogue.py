@@ -190,8 +190,15 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
         title="The inputs' receipts are compared in another snapshot than the data is read in.",
         patch=services.compares_in_another_snapshot,
         says="records .*as input|mixture",
-        seed=93,
+        seed=145,
         faults=BUSY,
+    ),
+    Mutant(
+        number=49,
+        title="The inputs' receipts are compared at the staging, and not in the transaction that writes.",
+        patch=services.compares_at_the_staging_only,
+        catches="contract of warehouses",
+        check=checks.inputs_are_compared_at_the_commit,
     ),
     Mutant(
         number=50,

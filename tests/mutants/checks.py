@@ -13,7 +13,7 @@ from phasegate.testing import StoreContract
 from phasegate.testing.simulator import Faults, World
 from phasegate.testing.simulator.scene import table
 from phasegate.warehouse import Row
-from phasegate.warehouses.memory.warehouse import MemoryWarehouse
+from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
 from phasegate.write import lease
 from phasegate.write.lease import Lease
 from tests.gate import test_propagation as test_across
@@ -104,12 +104,12 @@ def reports_repeat_their_receipt() -> None:
         committed(receipt, rows)
         if receipt.step == "team" and receipt.token == 1:
             later = [{**row, "v": "later"} for row in rows]
-            with MemoryWarehouse.transaction(world.warehouse) as tx:
-                fence = tx.fence(receipt.part)
-                assert fence is not None
-                assert tx.change_fence(receipt.part, token=2, store_id=fence.store_id, holders=(fence.holder,))
-                tx.stage_rows(table("team"), later)
-                tx.replace(table("team"), partition=receipt.partition, token=2)
+            tx = MemoryTransaction(world.warehouse)
+            fence = tx.fence(receipt.part)
+            assert fence is not None
+            assert tx.change_fence(receipt.part, token=2, store_id=fence.store_id, holders=(fence.holder,))
+            tx.commit()
+            world.warehouse.put_rows(table("team"), later, partition=receipt.partition)
 
     world.checker.committed = overtaken  # type: ignore[method-assign]
     world.run()
@@ -125,3 +125,8 @@ def stores_compare_versions() -> None:
 def fences_are_changed() -> None:
     """Of two transactions that change a fence, one conflicts."""
     TestMemoryWarehouse().test_of_two_transactions_that_change_a_fence_one_conflicts(MemoryWarehouse(), 1, 1)
+
+
+def inputs_are_compared_at_the_commit() -> None:
+    """What moved between the staging and the commit is not written."""
+    TestMemoryWarehouse().test_inputs_that_moved_after_the_staging_are_not_written(MemoryWarehouse())

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Self, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision, State, decode, encode
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part, Receipt, Stamp
+from phasegate.base.table import Table
 from phasegate.bus import Message
 from phasegate.errors import Ambiguous, Conflict, Contended
 from phasegate.gate import decisions, evaluate, gatekeeper, outbox
@@ -25,8 +26,8 @@ from phasegate.plan.model import Step
 from phasegate.ports import Clock, Ports
 from phasegate.stores.memory import MemoryStore
 from phasegate.transact import TRIES_MAX
-from phasegate.warehouse import Reader, Transaction
-from phasegate.warehouses.memory.warehouse import MemoryTransaction
+from phasegate.warehouse import InputRead, Reader, Staging, Warehouse, Write, WriteAnswer
+from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
 from phasegate.work.sweeper import Sweeper
 from phasegate.work.worker import Worker
 from phasegate.write import preconditions
@@ -220,40 +221,69 @@ def reads_the_fingerprint_again() -> Patch:
     return swapped(Builder, "_build", build)
 
 
-class _Torn:
-    """A transaction whose receipts and fingerprints are of another snapshot."""
+class _TornStaging:
+    """A staging with the stamps of another snapshot than that of its rows."""
 
-    def __init__(self, tx: Transaction, other: Reader) -> None:
-        self._tx, self._other = tx, other
+    def __init__(self, staging: Staging, stamps: list[dict[str, Stamp]]) -> None:
+        self.staging, self.stamps, self.interrupt = staging, stamps, staging.interrupt
+
+    def __enter__(self) -> Self:
+        self.counts = self.staging.__enter__().counts
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.staging.__exit__()
+
+
+class _Torn:
+    """A warehouse whose writes compare the stamps of one snapshot, twice, and read the rows of another."""
+
+    def __init__(self, warehouse: Warehouse, other: Reader) -> None:
+        self._warehouse, self._other = warehouse, other
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._other if name in ("receipts", "fingerprint") else self._tx, name)
+        return getattr(self._warehouse, name)
+
+    def stage(self, table: Table, /, *, reads: Sequence[InputRead], **options: object) -> _TornStaging:
+        staging = self._warehouse.stage(table, reads=reads, **options)  # type: ignore[arg-type]
+        return _TornStaging(staging, self._other.stamps(reads))
+
+    def commit(self, write: Write, staging: _TornStaging, /) -> WriteAnswer:
+        return self._warehouse.commit(replace(write, inputs=()), staging.staging)
 
 
 def compares_in_another_snapshot() -> Patch:
-    """The inputs' stamps are those from before the transaction in which their rows are read."""
+    """The inputs' stamps are those from before the snapshot in which their rows are read."""
 
     def build(self: Builder, attempt: Attempted, *, held: HeldLease, forced: bool) -> Receipt:
         with self._ports.warehouse.snapshot() as reader:
             early[held.key, held.token] = reader
             return right_build(self, attempt, held=held, forced=forced)
 
-    def transaction(self: Writer, work: WriteJob, *, held: HeldLease, write_id: str) -> Receipt:
-        if (held.key, held.token) in early:
-            torn[id(work)] = early[held.key, held.token]
-        return right_transaction(self, work, held=held, write_id=write_id)
-
-    def enter(self: Writer, tx: Transaction, work: WriteJob, *, held: HeldLease) -> object:
-        return right_enter(self, _Torn(tx, torn[id(work)]) if id(work) in torn else tx, work, held=held)  # type: ignore[arg-type]
+    def attempt(self: Writer, work: WriteJob, *, held: HeldLease, write_id: str) -> WriteAnswer:
+        other = early.get((held.key, held.token))
+        if other is None:
+            return right_attempt(self, work, held=held, write_id=write_id)
+        torn = cast("Warehouse", _Torn(self._ports.warehouse, other))
+        ports = dataclasses.replace(self._ports, warehouse=torn)
+        return right_attempt(Writer(self._plan, ports, store_id=self.store_id), work, held=held, write_id=write_id)
 
     early: dict[tuple[str, int], Reader] = {}
-    torn: dict[int, Reader] = {}
-    right_build, right_transaction, right_enter = Builder._build, Writer._transaction, Writer._enter
+    right_build, right_attempt = Builder._build, Writer._attempt
     stack = ExitStack()
     stack.enter_context(swapped(Builder, "_build", build))
-    stack.enter_context(swapped(Writer, "_transaction", transaction))
-    stack.enter_context(swapped(Writer, "_enter", enter))
+    stack.enter_context(swapped(Writer, "_attempt", attempt))
     return stack
+
+
+def compares_at_the_staging_only() -> Patch:
+    """What is written between the staging and the commit is not noticed."""
+
+    def commit(self: MemoryWarehouse, write: Write, staging: Staging, /) -> WriteAnswer:
+        return right(self, replace(write, inputs=()), staging)
+
+    right = MemoryWarehouse.commit
+    return swapped(MemoryWarehouse, "commit", commit)
 
 
 def compares_no_inputs() -> Patch:

@@ -116,11 +116,12 @@ def shop(
     dates: Dates | None = None,
     clock: ManualClock | None = None,
     shell: Shell | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> Shop:
     clock, told, numbers = clock or ManualClock(), Told(), itertools.count(1)
     store, warehouse = store or MemoryStore(), warehouse or MemoryWarehouse()
     warehouse.functions = warehouse.functions or {"orders": _orders}
-    loaded = load_plan(plan)
+    loaded = load_plan(plan, files=(files or {}).__getitem__)
     ports = Ports(
         store=store,
         bus=LocalBus(store, clock, pipeline=loaded.pipeline, wake=NoWake(clock), observer=told),

@@ -6,17 +6,24 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
+
+from msgspec.structs import replace
 
 from phasegate.base.receipt import Part
-from phasegate.testing.warehouse_rows import DAY, GAMES
+from phasegate.errors import Conflict
+from phasegate.testing.warehouse_rows import DAY, GAMES, fence, staging, write_of
+from phasegate.warehouse import FenceRefused, InputRead, SeenInput, Written
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+from tests.support.real_data import ROOT
 
 PART = Part(GAMES.name, DAY)
 # What every process of these tests starts with: it takes the path, counts up, tells where it is and waits for a line.
 PRELUDE = """
 import sys
 from phasegate.errors import Conflict, PhasegateError
-from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
+from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, prepare, staging, write, write_of
+from tests.support.processes import count_up_once
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 from phasegate.base.receipt import Part
 path = sys.argv[1]
@@ -27,9 +34,9 @@ def tell(word):
     print(word, flush=True)
     sys.stdin.readline()
 
-def count_up(prepare=True):
-    if prepare:
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+def count_up(make=True):
+    if make:
+        prepare(warehouse, GAMES)
     while True:
         try:
             return count_once()
@@ -37,11 +44,7 @@ def count_up(prepare=True):
             pass
 
 def count_once():
-    with warehouse.transaction() as tx:
-        tx.change_fence(PART, token=1, store_id=STORE, holders=("h",))
-        points = sum(row["points"] for row in tx.query(f"SELECT points FROM {GAMES.name}", {}))
-        rows_of(tx, GAMES, [game("a", points + 1)])
-        tx.replace(GAMES, partition=DAY, token=1)
+    count_up_once(warehouse)
 """
 
 
@@ -50,7 +53,7 @@ def process(path: Path, code: str, *, says: str = "") -> Iterator[subprocess.Pop
     """Run code in a process of its own; wait until it says a word."""
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", PRELUDE + textwrap.dedent(code), str(path)]
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as started:
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as started:
         try:
             if says:
                 assert started.stdout is not None
@@ -58,6 +61,24 @@ def process(path: Path, code: str, *, says: str = "") -> Iterator[subprocess.Pop
             yield started
         finally:
             started.kill()
+
+
+def count_up_once(warehouse: DuckDBWarehouse) -> None:
+    """Write one more than is there, by what was read at the staging; raise Conflict if it changed."""
+    read = InputRead(table=GAMES, first=DAY, last=DAY)
+    sql = (
+        f"SELECT game_date, player, points + 1 AS points, ratio, note FROM {GAMES.name} UNION ALL "
+        f"SELECT DATE '{DAY}', 'a', 1, 0.5, '' WHERE NOT EXISTS (SELECT 1 FROM {GAMES.name})"
+    )
+    with staging(warehouse, GAMES, sql=sql, reads=[read]) as staged:
+        seen = SeenInput(name="points", read=read, stamps=staged.stamps[0])
+        held = fence(warehouse, PART)
+        job = write_of(GAMES, staged, write_id=uuid4().hex, token=max(1, held.token if held else 0))
+        job = replace(job, inputs=(seen,))
+        answer = warehouse.commit(job, staged)
+    assert not isinstance(answer, FenceRefused), answer
+    if not isinstance(answer, Written):
+        raise Conflict(str(answer))
 
 
 def points(warehouse: DuckDBWarehouse) -> list[object]:

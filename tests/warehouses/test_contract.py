@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from phasegate.base.receipt import Part
+from phasegate.base.receipt import Fence
 from phasegate.base.table import Table
 from phasegate.errors import BadInput, Conflict
 from phasegate.testing.warehouse_contract import CONTRACT_TABLES, WarehouseContract
-from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
-from phasegate.warehouse import Params
+from phasegate.testing.warehouse_fences import PART
+from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, commit, game, prepare, staging, write, write_of
+from phasegate.warehouse import Params, Written
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+from phasegate.warehouses.memory.reader import MemoryReader
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 
 Cells = dict[str, object]
@@ -43,25 +45,48 @@ class TestMemoryWarehouse(WarehouseContract):
     def with_points(self) -> str:
         return "with points"
 
+    @pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 2), (2, 1)])
+    def test_of_two_transactions_that_change_a_fence_one_conflicts(
+        self, warehouse: MemoryWarehouse, first: int, second: int
+    ) -> None:
+        """For equal tokens too: the change of the row conflicts."""
+        prepare(warehouse, GAMES)
+        outer, inner = warehouse.begin(), warehouse.begin()
+        assert outer.change_fence(PART, token=first, store_id=STORE, holders=("h",))
+        assert inner.change_fence(PART, token=second, store_id=STORE, holders=("h",))
+        inner.commit()
+        with pytest.raises(Conflict):
+            outer.commit()
+
+    def test_a_fence_changed_since_the_snapshot_conflicts(self, warehouse: MemoryWarehouse) -> None:
+        prepare(warehouse, GAMES)
+        slow = warehouse.begin()
+        write(warehouse, GAMES, [game("a")], token=1)
+        assert slow.fence(PART) == Fence(0, STORE)
+        slow.change_fence(PART, token=1, store_id=STORE, holders=("h",))
+        with pytest.raises(Conflict):
+            slow.commit()
+
     def test_inserts_never_conflict_so_a_missing_fence_shows(self, warehouse: MemoryWarehouse) -> None:
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
-        with warehouse.transaction() as outer, warehouse.transaction() as inner:
-            for tx in (outer, inner):
-                rows_of(tx, GAMES, [game("a")])
+        prepare(warehouse, GAMES)
+        with staging(warehouse, GAMES, [game("a")]) as outer, staging(warehouse, GAMES, [game("a")]) as inner:
+            begun = [(warehouse.begin(), staged) for staged in (outer, inner)]
+            for tx, staged in begun:
+                tx.take(staged)  # type: ignore[arg-type]
                 tx.replace(GAMES, partition=DAY, token=1)
+            for tx, _ in begun:
+                tx.commit()
         assert self.read(warehouse, GAMES, "player") == [("a",), ("a",)]
 
     def test_a_row_deleted_twice_conflicts(self, warehouse: MemoryWarehouse) -> None:
         write(warehouse, GAMES, [game("a")])
-
-        def replace_unfenced(player: str, *, during: Callable[[], None]) -> None:
-            with warehouse.transaction() as tx:
-                rows_of(tx, GAMES, [game(player)])
-                tx.replace(GAMES, partition=DAY, token=1)
-                during()
-
-        with pytest.raises(Conflict, match=GAMES.name):
-            replace_unfenced("b", during=lambda: replace_unfenced("c", during=lambda: None))
+        with staging(warehouse, GAMES, [game("b")]) as staged:
+            tx = warehouse.begin()
+            tx.take(staged)  # type: ignore[arg-type]
+            tx.replace(GAMES, partition=DAY, token=1)
+            warehouse.put_rows(GAMES, [game("c")], partition=DAY)
+            with pytest.raises(Conflict, match=GAMES.name):
+                tx.commit()
         assert self.read(warehouse, GAMES, "player") == [("c",)]
 
     def test_committed_receipts_are_logged_in_order(self, warehouse: MemoryWarehouse) -> None:
@@ -74,13 +99,10 @@ class TestMemoryWarehouse(WarehouseContract):
         write(warehouse, GAMES, [game("a")])
         copy = Table(name=CONTRACT_TABLES[1], key=GAMES.key, partition=GAMES.partition)
         warehouse.functions["shorter"] = lambda read, _: [{"player": row["player"]} for row in read(GAMES.name)]
-        warehouse.prepare(copy, partition=DAY, store_id=STORE, sql=f"all of {GAMES.name}")
-        with warehouse.transaction() as tx:
-            tx.change_fence(Part(copy.name, DAY), token=1, store_id=STORE, holders=("h",))
-            tx.stage_query(copy, f"all of {GAMES.name}", {})
-            tx.replace(copy, partition=DAY, token=1)
-        with warehouse.transaction() as tx, pytest.raises(BadInput, match="game_date"):
-            tx.stage_query(copy, "shorter", {})
+        prepare(warehouse, copy, sql=f"all of {GAMES.name}")
+        assert isinstance(commit(warehouse, copy, sql=f"all of {GAMES.name}"), Written)
+        with pytest.raises(BadInput, match="game_date"):
+            commit(warehouse, copy, sql="shorter")
 
     def test_an_unknown_function_is_refused_by_name(self, warehouse: MemoryWarehouse) -> None:
         with warehouse.snapshot() as reader, pytest.raises(BadInput, match="nobody"):
@@ -105,7 +127,7 @@ class TestDuckDBWarehouseThroughAnotherProcess(TestDuckDBWarehouse):
     def warehouse(self, tmp_path: Path) -> Iterator[DuckDBWarehouse]:
         path = tmp_path / "night.duckdb"
         owner = DuckDBWarehouse(path, lock_timeout_s=5, hold_ms=3_600_000)
-        with owner.transaction():
+        with owner._file.snapshot():
             pass
         served = DuckDBWarehouse(path, lock_timeout_s=5)
         yield served
@@ -120,16 +142,13 @@ TEXT_VERSION = Table(name="nba.versions", key=("day", "k"), partition="day", wri
 def test_a_version_of_text_is_refused_by_every_warehouse(tmp_path: Path) -> None:
     rows: list[Cells] = [{"day": DAY, "k": 1, "v": "9"}, {"day": DAY, "k": 1, "v": "10"}]
     memory = MemoryWarehouse(functions={"rows": lambda _read, _params: rows})
-    memory.prepare(TEXT_VERSION, partition=DAY, store_id=STORE, sql="rows")
-    with (
-        memory.transaction() as tx,
-        pytest.raises(BadInput, match=r"^version v of table nba.versions is '9', and must"),
-    ):
-        tx.stage_query(TEXT_VERSION, "rows", {})
+    prepare(memory, TEXT_VERSION, sql="rows")
+    with pytest.raises(BadInput, match=r"^version v of table nba.versions is '9', and must"):
+        commit(memory, TEXT_VERSION, sql="rows")
     duck = DuckDBWarehouse(tmp_path / "w.duckdb")
     sql = f"SELECT '{DAY}' AS day, 1 AS k, '9' AS v"
     with closing(duck), pytest.raises(BadInput, match=r"^version v of table nba.versions is VARCHAR, and must be"):
-        duck.prepare(TEXT_VERSION, partition=DAY, store_id=STORE, sql=sql, params={})
+        prepare(duck, TEXT_VERSION, sql=sql)
 
 
 def test_the_memory_warehouse_orders_times_of_a_zone_as_instants() -> None:
@@ -137,9 +156,8 @@ def test_the_memory_warehouse_orders_times_of_a_zone_as_instants() -> None:
     old, new = (datetime(2026, 11, 1, 1, minute, tzinfo=zone, fold=fold) for minute, fold in ((45, 0), (15, 1)))
     rows: list[Cells] = [{"day": DAY, "k": 1, "v": at} for at in (new, old)]
     memory = MemoryWarehouse(functions={"rows": lambda _read, _params: rows})
-    memory.prepare(TEXT_VERSION, partition=DAY, store_id=STORE, sql="rows")
-    with memory.transaction() as tx:
-        tx.stage_query(TEXT_VERSION, "rows", {})
-        assert tx.deduplicate(TEXT_VERSION) == 1
-        tx.merge(TEXT_VERSION, partition=DAY, token=1)
-        assert [row["v"] for row in tx.read(TEXT_VERSION.name)] == [new.astimezone(UTC)]
+    prepare(memory, TEXT_VERSION, sql="rows")
+    with staging(memory, TEXT_VERSION, sql="rows") as staged:
+        assert staged.counts.duplicates == 1
+        memory.commit(write_of(TEXT_VERSION, staged), staged)
+    assert [row["v"] for row in MemoryReader(memory).read(TEXT_VERSION.name)] == [new.astimezone(UTC)]

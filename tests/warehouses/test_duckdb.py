@@ -9,13 +9,13 @@ import duckdb
 import msgspec
 import pytest
 
-from phasegate.base.receipt import Changes, Fence, Part
 from phasegate.base.table import Table
 from phasegate.errors import BadInput, Unavailable
-from phasegate.testing.warehouse_rows import DAY, GAMES, NEXT_DAY, STORE, game, rows_of, write
+from phasegate.testing.warehouse_rows import DAY, GAMES, commit, game, prepare, write
+from phasegate.warehouse import Written
 from phasegate.warehouses.duckdb import errors
-from phasegate.warehouses.duckdb.reader import DuckDBReader
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+from phasegate.warehouses.sql.reader import SqlReader
 from tests.support.processes import points, process
 
 # Files
@@ -130,7 +130,7 @@ def test_an_io_error_at_the_commit_is_ambiguous_and_the_warehouse_goes_on(path: 
 def test_a_running_statement_can_be_interrupted_from_a_thread(warehouse: DuckDBWarehouse) -> None:
     over = threading.Event()
     with warehouse.snapshot() as reader:
-        assert isinstance(reader, DuckDBReader)
+        assert isinstance(reader, SqlReader)
 
         def interrupt() -> None:
             while not over.wait(0.02):
@@ -181,30 +181,10 @@ def test_a_running_statement_can_be_interrupted_from_a_thread(warehouse: DuckDBW
 def test_wrong_sql_is_told_in_one_line(warehouse: DuckDBWarehouse, sql: str, expected: str) -> None:
     write(warehouse, GAMES, [game("a")])
 
-    def stage() -> None:
-        with warehouse.transaction() as tx:
-            tx.stage_query(GAMES, sql, {"run_date": DAY})
-
     with pytest.raises(BadInput) as refused:
-        stage()
+        commit(warehouse, GAMES, sql=sql)
     assert expected in str(refused.value)
     assert "\n" not in str(refused.value)
-
-
-def test_an_error_that_was_swallowed_comes_back_at_the_commit(warehouse: DuckDBWarehouse) -> None:
-    write(warehouse, GAMES, [game("a")])
-
-    def swallow() -> None:
-        with warehouse.transaction() as tx:
-            rows_of(tx, GAMES, [game("b")])
-            tx.replace(GAMES, partition=DAY, token=1)
-            with pytest.raises(BadInput):
-                tx.query("SELECT * FROM nope", {})
-
-    with pytest.raises(BadInput, match="nope"):
-        swallow()
-    with warehouse.snapshot() as reader:
-        assert reader.query("SELECT player FROM contract.games", {}) == [{"player": "a"}]
 
 
 def test_a_snapshot_refuses_to_write(warehouse: DuckDBWarehouse) -> None:
@@ -227,12 +207,12 @@ def test_the_shape_of_a_new_table_is_that_of_its_select(warehouse: DuckDBWarehou
     table = Table(name="fresh.totals", key=("game_date",), partition="game_date")
     sql = """SELECT game_date, sum(points) AS points, avg(ratio) AS ratio FROM contract.games
         WHERE game_date = $run_date GROUP BY ALL;"""
-    warehouse.prepare(table, partition=DAY, store_id=STORE, sql=sql, params={"run_date": DAY, "other": 1})
-    with warehouse.transaction() as tx:
-        tx.stage_query(table, sql, {"run_date": DAY})
-        tx.inspect(table, partition=DAY, version_max=0)
-        assert tx.replace(table, partition=DAY, token=4) == Changes(inserted=1)
-        (row,) = tx.query("SELECT points, ratio, _pg_token FROM fresh.totals", {})
+    prepare(warehouse, table, sql=sql)
+    answer = commit(warehouse, table, sql=sql, token=4)
+    assert isinstance(answer, Written)
+    assert answer.receipt.inserted == 1
+    with warehouse.snapshot() as reader:
+        (row,) = reader.query("SELECT points, ratio, _pg_token FROM fresh.totals", {})
         assert row == {"points": 3, "ratio": 0.5, "_pg_token": 4}
 
 
@@ -255,31 +235,7 @@ def test_a_column_without_canonical_text_is_named(path: Path, warehouse: DuckDBW
 @pytest.mark.parametrize("name", ["a.b.c", "a..b", ""])
 def test_a_name_that_is_no_table_is_refused(warehouse: DuckDBWarehouse, name: str) -> None:
     with pytest.raises(BadInput, match="name it as schema"):
-        warehouse.prepare(
-            Table(name=name, key=("a",), partition="a"), partition=DAY, store_id=STORE, sql="SELECT 1 AS a"
-        )
-
-
-# Fence rows
-
-
-def test_the_fence_rows_of_a_partition_are_made_for_all_tables_of_the_store(path: Path) -> None:
-    """With token 0, as preparing each would have; never for a table that another store prepared."""
-    ours = Table(name="nba_raw.other", key=("game_date",), partition="game_date", columns={"game_date": "DATE"})
-    theirs = Table(name="nba_raw.theirs", key=("game_date",), partition="game_date", columns={"game_date": "DATE"})
-    warehouse = DuckDBWarehouse(path, hold_ms=3_600_000)
-    warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
-    warehouse.prepare(ours, partition=DAY, store_id=STORE)
-    warehouse.prepare(theirs, partition=DAY, store_id="another")
-    write(warehouse, ours, [{"game_date": NEXT_DAY}], day=NEXT_DAY)
-    with warehouse.transaction() as tx:
-        assert tx.fence(Part(GAMES.name, NEXT_DAY)) == Fence(0, STORE)
-        assert tx.fence(Part(ours.name, NEXT_DAY)) == Fence(1, STORE, "h")
-        assert tx.fence(Part(theirs.name, NEXT_DAY)) is None
-    warehouse.prepare(theirs, partition=NEXT_DAY, store_id="another")
-    with warehouse.transaction() as tx:
-        assert tx.fence(Part(theirs.name, NEXT_DAY)) == Fence(0, "another")
-    warehouse.close()
+        prepare(warehouse, Table(name=name, key=("a",), partition="a"), sql="SELECT 1 AS a")
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,16 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from phasegate.errors import Ambiguous, BadInput, Conflict, Unavailable
-from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
-from phasegate.warehouse import Transaction
+from phasegate.testing.warehouse_rows import DAY, GAMES, game, staging, write, write_of
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
-from tests.support.processes import PART, PRELUDE, points, process
+from tests.support.processes import PRELUDE, points, process
 
 ENDLESS = "SELECT count(*) AS n FROM range(3000000) a, range(3000000) b WHERE hash(a.range, b.range) = 0"
 
@@ -27,7 +26,7 @@ def owned_elsewhere(path: Path, warehouse: DuckDBWarehouse) -> Iterator[subproce
     """Write a row, and let another process keep the file open."""
     write(warehouse, GAMES, [game("a", 5)])
     warehouse.close()
-    with process(path, "with warehouse.transaction(): tell('in')", says="in") as owner:
+    with process(path, "with warehouse._file.snapshot(): tell('in')", says="in") as owner:
         yield owner
     assert warehouse.openings <= 2
 
@@ -56,22 +55,28 @@ def test_a_process_works_in_a_file_that_another_keeps_open(path: Path, warehouse
 
 
 def test_a_write_whose_owner_is_killed_begins_again_at_once(path: Path, warehouse: DuckDBWarehouse) -> None:
-    def write_on(tx: Transaction, owner: subprocess.Popen[str]) -> None:
-        assert tx.change_fence(PART, token=2, store_id=STORE, holders=("h",))
-        kill(owner)
-        rows_of(tx, GAMES, [game("a", 9)])
-
     with owned_elsewhere(path, warehouse) as owner:
-        with pytest.raises(Conflict, match="nothing was written"), warehouse.transaction() as tx:
-            write_on(tx, owner)
+        staged = staging(warehouse, GAMES, [game("a", 9)])
+        opened = staged._opened  # type: ignore[attr-defined]  # the moment after the file was found open there
+
+        def killed(stack: ExitStack) -> object:
+            verbs = opened(stack)
+            kill(owner)
+            return verbs
+
+        staged._opened = killed  # type: ignore[attr-defined]
+        with pytest.raises(Conflict, match="nothing was written"):
+            staged.__enter__()
         write(warehouse, GAMES, [game("a", 7)], token=2)
     assert points(warehouse) == [7]
 
 
 def test_a_commit_whose_owner_is_killed_is_ambiguous(path: Path, warehouse: DuckDBWarehouse) -> None:
     with owned_elsewhere(path, warehouse) as owner:
-        with pytest.raises(Ambiguous, match="during the commit"), warehouse.transaction():
+        with staging(warehouse, GAMES, [game("a", 9)]) as staged:
             kill(owner)
+            with pytest.raises(Ambiguous, match="during the commit"):
+                warehouse.commit(write_of(GAMES, staged, token=2, write_id="w2"), staged)
         assert warehouse.find_write("w2") is None
     assert points(warehouse) == [5]
 
@@ -114,8 +119,8 @@ def test_a_process_that_closes_the_file_sends_long_writes_elsewhere(path: Path) 
     write(owner, GAMES, [game("a", 5)])
 
     def wait_long() -> None:
-        with pytest.raises(Conflict, match="nothing was written"), other.transaction() as tx:
-            tx.query(ENDLESS, {})
+        with pytest.raises(Conflict, match="nothing was written"):
+            staging(other, GAMES, sql=ENDLESS).__enter__()
 
     with ThreadPoolExecutor(1) as pool:
         long = pool.submit(wait_long)
@@ -131,16 +136,16 @@ def test_a_write_in_another_process_can_be_interrupted(path: Path) -> None:
     owner, other = DuckDBWarehouse(path, hold_ms=3_600_000), DuckDBWarehouse(path)
     write(owner, GAMES, [game("a", 5)])
 
-    def stop(tx: Transaction) -> None:
+    long = staging(other, GAMES, sql=ENDLESS)
+
+    def stop() -> None:
         until_a_statement_runs(owner)
-        tx.interrupt()
+        long.interrupt()
 
-    def wait_long(tx: Transaction, pool: ThreadPoolExecutor) -> None:
-        pool.submit(stop, tx)
-        tx.query(ENDLESS, {})
-
-    with ThreadPoolExecutor(1) as pool, pytest.raises(Unavailable, match="interrupted"), other.transaction() as tx:
-        wait_long(tx, pool)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(stop)
+        with pytest.raises(Unavailable, match="interrupted"):
+            long.__enter__()
     assert points(other) == [5]
     other.close()
     owner.close()

@@ -15,9 +15,9 @@ import pytest
 
 from phasegate.base.receipt import Fence
 from phasegate.errors import Conflict, Unavailable
-from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, game, rows_of, write
+from phasegate.testing.warehouse_rows import DAY, GAMES, STORE, fence, game, prepare, write
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
-from tests.support.processes import PART, PRELUDE, points, process
+from tests.support.processes import PART, PRELUDE, count_up_once, points, process
 
 
 def test_processes_take_turns_and_lose_nothing(path: Path, warehouse: DuckDBWarehouse) -> None:
@@ -29,18 +29,13 @@ def test_processes_take_turns_and_lose_nothing(path: Path, warehouse: DuckDBWare
 
 
 def test_threads_share_the_file_and_lose_nothing(warehouse: DuckDBWarehouse) -> None:
-    warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
     write(warehouse, GAMES, [game("a", 0)])
 
     def count_up(_: int) -> int:
         conflicts = 0
         while True:
             try:
-                with warehouse.transaction() as tx:
-                    tx.change_fence(PART, token=1, store_id=STORE, holders=("h",))
-                    (row,) = tx.query(f"SELECT points FROM {GAMES.name}", {})
-                    rows_of(tx, GAMES, [game("a", int(str(row["points"])) + 1)])
-                    tx.replace(GAMES, partition=DAY, token=1)
+                count_up_once(warehouse)
             except Conflict:
                 conflicts += 1
                 assert conflicts < 1000
@@ -57,25 +52,24 @@ def test_threads_prepare_the_same_table_at_once(path: Path) -> None:
         warehouse = DuckDBWarehouse(path)
         barrier = threading.Barrier(4)
 
-        def prepare(_: int, warehouse: DuckDBWarehouse = warehouse, barrier: threading.Barrier = barrier) -> None:
+        def at_once(_: int, warehouse: DuckDBWarehouse = warehouse, barrier: threading.Barrier = barrier) -> None:
             barrier.wait(10)
-            warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+            prepare(warehouse, GAMES)
 
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(prepare, range(4)))
-        with warehouse.transaction() as tx:
-            assert tx.fence(PART) == Fence(0, STORE)
+            list(pool.map(at_once, range(4)))
+        assert fence(warehouse, PART) == Fence(0, STORE)
         warehouse.close()
         path.unlink()
 
 
 def test_a_held_file_is_unavailable_within_the_bound(path: Path, warehouse: DuckDBWarehouse) -> None:
     hasty = DuckDBWarehouse(path, lock_timeout_s=0.2)
-    with process(path, "with warehouse.transaction(): tell('in')", says="in") as holder:
+    with process(path, "with warehouse._file.snapshot(): tell('in')", says="in") as holder:
         os.kill(holder.pid, signal.SIGSTOP)  # else it would serve
         begun = time.monotonic()
         with pytest.raises(Unavailable, match=rf"in use by process {holder.pid}, and was for 0\.2 s; wait for"):
-            hasty.prepare(GAMES, partition=DAY, store_id=STORE)
+            prepare(hasty, GAMES)
         assert time.monotonic() - begun < 5
         os.kill(holder.pid, signal.SIGCONT)
         assert holder.communicate("\n", timeout=60)[1] == ""
@@ -96,7 +90,7 @@ def test_an_idle_holder_lets_go_when_another_waits(path: Path) -> None:
 def waiting_process(path: Path, warehouse: DuckDBWarehouse) -> Iterator[subprocess.Popen[str]]:
     """Run a process that waits for the file, to count up once and say so; neither can be served."""
     warehouse._turns._is_served = lambda: False
-    code = "warehouse._turns._is_served = lambda: False; tell('here'); count_up(prepare=False); tell('done')"
+    code = "warehouse._turns._is_served = lambda: False; tell('here'); count_up(make=False); tell('done')"
     with process(path, code, says="here") as waiter:
         assert waiter.stdin is not None
         waiter.stdin.write("\n")
@@ -111,17 +105,17 @@ def waiting_process(path: Path, warehouse: DuckDBWarehouse) -> Iterator[subproce
 
 def test_a_thread_may_nest_its_uses_while_another_process_waits(path: Path, warehouse: DuckDBWarehouse) -> None:
     write(warehouse, GAMES, [game("a", 5)])
-    with ExitStack() as waiting, warehouse.transaction() as tx:
+    with ExitStack() as waiting, warehouse.snapshot() as reader:
         waiting.enter_context(waiting_process(path, warehouse))
         assert warehouse.find_write("w") is not None
-        assert tx.count(GAMES, partition=DAY) == 1
+        assert reader.count(GAMES, partition=DAY) == 1
     assert points(warehouse) == [6]
 
 
 def test_another_thread_lets_the_process_that_waits_go_first(path: Path, warehouse: DuckDBWarehouse) -> None:
     write(warehouse, GAMES, [game("a", 5)])
     with ThreadPoolExecutor(1) as pool, ExitStack() as waiting:
-        with warehouse.transaction():
+        with warehouse.snapshot():
             waiting.enter_context(waiting_process(path, warehouse))
             late = pool.submit(points, warehouse)
             opened = warehouse._turns._opened
@@ -144,11 +138,12 @@ def test_a_killed_process_leaves_nothing_and_holds_nothing(path: Path, warehouse
     write(warehouse, GAMES, [game("a", 1)], write_id="before")
     warehouse.close()
     code = """
-    with warehouse.transaction() as tx:
-        tx.change_fence(PART, token=9, store_id=STORE, holders=("h",))
-        rows_of(tx, GAMES, [game("a", 9), game("b", 9)])
-        tx.replace(GAMES, partition=DAY, token=9)
+    from phasegate.warehouses.sql.transaction import SqlTransaction
+    def put_receipt(*_):
         tell("in")
+    SqlTransaction.put_receipt = put_receipt  # the last statement before the commit
+    with staging(warehouse, GAMES, [game("a", 9), game("b", 9)]) as staged:
+        warehouse.commit(write_of(GAMES, staged, token=9), staged)
     """
     with process(path, code, says="in") as victim:
         os.kill(victim.pid, signal.SIGKILL)
@@ -162,11 +157,11 @@ def test_a_forked_child_is_told_to_be_spawned(path: Path) -> None:
     code = """
     import os
     count_up()
-    with warehouse.transaction():
+    with warehouse.snapshot():
         child = os.fork()
         if child == 0:
             try:
-                with warehouse.transaction(): os._exit(1)
+                with warehouse.snapshot(): os._exit(1)
             except PhasegateError as error:
                 os._exit(0 if "spawn" in str(error) else 2)
         assert os.waitpid(child, 0)[1] == 0

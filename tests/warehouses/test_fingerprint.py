@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -12,13 +13,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from phasegate.base import fingerprint as prints
-from phasegate.base.receipt import Part
 from phasegate.base.table import Table
 from phasegate.errors import BadInput
 from phasegate.testing import golden
+from phasegate.testing.warehouse_rows import commit, prepare, write
+from phasegate.warehouse import Written
 from phasegate.warehouses.duckdb import dialect
-from phasegate.warehouses.duckdb.transaction import DuckDBTransaction
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+from phasegate.warehouses.sql.reader import SqlReader
 
 TABLE = Table(
     name="t",
@@ -182,7 +184,7 @@ def test_the_fingerprint_of_no_rows_stays_what_it_is() -> None:
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBWarehouse]:
     warehouse = DuckDBWarehouse(tmp_path_factory.mktemp("prints") / "prints.duckdb", hold_ms=10_000)
-    warehouse.prepare(TABLE, partition="d", store_id="s")
+    prepare(warehouse, TABLE, day="d")
     yield warehouse
     warehouse.close()
 
@@ -190,30 +192,26 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBWareho
 @settings(max_examples=60)
 @given(rows=st.lists(ROW, max_size=30, unique_by=lambda row: row["id"]))
 def test_duckdb_equals_the_reference(warehouse: DuckDBWarehouse, rows: list[dict[str, object]]) -> None:
-    with warehouse.transaction() as tx:
-        tx.change_fence(Part("t", "d"), token=1, store_id="s", holders=("h",))
-        tx.stage_rows(TABLE, rows)
-        tx.inspect(TABLE, partition="d", version_max=10)
-        tx.replace(TABLE, partition="d", token=1)
-        # Of the partition the digests are known from staging, of the table they are computed from what is stored.
-        assert tx.fingerprint(TABLE, partition="d") == tx.fingerprint(TABLE, partition=None) == of(rows)
-        assert tx.fingerprints(TABLE, first="d", last="d") == ({"d": of(rows)} if rows else {})
-        assert of(list(tx.query("SELECT * FROM t", {}))) == of(rows)
+    receipt = write(warehouse, TABLE, rows, day="d")
+    with warehouse.snapshot() as reader:
+        # Of the partition the digests may be known from staging, of the table they are computed from what is stored.
+        assert receipt.fingerprint == reader.fingerprint(TABLE, partition=None) == of(rows)
+        assert reader.fingerprints(TABLE, first="d", last="d") == ({"d": of(rows)} if rows else {})
+        assert of(list(reader.query("SELECT * FROM t", {}))) == of(rows)
 
 
 def test_duckdb_spells_each_golden_row_as_it_is_written_down(tmp_path: Path) -> None:
     made = DuckDBWarehouse(tmp_path / "golden.duckdb")
     for kind, rows in golden.ROWS.items():
-        made.prepare(golden.GOLDEN, partition=kind, store_id="s")
-        with made.transaction() as tx:
-            assert isinstance(tx, DuckDBTransaction)
-            tx.stage_rows(golden.GOLDEN, [one.row for one in rows])
-            tx.replace(golden.GOLDEN, partition=kind, token=1)
-            digest = dialect.digest(golden.GOLDEN, tx.types_of(golden.GOLDEN), alias="t")
+        write(made, golden.GOLDEN, [one.row for one in rows], day=kind)
+        with made.snapshot() as reader:
+            digest = dialect.row_hash(golden.GOLDEN, cast("SqlReader", reader).types_of(golden.GOLDEN), alias="t")
             spelled = digest.removeprefix("sha256")
-            found = tx.query(f"SELECT id, {spelled} AS text FROM contract.golden t WHERE kind = '{kind}'", {})
+            found = reader.query(f"SELECT id, {spelled} AS text FROM contract.golden t WHERE kind = '{kind}'", {})
             assert {row["id"]: row["text"] for row in found} == {one.cells["id"]: one.text for one in rows}
-            # What is stored has the text that was written: to round it once more changes nothing.
-            tx.stage_query(golden.GOLDEN, f"SELECT * FROM contract.golden WHERE kind = '{kind}'", {})
-            assert tx.replace(golden.GOLDEN, partition=kind, token=2).unchanged == len(rows)
+        # What is stored has the text that was written: to round it once more changes nothing.
+        everything = f"SELECT * FROM contract.golden WHERE kind = '{kind}'"
+        again = commit(made, golden.GOLDEN, sql=everything, day=kind, token=2)
+        assert isinstance(again, Written)
+        assert again.receipt.unchanged == len(rows)
     made.close()

@@ -163,9 +163,7 @@ def test_a_table_that_is_written_past_phasegate_is_compared_when_it_is_reported(
     for games in ((1,), (1, 2)):
         made.warehouse.create(boxes)
         rows = [{"day": DAY, "game": game, "points": game} for game in games]
-        with made.warehouse.transaction() as tx:
-            tx.stage_rows(boxes, rows)
-            tx.replace(boxes, partition=DAY, token=0)
+        made.warehouse.put_rows(boxes, rows, partition=DAY)
         made.pipeline.complete({"step": "boxes", "run": RUN})
         settle(made)
         assert member(made, "boxes").state == ("partial" if len(games) < 2 else "fresh")

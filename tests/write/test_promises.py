@@ -257,9 +257,7 @@ def test_a_partition_changed_past_phasegate_is_refused_not_believed() -> None:
     load(made, 1, 2)
     table = made.pipeline.plan.steps["orders"].table
     assert table is not None
-    with made.warehouse.transaction() as tx:
-        tx.stage_rows(table, orders(7, 7, 7))
-        tx.replace(table, partition=DAY, token=1)
+    made.warehouse.put_rows(table, orders(7, 7, 7), partition=DAY)
     with pytest.raises(BadInput, match="was changed past Phasegate since its last receipt"):
         made.pipeline.complete({"step": "orders", "run": RUN})
 

@@ -1,17 +1,19 @@
 """What a holder, a request or a receipt that is no longer the present one may not do."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from phasegate.base.keys import parse_run
+from phasegate.base.receipt import Part
 from phasegate.bus import Message
 from phasegate.errors import Ambiguous, LeaseLost, Partial
-from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
+from phasegate.warehouse import Params, Scope, Staging, Write, WriteAnswer
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write import lease
-from tests.support.pipelines import PLAN, RUN, Shop, generation, load, orders, settle, shop, total
+from phasegate.write.leases import Leases
+from tests.support.pipelines import DAY, PLAN, RUN, Shop, generation, load, orders, settle, shop, total
 
 TTL_S = 60.0
 
@@ -99,13 +101,12 @@ class Unanswered(MemoryWarehouse):
 
     is_answered = True
 
-    @contextmanager
-    def transaction(self) -> Iterator[MemoryTransaction]:
-        with super().transaction() as tx:
-            yield tx
+    def commit(self, write: Write, staging: Staging, /) -> WriteAnswer:
+        answer = super().commit(write, staging)
         if self.is_answered and self.commits[-1].step == "totals":
             self.is_answered = False
             raise Ambiguous("the commit got no clear answer")
+        return answer
 
 
 def test_a_commit_without_an_answer_is_looked_for_and_not_repeated() -> None:
@@ -137,3 +138,47 @@ def test_a_receipt_of_other_code_is_not_reported_for_the_present_one() -> None:
     settle(other, until_s=1.0)
     codes = [receipt.code for receipt in made.warehouse.commits if receipt.step == "totals"]
     assert len(codes) == len(set(codes)) == 2
+
+
+@pytest.mark.parametrize(("scope", "together"), [("partition", True), ("table", False)])
+def test_where_commits_of_a_table_conflict_one_lease_at_a_time_is_held_of_it(scope: Scope, together: bool) -> None:
+    made = shop()
+    made.warehouse.scope = scope
+    leases = Leases(made.pipeline.ports, warehouse="main", ttl_s=60.0, heartbeat_s=20.0)
+    first, second, other = Part("raw.orders", "2026-02-03"), Part("raw.orders", "2026-02-04"), Part("raw.b", DAY)
+    with leases.hold(first, purpose="a") as one, leases.hold(second, purpose="b") as two:
+        assert one is not None
+        assert (two is not None) is together
+        with leases.hold(other, purpose="c") as beside:
+            assert beside is not None
+    with leases.hold(second, purpose="b") as again:
+        assert again is not None
+
+
+def test_an_input_written_again_between_staging_and_commit_has_the_select_staged_again() -> None:
+    plan = PLAN.replace('python = "made:totals"', 'sql = "totals"')
+    made = shop(plan=plan, files={"totals": "SELECT totals"})
+    made.warehouse.functions["SELECT totals"] = _totals
+    load(made, 1, 2)
+    right, staged = made.warehouse.commit, list[Staging]()
+
+    def commit(write: Write, staging: Staging, /) -> WriteAnswer:
+        if write.receipt.step == "totals" and not staged:
+            made.warehouse.commit = right  # type: ignore[method-assign]
+            load(made, 1, 2)
+        staged.append(staging)
+        return right(write, staging)
+
+    made.warehouse.commit = commit  # type: ignore[method-assign]
+    settle(made, until_s=30.0)
+    assert staged, "the step was never built"
+    assert made.told.of("write conflict") != []
+    newest = {receipt.step: receipt for receipt in made.warehouse.commits}
+    assert newest["totals"].built_from["load.orders"] == newest["orders"].stamp
+    assert newest["orders"].token == 2
+    assert not made.told.of("step not built")
+
+
+def _totals(read: Callable[[str], list[dict[str, object]]], params: Params) -> list[dict[str, object]]:
+    amounts = [int(str(row["amount"])) for row in read("raw.orders")]
+    return [{"day": params["run_date"], "amount": sum(amounts)}]

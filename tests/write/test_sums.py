@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from phasegate.write.preconditions import unequal
+from phasegate.base.table import unequal
 
 
 def sums(**groups: str) -> dict[tuple[str, ...], Decimal]:

@@ -56,6 +56,7 @@ class Fence(msgspec.Struct, frozen=True):
 class Staged(msgspec.Struct, frozen=True, kw_only=True):
     """Counts over the staged rows, which the writer checks before writing.
 
+    ``duplicates``: how many were removed, because another row has their key; the other counts are of all rows.
     ``undecided``: keys of several rows with different content, of which no version is the newest.
     """
 
@@ -65,7 +66,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     future_versions: int = 0
     null_versions: int = 0
     not_finite: int = 0
-    present: int = 0
+    duplicates: int = 0
     undecided: int = 0
 
 

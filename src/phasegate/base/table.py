@@ -4,6 +4,7 @@ Pure.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -139,5 +140,34 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether it can be applied without changing a fingerprint."""
         return not (self.removed or self.retyped or self.key)
 
+    @property
+    def kept_content(self) -> "Difference":
+        """Return what of it can be applied without changing a fingerprint."""
+        return msgspec.structs.replace(self, removed={}, retyped={}, key=())
+
+    def includes(self, change: "Difference") -> bool:
+        """Return whether all columns of a change differ in this way."""
+        pairs = ((self.added, change.added), (self.widened, change.widened), (self.retyped, change.retyped),
+                 (self.removed, change.removed))  # fmt: skip
+        return all(part.items() <= whole.items() for whole, part in pairs)
+
     def __bool__(self) -> bool:
         return bool(self.added or self.widened or not self.keeps_content)
+
+
+def unequal(
+    ours: Mapping[tuple[str, ...], Decimal], theirs: Mapping[tuple[str, ...], Decimal]
+) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of both whose sums differ, sorted.
+
+    Compared to the decimal places of the coarser of the two. A group that one side lacks is no difference.
+
+    >>> unequal({("1",): Decimal("1.25"), ("2",): Decimal(3)}, {("1",): Decimal("1.2"), ("2",): Decimal(4)})
+    (('2',),)
+    """
+    found = []
+    for group in sorted(ours.keys() & theirs.keys()):
+        places = [int(value.as_tuple().exponent) for value in (ours[group], theirs[group])]
+        if abs(ours[group] - theirs[group]) > Decimal(1).scaleb(max(places)) / 2:
+            found.append(group)
+    return tuple(found)

@@ -99,23 +99,23 @@ class Shapes:
         """Change one table in one transaction; return what was changed."""
         done = Difference()
         for attempt in range(TRIES_MAX):
+            with self._ports.warehouse.snapshot() as reader:
+                found = reader.compare(table, shape.columns)
+            change = found if content else found.kept_content
+            if not change:
+                return done
+            # The key of the stored rows stays recorded until its change is asked for.
+            recorded = table if content or not found.key else replace(table, key=found.key)
+            done = change
             try:
-                with self._ports.warehouse.transaction() as tx:
-                    found = tx.compare(table, shape.columns)
-                    change = found if content else replace(found, removed={}, retyped={}, key=())
-                    if not change:
-                        return done
-                    if not tx.change_fences(table, store_id=self._store_id):
-                        raise ForeignStore(table.name, found="has fences of another store")
-                    # The key of the stored rows stays recorded until its change is asked for.
-                    recorded = table if content or not found.key else replace(table, key=found.key)
-                    done = change
-                    tx.reshape(recorded, change)
+                ours = self._ports.warehouse.reshape(recorded, change, columns=shape.columns, store_id=self._store_id)
             except Conflict:
                 done = Difference()
             except Ambiguous:
                 pass  # the next comparison shows whether it happened
             else:
+                if not ours:
+                    raise ForeignStore(table.name, found="has fences of another store")
                 return done
             self._ports.clock.sleep(contention_s(table.name, attempt))
         raise Contended(table.name, TRIES_MAX)

@@ -13,20 +13,19 @@ from phasegate.base.findings import Finding
 from phasegate.base.fingerprint import EMPTY, rows_of
 from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
-from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered
+from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered, unequal
 from phasegate.base.wording import days_ahead, deliver, listed
 from phasegate.check.documents import reconcile_command
 from phasegate.gate.ledger import has_rows
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Result
 from phasegate.plan.model import Plan, Step, Total
+from phasegate.warehouse import Sums
 from phasegate.write.lease import TTL_MAX_S, Lease
 from phasegate.write.preconditions import (
     UNKNOWN_HOLDER,
-    Sums,
     disagreement_text,
     total_text,
-    unequal,
     write_command,
 )
 

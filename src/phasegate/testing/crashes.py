@@ -6,8 +6,7 @@ so no ``finally`` cleans up what a killed process would have left: leases stay h
 
 import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from phasegate.ports import Ports
 from phasegate.store import Store
 from phasegate.warehouse import Warehouse
 
-CHANGING = ("write", "delete", "publish", "receive", "ack", "postpone", "prepare")
+CHANGING = ("write", "delete", "publish", "receive", "ack", "postpone", "prepare", "commit", "change_fence")
 
 
 class ProcessCrashed(BaseException):
@@ -45,7 +44,7 @@ class Crashes:
             ports,
             store=cast("Store", _Crashing(ports.store, self)),
             bus=cast("Bus", _Crashing(ports.bus, self)),
-            warehouse=cast("Warehouse", _CrashingWarehouse(ports.warehouse, self)),
+            warehouse=cast("Warehouse", _Crashing(ports.warehouse, self)),
         )
 
     def run(self, body: Callable[[], object]) -> bool:
@@ -99,18 +98,3 @@ class _Crashing:
             return answer
 
         return call
-
-
-class _CrashingWarehouse(_Crashing):
-    """A warehouse whose transactions may crash around their commit."""
-
-    def transaction(self) -> AbstractContextManager[Any]:
-        return self._block(cast("Warehouse", self._inner).transaction())
-
-    @contextmanager
-    def _block(self, inner: AbstractContextManager[Any]) -> Iterator[Any]:
-        self._crashes.point()
-        with inner as opened:
-            yield opened
-            self._crashes.point()
-        self._crashes.point()

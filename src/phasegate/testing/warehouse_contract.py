@@ -10,10 +10,11 @@ class TestMyWarehouse(WarehouseContract):
 """
 
 import pytest
+from msgspec.structs import replace
 
 from phasegate.base.receipt import Changes, Fence, Part, Receipt, Stamp
 from phasegate.base.table import Repeats, Table
-from phasegate.errors import Unavailable
+from phasegate.errors import BadInput, Unavailable
 from phasegate.testing.warehouse_fences import NEXT_PART, PART
 from phasegate.testing.warehouse_groups import GroupContract
 from phasegate.testing.warehouse_rows import (
@@ -25,94 +26,120 @@ from phasegate.testing.warehouse_rows import (
     NEXT_DAY,
     STORE,
     changes_of,
+    fence,
     game,
     line,
-    rows_of,
+    prepare,
+    staging,
     write,
+    write_of,
 )
 from phasegate.testing.warehouse_shapes import ShapesContract
-from phasegate.warehouse import Warehouse
+from phasegate.warehouse import InputRead, InputsMoved, SeenInput, Shrunk, Warehouse, Written
 
 __all__ = ["CONTRACT_TABLES", "WarehouseContract"]
-
-
-def receipt(write_id: str, *, token: int, part: Part = PART, fingerprint: str = "f") -> Receipt:
-    """Return a receipt with the fields that identify it."""
-    return Receipt(
-        write_id=write_id,
-        table=part.table,
-        partition=part.partition,
-        run="r",
-        step="s",
-        token=token,
-        fingerprint=fingerprint,
-        built_from={},
-    )
 
 
 class WarehouseContract(ShapesContract, GroupContract):
     """The promises of ports.Warehouse."""
 
-    # Transactions
+    # Commits
 
-    def test_a_transaction_that_fails_leaves_nothing(self, warehouse: Warehouse) -> None:
+    def test_a_write_that_is_refused_leaves_nothing(self, warehouse: Warehouse) -> None:
         """Check that it leaves neither rows nor receipt nor fence."""
-        write(warehouse, GAMES, [game("a")], write_id="w1")
-
-        def fail_at_the_end() -> None:
-            with warehouse.transaction() as tx:
-                tx.change_fence(PART, token=2, store_id=STORE, holders=("h",))
-                rows_of(tx, GAMES, [game("b")])
-                tx.replace(GAMES, partition=DAY, token=2)
-                tx.put_receipt(receipt("w2", token=2))
-                raise RuntimeError
-
-        with pytest.raises(RuntimeError):
-            fail_at_the_end()
+        write(warehouse, GAMES, [game("a"), game("b")], write_id="w1")
+        moved = SeenInput(name="raw", read=InputRead(table=GAMES, first=DAY, last=DAY), stamps={DAY: Stamp("other", 1)})
+        for rule in ({"inputs": (moved,)}, {"shrink_max": 0.4}):
+            with staging(warehouse, GAMES, [game("c")]) as staged:
+                job = replace(write_of(GAMES, staged, token=2, write_id="w2"), **rule)
+                answer = warehouse.commit(job, staged)
+            assert answer == (InputsMoved(("raw",)) if "inputs" in rule else Shrunk(1, 2))
         assert warehouse.find_write("w2") is None
-        with warehouse.transaction() as tx:
-            assert tx.fence(PART) == Fence(1, STORE, "h")
-            assert tx.receipts([PART])[PART].write_id == "w1"
-        assert self.read(warehouse, GAMES, "player") == [("a",)]
+        assert fence(warehouse, PART) == Fence(1, STORE, "h")
+        with warehouse.snapshot() as reader:
+            assert reader.receipts([PART])[PART].write_id == "w1"
+        assert self.read(warehouse, GAMES, "player") == [("a",), ("b",)]
+
+    def test_a_partition_may_shrink_by_its_bound(self, warehouse: Warehouse) -> None:
+        """Check that the bound itself is allowed."""
+        write(warehouse, GAMES, [game("a"), game("b")])
+        with staging(warehouse, GAMES, [game("a")]) as staged:
+            answer = warehouse.commit(replace(write_of(GAMES, staged), shrink_max=0.5), staged)
+        assert isinstance(answer, Written)
+        assert changes_of(answer.receipt) == Changes(deleted=1, unchanged=1)
+
+    def test_inputs_that_moved_after_the_staging_are_not_written(self, warehouse: Warehouse) -> None:
+        """Check partitions and spans, and a rewrite of the same content."""
+        write(warehouse, LINES, [line("a", 1, 1)], write_id="in")
+        prepare(warehouse, GAMES)
+        for token, (first, last) in enumerate(((DAY, DAY), ("2026-01-01", NEXT_DAY)), start=2):
+            read = InputRead(table=LINES, first=first, last=last)
+            with staging(warehouse, GAMES, [game("a")], reads=[read]) as staged:
+                assert staged.stamps[0][DAY].token == token - 1
+                job = write_of(GAMES, staged, write_id=f"w{token}")
+                job = replace(job, inputs=(SeenInput(name="in", read=read, stamps=staged.stamps[0]),))
+                write(warehouse, LINES, [line("a", 1, 1)], token=token, write_id=f"in{token}")
+                assert warehouse.commit(job, staged) == InputsMoved(("in",))
+            with staging(warehouse, GAMES, [game("a")], reads=[read]) as staged:
+                job = replace(job, inputs=(SeenInput(name="in", read=read, stamps=staged.stamps[0]),))
+                assert isinstance(warehouse.commit(job, staged), Written)
+
+    def test_the_stamps_of_a_staging_are_of_the_snapshot_of_its_rows(self, warehouse: Warehouse) -> None:
+        """Check that they are known though the SELECT cannot be staged."""
+        before = write(warehouse, GAMES, [game("a")])
+        prepare(warehouse, LINES)
+        failing = staging(
+            warehouse, LINES, sql=self.select_all(GAMES.name), reads=[InputRead(table=GAMES, first=DAY, last=DAY)]
+        )
+        with pytest.raises(BadInput, match=LINES.name):
+            failing.__enter__()
+        failing.__exit__(None, None, None)
+        assert list(failing.stamps) == [{DAY: before.stamp}]
+
+    def test_a_foreign_table_has_the_stamps_of_its_rows_and_receipts(self, warehouse: Warehouse) -> None:
+        """Check single partitions and spans, with and without rows."""
+        written = write(warehouse, GAMES, [game("a")])
+        prepare(warehouse, LINES)
+        write(warehouse, GAMES, [game("b", day=NEXT_DAY)], day="2026-02-06")  # rows of a date without a receipt
+        reads = [InputRead(table=GAMES, first=first, last=last, foreign=foreign) for first, last, foreign in (
+            (DAY, DAY, True), (NEXT_DAY, NEXT_DAY, True), (NEXT_DAY, NEXT_DAY, False), (DAY, "2026-02-05", True),
+            ("2026-02-07", "2026-02-07", True))]  # fmt: skip
+        with warehouse.snapshot() as reader:
+            unwritten = Stamp(reader.fingerprint(GAMES, partition=NEXT_DAY))
+            assert reader.stamps(reads) == [
+                {DAY: written.stamp}, {NEXT_DAY: unwritten}, {}, {DAY: written.stamp, NEXT_DAY: unwritten}, {},
+            ]  # fmt: skip
+            assert reader.stamps([]) == []
 
     def test_receipts_and_rows_are_of_one_snapshot(self, warehouse: Warehouse) -> None:
         """Check that a reader sees what was committed before it was opened."""
         before = write(warehouse, GAMES, [game("a")], write_id="w1")
-        with warehouse.snapshot() as old, warehouse.transaction() as unfinished:
+        with warehouse.snapshot() as old:
             after = write(warehouse, GAMES, [game("a"), game("b")], token=2, write_id="w2")
-            for reader in (old, unfinished):
-                assert len(reader.query(self.select_all(GAMES.name), {})) == 1
-                assert reader.count(GAMES, partition=DAY) == 1
-                assert reader.fingerprint(GAMES, partition=DAY) == before.fingerprint
-                assert reader.receipts([PART]) == {PART: before}
+            assert len(old.query(self.select_all(GAMES.name), {})) == 1
+            assert old.count(GAMES, partition=DAY) == 1
+            assert old.fingerprint(GAMES, partition=DAY) == before.fingerprint
+            assert old.receipts([PART]) == {PART: before}
         with warehouse.snapshot() as new:
             assert new.receipts([PART]) == {PART: after}
             assert new.count(GAMES, partition=DAY) == 2
 
-    def test_a_transaction_sees_its_own_writes(self, warehouse: Warehouse) -> None:
-        """Check that it reads what it wrote, not what was there before."""
+    def test_an_interrupted_staging_fails(self, warehouse: Warehouse) -> None:
+        """Check that it fails before its rows are staged, and at its commit."""
         write(warehouse, GAMES, [game("a")])
-        with warehouse.transaction() as tx:
-            rows_of(tx, GAMES, [game("b"), game("c")])
-            tx.replace(GAMES, partition=DAY, token=1)
-            assert tx.count(GAMES, partition=DAY) == 2
-            assert sorted(str(row["player"]) for row in tx.query(self.select_all(GAMES.name), {})) == ["b", "c"]
-
-    def test_an_interrupted_transaction_fails(self, warehouse: Warehouse) -> None:
-        """Check that it fails at its next verb, and at its commit."""
-        write(warehouse, GAMES, [game("a")])
+        early = staging(warehouse, GAMES, [game("b")])
+        early.interrupt()
+        with pytest.raises(Unavailable, match="interrupted"):
+            early.__enter__()
 
         def go_on_interrupted() -> None:
-            with warehouse.transaction() as tx:
-                tx.change_fence(PART, token=2, store_id=STORE, holders=("h",))
-                tx.interrupt()
-                with pytest.raises(Unavailable, match="interrupted"):
-                    tx.count(GAMES, partition=DAY)
+            with staging(warehouse, GAMES, [game("b")]) as late:
+                late.interrupt()
+                warehouse.commit(write_of(GAMES, late, token=2), late)
 
         with pytest.raises(Unavailable, match="interrupted"):
             go_on_interrupted()
-        with warehouse.transaction() as tx:
-            assert tx.fence(PART) == Fence(1, STORE, "h")
+        assert fence(warehouse, PART) == Fence(1, STORE, "h")
 
     # Receipts
 
@@ -140,52 +167,53 @@ class WarehouseContract(ShapesContract, GroupContract):
             refused=8,
             allow_shrink=True,
         )
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
-        with warehouse.transaction() as tx:
-            tx.put_receipt(whole)
-            assert tx.receipts([PART, NEXT_PART]) == {PART: whole}
-        assert warehouse.find_write("w") == whole
+        prepare(warehouse, GAMES)
+        with staging(warehouse, GAMES, [game("a")]) as staged:
+            answer = warehouse.commit(replace(write_of(GAMES, staged), receipt=whole), staged)
+        assert isinstance(answer, Written)
+        filled = {"fingerprint": answer.receipt.fingerprint, "rows": 1, "inserted": 1, "updated": 0, "deleted": 0,
+                  "unchanged": 0, "refused": 0}  # fmt: skip
+        assert answer.receipt == replace(whole, **filled)
+        with warehouse.snapshot() as reader:
+            assert reader.receipts([PART, NEXT_PART]) == {PART: answer.receipt}
+        assert warehouse.find_write("w") == answer.receipt
         assert warehouse.find_write("v") is None
 
     def test_the_newest_receipt_has_the_highest_token(self, warehouse: Warehouse) -> None:
         """Check that of equal tokens the later write is the newest."""
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
-        for write_id, token in (("a", 2), ("b", 3), ("c", 3), ("d", 1)):
-            with warehouse.transaction() as tx:
-                tx.change_fence(PART, token=3, store_id=STORE, holders=("h",))
-                tx.put_receipt(receipt(write_id, token=token))
+        for write_id, token in (("a", 2), ("b", 3), ("c", 3)):
+            write(warehouse, GAMES, [game(write_id)], write_id=write_id, token=token)
         with warehouse.snapshot() as reader:
             assert reader.receipts([PART])[PART].write_id == "c"
             assert reader.receipts([]) == {}
 
     def test_receipts_between_are_the_newest_of_each_partition(self, warehouse: Warehouse) -> None:
-        """Check inclusive bounds as texts, other tables, uncommitted writes."""
+        """Check inclusive bounds as texts, and other tables."""
         days = ("2026-01-31", DAY, NEXT_DAY, "2026-02-10")
-        writes = [(day, f"{day}/{token}", token) for day in days for token in (2, 3, 1)]
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
+        prepare(warehouse, GAMES)
         with warehouse.snapshot() as before:
-            for day, write_id, token in [*writes, (DAY, "later", 3)]:
-                part = Part(GAMES.name, day)
-                warehouse.prepare(GAMES, partition=day, store_id=STORE)
-                with warehouse.transaction() as tx:
-                    tx.change_fence(part, token=3, store_id=STORE, holders=("h",))
-                    # an older write has the greater fingerprint, and of the two with token 3 the later one the smaller
-                    content = "0" if write_id == "later" else str(9 - token)
-                    tx.put_receipt(receipt(write_id, token=token, part=part, fingerprint=content))
+            for day in days:
+                for write_id, token in (("first", 2), ("newer", 3), ("later", 3)):
+                    write(
+                        warehouse, GAMES, [game(write_id, day=day)], write_id=f"{day}/{write_id}", token=token, day=day
+                    )
             assert before.receipts_between(GAMES.name, first="", last="9") == {}
-        with warehouse.transaction() as tx:
-            tx.put_receipt(receipt("own", token=9, part=NEXT_PART))
-            found = tx.receipts_between(GAMES.name, first=DAY, last=NEXT_DAY)
-            assert {Part(GAMES.name, day): newest for day, newest in found.items()} == tx.receipts([PART, NEXT_PART])
-            assert {day: newest.write_id for day, newest in found.items()} == {DAY: "later", NEXT_DAY: "own"}
-            assert tx.receipts_between(GAMES.name, first="2026-02-0", last="2026-02-04/").keys() == {DAY, NEXT_DAY}
-            assert tx.receipts_between(GAMES.name, first="", last="9").keys() == set(days)
-            assert tx.receipts_between(GAMES.name, first=NEXT_DAY, last=DAY) == {}
-            assert tx.receipts_between(LINES.name, first="", last="9") == {}
+        with warehouse.snapshot() as reader:
+            found = reader.receipts_between(GAMES.name, first=DAY, last=NEXT_DAY)
+            assert {Part(GAMES.name, day): newest for day, newest in found.items()} == reader.receipts(
+                [PART, NEXT_PART]
+            )
+            assert {day: newest.write_id for day, newest in found.items()} == {
+                DAY: f"{DAY}/later", NEXT_DAY: f"{NEXT_DAY}/later"
+            }  # fmt: skip
+            assert reader.receipts_between(GAMES.name, first="2026-02-0", last="2026-02-04/").keys() == {DAY, NEXT_DAY}
+            assert reader.receipts_between(GAMES.name, first="", last="9").keys() == set(days)
+            assert reader.receipts_between(GAMES.name, first=NEXT_DAY, last=DAY) == {}
+            assert reader.receipts_between(LINES.name, first="", last="9") == {}
             for first, last in ((DAY, NEXT_DAY), ("2026-02-0", "2026-02-04/"), ("", "9"), (NEXT_DAY, DAY)):
-                newest = tx.receipts_between(GAMES.name, first=first, last=last)
+                newest = reader.receipts_between(GAMES.name, first=first, last=last)
                 stamps = {day: receipt.stamp for day, receipt in newest.items()}
-                assert tx.stamps_between(GAMES.name, first=first, last=last) == stamps
+                assert reader.stamps_between(GAMES.name, first=first, last=last) == stamps
 
     def test_an_empty_warehouse_answers(self, warehouse: Warehouse) -> None:
         """Check the results before anything was prepared."""
@@ -225,16 +253,17 @@ class WarehouseContract(ShapesContract, GroupContract):
 
     @pytest.mark.parametrize("table", [GAMES, LINES], ids=lambda table: str(table.write))
     def test_doubled_rows_are_healed(self, warehouse: Warehouse, table: Table) -> None:
-        """Check that surplus rows are counted as deleted, equal ones too."""
-        row = game("a") if table is GAMES else line("a", 1, 0)
-        write(warehouse, table, [row, row], deduplicate=False)
-        assert changes_of(write(warehouse, table, [row], token=2)) == Changes(unchanged=1, deleted=1)
+        """Check that surplus rows are counted as deleted."""
+        rows = [game("a", note="x"), game("a")] if table is GAMES else [line("a", 1, 0), line("a", 1, 1)]
+        doubled = replace(table, key=(*table.key, "note" if table is GAMES else "seen_at"))
+        assert write(warehouse, doubled, rows).rows == 2
+        assert changes_of(write(warehouse, table, rows[1:], token=2)) == Changes(unchanged=1, deleted=1)
         assert self.read(warehouse, table, "player") == [("a",)]
 
     def test_repeated_keys_are_counted_by_partition(self, warehouse: Warehouse) -> None:
         """Check that equal rows are one content; volatile cells do not count."""
         doubled = [game("a"), game("a", note="again"), game("a", 11), game("b", 11), game("c", 11, ratio=None)]
-        write(warehouse, GAMES, doubled, deduplicate=False)
+        write(warehouse, replace(GAMES, key=(*GAMES.key, "points", "note")), doubled)
         write(warehouse, GAMES, [game("a", day=NEXT_DAY), game("b", day=NEXT_DAY)], day=NEXT_DAY)
         with warehouse.snapshot() as reader:
             assert reader.repeats(GAMES, first=DAY, last=NEXT_DAY) == {DAY: Repeats(rows=5, keys=3, contents=4)}
@@ -272,10 +301,11 @@ class WarehouseContract(ShapesContract, GroupContract):
         """Check the order (version, token): an older token is refused."""
         write(warehouse, LINES, [line("a", 1, 1)], token=5)
         assert changes_of(write(warehouse, LINES, [line("a", 2, 1)], token=5)) == Changes(updated=1)
-        with warehouse.transaction() as tx:
-            rows_of(tx, LINES, [line("a", 3, 1)])
-            assert tx.merge(LINES, partition=DAY, token=4) == Changes(refused=1)
-        assert self.read(warehouse, LINES, "points") == [(2,)]
+        # a row of the date with a higher token than its fence: written as one of another date
+        prepare(warehouse, LINES, day=NEXT_DAY)
+        write(warehouse, LINES, [line("b", 2, 1)], token=8, day=NEXT_DAY)
+        assert changes_of(write(warehouse, LINES, [line("b", 3, 1)], token=7)) == Changes(refused=1)
+        assert self.read(warehouse, LINES, "points") == [(2,), (2,)]
 
     def test_a_tombstone_deletes_and_is_never_stored(self, warehouse: Warehouse) -> None:
         """Check that for a missing key it changes nothing."""

@@ -10,7 +10,7 @@ import pytest
 from phasegate.base.table import Table
 from phasegate.errors import BadInput
 from phasegate.testing.golden import GOLDEN, PRINT_OF_ALL, PRINTS, REFUSED, ROWS
-from phasegate.testing.warehouse_rows import DAY, GAMES, LINES, STORE, RowContract, game, rows_of, write
+from phasegate.testing.warehouse_rows import DAY, GAMES, LINES, RowContract, counts, game, prepare, write
 from phasegate.warehouse import Warehouse
 
 
@@ -42,9 +42,9 @@ class GoldenContract(RowContract):
     ) -> None:
         """By the column's name, before anything is staged."""
         row = {**ROWS["several"][0].row, column: value}
-        warehouse.prepare(GOLDEN, partition="several", store_id=STORE)
-        with warehouse.transaction() as tx, pytest.raises(BadInput, match=f"{column} = .*{reason}"):
-            tx.stage_rows(GOLDEN, [row])
+        prepare(warehouse, GOLDEN, day="several")
+        with pytest.raises(BadInput, match=f"{column} = .*{reason}"):
+            counts(warehouse, GOLDEN, [row], day="several")
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
     def test_floats_that_are_not_finite_are_counted_so_that_the_writer_refuses_them(
@@ -52,10 +52,9 @@ class GoldenContract(RowContract):
     ) -> None:
         """At every scale."""
         floats = {name for name, sql_type in GOLDEN.columns.items() if sql_type == "DOUBLE"}
-        warehouse.prepare(GOLDEN, partition="several", store_id=STORE)
-        with warehouse.transaction() as tx:
-            staged = rows_of(tx, GOLDEN, [{**ROWS["several"][0].row, **dict.fromkeys(floats, value)}], day="several")
-        assert staged.not_finite == len(floats)
+        prepare(warehouse, GOLDEN, day="several")
+        row = {**ROWS["several"][0].row, **dict.fromkeys(floats, value)}
+        assert counts(warehouse, GOLDEN, [row], day="several").not_finite == len(floats)
 
     def test_a_new_column_without_values_and_another_order_of_columns_change_no_fingerprint(
         self, warehouse: Warehouse
@@ -75,4 +74,4 @@ class GoldenContract(RowContract):
         """Refuse separators in a name, and a name that differs by case alone."""
         odd = Table(name=GAMES.name, key=GAMES.key, partition=GAMES.partition, columns={**GAMES.columns, name: "DATE"})
         with pytest.raises(BadInput, match=name):
-            warehouse.prepare(odd, partition=DAY, store_id=STORE)
+            prepare(warehouse, odd)

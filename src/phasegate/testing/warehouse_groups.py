@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from phasegate.base.receipt import Changes
+from phasegate.base.receipt import Changes, Fence, Part
 from phasegate.base.table import KEYS_MAX, Dependency, Disagreement, Table, Uncovered
 from phasegate.errors import BadInput
 from phasegate.testing.warehouse_golden import GoldenContract
@@ -21,13 +21,18 @@ from phasegate.testing.warehouse_rows import (
     NEVER,
     NEXT_DAY,
     NOON,
+    STORE,
     RowContract,
     changes_of,
+    fence,
     game,
     line,
+    prepare,
+    staging,
     write,
+    write_of,
 )
-from phasegate.warehouse import Row, Warehouse
+from phasegate.warehouse import Disagreeing, EqualSums, Row, UnequalSums, Warehouse, Written
 
 BOXES = Table(
     name=LINES.name,
@@ -88,10 +93,10 @@ class GroupContract(RowContract):
         """Check the order (version, token), for rows of unequal versions too."""
         write(warehouse, BOXES, [box("1", "a", 1), box("1", "b", 2)], token=5)
         assert changes_of(write(warehouse, BOXES, [box("1", "c", 2)], token=5)) == Changes(inserted=1, deleted=2)
-        with warehouse.transaction() as tx:
-            tx.stage_rows(BOXES, [box("1", "d", 2)])
-            tx.inspect(BOXES, partition=DAY, version_max=4e9)
-            assert tx.merge(BOXES, partition=DAY, token=4) == Changes(refused=1)
+        # rows of the date with a higher token than its fence: written as those of another date
+        prepare(warehouse, BOXES, day=NEXT_DAY)
+        write(warehouse, BOXES, [box("2", "e", 2)], token=8, day=NEXT_DAY)
+        assert changes_of(write(warehouse, BOXES, [box("2", "d", 2)], token=7)) == Changes(refused=1)
 
     def test_one_tombstone_deletes_its_whole_group(self, warehouse: Warehouse) -> None:
         """Check that a group without rows is delivered by a deletion in it."""
@@ -108,7 +113,7 @@ class GroupContract(RowContract):
     def test_a_group_column_that_is_absent_is_refused(self, warehouse: Warehouse) -> None:
         """Check it before a write."""
         with pytest.raises(BadInput, match="no column absent, its replaces"):
-            warehouse.prepare(replace(BOXES, replaces=("absent",)), partition=DAY, store_id="s")
+            prepare(warehouse, replace(BOXES, replaces=("absent",)))
 
     def test_a_key_with_two_values_is_named_with_its_partitions(self, warehouse: Warehouse) -> None:
         """Check that values of all partitions count, for keys of the span."""
@@ -126,16 +131,36 @@ class GroupContract(RowContract):
             assert reader.disagreements(BOXES, points, first="", last="9") == []
             assert reader.disagreements(NEVER, Dependency(("a",), "b"), first="", last="9") == []
 
-    def test_values_within_a_transaction_are_those_it_wrote(self, warehouse: Warehouse) -> None:
-        """Check that a write can be judged before it is committed."""
+    def test_a_write_that_breaks_an_identity_changes_nothing(self, warehouse: Warehouse) -> None:
+        """Check that it is judged with the rows written, before the commit."""
         write(warehouse, BOXES, [box("1", "a", 1)])
-        warehouse.prepare(BOXES, partition=NEXT_DAY, store_id="store-1")
-        with warehouse.transaction() as tx:
-            tx.stage_rows(BOXES, [box("1", "a", 2, day=NEXT_DAY, points=5)])
-            tx.inspect(BOXES, partition=NEXT_DAY, version_max=4e9)
-            tx.merge(BOXES, partition=NEXT_DAY, token=1)
-            (found,) = tx.disagreements(BOXES, Dependency(("game", "player"), "points"), first=NEXT_DAY, last=NEXT_DAY)
-            assert (found.key, found.values) == (("1", "a"), ("1", "5"))
+        prepare(warehouse, BOXES, day=NEXT_DAY)
+        rule = Dependency(("game", "player"), "points")
+        for points in (5, 1):
+            with staging(warehouse, BOXES, [box("1", "a", 2, day=NEXT_DAY, points=points)], day=NEXT_DAY) as staged:
+                job = replace(write_of(BOXES, staged, day=NEXT_DAY), determines=(rule,))
+                answer = warehouse.commit(job, staged)
+            if points == 1:
+                assert isinstance(answer, Written)
+            else:
+                found = Disagreement(key=("1", "a"), values=("1", "5"), partitions=(DAY, NEXT_DAY))
+                assert answer == Disagreeing(rule, (found,))
+                assert fence(warehouse, Part(BOXES.name, NEXT_DAY)) == Fence(0, STORE)
+
+    def test_a_write_with_other_sums_than_a_rule_says_changes_nothing(self, warehouse: Warehouse) -> None:
+        """Check it against another table, in the same partition."""
+        write(warehouse, GAMES, [game("1", 5), game("2", 7)])
+        prepare(warehouse, BOXES)
+        rule = EqualSums(column="points", by=("player",), table=GAMES, other="points")
+        for points in (6, 5):
+            with staging(warehouse, BOXES, [box("x", "1", 1, points=points)]) as staged:
+                answer = warehouse.commit(replace(write_of(BOXES, staged), sums=(rule,)), staged)
+            if points == 5:
+                assert isinstance(answer, Written)
+            else:
+                assert isinstance(answer, UnequalSums)
+                assert (answer.number, answer.ours[DAY, "1"], answer.theirs[DAY, "1"]) == (0, Decimal(6), Decimal(5))
+                assert warehouse.find_write("w") is None or self.players(warehouse) == ""
 
     def test_sums_are_by_partition_and_group(self, warehouse: Warehouse) -> None:
         """Check that sums are exact, and floats rounded to their scale."""

@@ -9,15 +9,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from phasegate.base import fingerprint as prints
-from phasegate.base.receipt import Changes, Part, Receipt, Staged
-from phasegate.base.table import Table
+from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged
+from phasegate.base.table import Draft, Table
 from phasegate.errors import BadInput
 from phasegate.testing.golden import GOLDEN
-from phasegate.warehouse import Row, Transaction, Warehouse
+from phasegate.warehouse import InputRead, Params, Row, Staging, Warehouse, Write, WriteAnswer, Written
 
 DAY, NEXT_DAY = "2026-02-03", "2026-02-04"
 STORE = "store-1"
@@ -116,55 +117,70 @@ def typed_rows(seed: int, count: int) -> list[dict[str, object]]:
     return rows
 
 
-def rows_of(tx: Transaction, table: Table, rows: Sequence[Row], *, day: str = DAY) -> Staged:
-    """Stage rows and return their inspection."""
-    tx.stage_rows(table, rows)
-    return tx.inspect(table, partition=day, version_max=LATER)
+def prepare(warehouse: Warehouse, table: Table, *, day: str = DAY, store_id: str = STORE, sql: str = "") -> None:
+    """Create what a write of one table needs."""
+    params = {"run_date": day, "other": 1}
+    warehouse.prepare(Draft(table=table, sql=sql), partition=day, store_id=store_id, params=params)
+
+
+def staging(
+    warehouse: Warehouse, table: Table, rows: Sequence[Row] = (), *, day: str = DAY, sql: str | None = None,
+    params: Params | None = None, reads: Sequence[InputRead] = (),
+) -> Staging:  # fmt: skip
+    """Return a staging of rows, or of a SELECT."""
+    return warehouse.stage(table, partition=day, version_max=LATER, reads=reads, sql=sql, params=params, rows=rows)
+
+
+def counts(warehouse: Warehouse, table: Table, rows: Sequence[Row], *, day: str = DAY) -> Staged:
+    """Stage rows and return their counts."""
+    with staging(warehouse, table, rows, day=day) as staged:
+        return staged.counts
+
+
+def write_of(
+    table: Table, staged: Staging, *, token: int = 1, write_id: str = "w", day: str = DAY,
+    holders: Sequence[str] = ("h",), store_id: str = STORE,
+) -> Write:  # fmt: skip
+    """Return a write of what is staged, with no rules."""
+    receipt = Receipt(
+        write_id=write_id,
+        table=table.name,
+        partition=day,
+        run=f"{day}.overnight",
+        step="step",
+        token=token,
+        fingerprint="",
+        built_from={},
+        rows_in=staged.counts.rows,
+        duplicates=staged.counts.duplicates,
+        undecided=staged.counts.undecided,
+    )
+    return Write(table=table, receipt=receipt, store_id=store_id, holders=tuple(holders))
+
+
+def commit(
+    warehouse: Warehouse, table: Table, rows: Sequence[Row] = (), *, sql: str | None = None, day: str = DAY,
+    **options: Any,
+) -> WriteAnswer:  # fmt: skip
+    """Stage rows, or those of a SELECT, and commit them."""
+    with staging(warehouse, table, rows, day=day, sql=sql, params={"run_date": day}) as staged:
+        return warehouse.commit(write_of(table, staged, day=day, **options), staged)
 
 
 def write(
-    warehouse: Warehouse,
-    table: Table,
-    rows: Sequence[Row],
-    *,
-    token: int = 1,
-    write_id: str = "w",
-    day: str = DAY,
-    deduplicate: bool = True,
+    warehouse: Warehouse, table: Table, rows: Sequence[Row], *, token: int = 1, write_id: str = "w", day: str = DAY
 ) -> Receipt:
-    """Write rows as the writer does: every verb, in one transaction.
+    """Write rows as the writer does: prepare, stage, commit."""
+    prepare(warehouse, table, day=day)
+    answer = commit(warehouse, table, rows, token=token, write_id=write_id, day=day)
+    assert isinstance(answer, Written), f"token {token} was refused"
+    return answer.receipt
 
-    Every verb, in its order, in one transaction.
-    """
-    warehouse.prepare(table, partition=day, store_id=STORE)
-    part = Part(table.name, day)
-    with warehouse.transaction() as tx:
-        assert tx.change_fence(part, token=token, store_id=STORE, holders=("h",)), f"token {token} was refused"
-        staged = rows_of(tx, table, rows, day=day)
-        duplicates = tx.deduplicate(table) if deduplicate else 0
-        change = tx.merge if table.write == "merge" else tx.replace
-        changes = change(table, partition=day, token=token)
-        receipt = Receipt(
-            write_id=write_id,
-            table=table.name,
-            partition=day,
-            run=f"{day}.overnight",
-            step="step",
-            token=token,
-            fingerprint=tx.fingerprint(table, partition=day),
-            built_from={},
-            rows_in=staged.rows,
-            rows=tx.count(table, partition=day),
-            duplicates=duplicates,
-            inserted=changes.inserted,
-            updated=changes.updated,
-            deleted=changes.deleted,
-            unchanged=changes.unchanged,
-            refused=changes.refused,
-            undecided=staged.undecided,
-        )
-        tx.put_receipt(receipt)
-    return receipt
+
+def fence(warehouse: Warehouse, part: Part) -> Fence | None:
+    """Return a fence row."""
+    with warehouse.snapshot() as reader:
+        return reader.fences(first=part.partition, last=part.partition).get(part)
 
 
 def changes_of(receipt: Receipt) -> Changes:
@@ -179,7 +195,7 @@ def changes_of(receipt: Receipt) -> Changes:
 
 
 class RowContract(ABC):
-    """The promises of ports.Transaction about rows."""
+    """The promises of ports.Warehouse about rows."""
 
     @abstractmethod
     def select_all(self, table_name: str, /) -> str:
@@ -197,11 +213,13 @@ class RowContract(ABC):
         """Check rows of another guarded table, and unused parameters."""
         write(warehouse, GAMES, [game("a", 1), game("b", 2)])
         copy = Table(name=LINES.name, key=GAMES.key, partition=GAMES.partition, columns=GAMES.columns)
-        warehouse.prepare(copy, partition=DAY, store_id=STORE, sql=self.select_all(GAMES.name))
-        with warehouse.transaction() as tx:
-            tx.stage_query(copy, self.select_all(GAMES.name), {"run_date": DAY})
-            assert tx.inspect(copy, partition=DAY, version_max=LATER) == Staged(rows=2)
-            assert tx.replace(copy, partition=DAY, token=1) == Changes(inserted=2)
+        everything = self.select_all(GAMES.name)
+        prepare(warehouse, copy, sql=everything)
+        with staging(warehouse, copy, sql=everything, params={"run_date": DAY}) as staged:
+            assert staged.counts == Staged(rows=2)
+            answer = warehouse.commit(write_of(copy, staged), staged)
+        assert isinstance(answer, Written)
+        assert changes_of(answer.receipt) == Changes(inserted=2)
         assert self.read(warehouse, copy, "player", "points") == [("a", 1), ("b", 2)]
 
     @pytest.mark.parametrize(
@@ -224,23 +242,23 @@ class RowContract(ABC):
     ) -> None:
         """Check that unknown, missing and mistyped columns are named."""
         row = {name: cell for name, cell in {**game("a"), **change}.items() if cell is not ...}
-        warehouse.prepare(GAMES, partition=DAY, store_id=STORE)
-        with warehouse.transaction() as tx, pytest.raises(BadInput, match=named):
-            tx.stage_rows(GAMES, [row])
+        prepare(warehouse, GAMES)
+        with pytest.raises(BadInput, match=named):
+            counts(warehouse, GAMES, [row])
 
     def test_a_naive_timestamp_is_refused_and_an_aware_one_becomes_utc(self, warehouse: Warehouse) -> None:
         """Check that no zone is ever assumed."""
         naive = {**line("a", 1, 0), "seen_at": datetime(2026, 2, 3, 12)}  # noqa: DTZ001 - the point of the test
-        warehouse.prepare(LINES, partition=DAY, store_id=STORE)
-        with warehouse.transaction() as tx, pytest.raises(BadInput, match="naive"):
-            tx.stage_rows(LINES, [naive])
+        prepare(warehouse, LINES)
+        with pytest.raises(BadInput, match="naive"):
+            counts(warehouse, LINES, [naive])
         write(warehouse, LINES, [{**line("a", 1, 0), "seen_at": "2026-02-03T07:00:00-05:00"}])
         assert self.read(warehouse, LINES, "seen_at") == [(NOON.replace(tzinfo=None),)]
 
     def test_a_table_that_was_not_prepared_is_refused(self, warehouse: Warehouse) -> None:
-        """Check that no verb inside the transaction creates a table."""
-        with warehouse.transaction() as tx, pytest.raises(BadInput, match=GAMES.name):
-            tx.stage_rows(GAMES, [game("a")])
+        """Check that no staging creates a table."""
+        with pytest.raises(BadInput, match=GAMES.name):
+            counts(warehouse, GAMES, [game("a")])
 
     @pytest.mark.parametrize(
         "wrong",
@@ -257,7 +275,7 @@ class RowContract(ABC):
     def test_a_table_that_cannot_be_guarded_is_refused(self, warehouse: Warehouse, wrong: Table) -> None:
         """Check key, partition, version, scales and types before a write."""
         with pytest.raises(BadInput, match=GAMES.name):
-            warehouse.prepare(wrong, partition=DAY, store_id=STORE)
+            prepare(warehouse, wrong)
 
     # Judging
 
@@ -272,19 +290,16 @@ class RowContract(ABC):
             ({**line("a", 1, 0), "seen_at": datetime(2031, 1, 1, tzinfo=UTC)}, Staged(rows=2, future_versions=1)),
         ],
     )
-    def test_inspect_counts_what_must_be_judged(self, warehouse: Warehouse, row: Row, expected: Staged) -> None:
+    def test_what_must_be_judged_is_counted(self, warehouse: Warehouse, row: Row, expected: Staged) -> None:
         """Check one bad row beside a good one."""
-        warehouse.prepare(LINES, partition=DAY, store_id=STORE)
-        with warehouse.transaction() as tx:
-            assert rows_of(tx, LINES, [line("z", 1, 0), row]) == expected
+        prepare(warehouse, LINES)
+        assert counts(warehouse, LINES, [line("z", 1, 0), row]) == expected
 
-    def test_inspect_counts_cells_that_are_not_finite_and_rows_that_are_present(self, warehouse: Warehouse) -> None:
+    def test_cells_that_are_not_finite_are_counted(self, warehouse: Warehouse) -> None:
         """Check that the writer gets a count by which to refuse NaN."""
-        write(warehouse, GAMES, [game("a"), game("b")])
-        write(warehouse, GAMES, [game("c", day=NEXT_DAY)], day=NEXT_DAY)
-        with warehouse.transaction() as tx:
-            staged = rows_of(tx, GAMES, [game(str(r), ratio=r) for r in (1.0, None, math.nan, math.inf, -math.inf)])
-        assert staged == Staged(rows=5, not_finite=3, present=2)
+        prepare(warehouse, GAMES)
+        rows = [game(str(r), ratio=r) for r in (1.0, None, math.nan, math.inf, -math.inf)]
+        assert counts(warehouse, GAMES, rows) == Staged(rows=5, not_finite=3)
 
     def test_floats_are_rounded_to_their_scale_when_written(self, warehouse: Warehouse) -> None:
         """Check that rounding is Python's; negative zero becomes zero."""
@@ -367,23 +382,18 @@ class RowContract(ABC):
             assert reader.fingerprints(NEVER, first="", last="9") == {}
 
     @pytest.mark.parametrize("table", [GAMES, LINES], ids=lambda table: str(table.write))
-    def test_a_fingerprint_inside_is_of_what_is_stored(self, warehouse: Warehouse, table: Table) -> None:
-        """Check it for foreign, doubled and unwritten rows, and a second write."""
+    def test_a_receipt_has_the_fingerprint_of_what_is_stored(self, warehouse: Warehouse, table: Table) -> None:
+        """Check it for doubled, foreign, unwritten and no rows."""
 
         def row(player: str, day: str = DAY) -> Row:
             return game(player, day=day) if table is GAMES else line(player, 1, 1, day=day)
 
-        warehouse.prepare(table, partition=DAY, store_id=STORE)
-        doubled = ("a", "a") if table.write == "replace" else ("a",)
-        for token, players in enumerate((doubled, ("a", "b"), ("c",), ()), start=1):
+        prepare(warehouse, table)
+        for token, players in enumerate((("a", "a"), ("a", "b"), ("c",), ("c",), ()), start=1):
             for extra in ((), (row("x", NEXT_DAY),)):
-                with warehouse.transaction() as tx:
-                    tx.change_fence(Part(table.name, DAY), token=token, store_id=STORE, holders=("h",))
-                    for given in ([row("z")], [*map(row, players), *extra]):
-                        rows_of(tx, table, given)
-                        change = tx.merge if table.write == "merge" else tx.replace
-                        change(table, partition=DAY, token=token)
-                    rows_of(tx, table, [row("never written")])
-                    inside = tx.fingerprint(table, partition=DAY)
+                with staging(warehouse, table, [*map(row, players), *extra]) as staged:
+                    answer = warehouse.commit(write_of(table, staged, token=token), staged)
+                assert isinstance(answer, Written)
                 with warehouse.snapshot() as reader:
-                    assert inside == reader.fingerprint(table, partition=DAY)
+                    assert answer.receipt.fingerprint == reader.fingerprint(table, partition=DAY)
+                    assert answer.receipt.rows == reader.count(table, partition=DAY)

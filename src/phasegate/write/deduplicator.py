@@ -45,7 +45,8 @@ class Deduplicator:
                 raise BadInput(f"{part.table}/{part.partition} has no receipt; its owner must write it again")
             rows = f'SELECT * FROM {step.table.name} WHERE "{step.table.partition}" = $run_date'  # noqa: S608  checked names
             whole = replace(step, sql=rows, table=replace(step.table, write="replace", tombstone=None))
-            receipt = self._writer.write(WriteJob(whole, run, newest.built_from, allow_shrink=True), held=held)
+            job = WriteJob(whole, run, newest.built_from, rewrites=newest.stamp, allow_shrink=True)
+            receipt = self._writer.write(job, held=held)
             if step.kind == "external":
                 self._gatekeeper.report(step.phase, run, report_of(step.name, receipt))
             held.unreported = False

@@ -1,10 +1,11 @@
 """The partitions that a step reads or must cover, as they are now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from phasegate.base.dates import bounds
+from phasegate.base.fingerprint import EMPTY
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Part, Stamp
 from phasegate.errors import BadInput
@@ -12,7 +13,7 @@ from phasegate.gate.ledger import fold
 from phasegate.gate.records import Lacks
 from phasegate.plan.gate import Covers, Need
 from phasegate.plan.model import Plan, Step
-from phasegate.warehouse import Reader
+from phasegate.warehouse import InputRead, Reader
 
 
 def is_foreign(step: Step) -> bool:
@@ -29,32 +30,53 @@ def part_of(step: Step, run: Run) -> Part:
     return Part(step.table.name, run.date)
 
 
-def stamps_now(plan: Plan, reader: Reader, *, asked: Mapping[str, Stamp], run: Run) -> dict[str, Stamp]:
-    """Return the stamps of the inputs in this snapshot.
+def reads_of(plan: Plan, *, asked: Iterable[str], run: Run) -> dict[str, InputRead]:
+    """Return by name what of the warehouse each input is.
+
+    Those without a table are left out.
+    """
+    reads = {}
+    for name in asked:
+        need = owner(plan, name)
+        if plan.steps[need.step].table is not None:
+            reads[name] = _read(plan, need, run=run)
+    return reads
+
+
+def _read(plan: Plan, need: Need, *, run: Run) -> InputRead:
+    step = plan.steps[need.step]
+    assert step.table is not None, f"window of {need}, which has no table"
+    first, last = bounds(run.date, need.back) if need.back else (run.date, run.date)
+    return InputRead(table=step.table, first=first, last=last, foreign=is_foreign(step))
+
+
+def folded(
+    plan: Plan, reads: Mapping[str, InputRead], found: Sequence[Mapping[str, Stamp]], /, *, asked: Mapping[str, Stamp]
+) -> dict[str, Stamp]:
+    """Return one stamp for each input, of the stamps that its read found.
 
     - A partition that Phasegate writes: the stamp of its newest receipt, ``absent`` without one.
     - A foreign table: the fingerprint of the partition's rows.
     - An input without a table: as requested, because there is nothing to read.
     - A window: its dates folded into one stamp (gate.ledger).
     """
-    sources = {name: owner(plan, name) for name in asked}
-    parts = [part_of(plan.steps[need.step], run) for need in sources.values()
-             if not need.back and plan.steps[need.step].table is not None]  # fmt: skip
-    receipts = reader.receipts(parts)
-    found = {}
-    for name, need in sources.items():
-        step = plan.steps[need.step]
-        if need.back:
-            found[name] = fold(window_now(plan, reader, need=need, run=run))
-        elif step.table is None:
-            found[name] = asked[name]
-        elif (receipt := receipts.get(part_of(step, run))) is not None:
-            found[name] = receipt.stamp
-        elif is_foreign(step):
-            found[name] = Stamp(reader.fingerprint(step.table, partition=run.date))
+    by_name = dict(zip(reads, found, strict=True))
+    stamps = {}
+    for name in asked:
+        if name not in by_name:
+            stamps[name] = asked[name]
+        elif owner(plan, name).back:
+            stamps[name] = fold(by_name[name])
         else:
-            found[name] = ABSENT
-    return found
+            empty = Stamp(EMPTY) if reads[name].foreign else ABSENT
+            stamps[name] = by_name[name].get(reads[name].first, empty)
+    return stamps
+
+
+def stamps_now(plan: Plan, reader: Reader, *, asked: Mapping[str, Stamp], run: Run) -> dict[str, Stamp]:
+    """Return the stamps of the inputs in this snapshot; see ``folded``."""
+    reads = reads_of(plan, asked=asked, run=run)
+    return folded(plan, reads, reader.stamps(list(reads.values())) if reads else [], asked=asked)
 
 
 def window_now(plan: Plan, reader: Reader, *, need: Need, run: Run) -> dict[str, Stamp]:
@@ -62,12 +84,7 @@ def window_now(plan: Plan, reader: Reader, *, need: Need, run: Run) -> dict[str,
 
     A date's stamp is that of its newest receipt, or of the rows of a foreign table.
     """
-    step, (first, last) = plan.steps[need.step], bounds(run.date, need.back)
-    assert step.table is not None, f"window of {need}, which has no table"
-    stamps = reader.stamps_between(step.table.name, first=first, last=last)
-    if is_foreign(step):
-        read = reader.fingerprints(step.table, first=first, last=last)
-        stamps = {date: Stamp(fingerprint) for date, fingerprint in read.items()} | stamps
+    (stamps,) = reader.stamps([_read(plan, need, run=run)])
     return stamps
 
 

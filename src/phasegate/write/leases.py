@@ -17,6 +17,8 @@ from phasegate.write import lease
 from phasegate.write.lease import Lease
 
 A = TypeVar("A")
+# In place of a partition: the lease is of the whole table.
+WHOLE = "table"
 
 
 class HeldLease:
@@ -71,8 +73,17 @@ class Leases:
         """Hold the lease of a partition during the block.
 
         It is renewed in the background. Yields None if another holder has it. The holder's id is drawn per acquisition,
-        so two threads never share a token.
+        so two threads never share a token. Where commits of one table conflict, the lease of the table is held too.
         """
+        with self._hold(part, purpose=purpose, owner=owner) as held:
+            if held is None or self._ports.warehouse.scope == "partition" or part.partition == WHOLE:
+                yield held
+                return
+            with self._hold(Part(part.table, WHOLE), purpose=purpose, owner="") as table:
+                yield held if table is not None else None
+
+    @contextmanager
+    def _hold(self, part: Part, *, purpose: str, owner: str) -> Iterator[HeldLease | None]:
         key, holder = keys.lease_key(self._warehouse, part), self._ports.ids()
         until = self._ports.clock.monotonic() + self._ttl_s
         taken = self._do(

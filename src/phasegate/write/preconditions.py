@@ -1,17 +1,17 @@
-"""The writer's checks inside its transaction, on counts and stamps.
+"""The writer's checks on counts and stamps, and why a write was refused.
 
-Pure: each check is given what was read, and returns or raises.
+Pure: each is given what was read, and returns or raises.
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from phasegate.base.fingerprint import rows_of
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Fence, Part, Staged, Stamp
-from phasegate.base.table import Dependency, Disagreement, Table
+from phasegate.base.table import Dependency, Disagreement, Table, unequal
 from phasegate.errors import BadInput, Fenced, ForeignStore, Partial, PhasegateError
 from phasegate.plan.model import Step, Total
+from phasegate.warehouse import Shrunk, Sums
 
 VERSION_AHEAD_MAX_S = 3600.0
 UNKNOWN_HOLDER = "was written by a copy of this store, or after the backup that this store was restored from"
@@ -71,10 +71,8 @@ def check_staged(staged: Staged, *, table: Table, part: Part) -> None:
             raise BadInput(f"{where}: {count} of {staged.rows} rows {complaint}")
 
 
-def check_dependency(dependency: Dependency, found: Sequence[Disagreement], *, step: Step, run: Run) -> None:
-    """Raise Partial if a partition gives one key several values."""
-    if not found:
-        return
+def disagreeing(dependency: Dependency, found: Sequence[Disagreement], *, step: Step, run: Run) -> Partial:
+    """Return why a partition that gives one key several values is not written."""
     assert step.table is not None
     one = found[0]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -83,7 +81,7 @@ def check_dependency(dependency: Dependency, found: Sequence[Disagreement], *, s
     if elsewhere:
         fix = f"if {run.date} is right, write {' and '.join(elsewhere)} again without it, then this date again: "
         fix += write_command(step, run._replace(date=elsewhere[0]))
-    raise Partial(
+    return Partial(
         f"{step.table.name}/{run.date}: {disagreement_text(dependency, one)}{more}, which the plan excludes "
         f"({dependency.text}); {fix}"
     )
@@ -112,51 +110,26 @@ def write_command(step: Step, run: Run, *, last: str = "") -> str:
     return f"phasegate backfill --from {run.date} --to {last or run.date}"
 
 
-Sums = Mapping[tuple[str, ...], Decimal]
-
-
-def unequal(ours: Sums, theirs: Sums) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of both whose sums differ, sorted.
-
-    Compared to the decimal places of the coarser of the two. A group that one side lacks is no difference.
-
-    >>> unequal({("1",): Decimal("1.25"), ("2",): Decimal(3)}, {("1",): Decimal("1.2"), ("2",): Decimal(4)})
-    (('2',),)
-    """
-    found = []
-    for group in sorted(ours.keys() & theirs.keys()):
-        places = [int(value.as_tuple().exponent) for value in (ours[group], theirs[group])]
-        if abs(ours[group] - theirs[group]) > Decimal(1).scaleb(max(places)) / 2:
-            found.append(group)
-    return tuple(found)
-
-
 def total_text(total: Total, group: tuple[str, ...], *, ours: Sums, theirs: Sums) -> str:
     """Return in words which sums of a group differ."""
     where = ", ".join(f"{column} {cell}" for column, cell in zip(total.by, group[1:], strict=True))
     return f"the {total.column} of {where} are {ours[group]}, and {theirs[group]} in {total.step}.{total.other}"
 
 
-def check_total(total: Total, *, ours: Sums, theirs: Sums, part: Part) -> None:
-    """Raise Partial if the partition has other sums than the plan says."""
+def unequal_sums(total: Total, *, ours: Sums, theirs: Sums, part: Part) -> Partial:
+    """Return why a partition with other sums than the rule's is refused."""
     differ = unequal(ours, theirs)
-    if differ:
-        more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
-        raise Partial(
-            f"{part.table}/{part.partition}: {total_text(total, differ[0], ours=ours, theirs=theirs)}{more}, which the "
-            f"plan excludes ({total.text}); correct the rows that both are built from"
-        )
+    more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
+    return Partial(
+        f"{part.table}/{part.partition}: {total_text(total, differ[0], ours=ours, theirs=theirs)}{more}, which the "
+        f"plan excludes ({total.text}); correct the rows that both are built from"
+    )
 
 
-def check_shrink(*, rows: int, present: int, step: Step, run: Run) -> None:
-    """Raise Partial if a partition would lose more than ``shrink_max``.
-
-    ``shrink_max`` of the step: the fraction of its rows that a replacement may lose.
-    """
-    if present and (present - rows) / present > step.shrink_max:
-        assert step.table is not None
-        part = f"{step.table.name}/{run.date}"
-        raise Partial(
-            f"{part} would shrink from {present} to {rows} rows, more than {step.shrink_max:.0%}; "
-            f"if that is right, run: phasegate redrive {run} --step {step.name} --force"
-        )
+def shrunk(found: Shrunk, *, step: Step, run: Run) -> Partial:
+    """Return why a partition that would lose too many rows is refused."""
+    assert step.table is not None
+    return Partial(
+        f"{step.table.name}/{run.date} would shrink from {found.present} to {found.rows} rows, more than "
+        f"{step.shrink_max:.0%}; if that is right, run: phasegate redrive {run} --step {step.name} --force"
+    )

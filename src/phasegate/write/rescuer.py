@@ -113,11 +113,10 @@ class Rescuer:
 
         The earlier holder can no longer commit.
         """
-        with self._ports.warehouse.transaction() as tx:
-            fenced = tx.change_fence(part, token=held.token, store_id=self._store_id, holders=held.writers)
-            receipt = tx.receipts([part]).get(part)
-        held.fenced = fenced
-        return receipt
+        warehouse = self._ports.warehouse
+        held.fenced = warehouse.change_fence(part, token=held.token, store_id=self._store_id, holders=held.writers)
+        with warehouse.snapshot() as reader:
+            return reader.receipts([part]).get(part)
 
     def _report(self, step: Step | None, receipt: Receipt, *, owner: str) -> str:
         if step is not None:

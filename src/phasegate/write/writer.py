@@ -1,25 +1,48 @@
 """Writes one partition in one fenced transaction, retried as a whole.
 
-The order inside: change the fence, compare the inputs, stage, check, deduplicate, write, store the receipt, commit.
-There is no second path to a table.
+Before it the rows are staged, counted and judged, with the stamps of the inputs in the same snapshot. The transaction
+compares these stamps again (warehouses.sql.commits has its order). There is no second path to a table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from phasegate.base.backoff import contention_s
-from phasegate.base.fingerprint import rows_of
 from phasegate.base.keys import Run
-from phasegate.base.receipt import ABSENT, Changes, Part, Receipt, Staged, Stamp
-from phasegate.base.table import Table
-from phasegate.errors import Ambiguous, Conflict, Contended, Fenced, ForeignStore, InputsChanged
+from phasegate.base.receipt import ABSENT, Part, Receipt, Stamp
+from phasegate.base.table import Draft, Table
+from phasegate.errors import (
+    Ambiguous,
+    BadInput,
+    Conflict,
+    Contended,
+    Fenced,
+    ForeignStore,
+    InputsChanged,
+    PhasegateError,
+)
 from phasegate.plan.gate import season_start
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
-from phasegate.warehouse import Params, Row, Transaction
+from phasegate.warehouse import (
+    Disagreeing,
+    EqualSums,
+    FenceRefused,
+    InputRead,
+    InputsMoved,
+    Params,
+    Row,
+    SeenInput,
+    Shrunk,
+    Staging,
+    Write,
+    WriteAnswer,
+    Written,
+)
 from phasegate.write import preconditions
-from phasegate.write.inputs import part_of, stamps_now
+from phasegate.write.inputs import folded, part_of, reads_of
 from phasegate.write.leases import HeldLease
 
 TRIES_MAX = 16
@@ -29,7 +52,8 @@ TRIES_MAX = 16
 class WriteJob:
     """One partition to write: by the step's SQL, or with these ``rows``.
 
-    ``inputs``: the requested stamps. ``before``: the stamps taken before a Python step's first read.
+    ``inputs``: the requested stamps. ``before``: the stamps taken before a Python step's first read. ``rewrites``: the
+    stamp of the partition itself, where its own rows are written again.
     """
 
     step: Step
@@ -37,6 +61,7 @@ class WriteJob:
     inputs: Mapping[str, Stamp]
     rows: Sequence[Row] | None = None
     before: Mapping[str, Stamp] = field(default_factory=dict)
+    rewrites: Stamp | None = None
     allow_shrink: bool = False
     build: str = ""
 
@@ -64,6 +89,7 @@ class Writer:
     def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
         self._plan, self._ports, self.store_id = plan, ports, store_id
         self._created: set[str] = set()
+        self._prepared: dict[str, None] = {}
 
     def create_inputs(self, step: Step, run: Run) -> None:
         """Create the tables that a step reads and that do not exist yet.
@@ -88,16 +114,19 @@ class Writer:
         break an identity of the plan), BadInput (rows that must not be written), LeaseLost, Contended after TRIES_MAX
         conflicts.
         """
-        warehouse, write_id = self._ports.warehouse, self._ports.ids()
+        write_id = self._ports.ids()
         self._ports.observer.event("writing", step=work.step.name, run=str(work.run), token=held.token)
-        sql = work.step.sql if work.rows is None else None
-        warehouse.prepare(
-            work.table, partition=work.run.date, store_id=self.store_id, sql=sql or None, params=work.params
-        )
+        self._prepare(work)
         for attempt in range(TRIES_MAX):
             held.check()
             try:
-                return self._observed(self._transaction(work, held=held, write_id=write_id))
+                answer = self._attempt(work, held=held, write_id=write_id)
+                if isinstance(answer, Written):
+                    return self._observed(answer.receipt)
+                if not isinstance(answer, InputsMoved) or work.rows is not None:
+                    raise self._refusal(answer, work, token=held.token)
+                # A SELECT is staged again; whether its inputs still are those of the request is judged then.
+                self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Fenced as e:
                 if not held.beat():
                     raise
@@ -105,14 +134,25 @@ class Writer:
                 ahead = f"is fenced with token {e.newest}, ahead of our lease with token {e.token}"
                 raise ForeignStore(e.resource, found=ahead) from e
             except Conflict:
-                held.unreported = held.fenced = False
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Ambiguous:
-                found = warehouse.find_write(write_id)
+                found = self._ports.warehouse.find_write(write_id)
                 if found is not None:
                     return self._observed(found)
             self._ports.clock.sleep(contention_s(write_id, attempt))
         raise Contended(f"{work.part.table}/{work.part.partition}", TRIES_MAX)
+
+    def _prepare(self, work: WriteJob) -> None:
+        """Create the table and the fence rows of the date.
+
+        Those of all tables that were prepared before, too: writes of them usually follow.
+        """
+        sql = work.step.sql if work.rows is None else ""
+        self._ports.warehouse.prepare(
+            Draft(table=work.table, sql=sql), partition=work.run.date, store_id=self.store_id, params=work.params,
+            beside=tuple(self._prepared),
+        )  # fmt: skip
+        self._prepared.setdefault(work.table.name)
 
     def _observed(self, receipt: Receipt) -> Receipt:
         self._ports.observer.event(
@@ -122,90 +162,130 @@ class Writer:
         )  # fmt: skip
         return receipt
 
-    def _transaction(self, work: WriteJob, *, held: HeldLease, write_id: str) -> Receipt:
-        with self._ports.warehouse.transaction() as tx:
-            held.on_lost = tx.interrupt
+    def _attempt(self, work: WriteJob, *, held: HeldLease, write_id: str) -> WriteAnswer:
+        """Stage, judge, commit; return the warehouse's answer."""
+        warehouse, reads = self._ports.warehouse, reads_of(self._plan, asked=work.inputs, run=work.run)
+        read = [*reads.values(), *([_own(work)] if work.rewrites is not None else [])]
+        ahead = self._ports.clock.now() + preconditions.VERSION_AHEAD_MAX_S
+        staging = warehouse.stage(
+            work.table, partition=work.run.date, version_max=ahead, reads=read,
+            sql=work.step.sql if work.rows is None else None, params=work.params, rows=work.rows or (),
+        )  # fmt: skip
+        held.on_lost = staging.interrupt
+        try:
             try:
-                inputs = self._enter(tx, work, held=held)
-                staged = self._stage(tx, work)
-                receipt = self._fill(tx, work, staged=staged, inputs=inputs, token=held.token, write_id=write_id)
-                tx.put_receipt(receipt)
-                held.check()
-                held.unreported = held.fenced = True
-            finally:
-                held.on_lost = None
-        return receipt
+                with staging:
+                    stamps = self._checked(work, reads, staging)
+                    preconditions.check_staged(staging.counts, table=work.table, part=work.part)
+                    write = self._write(work, reads, staging, stamps=stamps, held=held, write_id=write_id)
+                    with _committing(held) as answers:
+                        answers.append(warehouse.commit(write, staging))
+                    return answers[0]
+            except BadInput:
+                # of other inputs than those of the request, it is no failure
+                if staging.stamps:
+                    self._checked(work, reads, staging)
+                raise
+        finally:
+            held.on_lost = None
 
-    def _enter(self, tx: Transaction, work: WriteJob, *, held: HeldLease) -> dict[str, Stamp]:
-        """Pass the fence and check the inputs; return their stamps."""
-        if not tx.change_fence(work.part, token=held.token, store_id=self.store_id, holders=held.writers):
-            fence = tx.fence(work.part)
-            raise preconditions.refusal(work.part, fence=fence, token=held.token, store_id=self.store_id)
-        now = stamps_now(self._plan, tx, asked=work.inputs, run=work.run)
+    def _checked(self, work: WriteJob, reads: Mapping[str, InputRead], staging: Staging) -> dict[str, Stamp]:
+        """Return the stamps of the inputs at the staging.
+
+        Raises InputsChanged if they are not those of the request.
+        """
+        now = folded(self._plan, reads, staging.stamps[: len(reads)], asked=work.inputs)
         changed = preconditions.changed_inputs(work.inputs, now) or preconditions.written_since(work.before, now)
+        if work.rewrites is not None and staging.stamps[-1].get(work.run.date) != work.rewrites:
+            changed = (*changed, work.table.name)
         if changed:
-            names = ", ".join(changed)
-            raise InputsChanged(f"{work.step.name}: {names} changed since the request; nothing was written")
+            raise InputsChanged(_moved(work, changed))
         return {name: asked if asked == ABSENT else now[name] for name, asked in work.inputs.items()}
 
-    def _stage(self, tx: Transaction, work: WriteJob) -> Staged:
-        if work.rows is None:
-            tx.stage_query(work.table, work.step.sql, work.params)
-        else:
-            tx.stage_rows(work.table, work.rows)
-        ahead = self._ports.clock.now() + preconditions.VERSION_AHEAD_MAX_S
-        staged = tx.inspect(work.table, partition=work.run.date, version_max=ahead)
-        preconditions.check_staged(staged, table=work.table, part=work.part)
-        return staged
-
-    def _fill(
-        self, tx: Transaction, work: WriteJob, *, staged: Staged, inputs: Mapping[str, Stamp], token: int, write_id: str
-    ) -> Receipt:
-        duplicates = tx.deduplicate(work.table)
-        changes = self._change(tx, work, staged=staged, kept=staged.rows - duplicates, token=token)
-        self._check_identities(tx, work)
-        fingerprint = tx.fingerprint(work.table, partition=work.run.date)
-        return Receipt(
+    def _write(
+        self, work: WriteJob, reads: Mapping[str, InputRead], staging: Staging, *, stamps: dict[str, Stamp],
+        held: HeldLease, write_id: str,
+    ) -> Write:  # fmt: skip
+        names = {**reads, **({work.table.name: _own(work)} if work.rewrites is not None else {})}
+        receipt = Receipt(
             write_id=write_id,
             table=work.part.table,
             partition=work.part.partition,
             run=str(work.run),
             step=work.step.name,
-            token=token,
-            fingerprint=fingerprint,
-            built_from=dict(inputs),
+            token=held.token,
+            fingerprint="",
+            built_from=stamps,
             code=work.step.code,
             build=work.build,
             committed_at=self._ports.clock.now(),
-            rows_in=staged.rows,
-            rows=rows_of(fingerprint),
-            duplicates=duplicates,
-            inserted=changes.inserted,
-            updated=changes.updated,
-            deleted=changes.deleted,
-            unchanged=changes.unchanged,
-            refused=changes.refused,
+            rows_in=staging.counts.rows,
+            duplicates=staging.counts.duplicates,
+            undecided=staging.counts.undecided,
             allow_shrink=work.allow_shrink,
-            undecided=staged.undecided,
+        )
+        return Write(
+            table=work.table,
+            receipt=receipt,
+            store_id=self.store_id,
+            holders=tuple(held.writers),
+            inputs=tuple(
+                SeenInput(name=name, read=read, stamps=dict(found))
+                for (name, read), found in zip(names.items(), staging.stamps, strict=True)
+            ),
+            shrink_max=None if work.allow_shrink else work.step.shrink_max,
+            determines=tuple(work.step.determines),
+            sums=tuple(
+                EqualSums(column=total.column, by=total.by, table=self._table(total.step), other=total.other)
+                for total in work.step.sums
+            ),
         )
 
-    def _check_identities(self, tx: Transaction, work: WriteJob) -> None:
-        """Raise Partial if the written partition breaks an identity."""
-        table, date = work.table, work.run.date
-        for dependency in work.step.determines:
-            found = tx.disagreements(table, dependency, first=date, last=date)
-            preconditions.check_dependency(dependency, found, step=work.step, run=work.run)
-        for total in work.step.sums:
-            other = self._plan.steps[total.step].table
-            assert other is not None, f"{total.step} has no table"
-            ours = tx.sums(table, column=total.column, by=total.by, first=date, last=date)
-            theirs = tx.sums(other, column=total.other, by=total.by, first=date, last=date)
-            preconditions.check_total(total, ours=ours, theirs=theirs, part=work.part)
+    def _table(self, step: str) -> Table:
+        table = self._plan.steps[step].table
+        assert table is not None, f"{step} has no table"
+        return table
 
-    @staticmethod
-    def _change(tx: Transaction, work: WriteJob, *, staged: Staged, kept: int, token: int) -> Changes:
-        if work.table.write == "merge":
-            return tx.merge(work.table, partition=work.run.date, token=token)
-        if not work.allow_shrink:
-            preconditions.check_shrink(rows=kept, present=staged.present, step=work.step, run=work.run)
-        return tx.replace(work.table, partition=work.run.date, token=token)
+    def _refusal(self, answer: WriteAnswer, work: WriteJob, *, token: int) -> PhasegateError:
+        """Return why nothing was written."""
+        match answer:
+            case FenceRefused(fence):
+                return preconditions.refusal(work.part, fence=fence, token=token, store_id=self.store_id)
+            case InputsMoved(names):
+                return InputsChanged(_moved(work, names))
+            case Shrunk():
+                return preconditions.shrunk(answer, step=work.step, run=work.run)
+            case Disagreeing(dependency, found):
+                return preconditions.disagreeing(dependency, found, step=work.step, run=work.run)
+            case _:
+                assert not isinstance(answer, Written)
+                total = work.step.sums[answer.number]
+                return preconditions.unequal_sums(total, ours=answer.ours, theirs=answer.theirs, part=work.part)
+
+
+def _own(work: WriteJob) -> InputRead:
+    return InputRead(table=work.table, first=work.run.date, last=work.run.date)
+
+
+def _moved(work: WriteJob, names: Sequence[str]) -> str:
+    return f"{work.step.name}: {', '.join(names)} changed since the request; nothing was written"
+
+
+@contextmanager
+def _committing(held: HeldLease) -> Iterator[list[WriteAnswer]]:
+    """Mark the lease as owing a report, unless nothing was written.
+
+    What the block appends is the warehouse's answer.
+    """
+    held.check()
+    before, answers = (held.unreported, held.fenced), list[WriteAnswer]()
+    held.unreported = held.fenced = True
+    try:
+        yield answers
+    except Ambiguous:
+        raise
+    except PhasegateError:
+        held.unreported, held.fenced = before
+        raise
+    if not isinstance(answers[0], Written):
+        held.unreported, held.fenced = before

@@ -3,21 +3,22 @@
 A call may fail in the ways that its real kind fails.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import cast
 
 from phasegate.base.receipt import Part, Receipt, Stamp
-from phasegate.base.table import Table
+from phasegate.base.table import Draft, Table
 from phasegate.bus import Delivery, Message
 from phasegate.errors import Ambiguous, Unavailable
 from phasegate.store import ALL, Body, Doc
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator.interleaver import Interleaver
 from phasegate.testing.simulator.invariants import InvariantChecker
-from phasegate.warehouse import Params, Reader, Row, Transaction
+from phasegate.warehouse import Params, Reader, Row
 from phasegate.warehouses.memory.reader import Function
-from phasegate.warehouses.memory.warehouse import MemoryWarehouse
+from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
 
 VISIBILITY_S = 60.0
 DELAYS_S = (0.0, 0.0, 0.5, 5.0, 40.0, 200.0)
@@ -159,11 +160,10 @@ class SimBus:
 
 
 class _Verbs:
-    """Switches before each verb of a transaction or snapshot."""
+    """Switches before each verb of a snapshot."""
 
-    def __init__(self, inner: Transaction | Reader, sim: Interleaver) -> None:
+    def __init__(self, inner: Reader, sim: Interleaver) -> None:
         self._inner, self._sim = inner, sim
-        self.part: Part | None = None
 
     def __getattr__(self, name: str) -> object:
         verb = getattr(self._inner, name)
@@ -172,12 +172,35 @@ class _Verbs:
 
         def call(*args: object, **kwargs: object) -> object:
             self._sim.step(name)
-            if name == "put_receipt":
-                assert isinstance(args[0], Receipt)
-                self.part = args[0].part
             return verb(*args, **kwargs)
 
         return call
+
+
+class _SimTransaction(_Verbs):
+    """Switches before each verb of a transaction, whose commit may be lost."""
+
+    def __init__(
+        self, inner: MemoryTransaction, sim: Interleaver, *, lost: bool, committed: Callable[[], Part | None]
+    ) -> None:
+        self._lost, self._committed = lost, committed
+        super().__init__(inner, sim)
+
+    def commit(self) -> None:
+        """Commit: with its effect, or without, if the answer is lost."""
+        sim = self._sim
+        sim.stall()
+        sim.step("commit")
+        if self._lost and sim.rng.random() < 0.5:
+            raise Ambiguous("commit")
+        cast("MemoryTransaction", self._inner).commit()
+        part = self._committed()
+        if part is not None:
+            sim.wake_waiters(part)
+        if self._lost:
+            raise Ambiguous("commit")
+        sim.crash_after("commit")
+        sim.stall(part)
 
 
 class SimWarehouse(MemoryWarehouse):
@@ -186,47 +209,36 @@ class SimWarehouse(MemoryWarehouse):
     def __init__(self, sim: Interleaver, checker: InvariantChecker, *, functions: Mapping[str, Function]) -> None:
         super().__init__(functions=functions)
         self._sim, self._checker = sim, checker
+        self._checked = 0
 
     def prepare(
-        self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
+        self, draft: Draft, /, *, partition: str, store_id: str, params: Params, beside: Collection[str] = ()
     ) -> None:
         """Switch, then prepare."""
         self._sim.step("prepare")
-        super().prepare(table, partition=partition, store_id=store_id, sql=sql, params=params)
+        super().prepare(draft, partition=partition, store_id=store_id, params=params, beside=beside)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:  # type: ignore[override]
+    def begin(self) -> MemoryTransaction:
         """Open a transaction; its verbs and its commit are switch points."""
         self._sim.step("transaction")
-        before = len(self.commits)
         lost = self._sim.unanswered()
         self._sim.stall()
-        with super().transaction() as tx:
-            verbs = _Verbs(tx, self._sim)
-            yield verbs  # type: ignore[misc]
-            self._sim.stall()
-            self._sim.step("commit")
-            if lost and self._sim.rng.random() < 0.5:
-                raise Ambiguous("commit")
-        for receipt in self.commits[before:]:
-            self._check(receipt)
-        if verbs.part is not None:
-            self._sim.wake_waiters(verbs.part)
-        if lost:
-            raise Ambiguous("commit")
-        self._sim.crash_after("commit")
-        self._sim.stall(verbs.part)
+        verbs = _SimTransaction(super().begin(), self._sim, lost=lost, committed=self._check)
+        return cast("MemoryTransaction", verbs)
 
-    def _check(self, receipt: Receipt) -> None:
-        if receipt.write_id not in self._checker.receipts:
+    def _check(self) -> Part | None:
+        """Check what was committed since the last time; return its partition."""
+        new, self._checked = self.commits[self._checked :], len(self.commits)
+        for receipt in new:
             self._checker.committed(receipt, self.rows(receipt.part))
+        return new[-1].part if new else None
 
     @contextmanager
-    def snapshot(self) -> Iterator[Reader]:  # type: ignore[override]
+    def snapshot(self) -> Iterator[Reader]:
         """Open a snapshot whose every verb is a switch point."""
         self._sim.step("snapshot")
         with super().snapshot() as reader:
-            yield _Verbs(reader, self._sim)  # type: ignore[misc]
+            yield cast("Reader", _Verbs(reader, self._sim))
 
     def find_write(self, write_id: str, /) -> Receipt | None:
         """Switch, then read."""
@@ -237,9 +249,7 @@ class SimWarehouse(MemoryWarehouse):
         """Replace a partition as a program without fences and receipts would."""
         super().create(table)
         self._sim.step("foreign write")
-        with super().transaction() as tx:
-            tx.stage_rows(table, rows)
-            tx.replace(table, partition=partition, token=0)
+        super().put_rows(table, rows, partition=partition)
         with super().snapshot() as reader:
             stamp = Stamp(reader.fingerprint(table, partition=partition))
         self._checker.foreign(table.name.rpartition(".")[2], partition, stamp=stamp, rows=rows)

@@ -96,6 +96,6 @@ def of_open(error: BaseException, *, path: Path) -> PhasegateError:
             f"{path} is open in another program (process {holder or 'unknown'}), "
             "which does not take turns; close it there"
         )
-    if "Permission denied" in line or "Read-only file system" in line:
+    if "Permission denied" in line or "InputRead-only file system" in line:
         return Unavailable(f"{path} cannot be written ({line}); change its permissions")
     return Unavailable(f"{path} cannot be opened ({line})")

@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from phasegate.errors import BadInput, PhasegateError, words
-from phasegate.warehouse import Transaction
+from phasegate.warehouse import Reader
 from phasegate.warehouses.duckdb.turns import Elsewhere
 from phasegate.warehouses.duckdb.wire import HELLO, Gone, Wire, socket_of
 
 A = TypeVar("A")
 OK, ERROR, MOVED = "ok", "error", "moved"
-COMMIT, ROLLBACK = "commit", "rollback"
-SESSIONS = ("snapshot", "transaction")
-CALLS = ("prepare", "create", "adopt")
-VERBS = {name for name in dir(Transaction) if not name.startswith("_")} | {"find_write", "types_to_fill", "stage_texts"}
+END = "end"
+# By the kind of a session, its verbs.
+SESSIONS = {
+    "snapshot": {name for name in dir(Reader) if not name.startswith("_")} | {"find_write"},
+    "staging": {"open", "fill_query", "fill_texts", "types_to_fill", "commit"},
+}
+CALLS = ("prepare", "create", "adopt", "change_fence", "reshape")
 _Request = tuple[str, tuple[object, ...], dict[str, object]]
 POLL_S = 0.2
 # How long a process that closes the file waits for sessions that can begin again elsewhere.
@@ -37,10 +40,6 @@ class Interruptible(Protocol):
     def interrupt(self) -> None:
         """Stop the running statement."""
         ...
-
-
-class _RolledBack(Exception):
-    """The client wants nothing to be written."""
 
 
 @dataclass
@@ -176,7 +175,7 @@ class Owner:
             # The answer is sent before the file may be closed, and this process end.
             with self._visited(visit), self._joined():
                 if verb in SESSIONS:
-                    answer = _answer(lambda: self._session(visit, verb))
+                    answer = _answer(lambda: self._session(visit, verb, args, kwargs))
                 elif verb in CALLS:
                     answer = _answer(lambda: getattr(self._local, verb)(*args, **kwargs))
                 else:
@@ -200,23 +199,21 @@ class Owner:
                 visit.work, visit.restarts, visit.running = None, True, False
                 self._changed.notify_all()
 
-    def _session(self, visit: _Visit, kind: str) -> None:
-        """Run a transaction or snapshot until the client ends it."""
+    def _session(self, visit: _Visit, kind: str, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+        """Run a staging or snapshot until the client ends it."""
         calls, channel = 0, visit.channel
-        with getattr(self._local, kind)() as work:
+        with getattr(self._local, kind)(*args, **kwargs) as work:
             visit.work = work
             channel.send((OK, None))
             while True:
-                verb, args, kwargs = _request(channel)
-                if verb == COMMIT:
+                verb, given, named = _request(channel)
+                if verb == END:
                     return
-                if verb == ROLLBACK:
-                    raise _RolledBack
                 calls += 1
-                visit.restarts = kind == "transaction" or calls == 1
+                visit.restarts = kind == "staging" or calls == 1
                 visit.running = True
-                found = getattr(work, verb) if verb in VERBS else None
-                answer = _answer(lambda: found(*args, **kwargs)) if found else (ERROR, "BadInput", f"no verb {verb}")  # noqa: B023
+                found = getattr(work, verb) if verb in SESSIONS[kind] else None
+                answer = _answer(lambda: found(*given, **named)) if found else (ERROR, "BadInput", f"no verb {verb}")  # noqa: B023
                 visit.running = False
                 channel.send(answer)
 
@@ -236,8 +233,6 @@ def _request(channel: Wire) -> _Request:
 def _answer(work: Callable[[], object]) -> tuple[object, ...]:
     try:
         return OK, work()
-    except _RolledBack:
-        return OK, None
     except (Gone, Elsewhere):
         raise
     except PhasegateError as error:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import cast
 
 from phasegate import errors
+from phasegate.base.receipt import Staged, Stamp
 from phasegate.base.table import Table
 from phasegate.errors import Ambiguous, BadInput, Conflict, Unavailable
-from phasegate.warehouse import Reader, Row
-from phasegate.warehouses.duckdb.owner import COMMIT, ERROR, MOVED, ROLLBACK
-from phasegate.warehouses.duckdb.staging import texts_of
+from phasegate.warehouse import InputRead, Params, Reader, Row, Write, WriteAnswer
+from phasegate.warehouses.duckdb.owner import END, ERROR, MOVED
+from phasegate.warehouses.duckdb.session import texts_of
 from phasegate.warehouses.duckdb.wire import HELLO, Gone, NotServed, Wire, socket_of
+from phasegate.warehouses.sql.cells import check_rows
 
 HELLO_S = 5.0
 _ERRORS = {kind.__name__: kind for kind in (Ambiguous, BadInput, Conflict, errors.NotFound, Unavailable)}
@@ -59,20 +61,18 @@ class Remote:
                 reader.end()
 
     @contextmanager
-    def transaction(self) -> Iterator["RemoteTransaction"]:
-        """Open a transaction there; leaving the block commits.
+    def staging(self, table: Table, /, *, partition: str, version_max: float) -> Iterator["RemoteStaging"]:
+        """Open a staging there.
 
-        Raises Gone when it cannot be opened, Conflict when the process ends before the commit, Ambiguous in it.
+        Raises Gone when it cannot be opened.
         """
         with self._connected() as channel:
-            self.ask(channel, "transaction")
-            tx = RemoteTransaction(self, channel)
+            self.ask(channel, "staging", table, partition=partition, version_max=version_max)
+            staging = RemoteStaging(self, channel, table=table)
             try:
-                yield tx
-            except BaseException:
-                tx.roll_back()
-                raise
-            tx.commit()
+                yield staging
+            finally:
+                staging.end()
 
     def ask(self, channel: Wire, verb: str, *args: object, **kwargs: object) -> object:
         """Send a request, wait for its answer and return it, or raise its error.
@@ -170,7 +170,7 @@ class RemoteReader:
         """End the snapshot; that it has ended already does not matter."""
         if self._channel.is_between:
             with suppress(Gone):
-                self._remote.ask(self._channel, ROLLBACK)
+                self._remote.ask(self._channel, END)
 
     def _call(self, verb: str, *args: object, **kwargs: object) -> object:
         if self._instead is None:
@@ -186,56 +186,64 @@ class RemoteReader:
         return cast("object", getattr(self._instead, verb)(*args, **kwargs))
 
 
-class RemoteTransaction:
-    """A transaction in another process; its verbs are those of a Transaction."""
+class RemoteStaging:
+    """A staging in another process.
 
-    def __init__(self, remote: Remote, channel: Wire) -> None:
-        self._remote, self._channel = remote, channel
+    If that process ends, it raises Conflict: nothing was written. In the commit it raises Ambiguous.
+    """
+
+    def __init__(self, remote: Remote, channel: Wire, *, table: Table) -> None:
+        self._remote, self._channel, self._table = remote, channel, table
         self._lost: errors.PhasegateError | None = None
 
-    def __getattr__(self, verb: str) -> Callable[..., object]:
-        """Return a verb."""
-        return partial(self._call, verb)
+    def open(self, reads: Sequence[InputRead], /) -> list[dict[str, Stamp]]:
+        """Return the stamps of the reads."""
+        return cast("list[dict[str, Stamp]]", self._call("open", reads))
 
-    def stage_rows(self, table: Table, rows: Sequence[Row], /) -> None:
+    def fill_query(self, sql: str, params: Params, /) -> Staged:
+        """Stage the rows of a SELECT."""
+        return cast("Staged", self._call("fill_query", sql, params))
+
+    def fill_rows(self, rows: Sequence[Row], /) -> Staged:
         """Stage given rows: they are checked here, and sent as texts."""
-        types = cast("Mapping[str, str]", self._call("types_to_fill", table))
-        self._call("stage_texts", table, list(texts_of(table, rows, types=types)))
+        types = dict(cast("Mapping[str, str]", self._call("types_to_fill")))
+        checked = check_rows(self._table, rows, types=types)
+        if self._table.tombstone:
+            types[self._table.tombstone] = "BOOLEAN"
+        return cast("Staged", self._call("fill_texts", list(texts_of(checked, types))))
+
+    def commit(self, write: Write, /) -> WriteAnswer:
+        """Write the staged rows; see ``RemoteStaging``."""
+        if self._lost is not None:
+            raise self._lost
+        try:
+            return cast("WriteAnswer", self._remote.ask(self._channel, "commit", write))
+        except Gone as error:
+            if self._lost is None:
+                text = f"{_ended(self._remote.path)} during the commit; check whether it was written, then retry"
+                self._lost = Ambiguous(text)
+            raise self._lost from error
 
     def interrupt(self) -> None:
-        """Stop a running statement, from any thread; the transaction fails."""
+        """Stop a running statement, from any thread; the staging fails."""
         self._lost = Unavailable("the transaction was interrupted; nothing was written")
         self._channel.hang_up()
 
-    def roll_back(self) -> None:
-        """Drop what was not committed; the end of the connection does it too."""
+    def end(self) -> None:
+        """End the staging; the end of the connection does it too."""
         if self._lost is None and self._channel.is_between:
             with suppress(Gone, errors.PhasegateError):
-                self._remote.ask(self._channel, ROLLBACK)
+                self._remote.ask(self._channel, END)
 
-    def commit(self) -> None:
-        """Commit; see ``Remote.transaction``."""
+    def _call(self, verb: str, *args: object) -> object:
         if self._lost is not None:
             raise self._lost
         try:
-            self._remote.ask(self._channel, COMMIT)
+            return self._remote.ask(self._channel, verb, *args)
         except Gone as error:
-            text = f"{_ended(self._remote.path)} during the commit; check whether it was written, then retry"
-            raise Ambiguous(text) from error
-
-    def _call(self, verb: str, *args: object, **kwargs: object) -> object:
-        if self._lost is not None:
-            raise self._lost
-        try:
-            return self._remote.ask(self._channel, verb, *args, **kwargs)
-        except Gone as error:
-            raise self._loss() from error
-
-    def _loss(self) -> errors.PhasegateError:
-        """Return why the connection ended."""
-        if self._lost is None:
-            self._lost = Conflict(f"{_ended(self._remote.path)}; nothing was written")
-        return self._lost
+            if self._lost is None:
+                self._lost = Conflict(f"{_ended(self._remote.path)}; nothing was written")
+            raise self._lost from error
 
 
 def _close_all(channels: list[Wire]) -> None:

@@ -14,8 +14,9 @@ from phasegate.errors import PhasegateError
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import errors
 from phasegate.warehouses.duckdb.dialect import quoted, reference, split
-from phasegate.warehouses.duckdb.reader import Catalog
-from phasegate.warehouses.duckdb.transaction import DuckDBTransaction
+from phasegate.warehouses.duckdb.session import WRITES, Catalog, DuckDBSession
+from phasegate.warehouses.duckdb.staging import OWN, SQL, reader_of
+from phasegate.warehouses.sql.transaction import SqlTransaction
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -103,18 +104,19 @@ def _tried(
     root: "DuckDBPyConnection", draft: Draft, read: DraftShape, *, catalog: Catalog, params: Params
 ) -> DraftShape:
     """Return the columns of a table that is made as the draft says."""
-    with closing(DuckDBTransaction(root.cursor(), path=IN_MEMORY, catalog=catalog)) as tx:
+    with closing(DuckDBSession(root.cursor(), path=IN_MEMORY, catalog=catalog, mode=WRITES)) as session:
         try:
             if draft.sql or draft.table.columns:
+                tx = SqlTransaction(session, sql=SQL, own_sql=OWN)
                 tx.create(draft.table, sql=draft.sql or None, params=params)
-            tx.commit()
+            session.commit()
         except PhasegateError as error:
             # It was bound as a subquery, whose text begins on the second line.
             what, cause = f"SQL for table {draft.table.name}", error.__cause__
             text = str(error) if cause is None else _text(cause, what=what, before=1)
             return DraftShape(reads=read.reads, error=text)
-    with closing(DuckDBTransaction(root.cursor(), path=IN_MEMORY, catalog=catalog)) as tx:
-        return DraftShape(reads=read.reads, columns=tx.types_of(draft.table))
+    with closing(DuckDBSession(root.cursor(), path=IN_MEMORY, catalog=catalog)) as session:
+        return DraftShape(reads=read.reads, columns=reader_of(session).types_of(draft.table))
 
 
 def _text(error: BaseException, *, what: str, before: int = 0) -> str:

@@ -12,8 +12,9 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged, Stamp
-from phasegate.base.table import Dependency, Difference, Disagreement, Repeats, Table, Uncovered
+from phasegate import warehouse
+from phasegate.base.receipt import Fence, Part, Receipt, Staged, Stamp
+from phasegate.base.table import Dependency, Difference, Disagreement, Draft, Repeats, Table, Uncovered
 from phasegate.errors import BadInput
 
 _LENGTH = struct.Struct(">Q")
@@ -23,9 +24,12 @@ _PLAIN = {
     "msgspec._utils": {"rebuild"},
     "uuid": {"SafeUUID", "UUID"},
 }
-_OWN = (Changes, Dependency, Difference, Disagreement, Fence, Receipt, Repeats, Staged, Stamp, Table, Uncovered)
+_OWN = (
+    Dependency, Difference, Disagreement, Draft, Fence, Receipt, Repeats, Staged, Stamp, Table, Uncovered,
+    warehouse.InputRead, warehouse.SeenInput, warehouse.EqualSums, warehouse.Write, *warehouse.WriteAnswer.__args__,
+)  # fmt: skip
 # Processes of two versions that send other fields do not serve each other; they take turns.
-HELLO = ("phasegate duckdb 1", Part._fields, *((kind.__name__, kind.__struct_fields__) for kind in _OWN))
+HELLO = ("phasegate duckdb 2", Part._fields, *((kind.__name__, kind.__struct_fields__) for kind in _OWN))
 
 
 class Gone(Exception):
@@ -109,6 +113,6 @@ class _Unpickler(pickle.Unpickler):
     """Reads the classes of the list only."""
 
     def find_class(self, module: str, name: str, /) -> object:
-        if module.startswith("phasegate.base.") or name in _PLAIN.get(module, ()):
+        if module.startswith("phasegate.base.") or module == warehouse.__name__ or name in _PLAIN.get(module, ()):
             return super().find_class(module, name)
         raise BadInput(f"a value of {module}.{name} cannot be sent to the process that has the file open")

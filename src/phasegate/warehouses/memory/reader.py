@@ -7,10 +7,11 @@ from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
 from phasegate.base.table import Dependency, Difference, Disagreement, Repeats, Table, Uncovered
 from phasegate.errors import BadInput, Unavailable
-from phasegate.warehouse import Params, Row
+from phasegate.warehouse import InputRead, Params, Row
 from phasegate.warehouses.memory import comparisons
 from phasegate.warehouses.memory import rows as rules
 from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, StoredShape, Tables
+from phasegate.warehouses.sql import commits
 from phasegate.warehouses.sql.cells import check_named
 from phasegate.warehouses.sql.shapes import difference
 
@@ -94,6 +95,10 @@ class MemoryReader:
         The range is ``first <= partition <= last``; the result is by partition.
         """
         return {day: receipt.stamp for day, receipt in self.receipts_between(table, first=first, last=last).items()}
+
+    def stamps(self, reads: Sequence[InputRead], /) -> list[dict[str, Stamp]]:
+        """Return the stamps that a write compares, by partition, for each read."""
+        return commits.stamps(self, reads)
 
     def fingerprints(self, table: Table, /, *, first: str, last: str) -> dict[str, str]:
         """Return the fingerprints of the partitions with rows in a range.

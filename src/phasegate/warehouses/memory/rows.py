@@ -130,8 +130,8 @@ def epoch_s(version: object) -> float:
     return float(version)
 
 
-def inspect(table: Table, rows: Sequence[Cells], *, partition: str, version_max: float, present: int) -> Staged:
-    """Count what the writer must judge."""
+def inspect(table: Table, rows: Sequence[Cells], *, partition: str, version_max: float, kept: int) -> Staged:
+    """Count what the writer must judge; ``kept``: rows after the duplicates."""
     versions = [cells[table.version] for cells in rows] if table.version else []
     scale = table.scale(table.partition)
     return Staged(
@@ -141,7 +141,7 @@ def inspect(table: Table, rows: Sequence[Cells], *, partition: str, version_max:
         null_versions=sum(version is None for version in versions),
         future_versions=sum(version is not None and epoch_s(version) > version_max for version in versions),
         not_finite=sum(isinstance(cell, float) and not math.isfinite(cell) for row in rows for cell in row.values()),
-        present=present,
+        duplicates=len(rows) - kept,
         undecided=_undecided(table, rows),
     )
 

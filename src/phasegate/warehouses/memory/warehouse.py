@@ -6,19 +6,22 @@ version of a row. Inserts never conflict, so a writer that forgets to change its
 would in a database.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from phasegate.base import fingerprint as prints
-from phasegate.base.receipt import Changes, Fence, Part, Receipt, Staged
-from phasegate.base.table import LINEAGE_PREFIX, Difference, Draft, DraftShape, Table
+from phasegate.base.receipt import Changes, Fence, Part, Receipt
+from phasegate.base.table import Difference, Draft, DraftShape, Table
 from phasegate.errors import BadInput, Conflict
-from phasegate.warehouse import Params, Row
+from phasegate.warehouse import InputRead, Params, Reader, Row, Scope, Staging, Write, WriteAnswer, Written
 from phasegate.warehouses.memory import rows as rules
 from phasegate.warehouses.memory.reader import MemoryReader, MemoryState
 from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, StoredShape
-from phasegate.warehouses.sql.cells import check_columns, check_rows, check_shape, stored
+from phasegate.warehouses.memory.staging import MemorySource, MemoryStaging
+from phasegate.warehouses.sql import commits
+from phasegate.warehouses.sql.cells import check_shape, stored
 
 
 class MemoryTransaction(MemoryReader):
@@ -30,7 +33,7 @@ class MemoryTransaction(MemoryReader):
         self._base = self._fences
         self._gone: dict[int, tuple[str, str | None]] = {}
         self._new: dict[int, tuple[str, str | None]] = {}
-        self._staged: dict[str, list[Cells]] = {}
+        self._staged: dict[str, Sequence[Cells]] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
         self._before, self._reshaped = self._shapes, dict[str, StoredShape]()
         self._receipts: list[Receipt] = []
@@ -54,7 +57,7 @@ class MemoryTransaction(MemoryReader):
         row = self._fences.get(part)
         return None if row is None else Fence(row.token, row.store_id, row.holder)
 
-    def change_fences(self, table: Table, /, *, store_id: str) -> bool:
+    def passes_fences(self, table: Table, /, *, store_id: str) -> bool:
         """Change every fence row of a table, but no token.
 
         Return whether all are of this store.
@@ -81,33 +84,21 @@ class MemoryTransaction(MemoryReader):
         self._reshaped[table.name] = StoredShape(kept, table.key)
         self._shapes = {**self._shapes, **self._reshaped}
 
-    def stage_query(self, table: Table, sql: str, params: Params, /) -> None:
-        """Stage the rows of the function named ``sql``, without lineage columns."""
-        self._stage(table, self.query(sql, params), source=f"the function {sql}")
+    def take(self, staging: MemoryStaging, /) -> None:
+        """Write the rows of this staging.
 
-    def stage_rows(self, table: Table, rows: Sequence[Row], /) -> None:
-        """Stage given rows, each cell checked against the declared types."""
-        self._check()
-        self._stage(table, rows, source="rows[0]")
-
-    def inspect(self, table: Table, /, *, partition: str, version_max: float) -> Staged:
-        """Round the staged floats, and count what the writer must judge."""
-        self._check()
-        staged = self._staged[table.name]
-        rules.round_floats(table, staged)
-        present = self.count(table, partition=partition)
-        return rules.inspect(table, staged, partition=partition, version_max=version_max, present=present)
-
-    def deduplicate(self, table: Table, /) -> int:
-        """Leave one staged row per key; return how many were removed.
-
-        The version decides, then base.fingerprint's order.
+        Raises Conflict if the table has other columns since.
         """
-        self._check()
-        staged = self._staged[table.name]
-        kept = rules.newest(table, staged)
-        self._staged[table.name] = kept
-        return len(staged) - len(kept)
+        staging.works(self)
+        if self._shapes.get(staging.table.name) != staging.shape:
+            raise Conflict(f"the columns of {staging.table.name} were changed since the rows were staged")
+        self._staged[staging.table.name] = staging.rows
+        if staging.columns is not None:
+            self._columns[staging.table.name] = staging.columns
+
+    def present(self, table: Table, /, *, partition: str) -> int:
+        """Return the number of the partition's rows before the write."""
+        return self.count(table, partition=partition)
 
     def replace(self, table: Table, /, *, partition: str, token: int) -> Changes:
         """Make the partition's rows exactly the staged ones.
@@ -176,24 +167,6 @@ class MemoryTransaction(MemoryReader):
             warehouse.writes[receipt.write_id] = receipt
             warehouse.commits.append(receipt)
 
-    def _stage(self, table: Table, rows: Sequence[Row], *, source: str) -> None:
-        if table.name not in self._tables:
-            raise BadInput(f"table {table.name} does not exist: prepare it before the transaction")
-        plain = [
-            {name: rules.in_utc(cell) for name, cell in row.items() if not name.startswith(LINEAGE_PREFIX)}
-            for row in rows
-        ]
-        if shape := self._shapes.get(table.name):
-            plain = check_rows(table, plain, types=shape.types)
-        elif plain:
-            known = self._warehouse.columns.get(table.name) or stored(plain[0], table=table)
-            self._columns[table.name] = known
-            for row in plain:
-                if row.keys() - {table.tombstone} != set(known):
-                    check_columns(table, row, wanted=known, source=source)
-            rules.check_versions(table, plain)
-        self._staged[table.name] = plain
-
     def _apply(self, table: Table, partition: str, /, *, gone: Sequence[int], new: Sequence[Cells], token: int) -> None:
         touched: dict[str | None, dict[int, StoredRow]] = {}
         parts = self._tables[table.name]
@@ -219,17 +192,18 @@ class MemoryWarehouse(MemoryState):
     ``functions`` are used in place of SQL: name -> fn(read, params) -> rows.
     """
 
+    scope: Scope = "partition"
+
     def prepare(
-        self, table: Table, /, *, partition: str, store_id: str, sql: str | None = None, params: Params | None = None
+        self, draft: Draft, /, *, partition: str, store_id: str, params: Params, beside: Collection[str] = ()
     ) -> None:
-        """Create table and fence row, if absent.
+        """Create the table and fence rows, if absent.
 
         The shape is that of ``table.columns``, else of the first rows.
         """
-        self.create(table, sql=sql, params=params)
-        part = Part(table.name, partition)
-        if part not in self.fences:
-            self.fences = {**self.fences, part: FenceRow(0, store_id, 0)}
+        self.create(draft.table, sql=draft.sql or None, params=params)
+        parts = (Part(name, partition) for name in (draft.table.name, *beside))
+        self.fences = {**{part: FenceRow(0, store_id, 0) for part in parts}, **self.fences}
 
     def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
         """Create an empty table to be read, if it is absent."""
@@ -251,19 +225,61 @@ class MemoryWarehouse(MemoryState):
         return [DraftShape(columns={n: one.table.columns[n] for n in stored(one.table.columns, table=one.table)})
                 for one in drafts]  # fmt: skip
 
+    def reshape(self, table: Table, change: Difference, /, *, columns: Mapping[str, str], store_id: str) -> bool:
+        """Give the stored rows the columns of the plan; record its key."""
+        tx = self.begin()
+        if not tx.passes_fences(table, store_id=store_id):
+            return False
+        if not tx.compare(table, columns).includes(change):
+            raise Conflict(f"the columns of {table.name} were changed by another transaction")
+        tx.reshape(table, change)
+        tx.commit()
+        return True
+
+    def stage(
+        self, table: Table, /, *, partition: str, version_max: float, reads: Sequence[InputRead] = (),
+        sql: str | None = None, params: Params | None = None, rows: Sequence[Row] = (),
+    ) -> MemoryStaging:  # fmt: skip
+        """Return a staging of the rows of a function, or of these rows."""
+        source = MemorySource(table=table, partition=partition, version_max=version_max, reads=reads, sql=sql,
+                        params=params or {}, given=rows)  # fmt: skip
+        return MemoryStaging(self, source, snapshot=self.snapshot)
+
+    def commit(self, write: Write, staging: Staging, /) -> WriteAnswer:
+        """Write the staged rows; see ``Warehouse.commit``."""
+        assert isinstance(staging, MemoryStaging)
+        tx = self.begin()
+        tx.take(staging)
+        answer = commits.run(tx, write)
+        if isinstance(answer, Written):
+            tx.commit()
+        return answer
+
+    def change_fence(self, part: Part, /, *, token: int, store_id: str, holders: Sequence[str]) -> bool:
+        """Change a fence row, and nothing else; return whether."""
+        tx = self.begin()
+        changed = tx.change_fence(part, token=token, store_id=store_id, holders=holders)
+        if changed:
+            tx.commit()
+        return changed
+
     def begin(self) -> MemoryTransaction:
         """Return a transaction on the current state."""
         return MemoryTransaction(self)
 
-    @contextmanager
-    def transaction(self) -> Iterator[MemoryTransaction]:
-        """Open a transaction; leaving the block commits, an exception drops it."""
-        opened = self.begin()
-        yield opened
-        opened.commit()
+    def put_rows(self, table: Table, rows: Sequence[Row], /, *, partition: str) -> None:
+        """Replace a partition as a program without fences and receipts does."""
+        source = MemorySource(
+            table=table, partition=partition, version_max=0.0, reads=(), sql=None, params={}, given=rows
+        )
+        with MemoryStaging(self, source, snapshot=partial(MemoryWarehouse.snapshot, self)) as staging:
+            tx = MemoryTransaction(self)
+            tx.take(staging)
+            tx.replace(table, partition=partition, token=0)
+            tx.commit()
 
     @contextmanager
-    def snapshot(self) -> Iterator[MemoryReader]:
+    def snapshot(self) -> Iterator[Reader]:
         """Open a read-only snapshot."""
         yield MemoryReader(self)
 

@@ -1,4 +1,4 @@
-"""The Dialect: how an engine spells names, cells and digests.
+"""The Dialect: how an engine spells names, types, cells and digests.
 
 A module can be a dialect.
 """
@@ -23,21 +23,17 @@ class Dialect(Protocol):
         Raises BadInput for a name that the engine cannot have.
         """
 
+    def type_of(self, declared: str, /) -> str:
+        """Return a type of a plan, or of our own tables, in the engine's words."""
+
     def text(self, cell: str, sql_type: str, /, *, scale: int) -> str:
-        """Return the SQL of a cell's canonical text.
+        """Return the SQL of a cell's canonical text, ordered by code points.
 
         Raises BadInput for a type that has none.
         """
 
-    def double_texts(self, cells: Iterable[str], /, *, scale: int) -> str:
-        """Return the SQL of a list of the canonical texts of DOUBLE cells."""
-
-    def digest(self, table: Table, types: Types, /, *, alias: str, floats: Mapping[int, str] | None = None) -> str:
-        """Return the SQL of the SHA-256, in hex, of a row's canonical text.
-
-        ``floats`` names a list that holds the texts of the DOUBLE columns of a scale already, as ``doubles`` orders
-        them.
-        """
+    def row_hash(self, table: Table, types: Types, /, *, alias: str) -> str:
+        """Return the SQL of the SHA-256, in hex, of a row's canonical text."""
 
     def piece(self, digest: str, number: int, /) -> str:
         """Return the SQL of the digest's piece of this number, from 0.
@@ -45,17 +41,14 @@ class Dialect(Protocol):
         Its type is one whose sums hold 2^63.
         """
 
-    def inside(self, table: Table, types: Types, /, *, alias: str = "t") -> str:
-        """Return the condition that a row is in the partition ``$partition``.
+    def is_not_finite(self, cell: str, /) -> str:
+        """Return the condition that a float is NaN or infinite."""
 
-        It compares the text of the partition column.
+    def try_cast(self, text: str, sql_type: str, /) -> str:
+        """Return the SQL of a text as a value of this type, NULL if it is none."""
+
+    def as_one(self, cells: Iterable[str], /) -> str:
+        """Return the SQL of one value that is equal if all cells are.
+
+        A NULL is equal to a NULL.
         """
-
-
-def doubles(table: Table, types: Types, /) -> dict[int, list[str]]:
-    """Return the DOUBLE columns by their scale."""
-    by_scale: dict[int, list[str]] = {}
-    for column, sql_type in types.items():
-        if sql_type == "DOUBLE":
-            by_scale.setdefault(table.scale(column), []).append(column)
-    return by_scale

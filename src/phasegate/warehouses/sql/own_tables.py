@@ -1,87 +1,168 @@
-"""The SQL of Phasegate's own tables in a DuckDB file.
+"""The SQL of Phasegate's own tables: fences, receipts, keys.
 
-Fences and receipts. Values are bound.
+Values are bound.
 """
+
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from phasegate.base.receipt import Receipt
+from phasegate.warehouses.sql.dialect import Dialect
 
 SCHEMA = "phasegate"
-FENCE = f"{SCHEMA}.fence"
-RECEIPTS = f"{SCHEMA}.receipts"
-KEYS = f"{SCHEMA}.keys"
-
-# ``changes`` orders the receipts of one token: it is the fence row's count of writes.
-SYSTEM = (
-    f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
-    f"""CREATE TABLE IF NOT EXISTS {FENCE} (
-        table_name VARCHAR NOT NULL, partition VARCHAR NOT NULL, store_id VARCHAR NOT NULL, token BIGINT NOT NULL,
-        changes BIGINT NOT NULL, holder VARCHAR DEFAULT '', PRIMARY KEY (table_name, partition))""",
-    f"ALTER TABLE {FENCE} ADD COLUMN IF NOT EXISTS holder VARCHAR DEFAULT ''",
-    f"""CREATE TABLE IF NOT EXISTS {RECEIPTS} (
-        write_id VARCHAR NOT NULL, table_name VARCHAR NOT NULL, partition VARCHAR NOT NULL, run VARCHAR, step VARCHAR,
-        token BIGINT NOT NULL, fingerprint VARCHAR NOT NULL, built_from VARCHAR NOT NULL, code VARCHAR, build VARCHAR,
-        committed_at DOUBLE, rows_in BIGINT, rows BIGINT, duplicates BIGINT, inserted BIGINT, updated BIGINT,
-        deleted BIGINT, unchanged BIGINT, refused BIGINT, allow_shrink BOOLEAN, changes BIGINT NOT NULL,
-        undecided BIGINT DEFAULT 0)""",
-    f"ALTER TABLE {RECEIPTS} ADD COLUMN IF NOT EXISTS undecided BIGINT DEFAULT 0",
-    f"CREATE TABLE IF NOT EXISTS {KEYS} (table_name VARCHAR PRIMARY KEY, key VARCHAR[] NOT NULL)",
-)
-# Always a real change of the row, also for an equal token: two transactions that did this conflict.
-CHANGE_FENCE = f"""UPDATE {FENCE} SET token = $token, holder = $holder, changes = changes + 1
-    WHERE table_name = $table AND partition = $partition AND token <= $token AND store_id = $store
-    AND (holder = '' OR list_contains($holders::VARCHAR[], holder)) RETURNING changes"""
-CHANGE_FENCES = f"UPDATE {FENCE} SET changes = changes + 1 WHERE table_name = $table RETURNING store_id"
-READ_FENCE = f"SELECT token, store_id, holder FROM {FENCE} WHERE table_name = $table AND partition = $partition"
-FENCES = f"SELECT table_name, partition, token, store_id, holder FROM {FENCE} WHERE partition BETWEEN $first AND $last"
-READ_CHANGES = f"SELECT changes FROM {FENCE} WHERE table_name = $table AND partition = $partition"
-FENCED = f"SELECT table_name FROM {FENCE} WHERE partition = $partition"
-ADD_FENCES = f"""INSERT INTO {FENCE} (table_name, partition, store_id, token, changes)
-    SELECT unnest($tables::VARCHAR[]), $partition, $store, 0, 0"""
-ADOPT_ALL = f"""UPDATE {FENCE} SET store_id = $store, holder = $holder, changes = changes + 1
-    RETURNING table_name, partition, token"""
-_PAIRS = "(table_name, partition) IN (SELECT unnest($tables::VARCHAR[]), unnest($partitions::VARCHAR[]))"
-ADOPT = f"""UPDATE {FENCE} SET store_id = $store, holder = $holder, changes = changes + 1 WHERE {_PAIRS}
-    RETURNING table_name, partition, token"""
-
-READ_KEY = f"SELECT key FROM {KEYS} WHERE table_name = $table"
-PUT_KEY = f"INSERT OR IGNORE INTO {KEYS} VALUES ($table, $key)"
-CHANGE_KEY = f"INSERT OR REPLACE INTO {KEYS} VALUES ($table, $key)"
-
+FENCE, RECEIPTS, KEYS = f"{SCHEMA}.fence", f"{SCHEMA}.receipts", f"{SCHEMA}.keys"
 RECEIPT_FIELDS = tuple(field.name for field in msgspec.structs.fields(Receipt))
-_RECEIPT_COLUMNS = tuple("table_name" if name == "table" else name for name in RECEIPT_FIELDS)
-PUT_RECEIPT = f"""INSERT INTO {RECEIPTS} ({", ".join(_RECEIPT_COLUMNS)}, changes)
-    VALUES ({", ".join(f"${name}" for name in RECEIPT_FIELDS)}, $changes)"""
-_RECEIPT = f"SELECT {', '.join(_RECEIPT_COLUMNS)} FROM {RECEIPTS}"
-_RECEIPT_CHANGES = f"SELECT {', '.join(_RECEIPT_COLUMNS)}, changes FROM {RECEIPTS}"
-FIND_WRITE = f"{_RECEIPT} WHERE write_id = $write_id LIMIT 1"
-# By rowid: of 48,000 receipts, the newest of 396 partitions in 5 ms; a window over all columns took 10 (measured).
-RECEIPTS_BETWEEN = f"""{_RECEIPT} WHERE rowid IN (SELECT arg_max(rowid, (token, changes)) FROM {RECEIPTS}
-    WHERE table_name = $table AND partition BETWEEN $first AND $last GROUP BY partition)"""
-# Less than half the time of the above: 0.7 ms against 1.6 for 96 partitions (measured).
-STAMPS_BETWEEN = f"""SELECT partition, max((token, changes, fingerprint)) FROM {RECEIPTS}
-    WHERE table_name = $table AND partition BETWEEN $first AND $last GROUP BY partition"""
-FENCE_TABLE, RECEIPTS_TABLE, KEYS_TABLE = (SCHEMA, "fence"), (SCHEMA, "receipts"), (SCHEMA, "keys")
-PIN = f"SELECT 1 FROM {SCHEMA}.fence LIMIT 0"
-COLUMNS = """SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
-    WHERE database_name = current_database() AND NOT internal ORDER BY column_index"""
-TABLES = """SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()
-    UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = current_database()
-    AND NOT internal"""
+_NUMBERS = {"token", "rows_in", "rows", "duplicates", "inserted", "updated", "deleted", "unchanged", "refused",
+            "undecided"}  # fmt: skip
+_OTHER = {"committed_at": "DOUBLE", "allow_shrink": "BOOLEAN"}
+_NEEDED = {"write_id", "table", "partition", "token", "fingerprint", "built_from"}
 
 
-def receipts(*, tables: int, partitions: int) -> str:
-    """Return the SELECT of all receipts of some tables and partitions.
-
-    Each with its count of changes. A partition has few receipts; choosing the newest in SQL, by a window, takes three
-    times as long (measured).
-    """
-    names = ", ".join(f"$table{n}" for n in range(tables))
-    parts = ", ".join(f"$partition{n}" for n in range(partitions))
-    return f"{_RECEIPT_CHANGES} WHERE partition IN ({parts}) AND table_name IN ({names})"
+def is_whole(name: str, columns: Collection[str], /) -> bool:
+    """Return whether one of our tables has the columns of this version."""
+    return {FENCE: "holder", RECEIPTS: "undecided", KEYS: "key"}.get(name, "") in columns
 
 
-def of_older(sql: str, /) -> str:
-    """Return a SELECT of receipts for a table made by an older version."""
-    return sql.replace("undecided", "0 AS undecided")
+class OwnSql:
+    """The statements on our own tables, in one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        named, reference = dialect.quoted, dialect.reference
+        self.fence, self.receipts, self.keys = reference(FENCE), reference(RECEIPTS), reference(KEYS)
+        self._part = named("partition")
+        self.columns = tuple(named("table_name" if name == "table" else name) for name in RECEIPT_FIELDS)
+        self._listed = ", ".join(self.columns)
+        self._here = f"table_name = $table AND {self._part} = $partition"
+        self._span = f"table_name = $table AND {self._part} BETWEEN $first AND $last"
+
+    def system(self) -> list[str]:
+        """Return the CREATEs of what is absent."""
+        of = self.dialect.type_of
+        text, number = of("VARCHAR"), of("BIGINT")
+        fields = []
+        for name, column in zip(RECEIPT_FIELDS, self.columns, strict=True):
+            kind = number if name in _NUMBERS else of(_OTHER.get(name, "VARCHAR"))
+            fields.append(f"{column} {kind}{' NOT NULL' if name in _NEEDED else ''}")
+        return [
+            f"CREATE SCHEMA IF NOT EXISTS {self.dialect.quoted(SCHEMA)}",
+            f"""CREATE TABLE IF NOT EXISTS {self.fence} (table_name {text} NOT NULL, {self._part} {text} NOT NULL,
+                store_id {text} NOT NULL, token {number} NOT NULL, changes {number} NOT NULL,
+                holder {text} DEFAULT '', PRIMARY KEY (table_name, {self._part}))""",
+            f"ALTER TABLE {self.fence} ADD COLUMN IF NOT EXISTS holder {text} DEFAULT ''",
+            f"CREATE TABLE IF NOT EXISTS {self.receipts} ({', '.join(fields)}, changes {number} NOT NULL)",
+            f"ALTER TABLE {self.receipts} ADD COLUMN IF NOT EXISTS undecided {number} DEFAULT 0",
+            f"""CREATE TABLE IF NOT EXISTS {self.keys}
+                (table_name {text} PRIMARY KEY, key {of("VARCHAR[]")} NOT NULL)""",
+        ]
+
+    # Fences
+
+    def change_fence(self, *, holders: int) -> str:
+        """Return the UPDATE of a fence row.
+
+        Always a real change of the row, also for an equal token: two transactions that did this conflict.
+        """
+        known = ", ".join(("''", *(f"$holder{number}" for number in range(holders))))
+        return f"""UPDATE {self.fence} SET token = $token, holder = $holder, changes = changes + 1
+            WHERE {self._here} AND token <= $token AND store_id = $store AND holder IN ({known})"""
+
+    def pass_fences(self) -> str:
+        """Return the UPDATE of every fence row of a table, but of no token."""
+        return f"UPDATE {self.fence} SET changes = changes + 1 WHERE table_name = $table"
+
+    def foreign_fences(self) -> str:
+        """Return the SELECT of the number of a table's fence rows of other stores."""
+        return f"SELECT count(*) FROM {self.fence} WHERE table_name = $table AND store_id <> $store"
+
+    def read_fence(self) -> str:
+        """Return the SELECT of a fence row."""
+        return f"SELECT token, store_id, holder FROM {self.fence} WHERE {self._here}"
+
+    def fences(self) -> str:
+        """Return the SELECT of the fence rows of a span."""
+        return f"""SELECT table_name, {self._part}, token, store_id, holder FROM {self.fence}
+            WHERE {self._part} BETWEEN $first AND $last"""
+
+    def fenced(self) -> str:
+        """Return the SELECT of the tables with a fence row of a partition."""
+        return f"SELECT table_name FROM {self.fence} WHERE {self._part} = $partition"
+
+    def add_fences(self, *, tables: int) -> str:
+        """Return the INSERT of fence rows with token 0 and no holder."""
+        rows = ", ".join(f"($table{number}, $partition, $store, 0, 0, '')" for number in range(tables))
+        return f"INSERT INTO {self.fence} (table_name, {self._part}, store_id, token, changes, holder) VALUES {rows}"
+
+    def adopt(self, *, parts: int | None) -> list[str]:
+        """Return the UPDATE of fence rows (None: all) and the SELECT of tokens."""
+        pairs = (f"(table_name = $table{n} AND {self._part} = $partition{n})" for n in range(parts or 0))
+        chosen = "1 = 1" if parts is None else " OR ".join(pairs) or "1 = 0"
+        return [
+            f"UPDATE {self.fence} SET store_id = $store, holder = $holder, changes = changes + 1 WHERE {chosen}",
+            f"SELECT table_name, {self._part}, token FROM {self.fence} WHERE {chosen}",
+        ]
+
+    # Keys
+
+    def read_key(self) -> str:
+        """Return the SELECT of the recorded key of a table."""
+        return f"SELECT key FROM {self.keys} WHERE table_name = $table"
+
+    def put_key(self) -> str:
+        """Return the INSERT of a table's key."""
+        return f"INSERT INTO {self.keys} (table_name, key) VALUES ($table, {self._key()})"
+
+    def change_key(self) -> str:
+        """Return the UPDATE of a table's key."""
+        return f"UPDATE {self.keys} SET key = {self._key()} WHERE table_name = $table"
+
+    def _key(self) -> str:
+        return f"CAST($key AS {self.dialect.type_of('VARCHAR[]')})"
+
+    # Receipts
+
+    def of_older(self, sql: str, /) -> str:
+        """Return a SELECT of receipts for a table of an older version."""
+        column = self.dialect.quoted("undecided")
+        return sql.replace(column, f"0 AS {column}")
+
+    def put_receipt(self) -> str:
+        """Return the INSERT of a receipt.
+
+        ``changes`` orders the receipts of one token: it is the fence row's count of writes.
+        """
+        values = ", ".join(f"${name}" for name in RECEIPT_FIELDS)
+        return f"""INSERT INTO {self.receipts} ({self._listed}, changes) VALUES ({values},
+            coalesce((SELECT max(changes) FROM {self.fence} WHERE {self._here}), 0))"""
+
+    def find_write(self) -> str:
+        """Return the SELECT of the receipt of a write."""
+        return f"SELECT {self._listed} FROM {self.receipts} WHERE write_id = $write_id LIMIT 1"
+
+    def receipts_of(self, *, tables: int, partitions: int) -> str:
+        """Return the SELECT of all receipts of some tables and partitions.
+
+        Each with its count of changes. A partition has few receipts; choosing the newest in SQL, by a window, takes
+        three times as long (measured).
+        """
+        names = ", ".join(f"$table{n}" for n in range(tables))
+        parts = ", ".join(f"$partition{n}" for n in range(partitions))
+        return f"""SELECT {self._listed}, changes FROM {self.receipts}
+            WHERE {self._part} IN ({parts}) AND table_name IN ({names})"""
+
+    def receipts_between(self) -> str:
+        """Return the SELECT of the newest receipt of each partition of a span."""
+        return self._newest(self.columns)
+
+    def stamps_between(self) -> str:
+        """Return the SELECT of the stamps of the newest receipts of a span.
+
+        Partition, fingerprint, token.
+        """
+        return self._newest((self._part, "fingerprint", "token"))
+
+    def _newest(self, columns: Sequence[str]) -> str:
+        return f"""SELECT {", ".join(columns)} FROM (SELECT r.*, row_number() OVER (
+            PARTITION BY {self._part} ORDER BY token DESC, changes DESC) AS place
+            FROM {self.receipts} r WHERE {self._span}) q WHERE place = 1"""

@@ -1,0 +1,207 @@
+"""The contract of ports.Warehouse on PostgreSQL, and what that warehouse promises besides."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from phasegate.base.fingerprint import SCALE_MAX, float_text
+from phasegate.errors import Ambiguous, BadInput, PhasegateError, Unavailable
+from phasegate.testing.warehouse_contract import WarehouseContract
+from phasegate.testing.warehouse_rows import DAY, GAMES, commit, game, prepare, staging, write, write_of
+from phasegate.warehouse import Written
+from phasegate.warehouses.postgres.session import STAGING
+from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
+from phasegate.warehouses.sql.transaction import SqlTransaction
+from tests.support.postgres import Bouncer, PostgresServer
+
+SCHEMAS = ("contract", "phasegate", STAGING)
+EVERYTHING = f"SELECT * FROM {GAMES.name}"
+RUNNING = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
+
+
+def emptied(url: str) -> Iterator[PostgresWarehouse]:
+    """Give a warehouse without tables; at the end no staging table may be left."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for schema in SCHEMAS:
+            connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
+    warehouse = PostgresWarehouse(url)
+    yield warehouse
+    warehouse.close()
+    assert left(url) == [], "a staging table is left"
+
+
+def left(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+        return connection.execute(found, [STAGING]).fetchall()
+
+
+@pytest.fixture(scope="module")
+def url_15(postgres_15: PostgresServer) -> str:
+    return postgres_15.url()
+
+
+@pytest.fixture(scope="module")
+def url_18(postgres_18: PostgresServer) -> str:
+    return postgres_18.url()
+
+
+@pytest.fixture(scope="module")
+def url_of_bouncer(bouncer: Bouncer) -> str:
+    return bouncer.url()
+
+
+@pytest.fixture
+def warehouse(url_15: str) -> Iterator[PostgresWarehouse]:
+    yield from emptied(url_15)
+
+
+class TestPostgresWarehouse(WarehouseContract):
+    @pytest.fixture
+    def warehouse(self, url_15: str) -> Iterator[PostgresWarehouse]:
+        yield from emptied(url_15)
+
+    def select_all(self, table_name: str, /) -> str:
+        return f"SELECT * FROM {table_name}"
+
+
+class TestPostgresWarehouseOf18(TestPostgresWarehouse):
+    @pytest.fixture
+    def warehouse(self, url_18: str) -> Iterator[PostgresWarehouse]:
+        yield from emptied(url_18)
+
+
+class TestPostgresWarehouseThroughPgBouncer(TestPostgresWarehouse):
+    """A pooler in transaction mode: no transaction may rely on the connection of another."""
+
+    @pytest.fixture
+    def warehouse(self, url_of_bouncer: str) -> Iterator[PostgresWarehouse]:
+        yield from emptied(url_of_bouncer)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELEC 1", "SQL for table contract.games: must be one SELECT"),
+        ("SELECT nope FROM contract.games", 'SQL for table contract.games: column "nope" does not exist'),
+        ("SELECT $missing AS points", "Values were not provided for the parameter $missing"),
+        ("SELECT 1 AS a; SELECT 2 AS a", "SQL for table contract.games: syntax error"),
+        ("DROP TABLE contract.games", "SQL for table contract.games: must be one SELECT"),
+        ("WITH gone AS (DELETE FROM contract.games RETURNING *) SELECT * FROM gone", "must be at the top level"),
+    ],
+)
+def test_wrong_sql_is_named_in_one_line(warehouse: PostgresWarehouse, sql: str, expected: str) -> None:
+    write(warehouse, GAMES, [game("a")])
+    with pytest.raises(BadInput) as refused:
+        commit(warehouse, GAMES, sql=sql)
+    assert expected in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert isinstance(commit(warehouse, GAMES, sql=f"{EVERYTHING}; "), Written)
+
+
+def running(url: str) -> int:
+    """Wait for the backend of a long statement; return its process."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        while True:
+            found = connection.execute(RUNNING).fetchone()
+            if found is not None:
+                return int(found[0])
+
+
+def during(work: Callable[[], object], act: Callable[[], object]) -> None:
+    """Do some work, and in another thread what ends it."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        work()
+    finally:
+        thread.join()
+
+
+def test_a_running_select_can_be_interrupted_from_a_thread(warehouse: PostgresWarehouse, url_15: str) -> None:
+    write(warehouse, GAMES, [game("a")])
+    long = staging(warehouse, GAMES, sql=f"SELECT g.* FROM {GAMES.name} g, pg_sleep(60)")
+
+    def stop() -> None:
+        running(url_15)
+        long.interrupt()
+
+    with pytest.raises(Unavailable, match="interrupted"):
+        during(long.__enter__, stop)
+
+
+def test_a_staging_whose_backend_ends_is_unavailable(warehouse: PostgresWarehouse, url_15: str) -> None:
+    write(warehouse, GAMES, [game("a")])
+    long = staging(warehouse, GAMES, sql=f"SELECT g.* FROM {GAMES.name} g, pg_sleep(60)")
+    with pytest.raises(Unavailable, match="try again"):
+        during(long.__enter__, lambda: terminate(url_15, running(url_15)))
+    write(warehouse, GAMES, [game("b")], token=2)
+
+
+def test_a_commit_whose_backend_ends_is_ambiguous_and_can_be_looked_for(
+    warehouse: PostgresWarehouse, url_15: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(warehouse, GAMES, [game("a")])
+    right = SqlTransaction.put_receipt
+
+    def put_receipt(self: SqlTransaction, *args: object) -> None:
+        right(self, *args)  # type: ignore[arg-type]  # as they came
+        ((pid,),) = self.session.run("SELECT pg_backend_pid()", what="this backend")
+        terminate(url_15, int(pid))
+
+    monkeypatch.setattr(SqlTransaction, "put_receipt", put_receipt)
+    with pytest.raises(Ambiguous, match="may or may not have happened"):
+        commit(warehouse, GAMES, [game("b")], token=2, write_id="w2")
+    assert warehouse.find_write("w2") is None
+    monkeypatch.undo()
+    assert isinstance(commit(warehouse, GAMES, [game("b")], token=2, write_id="w2"), Written)
+
+
+def terminate(url: str, pid: int) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
+def test_staging_tables_of_a_process_that_ended_expire(warehouse: PostgresWarehouse, url_15: str) -> None:
+    prepare(warehouse, GAMES)
+    with psycopg.connect(url_15, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLE {STAGING}.stage_1770000000_0a1b (a integer)".encode())
+    with staging(warehouse, GAMES, [game("a")]) as staged:
+        prepare(warehouse, GAMES, day="2026-03-01")
+        assert staged.counts.rows == 1
+        assert isinstance(warehouse.commit(write_of(GAMES, staged, day=DAY), staged), Written)
+
+
+def test_a_server_that_is_not_there_is_named_without_a_secret() -> None:
+    warehouse = PostgresWarehouse("postgresql://me:secret@127.0.0.1:1/db")
+    with pytest.raises(PhasegateError, match=r"warehouse postgresql://127\.0\.0\.1:1/db cannot be reached") as refused:
+        warehouse.find_write("w")
+    assert "secret" not in str(refused.value)
+
+
+def drawn_floats(count: int) -> list[float]:
+    """Return floats of every magnitude, ties of rounding among them."""
+    draw = random.Random(7)
+    ways: tuple[Callable[[], float], ...] = (
+        lambda: float(draw.randrange(-(10**6), 10**6) / 2 ** draw.randrange(30)),
+        lambda: round(draw.uniform(-1e5, 1e5), draw.randrange(8)),
+        lambda: draw.uniform(-1, 1) * 10 ** draw.uniform(-300, 300),
+        lambda: draw.choice((-0.0, 0.5, 2.5, 0.125, 1 + 2**-17, 5e-324, 1e22, 99999999.999999, 99999999.9999995)),
+        lambda: float(draw.randrange(10**15, 10**18)),
+        lambda: draw.randrange(1, 10**14) / 10 ** draw.randrange(15),
+    )
+    return [draw.choice(ways)() for _ in range(count)]
+
+
+def test_floats_have_the_texts_that_python_gives_them(warehouse: PostgresWarehouse, url_15: str) -> None:
+    prepare(warehouse, GAMES)
+    values = drawn_floats(400)
+    with psycopg.connect(url_15, autocommit=True) as connection:
+        for scale in range(SCALE_MAX + 1):
+            rows = "unnest(%s::float8[]) WITH ORDINALITY AS f(x, n)"
+            texts = f"SELECT phasegate.float_text(x, {scale}) FROM {rows} ORDER BY n"
+            found = [text for (text,) in connection.execute(texts.encode(), [values]).fetchall()]
+            assert found == [float_text(value, scale=scale) for value in values]
