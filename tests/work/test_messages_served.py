@@ -151,9 +151,7 @@ def test_what_a_reporter_says_that_its_table_lacks_is_kept_with_the_table_s_cont
     table = made.pipeline.plan.steps["orders"].table
     assert table is not None
     made.warehouse.create(table)
-    with made.warehouse.transaction() as tx:  # as a scraper that knows no Phasegate writes
-        tx.stage_rows(table, orders(1, 2))
-        tx.replace(table, partition=DAY, token=0)
+    made.warehouse.put_rows(table, orders(1, 2), partition=DAY)  # as a scraper that knows no Phasegate writes
     publish(
         made,
         {
