@@ -1,6 +1,7 @@
 """PostgreSQL as a warehouse.
 
-Transactions are REPEATABLE READ, so that all reads of one are of one snapshot. A serialization failure is Conflict; the writer retries the whole write. Tables are created one process at a time.
+Transactions are REPEATABLE READ, so that all reads of one are of one snapshot. A serialization failure is Conflict; the
+writer retries the whole write. Tables are created one process at a time.
 """
 
 import re
