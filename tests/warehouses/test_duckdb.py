@@ -9,13 +9,15 @@ import duckdb
 import msgspec
 import pytest
 
+from phasegate.base.receipt import Receipt
 from phasegate.base.table import Table
-from phasegate.errors import BadInput, Unavailable
+from phasegate.errors import BadInput, Conflict, Unavailable
 from phasegate.testing.warehouse_rows import DAY, GAMES, commit, game, prepare, write
 from phasegate.warehouse import Written
 from phasegate.warehouses.duckdb import errors
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 from phasegate.warehouses.sql.reader import SqlReader
+from phasegate.warehouses.sql.transaction import SqlTransaction
 from tests.support.processes import points, process
 
 # Files
@@ -253,3 +255,24 @@ def test_a_full_disk_is_named_in_the_same_words(path: Path, text: str) -> None:
         errors.of_commit(error, path=path),
     ):
         assert str(refused).endswith(": the disk is full; free space and try again")
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 2), (2, 1)])
+def test_of_two_commits_that_change_a_fence_one_conflicts(
+    warehouse: DuckDBWarehouse, first: int, second: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, conflicts = SqlTransaction.put_receipt, list[str]()
+
+    def put_receipt(self: SqlTransaction, receipt: Receipt, /) -> None:
+        monkeypatch.undo()
+        with pytest.raises(Conflict) as met:
+            commit(warehouse, GAMES, [game("b")], token=second, write_id="w2")
+        conflicts.append(str(met.value))
+        right(self, receipt)
+
+    prepare(warehouse, GAMES)
+    monkeypatch.setattr(SqlTransaction, "put_receipt", put_receipt)
+    assert isinstance(commit(warehouse, GAMES, [game("a")], token=first), Written)
+    assert len(conflicts) == 1
+    with warehouse.snapshot() as reader:
+        assert reader.query("SELECT player FROM contract.games", {}) == [{"player": "a"}]
