@@ -435,6 +435,26 @@ def test_new_code_that_a_sibling_built_is_confirmed_by_its_receipt() -> None:
     assert "player" in story.fresh
 
 
+def test_a_result_of_other_code_that_was_begun_before_a_replan_does_not_count() -> None:
+    story = Story(gate())  # opened under the plan that the replan pins again; a worker of the plan before serves it
+    story.begin("raw-v1", generation=1)
+    begun = story.phase.requests["team"]
+    story.do(lambda a: operator.replan(gate(), key=KEY, now=story.now, attempt=a))
+    assert story.phase.requests["team"].id != begun.id
+    story.report("team", "team-v1", order=1, answers=False, code="t0", built_from=begun.inputs)
+    assert "team" not in story.fresh
+    assert "team" in story.phase.requests
+    story.report("team", "team-v2", order=2)
+    assert "team" in story.fresh
+
+
+def test_a_newer_worker_serves_a_run_that_was_not_replanned() -> None:
+    story = Story(gate())
+    story.begin("raw-v1", generation=1)
+    story.report("team", "team-v1", order=1, code="t2")
+    assert "team" in story.fresh
+
+
 def test_replan_tells_a_new_receiver_of_the_last_generation_and_a_lost_one_nothing_more() -> None:
     story = fired()
     new = Receiver("publish", "nba.publish.begin", "begin")

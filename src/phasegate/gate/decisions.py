@@ -182,7 +182,8 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
     )  # fmt: skip
     by_table = reported.write_id or reported.after is not None
     attempt = Attempt(status=result.status, at=now, order=0.0 if by_table else order, ordered=ordered)
-    member = replace(member, result=result, attempt=attempt, stale=_stale(member, reported, answers=answers),
+    stale = _stale(member, reported, answers=answers, pinned=spec.code)
+    member = replace(member, result=result, attempt=attempt, stale=stale,
                      delivered_at=_delivered_at(member, result, spec, now=now))  # fmt: skip
     phase = _noticed(replace(phase, members={**phase.members, reported.member: member}), reported, key=key, now=now)
     if not spec.asks and (old is None or old.stamp.fingerprint != reported.stamp.fingerprint):
@@ -232,18 +233,17 @@ def _counted(reported: Report) -> int | None:
     return 0 if reported.status == "empty" else reported.rows
 
 
-def _stale(member: Member, reported: Report, *, answers: bool) -> Stale | None:
+def _stale(member: Member, reported: Report, *, answers: bool, pinned: str) -> Stale | None:
     """Return why the newer result does not count either, None if it does.
 
     Only the answer to the standing request clears the reason. ``code_changed`` stays while results have the old code; a
-    result of other code that answers no request, such as a sibling run's, leaves the member ``unknown``. Even
-    a first result may be of the old code, by a worker that was started before the ``replan``.
+    result of other code than is ``pinned`` that answers no request, such as one begun before a ``replan``, is unknown.
     """
     old, is_changed = member.result, member.stale == "code_changed"
-    old_codes = (member.old_code, old.code if is_changed and old is not None else "")
-    if reported.code and reported.code in old_codes:
+    if reported.code and reported.code in (member.old_code, old.code if is_changed and old is not None else ""):
         return "code_changed"
-    return None if answers else "unknown" if is_changed else member.stale
+    is_other = bool(reported.code and pinned) and reported.code != pinned
+    return None if answers else "unknown" if is_changed else member.stale or ("unknown" if is_other else None)
 
 
 def _delivered_at(member: Member, result: Result, spec: Spec, *, now: float) -> float | None:

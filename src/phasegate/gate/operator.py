@@ -85,7 +85,8 @@ def _claimed(phase: Phase, by: Claimant, claim: Claim | None, *, now: float) -> 
 def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """Pin another gate.
 
-    Members that it still has keep their results; those of other code become stale.
+    Members that it still has keep their results; those of other code become stale. What is requested is requested again
+    under another id: a worker that began before this may have other code, and its report then answers no request.
     """
 
     def decide(phase: Phase) -> tuple[Phase, str]:
@@ -95,7 +96,8 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase,
         }
         members = {name: member for name, member in pinned.items() if member != Member()}
         outbox = _readdressed(phase, gate, now=now)
-        planned = replace(phase, gate=gate, members=members, outbox=outbox)
+        requests = {name: request for name, request in phase.requests.items() if request.state == "dead"}
+        planned = replace(phase, gate=gate, members=members, outbox=outbox, requests=requests)
         # read windows that are new, and all if waiting for expected dates was switched on or off
         is_read = window_needs(planned).keys() <= phase.windows.keys()
         if phase.catch_up_since is None and not (is_read and gate.await_windows == phase.gate.await_windows):
