@@ -71,7 +71,7 @@ class Disturbed(Runner):
 class Found:
     """The result of a disturbed replay.
 
-    Results are (step, date); `named`: (phase, run) of each finding. `again`: built more than once before the backfill;
+    Results are (step, date); `named`: (phase, run) of each finding. `again`: built of other inputs before the backfill;
     `due`: what had to be; `owed`: what still had to be then. `filled`: how often the backfill built what; `needed`:
     what it had to build. `idle`: builds of what was built already. `results`, `builds`: how many there were before the
     backfill. `repeated`: what was built, and `fired`: which gates fired, when a late batch arrived once more.
@@ -182,7 +182,7 @@ def _fixed(
         before=before,
         after=after,
         late=late,
-        again={result for result, n in done.times.items() if n > 1},
+        again={result for result, n in done.times.items() if n - done.idle.count(result) > 1},
         due=rebuilt.stale(plan, done.first, held=held),
         owed=rebuilt.stale(plan, done.last, held=held),
         named={(finding["evidence"]["phase"], finding["evidence"]["run"]) for finding in found},
