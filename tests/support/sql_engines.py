@@ -2,8 +2,6 @@
 
 import fcntl
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -12,10 +10,11 @@ from decimal import Decimal
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, Protocol
 
 import pytest
+
+from tests.support.postgres import system_server
 
 Columns = Mapping[str, str]
 Rows = Sequence[Sequence[object]]
@@ -53,44 +52,11 @@ def missing(reason: str) -> NoReturn:
 
 @contextmanager
 def postgresql() -> Iterator[SqlEngine]:
-    """Give the server that PGHOST and its like name, else one of our own from the system's PostgreSQL."""
-    if find_spec("psycopg") is None:
-        missing("NO POSTGRESQL: pip install 'psycopg[binary]'")
+    """Give a database of the system's PostgreSQL."""
     import psycopg
 
-    if os.environ.get("PGHOST"):
-        with closing(psycopg.connect("")) as connection:
-            yield Postgres(connection)
-        return
-    with _server() as socket, closing(psycopg.connect(host=socket, user="postgres", dbname="postgres")) as connection:
+    with system_server() as server, closing(psycopg.connect(server.address(server.database()))) as connection:
         yield Postgres(connection)
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    """Run a server on a socket in a folder of its own; give the folder."""
-    config = shutil.which("pg_config")
-    found = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=True) if config else None
-    # Debian's pg_config is in a package of its own, and its servers are beside each other.
-    folders = [Path(found.stdout.strip())] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    binaries = next((folder for folder in reversed(folders) if (folder / "initdb").exists()), None)
-    if binaries is None:
-        missing("NO POSTGRESQL: no initdb; install PostgreSQL, or name a server with PGHOST")
-    # initdb refuses root
-    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-    with TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
-        if user:
-            shutil.chown(folder, "postgres", "postgres")
-        settings = f"-k {folder} -c listen_addresses='' -c fsync=off"
-        control = [*user, str(binaries / "pg_ctl"), "-D", f"{folder}/data", "-w", "-l", f"{folder}/log"]
-        make = [*user, str(binaries / "initdb"), "-D", f"{folder}/data", "-U", "postgres", "-A", "trust",
-                "--locale=C", "-E", "UTF8", "--no-sync"]  # fmt: skip
-        subprocess.run(make, cwd=folder, check=True, capture_output=True)
-        subprocess.run([*control, "-o", settings, "start"], cwd=folder, check=True, capture_output=True)
-        try:
-            yield folder
-        finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], cwd=folder, check=True, capture_output=True)
 
 
 class Postgres:
