@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -71,12 +72,25 @@ def test_a_write_whose_owner_is_killed_begins_again_at_once(path: Path, warehous
     assert points(warehouse) == [7]
 
 
-def test_a_commit_whose_owner_is_killed_is_ambiguous(path: Path, warehouse: DuckDBWarehouse) -> None:
+def test_a_commit_that_could_not_be_sent_begins_again_at_once(path: Path, warehouse: DuckDBWarehouse) -> None:
     with owned_elsewhere(path, warehouse) as owner:
         with staging(warehouse, GAMES, [game("a", 9)]) as staged:
             kill(owner)
+            with pytest.raises(Conflict, match="nothing was written"):
+                warehouse.commit(write_of(GAMES, staged, token=2, write_id="w2"), staged)
+        assert warehouse.find_write("w2") is None
+    assert points(warehouse) == [5]
+
+
+def test_a_commit_whose_owner_is_killed_is_ambiguous(path: Path, warehouse: DuckDBWarehouse) -> None:
+    with owned_elsewhere(path, warehouse) as owner:
+        with staging(warehouse, GAMES, [game("a", 9)]) as staged:
+            owner.send_signal(signal.SIGSTOP)
+            killing = threading.Timer(0.2, kill, [owner])
+            killing.start()
             with pytest.raises(Ambiguous, match="during the commit"):
                 warehouse.commit(write_of(GAMES, staged, token=2, write_id="w2"), staged)
+            killing.join()
         assert warehouse.find_write("w2") is None
     assert points(warehouse) == [5]
 

@@ -19,7 +19,7 @@ from phasegate.errors import Ambiguous, BadInput, Conflict, Unavailable
 from phasegate.warehouse import InputRead, Params, Reader, Row, Write, WriteAnswer
 from phasegate.warehouses.duckdb.owner import END, ERROR, MOVED
 from phasegate.warehouses.duckdb.session import texts_of
-from phasegate.warehouses.duckdb.wire import HELLO, Gone, NotServed, Wire, socket_of
+from phasegate.warehouses.duckdb.wire import HELLO, Gone, NotServed, Unsent, Wire, socket_of
 from phasegate.warehouses.sql.cells import check_rows
 
 HELLO_S = 5.0
@@ -189,7 +189,7 @@ class RemoteReader:
 class RemoteStaging:
     """A staging in another process.
 
-    If that process ends, it raises Conflict: nothing was written. In the commit it raises Ambiguous.
+    If that process ends, it raises Conflict: nothing was written. Once a commit was sent it raises Ambiguous.
     """
 
     def __init__(self, remote: Remote, channel: Wire, *, table: Table) -> None:
@@ -221,7 +221,7 @@ class RemoteStaging:
         except Gone as error:
             if self._lost is None:
                 text = f"{_ended(self._remote.path)} during the commit; check whether it was written, then retry"
-                self._lost = Ambiguous(text)
+                self._lost = self._nothing_written() if isinstance(error, Unsent) else Ambiguous(text)
             raise self._lost from error
 
     def interrupt(self) -> None:
@@ -242,8 +242,11 @@ class RemoteStaging:
             return self._remote.ask(self._channel, verb, *args)
         except Gone as error:
             if self._lost is None:
-                self._lost = Conflict(f"{_ended(self._remote.path)}; nothing was written")
+                self._lost = self._nothing_written()
             raise self._lost from error
+
+    def _nothing_written(self) -> Conflict:
+        return Conflict(f"{_ended(self._remote.path)}; nothing was written")
 
 
 def _close_all(channels: list[Wire]) -> None:

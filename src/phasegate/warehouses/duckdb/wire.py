@@ -36,6 +36,10 @@ class Gone(Exception):
     """The other process has closed the connection, or ended."""
 
 
+class Unsent(Gone):
+    """The connection was closed before the message had been sent: the other process has no whole message to act on."""
+
+
 class NotServed(Gone):
     """The process that has the file open does not serve this one."""
 
@@ -59,7 +63,7 @@ class Wire:
     def send(self, message: object) -> None:
         """Send a message.
 
-        Raises Gone, and BadInput for a value that has no form outside its process.
+        Raises Unsent, and BadInput for a value that has no form outside its process.
         """
         try:
             body = pickle.dumps(message, protocol=5)
@@ -69,7 +73,7 @@ class Wire:
         try:
             self._end.sendall(_LENGTH.pack(len(body)) + body)
         except OSError as error:
-            raise Gone from error
+            raise Unsent from error
 
     def receive(self) -> object:
         """Wait for a message and return it.
