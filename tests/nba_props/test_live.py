@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import stamina
 
-from nba_props.errors import DataError
+from nba_props.errors import DataError, NotFinal
 from nba_props.replay.fetch_log import Recorder
 from nba_props.sources import Source, live
 from nba_props.sources.live import Limits, LiveSource, stats_request
@@ -85,6 +85,24 @@ def test_a_season_s_schedule_is_asked_once_in_a_while() -> None:
     league.at += 901
     source.schedule(DAY, DAY)
     assert len(league.asked) == 2
+
+
+def test_a_game_of_the_schedule_that_cannot_be_read_holds_back_its_date_alone() -> None:
+    spoilt = bodies.planned("0022400004", day="2025-01-13", gameDateTimeUTC="soon")
+    later = bodies.planned("0022400005", day="2025-01-14")
+    league = League(
+        scheduleleaguev2=bodies.league_schedule(bodies.planned(), spoilt, later), leaguegamelog=bodies.gamelog()
+    )
+    source = league.source()
+    assert source.dates(DAY, date(2025, 1, 14)) == [DAY, date(2025, 1, 14)]
+    assert source.coverage(DAY, date(2025, 1, 14)) == [(DAY, date(2025, 1, 12)), (date(2025, 1, 14),) * 2]
+    assert len(source.batch(DAY)) == 2
+    [notice] = source.notices(DAY, date(2025, 1, 31))
+    assert (notice.dates, notice.held_back) == ((date(2025, 1, 13),), True)
+    assert "scheduleleaguev2 of 2024-25: game 0022400004: ValueError" in notice.text
+    league.answers["leaguegamelog"] = bodies.gamelog(day="2025-01-13")
+    with pytest.raises(NotFinal, match="0022400004"):
+        source.batch(date(2025, 1, 13))
 
 
 def test_two_seasons_are_two_questions() -> None:

@@ -2,7 +2,8 @@
 
 The package is optional (the extra `live`). Every public call sends a bounded number of requests, with a pause before
 each, and repeats an unanswered one a bounded number of times. An answer that does not arrive, or that cannot be read,
-is a DataError: a call returns all or nothing.
+is a DataError: a call returns all or nothing. Of a schedule, a game that cannot be read is left out alone, and named in
+a notice; its date is not known to be covered, and is not final before the game is.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from nba_props.raw_tables import SHOTS, in_order
 from nba_props.sources import season_of_date
 from nba_props.sources.shapes import Body
 from nba_props.sources.shapes_box import gamelog_rows, logged_games
-from nba_props.sources.shapes_schedule import covered_spans, league_schedule_rows, undecided_dates
+from nba_props.sources.shapes_schedule import Spoilt, known_spans, league_schedule_rows, left_out
 from nba_props.sources.shapes_shots import shot_rows
 
 P = ParamSpec("P")
@@ -61,6 +62,15 @@ class _Schedule(NamedTuple):
     fetched_at: float
     rows: list[RawRow]
     spans: list[tuple[date, date]]
+    spoilt: list[Spoilt]
+
+    def games(self, day: date) -> set[str]:
+        """Return the ids of the date's games, unless they are postponed.
+
+        Those of games that cannot be read are among them.
+        """
+        read = {str(row["game_id"]) for row in self.rows if row["game_date"] == day and not row["postponed"]}
+        return read | {one.game for one in self.spoilt if one.day == day and one.game}
 
 
 def stats_request(endpoint: str, parameters: Mapping[str, str]) -> Body:
@@ -168,7 +178,7 @@ class LiveSource:
         if {row["game_date"] for row in rows} - {day}:
             raise DataError(where, problem="it has games of other dates", fix="try again later")
         games = logged_games(body, where=where)
-        games |= {str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]}
+        games |= self._games(day)
         if awaited := games - {str(row["game_id"]) for row in rows}:
             raise NotFinal(where, games=awaited, of=len(games))
         self._namesakes.see(rows)
@@ -207,16 +217,23 @@ class LiveSource:
     def shots(self, day: date) -> list[RawRow]:
         """Return the shots of the date's games, a request for each game."""
         self._left = self._limits.requests_max
-        games = [str(row["game_id"]) for row in self._scheduled(day, day) if not row["postponed"]]
-        rows = [row for game in games for row in self._game_shots(game, season=self._season_of(day))]
+        rows = [row for game in sorted(self._games(day)) for row in self._game_shots(game, season=self._season_of(day))]
         return in_order(SHOTS, rows)
 
     def notices(self, first: date, last: date) -> list[Notice]:
-        """Return the notices on players who share a lookup.
+        """Return the notices on games left out, and on shared lookups.
 
-        Among the rows that were fetched so far.
+        Of what was fetched so far.
         """
-        return between(self._namesakes.notices(), first, last)
+        left = [
+            left_out(one, where=_schedule_name(season))
+            for season in self._schedules
+            for one in self._schedules[season].spoilt
+        ]
+        return between([*left, *self._namesakes.notices()], first, last)
+
+    def _games(self, day: date) -> set[str]:
+        return {game for season in _seasons(day, day) for game in self._season(season).games(day)}
 
     def _scheduled(self, first: date, last: date) -> list[RawRow]:
         rows = [row for season in _seasons(first, last) for row in self._season(season).rows]
@@ -236,8 +253,9 @@ class LiveSource:
         known = self._schedules.get(season)
         if known is None or self._now() - known.fetched_at > self._limits.schedule_age_s:
             body = self._ask("scheduleleaguev2", LeagueID="00", Season=season)
-            rows = league_schedule_rows(body, where=f"scheduleleaguev2 of {season}")
-            known = _Schedule(self._now(), rows, covered_spans(rows, undecided=undecided_dates(body)))
+            spoilt: list[Spoilt] = []
+            rows = league_schedule_rows(body, where=_schedule_name(season), spoilt=spoilt)
+            known = _Schedule(self._now(), rows, known_spans(body, rows, spoilt=spoilt), spoilt)
             self._schedules[season] = known
         return known
 
@@ -280,6 +298,10 @@ class LiveSource:
             if pause_s > 0:
                 self._sleep(pause_s)
         self._asked_at = self._now()
+
+
+def _schedule_name(season: str) -> str:
+    return f"scheduleleaguev2 of {season}"
 
 
 def _seasons(first: date, last: date) -> list[str]:

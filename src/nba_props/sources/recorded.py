@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -25,9 +25,10 @@ from nba_props.sources.shapes import ODD_SHAPES, Body, result_set
 from nba_props.sources.shapes_box import gamelog_dates, live_box_rows, logged_games, traditional_rows
 from nba_props.sources.shapes_schedule import (
     Spoilt,
-    covered_spans,
     gamelog_schedule_rows,
+    known_spans,
     league_schedule_rows,
+    left_out,
     live_box_schedule_rows,
     scoreboard_rows,
     summary_schedule_rows,
@@ -153,7 +154,8 @@ class RecordedSource:
             Notice(kinds.get(name, SCHEDULE.name), (), f"refused: {self._refusals[name]}")
             for name in sorted(self._refusals)
         ]
-        return between([*refused, *map(_left_out, self._spoilt_games), *self._namesakes.notices()], first, last)
+        left = [left_out(one, where=name) for name, one in self._spoilt_games]
+        return between([*refused, *left, *self._namesakes.notices()], first, last)
 
     def _parsed(self, recorded: Recorded, *, parse: Callable[[], list[RawRow]]) -> list[RawRow]:
         try:
@@ -194,8 +196,9 @@ class RecordedSource:
                     one,
                     parse=lambda one=one, parse=parse, more=more: parse(one.body, where=one.name, **more),  # type: ignore[misc]
                 )
-                if kind in _WHOLE_DATES:
-                    self._spans += self._covered(one, rows, spoilt=spoilt)
+                if kind in _WHOLE_DATES and one.name not in self._refusals:
+                    self._spans += known_spans(one.body, rows, spoilt=spoilt)
+                    self._spoilt_games += [(one.name, game) for game in spoilt]
                 postponed += [row for row in rows if row["postponed"]]
                 for row in rows:
                     if kind in _PLAYED:
@@ -208,21 +211,6 @@ class RecordedSource:
         rows = in_order(SCHEDULE, [*by_game.values(), *postponed])
         check_table(SCHEDULE, rows, where="recorded schedules")
         return rows
-
-    def _covered(
-        self, one: Recorded, rows: Sequence[RawRow], *, spoilt: Sequence[Spoilt]
-    ) -> list[tuple[date, date]]:  # fmt: skip
-        """Return the spans that a body covers; note its games that cannot be read.
-
-        The date of such a game is like one with an undecided game. If it is unknown, no date is known to be covered.
-        """
-        if one.name in self._refusals:
-            return []
-        self._spoilt_games += [(one.name, game) for game in spoilt]
-        days = {game.day for game in spoilt if game.day is not None}
-        if any(game.day is None for game in spoilt):
-            return []
-        return covered_spans(rows, undecided=undecided_dates(one.body) | days)
 
     def _read_boxes(self, *, where: str) -> list[RawRow]:
         by_game: dict[object, list[RawRow]] = {}
@@ -285,14 +273,6 @@ class RecordedSource:
         ordered = in_order(SHOTS, rows)
         check_table(SHOTS, ordered, where=where)
         return ordered
-
-
-def _left_out(found: tuple[str, Spoilt]) -> Notice:
-    name, one = found
-    why = str(one.error) if isinstance(one.error, DataError) else f"{type(one.error).__name__}: {one.error}"
-    dates = () if one.day is None else (one.day,)
-    text = f"left out: {name}: game {one.game or 'without an id'}: {why}; fetch the body again"
-    return Notice(SCHEDULE.name, dates, text, held_back=True)
 
 
 def _odd(one: Recorded, error: Exception) -> DataError:

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from nba_props.errors import DataError
+from nba_props.notices import Notice
 from nba_props.raw import RawRow
 from nba_props.raw_tables import SCHEDULE, check_table, in_order
 from nba_props.sources import eastern_date
@@ -166,6 +167,26 @@ def covered_spans(rows: Sequence[RawRow], *, undecided: Set[date]) -> list[tuple
             spans += [(begin, gap - _ONE_DAY)] if begin <= gap - _ONE_DAY else []
             begin = gap + _ONE_DAY
     return spans + ([(begin, max(days))] if begin is not None else [])
+
+
+def known_spans(body: Body, rows: Sequence[RawRow], *, spoilt: Sequence[Spoilt]) -> list[tuple[date, date]]:
+    """Return the spans that a body covers with the rows read from it.
+
+    The date of a game that cannot be read is like one with an undecided game. If it is unknown, no date is known to be
+    covered.
+    """
+    days = {game.day for game in spoilt if game.day is not None}
+    if any(game.day is None for game in spoilt):
+        return []
+    return covered_spans(rows, undecided=undecided_dates(body) | days)
+
+
+def left_out(one: Spoilt, *, where: str) -> Notice:
+    """Return the notice on a game that cannot be read."""
+    why = str(one.error) if isinstance(one.error, DataError) else f"{type(one.error).__name__}: {one.error}"
+    dates = () if one.day is None else (one.day,)
+    text = f"left out: {where}: game {one.game or 'without an id'}: {why}; fetch the body again"
+    return Notice(SCHEDULE.name, dates, text, held_back=True)
 
 
 def scoreboard_rows(body: Body, *, where: str, spoilt: list[Spoilt] | None = None) -> list[RawRow]:
