@@ -26,6 +26,8 @@ sql = "sql/orders.sql"
 table = "raw.orders"
 key = ["order_date", "order_id"]
 partition = "order_date"
+# Of a date that has no orders by the next morning, phasegate health says that it is missing.
+expected_by = "07:00 +1d"
 
 # It is built again when the orders of its date change, and only then.
 [step.daily_sales]
