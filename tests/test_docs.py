@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.docs_runner import broken_links, run_console, run_page, split
+from tests.support.docs_runner import broken_links, not_pasted, run_console, run_page, split
 from tests.support.real_data import ROOT
 
 RUN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -17,6 +17,13 @@ def name(page: Path) -> str:
 def test_every_code_block_of_the_docs_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(page, tmp_path)
+
+
+@pytest.mark.parametrize("page", RUN, ids=name)
+def test_every_python_block_of_the_docs_can_be_pasted_into_an_interactive_python(page: Path) -> None:
+    blocks = [block for block in split(page.read_text())[0] if block.language == "python" and block.runs]
+    refused = {f"{page.name}:{block.line}": not_pasted(block.text) for block in blocks}
+    assert {where: line for where, line in refused.items() if line is not None} == {}
 
 
 @pytest.mark.parametrize("page", LINKED, ids=name)

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from codeop import compile_command
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -70,6 +71,27 @@ def run_page(page: Path, folder: Path) -> None:
             run_console(block.text, folder, where)
         elif block.language == "toml" and block.runs and re.search(r"^pipeline =", block.text, re.MULTILINE):
             load_plan(block.text)
+
+
+def not_pasted(block: str) -> str | None:
+    """Return the first line that an interactive Python refuses when the block is pasted and Enter pressed once more.
+
+    There an empty line ends an indented block, and only an empty line does.
+
+    >>> not_pasted("with a:\\n    b()\\nc()")
+    'c()'
+    >>> not_pasted("with a:\\n    b()\\n\\nc()") is None
+    True
+    """
+    typed = ""
+    for line in [*block.splitlines(), ""]:
+        typed = f"{typed}{line}\n"
+        try:
+            whole = compile_command(typed.removesuffix("\n"), symbol="single") is not None
+        except SyntaxError:
+            return line
+        typed = "" if whole or not typed.strip() else typed
+    return typed or None
 
 
 def load_plan(text: str) -> None:
