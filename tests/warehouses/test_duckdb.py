@@ -153,7 +153,10 @@ def test_a_running_statement_can_be_interrupted_from_a_thread(warehouse: DuckDBW
     ("sql", "expected"),
     [
         ("SELEC 1", 'SQL for table contract.games: Parser Error: syntax error at or near "SELEC"'),
-        ("SELECT nope FROM range(1)", 'Binder Error: Referenced column "nope" not found in FROM clause!'),
+        (
+            "SELECT nope FROM range(1)",
+            'Binder Error: Referenced column "nope" not found in FROM clause! Candidate bindings: "range"',
+        ),
         ("SELECT * FROM nope", "SQL for table contract.games: Catalog Error: Table with name nope does not exist!"),
         ("SELECT $missing AS points", "Values were not provided for the following"),
         ("SELECT 1 AS a; SELECT 2 AS a", "SQL for table contract.games: must be one SELECT"),

@@ -23,12 +23,18 @@ _STATEMENT_WRONG = {
     "SyntaxException",
     "TypeMismatchException",
 }
+_PROPOSES = ("Did you mean ", "Candidate bindings: ")
 _BROKEN = {"FatalException", "InternalException"}
 
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _hint(error: BaseException) -> str:
+    """Return the names that DuckDB proposes for one that it does not know."""
+    return next((f" {line}" for line in str(error).splitlines()[1:] if line.startswith(_PROPOSES)), "")
 
 
 def is_duckdb(error: BaseException) -> bool:
@@ -56,7 +62,7 @@ def of_statement(error: BaseException, *, path: Path, what: str) -> PhasegateErr
         return Unavailable(f"{what}: interrupted; nothing was written")
     if name in _STATEMENT_WRONG:
         # staged rows are bound as one list per column, which DuckDB would print whole
-        return BadInput(f"{what}: {line.partition(' when casting from source column UNNEST(')[0]}")
+        return BadInput(f"{what}: {line.partition(' when casting from source column UNNEST(')[0]}{_hint(error)}")
     if name == "ConstraintException":
         return BadInput(f"{what}: the table's own constraint refused a row ({line})")
     full = is_full(str(error))
