@@ -1,5 +1,6 @@
 """What the demo leaves behind."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,5 +19,9 @@ def test_health_has_no_complaint_in_the_state_that_the_demo_leaves(
     lines: list[str] = []
     assert run_demo(tmp_path / "demo", write=lines.append)
     monkeypatch.chdir(tmp_path / "demo")
+    assert run(["status", "--json"]) == 0
+    times = re.findall(r'"(since|now)": "([^"]+)"', capsys.readouterr().out)
+    now = max(time for name, time in times if name == "now")
+    assert all(time <= now for _, time in times), "the demo has ended, so nothing of it is yet to come"
     for date in ((), ("--date", str(datetime.now(ZoneInfo(read_plan(PLAN).timezone)).date()))):
         assert run(["health", *date]) == 0, capsys.readouterr().out

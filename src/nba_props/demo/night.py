@@ -32,6 +32,7 @@ EARLY_GAMES = 2
 NIGHTS_BEFORE = 3
 QUIET_DAYS = 31
 FAULTS = Faults(duplicate=3, reorder=True, concurrent=2)
+AGO_S = 600.0
 MARKER = "phasegate.toml"
 
 
@@ -94,8 +95,8 @@ def _through_phasegate(folder: Path, rows: list[RawRow]) -> tuple[dict[str, obje
     """
     early, late = split_games(rows, early=EARLY_GAMES)
     later = [*early, *restamp(late, at=morning_after(THE_NIGHT) + timedelta(hours=8))]
-    # the night began as long ago as it lasted, so that it has ended now
-    clock = SkippingClock(time.time() - LATE_S - 60)
+    # the night began longer ago than it lasted, so that all of it is in the past
+    clock = SkippingClock(time.time() - LATE_S - AGO_S)
     source = SyntheticSource()
     _play_nights_before(source, state=folder / "state", at=clock.now() - 3600.0)
     runner = Runner(source, state=folder / "state", faults=FAULTS, clock=clock)
