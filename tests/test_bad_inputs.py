@@ -390,7 +390,8 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     ),
     "no such plan": (
         ["--plan", "nope.toml", "status"],
-        "nope.toml: there is no such plan; name one with --plan, or PHASEGATE_PLAN",
+        "nope.toml: there is no such plan; change to its folder, name it with --plan or PHASEGATE_PLAN, or write one: "
+        "phasegate init",
     ),
     "empty state": (["--state", "", "status"], "argument state='': wanted a path such as .phasegate"),
 }

@@ -93,7 +93,8 @@ def read_plan(path: str | Path, /) -> Plan:
     try:
         text = text_of(path)
     except FileNotFoundError:
-        raise BadInput(f"{path}: there is no such plan; name one with --plan, or PHASEGATE_PLAN") from None
+        mend = "change to its folder, name it with --plan or PHASEGATE_PLAN, or write one: phasegate init"
+        raise BadInput(f"{path}: there is no such plan; {mend}") from None
     except OSError as e:
         raise BadInput(f"{path}: cannot be read as a plan: {e}") from None
     return load_plan(text, files=lambda name: text_of(path.parent / name), name=path.name)
