@@ -133,7 +133,7 @@ def schema(*, command: str) -> None:
     click.echo(json.dumps(printed.schema(command), indent=2))
 
 
-@cli.command()
+@cli.command(short_help="Replay the night of 3 February 2026, twice.")
 @click.option("--state", type=click.Path(path_type=Path), default=Path("phasegate-demo"), show_default=True,
               help="Folder of the demo; an earlier demo's is emptied.")  # fmt: skip
 def demo(*, state: Path) -> None:
@@ -227,18 +227,25 @@ def _witness_second(
 def main() -> None:
     """Run the command line; expected errors are one line and exit code 2."""
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="nba-props", standalone_mode=False)
     except click.exceptions.Exit as e:
         sys.exit(e.exit_code)
     except click.Abort:
         click.echo("nba-props: stopped; start it again with the same arguments to continue", err=True)
         sys.exit(130)
     except click.ClickException as e:
-        click.echo(f"nba-props: {e.format_message()}", err=True)
+        click.echo(f"nba-props: {_usage(e)}", err=True)
         sys.exit(2)
     except (DataError, PhasegateError) as e:
         click.echo(f"nba-props: {e}", err=True)
         sys.exit(2)
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return what is wrong with the arguments, and the help to read."""
+    text = error.format_message()
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    return text if ctx is None or text.endswith("?") else f"{text.rstrip('.')}; see {ctx.command_path} --help"
 
 
 def _span(first: str, last: str) -> tuple[date, date]:
@@ -327,7 +334,7 @@ def _spelled_json(document: object) -> str:
 
 
 def _as_text(replay: Replay, report: Remarks, off: Gaps) -> str:
-    lines = [f"{replay.dates} dates, {replay.games} games in {replay.seconds:.1f} s", ""]
+    lines = [f"{_counted(replay.dates, 'date')}, {_counted(replay.games, 'game')} in {replay.seconds:.1f} s", ""]
     lines += [f"{'table':44}{'rows':>8}  digest"]
     lines += [f"{name:44}{rows:>8}  {digest}" for name, (rows, digest) in replay.tables.items()]
     lines += ["", f"{'gate':44}{'runs':>8}  generations"]
@@ -352,6 +359,10 @@ def _as_text(replay: Replay, report: Remarks, off: Gaps) -> str:
     if not (replay.dates or any(off)):
         lines.append("no games between these dates: nothing to do")
     return "\n".join(lines)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _spelled(days: Sequence[date]) -> str:

@@ -314,8 +314,9 @@ class _Inspection:
             error = self._documents.error(first) if first else ""
             on = f"{first}: " if error and self._documents.is_refused(first) else ""
             why, fix = (f": {on}{error}", "fix the calendar's source, then: ") if error else ("", "")
+            have = "1 date has" if len(dates) == 1 else f"{len(dates)} dates have"
             yield Finding(code="PG017", subject=f"calendar {dates[0]} to {dates[-1]}", cause="calendar",
-                          text=f"it is unknown whether {len(dates)} dates have work{why}",
+                          text=f"it is unknown whether {have} work{why}",
                           command=fix + documents.reconcile_command(*dates), evidence={"months": months})  # fmt: skip
 
     def reports(self, evidence: Evidence) -> Found:
