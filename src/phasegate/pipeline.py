@@ -77,7 +77,6 @@ class Pipeline:
         dates: Dates | None = None,
         disks: Callable[[], Sequence[Disk]] | None = None,
     ) -> None:
-        build_types()
         plan = with_code(plan, functions or {})
         self.plan, self.ports = plan, ports
         self._pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
@@ -290,3 +289,6 @@ class Pipeline:
         """Close the files and connections of all ports."""
         for port in (self.ports.warehouse, self.ports.bus, self.ports.store):
             port.close()
+
+
+build_types()  # here, where all structs that a pipeline reads are known, and not by the threads that use it

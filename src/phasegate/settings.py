@@ -11,6 +11,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from phasegate.base.codec import build_type
 from phasegate.base.wording import decoded
 from phasegate.errors import BadInput
 from phasegate.plan.toml_lines import Toml, parse, spell, suggest
@@ -133,6 +134,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def warehouse_path(self) -> Path:
         """Return the file of the warehouse."""
         return path_of(self.warehouse)
+
+
+build_type(Settings)  # not by threads that load settings at once
 
 
 class SettingValue(msgspec.Struct, frozen=True):

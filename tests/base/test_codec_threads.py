@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.support.real_data import ROOT
 
 STARTS = 200
+CONNECTS = 40  # of 60 starts without protection 13 crashed
 FEW = 40  # of 200 unprotected starts 55 crashed
 # Forks a process for each start: the types that one start builds are not there in the next.
 SCRIPT = """
@@ -54,6 +56,44 @@ def test_threads_that_decode_at_once_do_not_crash_the_process() -> None:
 
 def test_the_starts_crash_where_the_types_are_built_by_the_threads() -> None:
     assert crashes(FEW, types="not built") > 0
+
+
+CONNECTING = """
+import os, sys, threading
+import phasegate.buses.local, phasegate.pipeline, phasegate.stores.sqlite, phasegate.warehouses.duckdb
+from phasegate import connect, load_plan
+
+PLAN = load_plan('pipeline = "p"\\ntimezone = "UTC"\\n[phase.raw]\\n[step.a]\\nphase = "raw"\\nexternal = true')
+
+def start(number):
+    sys.setswitchinterval(1e-5)
+    together = threading.Barrier(8)
+
+    def use():
+        together.wait()
+        pg = connect(PLAN, state=f"{sys.argv[2]}/{number}", log_level="none")
+        pg.complete({"step": "a", "run": "2026-02-03.daily", "execution_id": "1"})
+        pg.close()
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+
+crashed = 0
+for number in range(int(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        start(number)
+        os._exit(0)
+    crashed += os.waitpid(child, 0)[1] != 0
+print(crashed)
+"""
+
+
+def test_threads_that_connect_at_once_do_not_crash_the_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CONNECTING, str(CONNECTS), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("0\n", "")
 
 
 def test_every_type_is_built_before_a_pipeline_is_used() -> None:

@@ -58,15 +58,21 @@ def build_types() -> None:
     """Build what msgspec knows of every struct of this package, now.
 
     It builds this on first use, and two threads that do so at once can crash the interpreter (msgspec 0.22). Call it
-    before threads start; the structs of modules that are imported later are not covered.
+    at the end of a module: a module is imported by one thread, and the others wait for it. The structs of modules that
+    are imported later are not covered.
     """
     kinds: list[type[msgspec.Struct]] = [msgspec.Struct]
     for kind in kinds:  # grows while it is read
         kinds += kind.__subclasses__()
         if kind.__module__.startswith("phasegate."):
-            # an empty body lacks fields, and some structs are never read: only the types are wanted
-            with suppress(msgspec.ValidationError, TypeError):
-                msgspec.convert({}, kind)
+            build_type(kind)
+
+
+def build_type(kind: type[msgspec.Struct]) -> None:
+    """Build what msgspec knows of one struct; see ``build_types``."""
+    # an empty body lacks fields, and some structs are never read: only the type is wanted
+    with suppress(msgspec.ValidationError, TypeError):
+        msgspec.convert({}, kind)
 
 
 def encode(state: State, *, over: Mapping[str, object] | None = None) -> dict[str, object]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from phasegate.base.backoff import AHEAD_EVERY_S, AHEAD_MAX_S, is_ahead
+from phasegate.base.codec import build_type
 from phasegate.base.keys import WORD
 from phasegate.bus import Delivery, Message
 from phasegate.buses.wake import Wake
@@ -34,6 +35,9 @@ class _Envelope(msgspec.Struct, frozen=True):
     body: dict[str, object]
     tries: int
     published_at: float
+
+
+build_type(_Envelope)  # not by the threads that use it
 
 
 @dataclass(frozen=True, slots=True)
