@@ -184,7 +184,7 @@ class Propagator:
         if phase.void is not None or held(phase):
             return []
         date = keys.phase_of(key)[2].date
-        readings = {str(need): self.windows.reading(need, date) for need in needs}
+        readings = {str(need): found for need, found in self.windows.readings(needs, date).items()}
         windows = {name: Window(stamp=fold(r.stamps), orders=r.orders) for name, r in readings.items()}
         awaits = any(phase.windows[name].awaited for name in names if name in phase.windows)
         if (awaits or propagation.is_outdated(phase, windows)) and any(
