@@ -27,7 +27,7 @@ from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.quarantine import Quarantine
 from phasegate.store import Doc
-from phasegate.transact import transact
+from phasegate.transact import Seen, transact
 
 A = TypeVar("A")
 Opener = Literal["message", "schedule", "operator"]
@@ -41,13 +41,18 @@ class Gatekeeper:
         self.plan, self._ports, self._calendar, self._propagator = plan, ports, calendar, propagator
         self.mirror, self.quarantine = Mirror(plan, ports), Quarantine(plan.pipeline, ports)
 
-    def read(self, phase: str, run: Run) -> Phase | None:
-        """Return the document of a phase, None if the run is not open."""
+    def read(self, phase: str, run: Run, *, seen: Seen | None = None) -> Phase | None:
+        """Return the document of a phase, None if the run is not open.
+
+        ``seen``: remembers it, for a command of the same action.
+        """
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        doc = self._ports.store.read(key)
+        doc = (seen or Seen()).doc(self._ports.store, key)
         return None if doc is None else decode(Phase, doc.body, key=key)
 
-    def open(self, phase: str, run: Run, *, by: Opener = "message", void: str | None = None) -> Answer:
+    def open(
+        self, phase: str, run: Run, *, by: Opener = "message", void: str | None = None, seen: Seen | None = None
+    ) -> Answer:
         """Open a run of a phase unless it is open.
 
         ``void``: open it as a run that does not take place, with this reason.
@@ -55,7 +60,8 @@ class Gatekeeper:
         Raises NotFound for a phase or mode that the plan does not have, BadInput for a date that the calendar does not
         expect, and for a run that only an operator opens (``start = "run"``).
         """
-        existing = self.read(phase, run)
+        seen = seen or Seen()
+        existing = self.read(phase, run, seen=seen)
         if existing is not None:
             return Answer("open", existing.generation)
         gate, order = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
@@ -67,7 +73,7 @@ class Gatekeeper:
                 return opening
             return decisions.open_then(opening, operator.void(void, key=key, now=now, attempt=attempt))
 
-        answer = self._decide(phase, run, decide)
+        answer = self._decide(phase, run, decide, seen=seen)
         if not alone:
             self._catch_up(phase, run)
         return answer
@@ -104,11 +110,13 @@ class Gatekeeper:
         self._catch_up(phase, run)  # its windows may have waited for this
         return answer
 
-    def acknowledge(self, phase: str, run: Run, *, generation: int, receiver: str, ack: Ack) -> bool:
+    def acknowledge(
+        self, phase: str, run: Run, *, generation: int, receiver: str, ack: Ack, seen: Seen | None = None
+    ) -> bool:
         """Record that a receiver has a trigger; return whether the trigger exists."""
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         decide = outbox.acknowledged(generation, receiver=receiver, ack=ack, now=self._ports.clock.now())
-        return self._transact(key, decide)
+        return self._transact(key, decide, seen=seen)
 
     def pause(self, phase: str, run: Run, *, reason: str | None) -> Answer:
         """Pause a gate with this reason (None: resume)."""
@@ -186,9 +194,12 @@ class Gatekeeper:
         except PhasegateError as e:  # an unreadable sibling run must not keep a deadline from passing
             failure = e
         now = self._ports.clock.now()
-        self._transact(key, decisions.look(key=key, now=now, attempt=self._ports.ids()))
-        for document in {key: None} | dict.fromkeys(changed):
-            self.flush(document)
+        seen = Seen()
+        self._transact(key, decisions.look(key=key, now=now, attempt=self._ports.ids()), seen=seen)
+        self.flush(key, seen=seen)
+        for document in dict.fromkeys(changed):
+            if document != key:
+                self.flush(document)
         if failure is not None:
             raise failure
 
@@ -201,21 +212,21 @@ class Gatekeeper:
             return is_ahead(doc.due, now=now, bound_s=LOOK_BY_S)
         return without_times_ahead(phase, now=now) is not phase
 
-    def flush(self, key: str) -> int:
+    def flush(self, key: str, *, seen: Seen | None = None) -> int:
         """Send and propagate what a document has due; return the messages sent.
 
         Documents that change by it are flushed too. Beyond FLUSH_MAX documents the rest is left to the next sweep: they
-        are due.
+        are due. ``seen``: the document as it was just decided.
         """
         todo, messages, documents = [key], 0, 0
         while todo and documents < FLUSH_MAX:
-            sent, changed = self._flush(todo.pop(0))
+            sent, changed = self._flush(todo.pop(0), seen=Seen() if documents or seen is None else seen)
             messages, documents = messages + sent, documents + 1
             todo += [other for other in changed if other not in todo]
         return messages
 
-    def _flush(self, key: str) -> tuple[int, list[str]]:
-        now, doc = self._ports.clock.now(), self._ports.store.read(key)
+    def _flush(self, key: str, *, seen: Seen) -> tuple[int, list[str]]:
+        now, doc = self._ports.clock.now(), seen.doc(self._ports.store, key)
         if doc is None:
             return 0, []
         phase = decode(Phase, doc.body, key=key)
@@ -229,11 +240,11 @@ class Gatekeeper:
                 published.append(m)
                 self._ports.observer.event("sent", id=m.id, topic=m.topic)
         if published:
-            self._transact(key, outbox.sent(published, key=key, now=now))
+            self._transact(key, outbox.sent(published, key=key, now=now), seen=seen)
         changed: list[str] = []
         if phase.notices:
             outcome, changed = self._propagator.deliver(key, phase)
-            self._transact(key, propagation.delivered(outcome, until=now + RESEND_FIRST_S))
+            self._transact(key, propagation.delivered(outcome, until=now + RESEND_FIRST_S), seen=seen)
         for waiting in self._propagator.waiting_for(key, phase):
             changed += self._propagator.catch_up(waiting)
         self.mirror.keep(key)
@@ -287,19 +298,22 @@ class Gatekeeper:
         )
 
     def _opened(self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]]) -> Answer:
-        answer = self._decide(phase, run, command)
+        seen = Seen()
+        answer = self._decide(phase, run, command, seen=seen)
         if answer == decisions.UNKNOWN_RUN:
-            self.open(phase, run)
+            self.open(phase, run, seen=seen)
             answer = self._decide(phase, run, command)
         return answer
 
-    def _decide(self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]]) -> Answer:
-        key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        answer = self._transact(key, command(key, self._ports.ids()))
+    def _decide(
+        self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]], *, seen: Seen | None = None
+    ) -> Answer:
+        key, seen = keys.phase_key(self.plan.pipeline, phase, run=run), seen or Seen()
+        answer = self._transact(key, command(key, self._ports.ids()), seen=seen)
         self._ports.observer.event("decided", key=key, outcome=answer.outcome, generation=answer.generation)
         if answer != decisions.UNKNOWN_RUN:
-            self.flush(key)
+            self.flush(key, seen=seen)
         return answer
 
-    def _transact(self, key: str, decide: Decision[Phase, A]) -> A:
-        return transact(self._ports, key, kind=Phase, decide=decide)
+    def _transact(self, key: str, decide: Decision[Phase, A], *, seen: Seen | None = None) -> A:
+        return transact(self._ports, key, kind=Phase, decide=decide, seen=seen)
