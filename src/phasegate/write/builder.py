@@ -131,7 +131,7 @@ class Builder:
         try:
             receipt = self._build(attempt, held=held, forced=forced)
             report = report_of(step.name, receipt, request=request.id)
-            report = self._tables.compared(report, step, run, strict=True)
+            report = self._tables.compared(report, step, run, strict=True, phase=attempt.phase)
         except InputsChanged as e:
             self._read_repair.report_to_owners(request, step, run=run)
             report = self.failure(attempt, status="inputs_changed", error=e)
