@@ -14,7 +14,7 @@ S = TypeVar("S", bound=State)
 A = TypeVar("A")
 
 
-class Seen:
+class Known:
     """One document as this action last read or wrote it; nothing at first.
 
     A decision may begin with it in place of a read: what it changes is compared and set all the same.
@@ -46,23 +46,23 @@ class Seen:
 
 def transact(
     ports: ReadPorts, key: str, *, kind: type[S], decide: Decision[S, A], derived: bool = False,
-    seen: Seen | None = None,
+    known: Known | None = None,
 ) -> A:  # fmt: skip
     """Apply a pure decision to one document; return its answer.
 
     The effect is exactly once. ``decide`` may run several times, so it must be pure, and deciding again on its own
     result must change nothing and answer the same: a write whose outcome is unknown is then simply decided again. A
     decision that returns None for a missing document leaves it missing. ``derived``: all of the document can be derived
-    again, so that one that cannot be read counts as missing. ``seen``: what the caller knows of the document, which is
+    again, so that one that cannot be read counts as missing. ``known``: what the caller knows of the document, which is
     tried first; then it holds what is stored. It must have been read or written in the same action.
 
     Raises Contended after TRIES_MAX tries, BadDocument when the stored body cannot be understood (it is not
     overwritten), BadInput when the new one could not be, and whatever the decision raises.
     """
-    seen = seen or Seen()
+    known = known or Known()
     for attempt in range(TRIES_MAX):
-        was_known = seen.is_known
-        doc = seen.doc(ports.store, key)
+        was_known = known.is_known
+        doc = known.doc(ports.store, key)
         old = None if doc is None else read_derived(kind, doc) if derived else decode(kind, doc.body, key=key)
         new, answer = decide(old)
         if new is None or new == old:
@@ -71,11 +71,11 @@ def transact(
         try:
             version = ports.store.write(key, body, due=new.due, expect=None if doc is None else doc.version)
         except (Conflict, Ambiguous):
-            seen.forget()
+            known.forget()
             if not was_known:  # else it is read now for the first time
                 ports.clock.sleep(contention_s(key, attempt))
         else:
-            seen.put(Doc(key, version, body, new.due))
+            known.put(Doc(key, version, body, new.due))
             return answer
     raise Contended(key, TRIES_MAX)
 
