@@ -26,6 +26,7 @@ from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.quarantine import Quarantine
+from phasegate.scan import scanned
 from phasegate.store import Doc
 from phasegate.transact import Known, transact
 
@@ -49,6 +50,16 @@ class Gatekeeper:
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         doc = (known or Known()).doc(self._ports.store, key)
         return None if doc is None else decode(Phase, doc.body, key=key)
+
+    def of_date(self, phase: str, date: str) -> dict[str, Phase]:
+        """Return the documents of a phase's open runs of a date by mode.
+
+        It is one query. Modes that the plan does not have are left out.
+        """
+        pipeline = self.plan.pipeline
+        modes = {keys.phase_key(pipeline, phase, run=Run(date, mode)): mode for mode in self.plan.phases[phase].modes}
+        docs = scanned(self._ports.store, keys.phase_key(pipeline, phase, run=Run(date, "")))
+        return {modes[doc.key]: decode(Phase, doc.body, key=doc.key) for doc in docs if doc.key in modes}
 
     def open(
         self, phase: str, run: Run, *, by: Opener = "message", void: str | None = None, known: Known | None = None
