@@ -69,7 +69,7 @@ class Propagator:
             started = (phase.void, phase.catch_up_since)
             return current.catch_up_since is None or (current.void, current.catch_up_since) != started
 
-        return self._read_windows(key, origin=None, unless=has_ended, known=known)
+        return self._read_windows(key, origin=None, unless=has_ended)
 
     def waiting_for(self, key: str, phase: Phase) -> list[str]:
         """Return the phases after this one that wait until it is built."""
@@ -201,16 +201,15 @@ class Propagator:
         return [key] if any(drifted) else []
 
     def _read_windows(
-        self, key: str, *, origin: str | None, unless: Callable[[Phase], bool] = propagation.never,
-        known: Known | None = None,
-    ) -> list[str]:  # fmt: skip
+        self, key: str, *, origin: str | None, unless: Callable[[Phase], bool] = propagation.never
+    ) -> list[str]:
         """Read a phase's windows again, those of the phases before it first.
 
         A phase whose windows changed is put off while a phase before it is yet to be built. Return the documents that
         changed.
         """
         pipeline, name, run = keys.phase_of(key)
-        known = known or Known()
+        known = Known()  # read now: a decision on an older document could put the run off once more
         asked = self._read(Phase, key, known=known)
         if asked is None or asked.void is not None or unless(asked):
             return []
