@@ -14,7 +14,7 @@ S = TypeVar("S", bound=State)
 A = TypeVar("A")
 
 
-class Known:
+class AtHand:
     """One document as this action last read or wrote it; nothing at first.
 
     A decision may begin with it in place of a read: what it changes is compared and set all the same.
@@ -46,7 +46,7 @@ class Known:
 
 def transact(
     ports: ReadPorts, key: str, *, kind: type[S], decide: Decision[S, A], derived: bool = False,
-    known: Known | None = None,
+    known: AtHand | None = None,
 ) -> A:  # fmt: skip
     """Apply a pure decision to one document; return its answer.
 
@@ -59,7 +59,7 @@ def transact(
     Raises Contended after TRIES_MAX tries, BadDocument when the stored body cannot be understood (it is not
     overwritten), BadInput when the new one could not be, and whatever the decision raises.
     """
-    known = known or Known()
+    known = known or AtHand()
     for attempt in range(TRIES_MAX):
         was_known = known.is_known
         doc = known.doc(ports.store, key)

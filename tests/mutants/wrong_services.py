@@ -25,7 +25,7 @@ from phasegate.plan.gate import Status
 from phasegate.plan.model import Step
 from phasegate.ports import Clock, Ports
 from phasegate.stores.memory import MemoryStore
-from phasegate.transact import TRIES_MAX, Known
+from phasegate.transact import TRIES_MAX, AtHand
 from phasegate.warehouse import InputRead, Reader, Staging, Warehouse, Write, WriteAnswer
 from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
 from phasegate.work.sweeper import Sweeper
@@ -49,7 +49,7 @@ def publishes_after_deciding() -> Patch:
         fired = right_fire(phase, now=now, by=by)
         return fired if fired is phase else replace(fired, outbox=phase.outbox)
 
-    def transacted(self: Gatekeeper, key: str, decide: Decision[Phase, A], *, known: Known | None = None) -> A:
+    def transacted(self: Gatekeeper, key: str, decide: Decision[Phase, A], *, known: AtHand | None = None) -> A:
         before = _generation(self, key)
         answer = right_transact(self, key, decide, known=known)
         doc = self._ports.store.read(key)
@@ -74,7 +74,7 @@ def _generation(self: Gatekeeper, key: str) -> int:
 
 
 def forgets_what_it_failed_to_send() -> Patch:
-    def flush(self: Gatekeeper, key: str, *, known: Known | None = None) -> int:
+    def flush(self: Gatekeeper, key: str, *, known: AtHand | None = None) -> int:
         del known
         now, doc = self._ports.clock.now(), self._ports.store.read(key)
         found = [] if doc is None else outbox.outgoing(decode(Phase, doc.body, key=key), key=key, now=now)
@@ -92,8 +92,8 @@ def forgets_what_it_failed_to_send() -> Patch:
 
 
 def writes_over_what_it_did_not_read() -> Patch:
-    def transact(ports: Ports, key: str, *, kind: type[S], decide: Decision[S, A], known: Known | None = None) -> A:
-        known = Known() if known is None else known
+    def transact(ports: Ports, key: str, *, kind: type[S], decide: Decision[S, A], known: AtHand | None = None) -> A:
+        known = AtHand() if known is None else known
         for attempt in range(TRIES_MAX):
             doc = known.doc(ports.store, key)
             known.forget()

@@ -28,7 +28,7 @@ from phasegate.ports import Ports
 from phasegate.quarantine import Quarantine
 from phasegate.scan import scanned
 from phasegate.store import Doc
-from phasegate.transact import Known, transact
+from phasegate.transact import AtHand, transact
 
 A = TypeVar("A")
 Opener = Literal["message", "schedule", "operator"]
@@ -42,13 +42,13 @@ class Gatekeeper:
         self.plan, self._ports, self._calendar, self._propagator = plan, ports, calendar, propagator
         self.mirror, self.quarantine = Mirror(plan, ports), Quarantine(plan.pipeline, ports)
 
-    def read(self, phase: str, run: Run, *, known: Known | None = None) -> Phase | None:
+    def read(self, phase: str, run: Run, *, known: AtHand | None = None) -> Phase | None:
         """Return the document of a phase, None if the run is not open.
 
         ``known``: remembers it, for a command of the same action.
         """
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        doc = (known or Known()).doc(self._ports.store, key)
+        doc = (known or AtHand()).doc(self._ports.store, key)
         return None if doc is None else decode(Phase, doc.body, key=key)
 
     def of_date(self, phase: str, date: str) -> dict[str, Phase]:
@@ -62,7 +62,7 @@ class Gatekeeper:
         return {modes[doc.key]: decode(Phase, doc.body, key=doc.key) for doc in docs if doc.key in modes}
 
     def open(
-        self, phase: str, run: Run, *, by: Opener = "message", void: str | None = None, known: Known | None = None
+        self, phase: str, run: Run, *, by: Opener = "message", void: str | None = None, known: AtHand | None = None
     ) -> Answer:
         """Open a run of a phase unless it is open.
 
@@ -71,7 +71,7 @@ class Gatekeeper:
         Raises NotFound for a phase or mode that the plan does not have, BadInput for a date that the calendar does not
         expect, and for a run that only an operator opens (``start = "run"``).
         """
-        known = known or Known()
+        known = known or AtHand()
         existing = self.read(phase, run, known=known)
         if existing is not None:
             return Answer("open", existing.generation)
@@ -112,7 +112,7 @@ class Gatekeeper:
 
     def begin(self, phase: str, run: Run, *, upstream: str, given: Input) -> Answer:
         """Apply an upstream generation; open the run first if needed."""
-        now, known = self._ports.clock.now(), Known()
+        now, known = self._ports.clock.now(), AtHand()
         answer = self._opened(
             phase,
             run,
@@ -123,7 +123,7 @@ class Gatekeeper:
         return answer
 
     def acknowledge(
-        self, phase: str, run: Run, *, generation: int, receiver: str, ack: Ack, known: Known | None = None
+        self, phase: str, run: Run, *, generation: int, receiver: str, ack: Ack, known: AtHand | None = None
     ) -> bool:
         """Record that a receiver has a trigger; return whether the trigger exists."""
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
@@ -163,7 +163,7 @@ class Gatekeeper:
             self._catch_up(phase, run)
         return answer
 
-    def _catch_up(self, phase: str, run: Run, *, known: Known | None = None) -> None:
+    def _catch_up(self, phase: str, run: Run, *, known: AtHand | None = None) -> None:
         """Give a run the results of other runs, if it has not read them yet."""
         for key in self._propagator.catch_up(keys.phase_key(self.plan.pipeline, phase, run=run), known=known):
             self.flush(key)
@@ -206,7 +206,7 @@ class Gatekeeper:
         except PhasegateError as e:  # an unreadable sibling run must not keep a deadline from passing
             failure = e
         now = self._ports.clock.now()
-        known = Known()
+        known = AtHand()
         self._transact(key, decisions.look(key=key, now=now, attempt=self._ports.ids()), known=known)
         self.flush(key, known=known)
         for document in dict.fromkeys(changed):
@@ -224,7 +224,7 @@ class Gatekeeper:
             return is_ahead(doc.due, now=now, bound_s=LOOK_BY_S)
         return without_times_ahead(phase, now=now) is not phase
 
-    def flush(self, key: str, *, known: Known | None = None) -> int:
+    def flush(self, key: str, *, known: AtHand | None = None) -> int:
         """Send and propagate what a document has due; return the messages sent.
 
         Documents that change by it are flushed too. Beyond FLUSH_MAX documents the rest is left to the next sweep: they
@@ -232,12 +232,12 @@ class Gatekeeper:
         """
         todo, messages, documents = [key], 0, 0
         while todo and documents < FLUSH_MAX:
-            sent, changed = self._flush(todo.pop(0), known=Known() if documents or known is None else known)
+            sent, changed = self._flush(todo.pop(0), known=AtHand() if documents or known is None else known)
             messages, documents = messages + sent, documents + 1
             todo += [other for other in changed if other not in todo]
         return messages
 
-    def _flush(self, key: str, *, known: Known) -> tuple[int, list[str]]:
+    def _flush(self, key: str, *, known: AtHand) -> tuple[int, list[str]]:
         now, doc = self._ports.clock.now(), known.doc(self._ports.store, key)
         if doc is None:
             return 0, []
@@ -311,9 +311,9 @@ class Gatekeeper:
 
     def _opened(
         self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]], *,
-        known: Known | None = None,
+        known: AtHand | None = None,
     ) -> Answer:  # fmt: skip
-        known = known or Known()
+        known = known or AtHand()
         answer = self._decide(phase, run, command, known=known)
         if answer == decisions.UNKNOWN_RUN:
             self.open(phase, run, known=known)
@@ -322,14 +322,14 @@ class Gatekeeper:
 
     def _decide(
         self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]], *,
-        known: Known | None = None,
+        known: AtHand | None = None,
     ) -> Answer:  # fmt: skip
-        key, known = keys.phase_key(self.plan.pipeline, phase, run=run), known or Known()
+        key, known = keys.phase_key(self.plan.pipeline, phase, run=run), known or AtHand()
         answer = self._transact(key, command(key, self._ports.ids()), known=known)
         self._ports.observer.event("decided", key=key, outcome=answer.outcome, generation=answer.generation)
         if answer != decisions.UNKNOWN_RUN:
             self.flush(key, known=known)
         return answer
 
-    def _transact(self, key: str, decide: Decision[Phase, A], *, known: Known | None = None) -> A:
+    def _transact(self, key: str, decide: Decision[Phase, A], *, known: AtHand | None = None) -> A:
         return transact(self._ports, key, kind=Phase, decide=decide, known=known)

@@ -28,7 +28,7 @@ from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, completions_topic
 from phasegate.ports import Ports
 from phasegate.scan import scanned
-from phasegate.transact import Known, transact
+from phasegate.transact import AtHand, transact
 
 PAGE = 200
 
@@ -45,13 +45,13 @@ class Propagator:
         self._plan, self._ports = plan, ports
         self.windows = WindowReader(plan, ports, calendar=calendar)
 
-    def catch_up(self, key: str, *, known: Known | None = None) -> list[str]:
+    def catch_up(self, key: str, *, known: AtHand | None = None) -> list[str]:
         """Give a run the results of its sibling runs, and read its windows.
 
         Return the documents that changed: none for a run that is not open, has caught up, or waits for the phases
         before it. ``known``: the document as it was just read.
         """
-        known = known or Known()
+        known = known or AtHand()
         phase = self._read(Phase, key, known=known)
         if phase is None or phase.catch_up_since is None:
             return []
@@ -111,7 +111,7 @@ class Propagator:
         pipeline, name, run = keys.phase_of(key)
         all_have = True
         for mode in self._plan.sibling_modes(member, mode=run.mode):
-            sibling_key, known = keys.phase_key(pipeline, name, run=Run(run.date, mode)), Known()
+            sibling_key, known = keys.phase_key(pipeline, name, run=Run(run.date, mode)), AtHand()
             sibling = self._read(Phase, sibling_key, known=known)
             if sibling is None:
                 continue
@@ -209,7 +209,7 @@ class Propagator:
         changed.
         """
         pipeline, name, run = keys.phase_of(key)
-        known = Known()  # read now: a decision on an older document could put the run off once more
+        known = AtHand()  # read now: a decision on an older document could put the run off once more
         asked = self._read(Phase, key, known=known)
         if asked is None or asked.void is not None or unless(asked):
             return []
@@ -241,7 +241,7 @@ class Propagator:
 
     def _apply(
         self, key: str, windows: dict[str, Window], *, origin: str | None,
-        unless: Callable[[Phase], bool] = propagation.never, known: Known | None = None,
+        unless: Callable[[Phase], bool] = propagation.never, known: AtHand | None = None,
     ) -> list[str]:  # fmt: skip
         decide = propagation.windowed(
             windows, origin=origin, key=key, now=self._ports.clock.now(), attempt=self._ports.ids(), unless=unless
@@ -267,7 +267,9 @@ class Propagator:
         found = self._read(Phase, keys.phase_key(self._plan.pipeline, phase, run=run))
         return None if found is None or found.void is not None else found
 
-    def _relay(self, member: str, result: Result, *, key: str, first: bool = False, known: Known | None = None) -> bool:
+    def _relay(
+        self, member: str, result: Result, *, key: str, first: bool = False, known: AtHand | None = None
+    ) -> bool:
         """Report a sibling run's result to a run; return whether it was accepted.
 
         A result without a receipt (a foreign table) has no order that both runs share, so the run is sent a completion
@@ -297,6 +299,6 @@ class Propagator:
     def _phases(self, prefix: str, *, after: str, until: str) -> Iterator[tuple[str, Phase]]:
         return self.windows.decoded(scanned(self._ports.store, prefix, after=after, until=until, page=PAGE))
 
-    def _read(self, kind: type[S], key: str, *, known: Known | None = None) -> S | None:
-        doc = (known or Known()).doc(self._ports.store, key)
+    def _read(self, kind: type[S], key: str, *, known: AtHand | None = None) -> S | None:
+        doc = (known or AtHand()).doc(self._ports.store, key)
         return None if doc is None else decode(kind, doc.body, key=key)

@@ -21,7 +21,7 @@ from phasegate.plan.gate import GOOD, Status
 from phasegate.plan.model import Plan, Step, completions_topic
 from phasegate.ports import Ports
 from phasegate.quarantine import REDRIVEN, Quarantine
-from phasegate.transact import Known
+from phasegate.transact import AtHand
 from phasegate.work.commands import CommandSteps
 from phasegate.write.builder import Builder
 from phasegate.write.reports import TableReporter
@@ -121,7 +121,7 @@ class Worker:
         if phase is None or trigger.phase not in phase.after:
             after = f"no phase {trigger.receiver!r} comes after {trigger.phase!r} in this plan"
             raise NotFound(f"trigger {trigger.id}: {after}")
-        known = Known()
+        known = AtHand()
         upstream = self._gatekeeper.read(trigger.phase, run, known=known)
         if upstream is None or not has_fired(upstream, trigger.generation, stamps=trigger.stamps):
             return Answer("not fired")

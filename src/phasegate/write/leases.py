@@ -12,7 +12,7 @@ from phasegate.base.codec import Decision, decode
 from phasegate.base.receipt import Part
 from phasegate.errors import LeaseLost, PhasegateError
 from phasegate.ports import Ports
-from phasegate.transact import Known, transact
+from phasegate.transact import AtHand, transact
 from phasegate.write import lease
 from phasegate.write.lease import Lease
 
@@ -84,7 +84,7 @@ class Leases:
 
     @contextmanager
     def _hold(self, part: Part, *, purpose: str, owner: str) -> Iterator[HeldLease | None]:
-        key, holder, known = keys.lease_key(self._warehouse, part), self._ports.ids(), Known()
+        key, holder, known = keys.lease_key(self._warehouse, part), self._ports.ids(), AtHand()
         until = self._ports.clock.monotonic() + self._ttl_s
         taken = self._do(
             key,
@@ -116,5 +116,5 @@ class Leases:
         """
         return self._do(keys.lease_key(self._warehouse, part), lease.raise_to(token, holder=holder))
 
-    def _do(self, key: str, decide: Decision[Lease, A], *, known: Known | None = None) -> A:
+    def _do(self, key: str, decide: Decision[Lease, A], *, known: AtHand | None = None) -> A:
         return transact(self._ports, key, kind=Lease, decide=decide, known=known)
