@@ -95,7 +95,7 @@ class Pipeline:
         read_repair = ReadRepair(plan, ports, gatekeeper=self.runs, tables=tables, propagator=propagator)
         builder = Builder(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
                           read_repair=read_repair, functions=functions or {})  # fmt: skip
-        self._commands = CommandSteps(plan, ports, gatekeeper=self.runs, leases=self._leases, builder=builder,
+        self._commands = CommandSteps(plan, ports, gatekeeper=self.runs, builder=builder,
                                       tables=tables, read_repair=read_repair)  # fmt: skip
         self._worker = Worker(plan, ports, gatekeeper=self.runs, builder=builder, tables=tables,
                               quarantine=self.runs.quarantine, commands=self._commands)  # fmt: skip

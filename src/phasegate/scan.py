@@ -14,11 +14,13 @@ def scanned(
 ) -> Iterator[Doc]:  # fmt: skip
     """Yield the documents with ``after < key < until`` and a prefix, by key.
 
-    The next page is read when the last one is used up.
+    The next page is read when the last one is used up. One that is not full is the last.
     """
-    while docs := store.scan(prefix, after=after, until=until, limit=page):
+    docs: Sequence[Doc] | None = None
+    while docs is None or len(docs) == page:
+        docs = store.scan(prefix, after=after, until=until, limit=page)
         yield from docs
-        after = docs[-1].key
+        after = docs[-1].key if docs else after
 
 
 def due(store: Store, now: float, /, *, prefixes: Sequence[str], page: int = PAGE) -> Iterator[Doc]:

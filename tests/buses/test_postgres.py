@@ -1,43 +1,25 @@
 """Wake-ups by NOTIFY between processes and threads, and what happens where they do not arrive."""
 
 import os
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-import phasegate
-from phasegate.bus import Message
 from phasegate.buses import postgres
-from phasegate.buses.local import LocalBus
 from phasegate.buses.postgres import PostgresWake
 from phasegate.stores.postgres import PostgresStore
 from phasegate.system import SystemClock
-from tests.support.bus_ports import ManualClock, Recorder
+from tests.support import wakes
+from tests.support.bus_ports import ManualClock
 from tests.support.postgres import Bouncer, PostgresServer
+from tests.support.wakes import LONG_S, RECEIVE
 
-# Far beyond what a test takes: what returns before was woken.
-LONG_S = 60.0
-RECEIVE = """
-import sys
-from phasegate.buses.local import LocalBus
-from phasegate.buses.postgres import PostgresWake
-from phasegate.observe import CountingObserver
-from phasegate.stores.postgres import PostgresStore
-from phasegate.system import SystemClock
-clock = SystemClock()
-wake = PostgresWake(sys.argv[1], clock=clock, poll_s=60.0)
-bus = LocalBus(PostgresStore(sys.argv[1]), clock, pipeline="nba", wake=wake, observer=CountingObserver())
-assert bus.wait(60.0)
-assert not bus.receive(["t"])
-print("ready", flush=True)
-assert bus.wait(60.0)
-print(bus.receive(["t"])[0].message.id, flush=True)
-"""
+RECEIVING = RECEIVE.format(
+    imports="""from phasegate.buses.postgres import PostgresWake
+from phasegate.stores.postgres import PostgresStore""",
+    wake="PostgresWake(sys.argv[1], clock=clock, poll_s=60.0)",
+    store="PostgresStore(sys.argv[1])",
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +34,10 @@ def wake(url: str) -> Iterator[PostgresWake]:
     wake.close()
 
 
-def test_another_process_is_woken_long_before_it_would_poll(postgres_15: PostgresServer) -> None:
-    url = postgres_15.url()
-    environment = {**os.environ, "PYTHONPATH": str(Path(phasegate.__file__).parent.parent)}
-    with subprocess.Popen(
-        [sys.executable, "-c", RECEIVE, url], env=environment, stdout=subprocess.PIPE, text=True
-    ) as receiver:
-        assert receiver.stdout
-        assert receiver.stdout.readline() == "ready\n"
-        store, clock = PostgresStore(url), SystemClock()
-        sender = LocalBus(store, clock, pipeline="nba", wake=PostgresWake(url, clock=clock), observer=Recorder())
-        sender.publish(Message("request.1", "t", {}))
-        assert receiver.communicate(timeout=120)[0] == "request.1\n"
-        sender.close()
-        store.close()
+def test_another_process_is_woken_long_before_it_would_poll(url: str, wake: PostgresWake) -> None:
+    store = PostgresStore(url)
+    wakes.another_process_is_woken(RECEIVING, url, store=store, wake=wake)
+    store.close()
 
 
 def test_the_first_wait_returns_at_once_and_a_poke_before_the_next_one_is_not_lost(wake: PostgresWake) -> None:
@@ -77,20 +49,12 @@ def test_the_first_wait_returns_at_once_and_a_poke_before_the_next_one_is_not_lo
 
 
 def test_each_poke_wakes_one_more_thread(wake: PostgresWake) -> None:
-    wake.wait(0.0)
-    with ThreadPoolExecutor(4) as threads:
-        waiting = [threads.submit(wake.wait, LONG_S) for _ in range(4)]
-        while not all(one.done() for one in waiting):
-            wake.poke()
-    assert [one.result() for one in waiting] == [True] * 4
+    wakes.each_poke_wakes_one_more_thread(wake)
 
 
 def test_waiting_ends_with_the_time_or_with_the_next_look(url: str) -> None:
     wake = PostgresWake(url, clock=SystemClock(), poll_s=0.01)
-    wake.wait(0.0)
-    assert wake.wait(LONG_S), "time to look again"
-    assert not wake.wait(0.001), "time over"
-    wake.close()
+    wakes.waiting_ends_with_the_time_or_with_the_next_look(wake)
 
 
 def test_a_pooler_that_delivers_nothing_is_found_out_and_polled(
@@ -129,19 +93,7 @@ def test_a_connection_that_the_server_ended_is_made_again(wake: PostgresWake, po
 
 
 def test_closing_wakes_who_waits(wake: PostgresWake) -> None:
-    wake.wait(0.0)
-    started = threading.Event()
-
-    def wait() -> bool:
-        started.set()
-        return wake.wait(LONG_S)
-
-    with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(wait)
-        started.wait()
-        wake.close()
-        assert waiting.result(timeout=60)
-    wake.close()
+    wakes.closing_wakes_a_thread_that_waits(wake)
 
 
 def test_a_forked_child_listens_for_itself(wake: PostgresWake) -> None:

@@ -2,42 +2,25 @@
 
 import os
 import socket
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-import phasegate
-from phasegate.bus import Message
-from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake, WakeSocket
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.system import SystemClock
-from tests.support.bus_ports import ManualClock, Recorder
+from tests.support import wakes
+from tests.support.bus_ports import ManualClock
+from tests.support.wakes import LONG_S, RECEIVE
 
-# Far beyond what a test takes: whoever is woken before was woken by a poke.
-LONG_S = 60.0
-RECEIVE = """
-import sys
-from phasegate.buses.local import LocalBus
-from phasegate.buses.wake import WakeSocket
-from phasegate.observe import CountingObserver
-from phasegate.stores.sqlite import SQLiteStore
-from phasegate.system import SystemClock
-clock = SystemClock()
-wake = WakeSocket(sys.argv[1] + "/wake", clock=clock, poll_s=60.0)
-bus = LocalBus(SQLiteStore(sys.argv[1] + "/state.db"), clock, pipeline="nba", wake=wake, observer=CountingObserver())
-assert bus.wait(60.0)
-assert not bus.receive(["t"])
-print("ready", flush=True)
-assert bus.wait(60.0)
-print(bus.receive(["t"])[0].message.id, flush=True)
-"""
+RECEIVING = RECEIVE.format(
+    imports="""from phasegate.buses.wake import WakeSocket
+from phasegate.stores.sqlite import SQLiteStore""",
+    wake='WakeSocket(sys.argv[1] + "/wake", clock=clock, poll_s=60.0)',
+    store='SQLiteStore(sys.argv[1] + "/state.db")',
+)
 
 
 @pytest.fixture
@@ -54,17 +37,9 @@ def wake(folder: Path) -> Iterator[WakeSocket]:
     wake.close()
 
 
-def test_another_process_is_woken_long_before_it_would_poll(folder: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(phasegate.__file__).parent.parent)}
-    receiver = subprocess.Popen(
-        [sys.executable, "-c", RECEIVE, str(folder)], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    assert receiver.stdout
-    assert receiver.stdout.readline() == "ready\n"
-    store, clock = SQLiteStore(folder / "state.db"), SystemClock()
-    sender = LocalBus(store, clock, pipeline="nba", wake=WakeSocket(folder / "wake", clock=clock), observer=Recorder())
-    sender.publish(Message("request.1", "t", {}))
-    assert receiver.communicate(timeout=120)[0] == "request.1\n"
+def test_another_process_is_woken_long_before_it_would_poll(folder: Path, wake: WakeSocket) -> None:
+    store = SQLiteStore(folder / "state.db")
+    wakes.another_process_is_woken(RECEIVING, str(folder), store=store, wake=wake)
     store.close()
 
 
@@ -82,20 +57,12 @@ def test_a_poke_before_the_wait_is_not_lost_and_counts_once(wake: WakeSocket) ->
 
 
 def test_each_poke_wakes_one_more_thread(wake: WakeSocket) -> None:
-    wake.wait(0.0)
-    with ThreadPoolExecutor(4) as threads:
-        waiting = [threads.submit(wake.wait, LONG_S) for _ in range(4)]
-        while not all(one.done() for one in waiting):
-            wake.poke()
-    assert [one.result() for one in waiting] == [True] * 4
+    wakes.each_poke_wakes_one_more_thread(wake)
 
 
 def test_waiting_ends_with_the_time_or_with_the_next_look(folder: Path) -> None:
     wake = WakeSocket(folder / "wake", clock=SystemClock(), poll_s=0.01)
-    wake.wait(0.0)
-    assert wake.wait(LONG_S), "time to look again"
-    assert not wake.wait(0.001), "time over"
-    wake.close()
+    wakes.waiting_ends_with_the_time_or_with_the_next_look(wake)
 
 
 def test_poking_when_nobody_waits_makes_nothing(wake: WakeSocket, folder: Path) -> None:
@@ -157,19 +124,7 @@ def test_a_folder_that_cannot_be_made_means_polling(folder: Path) -> None:
 
 
 def test_closing_removes_the_file_and_wakes_who_waits(wake: WakeSocket, folder: Path) -> None:
-    wake.wait(0.0)
-    started = threading.Event()
-
-    def wait() -> bool:
-        started.set()
-        return wake.wait(LONG_S)
-
-    with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(wait)
-        started.wait()
-        wake.close()
-        assert waiting.result(timeout=60)
-    wake.close()
+    wakes.closing_wakes_a_thread_that_waits(wake)
     assert [*(folder / "wake").iterdir()] == []
 
 

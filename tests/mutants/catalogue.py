@@ -121,6 +121,7 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
         patch=gates.lets_the_last_report_win,
         faults=STALLS,
         says="older one took its place",
+        seed=35,
         seeds_max=200,
     ),
     Mutant(
@@ -190,7 +191,7 @@ WITHIN_A_DATE: tuple[Mutant, ...] = (
         title="The inputs' receipts are compared in another snapshot than the data is read in.",
         patch=services.compares_in_another_snapshot,
         says="records .*as input|mixture",
-        seed=145,
+        seed=202,
         faults=BUSY,
     ),
     Mutant(

@@ -75,6 +75,7 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
         patch=windows.reads_while_a_date_is_built,
         wide=True,
         says="mixture|fired \\d+ times",
+        seed=12,
     ),
     Mutant(
         number=47,

@@ -21,6 +21,7 @@ from phasegate.gate.phase import Phase
 from phasegate.gate.records import Attempt, Entry, Firing, Input, Member
 from phasegate.messages import CompletionMessage
 from phasegate.plan.gate import Ack
+from phasegate.transact import AtHand
 from phasegate.write import lease
 from phasegate.write.lease import Lease
 from tests.mutants.swap import swapped
@@ -59,7 +60,8 @@ def takes_no_mode_for_a_mode() -> Patch:
         run = right(said, modes=modes, where=where)
         return run if said.run or said.mode else run._replace(mode="none")
 
-    def open_(self: Gatekeeper, phase: str, run: Run) -> Answer:
+    def open_(self: Gatekeeper, phase: str, run: Run, *, known: AtHand | None = None) -> Answer:
+        del known
         now, mode = self._ports.clock.now(), next(iter(self.plan.phases[phase].modes))
         gate = self.plan.gate(phase, run=run._replace(mode=mode), opened_at=now)
         return self._decide(phase, run, lambda key, by: decisions.open_phase(key=key, gate=gate, now=now, attempt=by))

@@ -25,7 +25,7 @@ from phasegate.plan.gate import Status
 from phasegate.plan.model import Step
 from phasegate.ports import Clock, Ports
 from phasegate.stores.memory import MemoryStore
-from phasegate.transact import TRIES_MAX
+from phasegate.transact import TRIES_MAX, AtHand
 from phasegate.warehouse import InputRead, Reader, Staging, Warehouse, Write, WriteAnswer
 from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
 from phasegate.work.sweeper import Sweeper
@@ -49,9 +49,9 @@ def publishes_after_deciding() -> Patch:
         fired = right_fire(phase, now=now, by=by)
         return fired if fired is phase else replace(fired, outbox=phase.outbox)
 
-    def transacted(self: Gatekeeper, key: str, decide: Decision[Phase, A]) -> A:
+    def transacted(self: Gatekeeper, key: str, decide: Decision[Phase, A], *, known: AtHand | None = None) -> A:
         before = _generation(self, key)
-        answer = right_transact(self, key, decide)
+        answer = right_transact(self, key, decide, known=known)
         doc = self._ports.store.read(key)
         if doc is not None and _generation(self, key) > before:
             phase = decode(Phase, doc.body, key=key)
@@ -74,7 +74,8 @@ def _generation(self: Gatekeeper, key: str) -> int:
 
 
 def forgets_what_it_failed_to_send() -> Patch:
-    def flush(self: Gatekeeper, key: str) -> int:
+    def flush(self: Gatekeeper, key: str, *, known: AtHand | None = None) -> int:
+        del known
         now, doc = self._ports.clock.now(), self._ports.store.read(key)
         found = [] if doc is None else outbox.outgoing(decode(Phase, doc.body, key=key), key=key, now=now)
         try:
@@ -91,9 +92,11 @@ def forgets_what_it_failed_to_send() -> Patch:
 
 
 def writes_over_what_it_did_not_read() -> Patch:
-    def transact(ports: Ports, key: str, *, kind: type[S], decide: Decision[S, A]) -> A:
+    def transact(ports: Ports, key: str, *, kind: type[S], decide: Decision[S, A], known: AtHand | None = None) -> A:
+        known = AtHand() if known is None else known
         for attempt in range(TRIES_MAX):
-            doc = ports.store.read(key)
+            doc = known.doc(ports.store, key)
+            known.forget()
             new, answer = decide(None if doc is None else decode(kind, doc.body, key=key))
             if new is None:
                 return answer

@@ -17,7 +17,7 @@ from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Request, Result, Window
 from phasegate.gate.windows import WindowReader
 from phasegate.plan.model import Step
-from phasegate.transact import transact
+from phasegate.transact import AtHand, transact
 from phasegate.write import preconditions
 from phasegate.write.read_repair import ReadRepair
 from tests.mutants.swap import swapped
@@ -98,7 +98,8 @@ def takes_a_relay_for_heard() -> Patch:
 
 
 def opens_without_asking() -> Patch:
-    def catch_up(self: Propagator, key: str) -> list[str]:
+    def catch_up(self: Propagator, key: str, *, known: AtHand | None = None) -> list[str]:
+        del known
         return self._read_windows(key, origin=None, unless=lambda phase: phase.catch_up_since is None)
 
     return swapped(Propagator, "catch_up", catch_up)

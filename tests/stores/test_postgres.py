@@ -227,12 +227,12 @@ def test_no_session_has_a_state_of_its_own(store: PostgresStore, bouncer: Bounce
 
 
 def test_pages_come_from_an_index(postgres_15: PostgresServer) -> None:
-    within, bounds = postgres._within("ac")
+    (due, bounds), (next_due, _) = postgres.STATEMENTS.due("ac"), postgres.STATEMENTS.next_due("ac")
     pages: list[tuple[str, tuple[object, ...], str]] = [
-        (postgres._READ, ("a",), "documents_pkey"),
-        (postgres._SCAN, ("a", "", "b", "c", 9), "documents_pkey"),
-        (postgres._DUE.format(within=within), (9.0, *bounds, 0.0, "", 10), "documents_due"),
-        (postgres._NEXT_DUE.format(within=within), tuple(bounds), "documents_due"),
+        (postgres.STATEMENTS.read, ("a",), "documents_pkey"),
+        (postgres.STATEMENTS.scan, ("a", "", "b", "c", 9), "documents_pkey"),
+        (due, (9.0, *bounds, 0.0, "", 10), "documents_due"),
+        (next_due, tuple(bounds), "documents_due"),
     ]
     with psycopg.connect(postgres_15.url()) as connection:
         connection.execute("""INSERT INTO phasegate.documents

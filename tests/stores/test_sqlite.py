@@ -114,9 +114,9 @@ def test_the_file_is_durable_and_says_whose_it_is(store: SQLiteStore) -> None:
 @pytest.mark.parametrize(
     ("sql", "values"),
     [
-        (sqlite._DUE.format(within=sqlite._within("ac")[0]), (9.0, "a", "b", "c", "d", 0.0, "", 10)),
-        (sqlite._NEXT_DUE.format(within=sqlite._within("ac")[0]), ("a", "b", "c", "d")),
-        (sqlite._SCAN, ("a", "", "b", "c", 9)),
+        (sqlite.STATEMENTS.due("ac")[0], (9.0, "a", "b", "c", "d", 0.0, "", 10)),
+        (sqlite.STATEMENTS.next_due("ac")[0], ("a", "b", "c", "d")),
+        (sqlite.STATEMENTS.scan, ("a", "", "b", "c", 9)),
     ],
     ids=["due", "next_due", "scan"],
 )

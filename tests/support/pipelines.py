@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from phasegate import Pipeline, load_plan
+from phasegate.base.keys import Run
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake
 from phasegate.calendar.calendar import Dates
+from phasegate.gate.phase import Phase
 from phasegate.ports import NoShell, Ports, Shell
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
@@ -182,3 +184,19 @@ def total(made: Shop) -> int:
     rows = [row for part in made.warehouse.tables["out.totals"].values() for row in part.values()]
     assert len(rows) == 1
     return int(str(rows[0].cells["amount"]))
+
+
+def phase(made: Shop, name: str) -> Phase:
+    """Return the document of a phase of the run."""
+    found = made.pipeline.runs.read(name, Run(DAY, "daily"))
+    assert found is not None
+    return found
+
+
+def ready() -> Shop:
+    """Return a shop whose second phase has begun, and waits for its letter."""
+    made = shop(plan=LETTERS)
+    load(made, 1, 2)
+    made.pipeline.complete({"step": "rates", "run": RUN, "execution_id": "r1"})
+    settle(made)
+    return made

@@ -5,28 +5,12 @@ import pytest
 from phasegate.base.keys import Run
 from phasegate.base.receipt import execution_stamp
 from phasegate.errors import BadInput, Busy, NotFound, Partial
-from phasegate.gate.phase import Phase
-from tests.support.pipelines import DAY, LETTERS, RUN, Shop, generation, load, orders, settle, shop
+from tests.support.pipelines import DAY, LETTERS, RUN, generation, load, orders, phase, ready, settle, shop
 
 TRIGGER = {
     "kind": "trigger", "id": f"trigger.shop.load.{RUN}.1.report", "pipeline": "shop", "phase": "load", "run": RUN,
     "generation": 1, "receiver": "report",
 }  # fmt: skip
-
-
-def phase(made: Shop, name: str) -> Phase:
-    found = made.pipeline.runs.read(name, Run(DAY, "daily"))
-    assert found is not None
-    return found
-
-
-def ready() -> Shop:
-    """Return a shop whose letter can be written: orders and rates are there."""
-    made = shop(plan=LETTERS)
-    load(made, 1, 2)
-    made.pipeline.complete({"step": "rates", "run": RUN, "execution_id": "r1"})
-    settle(made)
-    return made
 
 
 def test_a_run_a_trigger_and_a_request_name_their_step_and_a_completion_is_refused() -> None:

@@ -2,13 +2,11 @@
 
 import pytest
 
-from phasegate.base.keys import Run
 from phasegate.base.receipt import execution_stamp
 from phasegate.bus import Message
 from phasegate.errors import BadInput, NotFound
-from phasegate.gate.phase import Phase
 from phasegate.work.worker import TRIES_MAX
-from tests.support.pipelines import DAY, LETTERS, RUN, Shop, load, orders, settle, shop
+from tests.support.pipelines import DAY, LETTERS, RUN, Shop, load, orders, phase, ready, settle, shop
 
 
 def publish(made: Shop, body: dict[str, object], *, topic: str = "shop.completions", name: str = "m1") -> None:
@@ -18,21 +16,6 @@ def publish(made: Shop, body: dict[str, object], *, topic: str = "shop.completio
 
 def reasons(made: Shop) -> list[str]:
     return [letter.reason for letter in made.pipeline.views.quarantined()]
-
-
-def phase(made: Shop, name: str) -> Phase:
-    found = made.pipeline.runs.read(name, Run(DAY, "daily"))
-    assert found is not None
-    return found
-
-
-def begun() -> Shop:
-    """Return a shop whose second phase has begun and waits for its letter."""
-    made = shop(plan=LETTERS)
-    load(made, 1, 2)
-    made.pipeline.complete({"step": "rates", "run": RUN, "execution_id": "r1"})
-    settle(made)
-    return made
 
 
 def letter(**more: object) -> dict[str, object]:
@@ -61,7 +44,7 @@ def letter(**more: object) -> dict[str, object]:
 def test_a_message_that_cannot_be_served_is_quarantined_with_its_reason_and_changes_nothing(
     body: dict[str, object], reason: str
 ) -> None:
-    made = begun()
+    made = ready()
     before = phase(made, "load"), phase(made, "report")
     publish(made, {name: value for name, value in body.items() if value is not None})
     assert reasons(made) == [reason]
@@ -70,7 +53,7 @@ def test_a_message_that_cannot_be_served_is_quarantined_with_its_reason_and_chan
 
 
 def test_a_completion_is_built_from_the_trigger_that_it_echoes_or_else_from_nothing_that_is_known() -> None:
-    made = begun()
+    made = ready()
     stamps = phase(made, "load").firings[-1].stamps
     publish(made, letter(trigger_id=f"trigger.shop.load.{RUN}.1.report"))
     result = phase(made, "report").result_of("letter")
@@ -103,7 +86,7 @@ def test_a_failed_report_acknowledges_no_trigger_and_a_good_one_does() -> None:
 
 
 def test_an_error_that_may_pass_postpones_a_message_until_its_tries_are_used_up() -> None:
-    made = begun()
+    made = ready()
     broken = made.pipeline._worker._gatekeeper.report
     made.pipeline._worker._gatekeeper.report = _raise  # type: ignore[method-assign, assignment]
     publish(made, letter())
@@ -122,7 +105,7 @@ def _raise(*_: object, **__: object) -> None:
 
 
 def test_a_call_is_answered_as_a_message_is() -> None:
-    made = begun()
+    made = ready()
     with pytest.raises(NotFound, match="unknown step 'lettr'"):
         made.pipeline.complete({"step": "lettr", "run": RUN, "execution_id": "l1"})
     made.pipeline.complete(letter(sequence=3))

@@ -7,44 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from phasegate import ForeignStore, Pipeline, connect, load_plan
-from phasegate.base.keys import Run
+from phasegate import ForeignStore, Pipeline
 from phasegate.base.receipt import Part
 from phasegate.write import lease
 from phasegate.write.lease import WRITERS_MAX, Lease
-
-DAY = "2026-02-03"
-RUN = Run(DAY, "daily")
-PLAN = """
-pipeline = "nba"
-timezone = "UTC"
-[phase.raw]
-[phase.an]
-after = "raw"
-[step.a]
-phase = "raw"
-external = true
-table = "raw.a"
-key = ["d", "k"]
-partition = "d"
-write = "replace"
-columns = { d = "DATE", k = "INTEGER", v = "INTEGER" }
-[step.t]
-phase = "an"
-needs = ["raw.a"]
-sql = "t.sql"
-table = "an.t"
-key = ["d"]
-partition = "d"
-"""
-SQL = "SELECT d, sum(v)::INTEGER AS s FROM raw.a WHERE d = CAST($run_date AS DATE) GROUP BY d"
+from tests.support.day_sums import DAY, RUN, connected
 
 
 @contextmanager
 def opened(folder: Path, state: str = "one") -> Iterator[Pipeline]:
     """Open a store of its own name on the one warehouse."""
-    plan = load_plan(PLAN, files=lambda _: SQL)
-    pipeline = connect(plan, state=folder / state, warehouse=f"duckdb:///{folder}/warehouse.duckdb", log_level="none")
+    pipeline = connected(folder, state=state, file="warehouse.duckdb")
     try:
         yield pipeline
     finally:

@@ -6,44 +6,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from phasegate import Pipeline, connect, load_plan
-from phasegate.base.keys import Run
+from phasegate import Pipeline
 from phasegate.base.receipt import Part
 from phasegate.errors import BadInput, Busy
 from phasegate.write.deduplicator import Deduplicator
 from phasegate.write.writer import Writer
+from tests.support.day_sums import DAY, RUN, connected
 
-DAY = "2026-02-03"
-RUN = Run(DAY, "daily")
 PART = Part("raw.a", DAY)
-PLAN = """
-pipeline = "nba"
-timezone = "UTC"
-[phase.raw]
-[phase.an]
-after = "raw"
-[step.a]
-phase = "raw"
-external = true
-table = "raw.a"
-key = ["d", "k"]
-partition = "d"
-write = "replace"
-columns = { d = "DATE", k = "INTEGER", v = "INTEGER" }
-[step.t]
-phase = "an"
-needs = ["raw.a"]
-sql = "t.sql"
-table = "an.t"
-key = ["d"]
-partition = "d"
-"""
-SQL = "SELECT d, sum(v)::INTEGER AS s FROM raw.a WHERE d = CAST($run_date AS DATE) GROUP BY d"
-
-
-def opened(folder: Path) -> Pipeline:
-    plan = load_plan(PLAN, files=lambda _: SQL)
-    return connect(plan, state=folder / "state", warehouse=f"duckdb:///{folder}/w.duckdb", log_level="none")
 
 
 def deduplicator(pipeline: Pipeline) -> Deduplicator:
@@ -73,12 +43,12 @@ def values(pipeline: Pipeline) -> list[object]:
 
 
 def test_repeated_rows_go_and_the_receipt_is_reported_and_the_partition_is_free(tmp_path: Path) -> None:
-    with closing(opened(tmp_path)) as pipeline:
+    with closing(connected(tmp_path)) as pipeline:
         deliver(pipeline, 1, 2, 4, 8)
     past_phasegate(
         tmp_path, "INSERT INTO raw.a SELECT * FROM raw.a; INSERT INTO raw.a (d, k, v) VALUES ('2026-02-04', 1, 16)"
     )
-    with closing(opened(tmp_path)) as pipeline:
+    with closing(connected(tmp_path)) as pipeline:
         assert len(values(pipeline)) == 9
         receipt = deduplicator(pipeline).deduplicate("a", RUN)
         assert values(pipeline) == [1, 2, 4, 8, 16]
@@ -93,19 +63,19 @@ def test_repeated_rows_go_and_the_receipt_is_reported_and_the_partition_is_free(
 
 
 def test_a_step_that_phasegate_builds_keeps_the_inputs_of_its_rows(tmp_path: Path) -> None:
-    with closing(opened(tmp_path)) as pipeline:
+    with closing(connected(tmp_path)) as pipeline:
         deliver(pipeline, 1, 2)
         with pipeline.ports.warehouse.snapshot() as reader:
             before = reader.receipts([Part("an.t", DAY)])[Part("an.t", DAY)]
     past_phasegate(tmp_path, "INSERT INTO an.t SELECT * FROM an.t")
-    with closing(opened(tmp_path)) as pipeline:
+    with closing(connected(tmp_path)) as pipeline:
         receipt = deduplicator(pipeline).deduplicate("t", RUN)
         assert pipeline.query("SELECT s FROM an.t") == [{"s": 3}]
         assert (receipt.built_from, receipt.fingerprint) == (before.built_from, before.fingerprint)
 
 
 def test_a_partition_that_is_held_or_has_no_receipt_is_left_as_it_is(tmp_path: Path) -> None:
-    with closing(opened(tmp_path)) as pipeline:
+    with closing(connected(tmp_path)) as pipeline:
         with pytest.raises(BadInput, match=r"raw\.a/2026-02-03 has no receipt; its owner must write it again"):
             deduplicator(pipeline).deduplicate("a", RUN)
         with (

@@ -26,8 +26,9 @@ from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.quarantine import Quarantine
+from phasegate.scan import scanned
 from phasegate.store import Doc
-from phasegate.transact import transact
+from phasegate.transact import AtHand, transact
 
 A = TypeVar("A")
 Opener = Literal["message", "schedule", "operator"]
@@ -41,13 +42,28 @@ class Gatekeeper:
         self.plan, self._ports, self._calendar, self._propagator = plan, ports, calendar, propagator
         self.mirror, self.quarantine = Mirror(plan, ports), Quarantine(plan.pipeline, ports)
 
-    def read(self, phase: str, run: Run) -> Phase | None:
-        """Return the document of a phase, None if the run is not open."""
+    def read(self, phase: str, run: Run, *, known: AtHand | None = None) -> Phase | None:
+        """Return the document of a phase, None if the run is not open.
+
+        ``known``: remembers it, for a command of the same action.
+        """
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        doc = self._ports.store.read(key)
+        doc = (known or AtHand()).doc(self._ports.store, key)
         return None if doc is None else decode(Phase, doc.body, key=key)
 
-    def open(self, phase: str, run: Run, *, by: Opener = "message", void: str | None = None) -> Answer:
+    def of_date(self, phase: str, date: str) -> dict[str, Phase]:
+        """Return the documents of a phase's open runs of a date by mode.
+
+        It is one query. Modes that the plan does not have are left out.
+        """
+        pipeline = self.plan.pipeline
+        modes = {keys.phase_key(pipeline, phase, run=Run(date, mode)): mode for mode in self.plan.phases[phase].modes}
+        docs = scanned(self._ports.store, keys.phase_key(pipeline, phase, run=Run(date, "")))
+        return {modes[doc.key]: decode(Phase, doc.body, key=doc.key) for doc in docs if doc.key in modes}
+
+    def open(
+        self, phase: str, run: Run, *, by: Opener = "message", void: str | None = None, known: AtHand | None = None
+    ) -> Answer:
         """Open a run of a phase unless it is open.
 
         ``void``: open it as a run that does not take place, with this reason.
@@ -55,7 +71,8 @@ class Gatekeeper:
         Raises NotFound for a phase or mode that the plan does not have, BadInput for a date that the calendar does not
         expect, and for a run that only an operator opens (``start = "run"``).
         """
-        existing = self.read(phase, run)
+        known = known or AtHand()
+        existing = self.read(phase, run, known=known)
         if existing is not None:
             return Answer("open", existing.generation)
         gate, order = self._gate(phase, run, opened_at=self._ports.clock.now(), by=by)
@@ -67,9 +84,9 @@ class Gatekeeper:
                 return opening
             return decisions.open_then(opening, operator.void(void, key=key, now=now, attempt=attempt))
 
-        answer = self._decide(phase, run, decide)
+        answer = self._decide(phase, run, decide, known=known)
         if not alone:
-            self._catch_up(phase, run)
+            self._catch_up(phase, run, known=known)
         return answer
 
     def _gate(self, phase: str, run: Run, *, opened_at: float, by: Opener) -> tuple[Gate, float | None]:
@@ -95,20 +112,23 @@ class Gatekeeper:
 
     def begin(self, phase: str, run: Run, *, upstream: str, given: Input) -> Answer:
         """Apply an upstream generation; open the run first if needed."""
-        now = self._ports.clock.now()
+        now, known = self._ports.clock.now(), AtHand()
         answer = self._opened(
             phase,
             run,
             lambda key, attempt: decisions.begin(upstream, given=given, key=key, now=now, attempt=attempt),
+            known=known,
         )
-        self._catch_up(phase, run)  # its windows may have waited for this
+        self._catch_up(phase, run, known=known)  # its windows may have waited for this
         return answer
 
-    def acknowledge(self, phase: str, run: Run, *, generation: int, receiver: str, ack: Ack) -> bool:
+    def acknowledge(
+        self, phase: str, run: Run, *, generation: int, receiver: str, ack: Ack, known: AtHand | None = None
+    ) -> bool:
         """Record that a receiver has a trigger; return whether the trigger exists."""
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         decide = outbox.acknowledged(generation, receiver=receiver, ack=ack, now=self._ports.clock.now())
-        return self._transact(key, decide)
+        return self._transact(key, decide, known=known)
 
     def pause(self, phase: str, run: Run, *, reason: str | None) -> Answer:
         """Pause a gate with this reason (None: resume)."""
@@ -143,9 +163,9 @@ class Gatekeeper:
             self._catch_up(phase, run)
         return answer
 
-    def _catch_up(self, phase: str, run: Run) -> None:
+    def _catch_up(self, phase: str, run: Run, *, known: AtHand | None = None) -> None:
         """Give a run the results of other runs, if it has not read them yet."""
-        for key in self._propagator.catch_up(keys.phase_key(self.plan.pipeline, phase, run=run)):
+        for key in self._propagator.catch_up(keys.phase_key(self.plan.pipeline, phase, run=run), known=known):
             self.flush(key)
 
     def replan(self, phase: str, run: Run) -> Answer:
@@ -186,9 +206,12 @@ class Gatekeeper:
         except PhasegateError as e:  # an unreadable sibling run must not keep a deadline from passing
             failure = e
         now = self._ports.clock.now()
-        self._transact(key, decisions.look(key=key, now=now, attempt=self._ports.ids()))
-        for document in {key: None} | dict.fromkeys(changed):
-            self.flush(document)
+        known = AtHand()
+        self._transact(key, decisions.look(key=key, now=now, attempt=self._ports.ids()), known=known)
+        self.flush(key, known=known)
+        for document in dict.fromkeys(changed):
+            if document != key:
+                self.flush(document)
         if failure is not None:
             raise failure
 
@@ -201,21 +224,21 @@ class Gatekeeper:
             return is_ahead(doc.due, now=now, bound_s=LOOK_BY_S)
         return without_times_ahead(phase, now=now) is not phase
 
-    def flush(self, key: str) -> int:
+    def flush(self, key: str, *, known: AtHand | None = None) -> int:
         """Send and propagate what a document has due; return the messages sent.
 
         Documents that change by it are flushed too. Beyond FLUSH_MAX documents the rest is left to the next sweep: they
-        are due.
+        are due. ``known``: the document as it was just decided.
         """
         todo, messages, documents = [key], 0, 0
         while todo and documents < FLUSH_MAX:
-            sent, changed = self._flush(todo.pop(0))
+            sent, changed = self._flush(todo.pop(0), known=AtHand() if documents or known is None else known)
             messages, documents = messages + sent, documents + 1
             todo += [other for other in changed if other not in todo]
         return messages
 
-    def _flush(self, key: str) -> tuple[int, list[str]]:
-        now, doc = self._ports.clock.now(), self._ports.store.read(key)
+    def _flush(self, key: str, *, known: AtHand) -> tuple[int, list[str]]:
+        now, doc = self._ports.clock.now(), known.doc(self._ports.store, key)
         if doc is None:
             return 0, []
         phase = decode(Phase, doc.body, key=key)
@@ -229,11 +252,11 @@ class Gatekeeper:
                 published.append(m)
                 self._ports.observer.event("sent", id=m.id, topic=m.topic)
         if published:
-            self._transact(key, outbox.sent(published, key=key, now=now))
+            self._transact(key, outbox.sent(published, key=key, now=now), known=known)
         changed: list[str] = []
         if phase.notices:
             outcome, changed = self._propagator.deliver(key, phase)
-            self._transact(key, propagation.delivered(outcome, until=now + RESEND_FIRST_S))
+            self._transact(key, propagation.delivered(outcome, until=now + RESEND_FIRST_S), known=known)
         for waiting in self._propagator.waiting_for(key, phase):
             changed += self._propagator.catch_up(waiting)
         self.mirror.keep(key)
@@ -286,20 +309,27 @@ class Gatekeeper:
             phase, run, lambda key, attempt: operator.mark_stale(step, key=key, now=now, attempt=attempt)
         )
 
-    def _opened(self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]]) -> Answer:
-        answer = self._decide(phase, run, command)
+    def _opened(
+        self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]], *,
+        known: AtHand | None = None,
+    ) -> Answer:  # fmt: skip
+        known = known or AtHand()
+        answer = self._decide(phase, run, command, known=known)
         if answer == decisions.UNKNOWN_RUN:
-            self.open(phase, run)
-            answer = self._decide(phase, run, command)
+            self.open(phase, run, known=known)
+            answer = self._decide(phase, run, command, known=known)
         return answer
 
-    def _decide(self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]]) -> Answer:
-        key = keys.phase_key(self.plan.pipeline, phase, run=run)
-        answer = self._transact(key, command(key, self._ports.ids()))
+    def _decide(
+        self, phase: str, run: Run, command: Callable[[str, str], Decision[Phase, Answer]], *,
+        known: AtHand | None = None,
+    ) -> Answer:  # fmt: skip
+        key, known = keys.phase_key(self.plan.pipeline, phase, run=run), known or AtHand()
+        answer = self._transact(key, command(key, self._ports.ids()), known=known)
         self._ports.observer.event("decided", key=key, outcome=answer.outcome, generation=answer.generation)
         if answer != decisions.UNKNOWN_RUN:
-            self.flush(key)
+            self.flush(key, known=known)
         return answer
 
-    def _transact(self, key: str, decide: Decision[Phase, A]) -> A:
-        return transact(self._ports, key, kind=Phase, decide=decide)
+    def _transact(self, key: str, decide: Decision[Phase, A], *, known: AtHand | None = None) -> A:
+        return transact(self._ports, key, kind=Phase, decide=decide, known=known)

@@ -28,7 +28,7 @@ from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, completions_topic
 from phasegate.ports import Ports
 from phasegate.scan import scanned
-from phasegate.transact import transact
+from phasegate.transact import AtHand, transact
 
 PAGE = 200
 
@@ -45,13 +45,14 @@ class Propagator:
         self._plan, self._ports = plan, ports
         self.windows = WindowReader(plan, ports, calendar=calendar)
 
-    def catch_up(self, key: str) -> list[str]:
+    def catch_up(self, key: str, *, known: AtHand | None = None) -> list[str]:
         """Give a run the results of its sibling runs, and read its windows.
 
         Return the documents that changed: none for a run that is not open, has caught up, or waits for the phases
-        before it.
+        before it. ``known``: the document as it was just read.
         """
-        phase = self._read(Phase, key)
+        known = known or AtHand()
+        phase = self._read(Phase, key, known=known)
         if phase is None or phase.catch_up_since is None:
             return []
         _, name, run = keys.phase_of(key)
@@ -61,7 +62,7 @@ class Propagator:
                 sibling = self._read(Phase, keys.phase_key(self._plan.pipeline, name, run=Run(run.date, mode)))
             for member, theirs in ({} if sibling is None else sibling.members).items():
                 if member in phase.gate.members and theirs.result is not None and self._is_table(member):
-                    self._relay(member, theirs.result, key=key, first=phase.result_of(member) is None)
+                    self._relay(member, theirs.result, key=key, first=phase.result_of(member) is None, known=known)
 
         def has_ended(current: Phase) -> bool:
             """Return whether this catching up was finished or replaced since."""
@@ -110,12 +111,12 @@ class Propagator:
         pipeline, name, run = keys.phase_of(key)
         all_have = True
         for mode in self._plan.sibling_modes(member, mode=run.mode):
-            sibling_key = keys.phase_key(pipeline, name, run=Run(run.date, mode))
-            sibling = self._read(Phase, sibling_key)
+            sibling_key, known = keys.phase_key(pipeline, name, run=Run(run.date, mode)), AtHand()
+            sibling = self._read(Phase, sibling_key, known=known)
             if sibling is None:
                 continue
             if result.write_id:
-                changed += [sibling_key] if self._relay(member, result, key=sibling_key) else []
+                changed += [sibling_key] if self._relay(member, result, key=sibling_key, known=known) else []
             elif not propagation.needs_no_relay(sibling, member, result=result):
                 self._relay(member, result, key=sibling_key)
                 all_have = False
@@ -184,7 +185,7 @@ class Propagator:
         if phase.void is not None or held(phase):
             return []
         date = keys.phase_of(key)[2].date
-        readings = {str(need): self.windows.reading(need, date) for need in needs}
+        readings = {str(need): found for need, found in self.windows.readings(needs, date).items()}
         windows = {name: Window(stamp=fold(r.stamps), orders=r.orders) for name, r in readings.items()}
         awaits = any(phase.windows[name].awaited for name in names if name in phase.windows)
         if (awaits or propagation.is_outdated(phase, windows)) and any(
@@ -208,26 +209,28 @@ class Propagator:
         changed.
         """
         pipeline, name, run = keys.phase_of(key)
-        asked = self._read(Phase, key)
+        known = AtHand()  # read now: a decision on an older document could put the run off once more
+        asked = self._read(Phase, key, known=known)
         if asked is None or asked.void is not None or unless(asked):
             return []
-        phases = {other: self._of_run(other, run) for other in (*self._plan.upstream(name, mode=run.mode), name)}
-        changed, blocked, seen = list[str](), False, list[tuple[Need, Stamp]]()
+        phases = {other: self._of_run(other, run) for other in self._plan.upstream(name, mode=run.mode)}
+        phases[name] = asked
+        changed, blocked, held = list[str](), False, list[tuple[Need, Stamp]]()
         for other, phase in phases.items():
             if phase is None:
                 continue
             after = self._plan.phases[other].after
             blocked = blocked or not all(propagation.follows(phase, u, phases.get(u)) for u in after)
             windows = self.windows.windows(phase, run)
-            seen += [(need, windows[window].stamp) for window, need in propagation.window_needs(phase).items()]
+            held += [(need, windows[window].stamp) for window, need in propagation.window_needs(phase).items()]
             outdated, is_put_off = propagation.is_outdated(phase, windows), phase.catch_up_since is not None
-            blocked = blocked or ((outdated or is_put_off) and not self.windows.is_at_rest(phase, run, seen))
+            blocked = blocked or ((outdated or is_put_off) and not self.windows.is_at_rest(phase, run, held))
             its_key = keys.phase_key(pipeline, other, run=run)
             if blocked and (outdated or is_put_off):
                 changed += [] if is_put_off else self._put_off(its_key, origin=origin)
             elif other == name:
                 changed += self._put_off_later(other, run, origin=origin) if outdated else []
-                changed += self._apply(its_key, windows, origin=origin, unless=unless)
+                changed += self._apply(its_key, windows, origin=origin, unless=unless, known=known)
             elif is_put_off:
                 changed += self.catch_up(its_key)
             elif outdated:
@@ -238,12 +241,12 @@ class Propagator:
 
     def _apply(
         self, key: str, windows: dict[str, Window], *, origin: str | None,
-        unless: Callable[[Phase], bool] = propagation.never,
+        unless: Callable[[Phase], bool] = propagation.never, known: AtHand | None = None,
     ) -> list[str]:  # fmt: skip
         decide = propagation.windowed(
             windows, origin=origin, key=key, now=self._ports.clock.now(), attempt=self._ports.ids(), unless=unless
         )
-        return [key] if transact(self._ports, key, kind=Phase, decide=decide) else []
+        return [key] if transact(self._ports, key, kind=Phase, decide=decide, known=known) else []
 
     def _put_off_later(self, phase: str, run: Run, *, origin: str | None) -> list[str]:
         """Put off the phases after this one whose windows changed too."""
@@ -264,7 +267,9 @@ class Propagator:
         found = self._read(Phase, keys.phase_key(self._plan.pipeline, phase, run=run))
         return None if found is None or found.void is not None else found
 
-    def _relay(self, member: str, result: Result, *, key: str, first: bool = False) -> bool:
+    def _relay(
+        self, member: str, result: Result, *, key: str, first: bool = False, known: AtHand | None = None
+    ) -> bool:
         """Report a sibling run's result to a run; return whether it was accepted.
 
         A result without a receipt (a foreign table) has no order that both runs share, so the run is sent a completion
@@ -284,7 +289,7 @@ class Propagator:
             code=result.code, relayed=True, lacks=result.lacks,
         )  # fmt: skip
         decide = decisions.report(report, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
-        answer = transact(self._ports, key, kind=Phase, decide=decide)
+        answer = transact(self._ports, key, kind=Phase, decide=decide, known=known)
         return answer.outcome == "accepted"
 
     def _is_table(self, member: str) -> bool:
@@ -294,6 +299,6 @@ class Propagator:
     def _phases(self, prefix: str, *, after: str, until: str) -> Iterator[tuple[str, Phase]]:
         return self.windows.decoded(scanned(self._ports.store, prefix, after=after, until=until, page=PAGE))
 
-    def _read(self, kind: type[S], key: str) -> S | None:
-        doc = self._ports.store.read(key)
+    def _read(self, kind: type[S], key: str, *, known: AtHand | None = None) -> S | None:
+        doc = (known or AtHand()).doc(self._ports.store, key)
         return None if doc is None else decode(kind, doc.body, key=key)

@@ -3,7 +3,7 @@
 It refuses to change anything, but for one thing: a ledger that cannot be read is derived again.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from phasegate.base import keys
@@ -42,19 +42,31 @@ class WindowReader:
         """Return the present content of each window that a phase of a run reads."""
         waits = self._calendar.exists and phase.gate.await_windows
         needs = propagation.window_needs(phase)
-        return {name: self._window(need, run, waits=waits) for name, need in needs.items()}
+        readings = self.readings(needs.values(), run.date)
+        return {name: self._window(need, run, reading=readings[need], waits=waits) for name, need in needs.items()}
 
-    def reading(self, need: Need, date: str) -> WindowReading:
-        """Return the ledgers' content for a need's window before a date."""
-        first, last = bounds(date, need.back)
-        stamps: dict[str, Stamp] = {}
-        orders: dict[str, int] = {}
-        for month in months(first, last):
-            ledger = self.ledger(need.step, month)
+    def readings(self, needs: Iterable[Need], date: str) -> dict[Need, WindowReading]:
+        """Return the ledgers' content for the windows of needs before a date.
+
+        All ledgers of a step are read by one query.
+        """
+        backs: dict[str, int] = {}
+        wanted = list(needs)
+        for need in wanted:
+            backs[need.step] = max(need.back, backs.get(need.step, 0))
+        ledgers = {step: self._ledgers(step, *bounds(date, back)) for step, back in backs.items()}
+        return {need: _reading(need, date, ledgers=ledgers[need.step]) for need in wanted}
+
+    def _ledgers(self, step: str, first: str, last: str) -> dict[str, Ledger]:
+        """Return the ledgers of a step that hold these dates, by month."""
+        prefix, found = keys.ledger_key(self._plan.pipeline, step, ""), dict[str, Ledger]()
+        before = shift(f"{first[:7]}-01", -1)[:7]
+        for doc in scanned(self._ports.store, prefix, after=prefix + before, until=f"{prefix}{last[:7]}~"):
+            month = doc.key.removeprefix(prefix)
+            ledger = read_derived(Ledger, doc) or self.ledger(step, month)
             if ledger is not None:
-                stamps |= {on: stamp for on, stamp in ledger.stamps.items() if first <= on <= last}
-                orders[month] = ledger.changes
-        return WindowReading(stamps=stamps, orders=orders)
+                found[month] = ledger
+        return found
 
     def ledger(self, step: str, month: str) -> Ledger | None:
         """Return the ledger of a step and month, None if there is none.
@@ -84,8 +96,7 @@ class WindowReader:
             if member is not None and member.result is not None:
                 yield keys.phase_of(key)[2].date, member.result.stamp
 
-    def _window(self, need: Need, run: Run, *, waits: bool) -> Window:
-        reading = self.reading(need, run.date)
+    def _window(self, need: Need, run: Run, *, reading: WindowReading, waits: bool) -> Window:
         step = self._plan.steps.get(need.step)
         whole = reading.stamps if step is None or step.covers is None else ()  # of others a date may be partial
         awaited = {on: until for on in (self._dates(need, run) if waits else ()) if on not in whole
@@ -156,7 +167,9 @@ class WindowReader:
                     propagation.is_moving(earlier, receivers=between) or self._is_unrecorded(earlier, on, steps=read)
                 ):
                     return False
-        return all(fold(self.reading(n, run.date).stamps).fingerprint == stamp.fingerprint for n, stamp in seen)
+        held = list(seen)
+        now = self.readings((need for need, _ in held), run.date)
+        return all(fold(now[need].stamps).fingerprint == stamp.fingerprint for need, stamp in held)
 
     def _is_unrecorded(self, phase: Phase, date: str, *, steps: Collection[str]) -> bool:
         """Return whether a ledger does not have a result of these steps yet."""
@@ -194,3 +207,15 @@ class WindowReader:
     def _read(self, kind: type[S], key: str) -> S | None:
         doc = self._ports.store.read(key)
         return None if doc is None else decode(kind, doc.body, key=key)
+
+
+def _reading(need: Need, date: str, *, ledgers: Mapping[str, Ledger]) -> WindowReading:
+    """Return the content of a need's window before a date."""
+    first, last = bounds(date, need.back)
+    stamps: dict[str, Stamp] = {}
+    orders: dict[str, int] = {}
+    for month in months(first, last):
+        if month in ledgers:
+            stamps |= {on: stamp for on, stamp in ledgers[month].stamps.items() if first <= on <= last}
+            orders[month] = ledgers[month].changes
+    return WindowReading(stamps=stamps, orders=orders)

@@ -10,22 +10,21 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part, Stamp, execution_stamp
 from phasegate.errors import Ambiguous, BadInput, Contended, InputsChanged, LeaseLost, PhasegateError, Unavailable
 from phasegate.gate.decisions import Report
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Phase, current
+from phasegate.gate.phase import current
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.steplog import StepLogs
 from phasegate.work.pool import Stop, never
 from phasegate.write import preconditions
-from phasegate.write.builder import Attempted, Builder, attempted
+from phasegate.write.builder import Attempted, Builder
 from phasegate.write.inputs import part_of, stamps_now
-from phasegate.write.leases import HeldLease, Leases
+from phasegate.write.leases import HeldLease
 from phasegate.write.read_repair import ReadRepair
 from phasegate.write.reports import TableReporter
 
@@ -83,10 +82,10 @@ class CommandSteps:
     """Builds ``command`` steps on request."""
 
     def __init__(
-        self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, leases: Leases, builder: Builder,
-        tables: TableReporter, read_repair: ReadRepair,
+        self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, builder: Builder, tables: TableReporter,
+        read_repair: ReadRepair,
     ) -> None:  # fmt: skip
-        self._plan, self._ports, self._gatekeeper, self._leases = plan, ports, gatekeeper, leases
+        self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
         self._builder, self._tables, self._read_repair = builder, tables, read_repair
         self._logs = StepLogs(plan.pipeline, ports)
         self._stop: Stop = never
@@ -106,15 +105,8 @@ class CommandSteps:
         The outcome is that of the report, or ``busy`` (another worker runs it), ``not asked for``, ``lease lost``.
         Raises Stopped if the worker stopped while the command ran: the request stands.
         """
-        document = keys.phase_key(self._plan.pipeline, step.phase, run=run)
-        with self._leases.hold(self._part(step, run), purpose=request_id, owner=document) as held:
-            if held is None:
-                return "busy"
-            phase = self._gatekeeper.read(step.phase, run)
-            attempt = attempted(phase, step, run, request_id=request_id)
-            if phase is None or attempt is None:
-                return "not asked for"
-            return self._serve(attempt, phase, held=held)
+        part = self._part(step, run)
+        return self._builder.leased(step, run, part=part, request_id=request_id, serve=self._serve)
 
     def _part(self, step: Step, run: Run) -> Part:
         """Return what the lease is of: the partition, else the step in its run.
@@ -125,11 +117,11 @@ class CommandSteps:
             return part_of(step, run)
         return Part(f"{self._plan.pipeline}.{step.phase}.{step.name}", str(run))
 
-    def _serve(self, attempt: Attempted, phase: Phase, *, held: HeldLease) -> str:
+    def _serve(self, attempt: Attempted, held: HeldLease, /) -> str:
         step, run, request = attempt.step, attempt.run, attempt.request
         try:
             # the result counts and is asked for all the same: its table is only to be compared with what it covers
-            compared = step.table is not None and current(phase, step.name, request.inputs) is not None
+            compared = step.table is not None and current(attempt.phase, step.name, request.inputs) is not None
             rows = None if compared else self._run(attempt, held=held)
             outcome = self._report(attempt, rows=rows, compare=compared)
         except InputsChanged as e:

@@ -106,8 +106,9 @@ class Scheduler:
         """Void the open runs of a date without work, or bring them back."""
         day = learned.day
         why = None if day.state == "work" else day.reason or f"the calendar says {day.state}"
+        found = {phase: self._gatekeeper.of_date(phase, day.date) for phase in self._plan.phases}
         for phase, run in self._runs(day.date):
-            existing, asks = self._gatekeeper.read(phase, run), self._plan.asks_calendar(phase, mode=run.mode)
+            existing, asks = found[phase].get(run.mode), self._plan.asks_calendar(phase, mode=run.mode)
             if existing is None or existing.has_applied(learned.order):
                 continue
             claim = existing.claims.get("calendar")

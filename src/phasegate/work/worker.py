@@ -21,6 +21,7 @@ from phasegate.plan.gate import GOOD, Status
 from phasegate.plan.model import Plan, Step, completions_topic
 from phasegate.ports import Ports
 from phasegate.quarantine import REDRIVEN, Quarantine
+from phasegate.transact import AtHand
 from phasegate.work.commands import CommandSteps
 from phasegate.write.builder import Builder
 from phasegate.write.reports import TableReporter
@@ -120,7 +121,8 @@ class Worker:
         if phase is None or trigger.phase not in phase.after:
             after = f"no phase {trigger.receiver!r} comes after {trigger.phase!r} in this plan"
             raise NotFound(f"trigger {trigger.id}: {after}")
-        upstream = self._gatekeeper.read(trigger.phase, run)
+        known = AtHand()
+        upstream = self._gatekeeper.read(trigger.phase, run, known=known)
         if upstream is None or not has_fired(upstream, trigger.generation, stamps=trigger.stamps):
             return Answer("not fired")
         given = Input(
@@ -128,7 +130,7 @@ class Worker:
         )  # fmt: skip
         answer = self._gatekeeper.begin(trigger.receiver, run, upstream=trigger.phase, given=given)
         self._gatekeeper.acknowledge(
-            trigger.phase, run, generation=trigger.generation, receiver=trigger.receiver, ack="begin"
+            trigger.phase, run, generation=trigger.generation, receiver=trigger.receiver, ack="begin", known=known
         )
         return answer
 

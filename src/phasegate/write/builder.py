@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from phasegate.base import keys
 from phasegate.base.keys import Run
-from phasegate.base.receipt import Receipt, Stamp
+from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.errors import (
     Ambiguous,
     BadInput,
@@ -42,10 +42,14 @@ PythonStep = Callable[[Reading], Sequence[Row]]
 
 
 class Attempted:
-    """One attempt at a request, the ``number``-th, and what its step printed."""
+    """One attempt at a request, the ``number``-th, and what its step printed.
 
-    def __init__(self, step: Step, run: Run, request: Request, *, number: int) -> None:
-        self.step, self.run, self.request, self.number, self.printed = step, run, request, number, Tail()
+    ``phase``: the document, as it was when the attempt began.
+    """
+
+    def __init__(self, step: Step, run: Run, request: Request, *, phase: Phase) -> None:
+        self.step, self.run, self.request, self.phase = step, run, request, phase
+        self.number, self.printed = phase.failures_of(step.name) + 1, Tail()
 
 
 def attempted(phase: Phase | None, step: Step, run: Run, *, request_id: str) -> Attempted | None:
@@ -53,7 +57,7 @@ def attempted(phase: Phase | None, step: Step, run: Run, *, request_id: str) -> 
     request = None if phase is None else phase.requests.get(step.name)
     if phase is None or request is None or request.id != request_id or request.state == "dead":
         return None
-    return Attempted(step, run, request, number=phase.failures_of(step.name) + 1)
+    return Attempted(step, run, request, phase=phase)
 
 
 class Builder:
@@ -82,16 +86,24 @@ class Builder:
         """
         if step.kind == "external":
             return self._compare(step, run, request_id=request_id)
+        return self.leased(step, run, part=part_of(step, run), request_id=request_id, serve=self._serve)
+
+    def leased(
+        self, step: Step, run: Run, *, part: Part, request_id: str, serve: Callable[[Attempted, HeldLease], str],
+    ) -> str:  # fmt: skip
+        """Hold the lease of a part while ``serve`` attempts a standing request.
+
+        Return its outcome, or ``busy`` or ``not asked for``, without a call.
+        """
         document = keys.phase_key(self._plan.pipeline, step.phase, run=run)
-        with self._leases.hold(part_of(step, run), purpose=request_id, owner=document) as held:
+        with self._leases.hold(part, purpose=request_id, owner=document) as held:
             if held is None:
                 return "busy"
             phase = self._gatekeeper.read(step.phase, run)
             attempt = attempted(phase, step, run, request_id=request_id)
-            if phase is None or attempt is None:
+            if attempt is None:
                 return "not asked for"
-            forced = phase.members.get(step.name, Member()).stale == "forced"
-            return self._serve(attempt, held=held, forced=forced)
+            return serve(attempt, held)
 
     def _compare(self, step: Step, run: Run, *, request_id: str) -> str:
         """Report again what an external step's table lacks, and the outcome.
@@ -102,23 +114,24 @@ class Builder:
         spec = None if phase is None else phase.gate.members.get(step.name)
         if phase is None or spec is None or spec.covers is None:
             raise BadInput(f"request {request_id}: step {step.name} is external; a worker has nothing to build")
-        request, result = phase.requests.get(step.name), phase.result_of(step.name)
-        if request is None or result is None or request.id != request_id or request.state == "dead":
+        attempt, result = attempted(phase, step, run, request_id=request_id), phase.result_of(step.name)
+        if attempt is None or result is None:
             return "not asked for"
         try:
             answer = self._tables.report(step, run, built_from=result.built_from, request=request_id, compare=True)
         except BadInput as e:
-            failed = self.failure(Attempted(step, run, request, number=1), status="failed", error=e)
+            failed = self.failure(attempt, status="failed", error=e)
             return self._gatekeeper.report(step.phase, run, failed).outcome
         self._tables.correct_covered(step, run, request=request_id)
         return answer.outcome
 
-    def _serve(self, attempt: Attempted, *, held: HeldLease, forced: bool) -> str:
+    def _serve(self, attempt: Attempted, held: HeldLease, /) -> str:
         step, run, request = attempt.step, attempt.run, attempt.request
+        forced = attempt.phase.members.get(step.name, Member()).stale == "forced"
         try:
             receipt = self._build(attempt, held=held, forced=forced)
             report = report_of(step.name, receipt, request=request.id)
-            report = self._tables.compared(report, step, run, strict=True)
+            report = self._tables.compared(report, step, run, strict=True, phase=attempt.phase)
         except InputsChanged as e:
             self._read_repair.report_to_owners(request, step, run=run)
             report = self.failure(attempt, status="inputs_changed", error=e)

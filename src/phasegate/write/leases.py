@@ -12,7 +12,7 @@ from phasegate.base.codec import Decision, decode
 from phasegate.base.receipt import Part
 from phasegate.errors import LeaseLost, PhasegateError
 from phasegate.ports import Ports
-from phasegate.transact import transact
+from phasegate.transact import AtHand, transact
 from phasegate.write import lease
 from phasegate.write.lease import Lease
 
@@ -84,11 +84,12 @@ class Leases:
 
     @contextmanager
     def _hold(self, part: Part, *, purpose: str, owner: str) -> Iterator[HeldLease | None]:
-        key, holder = keys.lease_key(self._warehouse, part), self._ports.ids()
+        key, holder, known = keys.lease_key(self._warehouse, part), self._ports.ids(), AtHand()
         until = self._ports.clock.monotonic() + self._ttl_s
         taken = self._do(
             key,
             lease.acquire(holder, ttl_s=self._ttl_s, now=self._ports.clock.now(), purpose=purpose, owner=owner),
+            known=known,
         )
         if taken is None:
             yield None
@@ -100,7 +101,8 @@ class Leases:
         finally:
             stop()
             if not held.unreported:
-                self._do(key, lease.release(holder, token=held.token, fenced=held.fenced))
+                # as it was taken: if it was renewed since, the write conflicts, and it is read
+                self._do(key, lease.release(holder, token=held.token, fenced=held.fenced), known=known)
 
     def read(self, key: str) -> Lease | None:
         """Return a lease as it is stored, None if there is none."""
@@ -114,5 +116,5 @@ class Leases:
         """
         return self._do(keys.lease_key(self._warehouse, part), lease.raise_to(token, holder=holder))
 
-    def _do(self, key: str, decide: Decision[Lease, A]) -> A:
-        return transact(self._ports, key, kind=Lease, decide=decide)
+    def _do(self, key: str, decide: Decision[Lease, A], *, known: AtHand | None = None) -> A:
+        return transact(self._ports, key, kind=Lease, decide=decide, known=known)

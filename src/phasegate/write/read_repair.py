@@ -44,8 +44,9 @@ class ReadRepair:
             now = stamps_now(self._plan, reader, asked=request.inputs, run=run)
             needs = {name: owner(self._plan, name) for name in preconditions.changed_inputs(request.inputs, now)}
             windows = {need: window_now(self._plan, reader, need=need, run=run) for need in needs.values() if need.back}
+        readings = self._propagator.windows.readings(windows, run.date)
         for need, stamps in windows.items():
-            for date in differing(stamps, self._propagator.windows.reading(need, run.date).stamps):
+            for date in differing(stamps, readings[need].stamps):
                 self._correct_date(need, date, stamps.get(date, ABSENT))
         for need in needs.values():
             if not need.back:

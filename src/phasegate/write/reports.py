@@ -18,6 +18,7 @@ from phasegate.base.receipt import Receipt, Stamp
 from phasegate.errors import BadInput, Contended
 from phasegate.gate.decisions import READ_AGAIN, Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
+from phasegate.gate.phase import Phase
 from phasegate.gate.records import Lacks, Result
 from phasegate.plan.model import Step
 from phasegate.ports import Ports
@@ -91,15 +92,17 @@ class TableReporter:
         raise Contended(f"{step.table.name}/{run.date}", READS_MAX)
 
     def compared(
-        self, report: Report, step: Step, run: Run, *, reader: Reader | None = None, strict: bool = False
-    ) -> Report:
+        self, report: Report, step: Step, run: Run, *, reader: Reader | None = None, strict: bool = False,
+        phase: Phase | None = None,
+    ) -> Report:  # fmt: skip
         """Return the report of a table with what the table lacks.
 
-        By the rule that the run has pinned. ``strict``: raise BadInput if the tables cannot be compared.
+        By the rule that the run has pinned, in ``phase`` if that is given: the phase compares a result again whose rule
+        is not its own. ``strict``: raise BadInput if the tables cannot be compared.
         """
         if report.stamp is None or step.table is None or not (step.covers or strict):
             return report
-        phase = self._gatekeeper.read(step.phase, run)
+        phase = phase or self._gatekeeper.read(step.phase, run)
         spec = None if phase is None else phase.gate.members.get(step.name)
         if spec is None or spec.covers is None:
             return report

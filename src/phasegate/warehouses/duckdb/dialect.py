@@ -6,37 +6,22 @@ from typing import assert_never
 from phasegate.base.fingerprint import float_limit
 from phasegate.base.table import LINEAGE_PREFIX, Table
 from phasegate.errors import BadInput
+from phasegate.warehouses.sql import names
 from phasegate.warehouses.sql.cells import family
 from phasegate.warehouses.sql.dialect import Types
 from phasegate.warehouses.sql.writes import DIGEST, ROW, WriteSql
 
-
-def quoted(name: str, /) -> str:
-    """Return an identifier in quotes.
-
-    >>> quoted('a"b')
-    '"a""b"'
-    """
-    return '"' + name.replace('"', '""') + '"'
+quoted = names.quoted
 
 
 def split(name: str, /) -> tuple[str, str]:
-    """Return schema and table of a full name.
-
-    Without a schema it is DuckDB's ``main``.
-
-    Raises BadInput for a name of more than two parts.
-    """
-    parts = name.split(".")
-    if len(parts) > 2 or not all(parts):
-        raise BadInput(f"table {name!r}: name it as schema.table")
-    return (parts[0], parts[1]) if len(parts) == 2 else ("main", parts[0])
+    """Return schema and table of a name; without one, ``main``."""
+    return names.split(name, schema="main")
 
 
 def reference(name: str, /) -> str:
     """Return the quoted full name of a table."""
-    schema, table = split(name)
-    return f"{quoted(schema)}.{quoted(table)}"
+    return names.reference(name, schema="main")
 
 
 def literal(text: str, /) -> str:

@@ -10,6 +10,7 @@ from typing import assert_never
 from phasegate.base.fingerprint import SCALE_MAX
 from phasegate.base.table import Table
 from phasegate.errors import BadInput
+from phasegate.warehouses.sql import names
 from phasegate.warehouses.sql.cells import family
 from phasegate.warehouses.sql.dialect import Types
 from phasegate.warehouses.sql.own_tables import SCHEMA, OwnSql
@@ -68,25 +69,17 @@ _FROM = {
 _BITS = {"TINYINT": "smallint", "SMALLINT": "smallint", "BIGINT": "bigint", "HUGEINT": "numeric(39,0)"}
 
 
-def quoted(name: str, /) -> str:
-    """Return an identifier in quotes."""
-    return '"' + name.replace('"', '""') + '"'
+quoted = names.quoted
 
 
 def split(name: str, /) -> tuple[str, str]:
-    """Return schema and table of a full name; without a schema ``public``.
-
-    Raises BadInput for a name of more than two parts.
-    """
-    parts = name.split(".")
-    if len(parts) > 2 or not all(parts):
-        raise BadInput(f"table {name!r}: name it as schema.table")
-    return (parts[0], parts[1]) if len(parts) == 2 else ("public", parts[0])
+    """Return schema and table of a name; without one, ``public``."""
+    return names.split(name, schema="public")
 
 
 def reference(name: str, /) -> str:
     """Return the quoted full name of a table."""
-    return ".".join(map(quoted, split(name)))
+    return names.reference(name, schema="public")
 
 
 def type_of(declared: str, /) -> str:

@@ -1,6 +1,7 @@
 """What an operator does to a run: pause it, build it again."""
 
 import random
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -27,9 +28,9 @@ class Halt(Operation):
         self._since: dict[str, int] = {}
         self._calls: Callable[[], int] = lambda: 0
 
+    @abstractmethod
     def halted(self, phase: Phase) -> bool:
         """Return whether the phase is halted."""
-        raise NotImplementedError
 
     def start(self, outside: Outside) -> None:
         """Count port calls."""
