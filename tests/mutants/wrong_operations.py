@@ -5,8 +5,11 @@ from contextlib import ExitStack
 
 from msgspec.structs import replace
 
+from phasegate.base.codec import decode
 from phasegate.base.receipt import Part, Receipt
+from phasegate.errors import Unavailable
 from phasegate.gate import decisions, evaluate, operator, outbox
+from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.outbox import Outgoing
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Firing, Member, Ordered, Result
@@ -59,6 +62,21 @@ def names_nothing_missing() -> Patch:
 
     right = evaluate.fire
     return swapped(evaluate, "fire", fire)
+
+
+def records_what_the_bus_refused() -> Patch:
+    def flush(self: Gatekeeper, key: str) -> tuple[int, list[str]]:
+        now, doc = self._ports.clock.now(), self._ports.store.read(key)
+        found = [] if doc is None else outbox.outgoing(decode(Phase, doc.body, key=key), key=key, now=now)
+        try:
+            return right(self, key)
+        except Unavailable:
+            foreign = [m for m in found if m.topic == "consumer"]
+            self._transact(key, outbox.sent(foreign, key=key, now=now))
+            raise
+
+    right = Gatekeeper._flush
+    return swapped(Gatekeeper, "_flush", flush)
 
 
 def compares_tokens_only() -> Patch:

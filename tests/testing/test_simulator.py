@@ -65,6 +65,11 @@ def test_three_seeds_in_ten_of_single_dates_play_an_operation_and_others_keep_th
     assert drawn(0, faults=Faults(wide=1.0)) == ()
 
 
+@pytest.mark.parametrize("seed", [696, 14909])
+def test_a_consumer_answers_only_triggers_that_the_bus_took(seed: int) -> None:
+    assert simulate(seed).violation == ""
+
+
 def test_an_operation_is_played_again_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     outcome = simulate(3, faults=Faults(operation="pause"))
     assert main(shlex.split(outcome.replay)[3:]) == 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from phasegate.base.codec import decode
-from phasegate.base.keys import phase_of
+from phasegate.base.keys import phase_of, trigger_id
 from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.bus import Message
 from phasegate.gate.ledger import Ledger
@@ -59,6 +59,7 @@ class InvariantChecker:
         self.ledgers: dict[str, Ledger] = {}
         self.dead: set[str] = set()
         self.fired: Counter[str] = Counter()
+        self._taken: set[str] = set()
         self._tokens: dict[Part, int] = defaultdict(int)
         self._leases: dict[str, Lease] = {}
         self._broken: Counter[tuple[str, str]] = Counter()
@@ -141,6 +142,7 @@ class InvariantChecker:
                 self._check_no_regress(key, old, phase)
             self._check_bounds(key, phase, body)
             self._check_results(key, old, phase)
+            self._check_sent(key, phase)
             self._object_to(one for each in self._operations for one in each.wrote(key, old=old, new=phase))
             self._check_failures(key, phase)
             self._record_repeats(key, old, phase)
@@ -180,6 +182,12 @@ class InvariantChecker:
     def publishing(self, message: Message, *, begun: int) -> None:
         """Check a message before the bus takes it."""
         self._object_to(one for each in self._operations for one in each.publishing(message, begun=begun))
+
+    def published(self, message: Message) -> None:
+        """Record a message that the bus has taken, and pass it to operations."""
+        self._taken.add(message.id)
+        for each in self._operations:
+            each.published(message)
 
     def _object(self, why: str) -> None:
         self.objections.append(why)
@@ -241,6 +249,18 @@ class InvariantChecker:
                 continue
             if self._differs(member.result, asked_for=new.gate.members[name].asks):
                 self._object(f"{key}: the result of {name} is not what was written")
+
+    def _check_sent(self, key: str, phase: Phase) -> None:
+        """Check that a trigger recorded as sent was taken by the bus.
+
+        So was one that a receiver outside the plan has acknowledged.
+        """
+        outside = {receiver.name for receiver in phase.gate.receivers if receiver.ack != "begin"}
+        for entry in phase.outbox:
+            trigger = trigger_id(key, entry.generation, receiver=entry.receiver)
+            is_out = entry.state == "sent" or (entry.state == "acked" and entry.receiver in outside)
+            if is_out and trigger not in self._taken:
+                self._object(f"{trigger} is {entry.state}, but the bus never took it")
 
     def _differs(self, result: Result, *, asked_for: bool) -> bool:
         receipt = self.receipts.get(result.write_id)

@@ -165,13 +165,14 @@ class Consumer(Operation):
             todo = [(self._from_s + after_s, redrive) for after_s in REDRIVEN_S for redrive in redrives]
             outside.carry_out("operator of a consumer", todo)
 
-    def publishing(self, message: Message, *, begun: int) -> tuple[str, ...]:
-        """Complete a trigger some time later, perhaps."""
-        del begun
+    def published(self, message: Message) -> None:
+        """Complete a trigger some time later, perhaps.
+
+        Only one that the bus has taken: what was never sent has no consumer.
+        """
         sim = self._world.sim
         if message.topic == "consumer" and sim.now >= self._back and sim.rng.random() >= sim.faults.lose:
             sim.spawn("consumer", partial(self._complete, str(message.body["id"])))
-        return ()
 
     def _complete(self, trigger: str) -> None:
         self._world.sim.sleep(self._world.sim.rng.choice(ANSWERED_S))
