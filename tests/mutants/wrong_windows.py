@@ -49,6 +49,14 @@ def takes_older_readings() -> Patch:
     return stack
 
 
+def relays_what_is_there() -> Patch:
+    def needs_no_relay(sibling: Phase, member: str, *, result: Result) -> bool:
+        return right(sibling, member, result=result) and (sibling.catch_up_since is None or bool(result.write_id))
+
+    right = propagation.needs_no_relay
+    return swapped(propagation, "needs_no_relay", needs_no_relay)
+
+
 def follows_no_phase_before_it() -> Patch:
     return swapped(propagation, "follows", lambda *_: True)
 

@@ -232,10 +232,16 @@ def delivered(outcome: Propagated, *, until: float) -> Decision[Phase, None]:
 
 
 def needs_no_relay(sibling: Phase, member: str, *, result: Result) -> bool:
-    """Return whether a sibling run has the content of a foreign table.
+    """Return whether a result would change nothing in a sibling run.
 
-    Also True for a sibling run that never takes it: it is void, or its gate does not have the member.
+    It has the same content of a foreign table, or the same or a newer write with the same comparison. Also True for a
+    sibling run that never takes it: it is void, or its gate does not have the member.
     """
     accepted = sibling.result_of(member)
-    takes_none = sibling.void is not None or member not in sibling.gate.members
-    return takes_none or (accepted is not None and accepted.stamp == result.stamp)
+    if sibling.void is not None or member not in sibling.gate.members:
+        return True
+    if accepted is None or bool(accepted.write_id) != bool(result.write_id):
+        return False
+    if accepted.stamp == result.stamp:
+        return not result.write_id or accepted.lacks == result.lacks
+    return bool(result.write_id) and accepted.order > result.order

@@ -60,7 +60,9 @@ class Propagator:
             if mode != run.mode:
                 sibling = self._read(Phase, keys.phase_key(self._plan.pipeline, name, run=Run(run.date, mode)))
             for member, theirs in ({} if sibling is None else sibling.members).items():
-                if member in phase.gate.members and theirs.result is not None and self._is_table(member):
+                if theirs.result is None or not self._is_table(member):
+                    continue
+                if not propagation.needs_no_relay(phase, member, result=theirs.result):
                     self._relay(member, theirs.result, key=key, first=phase.result_of(member) is None)
 
         def has_ended(current: Phase) -> bool:

@@ -34,8 +34,8 @@ class InvariantChecker:
     """Checks each document written and each transaction committed.
 
     It records every objection and does not raise: the code under test must survive whatever a port raises, and would
-    survive this too. ``runs``: the documents of phases that there may be. ``skew_s``: by how much two clocks may
-    differ. ``windows``: each window of the plan, with the step that reads it; ``cascade_days``: the plan's.
+    survive this too. ``calls``: how many port calls there were. ``runs``: the documents of phases that there may be.
+    ``skew_s``: by how much two clocks may differ. ``windows``: each window of the plan, with the step that reads it; ``cascade_days``: the plan's.
     """
 
     def __init__(
@@ -43,13 +43,14 @@ class InvariantChecker:
         *,
         now: Callable[[], float],
         skew_s: float,
+        calls: Callable[[], int] = lambda: 0,
         runs: Collection[str] = (),
         windows: Sequence[tuple[Need, Need]] = (),
         cascade_days: int = 0,
         operations: Sequence[Promises] = (),
     ) -> None:
         self._operations = operations
-        self._now, self._skew_s, self.runs = now, skew_s, runs
+        self._now, self._skew_s, self._calls, self.runs = now, skew_s, calls, runs
         self.lookback = Lookback(windows, runs=runs, cascade_days=cascade_days)
         self.objections: list[str] = []
         self.receipts: dict[str, Receipt] = {}
@@ -60,6 +61,7 @@ class InvariantChecker:
         self.dead: set[str] = set()
         self.fired: Counter[str] = Counter()
         self._taken: set[str] = set()
+        self._since: dict[tuple[str, str], tuple[str, int]] = {}
         self._tokens: dict[Part, int] = defaultdict(int)
         self._leases: dict[str, Lease] = {}
         self._broken: Counter[tuple[str, str]] = Counter()
@@ -157,6 +159,7 @@ class InvariantChecker:
         """
         self.phases.clear()
         self._leases.clear()
+        self._since.clear()
         self.ledgers.clear()
         self.dead.clear()
         for key, body in bodies.items():
@@ -180,7 +183,15 @@ class InvariantChecker:
                 self.lookback.record_repeat(name, day)
 
     def publishing(self, message: Message, *, begun: int) -> None:
-        """Check a message before the bus takes it."""
+        """Check a message before the bus takes it.
+
+        Runs are sent no content that they already had when the sending process began.
+        """
+        if message.id.startswith("relay."):
+            step, run = str(message.body["step"]), str(message.body["run"])
+            held, since = self._since.get((step, run), ("", 0))
+            if held == message.id.rpartition(".")[2] and begun > since:
+                self._object(f"{message.id} was sent, though {run} already has that content")
         self._object_to(one for each in self._operations for one in each.publishing(message, begun=begun))
 
     def published(self, message: Message) -> None:
@@ -247,6 +258,8 @@ class InvariantChecker:
             known = old.members.get(name) if old is not None else None
             if member.result is None or (known is not None and known.result == member.result):
                 continue
+            if known is None or known.result is None or known.result.stamp != member.result.stamp:
+                self._since[name, str(phase_of(key)[2])] = member.result.stamp.fingerprint, self._calls()
             if self._differs(member.result, asked_for=new.gate.members[name].asks):
                 self._object(f"{key}: the result of {name} is not what was written")
 
