@@ -91,6 +91,13 @@ def test_where_only_the_first_phase_has_drifted_the_phases_after_it_are_shown_as
     assert view.commands == ("phasegate backfill --from 2026-02-03 --to 2026-02-03 --mode night --cascade",)
 
 
+def test_a_phase_without_windows_has_caught_up_at_once_while_an_earlier_date_is_built() -> None:
+    made = many_days(TWO_PHASES)
+    load(made, 1, 1)  # its steps are requested, and no worker serves them yet
+    made.pipeline.runs.open("raw", Run("2026-02-02", "night"))
+    assert phase(made, 2, name="raw", mode="night").catch_up_since is None
+
+
 def test_a_phase_put_off_waits_on_while_the_phase_before_it_is_dead() -> None:
     made = corrected_long_ago()
     made.pipeline.runs.refresh("last", Run("2026-02-05", "night"))

@@ -223,7 +223,8 @@ class Propagator:
             windows = self.windows.windows(phase, run)
             seen += [(need, windows[window].stamp) for window, need in propagation.window_needs(phase).items()]
             outdated, is_put_off = propagation.is_outdated(phase, windows), phase.catch_up_since is not None
-            blocked = blocked or ((outdated or is_put_off) and not self.windows.is_at_rest(phase, run, seen))
+            reads = bool(windows) and (outdated or is_put_off)  # one without windows has nothing to wait for
+            blocked = blocked or (reads and not self.windows.is_at_rest(phase, run, seen))
             its_key = keys.phase_key(pipeline, other, run=run)
             if blocked and (outdated or is_put_off):
                 changed += [] if is_put_off else self._put_off(its_key, origin=origin)
