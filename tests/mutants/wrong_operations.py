@@ -9,6 +9,7 @@ from phasegate.base.codec import decode
 from phasegate.base.receipt import Part, Receipt
 from phasegate.errors import Unavailable
 from phasegate.gate import decisions, evaluate, operator, outbox
+from phasegate.gate import phase as documents
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.outbox import Outgoing
 from phasegate.gate.phase import Phase
@@ -51,6 +52,16 @@ def knows_no_deadline() -> Patch:
         return len(present) == len(phase.gate.expect)
 
     return swapped(evaluate, "_may_fire", may_fire)
+
+
+def settles_from_the_first_change() -> Patch:
+    def settle_at(phase: Phase) -> float | None:
+        return None if phase.changing_since is None else phase.changing_since + phase.gate.settle_s
+
+    stack = ExitStack()
+    for module in (evaluate, documents):
+        stack.enter_context(swapped(module, "settle_at", settle_at))
+    return stack
 
 
 def names_nothing_missing() -> Patch:

@@ -35,7 +35,8 @@ class InvariantChecker:
 
     It records every objection and does not raise: the code under test must survive whatever a port raises, and would
     survive this too. ``calls``: how many port calls there were. ``runs``: the documents of phases that there may be.
-    ``skew_s``: by how much two clocks may differ. ``windows``: each window of the plan, with the step that reads it; ``cascade_days``: the plan's.
+    ``skew_s``: by how much two clocks may differ. ``windows``: each window of the plan, with the step that reads it;
+    ``cascade_days``: the plan's. ``appeared``: when a content was first in its table.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class InvariantChecker:
         self.objections: list[str] = []
         self.receipts: dict[str, Receipt] = {}
         self.content: dict[tuple[str, Stamp], frozenset[str]] = {}
+        self.appeared: dict[tuple[str, Stamp], float] = {}
         self.commits: Counter[Part] = Counter()
         self.phases: dict[str, Phase] = {}
         self.ledgers: dict[str, Ledger] = {}
@@ -91,6 +93,7 @@ class InvariantChecker:
         self._object_to(one for each in self._operations for one in each.committed(receipt, rows))
         self.receipts[receipt.write_id] = receipt
         self.content[receipt.step, receipt.stamp] = made_of
+        self.appeared.setdefault((receipt.step, receipt.stamp), self._now())
         self.commits[receipt.part] += 1
         content = Content(receipt.partition, receipt.stamp, rows, receipt.built_from)
         self.lookback.record(receipt.step, content, phases=self.phases)
@@ -119,6 +122,7 @@ class InvariantChecker:
     def foreign(self, step: str, day: str, *, stamp: Stamp, rows: Sequence[Row]) -> None:
         """Record what a content of a foreign table was made of."""
         self.content[step, stamp] = versions(rows)
+        self.appeared.setdefault((step, stamp), self._now())
         self.lookback.record(step, Content(day, stamp, rows), phases=self.phases)
 
     def broke(self, step: str, day: str, *, final: bool) -> None:
