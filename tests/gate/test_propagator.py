@@ -58,6 +58,28 @@ def test_a_lost_message_to_the_sister_run_is_sent_again_until_she_holds_the_cont
     assert made.pipeline.next_due() is None
 
 
+def test_messages_to_a_sister_run_that_answers_none_are_sent_ever_more_rarely_and_not_by_each_flush() -> None:
+    made = many_days()
+    for mode in ("day", "night"):
+        scrape(made, 1, 1)
+        tell(made, 1, mode)
+    settle(made)
+    told = published(made, losing=False)
+    scrape(made, 1, 2)
+    tell(made, 1, "night")
+    begun, times = made.clock.at, [0.0]
+    while made.clock.at < begun + 3_600.0:  # no worker serves what is sent
+        made.clock.at += 5.0
+        made.pipeline.runs.flush("phase:shop:raw:2026-02-01.night")
+        times += [made.clock.at - begun] * (sum(m.id.startswith("relay.") for m in told) - len(times))
+    assert 0.0 < times[1] <= 15.0
+    assert times[2] > 2 * times[1]
+    assert times[3] > 2 * times[2]
+    assert 12 <= len(times) < 20, "every five minutes at most"
+    settle(made)
+    assert made.pipeline.next_due() is None
+
+
 def test_a_run_that_is_opened_late_takes_over_what_its_sister_read_without_a_message() -> None:
     made = many_days()
     scrape(made, 1, 1)

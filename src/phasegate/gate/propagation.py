@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from phasegate.base import keys
+from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision
 from phasegate.base.dates import distance
 from phasegate.gate.evaluate import evaluate
@@ -200,17 +200,19 @@ def drifted(need: str, *, dates: Iterable[str], seen: Window) -> Decision[Phase,
 class Propagated(NamedTuple):
     """The outcome of propagating a run's notices, by member.
 
-    ``pending``: a sibling run may not have the result yet. ``deferred``: later runs are notified after the build.
-    ``done``: nothing is left to do. A notice in several of them counts as the first of these.
+    ``pending``: a sibling run may not have the result yet, and was sent a message now; ``awaited``: it was sent one
+    before. ``deferred``: later runs are notified after the build. ``done``: nothing is left to do. A notice in several
+    of them counts as the first of these.
     """
 
     done: dict[str, Notice]
     deferred: dict[str, Notice]
     pending: dict[str, Notice]
+    awaited: dict[str, Notice]
 
 
-def delivered(outcome: Propagated, *, until: float) -> Decision[Phase, None]:
-    """Remove notices that are done, and postpone pending ones to ``until``.
+def delivered(outcome: Propagated, *, key: str, now: float) -> Decision[Phase, None]:
+    """Remove notices that are done, and postpone pending ones, ever longer.
 
     A notice that was replaced by a newer one since is left as it is.
     """
@@ -221,7 +223,11 @@ def delivered(outcome: Propagated, *, until: float) -> Decision[Phase, None]:
         notices = {}
         for name, notice in phase.notices.items():
             if outcome.pending.get(name) == notice:
-                notices[name] = replace(notice, at=max(notice.at, until))
+                sends = notice.sends + 1
+                at = now + backoff.resend_s(f"{key}/{name}", sends)
+                notices[name] = replace(notice, at=max(notice.at, at), sends=sends)
+            elif outcome.awaited.get(name) == notice:
+                notices[name] = notice
             elif outcome.deferred.get(name) == notice:
                 notices[name] = replace(notice, relayed=True)
             elif outcome.done.get(name) != notice:
