@@ -65,6 +65,10 @@ def test_three_seeds_in_ten_of_single_dates_play_an_operation_and_others_keep_th
     assert drawn(0, faults=Faults(wide=1.0)) == ()
 
 
+def test_windows_are_not_read_while_a_parked_request_of_an_earlier_date_is_served() -> None:
+    assert simulate(31041).violation == ""
+
+
 def test_a_gate_settles_from_when_a_report_arrived_not_from_when_it_was_taken_in() -> None:
     assert simulate(4572).violation == ""
 

@@ -19,7 +19,7 @@ from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision
 from phasegate.base.dates import distance
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.phase import Phase, building, fired_as_is, missing
+from phasegate.gate.phase import Phase, fired_as_is, missing, unanswered
 from phasegate.gate.records import Notice, Result, Window
 from phasegate.plan.gate import Need
 
@@ -124,12 +124,16 @@ def follows(phase: Phase, name: str, upstream: Phase | None) -> bool:
 
 
 def is_moving(phase: Phase, *, receivers: Collection[str]) -> bool:
-    """Return whether a build or a firing to one of these phases is under way."""
+    """Return whether a build or a firing to one of these phases is under way.
+
+    A parked request counts too: it is sent again, and may be served at any time.
+    """
     if phase.void is not None or phase.paused is not None:
         return False
     fires = not missing(phase) and not fired_as_is(phase)
     sends = any(entry.waiting and entry.receiver in receivers for entry in phase.outbox)
-    return building(phase) or bool(phase.waiting) or fires or sends
+    builds = any(unanswered(request) for request in phase.requests.values())
+    return builds or bool(phase.waiting) or fires or sends
 
 
 def put_off(origin: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, None]:
