@@ -65,6 +65,10 @@ def test_three_seeds_in_ten_of_single_dates_play_an_operation_and_others_keep_th
     assert drawn(0, faults=Faults(wide=1.0)) == ()
 
 
+def test_a_trigger_that_an_operator_redrives_is_not_sent_by_its_halted_phase() -> None:
+    assert simulate(30406).violation == ""
+
+
 def test_windows_are_not_read_while_a_parked_request_of_an_earlier_date_is_served() -> None:
     assert simulate(31041).violation == ""
 
