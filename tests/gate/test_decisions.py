@@ -251,6 +251,23 @@ def test_reports_that_keep_changing_settle_into_one_firing() -> None:
     assert story.generation == 1
 
 
+def test_a_report_that_was_held_up_does_not_shorten_the_quiet_after_a_later_one() -> None:
+    pinned = Gate(
+        members={"lines": Spec(asks=False), "odds": Spec(asks=False)},
+        expect=("lines", "odds"), settle_s=50.0, settle_max_s=500.0,
+    )  # fmt: skip
+    story = Story(pinned)
+    story.report("odds", "odds-v1", order=1)
+    story.now = 1_100.0
+    story.report("odds", "odds-v2", order=2)
+    story.now = 1_000.0  # it arrived then, and its process was paused before it was taken in
+    story.report("lines", "lines-v1", order=1)
+    story.look(1_149.0)
+    assert story.generation == 0
+    story.look(1_150.0)
+    assert story.generation == 1
+
+
 def test_a_paused_gate_records_and_fires_when_it_is_let_go() -> None:
     story = Story(gate())
     story.begin("raw-v1", generation=1)

@@ -1,6 +1,7 @@
 """The windows of a run are of one reading: its phases are rebuilt of newer windows in order, or none of them is."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
@@ -89,6 +90,26 @@ def test_where_only_the_first_phase_has_drifted_the_phases_after_it_are_shown_as
     (view,) = (v for v in made.pipeline.views.why("2026-02-03.night") if v.phase == "last")
     assert view.drifted == ("2026-02-01",)
     assert view.commands == ("phasegate backfill --from 2026-02-03 --to 2026-02-03 --mode night --cascade",)
+
+
+@pytest.mark.parametrize(("request_state", "moves"), [("open", True), ("parked", True), ("dead", False)])
+def test_a_parked_request_of_an_earlier_date_may_be_served_at_any_time_and_a_dead_one_not(
+    request_state: Literal["open", "parked", "dead"], moves: bool
+) -> None:
+    made = many_days(TWO_PHASES)
+    load(made, 1, 1)
+    made.pipeline.serve_one()  # the trigger: its steps are requested, and not built yet
+    earlier = phase(made, 1)
+    requests = {name: replace(one, state=request_state) for name, one in earlier.requests.items()}
+    assert requests
+    assert propagation.is_moving(replace(earlier, requests=requests), receivers=()) is moves
+
+
+def test_a_phase_without_windows_has_caught_up_at_once_while_an_earlier_date_is_built() -> None:
+    made = many_days(TWO_PHASES)
+    load(made, 1, 1)  # its steps are requested, and no worker serves them yet
+    made.pipeline.runs.open("raw", Run("2026-02-02", "night"))
+    assert phase(made, 2, name="raw", mode="night").catch_up_since is None
 
 
 def test_a_phase_put_off_waits_on_while_the_phase_before_it_is_dead() -> None:

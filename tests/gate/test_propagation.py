@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from phasegate.base.backoff import RESEND_MAX_S
 from phasegate.base.receipt import Stamp
 from phasegate.gate import decisions, propagation
 from phasegate.gate import ledger as ledgers
@@ -109,17 +110,19 @@ def test_readings_may_come_in_any_order(state: Phase, one: Window, origin: str |
 @given(told_states(), st.data())
 def test_only_a_notice_that_was_heard_is_forgotten_and_a_newer_one_stays(state: Phase, data: st.DataObject) -> None:
     assert state.notices
-    told = Propagated({}, {}, {})
+    told = Propagated({}, {}, {}, {})
     for name, notice in state.notices.items():
         now = data.draw(st.sampled_from([notice, Notice(order=0.0, origin=notice.origin, at=notice.at)]))
-        told[data.draw(st.integers(0, 2))][name] = now
-    after, _ = propagation.delivered(told, until=5_000.0)(state)
+        told[data.draw(st.integers(0, 3))][name] = now
+    after, _ = propagation.delivered(told, key=KEY, now=5_000.0)(state)
     assert after is not None
     for name, notice in state.notices.items():
         assert (name in after.notices) == (told.done.get(name) != notice)
         left = after.notices.get(name, notice)
         assert (left.order, left.origin) == (notice.order, notice.origin)
-        assert left.at == (5_000.0 if told.pending.get(name) == notice else notice.at)
+        sent = told.pending.get(name) == notice
+        assert left.sends == notice.sends + sent
+        assert 5_000.0 < left.at <= 5_000.0 + RESEND_MAX_S if sent else left.at == notice.at
 
 
 @given(writes, days, st.one_of(stamps, reads))

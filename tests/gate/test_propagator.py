@@ -4,6 +4,7 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
 from phasegate.base.table import Draft
 from phasegate.bus import Message
+from phasegate.gate.propagation import put_off
 from tests.support.pipelines import Shop, settle
 from tests.support.windows import PLAN, builds, cell, many_days, phase
 
@@ -57,6 +58,28 @@ def test_a_lost_message_to_the_sister_run_is_sent_again_until_she_holds_the_cont
     assert made.pipeline.next_due() is None
 
 
+def test_messages_to_a_sister_run_that_answers_none_are_sent_ever_more_rarely_and_not_by_each_flush() -> None:
+    made = many_days()
+    for mode in ("day", "night"):
+        scrape(made, 1, 1)
+        tell(made, 1, mode)
+    settle(made)
+    told = published(made, losing=False)
+    scrape(made, 1, 2)
+    tell(made, 1, "night")
+    begun, times = made.clock.at, [0.0]
+    while made.clock.at < begun + 3_600.0:  # no worker serves what is sent
+        made.clock.at += 5.0
+        made.pipeline.runs.flush("phase:shop:raw:2026-02-01.night")
+        times += [made.clock.at - begun] * (sum(m.id.startswith("relay.") for m in told) - len(times))
+    assert 0.0 < times[1] <= 15.0
+    assert times[2] > 2 * times[1]
+    assert times[3] > 2 * times[2]
+    assert 12 <= len(times) < 20, "every five minutes at most"
+    settle(made)
+    assert made.pipeline.next_due() is None
+
+
 def test_a_run_that_is_opened_late_takes_over_what_its_sister_read_without_a_message() -> None:
     made = many_days()
     scrape(made, 1, 1)
@@ -66,6 +89,21 @@ def test_a_run_that_is_opened_late_takes_over_what_its_sister_read_without_a_mes
     made.pipeline.runs.open("raw", Run("2026-02-01", "day"))
     result = phase(made, 1, name="raw", mode="day").members["box"].result
     assert result is not None
+    assert [message.id for message in told if message.id.startswith("relay.")] == []
+
+
+def test_a_run_that_waits_to_catch_up_is_sent_nothing_that_it_already_has() -> None:
+    made = many_days()
+    for mode in ("day", "night"):
+        scrape(made, 1, 1)
+        tell(made, 1, mode)
+    settle(made)
+    told = published(made, losing=False)
+    key, now = "phase:shop:raw:2026-02-01.day", made.clock.at
+    runs = made.pipeline.runs
+    runs._transact(key, put_off(None, key=key, now=now, attempt="a"))
+    made.clock.at += 60.0
+    runs._propagator.catch_up(key)
     assert [message.id for message in told if message.id.startswith("relay.")] == []
 
 

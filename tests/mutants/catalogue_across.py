@@ -35,6 +35,13 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
         says="not at rest|hold different results|never fired",
     ),
     Mutant(
+        number=40,
+        title="A run that waits to catch up is sent again and again what it already has.",
+        patch=windows.relays_what_is_there,
+        wide=True,
+        says="already has that content",
+    ),
+    Mutant(
         number=47,
         title="Later runs are never notified of a changed date.",
         patch=windows.tells_no_later_run,

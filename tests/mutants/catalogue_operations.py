@@ -40,6 +40,20 @@ OPERATED: tuple[Mutant, ...] = (
         says="absent: True",
     ),
     Mutant(
+        number=0,
+        title="A gate that settles counts from the first change, not from the last.",
+        patch=operations.settles_from_the_first_change,
+        operation="settle",
+        says="after the last change",
+    ),
+    Mutant(
+        number=0,
+        title="A trigger that the bus refused is recorded as sent to a receiver outside the plan.",
+        patch=operations.records_what_the_bus_refused,
+        operation="completion",
+        says="consumer is sent, but the bus never took it",
+    ),
+    Mutant(
         number=56,
         title="A fence compares tokens and no holders: two copies of one store both write.",
         patch=operations.compares_tokens_only,

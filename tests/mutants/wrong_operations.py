@@ -5,8 +5,12 @@ from contextlib import ExitStack
 
 from msgspec.structs import replace
 
+from phasegate.base.codec import decode
 from phasegate.base.receipt import Part, Receipt
+from phasegate.errors import Unavailable
 from phasegate.gate import decisions, evaluate, operator, outbox
+from phasegate.gate import phase as documents
+from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.outbox import Outgoing
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Firing, Member, Ordered, Result
@@ -50,6 +54,16 @@ def knows_no_deadline() -> Patch:
     return swapped(evaluate, "_may_fire", may_fire)
 
 
+def settles_from_the_first_change() -> Patch:
+    def settle_at(phase: Phase) -> float | None:
+        return None if phase.changing_since is None else phase.changing_since + phase.gate.settle_s
+
+    stack = ExitStack()
+    for module in (evaluate, documents):
+        stack.enter_context(swapped(module, "settle_at", settle_at))
+    return stack
+
+
 def names_nothing_missing() -> Patch:
     def fire(phase: Phase, *, now: float, by: str) -> Phase:
         fired = right(phase, now=now, by=by)
@@ -59,6 +73,21 @@ def names_nothing_missing() -> Patch:
 
     right = evaluate.fire
     return swapped(evaluate, "fire", fire)
+
+
+def records_what_the_bus_refused() -> Patch:
+    def flush(self: Gatekeeper, key: str) -> tuple[int, list[str]]:
+        now, doc = self._ports.clock.now(), self._ports.store.read(key)
+        found = [] if doc is None else outbox.outgoing(decode(Phase, doc.body, key=key), key=key, now=now)
+        try:
+            return right(self, key)
+        except Unavailable:
+            foreign = [m for m in found if m.topic == "consumer"]
+            self._transact(key, outbox.sent(foreign, key=key, now=now))
+            raise
+
+    right = Gatekeeper._flush
+    return swapped(Gatekeeper, "_flush", flush)
 
 
 def compares_tokens_only() -> Patch:

@@ -49,6 +49,14 @@ def takes_older_readings() -> Patch:
     return stack
 
 
+def relays_what_is_there() -> Patch:
+    def needs_no_relay(sibling: Phase, member: str, *, result: Result) -> bool:
+        return right(sibling, member, result=result) and (sibling.catch_up_since is None or bool(result.write_id))
+
+    right = propagation.needs_no_relay
+    return swapped(propagation, "needs_no_relay", needs_no_relay)
+
+
 def follows_no_phase_before_it() -> Patch:
     return swapped(propagation, "follows", lambda *_: True)
 
@@ -89,8 +97,10 @@ def relays_to_no_sibling() -> Patch:
 
 
 def takes_a_relay_for_heard() -> Patch:
-    def relay_to_siblings(self: Propagator, member: str, result: Result, *, key: str, changed: list[str]) -> bool:
-        right(self, member, result, key=key, changed=changed)
+    def relay_to_siblings(
+        self: Propagator, member: str, result: Result, *, key: str, sends: bool, changed: list[str]
+    ) -> bool:
+        right(self, member, result, key=key, sends=sends, changed=changed)
         return True
 
     right = Propagator._relay_to_siblings
@@ -107,8 +117,8 @@ def opens_without_asking() -> Patch:
 
 def forgets_before_telling() -> Patch:
     def deliver(self: Propagator, key: str, phase: Phase) -> tuple[Propagated, list[str]]:
-        all_of_them = Propagated(dict(phase.notices), {}, {})
-        decide = propagation.delivered(all_of_them, until=0.0)
+        all_of_them = Propagated(dict(phase.notices), {}, {}, {})
+        decide = propagation.delivered(all_of_them, key=key, now=0.0)
         transact(self._ports, key, kind=Phase, decide=decide)
         return all_of_them, right(self, key, phase)[1]
 

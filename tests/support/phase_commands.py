@@ -152,9 +152,11 @@ def _delivered(now: float, outcome: int) -> Command:
 
     def make(_: str, n: float) -> Decide:
         def decide(phase: Phase | None) -> tuple[Phase | None, object]:
-            told = Propagated({}, {}, {})
-            told[outcome].update({} if phase is None else phase.notices)
-            return propagation.delivered(told, until=n + 15.0)(phase)
+            told = Propagated({}, {}, {}, {})
+            for name, notice in ({} if phase is None else phase.notices).items():
+                if told[outcome] is not told.pending or notice.at <= n:  # as the propagator sends what is due only
+                    told[outcome][name] = notice
+            return propagation.delivered(told, key=KEY, now=n)(phase)
 
         return decide
 
@@ -174,7 +176,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(_acknowledged, times, st.integers(1, 4)),
     hearings,
     hearings,
-    st.builds(_delivered, times, st.integers(0, 2)),
+    st.builds(_delivered, times, st.integers(0, 3)),
     st.builds(
         lambda now, steps: Command(
             "rebuild", now, lambda a, n: operator.rebuild(steps, quiet=True, key=KEY, now=n, attempt=a)

@@ -65,6 +65,23 @@ def test_three_seeds_in_ten_of_single_dates_play_an_operation_and_others_keep_th
     assert drawn(0, faults=Faults(wide=1.0)) == ()
 
 
+def test_a_trigger_that_an_operator_redrives_is_not_sent_by_its_halted_phase() -> None:
+    assert simulate(30406).violation == ""
+
+
+def test_windows_are_not_read_while_a_parked_request_of_an_earlier_date_is_served() -> None:
+    assert simulate(31041).violation == ""
+
+
+def test_a_gate_settles_from_when_a_report_arrived_not_from_when_it_was_taken_in() -> None:
+    assert simulate(4572).violation == ""
+
+
+@pytest.mark.parametrize("seed", [696, 14909])
+def test_a_consumer_answers_only_triggers_that_the_bus_took(seed: int) -> None:
+    assert simulate(seed).violation == ""
+
+
 def test_an_operation_is_played_again_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     outcome = simulate(3, faults=Faults(operation="pause"))
     assert main(shlex.split(outcome.replay)[3:]) == 0

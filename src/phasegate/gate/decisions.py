@@ -187,8 +187,8 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
                      delivered_at=_delivered_at(member, result, spec, now=now))  # fmt: skip
     phase = _noticed(replace(phase, members={**phase.members, reported.member: member}), reported, key=key, now=now)
     if not spec.asks and (old is None or old.stamp.fingerprint != reported.stamp.fingerprint):
-        since = now if phase.changing_since is None else phase.changing_since
-        phase = replace(phase, changing_since=since, changed_at=now)
+        since, last = (now if at is None else at for at in (phase.changing_since, phase.changed_at))
+        phase = replace(phase, changing_since=since, changed_at=max(last, now))
     return phase, "accepted"
 
 

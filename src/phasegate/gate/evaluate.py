@@ -12,7 +12,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from phasegate.base import keys
-from phasegate.base.backoff import RESEND_FIRST_S, RESEND_MAX_S, RETRY_MAX_S, clipped, is_ahead
+from phasegate.base.backoff import RESEND_MAX_S, RETRY_MAX_S, clipped, is_ahead
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.gate.outbox import entries
 from phasegate.gate.phase import (
@@ -72,7 +72,7 @@ def without_times_ahead(phase: Phase, *, now: float) -> Phase:
             for name, r in phase.requests.items()
         },
         outbox=tuple(replace(e, at=at(e.at), due=at(e.due, bound_s=RESEND_MAX_S)) for e in phase.outbox),
-        notices={name: replace(n, at=at(n.at, bound_s=RESEND_FIRST_S)) for name, n in phase.notices.items()},
+        notices={name: replace(n, at=at(n.at, bound_s=RESEND_MAX_S)) for name, n in phase.notices.items()},
         windows={
             name: replace(w, awaited={on: at(until, bound_s=AWAIT_MAX_S) for on, until in w.awaited.items()})
             for name, w in phase.windows.items()
@@ -91,7 +91,7 @@ def _is_any_ahead(phase: Phase, *, now: float) -> bool:
     times += [at for at in since if at is not None]
     times += [request.due - RETRY_MAX_S for request in phase.requests.values()]
     times += [entry.due - RESEND_MAX_S for entry in phase.outbox]
-    times += [notice.at - RESEND_FIRST_S for notice in phase.notices.values()]
+    times += [notice.at - RESEND_MAX_S for notice in phase.notices.values()]
     times += [until - AWAIT_MAX_S for window in phase.windows.values() for until in window.awaited.values()]
     times += [member.result.at for member in phase.members.values() if member.result is not None]
     times += [member.attempt.at for member in phase.members.values() if member.attempt is not None]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from phasegate.base import keys
-from phasegate.base.backoff import RESEND_FIRST_S, is_ahead
+from phasegate.base.backoff import is_ahead
 from phasegate.base.codec import Decision, decode
 from phasegate.base.keys import Run
 from phasegate.bus import Message
@@ -256,7 +256,7 @@ class Gatekeeper:
         changed: list[str] = []
         if phase.notices:
             outcome, changed = self._propagator.deliver(key, phase)
-            self._transact(key, propagation.delivered(outcome, until=now + RESEND_FIRST_S), known=known)
+            self._transact(key, propagation.delivered(outcome, key=key, now=now), known=known)
         for waiting in self._propagator.waiting_for(key, phase):
             changed += self._propagator.catch_up(waiting)
         self.mirror.keep(key)

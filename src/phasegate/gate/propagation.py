@@ -15,11 +15,11 @@ from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from phasegate.base import keys
+from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision
 from phasegate.base.dates import distance
 from phasegate.gate.evaluate import evaluate
-from phasegate.gate.phase import Phase, building, fired_as_is, missing
+from phasegate.gate.phase import Phase, fired_as_is, missing, unanswered
 from phasegate.gate.records import Notice, Result, Window
 from phasegate.plan.gate import Need
 
@@ -124,12 +124,16 @@ def follows(phase: Phase, name: str, upstream: Phase | None) -> bool:
 
 
 def is_moving(phase: Phase, *, receivers: Collection[str]) -> bool:
-    """Return whether a build or a firing to one of these phases is under way."""
+    """Return whether a build or a firing to one of these phases is under way.
+
+    A parked request counts too: it is sent again, and may be served at any time.
+    """
     if phase.void is not None or phase.paused is not None:
         return False
     fires = not missing(phase) and not fired_as_is(phase)
     sends = any(entry.waiting and entry.receiver in receivers for entry in phase.outbox)
-    return building(phase) or bool(phase.waiting) or fires or sends
+    builds = any(unanswered(request) for request in phase.requests.values())
+    return builds or bool(phase.waiting) or fires or sends
 
 
 def put_off(origin: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, None]:
@@ -200,17 +204,19 @@ def drifted(need: str, *, dates: Iterable[str], seen: Window) -> Decision[Phase,
 class Propagated(NamedTuple):
     """The outcome of propagating a run's notices, by member.
 
-    ``pending``: a sibling run may not have the result yet. ``deferred``: later runs are notified after the build.
-    ``done``: nothing is left to do. A notice in several of them counts as the first of these.
+    ``pending``: a sibling run may not have the result yet, and was sent a message now; ``awaited``: it was sent one
+    before. ``deferred``: later runs are notified after the build. ``done``: nothing is left to do. A notice in several
+    of them counts as the first of these.
     """
 
     done: dict[str, Notice]
     deferred: dict[str, Notice]
     pending: dict[str, Notice]
+    awaited: dict[str, Notice]
 
 
-def delivered(outcome: Propagated, *, until: float) -> Decision[Phase, None]:
-    """Remove notices that are done, and postpone pending ones to ``until``.
+def delivered(outcome: Propagated, *, key: str, now: float) -> Decision[Phase, None]:
+    """Remove notices that are done, and postpone pending ones, ever longer.
 
     A notice that was replaced by a newer one since is left as it is.
     """
@@ -221,7 +227,11 @@ def delivered(outcome: Propagated, *, until: float) -> Decision[Phase, None]:
         notices = {}
         for name, notice in phase.notices.items():
             if outcome.pending.get(name) == notice:
-                notices[name] = replace(notice, at=max(notice.at, until))
+                sends = notice.sends + 1
+                at = now + backoff.resend_s(f"{key}/{name}", sends)
+                notices[name] = replace(notice, at=max(notice.at, at), sends=sends)
+            elif outcome.awaited.get(name) == notice:
+                notices[name] = notice
             elif outcome.deferred.get(name) == notice:
                 notices[name] = replace(notice, relayed=True)
             elif outcome.done.get(name) != notice:
@@ -232,10 +242,16 @@ def delivered(outcome: Propagated, *, until: float) -> Decision[Phase, None]:
 
 
 def needs_no_relay(sibling: Phase, member: str, *, result: Result) -> bool:
-    """Return whether a sibling run has the content of a foreign table.
+    """Return whether a result would change nothing in a sibling run.
 
-    Also True for a sibling run that never takes it: it is void, or its gate does not have the member.
+    It has the same content of a foreign table, or the same or a newer write with the same comparison. Also True for a
+    sibling run that never takes it: it is void, or its gate does not have the member.
     """
     accepted = sibling.result_of(member)
-    takes_none = sibling.void is not None or member not in sibling.gate.members
-    return takes_none or (accepted is not None and accepted.stamp == result.stamp)
+    if sibling.void is not None or member not in sibling.gate.members:
+        return True
+    if accepted is None or bool(accepted.write_id) != bool(result.write_id):
+        return False
+    if accepted.stamp == result.stamp:
+        return not result.write_id or accepted.lacks == result.lacks
+    return bool(result.write_id) and accepted.order > result.order

@@ -61,7 +61,9 @@ class Propagator:
             if mode != run.mode:
                 sibling = self._read(Phase, keys.phase_key(self._plan.pipeline, name, run=Run(run.date, mode)))
             for member, theirs in ({} if sibling is None else sibling.members).items():
-                if member in phase.gate.members and theirs.result is not None and self._is_table(member):
+                if theirs.result is None or not self._is_table(member):
+                    continue
+                if not propagation.needs_no_relay(phase, member, result=theirs.result):
                     self._relay(member, theirs.result, key=key, first=phase.result_of(member) is None, known=known)
 
         def has_ended(current: Phase) -> bool:
@@ -83,17 +85,19 @@ class Propagator:
     def deliver(self, key: str, phase: Phase) -> tuple[Propagated, list[str]]:
         """Propagate a run's notices; return the outcome and changed documents.
 
-        Sibling runs get the results at once. Later runs are notified after the build in progress, and only when all its
-        results are in the ledgers, so that each of them reads its windows once.
+        Sibling runs get the results at once, and messages again when they are due. Later runs are notified after the
+        build in progress, and only when all its results are in the ledgers, so that each of them reads its windows
+        once.
         """
-        date = keys.phase_of(key)[2].date
-        outcome, changed, changes = Propagated({}, {}, {}), list[str](), list[tuple[str, DateChange]]()
+        date, now = keys.phase_of(key)[2].date, self._ports.clock.now()
+        outcome, changed, changes = Propagated({}, {}, {}, {}), list[str](), list[tuple[str, DateChange]]()
         for member, notice in phase.notices.items():
             result = phase.members[member].result if member in phase.members else None
             if result is None or member not in self._plan.steps:
                 continue
-            if not (notice.relayed or self._relay_to_siblings(member, result, key=key, changed=changed)):
-                outcome.pending[member] = notice
+            is_due = notice.at <= now
+            if not (notice.relayed or self._relay_to_siblings(member, result, key=key, sends=is_due, changed=changed)):
+                (outcome.pending if is_due else outcome.awaited)[member] = notice
             if self._plan.windows_on(member) and defers_propagation(phase):
                 outcome.deferred[member] = notice
             elif self._plan.windows_on(member) and (number := self.record(member, date, stamp=result.stamp)):
@@ -103,10 +107,11 @@ class Propagator:
         outcome.done.update(phase.notices)
         return outcome, changed
 
-    def _relay_to_siblings(self, member: str, result: Result, *, key: str, changed: list[str]) -> bool:
+    def _relay_to_siblings(self, member: str, result: Result, *, key: str, sends: bool, changed: list[str]) -> bool:
         """Relay a result to the open sibling runs; return whether all have it.
 
         A foreign table's result is relayed by a message, so a sibling run has it only once its document shows it.
+        ``sends`` False: a message was sent before, and may still arrive.
         """
         pipeline, name, run = keys.phase_of(key)
         all_have = True
@@ -118,7 +123,8 @@ class Propagator:
             if result.write_id:
                 changed += [sibling_key] if self._relay(member, result, key=sibling_key, known=known) else []
             elif not propagation.needs_no_relay(sibling, member, result=result):
-                self._relay(member, result, key=sibling_key)
+                if sends:
+                    self._relay(member, result, key=sibling_key)
                 all_have = False
         return all_have
 
@@ -224,7 +230,8 @@ class Propagator:
             windows = self.windows.windows(phase, run)
             held += [(need, windows[window].stamp) for window, need in propagation.window_needs(phase).items()]
             outdated, is_put_off = propagation.is_outdated(phase, windows), phase.catch_up_since is not None
-            blocked = blocked or ((outdated or is_put_off) and not self.windows.is_at_rest(phase, run, held))
+            reads = bool(windows) and (outdated or is_put_off)  # one without windows has nothing to wait for
+            blocked = blocked or (reads and not self.windows.is_at_rest(phase, run, held))
             its_key = keys.phase_key(pipeline, other, run=run)
             if blocked and (outdated or is_put_off):
                 changed += [] if is_put_off else self._put_off(its_key, origin=origin)

@@ -267,13 +267,15 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A result that is not yet propagated to other runs.
 
     ``origin``: the date whose change led to it, the oldest of several. ``relayed``: the sibling runs have it; later
-    runs are still to be notified, once this run's build has ended.
+    runs are still to be notified, once this run's build has ended. ``sends``: how often sibling runs were sent a
+    message; ``at``: when they are sent the next one.
     """
 
     order: float
     origin: str
     at: float
     relayed: bool = False
+    sends: int = 0
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

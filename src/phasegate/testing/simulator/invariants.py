@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from phasegate.base.codec import decode
-from phasegate.base.keys import phase_of
+from phasegate.base.keys import phase_of, trigger_id
 from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.bus import Message
 from phasegate.gate.ledger import Ledger
@@ -34,8 +34,9 @@ class InvariantChecker:
     """Checks each document written and each transaction committed.
 
     It records every objection and does not raise: the code under test must survive whatever a port raises, and would
-    survive this too. ``runs``: the documents of phases that there may be. ``skew_s``: by how much two clocks may
-    differ. ``windows``: each window of the plan, with the step that reads it; ``cascade_days``: the plan's.
+    survive this too. ``calls``: how many port calls there were. ``runs``: the documents of phases that there may be.
+    ``skew_s``: by how much two clocks may differ. ``windows``: each window of the plan, with the step that reads it;
+    ``cascade_days``: the plan's. ``appeared``: when a content was first in its table.
     """
 
     def __init__(
@@ -43,22 +44,26 @@ class InvariantChecker:
         *,
         now: Callable[[], float],
         skew_s: float,
+        calls: Callable[[], int] = lambda: 0,
         runs: Collection[str] = (),
         windows: Sequence[tuple[Need, Need]] = (),
         cascade_days: int = 0,
         operations: Sequence[Promises] = (),
     ) -> None:
         self._operations = operations
-        self._now, self._skew_s, self.runs = now, skew_s, runs
+        self._now, self._skew_s, self._calls, self.runs = now, skew_s, calls, runs
         self.lookback = Lookback(windows, runs=runs, cascade_days=cascade_days)
         self.objections: list[str] = []
         self.receipts: dict[str, Receipt] = {}
         self.content: dict[tuple[str, Stamp], frozenset[str]] = {}
+        self.appeared: dict[tuple[str, Stamp], float] = {}
         self.commits: Counter[Part] = Counter()
         self.phases: dict[str, Phase] = {}
         self.ledgers: dict[str, Ledger] = {}
         self.dead: set[str] = set()
         self.fired: Counter[str] = Counter()
+        self._taken: set[str] = set()
+        self._since: dict[tuple[str, str], tuple[str, int]] = {}
         self._tokens: dict[Part, int] = defaultdict(int)
         self._leases: dict[str, Lease] = {}
         self._broken: Counter[tuple[str, str]] = Counter()
@@ -88,6 +93,7 @@ class InvariantChecker:
         self._object_to(one for each in self._operations for one in each.committed(receipt, rows))
         self.receipts[receipt.write_id] = receipt
         self.content[receipt.step, receipt.stamp] = made_of
+        self.appeared.setdefault((receipt.step, receipt.stamp), self._now())
         self.commits[receipt.part] += 1
         content = Content(receipt.partition, receipt.stamp, rows, receipt.built_from)
         self.lookback.record(receipt.step, content, phases=self.phases)
@@ -116,6 +122,7 @@ class InvariantChecker:
     def foreign(self, step: str, day: str, *, stamp: Stamp, rows: Sequence[Row]) -> None:
         """Record what a content of a foreign table was made of."""
         self.content[step, stamp] = versions(rows)
+        self.appeared.setdefault((step, stamp), self._now())
         self.lookback.record(step, Content(day, stamp, rows), phases=self.phases)
 
     def broke(self, step: str, day: str, *, final: bool) -> None:
@@ -141,6 +148,7 @@ class InvariantChecker:
                 self._check_no_regress(key, old, phase)
             self._check_bounds(key, phase, body)
             self._check_results(key, old, phase)
+            self._check_sent(key, phase)
             self._object_to(one for each in self._operations for one in each.wrote(key, old=old, new=phase))
             self._check_failures(key, phase)
             self._record_repeats(key, old, phase)
@@ -155,6 +163,7 @@ class InvariantChecker:
         """
         self.phases.clear()
         self._leases.clear()
+        self._since.clear()
         self.ledgers.clear()
         self.dead.clear()
         for key, body in bodies.items():
@@ -178,8 +187,22 @@ class InvariantChecker:
                 self.lookback.record_repeat(name, day)
 
     def publishing(self, message: Message, *, begun: int) -> None:
-        """Check a message before the bus takes it."""
+        """Check a message before the bus takes it.
+
+        Runs are sent no content that they already had when the sending process began.
+        """
+        if message.id.startswith("relay."):
+            step, run = str(message.body["step"]), str(message.body["run"])
+            held, since = self._since.get((step, run), ("", 0))
+            if held == message.id.rpartition(".")[2] and begun > since:
+                self._object(f"{message.id} was sent, though {run} already has that content")
         self._object_to(one for each in self._operations for one in each.publishing(message, begun=begun))
+
+    def published(self, message: Message) -> None:
+        """Record a message that the bus has taken, and pass it to operations."""
+        self._taken.add(message.id)
+        for each in self._operations:
+            each.published(message)
 
     def _object(self, why: str) -> None:
         self.objections.append(why)
@@ -239,8 +262,22 @@ class InvariantChecker:
             known = old.members.get(name) if old is not None else None
             if member.result is None or (known is not None and known.result == member.result):
                 continue
+            if known is None or known.result is None or known.result.stamp != member.result.stamp:
+                self._since[name, str(phase_of(key)[2])] = member.result.stamp.fingerprint, self._calls()
             if self._differs(member.result, asked_for=new.gate.members[name].asks):
                 self._object(f"{key}: the result of {name} is not what was written")
+
+    def _check_sent(self, key: str, phase: Phase) -> None:
+        """Check that a trigger recorded as sent was taken by the bus.
+
+        So was one that a receiver outside the plan has acknowledged.
+        """
+        outside = {receiver.name for receiver in phase.gate.receivers if receiver.ack != "begin"}
+        for entry in phase.outbox:
+            trigger = trigger_id(key, entry.generation, receiver=entry.receiver)
+            is_out = entry.state == "sent" or (entry.state == "acked" and entry.receiver in outside)
+            if is_out and trigger not in self._taken:
+                self._object(f"{trigger} is {entry.state}, but the bus never took it")
 
     def _differs(self, result: Result, *, asked_for: bool) -> bool:
         receipt = self.receipts.get(result.write_id)

@@ -108,6 +108,7 @@ class SimBus:
             while copies and copies < COPIES_MAX and sim.rng.random() < faults.duplicate:
                 copies += 1
             self._copies += [_Copy(sim.now + sim.rng.choice(DELAYS_S), message) for _ in range(copies)]
+            self._checker.published(message)
         if unanswered:
             raise Unavailable(f"no answer to publishing {message.id}")
         sim.crash_after(f"publish {message.id}")

@@ -37,6 +37,10 @@ class Promises:
         del message, begun
         return ()
 
+    def published(self, message: Message) -> None:
+        """Act on a message that the bus has taken, answered or not."""
+        del message
+
     def committed(self, receipt: Receipt, rows: Sequence[Row]) -> Iterable[str]:
         """Check a write that was committed, and all rows of its partition."""
         del receipt, rows

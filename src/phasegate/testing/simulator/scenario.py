@@ -61,6 +61,7 @@ class Scenario:
         self.checker = InvariantChecker(
             now=lambda: self.sim.now,
             skew_s=self.skew_s,
+            calls=lambda: self.sim.calls,
             runs=runs,
             windows=self.scene.windows(),
             cascade_days=self.scene.cascade_days,

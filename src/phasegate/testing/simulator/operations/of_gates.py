@@ -24,7 +24,11 @@ REDRIVEN_S = (10.0, 4000.0)  # at first some are not dead yet
 
 
 class Settle(Operation):
-    """The first phase fires only when its raw data has been quiet for a while."""
+    """The first phase fires only when its raw data has been quiet for a while.
+
+    A change counts from when its report arrived, by the clock of the process that took it: that process may be paused
+    before the document shows the change. A report cannot arrive before its content is in the table.
+    """
 
     name = "settle"
 
@@ -41,16 +45,20 @@ class Settle(Operation):
 
     def start(self, outside: Outside) -> None:
         """Start nothing: the scrapers correct themselves."""
-        self._sim, self._skew_s = outside.world.sim, outside.world.skew_s
+        self._sim, self._skew_s, self._checker = outside.world.sim, outside.world.skew_s, outside.world.checker
 
     def wrote(self, key: str, *, old: Phase | None, new: Phase) -> Iterator[str]:
-        """Check each firing: how long after the last change, and the first."""
+        """Check each firing: how long after the last report of a change, and the first."""
         if phase_of(key)[1] != "raw":
             return
         now, result = self._sim.now, new.result_of("box")
         before = None if old is None else old.result_of("box")
         if result is not None and (before is None or before.stamp.fingerprint != result.stamp.fingerprint):
-            self._changed[key] = (self._changed.get(key, (now, now))[0], now)
+            arrived, appeared = result.at, self._checker.appeared.get(("box", result.stamp), now)
+            if arrived < appeared - self._skew_s:
+                yield f"{key}: a content of {appeared:.0f} counts as reported at {arrived:.0f}"
+            first, last = self._changed.get(key, (arrived, arrived))
+            self._changed[key] = first, max(last, arrived)
         if new.generation > (0 if old is None else old.generation):
             first, last = self._changed.pop(key)
             if now < min(last + self._settle_s, first + self._max_s) - self._skew_s:
@@ -165,13 +173,14 @@ class Consumer(Operation):
             todo = [(self._from_s + after_s, redrive) for after_s in REDRIVEN_S for redrive in redrives]
             outside.carry_out("operator of a consumer", todo)
 
-    def publishing(self, message: Message, *, begun: int) -> tuple[str, ...]:
-        """Complete a trigger some time later, perhaps."""
-        del begun
+    def published(self, message: Message) -> None:
+        """Complete a trigger some time later, perhaps.
+
+        Only one that the bus has taken: what was never sent has no consumer.
+        """
         sim = self._world.sim
         if message.topic == "consumer" and sim.now >= self._back and sim.rng.random() >= sim.faults.lose:
             sim.spawn("consumer", partial(self._complete, str(message.body["id"])))
-        return ()
 
     def _complete(self, trigger: str) -> None:
         self._world.sim.sleep(self._world.sim.rng.choice(ANSWERED_S))

@@ -12,6 +12,7 @@ from phasegate.base.receipt import Part
 from phasegate.bus import Message
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
+from phasegate.quarantine import REDRIVEN
 from phasegate.testing.simulator.operations.operation import Operation
 from phasegate.testing.simulator.outside import Outside
 from phasegate.testing.simulator.scene import CODES, MODE, PHASES, coded, lineage
@@ -47,9 +48,12 @@ class Halt(Operation):
             yield f"{key} fired generation {new.generation}, though it was halted ({self.name})"
 
     def publishing(self, message: Message, *, begun: int) -> Iterator[str]:
-        """Check that no process that started since sends its messages."""
+        """Check that no process that started since sends its messages.
+
+        What an operator brings back from quarantine was sent before; its run refuses it while it is halted.
+        """
         body = message.body
-        if body.get("kind") not in ("trigger", "request"):
+        if body.get("kind") not in ("trigger", "request") or message.id.startswith(REDRIVEN):
             return
         key = f"phase:{body['pipeline']}:{body['phase']}:{body['run']}"
         if key in self._since and begun > self._since[key]:
