@@ -4,8 +4,8 @@ Each table is changed in one transaction that passes all its fences. What would 
 are written already is done only if the caller asks for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from phasegate.dialects.translate import untranslated
 from phasegate.errors import Ambiguous, Conflict, Contended, ForeignStore
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
-from phasegate.warehouse import Reader, Warehouse
+from phasegate.warehouse import Params, Reader
 from phasegate.write.inputs import is_foreign
 
 TRIES_MAX = 16
@@ -121,12 +121,22 @@ class Shapes:
         raise Contended(table.name, TRIES_MAX)
 
 
-def planned(plan: Plan, warehouse: Warehouse) -> dict[str, DraftShape]:
-    """Return the shape of each step's table, by step; nothing is changed."""
-    # DuckDB binds its own SQL only.
-    tables = {step.name: (step.table, step.sql if step.dialect == "duckdb" else "") for step in plan.steps.values()}
-    drafts = {name: Draft(table=table, sql=sql) for name, (table, sql) in tables.items() if table is not None}
-    found = warehouse.shapes(list(drafts.values()), {"run_date": SOME_DATE, "season_start": SOME_DATE})
+class Binder(Protocol):
+    """What a SELECT is bound by: a warehouse, or DuckDB without a table."""
+
+    def shapes(self, drafts: Sequence[Draft], params: Params, /) -> list[DraftShape]:
+        """Return the shape of each draft; see ``Warehouse.shapes``."""
+        ...
+
+
+def planned(plan: Plan, binder: Binder, *, engine: Engine | None = None) -> dict[str, DraftShape]:
+    """Return the shape of each step's table, by step; nothing is changed.
+
+    ``engine``: whose SQL is bound, None: the plan's SQL is in the binder's already.
+    """
+    bound = {step.name: step.sql if engine in (None, step.dialect) else "" for step in plan.steps.values()}
+    drafts = {name: Draft(table=step.table, sql=bound[name]) for name, step in plan.steps.items() if step.table}
+    found = binder.shapes(list(drafts.values()), {"run_date": SOME_DATE, "season_start": SOME_DATE})
     return dict(zip(drafts, found, strict=True))
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Self
 
 from phasegate.base.receipt import Part, Receipt, Staged, Stamp
 from phasegate.base.table import Difference, Draft, DraftShape, Table
+from phasegate.code.translated import Texts
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.postgresql.address import parse_address
 from phasegate.postgresql.failures import Purpose
-from phasegate.postgresql.pool import CONNECT_TIMEOUT_S, Pool
+from phasegate.postgresql.pool import CONNECT_TIMEOUT_S, CONNECTIONS_MAX, Pool
 from phasegate.warehouse import InputRead, Params, Reader, Row, Scope, Staging, Write, WriteAnswer, Written
 from phasegate.warehouses.postgres import dialect
 from phasegate.warehouses.postgres.dialect import PostgresOwn
@@ -41,17 +42,20 @@ _LOCK = 7_250_193_110_846_552
 
 
 class PostgresWarehouse:
-    """Tables of one PostgreSQL database, for any number of machines."""
+    """Tables of one PostgreSQL database, for any number of machines.
+
+    ``texts``: translates queries and conditions into PostgreSQL's SQL; None: they are written in it.
+    """
 
     scope: Scope = "partition"
 
     def __init__(
-        self, url: str, *, connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+        self, url: str, *, connections_max: int = CONNECTIONS_MAX, connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        statement_timeout_s: float = STATEMENT_TIMEOUT_S, texts: Texts | None = None,
     ) -> None:  # fmt: skip
-        address = parse_address(url)
-        self._pool = Pool(address, what="warehouse", connect_timeout_s=connect_timeout_s,
-                          statement_timeout_s=statement_timeout_s)  # fmt: skip
+        self._texts = texts
+        self._pool = Pool(parse_address(url), what="warehouse", connections_max=connections_max,
+                          connect_timeout_s=connect_timeout_s, statement_timeout_s=statement_timeout_s)  # fmt: skip
 
     def prepare(
         self, draft: Draft, /, *, partition: str, store_id: str, params: Params, beside: Collection[str] = ()
@@ -135,7 +139,7 @@ class PostgresWarehouse:
         """Open a read-only snapshot."""
         with self._session(READS, "read") as session:
             session.run("SELECT 1 FROM pg_class LIMIT 1", what="a new transaction")  # takes the snapshot
-            yield SqlReader(session, sql=SQL, own_sql=OWN)
+            yield SqlReader(session, sql=SQL, own_sql=OWN, texts=self._texts)
 
     def find_write(self, write_id: str, /) -> Receipt | None:
         """Return the receipt of a write, if it was committed."""
