@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from phasegate.calendar.calendar import Dates
     from phasegate.channel import Channel, Pinger
     from phasegate.check.shapes import Binder
-    from phasegate.code.translated import Texts
+    from phasegate.code.translated import Translator
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
     from phasegate.plan.policy import ChannelRule
@@ -55,7 +55,7 @@ def connect(
 
     Raises BadInput for a wrong plan or setting, Unavailable when a store cannot be used.
     """
-    from phasegate.code.translated import Texts, with_sql
+    from phasegate.code.translated import Translator, with_sql
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
     from phasegate.system import disks_of
@@ -66,9 +66,11 @@ def connect(
     if not isinstance(plan, Plan):
         path = Path(plan) if plan is not None else settings.plan
         plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
-    texts = Texts(plan, engine=settings.engine)
+    translator = Translator(plan, engine=settings.engine)
     plan = with_sql(plan, engine=settings.engine, parameter="${}")
-    ports = open_ports(settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder, texts=texts)
+    ports = open_ports(
+        settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder, translator=translator
+    )
     if wrap is not None:
         ports = wrap(ports)
     pipeline = Pipeline(
@@ -161,12 +163,12 @@ def _open_wake(settings: Settings, clock: Clock) -> Wake:
 
 def open_ports(
     settings: Settings, *, pipeline: str, clock: Clock | None = None, observer: Observer | None = None,
-    folder: Path | None = None, texts: Texts | None = None,
+    folder: Path | None = None, translator: Translator | None = None,
 ) -> Ports:  # fmt: skip
     """Return the ports: the store, the bus in it, and the warehouse.
 
-    ``folder``: where the commands of steps run, None for the working directory. ``texts``: translates what is asked of
-    the warehouse; None: queries are in its own SQL.
+    ``folder``: where the commands of steps run, None for the working directory. ``translator``: translates what is
+    asked of the warehouse; None: queries are in its own SQL.
     """
     from phasegate.buses.local import LocalBus
     from phasegate.observe import LogObserver
@@ -186,7 +188,7 @@ def open_ports(
     return Ports(
         store=store,
         bus=LocalBus(store, clock, pipeline=pipeline, wake=wake, observer=observer, visibility_s=settings.visibility_s),
-        warehouse=open_warehouse(settings, texts=texts),
+        warehouse=open_warehouse(settings, translator=translator),
         clock=clock,
         observer=observer,
         background=ThreadBackground(observer),
@@ -196,10 +198,10 @@ def open_ports(
     )
 
 
-def open_warehouse(settings: Settings, *, texts: Texts | None = None) -> Warehouse:
-    """Return the warehouse; it is opened, and its tables created, when it is used.
+def open_warehouse(settings: Settings, *, translator: Translator | None = None) -> Warehouse:
+    """Return the warehouse, which is opened when it is used.
 
-    ``texts``: as for ``open_ports``.
+    ``translator``: as for ``open_ports``.
     """
     if settings.warehouse_path is not None:
         from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
@@ -213,7 +215,7 @@ def open_warehouse(settings: Settings, *, texts: Texts | None = None) -> Warehou
         connections_max=settings.connections_max,
         connect_timeout_s=settings.connect_timeout_s,
         statement_timeout_s=settings.query_timeout_s,
-        texts=texts,
+        translator=translator,
     )
 
 

@@ -14,7 +14,7 @@ from phasegate.base.backoff import contention_s
 from phasegate.base.table import Difference, Draft, DraftShape, Table
 from phasegate.code.translated import known_types
 from phasegate.dialects.engines import ENGINE_NAMES, Engine, TableTypes
-from phasegate.dialects.translate import untranslated
+from phasegate.dialects.translate import select_of, untranslated
 from phasegate.errors import Ambiguous, Conflict, Contended, ForeignStore
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
@@ -174,17 +174,28 @@ def engine_problems(plan: Plan, shapes: Mapping[str, DraftShape], *, engine: Eng
     # As when the plan is loaded for the engine, and again with what DuckDB knows besides.
     ways: list[TableTypes] = [known_types(plan), {table: columns for table, columns in bound.items() if columns}]
     found = []
-    for step in (step for step in plan.steps.values() if step.sql):
+    for step, what, sql, dialect in _texts(plan):
         lines = {one: None for types in ways
-                 for one in untranslated(step.sql, engine=engine, dialect=step.dialect, types=types)}  # fmt: skip
+                 for one in untranslated(sql, engine=engine, dialect=dialect, types=types)}  # fmt: skip
         found += [
             SqlProblem(
                 step=step.name, kind="engine", line=one.line, mend=one.mend,
-                text=f"{ENGINE_NAMES[engine]}: {step.sql_file} {one.text}",
+                text=f"{ENGINE_NAMES[engine]}: {what} {one.text}",
             )
             for one in sorted(lines)
         ]  # fmt: skip
     return found
+
+
+def _texts(plan: Plan) -> Iterator[tuple[Step, str, str, Engine]]:
+    """Yield the SQL of each step, what it is called, and its dialect."""
+    for step in plan.steps.values():
+        if step.sql:
+            yield step, step.sql_file, step.sql, step.dialect
+        covered = None if step.covers is None else plan.steps[step.covers.need.step].table
+        if step.covers is not None and step.covers.where and covered is not None:
+            dialect = step.dialect if step.sql else "duckdb"
+            yield step, "covers.where", select_of(step.covers.where, table=covered.name), dialect
 
 
 def _unneeded(plan: Plan, step: Step, reads: Iterable[str]) -> Iterator[SqlProblem]:

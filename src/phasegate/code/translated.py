@@ -1,4 +1,4 @@
-"""Gives the SQL of a plan the text that an engine runs: steps, conditions, and what Python steps read."""
+"""Gives the SQL of a plan the text that an engine runs."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -24,7 +24,7 @@ def with_sql(plan: Plan, /, *, engine: Engine, parameter: str | None = None) -> 
         name: _translated(step, engine=engine, types=types, parameter=parameter) if step.sql else step
         for name, step in plan.steps.items()
     }
-    texts = Texts(plan, engine=engine)
+    texts = Translator(plan, engine=engine)
     for step in plan.steps.values():
         covered = None if step.covers is None else plan.steps[step.covers.need.step].table
         if step.covers is not None and covered is not None:
@@ -32,7 +32,7 @@ def with_sql(plan: Plan, /, *, engine: Engine, parameter: str | None = None) -> 
     return replace(plan, steps=steps)
 
 
-class Texts:
+class Translator:
     """Translates queries and conditions of a plan into an engine's SQL.
 
     They are written in DuckDB's, whatever the dialect of the steps; only the condition of a step with a text in the

@@ -49,8 +49,14 @@ def translate_condition(where: str, *, table: str, engine: Engine, types: TableT
     >>> translate_condition("d - 1 > b", table="s.t", engine="postgresql", types={}, what="where")
     '("d" - 1 > "b")'
     """
-    select = f"SELECT 1 AS one FROM {table} WHERE ({where})"  # noqa: S608  both are of the plan
-    return translate(select, engine=engine, types=types, parameter="${}", what=what).partition(" WHERE ")[2]
+    return translate(select_of(where, table=table), engine=engine, types=types, parameter="${}", what=what).partition(
+        " WHERE "
+    )[2]
+
+
+def select_of(where: str, *, table: str) -> str:
+    """Return a SELECT with this condition."""
+    return f"SELECT 1 AS one FROM {table} WHERE ({where})"  # noqa: S608  both are of the plan
 
 
 def untranslated(

@@ -37,7 +37,10 @@ class Gone(Exception):
 
 
 class Unsent(Gone):
-    """The connection was closed before the message had been sent: the other process has no whole message to act on."""
+    """The connection was closed before the message had been sent.
+
+    The other process has no whole message to act on.
+    """
 
 
 class NotServed(Gone):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from phasegate.base.receipt import Part, Receipt, Staged, Stamp
 from phasegate.base.table import Difference, Draft, DraftShape, Table
-from phasegate.code.translated import Texts
+from phasegate.code.translated import Translator
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.postgresql.address import parse_address
 from phasegate.postgresql.failures import Purpose
@@ -44,16 +44,16 @@ _LOCK = 7_250_193_110_846_552
 class PostgresWarehouse:
     """Tables of one PostgreSQL database, for any number of machines.
 
-    ``texts``: translates queries and conditions into PostgreSQL's SQL; None: they are written in it.
+    ``translator``: translates queries and conditions into PostgreSQL's SQL; None: they are written in it.
     """
 
     scope: Scope = "partition"
 
     def __init__(
         self, url: str, *, connections_max: int = CONNECTIONS_MAX, connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        statement_timeout_s: float = STATEMENT_TIMEOUT_S, texts: Texts | None = None,
+        statement_timeout_s: float = STATEMENT_TIMEOUT_S, translator: Translator | None = None,
     ) -> None:  # fmt: skip
-        self._texts = texts
+        self._translator = translator
         self._pool = Pool(parse_address(url), what="warehouse", connections_max=connections_max,
                           connect_timeout_s=connect_timeout_s, statement_timeout_s=statement_timeout_s)  # fmt: skip
 
@@ -139,7 +139,7 @@ class PostgresWarehouse:
         """Open a read-only snapshot."""
         with self._session(READS, "read") as session:
             session.run("SELECT 1 FROM pg_class LIMIT 1", what="a new transaction")  # takes the snapshot
-            yield SqlReader(session, sql=SQL, own_sql=OWN, texts=self._texts)
+            yield SqlReader(session, sql=SQL, own_sql=OWN, translator=self._translator)
 
     def find_write(self, write_id: str, /) -> Receipt | None:
         """Return the receipt of a write, if it was committed."""

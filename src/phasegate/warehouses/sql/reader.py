@@ -12,7 +12,7 @@ import msgspec
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
 from phasegate.base.table import TOKEN_COLUMN, Dependency, Difference, Disagreement, Repeats, Table, Uncovered
-from phasegate.code.translated import Texts
+from phasegate.code.translated import Translator
 from phasegate.warehouse import InputRead, Params
 from phasegate.warehouses.sql import commits
 from phasegate.warehouses.sql import own_tables as own
@@ -26,8 +26,10 @@ from phasegate.warehouses.sql.writes import WriteSql
 class SqlReader:
     """The verbs of a Reader over a session."""
 
-    def __init__(self, session: Session, *, sql: WriteSql, own_sql: OwnSql, texts: Texts | None = None) -> None:
-        self.session, self.sql, self.own, self._texts = session, sql, own_sql, texts
+    def __init__(
+        self, session: Session, *, sql: WriteSql, own_sql: OwnSql, translator: Translator | None = None
+    ) -> None:
+        self.session, self.sql, self.own, self._translator = session, sql, own_sql, translator
 
     def query(self, sql: str, params: Params, /) -> list[dict[str, object]]:
         """Return the rows of a SELECT as dicts; zoned timestamps are in UTC.
@@ -35,7 +37,7 @@ class SqlReader:
         Raises BadInput for anything but one SELECT.
         """
         what = f"query {' '.join(sql.split())[:60]!r}"
-        sql = sql if self._texts is None else self._texts.query(sql, what=what)
+        sql = sql if self._translator is None else self._translator.query(sql, what=what)
         text, bound = self.session.select(sql, params, what=what, why=": queries only read, and steps write tables")
         return self.session.query(text, bound, what=what)
 
@@ -182,7 +184,7 @@ class SqlReader:
             return {}
         for one, known in ((table, types), (by, theirs or types)):
             check_named(one, on, known=known)
-        where = where if self._texts is None else self._texts.condition(where, table=table.name)
+        where = where if self._translator is None else self._translator.condition(where, table=table.name)
         statement = self.sql.uncovered(
             (table, types), (by, theirs), on=on, where=where, dates=_is_date(first) and _is_date(last)
         )
