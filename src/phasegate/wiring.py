@@ -219,6 +219,24 @@ def open_warehouse(settings: Settings, *, translator: Translator | None = None) 
     )
 
 
+def open_other_warehouse(url: str, settings: Settings, /) -> tuple[Plan, Warehouse]:
+    """Return another warehouse, and the plan in its SQL.
+
+    Raises BadInput for a URL of no warehouse, for the one that the settings name, and for SQL that it cannot run.
+    """
+    from phasegate.code.translated import with_sql
+
+    try:
+        named = load_settings({}, overrides={"warehouse": url, "state": settings.state}).warehouse
+    except BadInput as e:
+        raise BadInput(f"--copy: {str(e).removeprefix('argument warehouse=')}") from None
+    if named == settings.warehouse:
+        raise BadInput("--copy: this is the warehouse that the settings name; name another")
+    other = replace(settings, warehouse=named)
+    plan = with_sql(read_plan(settings.plan), engine=other.engine, parameter="${}")
+    return plan, open_warehouse(other)
+
+
 def open_binder() -> Binder:
     """Return what binds the SELECTs of a plan without any table: DuckDB."""
     from phasegate.warehouses.duckdb.shapes import Unstored

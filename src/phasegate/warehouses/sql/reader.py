@@ -16,7 +16,7 @@ from phasegate.code.translated import Translator
 from phasegate.warehouse import InputRead, Params
 from phasegate.warehouses.sql import commits
 from phasegate.warehouses.sql import own_tables as own
-from phasegate.warehouses.sql.cells import check_named, check_texts, stored
+from phasegate.warehouses.sql.cells import check_named, check_texts, in_utc, stored
 from phasegate.warehouses.sql.own_tables import OwnSql
 from phasegate.warehouses.sql.session import Session
 from phasegate.warehouses.sql.shapes import difference
@@ -213,6 +213,17 @@ class SqlReader:
             return 0
         statement = self.sql.count(table, types, partition=partition is not None)
         return int(self.session.run(statement, _part(partition), what=f"count of {table.name}")[0][0])
+
+    def rows(self, table: Table, /, *, partition: str) -> list[dict[str, object]]:
+        """Return the rows of a partition as a staging takes them.
+
+        Without lineage; timestamps have the zone UTC.
+        """
+        types = self.types_of(table)
+        if not types:
+            return []
+        found = self.session.query(self.sql.rows(table, types), _part(partition), what=f"rows of {table.name}")
+        return [{name: in_utc(cell) for name, cell in row.items()} for row in found]
 
     def compare(self, table: Table, columns: Mapping[str, str], /) -> Difference:
         """Return how the stored table differs from these columns and its key."""

@@ -28,6 +28,11 @@ class RowSql:
         """Return the SELECT of the number of rows."""
         return f"SELECT count(*) FROM {self._named(table)} t{self._where(table, types, partition=partition)}"
 
+    def rows(self, table: Table, types: Types, /) -> str:
+        """Return the SELECT of the rows of a partition."""
+        listed = ", ".join(f"t.{self._quoted(column)}" for column in types)
+        return f"SELECT {listed} FROM {self._named(table)} t WHERE {self.inside(table, types)}"
+
     def fingerprint(self, table: Table, types: Types, /, *, partition: bool) -> str:
         """Return the SELECT of count and eight sums."""
         return f"""SELECT count(*), {self._sums} FROM (SELECT {self.dialect.row_hash(table, types, alias="t")} AS h
