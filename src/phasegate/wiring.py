@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -323,14 +323,33 @@ def _documents_of(opened: Callable[[], Store]) -> Iterator[Exported | Unread]:
         yield from mirrored(store)
 
 
-def open_tables(url: str, /) -> AbstractContextManager[Reader]:
+def shown(url: str, /) -> str:
+    """Return a URL without secrets.
+
+    Raises BadInput for an address of PostgreSQL that cannot be read.
+    """
+    from phasegate.postgresql.address import parse_address
+
+    return parse_address(url).shown if url.startswith("postgresql:") else url
+
+
+@contextmanager
+def open_tables(url: str, /) -> Iterator[Reader]:
     """Open a read-only snapshot of the tables at a URL.
 
     Raises BadInput, NotFound, Unavailable.
     """
+    if url.startswith("postgresql:"):
+        from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
+
+        with closing(PostgresWarehouse(url)) as warehouse, warehouse.snapshot() as reader:
+            yield reader
+        return
     from phasegate.warehouses.duckdb.warehouse import read_only
 
-    return read_only(_place_of(url, what="--warehouse", forms={"duckdb": "duckdb:///PATH"})[1])
+    forms = {"duckdb": "duckdb:///PATH", "postgresql": "postgresql://HOST/DATABASE"}
+    with read_only(_place_of(url, what="--warehouse", forms=forms)[1]) as reader:
+        yield reader
 
 
 def _place_of(url: str, *, what: str, forms: Mapping[str, str]) -> tuple[str, Path]:

@@ -125,6 +125,23 @@ def test_one_database_holds_documents_and_tables_and_every_command_works_on_it(i
     assert [path.name for path in (night.folder / ".phasegate").iterdir()] == []
 
 
+def test_the_doctor_reads_tables_of_a_server_and_finds_what_it_finds_in_a_file(
+    in_one_database: Night, url: str, postgres_15: PostgresServer
+) -> None:
+    night = in_one_database
+    night.whole()
+    doctor = ("doctor", "--store", url, "--warehouse", url, "--json")
+    before = night(*doctor).json
+    assert "nba_analytics.player_game" in before["tables"]
+    assert not [name for name in before["tables"] if name.startswith("pg_catalog")]
+    twice = "INSERT INTO nba_analytics.player_game SELECT * FROM nba_analytics.player_game WHERE player = 'p1'"
+    postgres_15.sql(twice, database=url.rpartition("/")[2])
+    said = night(*doctor)
+    assert SECRET not in said.out
+    assert [one["code"] for one in said.json["findings"]] == ["PG010"]
+    assert "1 of 11 rows are duplicates" in said.json["findings"][0]["text"]
+
+
 def test_a_select_that_does_not_translate_is_refused_with_line_and_mend_before_anything_is_opened(
     in_one_database: Night,
 ) -> None:
