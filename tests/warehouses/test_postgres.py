@@ -243,3 +243,10 @@ def test_floats_are_written_whole_though_the_role_shows_fewer_digits(postgres_15
     with warehouse.snapshot() as reader:
         assert reader.query(f"SELECT ratio FROM {GAMES.name}", {}) == [{"ratio": 123456789012.34}]
     warehouse.close()
+
+
+def test_a_dollar_in_a_text_a_name_or_a_comment_is_no_parameter(warehouse: PostgresWarehouse) -> None:
+    asked = """SELECT '$run_date ''$a' AS "a $b", $run_date || '%' AS c -- $d
+        /* $e */ WHERE $run_date LIKE '2026%'"""
+    with warehouse.snapshot() as reader:
+        assert reader.query(asked, {"run_date": DAY}) == [{"a $b": "$run_date '$a", "c": f"{DAY}%"}]

@@ -35,6 +35,8 @@ SQL, OWN = PostgresSql(dialect), PostgresOwn(dialect)
 STATEMENT_TIMEOUT_S = 3600.0
 READS = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITES = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+# A commit joins whole sets of rows; of a table without statistics one row is expected, and a loop in a loop planned.
+COMMITS = f"{WRITES}; SET LOCAL enable_nestloop = off"
 # With fewer digits a float's text is not its own; the SELECT takes the snapshot. All of it is one round trip.
 LOCAL = "SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; SELECT 1"
 # Who waits for the lock sees what the one before it has committed.
@@ -253,7 +255,7 @@ class PostgresStaging:
         """Write the staged rows."""
         assert self._stage is not None, "a commit is inside the block of its staging"
         answer: WriteAnswer | None = None
-        with suppress(_Undone), self._session(WRITES, "write") as session:
+        with suppress(_Undone), self._session(COMMITS, "write") as session:
             tx = SqlTransaction(session, sql=SQL, own_sql=OWN)
             tx.take(self._stage)
             answer = commits.run(tx, write)
