@@ -8,14 +8,14 @@ import psycopg
 import pytest
 
 from phasegate.base.fingerprint import SCALE_MAX, float_text
-from phasegate.errors import Ambiguous, BadInput, PhasegateError, Unavailable
+from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError, Unavailable
 from phasegate.testing.warehouse_contract import WarehouseContract
 from phasegate.testing.warehouse_rows import DAY, GAMES, commit, game, prepare, staging, write, write_of
 from phasegate.warehouse import Written
 from phasegate.warehouses.postgres.session import STAGING
 from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
 from phasegate.warehouses.sql.transaction import SqlTransaction
-from tests.support.postgres import Bouncer, PostgresServer
+from tests.support.postgres import Bouncer, PostgresServer, system_server
 
 SCHEMAS = ("contract", "phasegate", STAGING)
 EVERYTHING = f"SELECT * FROM {GAMES.name}"
@@ -250,3 +250,28 @@ def test_a_dollar_in_a_text_a_name_or_a_comment_is_no_parameter(warehouse: Postg
         /* $e */ WHERE $run_date LIKE '2026%'"""
     with warehouse.snapshot() as reader:
         assert reader.query(asked, {"run_date": DAY}) == [{"a $b": "$run_date '$a", "c": f"{DAY}%"}]
+
+
+def test_rows_that_were_staged_before_the_server_crashed_are_staged_again_and_none_is_lost() -> None:
+    with system_server() as server:
+        warehouse = PostgresWarehouse(server.url())
+        write(warehouse, GAMES, [game("a"), game("b")])
+        with staging(warehouse, GAMES, [game("a"), game("c")]) as staged:
+            server.restart()
+            with pytest.raises((Conflict, Ambiguous)):
+                warehouse.commit(write_of(GAMES, staged, token=2), staged)
+        with warehouse.snapshot() as reader:
+            assert sorted(str(row["player"]) for row in reader.query(EVERYTHING, {})) == ["a", "b"]
+        assert isinstance(commit(warehouse, GAMES, [game("a"), game("c")], token=2, write_id="w2"), Written)
+        warehouse.close()
+
+
+def test_a_role_without_a_grant_is_named(
+    warehouse: PostgresWarehouse, postgres_15: PostgresServer, url_15: str
+) -> None:
+    write(warehouse, GAMES, [game("a")])
+    postgres_15.sql("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN")
+    stranger = PostgresWarehouse(url_15.replace("postgres@", "stranger@"))
+    with pytest.raises(Unavailable, match=r"not permitted .*; grant it to this role"), stranger.snapshot() as reader:
+        reader.query(EVERYTHING, {})
+    stranger.close()

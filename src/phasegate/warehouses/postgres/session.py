@@ -30,6 +30,8 @@ _NAME = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$([A-Za
 _SELECT = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|VALUES|\()", re.IGNORECASE | re.DOTALL)
 # By the first two characters of SQLSTATE: what the statement or its values are to blame for.
 _WRONG = ("0A", "21", "22", "23", "42")
+# A grant mends it, and no other text of the statement.
+_FORBIDDEN = "42501"
 _CASTS: dict[str, Callable[[str], object]] = {
     "date": date.fromisoformat,
     "int": int,
@@ -81,7 +83,7 @@ class PostgresSession:
             self._failed = error
             raise
         except psycopg.Error as error:
-            if (error.sqlstate or "")[:2] not in _WRONG:
+            if (error.sqlstate or "")[:2] not in _WRONG or error.sqlstate == _FORBIDDEN:
                 if (error.sqlstate or "") == "57014" and self._failed is not None:
                     raise self._failed from error
                 self._failed = Unavailable(f"{what}: the transaction has failed; nothing was written")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from phasegate.base.receipt import Part, Receipt, Staged, Stamp
 from phasegate.base.table import Difference, Draft, DraftShape, Table
 from phasegate.code.translated import Translator
-from phasegate.errors import BadInput, PhasegateError, Unavailable
+from phasegate.errors import BadInput, Conflict, PhasegateError, Unavailable
 from phasegate.postgresql.address import parse_address
 from phasegate.postgresql.failures import Purpose
 from phasegate.postgresql.pool import CONNECT_TIMEOUT_S, CONNECTIONS_MAX, Pool
@@ -258,6 +258,10 @@ class PostgresStaging:
         with suppress(_Undone), self._session(COMMITS, "write") as session:
             tx = SqlTransaction(session, sql=SQL, own_sql=OWN)
             tx.take(self._stage)
+            # A server that crashed since has emptied the table, which is in no log.
+            ((rows,),) = session.run(f"SELECT count(*) FROM {self._stage.name}", what="staged rows")
+            if rows != self._stage.rows:
+                raise Conflict(f"the rows staged for {self._stage.table.name} are gone; stage them again")
             answer = commits.run(tx, write)
             if not isinstance(answer, Written):
                 raise _Undone
