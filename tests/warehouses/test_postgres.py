@@ -8,14 +8,14 @@ import psycopg
 import pytest
 
 from phasegate.base.fingerprint import SCALE_MAX, float_text
-from phasegate.errors import Ambiguous, BadInput, PhasegateError, Unavailable
+from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError, Unavailable
 from phasegate.testing.warehouse_contract import WarehouseContract
 from phasegate.testing.warehouse_rows import DAY, GAMES, commit, game, prepare, staging, write, write_of
 from phasegate.warehouse import Written
 from phasegate.warehouses.postgres.session import STAGING
 from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
 from phasegate.warehouses.sql.transaction import SqlTransaction
-from tests.support.postgres import Bouncer, PostgresServer
+from tests.support.postgres import Bouncer, PostgresServer, system_server
 
 SCHEMAS = ("contract", "phasegate", STAGING)
 EVERYTHING = f"SELECT * FROM {GAMES.name}"
@@ -205,3 +205,73 @@ def test_floats_have_the_texts_that_python_gives_them(warehouse: PostgresWarehou
             texts = f"SELECT phasegate.float_text(x, {scale}) FROM {rows} ORDER BY n"
             found = [text for (text,) in connection.execute(texts.encode(), [values]).fetchall()]
             assert found == [float_text(value, scale=scale) for value in values]
+
+
+def test_texts_are_ordered_by_code_points_in_a_database_of_another_order(postgres_15: PostgresServer) -> None:
+    name = "ordered_otherwise"
+    postgres_15.sql(f"CREATE DATABASE {name} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0")
+    warehouse = PostgresWarehouse(postgres_15.address(name))
+    try:
+        write(warehouse, GAMES, [game("b"), game("A"), game("C"), game("ä")])
+        asked = f"SELECT player, row_number() OVER (ORDER BY player) AS place FROM {GAMES.name} ORDER BY player"
+        with warehouse.snapshot() as reader:
+            assert [row["player"] for row in reader.query(asked, {})] == ["A", "C", "b", "ä"]
+            assert reader.query(f"SELECT min(upper(player)) AS first FROM {GAMES.name}", {}) == [{"first": "A"}]
+    finally:
+        warehouse.close()
+        postgres_15.sql(f"DROP DATABASE {name}")
+
+
+def test_a_partition_is_found_by_an_index(warehouse: PostgresWarehouse, url_15: str) -> None:
+    write(warehouse, GAMES, [game("a")])
+    with psycopg.connect(url_15, autocommit=True) as connection:
+        connection.execute("SET enable_seqscan = off")
+        asked = f"EXPLAIN DELETE FROM {GAMES.name} AS t WHERE t.game_date = DATE '2026-02-03'"
+        plan = " ".join(str(line) for (line,) in connection.execute(asked.encode()).fetchall())
+        found = "EXPLAIN SELECT * FROM phasegate.receipts WHERE write_id = 'w'"
+        receipts = " ".join(str(line) for (line,) in connection.execute(found.encode()).fetchall())
+    assert "games_game_date_idx" in plan
+    assert "receipts_by_write" in receipts
+
+
+def test_floats_are_written_whole_though_the_role_shows_fewer_digits(postgres_15: PostgresServer) -> None:
+    url = postgres_15.url()
+    database = url.rpartition("/")[2]
+    postgres_15.sql(f"ALTER DATABASE {database} SET extra_float_digits = -3")
+    warehouse = PostgresWarehouse(url)
+    write(warehouse, GAMES, [game("a", ratio=123456789012.34)])
+    with warehouse.snapshot() as reader:
+        assert reader.query(f"SELECT ratio FROM {GAMES.name}", {}) == [{"ratio": 123456789012.34}]
+    warehouse.close()
+
+
+def test_a_dollar_in_a_text_a_name_or_a_comment_is_no_parameter(warehouse: PostgresWarehouse) -> None:
+    asked = """SELECT '$run_date ''$a' AS "a $b", $run_date || '%' AS c -- $d
+        /* $e */ WHERE $run_date LIKE '2026%'"""
+    with warehouse.snapshot() as reader:
+        assert reader.query(asked, {"run_date": DAY}) == [{"a $b": "$run_date '$a", "c": f"{DAY}%"}]
+
+
+def test_rows_that_were_staged_before_the_server_crashed_are_staged_again_and_none_is_lost() -> None:
+    with system_server() as server:
+        warehouse = PostgresWarehouse(server.url())
+        write(warehouse, GAMES, [game("a"), game("b")])
+        with staging(warehouse, GAMES, [game("a"), game("c")]) as staged:
+            server.restart()
+            with pytest.raises((Conflict, Ambiguous)):
+                warehouse.commit(write_of(GAMES, staged, token=2), staged)
+        with warehouse.snapshot() as reader:
+            assert sorted(str(row["player"]) for row in reader.query(EVERYTHING, {})) == ["a", "b"]
+        assert isinstance(commit(warehouse, GAMES, [game("a"), game("c")], token=2, write_id="w2"), Written)
+        warehouse.close()
+
+
+def test_a_role_without_a_grant_is_named(
+    warehouse: PostgresWarehouse, postgres_15: PostgresServer, url_15: str
+) -> None:
+    write(warehouse, GAMES, [game("a")])
+    postgres_15.sql("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN")
+    stranger = PostgresWarehouse(url_15.replace("postgres@", "stranger@"))
+    with pytest.raises(Unavailable, match=r"not permitted .*; grant it to this role"), stranger.snapshot() as reader:
+        reader.query(EVERYTHING, {})
+    stranger.close()
