@@ -17,10 +17,11 @@ import os
 import shlex
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ QUICK_KNOWN = {
     "runs named": 2,
     "results built by the backfill": 7,
 }
+
+
+House = Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def settled_in(**settings: str) -> Iterator[None]:
+    """Set ``PHASEGATE_STORE`` and such for the block."""
+    before = dict(os.environ)
+    os.environ.update({f"PHASEGATE_{name.upper()}": value for name, value in settings.items()})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 class Disturbed(Runner):
@@ -136,9 +152,9 @@ def _differing(what: str, found: set[Result], wanted: set[Result]) -> Iterator[s
     yield from (f"not {what}, and should be: {result}" for result in sorted(wanted - found))
 
 
-def calm(source: Source, *, first: date, last: date) -> Replay:
+def calm(source: Source, *, first: date, last: date, house: House = nullcontext) -> Replay:
     """Return the result of the dates without faults."""
-    with tempfile.TemporaryDirectory() as state:
+    with tempfile.TemporaryDirectory() as state, house():
         runner = Runner(source, state=Path(state), workers=2)
         try:
             return runner.run(first, last)
@@ -146,13 +162,14 @@ def calm(source: Source, *, first: date, last: date) -> Replay:
             runner.close()
 
 
-def disturbed(source: Source, *, first: date, last: date, faults: str) -> Found:
+def disturbed(source: Source, *, first: date, last: date, faults: str, house: House = nullcontext) -> Found:
     """Play the dates with faults, run the named commands, repeat a batch.
 
-    The commands are those of reconcile's findings; the repeated batch is a late one. Return what was found.
+    The commands are those of reconcile's findings; the repeated batch is a late one. ``house``: where the disturbed
+    dates are played. Return what was found: the undisturbed dates are played in files.
     """
     wanted = calm(source, first=first, last=last)
-    with tempfile.TemporaryDirectory() as state:
+    with tempfile.TemporaryDirectory() as state, house():
         runner = Disturbed(source, state=Path(state), faults=faults)
         try:
             before = runner.run(first, last)
@@ -217,13 +234,15 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks disturbed")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--faults", help="faults other than the known ones")
+    parser.add_argument("--at", metavar="URL", help="play the disturbed dates in this empty store of PostgreSQL")
     given = parser.parse_args(argv)
     folder = Path(os.environ.get("NBA_DATA", "../shared/nba"))
     real = folder.is_dir() and not given.quick
     source: Source = ParquetSource(folder) if real else SyntheticSource()
     (first, last), usual, known = (DATES, FAULTS, KNOWN) if real else (QUICK, QUICK_FAULTS, QUICK_KNOWN)
     faults = given.faults or usual
-    found = disturbed(source, first=first, last=last, faults=faults)
+    house: House = partial(settled_in, store=given.at, warehouse=given.at) if given.at else nullcontext
+    found = disturbed(source, first=first, last=last, faults=faults, house=house)
     print(f"{first} to {last}: {faults}")
     for name, number in _rows(found):
         print(f"{name:42}{number:>8}")

@@ -5,13 +5,18 @@ when it was built. This follows the receipts in the order of their commits, by t
 and not the inputs that a receipt records. It judges results of the plan's own steps: the scrapers' writes are given.
 """
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import date, timedelta
 from typing import NamedTuple
 
 from phasegate import Pipeline, Plan
+from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
 
 COMMITTED = "SELECT step, partition AS day, fingerprint FROM phasegate.receipts ORDER BY rowid"
+# By transaction: the place of a row in the file is that of one that was rolled back.
+COMMITTED_POSTGRESQL = COMMITTED.replace("rowid", "CAST(CAST(xmin AS text) AS bigint)")
 EMPTY = "0-"
 
 
@@ -31,7 +36,12 @@ class Write(NamedTuple):
 
 def writes(pipeline: Pipeline) -> list[Write]:
     """Return everything that was committed, oldest first."""
-    rows = pipeline.query(COMMITTED)
+    url = os.environ.get("PHASEGATE_WAREHOUSE", "")
+    if url.startswith("postgresql:"):  # asked in its own SQL
+        with closing(PostgresWarehouse(url)) as warehouse, warehouse.snapshot() as reader:
+            rows = reader.query(COMMITTED_POSTGRESQL, {})
+    else:
+        rows = pipeline.query(COMMITTED)
     return [Write(Result(str(row["step"]), str(row["day"])), str(row["fingerprint"])) for row in rows]
 
 

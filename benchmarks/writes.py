@@ -18,9 +18,11 @@ from msgspec.structs import replace
 
 from phasegate.base.receipt import Receipt
 from phasegate.base.table import Draft, Table
-from phasegate.warehouse import Params, Row, Write, Written
+from phasegate.warehouse import Params, Row, Warehouse, Write, Written
 from phasegate.warehouses.duckdb.session import DuckDBSession
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+from phasegate.warehouses.postgres.session import PostgresSession
+from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
 
 DAY, STORE, ROWS = "2026-02-03", "bench", 350
 FLOATS = tuple(f"f{number}" for number in range(20))
@@ -49,13 +51,19 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks writes")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=15, metavar="N")
+    parser.add_argument("--at", metavar="URL", help="write the small ones into this empty database of PostgreSQL")
     given = parser.parse_args(argv)
+    rounds = 3 if given.quick else given.rounds
     print(f"{'one write, medians':<44}{'stage ms':>10}{'commit ms':>11}{'all ms':>9}{'CPU ms':>9}{'statements':>12}")
+    if given.at:
+        with closing(PostgresWarehouse(given.at)) as server:
+            small(Writes(server), rounds=rounds)
+        return
     with (
         tempfile.TemporaryDirectory() as folder,
         closing(DuckDBWarehouse(Path(folder) / "writes.duckdb", hold_ms=3_600_000)) as warehouse,
     ):
-        small(Writes(warehouse), rounds=3 if given.quick else given.rounds)
+        small(Writes(warehouse), rounds=rounds)
         large(Writes(warehouse), rows=10_000 if given.quick else 1_000_000, rounds=3)
 
 
@@ -65,7 +73,7 @@ Taken = tuple[float, float, float, int]
 class Writes:
     """Writes of one warehouse, timed and counted."""
 
-    def __init__(self, warehouse: DuckDBWarehouse) -> None:
+    def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse, self._token = warehouse, 0
 
     def write(self, table: Table, day: str, *, rows: list[Row] | None = None, params: Params | None = None) -> Taken:
@@ -92,19 +100,28 @@ class Writes:
 
 @contextmanager
 def counted() -> Iterator[list[str]]:
-    """Count the statements of DuckDB during a block."""
+    """Count the statements of DuckDB or PostgreSQL during a block.
+
+    Those that begin and end its transactions are left out.
+    """
     said: list[str] = []
-    right = DuckDBSession.run
+    places: list[tuple[type, str]] = [(DuckDBSession, "run"), (PostgresSession, "_do")]
+    before = [getattr(*place) for place in places]
 
-    def run(self: DuckDBSession, sql: str, *args: object, **kwargs: object) -> object:
-        said.append(sql)
-        return right(self, sql, *args, **kwargs)  # type: ignore[arg-type]  # as they came
+    def counting(right: Callable[..., object]) -> Callable[..., object]:
+        def run(self: object, sql: str, *args: object, **kwargs: object) -> object:
+            said.append(sql)
+            return right(self, sql, *args, **kwargs)
 
-    DuckDBSession.run = run  # type: ignore[method-assign, assignment]
+        return run
+
+    for (session, name), right in zip(places, before, strict=True):
+        setattr(session, name, counting(right))
     try:
         yield said
     finally:
-        DuckDBSession.run = right  # type: ignore[method-assign]
+        for (session, name), right in zip(places, before, strict=True):
+            setattr(session, name, right)
 
 
 def wide_rows(day: str, *, more: int) -> list[Row]:

@@ -122,7 +122,7 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
         (
             "WAREHOUSE",
             "bigquery://project",
-            "='bigquery:…': bigquery is not a warehouse of this version; write duckdb:///PATH",
+            "='bigquery:…': bigquery is not a warehouse of this version; write duckdb:///PATH or postgresql://HOST/DATABASE",
         ),
     ],
 )

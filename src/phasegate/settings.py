@@ -12,6 +12,7 @@ from typing import Literal, cast
 import msgspec
 
 from phasegate.base.wording import decoded
+from phasegate.dialects.engines import Engine
 from phasegate.errors import BadInput
 from phasegate.plan.toml_lines import Toml, parse, spell, suggest
 from phasegate.postgresql import address
@@ -65,7 +66,8 @@ SETTINGS: tuple[Setting, ...] = (
             meaning="Where the documents are stored."),
     Setting(name="bus", type="URL", default="local:", forms=("local:",),
             meaning="What carries the messages: `local:` is the store itself."),
-    Setting(name="warehouse", type="URL", default="duckdb:///STATE/warehouse.duckdb", forms=("duckdb:///PATH",),
+    Setting(name="warehouse", type="URL", default="duckdb:///STATE/warehouse.duckdb",
+            forms=("duckdb:///PATH", address.FORM),
             meaning="Where the guarded tables are."),
     Setting(name="warehouse_name", type="name", default="main",
             meaning="Name of the warehouse in the keys of leases; the same wherever it is used."),
@@ -84,11 +86,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="lock_timeout_s", type="seconds", default=30.0, low=0.1, high=600,
             meaning="How long to wait for a file that another process holds."),
     Setting(name="connections_max", type="number", default=8, low=1, high=100,
-            meaning="How many connections to a PostgreSQL store a process opens at most."),
+            meaning="How many connections to a PostgreSQL store a process opens at most, and to a warehouse."),
     Setting(name="connect_timeout_s", type="seconds", default=10.0, low=1, high=300,
             meaning="How long to wait for a connection to PostgreSQL."),
     Setting(name="statement_timeout_s", type="seconds", default=30.0, low=1, high=3600,
             meaning="A statement of the PostgreSQL store that takes longer is stopped."),
+    Setting(name="query_timeout_s", type="seconds", default=3600.0, low=1, high=86400,
+            meaning="A statement of the PostgreSQL warehouse that takes longer is stopped."),
     Setting(name="log_format", type="word", default="auto", choices=("auto", "text", "json"),
             meaning="How events are written to stderr; `auto` is text on a terminal and JSON elsewhere."),
     Setting(name="log_level", type="word", default="notable", choices=("all", "notable", "none"),
@@ -121,6 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections_max: int
     connect_timeout_s: float
     statement_timeout_s: float
+    query_timeout_s: float
     log_format: LogFormat
     log_level: LogLevel
 
@@ -130,9 +135,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return path_of(self.store) if self.store.startswith("sqlite:") else None
 
     @property
-    def warehouse_path(self) -> Path:
-        """Return the file of the warehouse."""
-        return path_of(self.warehouse)
+    def warehouse_path(self) -> Path | None:
+        """Return the file of the warehouse, None for one on a server."""
+        return path_of(self.warehouse) if self.warehouse.startswith("duckdb:") else None
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine whose SQL the warehouse runs."""
+        return "duckdb" if self.warehouse.startswith("duckdb:") else "postgresql"
 
 
 class SettingValue(msgspec.Struct, frozen=True):

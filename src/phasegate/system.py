@@ -64,14 +64,16 @@ def new_id() -> str:
     return os.urandom(12).hex()
 
 
-def disks_of(state: Path, warehouse: Path) -> tuple[Disk, ...]:
+def disks_of(state: Path, warehouse: Path | None) -> tuple[Disk, ...]:
     """Return the file systems of the state and of the warehouse's folder.
 
-    One if both are on the same, or if there is no such folder. Raises OSError if they cannot be read.
+    One if both are on the same, or if there is no such folder; None: the warehouse is on a server, whose disks are not
+    looked at. Raises OSError if they cannot be read.
     """
     import shutil  # with its compressors it takes longer than the rest of this module
 
-    folders = {folder.stat().st_dev: folder for folder in (warehouse, state) if folder == state or folder.is_dir()}
+    beside = [warehouse] if warehouse is not None and warehouse.is_dir() else []
+    folders = {folder.stat().st_dev: folder for folder in (*beside, state)}
     usages = [(folder, shutil.disk_usage(folder)) for folder in folders.values()]
     return tuple(Disk(path=str(folder), free=usage.free, total=usage.total) for folder, usage in usages)
 

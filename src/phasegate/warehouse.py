@@ -211,6 +211,13 @@ class Reader(Protocol):
         """
         ...
 
+    def rows(self, table: Table, /, *, partition: str) -> list[dict[str, object]]:
+        """Return the rows of a partition as ``Warehouse.stage`` takes them.
+
+        Without lineage; timestamps have the zone UTC. [] for a missing table.
+        """
+        ...
+
     def compare(self, table: Table, columns: Mapping[str, str], /) -> Difference:
         """Return how the stored table differs from these columns and its key.
 

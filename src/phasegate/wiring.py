@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from phasegate.buses.wake import Wake
     from phasegate.calendar.calendar import Dates
     from phasegate.channel import Channel, Pinger
+    from phasegate.check.shapes import Binder
+    from phasegate.code.translated import Translator
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
     from phasegate.plan.policy import ChannelRule
@@ -53,7 +55,7 @@ def connect(
 
     Raises BadInput for a wrong plan or setting, Unavailable when a store cannot be used.
     """
-    from phasegate.code.translated import with_sql
+    from phasegate.code.translated import Translator, with_sql
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
     from phasegate.system import disks_of
@@ -64,8 +66,11 @@ def connect(
     if not isinstance(plan, Plan):
         path = Path(plan) if plan is not None else settings.plan
         plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
-    plan = with_sql(plan, engine="duckdb")
-    ports = open_ports(settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder)
+    translator = Translator(plan, engine=settings.engine)
+    plan = with_sql(plan, engine=settings.engine, parameter="${}")
+    ports = open_ports(
+        settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder, translator=translator
+    )
     if wrap is not None:
         ports = wrap(ports)
     pipeline = Pipeline(
@@ -76,7 +81,7 @@ def connect(
         heartbeat_s=settings.heartbeat_s,
         functions=functions_of(plan),
         dates=dates or dates_of(plan),
-        disks=partial(disks_of, settings.state, settings.warehouse_path.parent),
+        disks=partial(disks_of, settings.state, settings.warehouse_path and settings.warehouse_path.parent),
     )
     pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
     return pipeline
@@ -158,11 +163,12 @@ def _open_wake(settings: Settings, clock: Clock) -> Wake:
 
 def open_ports(
     settings: Settings, *, pipeline: str, clock: Clock | None = None, observer: Observer | None = None,
-    folder: Path | None = None,
+    folder: Path | None = None, translator: Translator | None = None,
 ) -> Ports:  # fmt: skip
-    """Return the ports: the store, the bus in it, and DuckDB.
+    """Return the ports: the store, the bus in it, and the warehouse.
 
-    ``folder``: where the commands of steps run, None for the working directory.
+    ``folder``: where the commands of steps run, None for the working directory. ``translator``: translates what is
+    asked of the warehouse; None: queries are in its own SQL.
     """
     from phasegate.buses.local import LocalBus
     from phasegate.observe import LogObserver
@@ -182,7 +188,7 @@ def open_ports(
     return Ports(
         store=store,
         bus=LocalBus(store, clock, pipeline=pipeline, wake=wake, observer=observer, visibility_s=settings.visibility_s),
-        warehouse=open_warehouse(settings),
+        warehouse=open_warehouse(settings, translator=translator),
         clock=clock,
         observer=observer,
         background=ThreadBackground(observer),
@@ -192,11 +198,50 @@ def open_ports(
     )
 
 
-def open_warehouse(settings: Settings, /) -> Warehouse:
-    """Return the warehouse; its file is opened, or created, when it is used."""
-    from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+def open_warehouse(settings: Settings, *, translator: Translator | None = None) -> Warehouse:
+    """Return the warehouse, which is opened when it is used.
 
-    return DuckDBWarehouse(settings.warehouse_path, lock_timeout_s=settings.lock_timeout_s, hold_ms=settings.hold_ms)
+    ``translator``: as for ``open_ports``.
+    """
+    if settings.warehouse_path is not None:
+        from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
+
+        path, wait_s = settings.warehouse_path, settings.lock_timeout_s
+        return DuckDBWarehouse(path, lock_timeout_s=wait_s, hold_ms=settings.hold_ms)
+    from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
+
+    return PostgresWarehouse(
+        settings.warehouse,
+        connections_max=settings.connections_max,
+        connect_timeout_s=settings.connect_timeout_s,
+        statement_timeout_s=settings.query_timeout_s,
+        translator=translator,
+    )
+
+
+def open_other_warehouse(url: str, settings: Settings, /) -> tuple[Plan, Warehouse]:
+    """Return another warehouse, and the plan in its SQL.
+
+    Raises BadInput for a URL of no warehouse, for the one that the settings name, and for SQL that it cannot run.
+    """
+    from phasegate.code.translated import with_sql
+
+    try:
+        named = load_settings({}, overrides={"warehouse": url, "state": settings.state}).warehouse
+    except BadInput as e:
+        raise BadInput(f"--copy: {str(e).removeprefix('argument warehouse=')}") from None
+    if named == settings.warehouse:
+        raise BadInput("--copy: this is the warehouse that the settings name; name another")
+    other = replace(settings, warehouse=named)
+    plan = with_sql(read_plan(settings.plan), engine=other.engine, parameter="${}")
+    return plan, open_warehouse(other)
+
+
+def open_binder() -> Binder:
+    """Return what binds the SELECTs of a plan without any table: DuckDB."""
+    from phasegate.warehouses.duckdb.shapes import Unstored
+
+    return Unstored()
 
 
 def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channel]:
@@ -278,14 +323,33 @@ def _documents_of(opened: Callable[[], Store]) -> Iterator[Exported | Unread]:
         yield from mirrored(store)
 
 
-def open_tables(url: str, /) -> AbstractContextManager[Reader]:
+def shown(url: str, /) -> str:
+    """Return a URL without secrets.
+
+    Raises BadInput for an address of PostgreSQL that cannot be read.
+    """
+    from phasegate.postgresql.address import parse_address
+
+    return parse_address(url).shown if url.startswith("postgresql:") else url
+
+
+@contextmanager
+def open_tables(url: str, /) -> Iterator[Reader]:
     """Open a read-only snapshot of the tables at a URL.
 
     Raises BadInput, NotFound, Unavailable.
     """
+    if url.startswith("postgresql:"):
+        from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
+
+        with closing(PostgresWarehouse(url)) as warehouse, warehouse.snapshot() as reader:
+            yield reader
+        return
     from phasegate.warehouses.duckdb.warehouse import read_only
 
-    return read_only(_place_of(url, what="--warehouse", forms={"duckdb": "duckdb:///PATH"})[1])
+    forms = {"duckdb": "duckdb:///PATH", "postgresql": "postgresql://HOST/DATABASE"}
+    with read_only(_place_of(url, what="--warehouse", forms=forms)[1]) as reader:
+        yield reader
 
 
 def _place_of(url: str, *, what: str, forms: Mapping[str, str]) -> tuple[str, Path]:

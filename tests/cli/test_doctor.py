@@ -120,7 +120,10 @@ def test_a_store_of_phasegate_s_own_is_looked_at_too(night: Night) -> None:
         (("--store", "file:///empty"), "empty: no .json or .jsonl file in it"),
         (("--store", "sqlite:///nowhere.db"), "nowhere.db: there is no such store"),
         (("--store", "sqlite:///tables.duckdb"), "not a SQLite database"),
-        (("--warehouse", "postgresql://u:secret@host/db"), "this version reads duckdb:///PATH"),
+        (
+            ("--warehouse", "bigquery://u:secret@host/db"),
+            "'bigquery:…': this version reads duckdb:///PATH and ",
+        ),
         (("--warehouse", "duckdb:///nowhere.duckdb"), "nowhere.duckdb: there is no such file"),
         (("--warehouse", "duckdb:///tables.duckdb", "--draft"), "no document names a processor"),
         (("--days", "0", *STORE), "doctor: invalid value for '--days'"),

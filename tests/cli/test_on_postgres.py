@@ -1,8 +1,8 @@
-"""A whole night with its documents in PostgreSQL and its tables in a DuckDB file, as a user types it."""
+"""A whole night with documents in PostgreSQL, and tables in a file or there too, as a user types it."""
 
 import pytest
 
-from tests.support.commands import RUN, Night
+from tests.support.commands import PLAN, RUN, Night
 from tests.support.docs_runner import split
 from tests.support.postgres import PostgresServer
 from tests.support.real_data import ROOT
@@ -96,3 +96,109 @@ def test_the_statements_of_the_page_make_a_store_and_a_role_that_can_only_use_it
     assert night("doctor", "--store", owner, "--days", "7").code in {0, 1}
     postgres_15.sql("DROP DATABASE nba WITH (FORCE)")
     postgres_15.sql("DROP ROLE phasegate; DROP ROLE phasegate_worker")
+
+
+@pytest.fixture
+def in_one_database(on_postgres: Night, url: str, monkeypatch: pytest.MonkeyPatch) -> Night:
+    monkeypatch.setenv("PHASEGATE_WAREHOUSE", url)
+    return on_postgres
+
+
+def test_one_database_holds_documents_and_tables_and_every_command_works_on_it(in_one_database: Night) -> None:
+    night = in_one_database
+    assert night("begin", RUN).code == 0
+    night.whole()
+    assert night("status").code == 0
+    counted = "SELECT count(*)::int AS n FROM nba_analytics.player_game"
+    assert night("query", counted, "--json").json["rows"] == [{"n": 10}], "a query is in the warehouse's own SQL"
+    tables = {row["table"]: (row["rows"], row["state"]) for row in night("tables", "--json").json["tables"]}
+    assert tables == {"nba_raw.gamebook": (10, "same"), "nba_analytics.player_game": (10, "same")}
+    checked = night("plan", "check", "--json")
+    assert (checked.code, checked.json["engine"]) == (0, "postgresql")
+    day = RUN[:10]
+    for command in (["reconcile", "--from", day, "--to", day], ["why", RUN], ["leases", "--all"], ["adopt", "--yes"],
+                    ["backfill", "--from", day, "--to", day]):  # fmt: skip
+        done = night(*command)
+        assert done.code == 0, (command, done.err, done.out)
+    errors = [check["error"] for check in night("health", "--json").json["checks"]]
+    assert [error for error in errors if error and "calendar" not in error] == []
+    assert [path.name for path in (night.folder / ".phasegate").iterdir()] == []
+
+
+def test_the_doctor_reads_tables_of_a_server_and_finds_what_it_finds_in_a_file(
+    in_one_database: Night, url: str, postgres_15: PostgresServer
+) -> None:
+    night = in_one_database
+    night.whole()
+    doctor = ("doctor", "--store", url, "--warehouse", url, "--json")
+    before = night(*doctor).json
+    assert "nba_analytics.player_game" in before["tables"]
+    assert not [name for name in before["tables"] if name.startswith("pg_catalog")]
+    twice = "INSERT INTO nba_analytics.player_game SELECT * FROM nba_analytics.player_game WHERE player = 'p1'"
+    postgres_15.sql(twice, database=url.rpartition("/")[2])
+    said = night(*doctor)
+    assert SECRET not in said.out
+    assert [one["code"] for one in said.json["findings"]] == ["PG010"]
+    assert "1 of 11 rows are duplicates" in said.json["findings"][0]["text"]
+
+
+def test_a_select_that_does_not_translate_is_refused_with_line_and_mend_before_anything_is_opened(
+    in_one_database: Night,
+) -> None:
+    night = in_one_database
+    (night.folder / "player_game.sql").write_text("SELECT game_date, player,\n median(points) AS points\n"
+                                                  "FROM nba_raw.gamebook GROUP BY ALL")  # fmt: skip
+    for command in (["worker", "--until-idle"], ["plan", "check"]):
+        done = night(*command)
+        assert done.code == 2
+        assert "player_game.sql" in done.err + done.out
+        assert "line 2: median() is not in PostgreSQL; number the rows with row_number()" in done.err + done.out
+
+
+READER = """
+[step.totals]
+phase = "analytics"
+needs = ["raw.gamebook"]
+python = "totals_of_{number}:totals"
+table = "nba_analytics.totals"
+key = ["game_date"]
+partition = "game_date"
+columns = {{ game_date = "DATE", average = "DOUBLE" }}
+attempts_max = 1
+
+[step.per_player]
+phase = "analytics"
+needs = ["raw.gamebook"]
+covers = {{ step = "raw.gamebook", on = ["player"], where = "floor(points / 2) > {least}" }}
+sql = "player_game.sql"
+table = "nba_analytics.per_player"
+key = ["game_date", "player"]
+partition = "game_date"
+"""
+TOTALS = """
+def totals(run):
+    return run.read("SELECT game_date, avg(points) FILTER (WHERE points > 4) AS average FROM nba_raw.gamebook "
+                    "WHERE game_date = $run_date GROUP BY game_date{more}")
+"""
+
+
+def test_what_python_steps_read_and_what_covers_says_is_translated_too(
+    in_one_database: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = in_one_database
+    monkeypatch.syspath_prepend(str(night.folder))
+    (night.folder / "plan.toml").write_text(PLAN + READER.format(number=1, least=0))
+    (night.folder / "totals_of_1.py").write_text(TOTALS.format(more=""))
+    night.whole()
+    assert night("query", "SELECT average FROM nba_analytics.totals", "--json").json["rows"] == [{"average": 7.0}]
+    (night.folder / "plan.toml").write_text(PLAN + READER.format(number=2, least="median(points)"))
+    (night.folder / "totals_of_2.py").write_text(TOTALS.format(more=" ORDER BY ALL"))
+    checked = night("plan", "check")
+    assert (checked.code, "step per_player: PostgreSQL: covers.where line 1: median()" in checked.out) == (2, True)
+    refused = night("worker", "--until-idle")
+    assert refused.code == 2
+    assert "step per_player: covers.where does not run on PostgreSQL: line 1: median()" in refused.err
+    (night.folder / "plan.toml").write_text(PLAN + READER.format(number=2, least=0))
+    night("rerun", RUN, "--step", "totals")
+    said = night("logs", RUN, "--step", "totals").out
+    assert "does not run on PostgreSQL: line 1: ORDER BY ALL is not in PostgreSQL; name the columns" in said

@@ -205,3 +205,41 @@ def test_floats_have_the_texts_that_python_gives_them(warehouse: PostgresWarehou
             texts = f"SELECT phasegate.float_text(x, {scale}) FROM {rows} ORDER BY n"
             found = [text for (text,) in connection.execute(texts.encode(), [values]).fetchall()]
             assert found == [float_text(value, scale=scale) for value in values]
+
+
+def test_texts_are_ordered_by_code_points_in_a_database_of_another_order(postgres_15: PostgresServer) -> None:
+    name = "ordered_otherwise"
+    postgres_15.sql(f"CREATE DATABASE {name} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0")
+    warehouse = PostgresWarehouse(postgres_15.address(name))
+    try:
+        write(warehouse, GAMES, [game("b"), game("A"), game("C"), game("ä")])
+        asked = f"SELECT player, row_number() OVER (ORDER BY player) AS place FROM {GAMES.name} ORDER BY player"
+        with warehouse.snapshot() as reader:
+            assert [row["player"] for row in reader.query(asked, {})] == ["A", "C", "b", "ä"]
+            assert reader.query(f"SELECT min(upper(player)) AS first FROM {GAMES.name}", {}) == [{"first": "A"}]
+    finally:
+        warehouse.close()
+        postgres_15.sql(f"DROP DATABASE {name}")
+
+
+def test_a_partition_is_found_by_an_index(warehouse: PostgresWarehouse, url_15: str) -> None:
+    write(warehouse, GAMES, [game("a")])
+    with psycopg.connect(url_15, autocommit=True) as connection:
+        connection.execute("SET enable_seqscan = off")
+        asked = f"EXPLAIN DELETE FROM {GAMES.name} AS t WHERE t.game_date = DATE '2026-02-03'"
+        plan = " ".join(str(line) for (line,) in connection.execute(asked.encode()).fetchall())
+        found = "EXPLAIN SELECT * FROM phasegate.receipts WHERE write_id = 'w'"
+        receipts = " ".join(str(line) for (line,) in connection.execute(found.encode()).fetchall())
+    assert "games_game_date_idx" in plan
+    assert "receipts_by_write" in receipts
+
+
+def test_floats_are_written_whole_though_the_role_shows_fewer_digits(postgres_15: PostgresServer) -> None:
+    url = postgres_15.url()
+    database = url.rpartition("/")[2]
+    postgres_15.sql(f"ALTER DATABASE {database} SET extra_float_digits = -3")
+    warehouse = PostgresWarehouse(url)
+    write(warehouse, GAMES, [game("a", ratio=123456789012.34)])
+    with warehouse.snapshot() as reader:
+        assert reader.query(f"SELECT ratio FROM {GAMES.name}", {}) == [{"ratio": 123456789012.34}]
+    warehouse.close()

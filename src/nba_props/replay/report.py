@@ -7,6 +7,8 @@ it includes what earlier runs left there too; it changes nothing.
 from __future__ import annotations
 
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from nba_props.notices import shared
@@ -72,16 +74,21 @@ def _without_summary(pipeline: Pipeline, *, first: date, last: date) -> list[str
     """Return a line for each date and lookup of several players who played."""
     rows = pipeline.query(
         f"""
-        SELECT game_date, player_lookup, array_to_string(list_sort(list(DISTINCT player_id)), ', ') AS players
-        FROM {TABLE} WHERE game_date BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)
-        GROUP BY game_date, player_lookup HAVING count(DISTINCT player_id) > 1 ORDER BY game_date, player_lookup
+        SELECT DISTINCT game_date, player_lookup, player_id FROM {TABLE}
+        WHERE game_date BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)
+        ORDER BY game_date, player_lookup, player_id
         """,
         {"first": first.isoformat(), "last": last.isoformat()},
     )
+    sharing = [
+        (day, lookup, ", ".join(str(row["player_id"]) for row in same))
+        for (day, lookup), same in groupby(rows, key=itemgetter("game_date", "player_lookup"))
+    ]
     return [
-        f"{row['game_date']}: players {row['players']} share the lookup {row['player_lookup']!r}, so neither has a "
-        "summary; tell them apart by name at the source"
-        for row in rows
+        f"{day}: players {players} share the lookup {lookup!r}, so neither has a summary; tell them apart by name at "
+        "the source"
+        for day, lookup, players in sharing
+        if ", " in players
     ]
 
 

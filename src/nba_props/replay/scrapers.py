@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import NamedTuple, TypeAlias, cast
 from zoneinfo import ZoneInfo
@@ -226,13 +226,13 @@ class Scrapers:
         """Return the newest stored row of each game of a date."""
         if not has_table(self._pipeline, TABLE):
             return {}
-        listed = ", ".join(column for column in COLUMNS if column != VERSION)
         rows = self._pipeline.query(
-            f"""SELECT {listed}, {VERSION} AT TIME ZONE 'UTC' AS {VERSION} FROM {TABLE}
-            WHERE game_date = CAST($day AS DATE) ORDER BY {TABLE}.{VERSION}, player_lookup""",
+            f"""SELECT {", ".join(COLUMNS)} FROM {TABLE}
+            WHERE game_date = CAST($day AS DATE) ORDER BY {VERSION}, player_lookup""",
             {"day": day.isoformat()},
         )
-        return {row["game_id"]: row for row in rows}
+        # It is stored in UTC, without a zone.
+        return {row["game_id"]: {**row, VERSION: cast("datetime", row[VERSION]).replace(tzinfo=UTC)} for row in rows}
 
     def _box(self, day: date) -> list[RawRow]:
         """Fetch the box scores of a date.

@@ -4,8 +4,8 @@ Each table is changed in one transaction that passes all its fences. What would 
 are written already is done only if the caller asks for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -14,11 +14,11 @@ from phasegate.base.backoff import contention_s
 from phasegate.base.table import Difference, Draft, DraftShape, Table
 from phasegate.code.translated import known_types
 from phasegate.dialects.engines import ENGINE_NAMES, Engine, TableTypes
-from phasegate.dialects.translate import untranslated
+from phasegate.dialects.translate import select_of, untranslated
 from phasegate.errors import Ambiguous, Conflict, Contended, ForeignStore
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
-from phasegate.warehouse import Reader, Warehouse
+from phasegate.warehouse import Params, Reader
 from phasegate.write.inputs import is_foreign
 
 TRIES_MAX = 16
@@ -121,12 +121,22 @@ class Shapes:
         raise Contended(table.name, TRIES_MAX)
 
 
-def planned(plan: Plan, warehouse: Warehouse) -> dict[str, DraftShape]:
-    """Return the shape of each step's table, by step; nothing is changed."""
-    # DuckDB binds its own SQL only.
-    tables = {step.name: (step.table, step.sql if step.dialect == "duckdb" else "") for step in plan.steps.values()}
-    drafts = {name: Draft(table=table, sql=sql) for name, (table, sql) in tables.items() if table is not None}
-    found = warehouse.shapes(list(drafts.values()), {"run_date": SOME_DATE, "season_start": SOME_DATE})
+class Binder(Protocol):
+    """What a SELECT is bound by: a warehouse, or DuckDB without a table."""
+
+    def shapes(self, drafts: Sequence[Draft], params: Params, /) -> list[DraftShape]:
+        """Return the shape of each draft; see ``Warehouse.shapes``."""
+        ...
+
+
+def planned(plan: Plan, binder: Binder, *, engine: Engine | None = None) -> dict[str, DraftShape]:
+    """Return the shape of each step's table, by step; nothing is changed.
+
+    ``engine``: whose SQL is bound, None: the plan's SQL is in the binder's already.
+    """
+    bound = {step.name: step.sql if engine in (None, step.dialect) else "" for step in plan.steps.values()}
+    drafts = {name: Draft(table=step.table, sql=bound[name]) for name, step in plan.steps.items() if step.table}
+    found = binder.shapes(list(drafts.values()), {"run_date": SOME_DATE, "season_start": SOME_DATE})
     return dict(zip(drafts, found, strict=True))
 
 
@@ -164,17 +174,28 @@ def engine_problems(plan: Plan, shapes: Mapping[str, DraftShape], *, engine: Eng
     # As when the plan is loaded for the engine, and again with what DuckDB knows besides.
     ways: list[TableTypes] = [known_types(plan), {table: columns for table, columns in bound.items() if columns}]
     found = []
-    for step in (step for step in plan.steps.values() if step.sql):
+    for step, what, sql, dialect in _texts(plan):
         lines = {one: None for types in ways
-                 for one in untranslated(step.sql, engine=engine, dialect=step.dialect, types=types)}  # fmt: skip
+                 for one in untranslated(sql, engine=engine, dialect=dialect, types=types)}  # fmt: skip
         found += [
             SqlProblem(
                 step=step.name, kind="engine", line=one.line, mend=one.mend,
-                text=f"{ENGINE_NAMES[engine]}: {step.sql_file} {one.text}",
+                text=f"{ENGINE_NAMES[engine]}: {what} {one.text}",
             )
             for one in sorted(lines)
         ]  # fmt: skip
     return found
+
+
+def _texts(plan: Plan) -> Iterator[tuple[Step, str, str, Engine]]:
+    """Yield the SQL of each step, what it is called, and its dialect."""
+    for step in plan.steps.values():
+        if step.sql:
+            yield step, step.sql_file, step.sql, step.dialect
+        covered = None if step.covers is None else plan.steps[step.covers.need.step].table
+        if step.covers is not None and step.covers.where and covered is not None:
+            dialect = step.dialect if step.sql else "duckdb"
+            yield step, "covers.where", select_of(step.covers.where, table=covered.name), dialect
 
 
 def _unneeded(plan: Plan, step: Step, reads: Iterable[str]) -> Iterator[SqlProblem]:

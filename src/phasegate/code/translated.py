@@ -1,11 +1,12 @@
-"""Gives each SQL step of a plan the text that an engine runs."""
+"""Gives the SQL of a plan the text that an engine runs."""
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from msgspec.structs import replace
 
 from phasegate.dialects.engines import Engine, TableTypes
-from phasegate.dialects.translate import columns_of, translate
+from phasegate.dialects.translate import columns_of, translate, translate_condition
 from phasegate.plan.model import Plan, Step
 
 
@@ -13,7 +14,8 @@ def with_sql(plan: Plan, /, *, engine: Engine, parameter: str | None = None) -> 
     """Return the plan with the text of its SQL steps in an engine's SQL.
 
     The code of a step stays that of the text as it is written. ``parameter``: how a parameter is spelled, None for what
-    a client of the engine wants. Raises BadInput for a text that does not translate, naming step, file and line.
+    a client of the engine wants. The conditions of ``covers`` stay as they are written, and are checked. Raises
+    BadInput for a text that does not translate, naming step, file and line.
     """
     if engine == "duckdb" and all(step.dialect == "duckdb" for step in plan.steps.values()):
         return plan
@@ -22,7 +24,55 @@ def with_sql(plan: Plan, /, *, engine: Engine, parameter: str | None = None) -> 
         name: _translated(step, engine=engine, types=types, parameter=parameter) if step.sql else step
         for name, step in plan.steps.items()
     }
+    texts = Translator(plan, engine=engine)
+    for step in plan.steps.values():
+        covered = None if step.covers is None else plan.steps[step.covers.need.step].table
+        if step.covers is not None and covered is not None:
+            texts.condition(step.covers.where, table=covered.name, what=f"step {step.name}: covers.where")
     return replace(plan, steps=steps)
+
+
+class Translator:
+    """Translates queries and conditions of a plan into an engine's SQL.
+
+    They are written in DuckDB's, whatever the dialect of the steps; only the condition of a step with a text in the
+    engine's own SQL is in that. Each text is translated once.
+    """
+
+    def __init__(self, plan: Plan, /, *, engine: Engine) -> None:
+        self._plan, self._engine = plan, engine
+        steps = [step for step in plan.steps.values() if step.sql and step.dialect == engine]
+        self._own = {step.covers.where for step in steps if step.covers is not None}
+        self._found: dict[str, str] = {}
+
+    def query(self, sql: str, /, *, what: str = "query") -> str:
+        """Return a SELECT in the engine's SQL; parameters stay ``$name``.
+
+        Raises BadInput, with line and mend, for what does not translate.
+        """
+        if self._engine == "duckdb":
+            return sql
+        if sql not in self._found:
+            self._found[sql] = translate(sql, engine=self._engine, types=self._types, parameter="${}", what=what)
+        return self._found[sql]
+
+    def condition(self, where: str, /, *, table: str, what: str = "covers.where") -> str:
+        """Return a condition on the rows of a table in the engine's SQL.
+
+        Raises BadInput as ``query`` does.
+        """
+        if self._engine == "duckdb" or not where or where in self._own:
+            return where
+        key = f"{table} where {where}"
+        if key not in self._found:
+            self._found[key] = translate_condition(
+                where, table=table, engine=self._engine, types=self._types, what=what
+            )
+        return self._found[key]
+
+    @cached_property
+    def _types(self) -> TableTypes:
+        return known_types(self._plan)
 
 
 def _translated(step: Step, *, engine: Engine, types: TableTypes, parameter: str | None) -> Step:

@@ -215,6 +215,11 @@ def _modulo(node: exp.Mod, scope: LintScope) -> Problems:
         yield f"% of a DOUBLE is not in {scope.name}", "cast both sides to DECIMAL or INTEGER"
 
 
+def _whole(node: exp.IntDiv, scope: LintScope) -> Problems:
+    if "double" in (scope.known.kind(node.this), scope.known.kind(node.expression)):
+        yield f"// of a DOUBLE is not in {scope.name}", "write floor(a / b), or cast both sides to INTEGER"
+
+
 def _table(node: exp.Table, scope: LintScope) -> Problems:
     if not node.db and isinstance(node.this, exp.Identifier) and not scope.known.is_with(node):
         yield "a table without its schema is another on each engine", "write schema.table"
@@ -243,5 +248,5 @@ RULES: Sequence[tuple[type[exp.Expr], Callable[..., Problems]]] = (
     (exp.Like, _like), (exp.ILike, _like), (exp.DateDiff, _date_diff), (exp.TimestampTrunc, _trunc),
     (exp.DateTrunc, _trunc), (exp.Extract, _extract), (exp.Count, _count), (exp.Window, _window),
     (exp.Substring, _substring), (exp.With, _with), (exp.Placeholder, _parameter), (exp.Mod, _modulo),
-    (exp.Select, _names), (exp.Table, _table), (exp.Ordered, _ordered), (exp.Column, _column),
+    (exp.IntDiv, _whole), (exp.Select, _names), (exp.Table, _table), (exp.Ordered, _ordered), (exp.Column, _column),
 )  # fmt: skip

@@ -31,7 +31,16 @@ def rewritten(tree: exp.Query, *, engine: Engine, types: TableTypes) -> exp.Quer
             new = change(node)
             if new is not node:
                 node.replace(new)
+    if engine == "postgresql":
+        _name_subqueries(copied)
     return copied
+
+
+def _name_subqueries(tree: exp.Expr) -> None:
+    """Give each SELECT in a FROM a name, which PostgreSQL wants up to 15."""
+    sources = [one for one in tree.find_all(exp.Subquery) if isinstance(one.parent, exp.From | exp.Join)]
+    for number, source in enumerate((one for one in sources if not one.alias), 1):
+        source.set("alias", exp.TableAlias(this=exp.to_identifier(f"unnamed_{number}")))
 
 
 def _double(value: exp.Expr) -> exp.Expr:

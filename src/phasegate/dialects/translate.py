@@ -41,6 +41,24 @@ def translate(
     return written
 
 
+def translate_condition(where: str, *, table: str, engine: Engine, types: TableTypes, what: str) -> str:
+    """Return a condition on the rows of a table in an engine's SQL.
+
+    ``table``: its full name. The other arguments, and what is raised, are those of ``translate``.
+
+    >>> translate_condition("d - 1 > b", table="s.t", engine="postgresql", types={}, what="where")
+    '("d" - 1 > "b")'
+    """
+    return translate(select_of(where, table=table), engine=engine, types=types, parameter="${}", what=what).partition(
+        " WHERE "
+    )[2]
+
+
+def select_of(where: str, *, table: str) -> str:
+    """Return a SELECT with this condition."""
+    return f"SELECT 1 AS one FROM {table} WHERE ({where})"  # noqa: S608  both are of the plan
+
+
 def untranslated(
     sql: str, *, engine: Engine, dialect: Engine = "duckdb", types: TableTypes | None = None
 ) -> Sequence[Untranslated]:

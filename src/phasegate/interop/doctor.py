@@ -26,7 +26,8 @@ PAGE = 200
 # Views hold what their tables hold, and a broken one would fail the whole snapshot.
 _COLUMNS = """SELECT c.table_schema || '.' || c.table_name AS table_name, c.column_name, c.data_type
     FROM information_schema.columns c JOIN information_schema.tables t USING (table_catalog, table_schema, table_name)
-    WHERE c.table_catalog = current_database() AND t.table_type = 'BASE TABLE' ORDER BY 1, c.ordinal_position"""
+    WHERE c.table_catalog = current_database() AND t.table_type = 'BASE TABLE'
+    AND c.table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, c.ordinal_position"""
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The columns of tables that change with their plan, as tests.
+"""Columns that change with their plan, and rows that move, as tests.
 
 Part of WarehouseContract; subclass that.
 """
@@ -16,10 +16,12 @@ from phasegate.testing.warehouse_rows import (
     NEVER,
     NEXT_DAY,
     STORE,
+    TYPED,
     counts,
     game,
     prepare,
     staging,
+    typed_rows,
     write,
     write_of,
 )
@@ -132,3 +134,17 @@ class ShapesContract(FenceContract):
         with pytest.raises(Conflict):
             write_slowly()
         assert self.read(warehouse, GAMES, "player") == [("a",)]
+
+    def test_the_rows_of_a_partition_can_be_staged_elsewhere(self, warehouse: Warehouse) -> None:
+        """Check that they are equal there, with the zone of their times."""
+        whole = replace(TYPED, version=None)
+        copy = replace(whole, name="contract.copied")
+        write(warehouse, whole, typed_rows(5, 20))
+        with warehouse.snapshot() as reader:
+            rows = reader.rows(whole, partition=DAY)
+            assert (reader.rows(whole, partition=NEXT_DAY), reader.rows(copy, partition=DAY)) == ([], [])
+        assert {row.keys() == TYPED.columns.keys() for row in rows} == {True}
+        write(warehouse, copy, rows)
+        with warehouse.snapshot() as reader:
+            first, second = (reader.fingerprint(one, partition=DAY) for one in (whole, copy))
+        assert first == second

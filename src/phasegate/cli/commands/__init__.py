@@ -28,7 +28,7 @@ COMMANDS = {
     "replan": ("replan:replan", "Pin the present plan to an open run."),
     "adopt": ("adopt:adopt", "After a lost or restored store: make the warehouse obey this one."),
     "query": ("query:query", "Read the tables with a SELECT, also while workers run."),
-    "tables": ("tables:tables", "Compare the tables' columns with the plan; with --apply, change them."),
+    "tables": ("tables:tables", "Compare the tables' columns with the plan, change them, or copy the tables."),
     "plan": ("plan:plan", "Check a plan, or draw it."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
     "schema": ("schema:schema", "Print the JSON Schema of what a command prints with --json."),

@@ -53,7 +53,7 @@ INSTEAD = {
     metavar="URL",
     help="Exported documents: file:///PATH; or a Phasegate store: sqlite:///PATH, postgresql://….",
 )
-@click.option("--warehouse", metavar="URL", help="Tables: duckdb:///PATH. Opened read-only.")
+@click.option("--warehouse", metavar="URL", help="Tables: duckdb:///PATH or postgresql://…. Only read.")
 @click.option("--days", type=click.IntRange(1, 3660), default=DAYS, metavar="N", show_default=True,
               help="How many dates, up to the newest document.")  # fmt: skip
 @click.option("--expect", multiple=True, metavar="NAME",
@@ -73,11 +73,13 @@ def doctor(
     """
     from phasegate.base.findings import exit_code, listed
     from phasegate.cli.kit.times import Times
+    from phasegate.wiring import shown as visible
 
     diagnosis = _examined(app, store, warehouse, days=days, expect=expect)
     if shown["draft"]:
         return _draft(diagnosis)
     times, found = Times("UTC", now=app.clock.now()), listed(diagnosis.outcomes)
+    store, warehouse = (None if url is None else visible(url) for url in (store, warehouse))
     if shown["as_json"]:
         emit_json(_document(diagnosis, found, store=store, warehouse=warehouse, times=times))
     else:
@@ -92,12 +94,12 @@ def _examined(
     from phasegate.errors import BadInput, Unavailable
     from phasegate.interop.doctor import Doctor
     from phasegate.interop.platform import one_name
-    from phasegate.wiring import open_documents, open_tables
+    from phasegate.wiring import open_documents, open_tables, shown
 
     if store is None and warehouse is None:
         raise BadInput("doctor: name your documents or your tables: phasegate doctor --store file:///PATH "
                        "--warehouse duckdb:///PATH")  # fmt: skip
-    doctor = Doctor(app.clock, source=store or "URL", expect=[one_name(name) for name in expect])
+    doctor = Doctor(app.clock, source=shown(store) if store else "URL", expect=[one_name(name) for name in expect])
     documents = None if store is None else open_documents(store)
     error = ""
     try:

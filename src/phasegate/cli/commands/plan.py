@@ -40,13 +40,12 @@ def plan(ctx: click.Context) -> int:
 @click.option(
     "--engine",
     type=click.Choice(ENGINES),
-    default="duckdb",
     metavar="ENGINE",
-    help="Name what of the SQL does not run on it: duckdb (default), postgresql or bigquery.",
+    help="Name what of the SQL does not run on it: duckdb, postgresql or bigquery. Default: the warehouse's.",
 )
 @json_option
 @pass_app
-def check(app: App, /, *, path: str | None, engine: "Engine", as_json: bool) -> int:
+def check(app: App, /, *, path: str | None, engine: "Engine | None", as_json: bool) -> int:
     """Check the plan PATH, and show its phases, steps, order and gates.
 
     Default: the plan that all commands use. A refused plan is reported with its line and the fix, and the exit code is
@@ -55,14 +54,19 @@ def check(app: App, /, *, path: str | None, engine: "Engine", as_json: bool) -> 
     """
     from phasegate.check.shapes import engine_problems, planned, problems
     from phasegate.code.pinned import with_code
-    from phasegate.wiring import dates_of, functions_of, open_warehouse
+    from phasegate.wiring import dates_of, functions_of, open_binder, open_warehouse
 
     loaded = app.plan(path)
     app.find_modules()
     loaded = with_code(loaded, functions_of(loaded))
     dates_of(loaded)
-    with closing(open_warehouse(app.settings())) as warehouse:
-        shapes = planned(loaded, warehouse)
+    settings = app.settings()
+    engine = engine or settings.engine
+    if settings.engine == "duckdb":
+        with closing(open_warehouse(settings)) as warehouse:
+            shapes = planned(loaded, warehouse, engine="duckdb")
+    else:
+        shapes = planned(loaded, open_binder(), engine="duckdb")
     found = [*problems(loaded, shapes), *engine_problems(loaded, shapes, engine=engine)]
     if as_json:
         emit_json(_document(loaded, found, engine))

@@ -6,7 +6,7 @@ import click
 
 from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import count, emit, emit_json, table
+from phasegate.cli.kit.output import count, emit, emit_json, table, talk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,26 +19,34 @@ APPLY, APPLY_ALL = "phasegate tables --apply", "phasegate tables --apply --yes"
 
 
 @click.command(
-    epilog=example("phasegate tables", APPLY, APPLY_ALL),
-    short_help="Compare the tables' columns with the plan; with --apply, change them.",
+    epilog=example("phasegate tables", APPLY, APPLY_ALL, "phasegate tables --copy postgresql://phasegate@db1/nba"),
+    short_help="Compare the tables' columns with the plan, change them, or copy the tables.",
 )
 @click.option("--apply", is_flag=True, help="Add columns and widen types; no stored content changes.")
 @click.option("--yes", is_flag=True, help="With --apply: also drop columns, change types, and record another key.")
+@click.option("--copy", metavar="URL", help="Copy the tables into another warehouse, with receipts and fences.")
 @json_option
 @pass_app
-def tables(app: App, /, *, apply: bool, yes: bool, as_json: bool) -> int:
+def tables(app: App, /, *, apply: bool, yes: bool, copy: str | None, as_json: bool) -> int:
     """Compare the columns of every table with the plan.
 
     --apply adds the columns that a table lacks, NULL in the rows that are there, and widens types: the fingerprints of
     old partitions stay, so nothing is rebuilt. Columns that the plan has no more, other types and another key change
     what old partitions hold: they need --yes, and a rebuild, whose command is shown. Each table is changed in one
     transaction behind its fences; workers may go on.
+
+    --copy writes into the warehouse at URL what it does not have yet, partition by partition, and compares the
+    fingerprints. Stop the workers before. It may be ended and run again.
     """
     from phasegate.errors import BadInput
 
     if yes and not apply:
         raise BadInput(f"tables: --yes belongs to --apply; run: {APPLY_ALL}")
+    if copy is not None and apply:
+        raise BadInput("tables: give only one of --apply and --copy")
     app.reading()  # a missing state is an error, and is not created
+    if copy is not None:
+        return _copy(app, copy, as_json=as_json)
     with app.pipeline() as pipeline:
         applied = dict(pipeline.checks.shapes.apply(content=yes)) if apply else {}
         found = pipeline.checks.shapes.compare()
@@ -54,6 +62,35 @@ def tables(app: App, /, *, apply: bool, yes: bool, as_json: bool) -> int:
     if any(one.error for one in found):
         return FAILED
     return FINDINGS if any(one.state == "differs" for one in found) else FINE
+
+
+def _copy(app: App, url: str, *, as_json: bool) -> int:
+    from contextlib import closing
+
+    from phasegate.cli.printed.stored import CopiedJson, CopiedTableJson
+    from phasegate.interop.copier import Copier
+    from phasegate.wiring import open_other_warehouse
+
+    plan, other = open_other_warehouse(url, app.settings())
+    copied = []
+    with closing(other), app.pipeline() as pipeline:
+        copier = Copier(plan, store_id=pipeline.store_id, source=pipeline.ports.warehouse, target=other)
+        for one in copier.copy():
+            copied.append(one)
+            talk(f"{one.table}: {count(one.copied, 'partition')} copied, {one.there:,} there already")
+    problems = [problem for one in copied for problem in one.problems]
+    if as_json:
+        emit_json(CopiedJson(pipeline=plan.pipeline, tables=tuple(
+            CopiedTableJson(table=one.table, copied=one.copied, there=one.there, rows=one.rows,
+                            problems=tuple(one.problems))
+            for one in copied
+        )))  # fmt: skip
+    else:
+        rows = [(one.table, f"{one.copied:,}", f"{one.there:,}", f"{one.rows:,}") for one in copied]
+        emit([f"{plan.pipeline}: {count(len(copied), 'table')}", "",
+              *table(("table", "partitions copied", "there already", "rows copied"), rows),
+              *([""] if problems else []), *problems])  # fmt: skip
+    return FINDINGS if problems else FINE
 
 
 def _next(found: "Sequence[TableShape]", applied: "Mapping[str, Difference]") -> list[str]:

@@ -39,7 +39,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "replan": (runs.ReplannedJson,),
     "adopt": (stored.AdoptedJson,),
     "query": (stored.QueryRowsJson,),
-    "tables": (stored.TablesJson,),
+    "tables": (stored.TablesJson, stored.CopiedJson),
     "plan check": (plans.CheckedPlanJson,),
     "plan graph": (plans.DrawnJson,),
     "doctor": (checks.DiagnosedJson,),

@@ -82,6 +82,26 @@ class TablesJson(PrintedJson, frozen=True, kw_only=True):
     next: tuple[str, ...]
 
 
+class CopiedTableJson(PrintedJson, frozen=True, kw_only=True):
+    """What became of one table, in partitions.
+
+    ``there``: those that were equal already. ``problems``: those that were not copied, and why.
+    """
+
+    table: str
+    copied: int
+    there: int
+    rows: int
+    problems: tuple[str, ...]
+
+
+class CopiedJson(PrintedJson, frozen=True, kw_only=True):
+    """The tables that ``--copy`` copied to another warehouse."""
+
+    pipeline: str
+    tables: tuple[CopiedTableJson, ...]
+
+
 class KeptLineJson(PrintedJson, frozen=True, kw_only=True):
     """A line whose document was kept as the store has it."""
 

@@ -14,6 +14,7 @@ from phasegate.errors import PhasegateError
 from phasegate.warehouse import Params
 from phasegate.warehouses.duckdb import errors
 from phasegate.warehouses.duckdb.dialect import quoted, reference, split
+from phasegate.warehouses.duckdb.file import connect
 from phasegate.warehouses.duckdb.session import WRITES, Catalog, DuckDBSession
 from phasegate.warehouses.duckdb.staging import OWN, SQL, reader_of
 from phasegate.warehouses.sql.transaction import SqlTransaction
@@ -50,6 +51,15 @@ def shapes(
             failed.add(draft.table.name)
         found.append(shape)
     return found
+
+
+class Unstored:
+    """Binds drafts where no table is stored."""
+
+    def shapes(self, drafts: Sequence[Draft], params: Params, /) -> list[DraftShape]:
+        """Return the shape of each draft; see ``Warehouse.shapes``."""
+        with closing(connect(None)) as root:
+            return shapes(root, drafts, params=params, stored=dict)
 
 
 def _reads(root: "DuckDBPyConnection", draft: Draft) -> DraftShape:

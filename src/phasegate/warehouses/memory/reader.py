@@ -12,7 +12,7 @@ from phasegate.warehouses.memory import comparisons
 from phasegate.warehouses.memory import rows as rules
 from phasegate.warehouses.memory.rows import Cells, FenceRow, StoredRow, StoredShape, Tables
 from phasegate.warehouses.sql import commits
-from phasegate.warehouses.sql.cells import check_named
+from phasegate.warehouses.sql.cells import check_named, in_utc
 from phasegate.warehouses.sql.shapes import difference
 
 Function = Callable[[Callable[[str], list[Cells]], Params], Sequence[Row]]
@@ -60,6 +60,11 @@ class MemoryReader:
         """
         parts = self._tables.get(table_name, {})
         return [dict(row.cells) for rows in parts.values() for row in rows.values()]
+
+    def rows(self, table: Table, /, *, partition: str) -> list[Cells]:
+        """Return the rows of a partition as a staging takes them."""
+        self._check()
+        return [{name: in_utc(cell) for name, cell in row.cells.items()} for row in self._rows_of(table, partition)]
 
     def query(self, sql: str, params: Params, /) -> list[Cells]:
         """Return the rows of the function of this name.

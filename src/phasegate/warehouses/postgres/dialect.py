@@ -8,14 +8,23 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from phasegate.base.fingerprint import SCALE_MAX
-from phasegate.base.table import Table
+from phasegate.base.table import Difference, Table
 from phasegate.errors import BadInput
 from phasegate.warehouses.sql.cells import family
 from phasegate.warehouses.sql.dialect import Types
 from phasegate.warehouses.sql.own_tables import SCHEMA, OwnSql
+from phasegate.warehouses.sql.writes import WriteSql
 
-# Correctly rounded from the exact value, as Python does: PostgreSQL's own cast to numeric keeps 15 digits.
+# The shortest text of a float is rounded as the float itself is, unless it is half way between two: no number with
+# fewer digits lies between the two. So most floats need no function of their own; 350 rows with 20 floats took 240 ms
+# in PL/pgSQL (measured).
 _FLOAT_TEXT = f"""
+  SELECT CASE WHEN abs(x) <= ('99999999999999e-' || places)::double precision
+      AND scale(x::text::numeric) <> places + 1
+    THEN round(x::text::numeric, places)::text ELSE {SCHEMA}.exact_text(x, places) END
+"""
+# Correctly rounded from the exact value, as Python does: PostgreSQL's own cast to numeric keeps 15 digits.
+_EXACT_TEXT = f"""
 DECLARE
   a double precision := abs(x); short numeric; b bigint; e int; m bigint; exact numeric; r numeric; sign text := '';
 BEGIN
@@ -23,10 +32,8 @@ BEGIN
   IF x < 0 THEN sign := '-'; END IF;
   IF a = 'Infinity' THEN RETURN sign || 'inf'; END IF;
   IF a <= ('99999999999999e-' || places)::double precision THEN
-    short := a::text::numeric;
-    IF scale(short) <= places THEN
-      RETURN CASE WHEN short = 0 THEN '' ELSE sign END || round(short, places)::text;
-    END IF;
+    short := x::text::numeric;
+    IF scale(short) <> places + 1 OR right(short::text, 1) <> '5' THEN RETURN round(short, places)::text; END IF;
   END IF;
   b := ('x' || encode(float8send(a), 'hex'))::bit(64)::bigint;
   e := (b >> 52) & 2047; m := b & 4503599627370495;
@@ -51,10 +58,12 @@ _HALF_EVEN = """
 """
 # In quotes, not in dollars: these name the parameters of a statement.
 FUNCTIONS = tuple(
-    f"""CREATE OR REPLACE FUNCTION {SCHEMA}.{head} IMMUTABLE STRICT PARALLEL SAFE AS '{body.replace("'", "''")}'"""
+    f"""CREATE OR REPLACE FUNCTION {SCHEMA}.{head} IMMUTABLE PARALLEL SAFE AS '{body.replace("'", "''")}'"""
     for head, body in (
-        ("half_even(exact numeric, places integer) RETURNS numeric LANGUAGE sql", _HALF_EVEN),
-        ("float_text(x double precision, places integer) RETURNS text LANGUAGE plpgsql", _FLOAT_TEXT),
+        ("half_even(exact numeric, places integer) RETURNS numeric LANGUAGE sql STRICT", _HALF_EVEN),
+        ("exact_text(x double precision, places integer) RETURNS text LANGUAGE plpgsql STRICT", _EXACT_TEXT),
+        # Not STRICT: it is then written into the statement in place of its call.
+        ("float_text(x double precision, places integer) RETURNS text LANGUAGE sql", _FLOAT_TEXT),
     )
 )
 _TO = {"bool": "boolean", "text": "text", "date": "date", "uuid": "uuid", "bytes": "bytea",
@@ -161,7 +170,9 @@ def row_hash(table: Table, types: Types, /, *, alias: str) -> str:
     for column in table.fingerprinted(tuple(types)):
         spelled = text(f"{alias}.{quoted(column)}", types[column], scale=table.scale(column))
         name = column.lower().replace("'", "''")
-        cells.append(f"'{name}=' || replace({spelled}, ';', ';;')")
+        # Only a text can hold what stands between two cells.
+        spelled = f"replace({spelled}, ';', ';;')" if family(types[column]) == "text" else spelled
+        cells.append(f"'{name}=' || {spelled}")
     row = f"array_to_string(CAST(ARRAY[{', '.join(cells)}] AS text[]), ';')"
     return f"encode(sha256(convert_to({row}, 'UTF8')), 'hex')"
 
@@ -189,6 +200,26 @@ def as_one(cells: Iterable[str], /) -> str:
     return f"ROW({', '.join(cells)})"
 
 
+class PostgresSql(WriteSql):
+    """The statements on guarded tables.
+
+    Texts are in order of code points, whatever the database's own order is: so are then minima, comparisons and windows
+    of what steps read. A partition is found by an index.
+    """
+
+    # It would be written into each of the eight sums: 350 rows of 40 columns took 160 ms (measured).
+    once = " OFFSET 0"
+
+    def create(self, table: Table, types: Types, /) -> str:
+        """Return the CREATE of a table and of its index."""
+        index = f"CREATE INDEX ON {reference(table.name)} ({quoted(table.partition)})"
+        return f"{_ordered(super().create(table, types))}; {index}"
+
+    def reshape(self, table: Table, change: Difference, /) -> list[str]:
+        """Return the ALTERs that give a table the columns of its plan."""
+        return [_ordered(one) for one in super().reshape(table, change)]
+
+
 class PostgresOwn(OwnSql):
     """The statements on our own tables, with texts in order of code points."""
 
@@ -196,4 +227,11 @@ class PostgresOwn(OwnSql):
         """Return the CREATEs of what is absent, our functions included."""
         schema, *tables = super().system()
         ordered = [re.sub(r"\btext\b(?!\[)", 'text COLLATE "C"', one) for one in tables]
-        return [schema, *ordered, *FUNCTIONS]
+        indexes = [f"CREATE INDEX IF NOT EXISTS receipts_by_{name} ON {self.receipts} ({columns})"
+                   for name, columns in (("part", 'table_name, "partition"'), ("write", "write_id"))]  # fmt: skip
+        return [schema, *ordered, *indexes, *FUNCTIONS]
+
+
+def _ordered(sql: str) -> str:
+    """Give the text columns of a CREATE or ALTER the order of code points."""
+    return re.sub(r'(?<=" )text(?=[,)]|$)|(?<=SET DATA TYPE )text\b', 'text COLLATE "C"', sql)

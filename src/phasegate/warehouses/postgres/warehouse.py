@@ -12,46 +12,51 @@ from typing import TYPE_CHECKING, Self
 
 from phasegate.base.receipt import Part, Receipt, Staged, Stamp
 from phasegate.base.table import Difference, Draft, DraftShape, Table
+from phasegate.code.translated import Translator
 from phasegate.errors import BadInput, PhasegateError, Unavailable
 from phasegate.postgresql.address import parse_address
 from phasegate.postgresql.failures import Purpose
-from phasegate.postgresql.pool import CONNECT_TIMEOUT_S, Pool
+from phasegate.postgresql.pool import CONNECT_TIMEOUT_S, CONNECTIONS_MAX, Pool
 from phasegate.warehouse import InputRead, Params, Reader, Row, Scope, Staging, Write, WriteAnswer, Written
 from phasegate.warehouses.postgres import dialect
-from phasegate.warehouses.postgres.dialect import PostgresOwn
+from phasegate.warehouses.postgres.dialect import PostgresOwn, PostgresSql
 from phasegate.warehouses.postgres.session import EXPIRES_S, STAGING, PostgresSession
 from phasegate.warehouses.sql import commits
 from phasegate.warehouses.sql.cells import check_shape, stored
 from phasegate.warehouses.sql.reader import SqlReader
 from phasegate.warehouses.sql.staging import SqlStaging, Stage
 from phasegate.warehouses.sql.transaction import SqlTransaction
-from phasegate.warehouses.sql.writes import WriteSql
 
 if TYPE_CHECKING:
     import psycopg
 
 Sessions = Callable[[str, Purpose], AbstractContextManager[PostgresSession]]
-SQL, OWN = WriteSql(dialect), PostgresOwn(dialect)
+SQL, OWN = PostgresSql(dialect), PostgresOwn(dialect)
 STATEMENT_TIMEOUT_S = 3600.0
 READS = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITES = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+# With fewer digits a float's text is not its own; the SELECT takes the snapshot. All of it is one round trip.
+LOCAL = "SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; SELECT 1"
 # Who waits for the lock sees what the one before it has committed.
 CREATES = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _LOCK = 7_250_193_110_846_552
 
 
 class PostgresWarehouse:
-    """Tables of one PostgreSQL database, for any number of machines."""
+    """Tables of one PostgreSQL database, for any number of machines.
+
+    ``translator``: translates queries and conditions into PostgreSQL's SQL; None: they are written in it.
+    """
 
     scope: Scope = "partition"
 
     def __init__(
-        self, url: str, *, connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+        self, url: str, *, connections_max: int = CONNECTIONS_MAX, connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        statement_timeout_s: float = STATEMENT_TIMEOUT_S, translator: Translator | None = None,
     ) -> None:  # fmt: skip
-        address = parse_address(url)
-        self._pool = Pool(address, what="warehouse", connect_timeout_s=connect_timeout_s,
-                          statement_timeout_s=statement_timeout_s)  # fmt: skip
+        self._translator, self._known = translator, dict[str, dict[str, str]]()
+        self._pool = Pool(parse_address(url), what="warehouse", connections_max=connections_max,
+                          connect_timeout_s=connect_timeout_s, statement_timeout_s=statement_timeout_s)  # fmt: skip
 
     def prepare(
         self, draft: Draft, /, *, partition: str, store_id: str, params: Params, beside: Collection[str] = ()
@@ -134,8 +139,7 @@ class PostgresWarehouse:
     def snapshot(self) -> Iterator[Reader]:
         """Open a read-only snapshot."""
         with self._session(READS, "read") as session:
-            session.run("SELECT 1 FROM pg_class LIMIT 1", what="a new transaction")  # takes the snapshot
-            yield SqlReader(session, sql=SQL, own_sql=OWN)
+            yield SqlReader(session, sql=SQL, own_sql=OWN, translator=self._translator)
 
     def find_write(self, write_id: str, /) -> Receipt | None:
         """Return the receipt of a write, if it was committed."""
@@ -155,9 +159,9 @@ class PostgresWarehouse:
     def _session(self, mode: str, purpose: Purpose) -> Iterator[PostgresSession]:
         """Open a transaction; leaving the block commits, an exception rolls back."""
         with self._pool.connection(purpose) as connection:
-            session = PostgresSession(connection, shown=self._pool.address.shown)
+            session = PostgresSession(connection, known=self._known)
             try:
-                connection.execute(f"{mode}; SET LOCAL TimeZone = 'UTC'".encode())
+                connection.execute(f"{mode}; {LOCAL}".encode())
                 yield session
                 session.check()
                 connection.execute("COMMIT")
@@ -229,10 +233,15 @@ class PostgresStaging:
 
     def __exit__(self, *_: object) -> None:
         """Drop the staging tables; those that stay expire."""
-        made, self._made, self._stopped = self._made, [], False
-        if made:
+        self._stopped = False
+        if self._made:
             with suppress(PhasegateError), self._session(CREATES, "write") as session:
-                session.change(f"DROP TABLE IF EXISTS {', '.join(made)}", what="staging tables")
+                self._drop(session)
+            self._made = []
+
+    def _drop(self, session: PostgresSession) -> None:
+        """Drop the staging tables in a transaction."""
+        session.change(f"DROP TABLE IF EXISTS {', '.join((*self._made, *session.made))}", what="staging tables")
 
     def interrupt(self) -> None:
         """Stop what runs, from any thread; staging and commit then fail."""
@@ -250,6 +259,9 @@ class PostgresStaging:
             answer = commits.run(tx, write)
             if not isinstance(answer, Written):
                 raise _Undone
+            self._drop(session)
+        if isinstance(answer, Written):
+            self._made.clear()
         assert answer is not None
         return answer
 

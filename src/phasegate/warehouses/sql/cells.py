@@ -170,6 +170,11 @@ def check_rows(
     return checked
 
 
+def in_utc(cell: object, /) -> object:
+    """Return a cell; a stored timestamp has the zone UTC."""
+    return cell.replace(tzinfo=UTC) if isinstance(cell, datetime) and cell.tzinfo is None else cell
+
+
 def recast(cell: object, sql_type: str, /, *, scale: int) -> object:
     """Return a stored cell as a value of another type.
 

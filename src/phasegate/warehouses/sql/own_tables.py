@@ -11,7 +11,7 @@ from phasegate.base.receipt import Receipt
 from phasegate.warehouses.sql.dialect import Dialect
 
 SCHEMA = "phasegate"
-FENCE, RECEIPTS, KEYS = f"{SCHEMA}.fence", f"{SCHEMA}.receipts", f"{SCHEMA}.keys"
+NAMES = FENCE, RECEIPTS, KEYS = f"{SCHEMA}.fence", f"{SCHEMA}.receipts", f"{SCHEMA}.keys"
 RECEIPT_FIELDS = tuple(field.name for field in msgspec.structs.fields(Receipt))
 _NUMBERS = {"token", "rows_in", "rows", "duplicates", "inserted", "updated", "deleted", "unchanged", "refused",
             "undecided"}  # fmt: skip

@@ -12,10 +12,11 @@ import msgspec
 from phasegate.base import fingerprint as prints
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
 from phasegate.base.table import TOKEN_COLUMN, Dependency, Difference, Disagreement, Repeats, Table, Uncovered
+from phasegate.code.translated import Translator
 from phasegate.warehouse import InputRead, Params
 from phasegate.warehouses.sql import commits
 from phasegate.warehouses.sql import own_tables as own
-from phasegate.warehouses.sql.cells import check_named, check_texts, stored
+from phasegate.warehouses.sql.cells import check_named, check_texts, in_utc, stored
 from phasegate.warehouses.sql.own_tables import OwnSql
 from phasegate.warehouses.sql.session import Session
 from phasegate.warehouses.sql.shapes import difference
@@ -25,8 +26,10 @@ from phasegate.warehouses.sql.writes import WriteSql
 class SqlReader:
     """The verbs of a Reader over a session."""
 
-    def __init__(self, session: Session, *, sql: WriteSql, own_sql: OwnSql) -> None:
-        self.session, self.sql, self.own = session, sql, own_sql
+    def __init__(
+        self, session: Session, *, sql: WriteSql, own_sql: OwnSql, translator: Translator | None = None
+    ) -> None:
+        self.session, self.sql, self.own, self._translator = session, sql, own_sql, translator
 
     def query(self, sql: str, params: Params, /) -> list[dict[str, object]]:
         """Return the rows of a SELECT as dicts; zoned timestamps are in UTC.
@@ -34,6 +37,7 @@ class SqlReader:
         Raises BadInput for anything but one SELECT.
         """
         what = f"query {' '.join(sql.split())[:60]!r}"
+        sql = sql if self._translator is None else self._translator.query(sql, what=what)
         text, bound = self.session.select(sql, params, what=what, why=": queries only read, and steps write tables")
         return self.session.query(text, bound, what=what)
 
@@ -180,6 +184,7 @@ class SqlReader:
             return {}
         for one, known in ((table, types), (by, theirs or types)):
             check_named(one, on, known=known)
+        where = where if self._translator is None else self._translator.condition(where, table=table.name)
         statement = self.sql.uncovered(
             (table, types), (by, theirs), on=on, where=where, dates=_is_date(first) and _is_date(last)
         )
@@ -208,6 +213,17 @@ class SqlReader:
             return 0
         statement = self.sql.count(table, types, partition=partition is not None)
         return int(self.session.run(statement, _part(partition), what=f"count of {table.name}")[0][0])
+
+    def rows(self, table: Table, /, *, partition: str) -> list[dict[str, object]]:
+        """Return the rows of a partition as a staging takes them.
+
+        Without lineage; timestamps have the zone UTC.
+        """
+        types = self.types_of(table)
+        if not types:
+            return []
+        found = self.session.query(self.sql.rows(table, types), _part(partition), what=f"rows of {table.name}")
+        return [{name: in_utc(cell) for name, cell in row.items()} for row in found]
 
     def compare(self, table: Table, columns: Mapping[str, str], /) -> Difference:
         """Return how the stored table differs from these columns and its key."""

@@ -13,7 +13,12 @@ from phasegate.warehouses.sql.dialect import Dialect, Types
 
 
 class RowSql:
-    """The statements that read guarded tables, in one dialect."""
+    """The statements that read guarded tables, in one dialect.
+
+    ``once``: ends a SELECT of digests so that each is computed once, though its parts are summed one by one.
+    """
+
+    once = ""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect, self._quoted = dialect, dialect.quoted
@@ -23,10 +28,15 @@ class RowSql:
         """Return the SELECT of the number of rows."""
         return f"SELECT count(*) FROM {self._named(table)} t{self._where(table, types, partition=partition)}"
 
+    def rows(self, table: Table, types: Types, /) -> str:
+        """Return the SELECT of the rows of a partition."""
+        listed = ", ".join(f"t.{self._quoted(column)}" for column in types)
+        return f"SELECT {listed} FROM {self._named(table)} t WHERE {self.inside(table, types)}"
+
     def fingerprint(self, table: Table, types: Types, /, *, partition: bool) -> str:
         """Return the SELECT of count and eight sums."""
         return f"""SELECT count(*), {self._sums} FROM (SELECT {self.dialect.row_hash(table, types, alias="t")} AS h
-            FROM {self._named(table)} t{self._where(table, types, partition=partition)}) q"""
+            FROM {self._named(table)} t{self._where(table, types, partition=partition)}{self.once}) q"""
 
     def fingerprints(self, table: Table, types: Types, /, *, dates: bool) -> str:
         """Return the SELECT of partition, count and eight sums of each partition.
@@ -36,9 +46,9 @@ class RowSql:
         ``dates``: both are ISO dates.
         """
         spelled, where = self._between(table, types, dates=dates)
-        return f"""SELECT part, count(*), {self._sums} FROM (SELECT {spelled} AS part,
-            {self.dialect.row_hash(table, types, alias="t")} AS h FROM {self._named(table)} t WHERE {where}) q
-            GROUP BY part"""
+        digest = self.dialect.row_hash(table, types, alias="t")
+        return f"""SELECT part, count(*), {self._sums} FROM (SELECT {spelled} AS part, {digest} AS h
+            FROM {self._named(table)} t WHERE {where}{self.once}) q GROUP BY part"""
 
     def repeats(self, table: Table, types: Types, /, *, key: Iterable[str], dates: bool) -> str:
         """Return the SELECT of the partitions that have more rows than keys.

@@ -72,13 +72,19 @@ class WriteSql(RowSql):
         canonical text back, which is correct where ROUND is not. ``source`` has the alias ``q``; ``cells`` are the
         columns in the table's types, and its tombstone, as SQL of it.
         """
-        rounded = dict(cells)
+        inner, outer, read = dict(cells), {column: f"s.{self._quoted(column)}" for column in cells}, dict(types)
         for column in self.floats(types):
-            spelled = self.dialect.text(cells[column], types[column], scale=table.scale(column))
-            rounded[column] = f"CAST({spelled} AS {self._type(types[column])})"
-        listed = ", ".join(f"{cell} AS {self._quoted(column)}" for column, cell in rounded.items())
-        return f"""SELECT {self._listed(cells, "s")}, {self.dialect.row_hash(table, types, alias="s")} AS {DIGEST},
-            row_number() OVER () AS {ROW} FROM (SELECT {listed} FROM {source} q) s"""
+            kind = self._type(types[column])
+            inner[column] = self.dialect.text(cells[column], types[column], scale=table.scale(column))
+            if types[column] == "DOUBLE":  # its text is that of the value that is read back: it is computed once
+                outer[column], read[column] = f"CAST({outer[column]} AS {kind})", "VARCHAR"
+            else:
+                inner[column] = f"CAST({inner[column]} AS {kind})"
+        texts = ", ".join(f"{cell} AS {self._quoted(column)}" for column, cell in inner.items())
+        rows = ", ".join(f"{cell} AS {self._quoted(column)}" for column, cell in outer.items())
+        # Numbered inside: an engine that merged the two SELECTs would compute a text for each use of it.
+        return f"""SELECT {rows}, {self.dialect.row_hash(table, read, alias="s")} AS {DIGEST}, s.{ROW}
+            FROM (SELECT {texts}, row_number() OVER () AS {ROW} FROM {source} q) s"""
 
     @staticmethod
     def floats(types: Types, /) -> list[str]:
