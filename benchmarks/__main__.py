@@ -8,11 +8,24 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import dedup, disturbed, handoff, processes, reconcile, season, seasons, simulator, startup, writes
+from benchmarks import (
+    dedup,
+    disturbed,
+    handoff,
+    processes,
+    reconcile,
+    season,
+    seasons,
+    simulator,
+    startup,
+    storm,
+    writes,
+)
 
 ALL: dict[str, Callable[[list[str]], None]] = {
     "season": season.main,
     "seasons": seasons.main,
+    "storm": storm.main,
     "disturbed": disturbed.main,
     "handoff": handoff.main,
     "processes": processes.main,

@@ -24,7 +24,8 @@ def test_every_benchmark_prints_its_smallest_table() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     names = (
-        "season", "seasons", "disturbed", "handoff", "processes", "dedup", "simulator", "reconcile", "writes", "startup"
+        "season", "seasons", "storm", "disturbed", "handoff", "processes", "dedup", "simulator", "reconcile", "writes",
+        "startup",
     )  # fmt: skip
     for name in names:
         assert f"== {name}\n" in done.stdout
