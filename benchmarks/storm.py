@@ -4,7 +4,7 @@ Run: python -m benchmarks storm. Four worker processes and two reporters, which 
 and a third of them twice. For --seconds S (default 60) a worker or a reporter is killed every moment, and in between
 the server: its connections are ended, a backend is killed, it is shut down immediately and started again. Then work
 goes on until nothing is due, and everything is compared with the same deliveries without a storm, on SQLite and DuckDB.
---seed N: other moments. --server: which PostgreSQL. --quick: 6 seconds.
+--seed N: other moments. --tables duckdb: in a file that all share. --server packaged: a newer one. --quick: 6 seconds.
 
 Exits with 1, and names each, if a table, a state or a dead letter differs, if reconcile finds something, or if a
 process ended by itself with a traceback.
@@ -37,7 +37,7 @@ DATES_A_MINUTE = 40
 SCRIPT = Path(sys.executable).with_name("phasegate")
 # Short, so that what a killed process held is free again while the storm goes on.
 SETTINGS = {"lease_ttl_s": "2", "visibility_s": "3", "poll_s": "0.2", "connect_timeout_s": "2", "log_format": "json"}
-CALM_S = (0.2, 0.6)
+CALM_S = (0.4, 1.2)
 
 
 @dataclass
@@ -51,6 +51,7 @@ class Storm:
     dates: int
     seconds: float
     rng: random.Random
+    shares_files: bool
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -112,8 +113,9 @@ class Storm:
         return self._process(f"reporter-{number}", sys.executable, "-m", "benchmarks.storm_scene", *arguments)
 
     def _process(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
+        environ = {**self.environ, "PHASEGATE_STATE": ".phasegate" if self.shares_files else f"state-{name}"}
         with (self.folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(command, cwd=self.folder, env=self.environ, stdout=log, stderr=log)
+            return subprocess.Popen(command, cwd=self.folder, env=environ, stdout=log, stderr=log)
 
     def _end(self, name: str) -> bool:
         process = self.running[name]
@@ -150,11 +152,11 @@ class Storm:
 
 
 def storm(
-    server: PostgresServer, folder: Path, *, seconds: float, seed: int, warehouse: str = ""
+    server: PostgresServer, folder: Path, *, seconds: float, seed: int, tables: str = "postgresql"
 ) -> tuple[Counter[str], list[str]]:
     """Let a storm pass; return what was done and what is wrong.
 
-    ``warehouse``: the URL of another one than the file of DuckDB.
+    ``tables``: where they are, in a file of ``duckdb`` or in ``postgresql``, where no file is shared.
     """
     dates = max(6, round(DATES_A_MINUTE * seconds / 60))
     (folder / "calm").mkdir()
@@ -162,12 +164,12 @@ def storm(
     (folder / "storm").mkdir()
     scene.make(folder / "storm")
     store = server.url()
-    places = {"store": store, **({"warehouse": warehouse} if warehouse else {})}
+    places = {"store": store, **({"warehouse": store} if tables == "postgresql" else {})}
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PHASEGATE_")}
     environ |= {f"PHASEGATE_{name.upper()}": value for name, value in {**SETTINGS, **places}.items()}
     environ["PYTHONPATH"] = os.pathsep.join((str(Path(__file__).parent.parent), environ.get("PYTHONPATH", "")))
     passing = Storm(folder=folder / "storm", server=server, store=store, environ=environ, dates=dates,
-                    seconds=seconds, rng=random.Random(seed))  # fmt: skip
+                    seconds=seconds, rng=random.Random(seed), shares_files=tables == "duckdb")  # fmt: skip
     passing.rage()
     passing.deliver_rest()
     clock, plan = SkippingClock(), folder / "storm" / "plan.toml"
@@ -177,7 +179,8 @@ def storm(
         scene.settle(pipeline, clock)
         end = scene.end_of(pipeline, dates=dates)
     wrong = list(scene.differences(end, wanted))
-    wrong += [f"{name} ended with a traceback:\n{text}" for name, text in passing.logs() if "Traceback" in text]
+    wrong += [f"{name} ended with a traceback:\n{text}" for name, text in passing.logs()
+              if "\nTraceback" in f"\n{text}"]  # fmt: skip
     passing.counts["dates"], passing.counts["dead letters, of reported failures"] = dates, len(wanted.dead)
     return passing.counts, wrong
 
@@ -187,11 +190,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="S")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--tables", choices=("duckdb", "postgresql"), default="postgresql")
     parser.add_argument("--server", choices=sorted(SERVERS), default="system")
     given = parser.parse_args(argv)
     with durable_server(given.server) as server, tempfile.TemporaryDirectory() as folder:
         seconds = 6.0 if given.quick else given.seconds
-        counts, wrong = storm(server, Path(folder), seconds=seconds, seed=given.seed)
+        counts, wrong = storm(server, Path(folder), seconds=seconds, seed=given.seed, tables=given.tables)
         for name in sorted(counts):
             print(f"{name:42}{counts[name]:>8}")
         print(f"{'differs from undisturbed':42}{len(wrong):>8}")
