@@ -20,6 +20,7 @@ from benchmarks import (
     seasons,
     simulator,
     startup,
+    statements,
     storm,
     writes,
 )
@@ -32,6 +33,7 @@ ALL: dict[str, Callable[[list[str]], None]] = {
     "disturbed": disturbed.main,
     "handoff": handoff.main,
     "durable": durable.main,
+    "statements": statements.main,
     "processes": processes.main,
     "dedup": dedup.main,
     "simulator": simulator.main,
