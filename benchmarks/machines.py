@@ -2,9 +2,10 @@
 
 Run: python -m benchmarks machines. A machine here is a worker process with a folder of its own: its state, its
 phasegate.toml, no file that another one opens; one PostgreSQL has the documents, the messages and the tables. The raw
-rows of the dates are brought in once; each arrangement begins with a copy of that database and ends when nothing is due
-any more. They follow each other, round after round. With NBA_DATA (default ../shared/nba): a week of January 2025;
-without it, or with --quick, synthetic nights. --first and --last: other dates. --rounds N: default 3.
+rows of the dates are brought in once. Each arrangement has a copy of that database, and is timed from the moment at
+which its machines are up and see the work, until nothing is due. They follow each other, round after round. With
+NBA_DATA (default ../shared/nba): a week of January 2025; without it, or with --quick, synthetic nights. --first and
+--last: other dates. --rounds N: default 3.
 
 Exits with 1 if a table of an arrangement has another digest than that of the first.
 """
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -47,6 +48,12 @@ ARRANGEMENTS: Mapping[str, tuple[int, int]] = {
 LOOK_S, END_S_MAX = 0.1, 1800.0
 # What waits for nothing but its daily look, or for its calendar, is not due.
 DUE = "SELECT count(*) FROM phasegate.documents WHERE due < extract(epoch FROM now()) + 3600 AND key NOT LIKE 'cal%'"
+# The work is hidden until every machine is up and listens.
+HIDE = """CREATE TABLE hidden AS SELECT key, due FROM phasegate.documents WHERE due IS NOT NULL;
+    UPDATE phasegate.documents SET due = NULL"""
+SHOW = """UPDATE phasegate.documents AS d SET due = hidden.due FROM hidden WHERE hidden.key = d.key;
+    SELECT pg_notify('phasegate', 'poke')"""
+LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 WRITES = "SELECT count(*) FROM phasegate.receipts"
 SETTINGS = """[phasegate]
 store = "{url}"
@@ -128,16 +135,15 @@ def build(server: PostgresServer, brought: str, *, arrangement: tuple[int, int],
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PHASEGATE_")}
     with tempfile.TemporaryDirectory() as folder, psycopg.connect(url, autocommit=True) as looking:
         before, spent = count(looking, WRITES), processor_s()
-        begun = time.perf_counter()
+        looking.execute(HIDE.encode())
         running = [
             started(Path(folder) / f"machine-{number}", url, threads=threads, environ=environ)
             for number in range(machines)
         ]
-        while count(looking, DUE):
-            time.sleep(LOOK_S)
-            if time.perf_counter() - begun > END_S_MAX or any(process.poll() is not None for process in running):
-                taken.wrong.append(f"{machines} machines did not build everything")
-                break
+        wait(lambda: count(looking, LISTENING) == machines, running, taken)
+        looking.execute(SHOW.encode())
+        begun = time.perf_counter()
+        wait(lambda: not count(looking, DUE), running, taken)
         taken.elapsed.append(time.perf_counter() - begun)
         for process in running:
             process.terminate()
@@ -149,6 +155,16 @@ def build(server: PostgresServer, brought: str, *, arrangement: tuple[int, int],
         settings = load_settings(environ, file=Path(folder) / "no.toml", overrides=overrides)
         with closing(phasegate.connect(PLAN, settings=settings)) as pipeline:
             return {table: (one.rows, one.digest) for table, one in pipeline.tables().items()}
+
+
+def wait(over: Callable[[], bool], running: Sequence["subprocess.Popen[str]"], taken: Taken) -> None:
+    """Wait until it is over, or a machine has ended, or for END_S_MAX."""
+    begun = time.perf_counter()
+    while not over():
+        if time.perf_counter() - begun > END_S_MAX or any(process.poll() is not None for process in running):
+            taken.wrong.append(f"{len(running)} machines did not build everything")
+            return
+        time.sleep(LOOK_S)
 
 
 def count(connection: "psycopg.Connection", sql: str) -> int:
