@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from phasegate.base.receipt import Part, Receipt, Staged, Stamp
 from phasegate.base.table import Difference, Draft, DraftShape, Table
 from phasegate.code.translated import Translator
-from phasegate.errors import BadInput, PhasegateError, Unavailable
+from phasegate.errors import BadInput, Conflict, PhasegateError, Unavailable
 from phasegate.postgresql.address import parse_address
 from phasegate.postgresql.failures import Purpose
 from phasegate.postgresql.pool import CONNECT_TIMEOUT_S, CONNECTIONS_MAX, Pool
@@ -254,6 +254,7 @@ class PostgresStaging:
         assert self._stage is not None, "a commit is inside the block of its staging"
         answer: WriteAnswer | None = None
         with suppress(_Undone), self._session(WRITES, "write") as session:
+            self._check_staged(session, self._stage)
             tx = SqlTransaction(session, sql=SQL, own_sql=OWN)
             tx.take(self._stage)
             answer = commits.run(tx, write)
@@ -264,6 +265,17 @@ class PostgresStaging:
             self._made.clear()
         assert answer is not None
         return answer
+
+    @staticmethod
+    def _check_staged(session: PostgresSession, stage: Stage) -> None:
+        """Raise Conflict if the staged rows are not there any more.
+
+        A server that recovers from a crash, and a replica that takes over, empty every unlogged table.
+        """
+        ((rows,),) = session.run(f"SELECT count(*) FROM {stage.name}", what=f"staging of {stage.table.name}")
+        if rows != stage.rows:
+            lost = f"{rows} of {stage.rows} staged rows are left: the server has recovered from a crash"
+            raise Conflict(f"table {stage.table.name}: {lost}; stage them again")
 
     @contextmanager
     def _session(self, mode: str, purpose: Purpose) -> Iterator[PostgresSession]:
