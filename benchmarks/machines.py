@@ -3,9 +3,10 @@
 Run: python -m benchmarks machines. A machine here is a worker process with a folder of its own: its state, its
 phasegate.toml, no file that another one opens; one PostgreSQL has the documents, the messages and the tables. The raw
 rows of the dates are brought in once. Each arrangement has a copy of that database, and is timed from the moment at
-which its machines are up and see the work, until nothing is due. They follow each other, round after round. With
-NBA_DATA (default ../shared/nba): a week of January 2025; without it, or with --quick, synthetic nights. --first and
---last: other dates. --rounds N: default 3.
+which its machines are up and see the first date, until nothing of the last one is due; as in a season, a date comes
+when the one before has been built. They follow each other, round after round. With NBA_DATA (default ../shared/nba): a
+week of January 2025; without it, or with --quick, synthetic nights. --first and --last: other dates. --rounds N:
+default 3.
 
 Exits with 1 if a table of an arrangement has another digest than that of the first.
 """
@@ -51,8 +52,9 @@ DUE = "SELECT count(*) FROM phasegate.documents WHERE due < extract(epoch FROM n
 # The work is hidden until every machine is up and listens.
 HIDE = """CREATE TABLE hidden AS SELECT key, due FROM phasegate.documents WHERE due IS NOT NULL;
     UPDATE phasegate.documents SET due = NULL"""
-SHOW = """UPDATE phasegate.documents AS d SET due = hidden.due FROM hidden WHERE hidden.key = d.key;
-    SELECT pg_notify('phasegate', 'poke')"""
+SHOW = """UPDATE phasegate.documents AS d SET due = hidden.due FROM hidden
+    WHERE hidden.key = d.key AND hidden.key LIKE %s"""
+POKE = "SELECT pg_notify('phasegate', 'poke')"
 LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 WRITES = "SELECT count(*) FROM phasegate.receipts"
 SETTINGS = """[phasegate]
@@ -91,7 +93,7 @@ def main(argv: list[str]) -> None:
         source, first, last = ParquetSource(folder), given.first, given.last
     taken = {name: Taken() for name in ARRANGEMENTS}
     with durable_server(given.server) as server:
-        brought, dates = bring(server, source, span=(first, last))
+        brought = bring(server, source, span=(first, last))
         wanted: Digests = {}
         for _ in range(1 if given.quick else given.rounds):
             for name, arrangement in ARRANGEMENTS.items():
@@ -99,7 +101,7 @@ def main(argv: list[str]) -> None:
                 wanted = wanted or found
                 if found != wanted:
                     taken[name].wrong.append(f"{name}: the tables are not those of {next(iter(ARRANGEMENTS))}")
-        show(taken, dates=dates)
+        show(taken, dates=len(brought.days))
     if wrong := [text for one in taken.values() for text in one.wrong]:
         sys.exit("\n".join(wrong))
 
@@ -114,23 +116,31 @@ def show(taken: Mapping[str, Taken], *, dates: int) -> None:
               f"{statistics.median(one.worked):>8.1f}{statistics.median(one.writes):>8.0f}")  # fmt: skip
 
 
-def bring(server: PostgresServer, source: Source, *, span: tuple[date, date]) -> tuple[str, int]:
-    """Bring the raw rows of the dates into a database; return its name, and how many dates there are."""
+@dataclass(frozen=True)
+class Brought:
+    """A database with the raw rows of these dates, and the work that follows from them."""
+
+    database: str
+    days: tuple[date, ...]
+
+
+def bring(server: PostgresServer, source: Source, *, span: tuple[date, date]) -> Brought:
+    """Bring the raw rows of the dates into a database."""
     url = server.url()
     with tempfile.TemporaryDirectory() as state, settled_in(store=url, warehouse=url):
         runner = Runner(source, state=Path(state))
         try:
-            dates = runner.bring(*span)
+            days = runner.bring(*span)
         finally:
             runner.close()
-    return url.rpartition("/")[2], dates
+    return Brought(url.rpartition("/")[2], tuple(days))
 
 
-def build(server: PostgresServer, brought: str, *, arrangement: tuple[int, int], taken: Taken) -> Digests:
+def build(server: PostgresServer, brought: Brought, *, arrangement: tuple[int, int], taken: Taken) -> Digests:
     """Build the dates in a copy of the database; add what it took, return the digests of the tables."""
     machines, threads = arrangement
-    name = f"{brought}_{time.monotonic_ns()}"
-    server.sql(f"CREATE DATABASE {name} TEMPLATE {brought}")
+    name = f"{brought.database}_{time.monotonic_ns()}"
+    server.sql(f"CREATE DATABASE {name} TEMPLATE {brought.database}")
     url = server.address(name)
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PHASEGATE_")}
     with tempfile.TemporaryDirectory() as folder, psycopg.connect(url, autocommit=True) as looking:
@@ -141,9 +151,11 @@ def build(server: PostgresServer, brought: str, *, arrangement: tuple[int, int],
             for number in range(machines)
         ]
         wait(lambda: count(looking, LISTENING) == machines, running, taken)
-        looking.execute(SHOW.encode())
         begun = time.perf_counter()
-        wait(lambda: not count(looking, DUE), running, taken)
+        for day in brought.days:
+            looking.execute(SHOW.encode(), (f"%{day}%",))
+            looking.execute(POKE)
+            wait(lambda: not count(looking, DUE), running, taken)
         taken.elapsed.append(time.perf_counter() - begun)
         for process in running:
             process.terminate()
