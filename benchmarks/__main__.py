@@ -8,13 +8,32 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import dedup, disturbed, handoff, processes, reconcile, season, seasons, simulator, startup, writes
+from benchmarks import (
+    dedup,
+    disturbed,
+    durable,
+    handoff,
+    machines,
+    processes,
+    reconcile,
+    season,
+    seasons,
+    simulator,
+    startup,
+    statements,
+    storm,
+    writes,
+)
 
 ALL: dict[str, Callable[[list[str]], None]] = {
     "season": season.main,
     "seasons": seasons.main,
+    "storm": storm.main,
+    "machines": machines.main,
     "disturbed": disturbed.main,
     "handoff": handoff.main,
+    "durable": durable.main,
+    "statements": statements.main,
     "processes": processes.main,
     "dedup": dedup.main,
     "simulator": simulator.main,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import duckdb
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.__main__ import ALL, main
 from benchmarks.known import SEASONS
 from benchmarks.seasons import firings
 from nba_props.replay.tally import Replay, Tally
@@ -23,10 +23,7 @@ def test_every_benchmark_prints_its_smallest_table() -> None:
         [sys.executable, "-m", "benchmarks", "--quick"], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    names = (
-        "season", "seasons", "disturbed", "handoff", "processes", "dedup", "simulator", "reconcile", "writes", "startup"
-    )  # fmt: skip
-    for name in names:
+    for name in ALL:
         assert f"== {name}\n" in done.stdout
     [named] = [line.split() for line in done.stdout.splitlines() if line.startswith("runs named")]
     assert named[-1] == "2", "a quick form in which nothing drifts shows nothing"

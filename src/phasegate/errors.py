@@ -28,6 +28,10 @@ class Unavailable(PhasegateError):
     """A store, bus or warehouse cannot be used: fix what is named, then retry."""
 
 
+OUTAGES = (Ambiguous, Contended, Unavailable)
+"""What is the fault of no message and no step: it is tried again, and never counted as a failure of theirs."""
+
+
 class BadDocument(PhasegateError):
     """A stored document cannot be read.
 

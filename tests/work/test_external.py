@@ -4,7 +4,18 @@ import pytest
 
 from phasegate.base.keys import Run
 from phasegate.base.receipt import execution_stamp
-from phasegate.errors import BadInput, Busy, NotFound, Partial
+from phasegate.errors import (
+    Ambiguous,
+    BadInput,
+    Busy,
+    Contended,
+    Fenced,
+    LeaseLost,
+    NotFound,
+    Partial,
+    PhasegateError,
+    Unavailable,
+)
 from tests.support.pipelines import DAY, LETTERS, RUN, generation, load, orders, phase, ready, settle, shop
 
 TRIGGER = {
@@ -129,6 +140,25 @@ def test_a_block_that_raises_partial_or_ends_without_a_report_is_reported_as_wha
     attempt = phase(made, "load").members["rates"].attempt
     assert attempt is not None
     assert (attempt.status, attempt.error) == ("failed", "ValueError: the key is revoked")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("the server restarts"),
+        Ambiguous("the connection is lost"),
+        Contended("phase", 48),
+        LeaseLost("lease", 1),
+        Fenced("raw.orders", 1, 2),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_outage_and_a_newer_holder_are_no_failures_of_the_step(error: PhasegateError) -> None:
+    made = ready()
+    before = phase(made, "load").members["rates"].attempt
+    with pytest.raises(type(error)), made.pipeline.begin(RUN, step="rates"):
+        raise error
+    assert phase(made, "load").members["rates"].attempt == before
 
 
 def test_an_error_after_the_report_is_raised_and_no_second_report() -> None:

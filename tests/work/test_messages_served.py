@@ -1,10 +1,15 @@
 """What a worker does with each message: served, quarantined with its reason, or postponed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from phasegate.base.receipt import execution_stamp
 from phasegate.bus import Message
-from phasegate.errors import BadInput, NotFound
+from phasegate.errors import BadInput, NotFound, Unavailable
+from phasegate.warehouse import Reader
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.work.worker import TRIES_MAX
 from tests.support.pipelines import DAY, LETTERS, RUN, Shop, load, orders, phase, ready, settle, shop
 
@@ -16,6 +21,19 @@ def publish(made: Shop, body: dict[str, object], *, topic: str = "shop.completio
 
 def reasons(made: Shop) -> list[str]:
     return [letter.reason for letter in made.pipeline.views.quarantined()]
+
+
+class Outage(MemoryWarehouse):
+    """A warehouse whose server can be away."""
+
+    is_down = False
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Reader]:
+        if self.is_down:
+            raise Unavailable("the server restarts")
+        with super().snapshot() as reader:
+            yield reader
 
 
 def letter(**more: object) -> dict[str, object]:
@@ -83,6 +101,22 @@ def test_a_failed_report_acknowledges_no_trigger_and_a_good_one_does() -> None:
     publish(made, {"kind": "completion", "trigger_id": trigger, "sequence": 2}, name="m2")
     assert made.told.of("served")[-1] == {"id": "m2", "outcome": "acknowledged"}
     assert all(entry.state != "sent" for entry in phase(made, "report").outbox)
+
+
+def test_an_outage_postpones_a_message_however_long_it_is() -> None:
+    warehouse = Outage()
+    made = shop(warehouse=warehouse)
+    load(made, 1)
+    warehouse.is_down = True
+    for _ in range(2 * TRIES_MAX):
+        made.clock.at += 86_400.0
+        made.pipeline.work_until_idle()
+    assert TRIES_MAX + 1 in [one["tries"] for one in made.told.of("message failed")]
+    assert reasons(made) == []
+    warehouse.is_down = False
+    settle(made)
+    assert phase(made, "report").result_of("totals") is not None
+    assert [letter.kind for letter in made.pipeline.views.dead()] == ["trigger"], "its foreign receiver was silent"
 
 
 def test_an_error_that_may_pass_postpones_a_message_until_its_tries_are_used_up() -> None:

@@ -109,6 +109,20 @@ class Runner:
         games = sum(len(self._scrapers.games.get(day, ())) for day in dates)
         return self.summary(dates=len(dates), games=games, seconds=time.perf_counter() - begun)
 
+    def bring(self, first: date, last: date) -> list[date]:
+        """Bring the dates from `first` to `last` in, and leave the work to others.
+
+        Return those with games.
+        """
+        dates = self._scrapers.dates(first, last)
+        for day in dates:
+            self._processes.at_once([partial(self._brought, day)])
+        return dates
+
+    def _brought(self, day: date) -> bool:
+        self._scrapers.bring(day)
+        return True
+
     def play(self, day: date, batches: list[list[RawRow]]) -> None:
         """Bring a date in; its box scores arrive in `batches`.
 

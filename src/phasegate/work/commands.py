@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part, Stamp, execution_stamp
-from phasegate.errors import Ambiguous, BadInput, Contended, InputsChanged, LeaseLost, PhasegateError, Unavailable
+from phasegate.errors import OUTAGES, BadInput, InputsChanged, LeaseLost, PhasegateError
 from phasegate.gate.decisions import Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import current
@@ -130,7 +130,7 @@ class CommandSteps:
         except LeaseLost as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
             return "lease lost"
-        except (Ambiguous, Contended, Unavailable, Stopped):
+        except (*OUTAGES, Stopped):
             raise
         except BadInput as e:
             return self._failed(attempt, e, status="failed")

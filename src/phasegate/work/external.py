@@ -12,7 +12,7 @@ from phasegate import messages
 from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Receipt, Stamp
-from phasegate.errors import BadInput, Busy, NotFound, Partial, words
+from phasegate.errors import OUTAGES, BadInput, Busy, Fenced, LeaseLost, NotFound, Partial, words
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
@@ -156,7 +156,8 @@ class ExternalSteps:
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> Iterator[StepRun]:
         """Hold a step of a run during the block.
 
-        If the block raises, or ends without ``complete`` or ``fail``, a transient failure is reported.
+        If the block raises, or ends without ``complete`` or ``fail``, a transient failure is reported; not for an
+        outage, nor when a newer holder took over: the step has not failed.
 
         ``trigger``: the body of a trigger or request message, or a run such as ``2026-02-03.overnight``.
         ``step`` may be left out where the phase has one external step only.
@@ -185,6 +186,8 @@ class ExternalSteps:
                              logs=self._logs)  # fmt: skip
             try:
                 yield handle
+            except (*OUTAGES, Fenced, LeaseLost):
+                raise
             except Exception as e:
                 if handle.answer is None:
                     handle.report_failure(e, status="partial" if isinstance(e, Partial) else "transient")

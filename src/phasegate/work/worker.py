@@ -12,7 +12,7 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp, execution_stamp
 from phasegate.base.table import KEYS_MAX
 from phasegate.bus import Delivery
-from phasegate.errors import BadDocument, BadInput, NotFound, words
+from phasegate.errors import OUTAGES, BadDocument, BadInput, NotFound, words
 from phasegate.gate.decisions import OTHER_ORDER, Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.outbox import has_fired
@@ -66,8 +66,8 @@ class Worker:
     def handle(self, delivery: Delivery) -> None:
         """Serve a delivery, then acknowledge it.
 
-        A message that fails is postponed, and quarantined after TRIES_MAX tries. One that cannot be understood is
-        quarantined at once.
+        A message that fails is postponed, and quarantined after TRIES_MAX tries, but not for an outage. One that cannot
+        be understood is quarantined at once.
         """
         message, ports = delivery.message, self._ports
         try:
@@ -78,7 +78,7 @@ class Worker:
         except Exception as e:  # noqa: BLE001  one bad message must not stop the others; it is reported and postponed
             error = words(e)
             ports.observer.event("message failed", id=message.id, tries=delivery.tries, error=error)
-            if delivery.tries < TRIES_MAX:
+            if delivery.tries < TRIES_MAX or isinstance(e, OUTAGES):
                 ports.bus.postpone(delivery, delay_s=retry_s(message.id, delivery.tries))
                 return
             self._quarantine.put(message.topic, message.body, reason=f"gave up after {delivery.tries} tries: {error}")

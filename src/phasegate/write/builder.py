@@ -10,15 +10,13 @@ from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.errors import (
-    Ambiguous,
+    OUTAGES,
     BadInput,
-    Contended,
     Fenced,
     ForeignStore,
     InputsChanged,
     LeaseLost,
     Partial,
-    Unavailable,
     words,
 )
 from phasegate.gate.decisions import Report
@@ -138,7 +136,7 @@ class Builder:
         except (Fenced, LeaseLost) as e:
             self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
             return "lease lost"
-        except (Ambiguous, Contended, Unavailable):
+        except OUTAGES:
             raise
         except Partial as e:
             report = self.failure(attempt, status="partial", error=e)

@@ -1,0 +1,203 @@
+"""Workers, reporters and the PostgreSQL server are killed, and the end is as undisturbed.
+
+Run: python -m benchmarks storm. Four worker processes and two reporters, which deliver in any order, old things late
+and a third of them twice. For --seconds S (default 60) a worker or a reporter is killed every moment, and in between
+the server: its connections are ended, a backend is killed, it is shut down immediately and started again. Then work
+goes on until nothing is due, and everything is compared with the same deliveries without a storm, on SQLite and DuckDB.
+--seed N: other moments. --tables duckdb: in a file that all share. --server packaged: a newer one. --quick: 6 seconds.
+
+Exits with 1, and names each, if a table, a state or a dead letter differs, if reconcile finds something, or if a
+process ended by itself with a traceback.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+import phasegate
+from benchmarks import storm_scene as scene
+from benchmarks.servers import SERVERS, durable_server
+from phasegate import SkippingClock
+from phasegate.settings import load_settings
+from tests.support.postgres import PostgresServer
+
+WORKERS = 4
+DATES_A_MINUTE = 40
+SCRIPT = Path(sys.executable).with_name("phasegate")
+# Short, so that what a killed process held is free again while the storm goes on.
+SETTINGS = {"lease_ttl_s": "2", "visibility_s": "3", "poll_s": "0.2", "connect_timeout_s": "2", "log_format": "json"}
+CALM_S = (0.4, 1.2)
+
+
+@dataclass
+class Storm:
+    """One storm: the processes, and what was done to them."""
+
+    folder: Path
+    server: PostgresServer
+    store: str
+    environ: Mapping[str, str]
+    dates: int
+    seconds: float
+    rng: random.Random
+    shares_files: bool
+    running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def rage(self) -> None:
+        """Kill until the time is over, and then every process."""
+        until = time.monotonic() + self.seconds
+        blows = self._blows()
+        try:
+            while time.monotonic() < until:
+                self._start_missing()
+                time.sleep(self.rng.uniform(*CALM_S))
+                next(blows)()
+        finally:
+            for name in list(self.running):
+                self._end(name)
+
+    def deliver_rest(self) -> None:
+        """Let the reporters deliver what they have not delivered yet, undisturbed."""
+        for number in range(scene.REPORTERS):
+            process = self._reporter(number, every_s=0.0)
+            if process.wait() != 0:
+                self.counts["processes that failed"] += 1
+
+    def logs(self) -> Iterator[tuple[str, str]]:
+        """Give the name and the text of what each process wrote."""
+        for path in sorted(self.folder.glob("*.log")):
+            yield path.stem, path.read_text(errors="replace")
+
+    def _blows(self) -> Iterator[Callable[[], None]]:
+        """Give what is done next: mostly a process is killed, and the server in between."""
+        of_server = [self._end_connections, self._kill_backend, self._restart_server, self._stop_server]
+        while True:
+            self.rng.shuffle(of_server)
+            for blow in of_server:
+                yield from [self._kill_a_process] * 3
+                yield blow
+
+    def _start_missing(self) -> None:
+        for number in range(WORKERS):
+            self._keep(f"worker-{number}", lambda: self._process(f"worker-{number}", str(SCRIPT), "worker"))  # noqa: B023  called at once
+        for number in range(scene.REPORTERS):
+            every_s = self.seconds / len(scene.deliveries(self.dates, reporter=number)) * 0.6
+            self._keep(f"reporter-{number}", lambda: self._reporter(number, every_s=every_s))  # noqa: B023  called at once
+
+    def _keep(self, name: str, start: "Callable[[], subprocess.Popen[bytes]]") -> None:
+        """Start a process that is not running; a reporter that is done stays so."""
+        process = self.running.get(name)
+        if process is not None and process.poll() is not None:
+            if process.returncode > 0:
+                self.counts["processes that ended by themselves"] += 1
+            elif process.returncode == 0:
+                return
+        if process is None or process.poll() is not None:
+            self.running[name] = start()
+            self.counts["processes started"] += 1
+
+    def _reporter(self, number: int, *, every_s: float) -> "subprocess.Popen[bytes]":
+        arguments = (str(number), str(self.dates), f"{every_s:.3f}")
+        return self._process(f"reporter-{number}", sys.executable, "-m", "benchmarks.storm_scene", *arguments)
+
+    def _process(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
+        environ = {**self.environ, "PHASEGATE_STATE": ".phasegate" if self.shares_files else f"state-{name}"}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(command, cwd=self.folder, env=environ, stdout=log, stderr=log)
+
+    def _end(self, name: str) -> bool:
+        process = self.running[name]
+        if process.poll() is not None:
+            return False
+        process.kill()
+        process.wait()
+        return True
+
+    def _kill_a_process(self) -> None:
+        name = self.rng.choice(list(self.running))
+        if self._end(name):
+            self.counts[f"{name.partition('-')[0]}s killed"] += 1
+
+    def _end_connections(self) -> None:
+        with suppress(psycopg.OperationalError):  # it still recovers from the blow before
+            self.server.end_backends(self.store.rpartition("/")[2])
+            self.counts["times all connections were ended"] += 1
+
+    def _kill_backend(self) -> None:
+        with suppress(psycopg.OperationalError):
+            self.server.kill_a_backend()
+            self.counts["backends killed"] += 1
+
+    def _restart_server(self) -> None:
+        self.server.restart()
+        self.counts["servers shut down immediately"] += 1
+
+    def _stop_server(self) -> None:
+        self.server.stop()
+        time.sleep(self.rng.uniform(0.5, 2.0))
+        self.server.start()
+        self.counts["servers shut down immediately"] += 1
+
+
+def storm(
+    server: PostgresServer, folder: Path, *, seconds: float, seed: int, tables: str = "postgresql"
+) -> tuple[Counter[str], list[str]]:
+    """Let a storm pass; return what was done and what is wrong.
+
+    ``tables``: where they are, in a file of ``duckdb`` or in ``postgresql``, where no file is shared.
+    """
+    dates = max(6, round(DATES_A_MINUTE * seconds / 60))
+    (folder / "calm").mkdir()
+    wanted = scene.undisturbed(folder / "calm", dates=dates)
+    (folder / "storm").mkdir()
+    scene.make(folder / "storm")
+    store = server.url()
+    places = {"store": store, **({"warehouse": store} if tables == "postgresql" else {})}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PHASEGATE_")}
+    environ |= {f"PHASEGATE_{name.upper()}": value for name, value in {**SETTINGS, **places}.items()}
+    environ["PYTHONPATH"] = os.pathsep.join((str(Path(__file__).parent.parent), environ.get("PYTHONPATH", "")))
+    passing = Storm(folder=folder / "storm", server=server, store=store, environ=environ, dates=dates,
+                    seconds=seconds, rng=random.Random(seed), shares_files=tables == "duckdb")  # fmt: skip
+    passing.rage()
+    passing.deliver_rest()
+    clock, plan = SkippingClock(), folder / "storm" / "plan.toml"
+    overrides = {"state": folder / "storm" / ".phasegate", "log_level": "none"}
+    settings = load_settings(environ, file=folder / "no.toml", overrides=overrides)
+    with closing(phasegate.connect(plan, settings=settings, clock=clock)) as pipeline:
+        scene.settle(pipeline, clock)
+        end = scene.end_of(pipeline, dates=dates)
+    wrong = list(scene.differences(end, wanted))
+    wrong += [f"{name} ended with a traceback:\n{text}" for name, text in passing.logs()
+              if "\nTraceback" in f"\n{text}"]  # fmt: skip
+    passing.counts["dates"], passing.counts["dead letters, of reported failures"] = dates, len(wanted.dead)
+    return passing.counts, wrong
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks storm")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seconds", type=float, default=60.0, metavar="S")
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--tables", choices=("duckdb", "postgresql"), default="postgresql")
+    parser.add_argument("--server", choices=sorted(SERVERS), default="system")
+    given = parser.parse_args(argv)
+    with durable_server(given.server) as server, tempfile.TemporaryDirectory() as folder:
+        seconds = 6.0 if given.quick else given.seconds
+        counts, wrong = storm(server, Path(folder), seconds=seconds, seed=given.seed, tables=given.tables)
+        for name in sorted(counts):
+            print(f"{name:42}{counts[name]:>8}")
+        print(f"{'differs from undisturbed':42}{len(wrong):>8}")
+    if wrong:
+        sys.exit("\n".join(wrong))
