@@ -25,6 +25,7 @@ def test_state_and_warehouse_are_two_disks_on_two_file_systems_and_one_on_one(
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=free[folder], total=100))
     state.mkdir()
     assert [disk.path for disk in disks_of(state, warehouse)] == [str(state)], "there is no warehouse yet"
+    assert [disk.path for disk in disks_of(state, None)] == [str(state)], "the warehouse is on a server"
     warehouse.mkdir()
     disks = disks_of(state, warehouse)
     assert disks == tuple(Disk(path=str(tmp_path / name), free=free[tmp_path / name], total=100) for name in found)

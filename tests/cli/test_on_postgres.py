@@ -94,6 +94,10 @@ def test_the_statements_of_the_page_make_a_store_and_a_role_that_can_only_use_it
     night.whole()
     assert night("status").code == 0
     assert night("doctor", "--store", owner, "--days", "7").code in {0, 1}
+    for name in ("STORE", "WAREHOUSE"):
+        monkeypatch.setenv(f"PHASEGATE_{name}", owner)
+    night.scrape(10, run="2026-02-02.overnight")
+    assert night("query", "SELECT count(*) AS n FROM nba_raw.gamebook", "--json").json["rows"] == [{"n": 10}]
     postgres_15.sql("DROP DATABASE nba WITH (FORCE)")
     postgres_15.sql("DROP ROLE phasegate; DROP ROLE phasegate_worker")
 

@@ -15,7 +15,7 @@ from phasegate.warehouse import Written
 from phasegate.warehouses.postgres.session import STAGING
 from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
 from phasegate.warehouses.sql.transaction import SqlTransaction
-from tests.support.postgres import Bouncer, PostgresServer
+from tests.support.postgres import Bouncer, PostgresServer, system_server
 
 SCHEMAS = ("contract", "phasegate", STAGING)
 EVERYTHING = f"SELECT * FROM {GAMES.name}"
@@ -160,17 +160,16 @@ def test_a_commit_whose_backend_ends_is_ambiguous_and_can_be_looked_for(
     assert isinstance(commit(warehouse, GAMES, [game("b")], token=2, write_id="w2"), Written)
 
 
-@pytest.mark.parametrize("blow", ["restart", "kill_a_backend"])
-def test_rows_that_a_crash_of_the_server_took_out_of_the_staging_are_staged_again(
-    postgres_18: PostgresServer, blow: str
+def test_rows_that_a_killed_backend_took_out_of_the_staging_of_others_are_staged_again(
+    postgres_18: PostgresServer,
 ) -> None:
     url = postgres_18.url()
     warehouse = PostgresWarehouse(url)
     write(warehouse, GAMES, [game("a"), game("b")])
     with staging(warehouse, GAMES, [game("a", 11), game("b", 12)]) as staged:
-        getattr(postgres_18, blow)()
+        postgres_18.kill_a_backend()
         until_it_answers(postgres_18)
-        with pytest.raises(Conflict, match="staged rows"):
+        with pytest.raises(Conflict, match="stage them again"):
             warehouse.commit(write_of(GAMES, staged, token=2, write_id="second"), staged)
     with warehouse.snapshot() as reader:
         assert reader.count(GAMES, partition=DAY) == 2, "rows that were not staged any more were written"
@@ -270,3 +269,35 @@ def test_floats_are_written_whole_though_the_role_shows_fewer_digits(postgres_15
     with warehouse.snapshot() as reader:
         assert reader.query(f"SELECT ratio FROM {GAMES.name}", {}) == [{"ratio": 123456789012.34}]
     warehouse.close()
+
+
+def test_a_dollar_in_a_text_a_name_or_a_comment_is_no_parameter(warehouse: PostgresWarehouse) -> None:
+    asked = """SELECT '$run_date ''$a' AS "a $b", $run_date || '%' AS c -- $d
+        /* $e */ WHERE $run_date LIKE '2026%'"""
+    with warehouse.snapshot() as reader:
+        assert reader.query(asked, {"run_date": DAY}) == [{"a $b": "$run_date '$a", "c": f"{DAY}%"}]
+
+
+def test_rows_that_were_staged_before_the_server_crashed_are_staged_again_and_none_is_lost() -> None:
+    with system_server() as server:
+        warehouse = PostgresWarehouse(server.url())
+        write(warehouse, GAMES, [game("a"), game("b")])
+        with staging(warehouse, GAMES, [game("a"), game("c")]) as staged:
+            server.restart()
+            with pytest.raises((Conflict, Ambiguous)):
+                warehouse.commit(write_of(GAMES, staged, token=2), staged)
+        with warehouse.snapshot() as reader:
+            assert sorted(str(row["player"]) for row in reader.query(EVERYTHING, {})) == ["a", "b"]
+        assert isinstance(commit(warehouse, GAMES, [game("a"), game("c")], token=2, write_id="w2"), Written)
+        warehouse.close()
+
+
+def test_a_role_without_a_grant_is_named(
+    warehouse: PostgresWarehouse, postgres_15: PostgresServer, url_15: str
+) -> None:
+    write(warehouse, GAMES, [game("a")])
+    postgres_15.sql("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN")
+    stranger = PostgresWarehouse(url_15.replace("postgres@", "stranger@"))
+    with pytest.raises(Unavailable, match=r"not permitted .*; grant it to this role"), stranger.snapshot() as reader:
+        reader.query(EVERYTHING, {})
+    stranger.close()

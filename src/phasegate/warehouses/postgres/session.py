@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 STAGING = "phasegate_staging"
 EXPIRES_S = 6 * 3600
-_NAME = re.compile(r"\$([A-Za-z_]\w*)")
+# A parameter, and before it what may hold a dollar that is none: texts, names and comments.
+_NAME = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$([A-Za-z_]\w*)""", re.DOTALL)
 _SELECT = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|VALUES|\()", re.IGNORECASE | re.DOTALL)
 # By the first two characters of SQLSTATE: what the statement or its values are to blame for.
 _WRONG = ("0A", "21", "22", "23", "42")
+# A grant mends it, and no other text of the statement.
+_FORBIDDEN = "42501"
 _CASTS: dict[str, Callable[[str], object]] = {
     "date": date.fromisoformat,
     "int": int,
@@ -80,7 +83,7 @@ class PostgresSession:
             self._failed = error
             raise
         except psycopg.Error as error:
-            if (error.sqlstate or "")[:2] not in _WRONG:
+            if (error.sqlstate or "")[:2] not in _WRONG or error.sqlstate == _FORBIDDEN:
                 if (error.sqlstate or "") == "57014" and self._failed is not None:
                     raise self._failed from error
                 self._failed = Unavailable(f"{what}: the transaction has failed; nothing was written")
@@ -174,6 +177,8 @@ def _named(sql: str, bound: Bound, *, what: str) -> tuple[str, dict[str, object]
 
     def one(found: re.Match[str]) -> str:
         name = found[1]
+        if name is None:
+            return found[0]
         plain, cast, kind = name.partition("_as_")
         if name in bound:
             values[name] = bound[name]
