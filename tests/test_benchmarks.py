@@ -40,6 +40,20 @@ def test_a_benchmark_takes_its_own_options_and_says_where_the_time_went() -> Non
     assert min(calls.values()) > 50, "a verb that is not counted says nothing of where the time went"
 
 
+@pytest.mark.parametrize("name", ["storm", "machines", "durable", "statements"])
+def test_a_server_that_is_not_there_is_named_at_home_and_ends_the_benchmark_in_ci(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("pathlib.Path.glob", lambda *_: [])
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    monkeypatch.delenv("CI", raising=False)
+    main([name, "--quick"])
+    assert "NO SERVER: no initdb of the system's PostgreSQL" in capsys.readouterr().out
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(SystemExit, match="NO SERVER"):
+        main([name, "--quick"])
+
+
 def test_the_short_commands_are_shown_next_to_click_alone(capsys: Capture) -> None:
     main(["startup", "--rounds", "1"])
     rows = [line.rsplit(maxsplit=6) for line in capsys.readouterr().out.splitlines()]
