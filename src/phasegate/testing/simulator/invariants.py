@@ -61,6 +61,7 @@ class InvariantChecker:
         self.phases: dict[str, Phase] = {}
         self.ledgers: dict[str, Ledger] = {}
         self.dead: set[str] = set()
+        self._given_up: set[str] = set()
         self.fired: Counter[str] = Counter()
         self._taken: set[str] = set()
         self._since: dict[tuple[str, str], tuple[str, int]] = {}
@@ -84,7 +85,7 @@ class InvariantChecker:
         self._tokens[receipt.part] = receipt.token
         made_of = versions(rows)
         may_mix = any(each.may_mix(receipt.step, receipt.partition) for each in self._operations)
-        if (mixture := mixed(made_of)) and not may_mix:
+        if (mixture := self._mixed(made_of, receipt.partition)) and not may_mix:
             self._object(f"{receipt.part} holds a mixture of {', '.join(mixture)}")
         keys = Counter((row["day"], row["k"]) for row in rows)
         if max(keys.values(), default=1) > 1:
@@ -97,6 +98,15 @@ class InvariantChecker:
         self.commits[receipt.part] += 1
         content = Content(receipt.partition, receipt.stamp, rows, receipt.built_from)
         self.lookback.record(receipt.step, content, phases=self.phases)
+
+    def _mixed(self, made_of: Collection[str], day: str) -> list[str]:
+        """Return the facts that cannot be true together.
+
+        But those of an earlier date of which a build was given up: its tables differ until a person has it built, and a
+        later run does not wait for that.
+        """
+        given_up = {on[8:] for on in self._given_up if on < day}
+        return mixed(fact for fact in made_of if fact[:2] not in given_up)
 
     def _check_inputs(self, receipt: Receipt, made_of: frozenset[str]) -> None:
         """Check that rows are made of the inputs in their receipt.
@@ -155,6 +165,8 @@ class InvariantChecker:
             if phase.firings and (old is None or phase.generation > old.generation):
                 self._check_firing(key, phase)
             self.phases[key] = phase
+            if any(request.state == "dead" for request in phase.requests.values()):
+                self._given_up.add(phase_of(key)[2].date)
 
     def restored(self, bodies: Mapping[str, Body]) -> None:
         """Take these documents for the present ones: the store was restored.
@@ -317,5 +329,5 @@ class InvariantChecker:
         made_of = {v for name, stamp in carried.items() for v in self.content.get((name, stamp), ())}
         day = phase_of(key)[2].date
         may_mix = any(each.may_mix(name, day) for each in self._operations for name in carried)
-        if (mixture := mixed(made_of)) and not may_mix:
+        if (mixture := self._mixed(made_of, day)) and not may_mix:
             self._object(f"{key}: generation {firing.generation} fired on a mixture of {mixture}")

@@ -7,10 +7,11 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from phasegate.base.keys import Run, phase_of
+from phasegate.base.keys import Run, phase_key, phase_of
 from phasegate.base.receipt import Part
 from phasegate.bus import Message
 from phasegate.gate.phase import Phase
+from phasegate.pipeline import Pipeline
 from phasegate.plan.model import Plan
 from phasegate.quarantine import REDRIVEN
 from phasegate.testing.simulator.operations.operation import Operation
@@ -196,6 +197,7 @@ class Replan(Operation):
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng)
         self._step, self._at_s, self._roll_s = "", rng.choice(AT_S), rng.choice((0.0, 30.0, 300.0))
+        self._replanned = set[str]()
 
     def planned(self, plan: Plan) -> Plan:
         """Choose the step, and leave the plan as it is."""
@@ -215,9 +217,18 @@ class Replan(Operation):
         todo: list[tuple[float, Callable[[], object]]] = [
             (self._at_s, partial(world.roll_out, new)), (self._at_s + self._roll_s, partial(world.roll_out, None))
         ]  # fmt: skip
-        todo += [(self._at_s + self._roll_s, partial(new.runs.replan, phase, Run(day, MODE))) for day in world.days]
+        todo += [(self._at_s + self._roll_s, partial(self._replan, new, phase, Run(day, MODE))) for day in world.days]
         world.codes[self._step] = CODES[-1]
         outside.carry_out(f"operator who replans {self._step}", todo)
+
+    def _replan(self, pipeline: Pipeline, phase: str, run: Run) -> None:
+        """Replan a run that is open, as the command does.
+
+        A later one has the plan of the worker that opens it.
+        """
+        if pipeline.runs.read(phase, run) is not None:
+            pipeline.runs.replan(phase, run)
+            self._replanned.add(phase_key(pipeline.plan.pipeline, phase, run=run))
 
     def more_builds(self, step: str, day: str) -> int:
         """Return whether a step, or what it needs, has other code."""
@@ -229,8 +240,8 @@ class Replan(Operation):
         return int(PHASES.index(phase_of(key)[1]) >= PHASES.index(self._plan.steps[self._step].phase))
 
     def ended(self) -> Iterator[str]:
-        """Check that every result is of the new code."""
-        for key, phase in self._world.checker.phases.items():
-            result = phase.result_of(self._step)
+        """Check that every result of a replanned run is of the new code."""
+        for key in sorted(self._replanned):
+            result = self._world.checker.phases[key].result_of(self._step)
             if result is not None and result.code != CODES[-1]:
                 yield f"{key} ends with a result of {self._step} of code {result.code}"
