@@ -17,7 +17,11 @@ def test_health_has_no_complaint_in_the_state_that_the_demo_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines: list[str] = []
+    for name in ("STORE", "WAREHOUSE"):  # a real database, which an invented night leaves alone
+        monkeypatch.setenv(f"PHASEGATE_{name}", "postgresql://nobody@127.0.0.1:9/none")
     assert run_demo(tmp_path / "demo", write=lines.append)
+    monkeypatch.delenv("PHASEGATE_STORE")
+    monkeypatch.delenv("PHASEGATE_WAREHOUSE")
     monkeypatch.chdir(tmp_path / "demo")
     assert run(["status", "--json"]) == 0
     times = re.findall(r'"(since|now)": "([^"]+)"', capsys.readouterr().out)

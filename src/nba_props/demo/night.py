@@ -99,7 +99,7 @@ def _through_phasegate(folder: Path, rows: list[RawRow]) -> tuple[dict[str, obje
     clock = SkippingClock(time.time() - LATE_S - AGO_S)
     source = SyntheticSource()
     _play_nights_before(source, state=folder / "state", at=clock.now() - 3600.0)
-    runner = Runner(source, state=folder / "state", faults=FAULTS, clock=clock)
+    runner = Runner(source, state=folder / "state", faults=FAULTS, clock=clock, in_files=True)
     try:
         runner.play(THE_NIGHT, [early, later])
         runner.pipeline.put_dates(_quiet_dates(datetime.fromtimestamp(clock.now(), UTC).date()))
@@ -129,7 +129,7 @@ def _play_nights_before(source: SyntheticSource, *, state: Path, at: float) -> N
 
     The forecast for the night is built from games before it.
     """
-    runner = Runner(source, state=state, clock=SkippingClock(at))
+    runner = Runner(source, state=state, clock=SkippingClock(at), in_files=True)
     try:
         runner.run(THE_NIGHT - timedelta(days=NIGHTS_BEFORE), THE_NIGHT - timedelta(days=1))
     finally:

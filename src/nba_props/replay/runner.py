@@ -41,6 +41,7 @@ HORIZON_LIVE_S = 60.0
 ROUNDS_MAX = 2_000
 LATE_S = 8 * 3600.0
 IDLE_S = 0.02
+STORE, WAREHOUSE = "sqlite:///STATE/phasegate.db", "duckdb:///STATE/warehouse.duckdb"
 
 A = TypeVar("A")
 
@@ -49,10 +50,10 @@ class Runner:
     """One replay into one state directory.
 
     `modes`: which of MODES are played; `workers`: how many work at once. `clock`: one that skips idle time, from now
-    on, unless another is given.
+    on, unless another is given. `in_files`: whatever database the environment names, in the state directory.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one for each option
         self,
         source: Source,
         *,
@@ -62,6 +63,7 @@ class Runner:
         clock: SkippingClock | SystemClock | None = None,
         modes: Sequence[str] = USUAL,
         workers: int = 1,
+        in_files: bool = False,
     ) -> None:
         self.faults, self._modes = faults or Faults(), tuple(modes)
         self._workers = max(workers, self.faults.concurrent)
@@ -80,6 +82,8 @@ class Runner:
             wrap=lambda ports: self._crashes.wrap(replace(ports, bus=bus(ports.bus))),
             dates=lambda first, last: days(source, first, last),
             state=state,
+            store=STORE if in_files else None,
+            warehouse=WAREHOUSE if in_files else None,
         )
         self._scrapers = Scrapers(source, pipeline=self.pipeline, modes=self._modes, faults=self.faults,
                                   processes=self._processes, lines=self._lines)  # fmt: skip

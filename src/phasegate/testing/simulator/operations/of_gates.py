@@ -48,7 +48,7 @@ class Settle(Operation):
         self._sim, self._skew_s, self._checker = outside.world.sim, outside.world.skew_s, outside.world.checker
 
     def wrote(self, key: str, *, old: Phase | None, new: Phase) -> Iterator[str]:
-        """Check each firing: how long after the last report of a change, and the first."""
+        """Check how long after reports of a change each firing is: last and first."""
         if phase_of(key)[1] != "raw":
             return
         now, result = self._sim.now, new.result_of("box")
