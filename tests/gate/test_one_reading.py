@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from phasegate.base.backoff import RESEND_FIRST_S
 from phasegate.base.keys import Run
 from phasegate.gate import propagation
-from phasegate.gate.phase import LOOK_BY_S, Phase
+from phasegate.gate.phase import CATCH_UP_FIRST_S, LOOK_BY_S, Phase
 from phasegate.gate.records import Input
 from phasegate.store import ALL, Doc
 from phasegate.stores.memory import MemoryStore
@@ -129,7 +129,8 @@ def test_a_phase_put_off_for_long_tries_again_by_the_clock_ever_more_rarely() ->
     put_off = phase(made, 5, name="last")
     since, soon = put_off.catch_up_since, put_off.gate.catch_up_max_s
     assert since is not None
-    for waited, pause in ((1.0, RESEND_FIRST_S), (soon - 1.0, RESEND_FIRST_S), (soon, soon), (LOOK_BY_S, LOOK_BY_S)):
+    early = [(0.2, CATCH_UP_FIRST_S), (4.0, 4.0), (20.0, RESEND_FIRST_S), (soon - 1.0, RESEND_FIRST_S)]
+    for waited, pause in (*early, (soon, soon), (LOOK_BY_S, LOOK_BY_S)):
         assert replace(put_off, looked_at=since + waited).due == since + waited + pause
 
 

@@ -31,6 +31,7 @@ from phasegate.gate.records import (
 from phasegate.plan.gate import Gate, Need, Spec
 
 LOOK_BY_S = 24 * 3600.0
+CATCH_UP_FIRST_S = 1.0
 HISTORY_MAX = 32
 
 
@@ -318,14 +319,16 @@ def catch_up_at(phase: Phase) -> float | None:
 def _next_catch_up(phase: Phase) -> float | None:
     """Return when to try to catch up, a while after the last try.
 
-    After ``catch_up_max_s`` only the run's other phases are awaited, and their reports and firings lead to a try: the
-    tries by the clock become rarer.
+    An earlier date's build may take a second or an hour: the tries become rarer with the wait. After ``catch_up_max_s``
+    only the run's other phases are awaited, and their reports and firings lead to a try: then they become ever rarer.
     """
     since = phase.catch_up_since
     if since is None or since >= phase.looked_at:
         return since
     waited = phase.looked_at - since
-    return phase.looked_at + (RESEND_FIRST_S if waited < phase.gate.catch_up_max_s else max(RESEND_FIRST_S, waited))
+    if waited >= phase.gate.catch_up_max_s:
+        return phase.looked_at + max(RESEND_FIRST_S, waited)
+    return phase.looked_at + min(RESEND_FIRST_S, max(CATCH_UP_FIRST_S, waited))
 
 
 def defers_propagation(phase: Phase) -> bool:
