@@ -30,7 +30,8 @@ def test_dead_names_what_is_dead_why_and_how_to_bring_it_back(bad: Night) -> Non
     assert (done.code, done.err) == (1, "")
     assert done.out == (
         "dead request player_game of 2026-02-03.overnight, since 08:15, 0 s\n"
-        '  SQL for table nba_analytics.player_game: Binder Error: Referenced column "nope" not found in FROM clause!\n'
+        '  SQL for table nba_analytics.player_game: Binder Error: Referenced column "nope" not found in FROM clause! '
+        'Candidate bindings: "player", "updated"\n'
         "  next: phasegate redrive 2026-02-03.overnight --step player_game\n"
         "\n"
         "quarantined message of 2026-02-03.overnight, since 08:15, 0 s\n"

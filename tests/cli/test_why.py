@@ -85,7 +85,7 @@ analytics: dead since 08:16, 0 s
   works on raw generation 2
   step         state  since       reason
   player_game  dead   08:16, 0 s  stale against raw.gamebook; SQL for table nba_analytics.player_game: Binder Error: \
-Referenced column "nope" not found in FROM clause!
+Referenced column "nope" not found in FROM clause! Candidate bindings: "player", "updated"
   generation 1, 08:14, 2 min ago: everything expected was fresh
     acknowledged by precompute
   checked again at 08:26, in 10 min, or when a report arrives
