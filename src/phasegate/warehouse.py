@@ -340,9 +340,9 @@ class Warehouse(Protocol):
         ...
 
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
-        """Write a store's id and a holder into fence rows (None: all).
+        """Write a store's id and a holder into fence rows; return their tokens.
 
-        Return their tokens.
+        ``parts`` None: into all. Those that ``prepare`` adds later, for any store, then have this store's id too.
         """
         ...
 

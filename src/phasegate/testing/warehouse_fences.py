@@ -147,3 +147,16 @@ class FenceContract(CoversContract):
         assert warehouse.change_fence(PART, token=9, store_id="new", holders=("h",))
         assert warehouse.adopt([], store_id="newer", holder="h") == {}
         assert warehouse.adopt(None, store_id="newer", holder="h") == {PART: 9, NEXT_PART: 0}
+
+    def test_an_adopted_warehouse_has_no_room_for_another_store(self, warehouse: Warehouse) -> None:
+        """Check that a partition that the other one begins is not its own."""
+        prepare(warehouse, GAMES)
+        for adopting in ("new", "newer"):
+            warehouse.adopt(None, store_id=adopting, holder="h")
+        prepare(warehouse, GAMES, day=NEXT_DAY)
+        refused = FenceRefused(Fence(0, "newer"))
+        assert commit(warehouse, GAMES, [game("a", day=NEXT_DAY)], day=NEXT_DAY) == refused
+        answer = commit(warehouse, GAMES, [game("a", day=NEXT_DAY)], day=NEXT_DAY, store_id="newer")
+        assert isinstance(answer, Written)
+        with warehouse.snapshot() as reader:
+            assert reader.fences(first="", last=NEXT_DAY).keys() == {PART, NEXT_PART}

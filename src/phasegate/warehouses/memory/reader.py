@@ -30,6 +30,7 @@ class MemoryState:
         self.stored_shapes: Mapping[str, StoredShape] = {}
         self.tables: Tables = {}
         self.fences: Mapping[Part, FenceRow] = {}
+        self.obeyed = ""
         self.newest: Mapping[Part, Receipt] = {}
         self.writes: dict[str, Receipt] = {}
         self.commits: list[Receipt] = []

@@ -203,7 +203,8 @@ class MemoryWarehouse(MemoryState):
         """
         self.create(draft.table, sql=draft.sql or None, params=params)
         parts = (Part(name, partition) for name in (draft.table.name, *beside))
-        self.fences = {**{part: FenceRow(0, store_id, 0) for part in parts}, **self.fences}
+        obeyed = self.obeyed or store_id
+        self.fences = {**{part: FenceRow(0, obeyed, 0) for part in parts}, **self.fences}
 
     def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
         """Create an empty table to be read, if it is absent."""
@@ -290,8 +291,10 @@ class MemoryWarehouse(MemoryState):
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
         """Write our store id into the existing fence rows; return their tokens.
 
-        ``parts`` None: into all.
+        ``parts`` None: into all, and into those that any store adds later.
         """
+        if parts is None:
+            self.obeyed = store_id
         chosen = list(self.fences) if parts is None else [part for part in parts if part in self.fences]
         rows = {part: self.fences[part] for part in chosen}
         mine = {

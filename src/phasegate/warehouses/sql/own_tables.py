@@ -83,16 +83,28 @@ class OwnSql:
     def fences(self) -> str:
         """Return the SELECT of the fence rows of a span."""
         return f"""SELECT table_name, {self._part}, token, store_id, holder FROM {self.fence}
-            WHERE {self._part} BETWEEN $first AND $last"""
+            WHERE {self._part} BETWEEN $first AND $last AND table_name <> ''"""
 
     def fenced(self) -> str:
         """Return the SELECT of the tables with a fence row of a partition."""
         return f"SELECT table_name FROM {self.fence} WHERE {self._part} = $partition"
 
     def add_fences(self, *, tables: int) -> str:
-        """Return the INSERT of fence rows with token 0 and no holder."""
-        rows = ", ".join(f"($table{number}, $partition, $store, 0, 0, '')" for number in range(tables))
+        """Return the INSERT of fence rows with token 0 and no holder.
+
+        They are of the store that has adopted the warehouse, or else of ``$store``.
+        """
+        obeyed = f"coalesce((SELECT store_id FROM {self.fence} WHERE table_name = ''), $store)"
+        rows = ", ".join(f"($table{number}, $partition, {obeyed}, 0, 0, '')" for number in range(tables))
         return f"INSERT INTO {self.fence} (table_name, {self._part}, store_id, token, changes, holder) VALUES {rows}"
+
+    def add_store(self) -> str:
+        """Return the INSERT of the row without a table, if there is none.
+
+        It names the store that the warehouse obeys, from an adoption of all on.
+        """
+        return f"""INSERT INTO {self.fence} (table_name, {self._part}, store_id, token, changes, holder)
+            SELECT '', '', $store, 0, 0, '' WHERE NOT EXISTS (SELECT 1 FROM {self.fence} WHERE table_name = '')"""
 
     def adopt(self, *, parts: int | None) -> list[str]:
         """Return the UPDATE of fence rows (None: all) and the SELECT of tokens."""
@@ -100,7 +112,7 @@ class OwnSql:
         chosen = "1 = 1" if parts is None else " OR ".join(pairs) or "1 = 0"
         return [
             f"UPDATE {self.fence} SET store_id = $store, holder = $holder, changes = changes + 1 WHERE {chosen}",
-            f"SELECT table_name, {self._part}, token FROM {self.fence} WHERE {chosen}",
+            f"SELECT table_name, {self._part}, token FROM {self.fence} WHERE ({chosen}) AND table_name <> ''",
         ]
 
     # Keys

@@ -93,7 +93,7 @@ class SqlTransaction(SqlReader):
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
         """Write a store id and a holder into fence rows; return their tokens.
 
-        ``parts`` None: into all.
+        ``parts`` None: into all, and into those that any store adds later.
         """
         if not self.session.has(own.FENCE):
             return {}
@@ -102,6 +102,8 @@ class SqlTransaction(SqlReader):
         named |= {f"partition{n}": part.partition for n, part in enumerate(chosen or ())}
         change, read = self.own.adopt(parts=None if chosen is None else len(chosen))
         self.session.change(change, {**named, "store": store_id, "holder": holder}, what="adopt")
+        if chosen is None:
+            self.session.change(self.own.add_store(), {"store": store_id}, what="adopt")
         rows = self.session.run(read, named, what="adopt")
         return {Part(table, partition): int(token) for table, partition, token in rows}
 
