@@ -27,6 +27,7 @@ from typing import Any
 
 from benchmarks import rebuilt
 from benchmarks.rebuilt import Result
+from benchmarks.sources import chosen
 from nba_props import PLAN
 from nba_props.raw import RawRow
 from nba_props.replay.faults import parse_faults
@@ -34,8 +35,6 @@ from nba_props.replay.runner import Runner
 from nba_props.replay.scrapers import LOG
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
-from nba_props.sources.parquet import ParquetSource
-from nba_props.sources.synthetic import SyntheticSource
 from phasegate.cli import run as phasegate
 
 FAULTS = "duplicate=3,reorder,late=0.2,late_dates=0.3,late_days=4,crash=0.02,concurrent=2,seed=10"
@@ -236,9 +235,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--faults", help="faults other than the known ones")
     parser.add_argument("--at", metavar="URL", help="play the disturbed dates in this empty store of PostgreSQL")
     given = parser.parse_args(argv)
-    folder = Path(os.environ.get("NBA_DATA", "../shared/nba"))
-    real = folder.is_dir() and not given.quick
-    source: Source = ParquetSource(folder) if real else SyntheticSource()
+    source, real = chosen(quick=given.quick)
     (first, last), usual, known = (DATES, FAULTS, KNOWN) if real else (QUICK, QUICK_FAULTS, QUICK_KNOWN)
     faults = given.faults or usual
     house: House = partial(settled_in, store=given.at, warehouse=given.at) if given.at else nullcontext

@@ -29,12 +29,11 @@ import psycopg
 import phasegate
 from benchmarks.disturbed import settled_in
 from benchmarks.servers import SERVERS, durable_server
+from benchmarks.sources import chosen
 from benchmarks.startup import SCRIPT, processor_s
 from nba_props import PLAN
 from nba_props.replay.runner import Runner
 from nba_props.sources import Source
-from nba_props.sources.parquet import ParquetSource
-from nba_props.sources.synthetic import SyntheticSource
 from phasegate.settings import load_settings
 from tests.support.postgres import PostgresServer
 
@@ -86,11 +85,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--last", type=date.fromisoformat, default=SPAN[1])
     parser.add_argument("--server", choices=sorted(SERVERS), default="system")
     given = parser.parse_args(argv)
-    folder = Path(os.environ.get("NBA_DATA", "../shared/nba"))
-    source: Source = SyntheticSource()
-    first, last = QUICK
-    if folder.is_dir() and not given.quick:
-        source, first, last = ParquetSource(folder), given.first, given.last
+    source, real = chosen(quick=given.quick)
+    first, last = (given.first, given.last) if real else QUICK
     taken = {name: Taken() for name in ARRANGEMENTS}
     with durable_server(given.server) as server:
         brought = bring(server, source, span=(first, last))

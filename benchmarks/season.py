@@ -9,7 +9,6 @@ Exits with 1, and names each, if a number is not the known one, or something is 
 """
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,11 +16,10 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.known import COUNTED, SEASONS, Number, differences, numbers
+from benchmarks.sources import chosen
 from nba_props.replay.runner import Runner
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
-from nba_props.sources.parquet import ParquetSource
-from nba_props.sources.synthetic import SyntheticSource
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.warehouses.duckdb.session import DuckDBSession
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
@@ -122,13 +120,10 @@ def main(argv: list[str]) -> None:
     spent: dict[str, list[float]] = {}
     if given.where:
         timed(spent)
-    folder = Path(os.environ.get("NBA_DATA", "../shared/nba"))
-    source: Source = SyntheticSource()
-    name, (first, last) = "synthetic nights", QUICK
-    if folder.is_dir() and not given.quick:
-        source, first, last = ParquetSource(folder), given.first, given.last
-        name = f"{first} to {last}"
-    known = numbers_of(source, first=first, last=last, folder=folder if isinstance(source, ParquetSource) else None)
+    source, folder = chosen(quick=given.quick)
+    first, last = (given.first, given.last) if folder else QUICK
+    name = f"{first} to {last}" if folder else "synthetic nights"
+    known = numbers_of(source, first=first, last=last, folder=folder)
     with tempfile.TemporaryDirectory() as state:
         runner = Runner(source, state=Path(state), workers=given.workers)
         try:

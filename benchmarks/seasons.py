@@ -9,7 +9,6 @@ season's first forecasts use games of the one before, or if something is not set
 """
 
 import argparse
-import os
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -17,14 +16,13 @@ from pathlib import Path
 
 from benchmarks.known import SEASONS, Number, Season
 from benchmarks.season import give_verdict, numbers_of, problems
+from benchmarks.sources import chosen
 from nba_props import PLAN
 from nba_props.replay.options import USUAL
 from nba_props.replay.runner import Runner
 from nba_props.replay.scrapers import begins
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
-from nba_props.sources.parquet import ParquetSource
-from nba_props.sources.synthetic import SyntheticSource
 from phasegate import read_plan
 
 QUICK = tuple(Season(f"{year - 1}-{year % 100}", date(year, 2, 1), date(year, 2, 1)) for year in (2024, 2025, 2026))
@@ -69,10 +67,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--dates", type=int, metavar="N", help="only the first N dates of each season")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args(argv)
-    folder = Path(os.environ.get("NBA_DATA", "../shared/nba"))
-    real = folder.is_dir() and not given.quick
-    source: Source = ParquetSource(folder) if real else SyntheticSource()
-    seasons = [cut(source, season, dates_max=given.dates) for season in (SEASONS if real else QUICK)]
+    source, folder = chosen(quick=given.quick)
+    seasons = [cut(source, season, dates_max=given.dates) for season in (SEASONS if folder else QUICK)]
     wrong: list[str] = []
     known: list[Number] = []
     dates, games, seconds, lines_changed = 0, 0, 0.0, 0
@@ -85,7 +81,7 @@ def main(argv: list[str]) -> None:
                 dates, games, seconds = dates + done.dates, games + done.games, seconds + done.seconds
                 lines_changed += changed_lines(source, Season(name, first, last))
                 show(name, done.dates, games=done.games, seconds=done.seconds)
-                known += numbers_of(source, first=first, last=last, folder=folder if real else None)
+                known += numbers_of(source, first=first, last=last, folder=folder)
                 before = runner.pipeline.query(GAMES_BEFORE.format(first))[0]["n"]
                 wrong += [f"{name}: its first forecasts use {before} games before it"] if before else []
             whole = runner.summary(dates=dates, games=games, seconds=seconds)

@@ -10,7 +10,6 @@ Exits with 1 if the tables of a house have other digests than those of the first
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from collections import Counter
@@ -26,11 +25,10 @@ import psycopg
 
 from benchmarks.disturbed import House, settled_in
 from benchmarks.servers import SERVERS, durable_server
+from benchmarks.sources import chosen
 from nba_props.replay.runner import Runner
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
-from nba_props.sources.parquet import ParquetSource
-from nba_props.sources.synthetic import SyntheticSource
 from phasegate.stores.postgres import PostgresStore
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.warehouses.duckdb.session import DuckDBSession
@@ -52,11 +50,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--last", type=date.fromisoformat, default=SPAN[1])
     parser.add_argument("--server", choices=sorted(SERVERS), default="system")
     given = parser.parse_args(argv)
-    folder = Path(os.environ.get("NBA_DATA", "../shared/nba"))
-    source: Source = SyntheticSource()
-    first, last = QUICK
-    if folder.is_dir() and not given.quick:
-        source, first, last = ParquetSource(folder), given.first, given.last
+    source, real = chosen(quick=given.quick)
+    first, last = (given.first, given.last) if real else QUICK
     with durable_server(given.server) as server:
         played = {
             name: play(source, span=(first, last), house=house) for name, house in houses(server).items()

@@ -23,6 +23,16 @@ def tell(made: Shop, day: int, mode: str) -> None:
     made.pipeline.complete({"step": "box", "run": f"2026-02-{day:02d}.{mode}", "status": "success"})
 
 
+def two_runs() -> Shop:
+    """Return a shop in which both runs of a date have the foreign table's content."""
+    made = many_days()
+    for mode in ("day", "night"):
+        scrape(made, 1, 1)
+        tell(made, 1, mode)
+    settle(made)
+    return made
+
+
 def published(made: Shop, *, losing: bool) -> list[Message]:
     """Write down what is published from now on; the relays among it are lost while ``losing``."""
     told: list[Message] = []
@@ -38,11 +48,7 @@ def published(made: Shop, *, losing: bool) -> list[Message]:
 
 
 def test_a_lost_message_to_the_sister_run_is_sent_again_until_she_holds_the_content() -> None:
-    made = many_days()
-    for mode in ("day", "night"):
-        scrape(made, 1, 1)
-        tell(made, 1, mode)
-    settle(made)
+    made = two_runs()
     told = published(made, losing=True)
     scrape(made, 1, 2)
     tell(made, 1, "night")
@@ -59,11 +65,7 @@ def test_a_lost_message_to_the_sister_run_is_sent_again_until_she_holds_the_cont
 
 
 def test_messages_to_a_sister_run_that_answers_none_are_sent_ever_more_rarely_and_not_by_each_flush() -> None:
-    made = many_days()
-    for mode in ("day", "night"):
-        scrape(made, 1, 1)
-        tell(made, 1, mode)
-    settle(made)
+    made = two_runs()
     told = published(made, losing=False)
     scrape(made, 1, 2)
     tell(made, 1, "night")
@@ -93,11 +95,7 @@ def test_a_run_that_is_opened_late_takes_over_what_its_sister_read_without_a_mes
 
 
 def test_a_run_that_waits_to_catch_up_is_sent_nothing_that_it_already_has() -> None:
-    made = many_days()
-    for mode in ("day", "night"):
-        scrape(made, 1, 1)
-        tell(made, 1, mode)
-    settle(made)
+    made = two_runs()
     told = published(made, losing=False)
     key, now = "phase:shop:raw:2026-02-01.day", made.clock.at
     runs = made.pipeline.runs

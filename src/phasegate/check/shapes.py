@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from phasegate.base.backoff import contention_s
 from phasegate.base.table import Difference, Draft, DraftShape, Table
-from phasegate.code.translated import known_types
+from phasegate.code.translated import condition_of, known_types
 from phasegate.dialects.engines import ENGINE_NAMES, Engine, TableTypes
 from phasegate.dialects.translate import select_of, untranslated
 from phasegate.errors import Ambiguous, Conflict, Contended, ForeignStore
@@ -192,10 +192,9 @@ def _texts(plan: Plan) -> Iterator[tuple[Step, str, str, Engine]]:
     for step in plan.steps.values():
         if step.sql:
             yield step, step.sql_file, step.sql, step.dialect
-        covered = None if step.covers is None else plan.steps[step.covers.need.step].table
-        if step.covers is not None and step.covers.where and covered is not None:
-            dialect = step.dialect if step.sql else "duckdb"
-            yield step, "covers.where", select_of(step.covers.where, table=covered.name), dialect
+        if found := condition_of(plan, step):
+            sql = select_of(found[0], table=found[1])
+            yield step, "covers.where", sql, step.dialect if step.sql else "duckdb"
 
 
 def _unneeded(plan: Plan, step: Step, reads: Iterable[str]) -> Iterator[SqlProblem]:

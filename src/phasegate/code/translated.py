@@ -26,9 +26,8 @@ def with_sql(plan: Plan, /, *, engine: Engine, parameter: str | None = None) -> 
     }
     texts = Translator(plan, engine=engine)
     for step in plan.steps.values():
-        covered = None if step.covers is None else plan.steps[step.covers.need.step].table
-        if step.covers is not None and covered is not None:
-            texts.condition(step.covers.where, table=covered.name, what=f"step {step.name}: covers.where")
+        if found := condition_of(plan, step):
+            texts.condition(found[0], table=found[1], what=f"step {step.name}: covers.where")
     return replace(plan, steps=steps)
 
 
@@ -79,6 +78,12 @@ def _translated(step: Step, *, engine: Engine, types: TableTypes, parameter: str
     what = f"step {step.name}: {step.sql_file}"
     sql = translate(step.sql, engine=engine, dialect=step.dialect, types=types, parameter=parameter, what=what)
     return replace(step, sql=sql, dialect=engine)
+
+
+def condition_of(plan: Plan, step: Step, /) -> tuple[str, str] | None:
+    """Return the condition of a step's ``covers``, and the table it is about."""
+    covered = None if step.covers is None else plan.steps[step.covers.need.step].table
+    return (step.covers.where, covered.name) if step.covers and step.covers.where and covered else None
 
 
 def known_types(plan: Plan, /) -> TableTypes:
