@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from phasegate.observe import QUIET
+from phasegate.observe.log import QUIET
 from tests.support.real_data import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "events.md"

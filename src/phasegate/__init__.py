@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from phasegate.errors import InputsChanged as Moved
     from phasegate.explain.phase_view import PhaseView
-    from phasegate.observe import CountingObserver
+    from phasegate.observe.counting import CountingObserver
     from phasegate.pipeline import Pipeline
     from phasegate.plan.load import load_plan
     from phasegate.plan.model import Plan
@@ -77,7 +77,7 @@ _HOMES = {
     "Busy": "errors",
     "CalendarDay": "calendar.month:Day",
     "Contended": "errors",
-    "CountingObserver": "observe",
+    "CountingObserver": "observe.counting",
     "Deduplicated": "dedup.deduplicate",
     "Fenced": "errors",
     "ForeignStore": "errors",

@@ -172,7 +172,7 @@ def open_ports(
     asked of the warehouse; None: queries are in its own SQL.
     """
     from phasegate.buses.local import LocalBus
-    from phasegate.observe import LogObserver
+    from phasegate.observe.log import LogObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
     from phasegate.system import PrintedOutput, ThreadBackground, new_id

@@ -20,7 +20,7 @@ LONG_S = 60.0
 RECEIVE = """
 import sys
 from phasegate.buses.local import LocalBus
-from phasegate.observe import CountingObserver
+from phasegate.observe.counting import CountingObserver
 from phasegate.system import SystemClock
 {imports}
 clock = SystemClock()

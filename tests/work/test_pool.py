@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from phasegate.observe import CountingObserver
+from phasegate.observe.counting import CountingObserver
 from phasegate.work.pool import WorkerPool
 from tests.support.pipelines import generation, load, shop, totals
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from phasegate.base.disk import Disk
 from phasegate.calendar.month import Day
-from phasegate.observe import CountingObserver
+from phasegate.observe.counting import CountingObserver
 from phasegate.pipeline import Pipeline
 from phasegate.plan.model import Plan
 from phasegate.selftest.scene import DATE, EARLIER

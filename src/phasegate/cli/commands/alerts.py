@@ -87,7 +87,7 @@ def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
     from phasegate.alerts.notes import of_test
     from phasegate.alerts.notifier import Notifier
     from phasegate.errors import NotFound
-    from phasegate.observe import CountingObserver
+    from phasegate.observe.counting import CountingObserver
     from phasegate.system import new_id
     from phasegate.wiring import open_channels
 

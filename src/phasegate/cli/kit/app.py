@@ -115,7 +115,7 @@ class App:
 
         For services that need all ports, though they only read. Raises NotFound when there is no state yet.
         """
-        from phasegate.observe import CountingObserver
+        from phasegate.observe.counting import CountingObserver
         from phasegate.wiring import open_ports
 
         plan, settings = self._existing()

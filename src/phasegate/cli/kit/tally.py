@@ -2,7 +2,7 @@
 
 import threading
 
-from phasegate.observe import QUIET, Level, LogObserver
+from phasegate.observe.log import QUIET, Level, LogObserver
 from phasegate.settings import LogFormat
 
 

@@ -1,4 +1,4 @@
-"""Observers of events: to standard error through structlog, or counted."""
+"""The observer that writes events to standard error, through structlog."""
 
 import sys
 from collections.abc import Mapping
@@ -33,20 +33,6 @@ class LogObserver:
             self._logger.msg(name, **_plain(fields))
         except Exception as e:  # noqa: BLE001  a full disk or a closed stream must not stop the work
             sys.stderr.write(f"event {name} could not be reported: {e}\n")
-
-
-class CountingObserver:
-    """Counts events by name, for summaries and tests, and passes them on."""
-
-    def __init__(self, inner: LogObserver | None = None) -> None:
-        self.counts: dict[str, int] = {}
-        self._inner = inner
-
-    def event(self, name: str, /, **fields: object) -> None:
-        """Count one event, then pass it on."""
-        self.counts[name] = self.counts.get(name, 0) + 1
-        if self._inner is not None:
-            self._inner.event(name, **fields)
 
 
 def _plain(fields: Mapping[str, object]) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""Observers: what is reported of events."""
