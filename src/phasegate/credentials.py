@@ -1,4 +1,4 @@
-"""The credentials of callers: who may call the service, and with what right.
+"""The credentials of the service's callers: who may call, and do what.
 
 A credential is an access token or an account of Google, each a document of its own, so that one read finds it. Of an
 access token only the hash is stored. It has 256 random bits, which cannot be guessed, so a fast hash is enough: slow

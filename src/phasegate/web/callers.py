@@ -1,7 +1,7 @@
 """Who is calling, and what they may do.
 
 Nothing is allowed that no credential allows. Every credential that is not valid is refused with one text, so that a
-refusal tells nothing; the log says why. It refuses to guess: while the store cannot be read, nobody is let in.
+refusal tells nothing; the log says why. It refuses to guess: while the store cannot be read, no caller is known.
 """
 
 import threading
@@ -116,11 +116,14 @@ class Callers:
         If a request has several such headers, pass all of them, joined by ", ": they are refused. Raises Refused (401),
         and Unavailable while the store, or what tells the account, cannot be reached.
         """
-        number = ""
+        shown = ""
         try:
             text = _bearer(authorization)
-            token = credentials.read_access_token(text)
-            number = credentials.account_id(self._account(text)) if token is None else token.id
+            if (token := credentials.read_access_token(text)) is not None:
+                shown = number = token.id
+            else:
+                shown = self._account(text)
+                number = credentials.account_id(shown)
             found = self._find(number)
             if token is not None and not credentials.is_of(found, token):
                 raise Unproven("another secret")
@@ -128,7 +131,7 @@ class Callers:
             if state != "valid":
                 raise Unproven(state)
         except Unproven as e:
-            self._ports.observer.event("caller refused", credential=number, reason=str(e))
+            self._ports.observer.event("caller refused", credential=shown, reason=str(e))
             raise Refused(401, UNKNOWN) from None
         return Caller(found.name, found.role, None if found.steps is None else frozenset(found.steps))
 
