@@ -13,6 +13,7 @@ from phasegate.base.findings import Finding
 from phasegate.buses import local
 from phasegate.calendar import month as calendar
 from phasegate.check.reconciler import Applied, Reconciliation, RecordedFinding
+from phasegate.credentials import Credential
 from phasegate.gate import phase, records
 from phasegate.gate.ledger import Ledger
 from phasegate.gate.mirror import Mirrored
@@ -57,6 +58,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "## Quarantine": Quarantined,
     "## Log": StepLog,
     "### LoggedAttempt": LoggedAttempt,
+    "## Credential": Credential,
     "## Identity": Identity,
     "## Incident": Incident,
     "### Finding": Finding,

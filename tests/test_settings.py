@@ -117,6 +117,22 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
             "sqlite:///:memory:",
             "='sqlite:///:memory:': wanted the path of a file, without ? and # and not :memory:; write sqlite:///PATH",
         ),
+        ("AUDIENCE", "", "='': wanted a text such as https://example.org"),
+        (
+            "GOOGLE_KEYS",
+            "https://me:secret@example.org/keys",
+            "='https:…': wanted the address of a page, without user and password",
+        ),
+        (
+            "GOOGLE_KEYS",
+            "http://example.org/keys",
+            "='http:…': wanted the address of a page, without user and password",
+        ),
+        (
+            "GOOGLE_KEYS",
+            "file:///etc/passwd",
+            "='file:…': file is not a google_keys of this version; write https://HOST/PATH or http://127.0.0.1/PATH",
+        ),
         ("BUS", "pubsub://project", "='pubsub:…': pubsub is not a bus of this version; write local:"),
         ("BUS", "local:here", "='local:here': nothing may follow the colon; write local:"),
         (
@@ -223,3 +239,11 @@ def test_an_address_of_postgresql_is_a_store_and_is_given_to_commands_as_it_is(u
     assert (settings.store, settings.store_path) == (url, None)
     assert variables_of(settings)["PHASEGATE_STORE"] == url
     assert variables_of(settings)["PHASEGATE_CONNECTIONS_MAX"] == "8"
+
+
+def test_a_setting_without_a_value_is_not_given_to_commands_and_another_is() -> None:
+    assert "PHASEGATE_AUDIENCE" not in variables_of(load_settings({}))
+    given = {"PHASEGATE_AUDIENCE": "https://gate.example.org", "PHASEGATE_GOOGLE_KEYS": "http://127.0.0.1:8099/certs"}
+    settings = load_settings(given)
+    assert (settings.audience, settings.google_keys) == ("https://gate.example.org", "http://127.0.0.1:8099/certs")
+    assert load_settings(variables_of(settings)).audience == settings.audience

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import phasegate
 from nba_props import printed as of_nba_props
-from phasegate.cli.printed.schemas import PRINTED, schema_of
+from phasegate.printed.schemas import PRINTED, schema_of
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 # An argument with a type and a default, up to the sign between them.

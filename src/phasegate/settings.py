@@ -40,7 +40,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word"]
+    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word", "text"]
     default: str | float | None
     meaning: str
     low: float = 0.0
@@ -94,6 +94,11 @@ SETTINGS: tuple[Setting, ...] = (
             meaning="A statement of the PostgreSQL store that takes longer is stopped."),
     Setting(name="query_timeout_s", type="seconds", default=3600.0, low=1, high=86400,
             meaning="A statement of the PostgreSQL warehouse that takes longer is stopped."),
+    Setting(name="audience", type="text", default=None,
+            meaning="What an ID token of Google must be for, usually the service's address; unset: none is taken."),
+    Setting(name="google_keys", type="URL", default="https://www.googleapis.com/oauth2/v3/certs",
+            forms=("https://HOST/PATH", "http://127.0.0.1/PATH"),
+            meaning="Where Google publishes the keys of its ID tokens."),
     Setting(name="log_format", type="word", default="auto", choices=("auto", "text", "json"),
             meaning="How events are written to stderr; `auto` is text on a terminal and JSON elsewhere."),
     Setting(name="log_level", type="word", default="notable", choices=("all", "notable", "none"),
@@ -102,6 +107,8 @@ SETTINGS: tuple[Setting, ...] = (
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
+# Without TLS only on this machine.
+_WEB = re.compile(r"(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d{1,5})?(/[!-~]*)?", re.ASCII)
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -127,6 +134,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: float
     statement_timeout_s: float
     query_timeout_s: float
+    audience: str | None
+    google_keys: str
     log_format: LogFormat
     log_level: LogLevel
 
@@ -203,6 +212,8 @@ def variables_of(settings: Settings, /) -> dict[str, str]:
     found = {}
     for setting in SETTINGS:
         value = getattr(settings, setting.name)
+        if value is None:
+            continue
         if setting.type == "path":
             value = Path(value).absolute()
         elif setting.type == "URL" and value.startswith(FILES):
@@ -312,7 +323,7 @@ def _value(setting: Setting, given: SettingValue) -> object:
         if value not in setting.choices:
             raise given.error(setting, f"wanted {' or '.join(setting.choices)}")
     elif not isinstance(value, str) or not value:
-        raise given.error(setting, f"wanted a {setting.type} such as {setting.default}")
+        raise given.error(setting, f"wanted a {setting.type} such as {setting.default or 'https://example.org'}")
     elif setting.type == "URL":
         _check_url(setting, given, url=value)
     elif setting.type == "name" and not _NAME.fullmatch(value):
@@ -348,19 +359,24 @@ def _check_url(setting: Setting, given: SettingValue, *, url: str) -> None:
     form = next((form for form in setting.forms if form.startswith(f"{scheme}:")), None)
     if form is None:
         raise given.error(setting, f"{scheme} is not a {setting.name} of this version; write {setting.form}")
-    if form == address.FORM:
-        if wrong := address.fault(url):
+    if not form.startswith(FILES):
+        if wrong := _fault(url, form=form):
             raise given.error(setting, wrong)
-        return
-    if scheme == "local":
-        if found[2]:
-            raise given.error(setting, "nothing may follow the colon; write local:")
         return
     path = found[2].removeprefix("///")
     if path == found[2] or not path or path.endswith("/"):
         raise given.error(setting, f"names no file; write {form}, with three slashes (four: from the root)")
     if ":memory:" in path or "?" in path or "#" in path or not path.isprintable():
         raise given.error(setting, f"wanted the path of a file, without ? and # and not :memory:; write {form}")
+
+
+def _fault(url: str, *, form: str) -> str:
+    """Return what is wrong with a URL that names no file; "" for nothing."""
+    if form == address.FORM:
+        return address.fault(url)
+    if form.startswith("http"):
+        return "" if _WEB.fullmatch(url) else "wanted the address of a page, without user and password"
+    return "" if url == form else f"nothing may follow the colon; write {form}"
 
 
 def _without_secrets(url: str) -> str:

@@ -4,7 +4,7 @@ import typing
 
 import pytest
 
-from phasegate import base, channel
+from phasegate import base, channel, credentials
 from phasegate.base import findings
 from phasegate.base.codec import State
 from phasegate.calendar import month
@@ -27,7 +27,7 @@ PLAIN = {
 }  # fmt: skip
 SHOWN = (
     phase_view.PhaseState, member_view.MemberState, lateness.Punctuality, coverage.Cover, findings.Severity,
-    findings.Verdict, channel.NoteKind, month.DayState,
+    findings.Verdict, channel.NoteKind, month.DayState, credentials.CredentialState,
 )  # fmt: skip
 
 

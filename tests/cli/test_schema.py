@@ -12,7 +12,7 @@ import pytest
 
 from nba_props import printed as of_nba_props
 from phasegate.cli.entry import phasegate
-from phasegate.cli.printed.schemas import DIALECT, PRINTED, schema_of
+from phasegate.printed.schemas import DIALECT, PRINTED, schema_of
 from tests.support.command_days import Days, day
 from tests.support.commands import PLAN, RUN, Night
 from tests.support.json_schema import faults

@@ -25,6 +25,7 @@ PACKAGES = (
     "calendar",
     "channel",
     "check",
+    "credentials",
     "explain",
     "gate",
     "messages",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from phasegate.cli.kit.options import VALUED
-from phasegate.cli.printed.schemas import PRINTED, schema_of
+from phasegate.printed.schemas import PRINTED, schema_of
 from tests.support.json_schema import faults
 
 

@@ -28,7 +28,7 @@ resume, resumed                End of a pause: what was recorded takes effect.
 void                           Of a run: it does not take place; it requests nothing and refuses reports.
 claim                          What the calendar or an operator says about whether a run takes place.
 operator                       A person, or what acts for one, who gives commands. An operator's claim wins over the
-                               calendar's.
+                               calendar's. As a role: it may do everything.
 replan, replanned              To pin the present plan to an open run.
 *The calendar*
 calendar                       The function of a plan that returns which dates have work, and their anchors.
@@ -163,7 +163,8 @@ token                          The number of a lease's acquisition; a higher tok
 holder                         The acquisition that a lease belongs to now.
 writers                        The holders that the partition's fence may name.
 owner                          The key of the document that must receive what the holder of a lease committed.
-expire, expired                Of a lease: its time is up, so that the next worker may take it.
+expire, expired                Of a lease: its time is up, so that the next worker may take it. Of a credential: its
+                               time is up.
 released                       Of a lease: given back before it expired.
 fence                          The warehouse's record of a partition's newest token, its holder and its store.
 store                          The database of the documents; ``identity`` is its own name.
@@ -191,6 +192,20 @@ look, looked                   To evaluate a document by the clock alone.
 settings                       What the environment and ``phasegate.toml`` say: places and times, never the pipeline
                                itself.
 document                       A versioned JSON body under a key; all state is documents.
+*Callers*
+caller                         What calls the service; its credential names it.
+credential                     What proves a caller: an access token, or an account.
+access token                   A secret text of the form ``pg_ID_SECRET_CHECKSUM``; its hash is stored, and it was shown
+                               once.
+account                        An e-mail address of Google, mostly of a program; it is proven by an ID token.
+ID token                       A text that Google has signed: which account calls, which audience is meant, and until
+                               when.
+audience                       What an ID token was made for: it must be this service.
+role                           What a caller may do. Only ``operator`` includes the others.
+reporter                       Role: it begins and reports its own steps, and acknowledges triggers as a receiver.
+reader                         Role: it is shown states, checks and metrics, and changes nothing.
+valid                          Of a credential: neither expired nor revoked.
+revoke, revoked                To make a credential invalid for good.
 *Checks and alerts*
 check                          One thing that ``health`` or ``reconcile`` examines.
 finding                        One thing that is wrong, with its code, its evidence and the command that fixes it.

@@ -151,6 +151,11 @@ def listed(outcomes: Sequence[CheckResult]) -> list[Finding]:
     return sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.since or 0.0, f.code, f.subject))
 
 
+def settling_of(outcomes: Iterable[CheckResult]) -> list[Finding]:
+    """Return what is too young to judge, the oldest first."""
+    return sorted((one for outcome in outcomes for one in outcome.settling), key=lambda one: one.since or 0.0)
+
+
 def not_evaluated(outcome: CheckResult) -> Finding:
     """Return the finding that stands for a check that could not be evaluated."""
     return Finding(

@@ -32,6 +32,7 @@ class Response(NamedTuple):
     body: bytes = b""
     error: str = ""
     retry_after_s: float = 0.0
+    cache_control: str = ""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -92,7 +93,8 @@ def _asked(url: str, *, body: Mapping[str, object] | None, headers: Mapping[str,
     try:
         made = urllib.request.Request(url, data=data, headers={**sent, **headers})  # noqa: S310  checked by check_url
         with opener.open(made, timeout=timeout_s) as answer:
-            return Response(status=answer.status, body=answer.read(ANSWER_BYTES_MAX))
+            kept = answer.headers.get("Cache-Control", "")
+            return Response(status=answer.status, body=answer.read(ANSWER_BYTES_MAX), cache_control=kept)
     except urllib.error.HTTPError as e:
         with e:
             return _refusal(e, host=host)

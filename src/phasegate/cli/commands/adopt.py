@@ -32,7 +32,7 @@ def adopt(app: App, /, *, yes: bool, as_json: bool) -> int:
     notes = {part: f"reported: {outcome}" for part, outcome in adopted.reported.items()}
     notes |= {part: f"holds other rows than were written: {what}" for part, what in adopted.lost.items()}
     if as_json:
-        from phasegate.cli.printed.stored import AdoptedJson, AdoptedPartitionJson
+        from phasegate.printed.stored import AdoptedJson, AdoptedPartitionJson
 
         found = tuple(
             AdoptedPartitionJson(table=part.table, partition=part.partition, token=token, note=notes.get(part, ""))

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from phasegate.alerts.delivery import Notification
     from phasegate.alerts.evaluations import Watch
     from phasegate.alerts.incident import Incident
+    from phasegate.answers.times import Times
     from phasegate.channel import Reply
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed import incidents as printed
     from phasegate.errors import BadDocument
     from phasegate.plan.model import Plan
     from phasegate.plan.policy import ChannelKind
+    from phasegate.printed import incidents as printed
 
 HEADER = ("channel", "kind", "gets", "test")
 
@@ -57,7 +57,7 @@ def listing(app: App, /, *, as_json: bool) -> int:
     broken: list[BadDocument] = []
     found, watched, times = service.listed(broken=broken), service.watched(), app.times(plan)
     if as_json:
-        from phasegate.cli.printed.incidents import AlertsJson
+        from phasegate.printed.incidents import AlertsJson
 
         emit_json(AlertsJson(
             now=times.iso(times.now),
@@ -102,7 +102,7 @@ def test(app: App, /, *, channel: str | None, as_json: bool) -> int:
         for name in ([channel] if channel is not None else known)
     }
     if as_json:
-        from phasegate.cli.printed.incidents import TestedJson, TestsJson
+        from phasegate.printed.incidents import TestedJson, TestsJson
 
         emit_json(TestsJson(channels=tuple(
             TestedJson(name=name, kind=known[name][0], sent=not reply.error, error=reply.error)
@@ -134,7 +134,7 @@ def close(app: App, /, *, incident: str, as_json: bool) -> int:
         closed = pipeline.alerts.close(incident)
         failed = pipeline.alerts.send().failed
     if as_json:
-        from phasegate.cli.printed.incidents import ClosedJson
+        from phasegate.printed.incidents import ClosedJson
 
         emit_json(ClosedJson(cause=closed.cause, state=closed.state, title=title(closed)))
     else:
@@ -169,7 +169,7 @@ def _outcome(reply: "Reply") -> str:
 
 def _document(key: str, incident: "Incident", *, times: "Times") -> "printed.IncidentJson":
     from phasegate.alerts.notes import commands, title
-    from phasegate.cli.printed import incidents as printed
+    from phasegate.printed import incidents as printed
 
     return printed.IncidentJson(
         key=key,

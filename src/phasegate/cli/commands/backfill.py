@@ -15,8 +15,8 @@ from phasegate.cli.kit.output import count, emit, emit_json, names, table, talk
 from phasegate.cli.kit.views import held_back
 
 if TYPE_CHECKING:
-    from phasegate.cli.printed.work import BackfilledJson
     from phasegate.pipeline import Pipeline
+    from phasegate.printed.work import BackfilledJson
     from phasegate.work.backfill import BackfillJob, Item
 
 BAR = 24
@@ -143,7 +143,7 @@ def _bar(number: int, total: int, day: str) -> None:
 
 
 def _document(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) -> "BackfilledJson":
-    from phasegate.cli.printed.work import BackfilledJson, BackfillRowJson, HeldTriggerJson
+    from phasegate.printed.work import BackfilledJson, BackfillRowJson, HeldTriggerJson
 
     return BackfilledJson(
         dry_run=dry_run,

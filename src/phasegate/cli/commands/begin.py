@@ -8,6 +8,7 @@ from phasegate.cli.kit.app import FINDINGS, FINE, STOPPED, App, pass_app
 from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.holding import Command, hold
 from phasegate.cli.kit.options import example, json_option
+from phasegate.cli.kit.outcomes import reported_lines
 from phasegate.cli.kit.output import emit, emit_json
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def begin(
     else report the failure and exit with 1, or with 130 after Ctrl-C, which is passed on to the command. For a step
     without a table, the last line `rows=N` on the command's standard output is its number of rows.
     """
+    from phasegate.answers.runs import external_step
     from phasegate.errors import BadInput
 
     if step is None and (command or execution_id):
@@ -53,45 +55,22 @@ def begin(
         check_near(pipeline, chosen.date, yes=yes, command="begin")
         if step is None:
             return _open(pipeline, chosen, as_json=as_json)
-        member = _external(pipeline, step, chosen)
+        member = external_step(pipeline.plan, step, chosen)
         return _hold(pipeline, member, chosen, Command(command, execution_id=execution_id or ""), as_json=as_json)
 
 
 def _open(pipeline: "Pipeline", run: "Run", *, as_json: bool) -> int:
-    first = [p.name for p in pipeline.plan.phases.values() if not p.after and run.mode in p.modes]
-    opened: list[str] = []
-    known: list[str] = []
-    for phase in first:
-        (opened if pipeline.runs.read(phase, run) is None else known).append(phase)
-        pipeline.runs.open(phase, run, by="operator")
-    views = [view for view in pipeline.views.why(run) if view.phase in first]
-    commands = list(dict.fromkeys(command for view in views for command in view.commands))
+    from phasegate.answers.runs import opened
+
+    begun = opened(pipeline, run)
     if as_json:
-        from phasegate.cli.printed.runs import BegunJson
-
-        emit_json(BegunJson(run=str(run), opened=tuple(opened), already_open=tuple(known), next=tuple(commands)))
-    else:
-        lines = [f"{run}: {view.phase} is open{' already' if view.phase in known else ''}; {view.reason}."
-                 for view in views]  # fmt: skip
-        emit([*lines, *(f"next: {command}" for command in commands)])
+        emit_json(begun)
+        return FINE
+    first = {*begun.opened, *begun.already_open}
+    lines = [f"{run}: {view.phase} is open{' already' if view.phase in begun.already_open else ''}; {view.reason}."
+             for view in pipeline.views.why(run) if view.phase in first]  # fmt: skip
+    emit([*lines, *(f"next: {command}" for command in begun.next)])
     return FINE
-
-
-def _external(pipeline: "Pipeline", name: str, run: "Run") -> "Step":
-    """Return the step, checked before its command runs.
-
-    Raises NotFound.
-    """
-    from phasegate.errors import NotFound
-
-    plan = pipeline.plan
-    external = [step.name for step in plan.steps.values() if step.kind == "external"]
-    step = plan.steps.get(name)
-    if step is None or step.kind != "external":
-        raise NotFound(f"begin: {name!r} is not an external step; choose one of {', '.join(external) or 'none'}")
-    if run.mode not in plan.phases[step.phase].modes or name not in plan.members(step.phase, mode=run.mode):
-        raise NotFound(f"begin: {name} is not a step of {step.phase} in mode {run.mode}")
-    return step
 
 
 def _hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, as_json: bool) -> int:
@@ -99,13 +78,13 @@ def _hold(pipeline: "Pipeline", step: "Step", run: "Run", command: Command, *, a
     if as_json:
         from msgspec.structs import asdict
 
-        from phasegate.cli.printed.runs import HeldJson
+        from phasegate.printed.runs import HeldJson
 
         emit_json(HeldJson(**asdict(held.reported.document()), exit_code=held.code))
     elif not held.error:
-        emit(held.reported.lines())
+        emit(reported_lines(held.reported))
     else:
-        emit([f"{step.name} of {run}: {held.error}; reported as failed.", *held.reported.lines()[1:]])
+        emit([f"{step.name} of {run}: {held.error}; reported as failed.", *reported_lines(held.reported)[1:]])
     if not held.error:
         return held.reported.exit_code
     return STOPPED if held.interrupted else FINDINGS

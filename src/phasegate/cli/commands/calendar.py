@@ -12,11 +12,11 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, paint, table, talk
 
 if TYPE_CHECKING:
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed import checks as printed
+    from phasegate.answers.times import Times
     from phasegate.errors import BadDocument
     from phasegate.explain.coverage import Cell, Cover, Gap
     from phasegate.plan.model import Plan
+    from phasegate.printed import checks as printed
 
 SIGNS: "dict[Cover, str]" = {
     "COMPLETE": "C", "PARTIAL": "P", "EMPTY_OK": "-", "LATE": "L", "MISSED": "M", "VOID": "V", "RUNNING": "R",
@@ -135,7 +135,7 @@ def _document(
     plan: "Plan", cells: "Sequence[Cell]", found: "Sequence[Gap]", /, *, times: "Times", span: tuple[str, str],
     broken: "Sequence[BadDocument]",
 ) -> "printed.CalendarJson":  # fmt: skip
-    from phasegate.cli.printed import checks as printed
+    from phasegate.printed import checks as printed
 
     return printed.CalendarJson(
         pipeline=plan.pipeline,

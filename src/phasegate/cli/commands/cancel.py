@@ -40,7 +40,7 @@ def cancel(app: App, /, *, run: str, reason: str | None, undo: bool, as_json: bo
             pipeline.runs.void(name, chosen, reason=None if undo else reason or "cancelled by hand")
         pipeline.runs.recheck_windows(chosen.date)
     if as_json:
-        from phasegate.cli.printed.runs import CancelledJson, RestoredJson
+        from phasegate.printed.runs import CancelledJson, RestoredJson
 
         done = tuple(phases)
         emit_json(

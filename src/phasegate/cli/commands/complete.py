@@ -4,22 +4,17 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from phasegate.cli.kit.app import FINDINGS, App, pass_app
 from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.outcomes import Reported
+from phasegate.cli.kit.outcomes import reported_lines
 from phasegate.cli.kit.output import emit, emit_json, talk
-
-if TYPE_CHECKING:
-    from phasegate.pipeline import Pipeline
 
 STATUSES = ("success", "empty", "partial", "failed", "transient", "skipped")
 MESSAGE_BYTES_MAX = 1_000_000
-WHERE = "complete"
 
 
 @click.command(
@@ -52,23 +47,25 @@ def complete(
     new content. With --trigger-id alone that trigger is acknowledged, and nothing else. Exits with 1 if the report was
     refused, because a newer one was accepted or the run is void.
     """
+    from phasegate.answers.reports import WHERE, date_of, filled, reported
+
     given = {name: value for name, value in fields.items() if value is not None}
     body = _read(message, step, given) if message is not None else _spelled(step, given)
     with app.pipeline() as pipeline:
-        body = _filled(app, pipeline, body)
-        if (date := _date(body)) is not None:
+        body = filled(pipeline, body)
+        if (date := date_of(body)) is not None:
             check_near(pipeline, date, yes=yes, command="complete")
         answer = pipeline.complete(body, where=WHERE)
-        reported = _reported(pipeline, body, outcome=answer.outcome)
+        done = reported(pipeline, body, outcome=answer.outcome)
     rows = body.get("rows")
-    differs = reported.differs(rows if isinstance(rows, int) else None)
+    differs = done.differs(rows if isinstance(rows, int) else None)
     if as_json:
-        emit_json(reported.document())
+        emit_json(done.document())
     else:
-        emit(reported.lines())
+        emit(reported_lines(done))
     if differs:
         talk(differs)
-    return FINDINGS if differs else reported.exit_code
+    return FINDINGS if differs else done.exit_code
 
 
 def _spelled(step: str | None, given: Mapping[str, str | int]) -> dict[str, object]:
@@ -119,50 +116,3 @@ def _read(message: str, step: str | None, given: Mapping[str, str | int]) -> dic
     if body.get("kind", "completion") != "completion":
         raise BadInput(f"complete: {name}: kind is {body['kind']!r}; it must be completion")
     return body
-
-
-def _date(body: Mapping[str, object]) -> str | None:
-    """Return the date that a message names, None if it is none."""
-    from phasegate.base.keys import is_date
-
-    day = str(body.get("run") or body.get("date") or "").partition(".")[0]
-    return day if is_date(day) else None
-
-
-def _filled(app: App, pipeline: "Pipeline", body: dict[str, object]) -> dict[str, object]:
-    """Return the message with what its sender may leave out.
-
-    The run's mode, the status ``empty``, an execution id.
-    """
-    from phasegate.errors import BadInput
-
-    step = pipeline.plan.steps.get(str(body.get("step")))
-    if step is not None and step.kind != "external":
-        raise BadInput(f"complete: {step.name} is built by Phasegate itself; see phasegate why RUN")
-    if isinstance(rows := body.get("rows"), int) and rows < 0:
-        raise BadInput(f"complete: rows is {rows}; it must be 0 or more")
-    filled = dict(body)
-    if isinstance(run := body.get("run"), str) and run and "." not in run:
-        filled["run"] = str(app.run(pipeline.plan, run))
-    if body.get("rows") == 0 and "status" not in body:
-        filled["status"] = "empty"
-    if step is not None and step.table is None and not body.get("execution_id"):
-        filled["execution_id"] = pipeline.ports.ids()
-    return filled
-
-
-def _reported(pipeline: "Pipeline", body: Mapping[str, object], *, outcome: str) -> Reported:
-    """Return the report and the present state of its phase.
-
-    The phase is that of the step, or the one whose trigger was acknowledged.
-    """
-    from phasegate import messages
-    from phasegate.base import keys
-
-    report = messages.parse({"kind": "completion", **body}, where=WHERE)
-    assert isinstance(report, messages.CompletionMessage)
-    if not report.step:
-        _, phase, run, _, _ = keys.parse_trigger(report.trigger_id)
-        return Reported(pipeline, run, phase=phase, step=None, outcome=outcome)
-    run = messages.completion_run(report, modes=pipeline.plan.modes, where=WHERE)
-    return Reported(pipeline, run, phase=pipeline.plan.steps[report.step].phase, step=report.step, outcome=outcome)

@@ -10,10 +10,10 @@ from phasegate.cli.kit.output import GAP, count, emit, emit_json, paint
 from phasegate.cli.kit.views import exit_code
 
 if TYPE_CHECKING:
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.work import DeadRowJson
+    from phasegate.answers.times import Times
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import DeadLetter
+    from phasegate.printed.work import DeadRowJson
 
 
 @click.command(
@@ -36,7 +36,7 @@ def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
     letters = overview.dead(broken=broken)
     times = app.times(plan)
     if as_json:
-        from phasegate.cli.printed.work import DeadJson
+        from phasegate.printed.work import DeadJson
 
         emit_json(DeadJson(
             now=times.iso(times.now),
@@ -54,7 +54,7 @@ def discarding(letter: "DeadLetter") -> str:
 
 
 def _document(letter: "DeadLetter", *, times: "Times") -> "DeadRowJson":
-    from phasegate.cli.printed.work import DeadRowJson
+    from phasegate.printed.work import DeadRowJson
 
     return DeadRowJson(
         kind=letter.kind,

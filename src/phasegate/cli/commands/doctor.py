@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.kit.app import FINE, App, pass_app
-from phasegate.cli.kit.found import bare_lines, check_lines, checked_json, found_json
+from phasegate.cli.kit.found import bare_lines, check_lines
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, names, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from phasegate.answers.times import Times
     from phasegate.base.findings import Finding
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.checks import DiagnosedJson
     from phasegate.interop.diagnosis import Expected
     from phasegate.interop.doctor import Diagnosis
+    from phasegate.printed.checks import DiagnosedJson
 
 DAYS = 7
 SHOWN_MAX = 10
@@ -71,8 +71,8 @@ def doctor(
     modes, unreported rows, duplicates, and dates with nothing. Without a plan the expected processors are inferred, and
     shown. Three slashes begin a relative path, four an absolute one.
     """
+    from phasegate.answers.times import Times
     from phasegate.base.findings import exit_code, listed
-    from phasegate.cli.kit.times import Times
     from phasegate.wiring import shown as visible
 
     diagnosis = _examined(app, store, warehouse, days=days, expect=expect)
@@ -177,7 +177,8 @@ def _instead(found: "Sequence[Finding]") -> list[str]:
 def _document(
     diagnosis: "Diagnosis", found: "Sequence[Finding]", *, store: str | None, warehouse: str | None, times: "Times"
 ) -> "DiagnosedJson":
-    from phasegate.cli.printed.checks import AwaitedJson, DiagnosedJson
+    from phasegate.answers.checks import checked_json, found_json
+    from phasegate.printed.checks import AwaitedJson, DiagnosedJson
 
     return DiagnosedJson(
         store=store,

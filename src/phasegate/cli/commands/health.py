@@ -5,25 +5,15 @@ from typing import TYPE_CHECKING
 import click
 
 from phasegate.cli.kit.app import FAILED, App, pass_app
-from phasegate.cli.kit.found import (
-    check_lines,
-    checked_json,
-    finding_lines,
-    found_json,
-    settling_lines,
-    settling_of,
-    talk_unsent,
-)
+from phasegate.cli.kit.found import check_lines, finding_lines, settling_lines, talk_unsent
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from phasegate.answers.times import Times
     from phasegate.base.findings import CheckResult
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.checks import HealthJson
-    from phasegate.pipeline import Pipeline
 
 
 @click.command(
@@ -46,6 +36,7 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
     sent.
     Changes nothing, except with --alert, and then incidents only.
     """
+    from phasegate.answers.checks import alerted, health_json
     from phasegate.base.findings import exit_code
     from phasegate.base.keys import parse_date
 
@@ -56,39 +47,13 @@ def health(app: App, /, *, on: str | None, verbose: bool, self_test: bool, alert
         on = parse_date(on) if on is not None else pipeline.checks.health.yesterday()
         started = pipeline.alerts.start() if alert else 0.0
         outcomes = pipeline.checks.health.evaluate(on)
-        unsent = _alert(pipeline, outcomes, on=on, started=started) if alert else {}
+        unsent = alerted(pipeline, outcomes, on=on, started=started) if alert else {}
         times = app.times(pipeline.plan)
     if as_json:
-        emit_json(_document(pipeline.plan.pipeline, on, outcomes, times=times))
+        emit_json(health_json(pipeline.plan.pipeline, on, outcomes, times=times))
     else:
         emit(_lines(pipeline.plan.pipeline, on, outcomes, times=times, verbose=verbose))
     return FAILED if talk_unsent(unsent) else exit_code(outcomes)
-
-
-def _alert(pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", *, on: str, started: float) -> dict[str, str]:
-    """Store findings as incidents, notify; return the failed channels.
-
-    The dates of open incidents are checked again too: another date without findings does not resolve them.
-    """
-    from phasegate.base.findings import merged
-
-    again = pipeline.checks.health.again(pipeline.alerts.open_dates() - {on})
-    pipeline.alerts.take(merged([outcomes, *again]), started=started)
-    return dict(pipeline.alerts.send().failed)
-
-
-def _document(pipeline: str, on: str, outcomes: "Sequence[CheckResult]", *, times: "Times") -> "HealthJson":
-    from phasegate.base.findings import listed
-    from phasegate.cli.printed.checks import HealthJson
-
-    return HealthJson(
-        pipeline=pipeline,
-        date=on,
-        now=times.iso(times.now),
-        checks=checked_json(outcomes),
-        findings=found_json(listed(outcomes), times=times),
-        settling=found_json(settling_of(outcomes), times=times),
-    )
 
 
 def _lines(
@@ -110,7 +75,7 @@ def _self_test(*, as_json: bool) -> int:
     proofs = self_test(scratch)
     failed = [proof for proof in proofs if not proof.found]
     if as_json:
-        from phasegate.cli.printed.checks import ProofJson, SelfTestJson
+        from phasegate.printed.checks import ProofJson, SelfTestJson
 
         found = tuple(ProofJson(fault=p.fault, code=p.code, found=p.found, text=p.text) for p in proofs)
         emit_json(SelfTestJson(proofs=found))

@@ -74,7 +74,7 @@ def init(app: App, /, *, folder: Path, store: str | None, as_json: bool) -> int:
     written = _write(folder)
     following = _commands(app, folder)
     if as_json:
-        from phasegate.cli.printed.stored import WrittenJson
+        from phasegate.printed.stored import WrittenJson
 
         emit_json(WrittenJson(files=tuple(written), next=tuple(following), store=None, store_schema=None))
     else:
@@ -87,7 +87,7 @@ def _create(app: App, url: str, *, as_json: bool) -> int:
 
     shown, before, after = create_store(url, app.settings())
     if as_json:
-        from phasegate.cli.printed.stored import WrittenJson
+        from phasegate.printed.stored import WrittenJson
 
         emit_json(WrittenJson(files=(), next=(), store=shown, store_schema=after))
         return FINE

@@ -11,10 +11,10 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, paint, table, talk
 
 if TYPE_CHECKING:
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.checks import ExpectationJson, LateJson
+    from phasegate.answers.times import Times
     from phasegate.explain.lateness import Lateness
     from phasegate.plan.model import Plan
+    from phasegate.printed.checks import ExpectationJson, LateJson
 
 HEADER = ("run", "step", "verdict", "expected", "arrived", "late by", "reason", "next")
 QUIET = ("on time", "no work", "void")
@@ -85,7 +85,7 @@ def dates(times: "Times", *, on: str | None, first: str | None, last: str | None
 def _document(
     plan: "Plan", rows: "Sequence[Lateness]", *, times: "Times", first: str, last: str, error: str
 ) -> "LateJson":
-    from phasegate.cli.printed.checks import LateJson
+    from phasegate.printed.checks import LateJson
 
     return LateJson(
         pipeline=plan.pipeline,
@@ -100,7 +100,7 @@ def _document(
 
 
 def _row_json(row: "Lateness", /, *, times: "Times") -> "ExpectationJson":
-    from phasegate.cli.printed.checks import ExpectationJson
+    from phasegate.printed.checks import ExpectationJson
 
     return ExpectationJson(
         run=row.run,

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.answers.times import age
 from phasegate.cli.kit.app import App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, table
-from phasegate.cli.kit.times import age
 from phasegate.cli.kit.views import exit_code
 
 if TYPE_CHECKING:
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.work import LeaseJson
+    from phasegate.answers.times import Times
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import LeaseView
+    from phasegate.printed.work import LeaseJson
 
 
 @click.command(
@@ -35,7 +35,7 @@ def leases(app: App, /, *, free: bool, as_json: bool) -> int:
     views = overview.leases(free=free, broken=broken)
     times = app.times(plan)
     if as_json:
-        from phasegate.cli.printed.work import LeasesJson
+        from phasegate.printed.work import LeasesJson
 
         emit_json(LeasesJson(
             now=times.iso(times.now),
@@ -48,7 +48,7 @@ def leases(app: App, /, *, free: bool, as_json: bool) -> int:
 
 
 def _document(view: "LeaseView", *, times: "Times") -> "LeaseJson":
-    from phasegate.cli.printed.work import LeaseJson
+    from phasegate.printed.work import LeaseJson
 
     _, warehouse, table_name, partition = view.key.split(":", 3)
     return LeaseJson(

@@ -7,16 +7,15 @@ import click
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import GAP, emit, emit_json
-from phasegate.cli.kit.views import attempt_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from phasegate.answers.times import Times
     from phasegate.base.keys import Run
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.runs import LogsJson
     from phasegate.explain.overview import Overview
     from phasegate.explain.phase_view import PhaseView
+    from phasegate.printed.runs import LogsJson
     from phasegate.steplog import LoggedAttempt
 
 POLL_S = 0.5
@@ -71,7 +70,8 @@ def logs(app: App, /, *, run: str, step: str | None, follow: bool, as_json: bool
 def _document(run: "Run", stored: "Iterable[tuple[str, LoggedAttempt]]", *, times: "Times") -> "LogsJson":
     from msgspec.structs import asdict
 
-    from phasegate.cli.printed.runs import LogsJson, StepAttemptJson
+    from phasegate.answers.rebuilt import attempt_json
+    from phasegate.printed.runs import LogsJson, StepAttemptJson
 
     attempts = tuple(StepAttemptJson(step=name, **asdict(attempt_json(one, times=times))) for name, one in stored)
     return LogsJson(run=str(run), attempts=attempts)

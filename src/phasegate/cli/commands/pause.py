@@ -52,7 +52,7 @@ def pause(
             pipeline.runs.pause(name, chosen, reason=None if resume else reason or "paused by hand")
     word = "resumed" if resume else "paused"
     if as_json:
-        from phasegate.cli.printed.runs import PausedJson, ResumedJson
+        from phasegate.printed.runs import PausedJson, ResumedJson
 
         done = tuple(held)
         emit_json(ResumedJson(run=str(chosen), resumed=done) if resume else PausedJson(run=str(chosen), paused=done))

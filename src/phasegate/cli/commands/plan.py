@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from phasegate.check.shapes import SqlProblem
-    from phasegate.cli.printed import plans as printed
     from phasegate.dialects.engines import Engine
     from phasegate.plan.model import Hours, ModeGate, Plan, Start, Step, TimeRule
+    from phasegate.printed import plans as printed
 
 
 @click.group(
@@ -97,7 +97,7 @@ def graph(app: App, /, *, path: str | None, svg: bool, as_json: bool) -> int:
         raise BadInput("plan graph: give only one of --svg and --json")
     loaded = app.plan(path)
     if as_json:
-        from phasegate.cli.printed.plans import DrawnJson, DrawnStepJson
+        from phasegate.printed.plans import DrawnJson, DrawnStepJson
 
         places = layout(loaded).steps
         emit_json(DrawnJson(pipeline=loaded.pipeline, steps=tuple(
@@ -211,7 +211,7 @@ def _table(step: "Step") -> str:
 
 
 def _document(plan: "Plan", found: "Sequence[SqlProblem]", engine: "Engine") -> "printed.CheckedPlanJson":
-    from phasegate.cli.printed import plans as printed
+    from phasegate.printed import plans as printed
 
     return printed.CheckedPlanJson(
         pipeline=plan.pipeline,
@@ -249,7 +249,7 @@ def _document(plan: "Plan", found: "Sequence[SqlProblem]", engine: "Engine") -> 
 
 
 def _gate(plan: "Plan", phase: str, mode: str, gate: "ModeGate") -> "printed.GateJson":
-    from phasegate.cli.printed import plans as printed
+    from phasegate.printed import plans as printed
 
     return printed.GateJson(
         expect=gate.expect,

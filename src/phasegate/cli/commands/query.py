@@ -10,7 +10,7 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, table
 
 if TYPE_CHECKING:
-    from phasegate.cli.printed import stored as printed
+    from phasegate.printed import stored as printed
 
 QueryRows = Sequence[dict[str, object]]
 
@@ -57,7 +57,7 @@ def _document(rows: QueryRows) -> "printed.QueryRowsJson":
     """Return the rows in JSON's types: times as ISO 8601, decimals as text."""
     import msgspec
 
-    from phasegate.cli.printed import stored as printed
+    from phasegate.printed import stored as printed
 
     return printed.QueryRowsJson(rows=msgspec.json.decode(msgspec.json.encode(rows)))
 

@@ -7,21 +7,19 @@ import click
 
 from phasegate.cli.commands.worker import stop_on_signal
 from phasegate.cli.kit.app import App, pass_app
-from phasegate.cli.kit.found import check_lines, checked_json, finding_lines, found_json, settling_lines, settling_of
+from phasegate.cli.kit.found import check_lines, finding_lines, settling_lines
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, talk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from phasegate.answers.times import Times
     from phasegate.base.findings import CheckResult, Finding
     from phasegate.check.fixes import Fix
     from phasegate.check.reconciler import Fixed
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.checks import ReconciledJson
     from phasegate.pipeline import Pipeline
 
-DAYS = 7
 SHOWN = 40
 
 
@@ -35,7 +33,7 @@ SHOWN = 40
 )
 @click.option("--phase", metavar="PHASE", help="This phase only.")
 @click.option(
-    "--days", type=click.IntRange(1, 3_700), metavar="N", help=f"The last N dates, today included. Default: {DAYS}."
+    "--days", type=click.IntRange(1, 3_700), metavar="N", help="The last N dates, today included. Default: 7."
 )
 @click.option("--from", "first", metavar="DATE", help="First date.")
 @click.option("--to", "last", metavar="DATE", help="Last date. Default: today.")
@@ -53,23 +51,24 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
     missing effect is caused by an ordinary command, and the exit code is for what is left: 3 if all of it is younger
     than five minutes and may be work in progress. Safe to run twice at once, and beside workers.
     """
+    from phasegate.answers.checks import reconciled_json, span_of
     from phasegate.base.findings import exit_code
 
     app.reading()  # a missing state is an error, and is not created
     with app.pipeline() as pipeline:
         times = app.times(pipeline.plan)
-        first, last = _span(times, days=days, first=first, last=last)
-        outcomes = pipeline.checks.inspector.inspect(first, last, phase=phase)
+        span = span_of(times, days=days, first=first, last=last)
+        outcomes = pipeline.checks.inspector.inspect(*span, phase=phase)
         fixes = pipeline.checks.reconciler.fixes_for(outcomes)
-        printer = _Printer(pipeline.plan.pipeline, (first, last), times=times, verbose=verbose)
+        printer = _Printer(pipeline.plan.pipeline, span, times=times, verbose=verbose)
         done = None
         if not as_json:
             emit(printer.found(outcomes, fixes, fix=fix))
         if fix and fixes:
-            done = _apply(pipeline, outcomes, (first, last), phase=phase)
+            done = _apply(pipeline, outcomes, span, phase=phase)
     after = outcomes if done is None else done.after
     if as_json:
-        emit_json(printer.document(outcomes, fixes, done))
+        emit_json(reconciled_json(pipeline.plan.pipeline, span, outcomes, fixes=fixes, fixed=done, times=times))
     elif done is not None:
         emit(printer.left(done))
     return exit_code(after)
@@ -92,24 +91,6 @@ def _apply(
 
     with stop_on_signal(stopped.append, message="finishing the unit in progress"):
         return pipeline.checks.reconciler.fix(outcomes, first=span[0], last=span[1], phase=phase, work=work)
-
-
-def _span(times: "Times", *, days: int | None, first: str | None, last: str | None) -> tuple[str, str]:
-    """Return the first and the last date.
-
-    Raises BadInput.
-    """
-    from phasegate.base.dates import local_date, shift
-    from phasegate.base.keys import parse_date
-    from phasegate.errors import BadInput
-
-    if days is not None and first is not None:
-        raise BadInput("reconcile: give only one of --days and --from")
-    end = parse_date(last) if last is not None else local_date(times.now, timezone=times.timezone)
-    begin = parse_date(first) if first is not None else shift(end, 1 - (days or DAYS))
-    if begin > end:
-        raise BadInput(f"reconcile: --from {begin} is after {end}; swap them")
-    return begin, end
 
 
 class _Printer:
@@ -157,29 +138,3 @@ class _Printer:
         shown = spans if self._verbose else spans[:SHOWN]
         lines = finding_lines(shown, times=self._times, verbose=self._verbose)
         return lines + ([f"and {len(spans) - SHOWN} more: --verbose shows all"] if len(spans) > len(shown) else [])
-
-    def document(
-        self, outcomes: "Sequence[CheckResult]", fixes: "Sequence[Fix]", fixed: "Fixed | None"
-    ) -> "ReconciledJson":  # fmt: skip
-        """Return everything for programs.
-
-        ``left`` is null where nothing was fixed.
-        """
-        from phasegate.base.findings import listed
-        from phasegate.cli.printed.checks import AppliedJson, ReconciledJson
-
-        applied = () if fixed is None else fixed.applied
-        return ReconciledJson(
-            pipeline=self._pipeline,
-            first=self._span[0],
-            last=self._span[1],
-            now=self._times.iso(self._times.now),
-            checks=checked_json(outcomes),
-            findings=found_json(listed(outcomes), times=self._times),
-            settling=found_json(settling_of(outcomes), times=self._times),
-            fixes=tuple(one.text for one in fixes),
-            applied=tuple(AppliedJson(fix=one.text, error=one.error) for one in applied),
-            left=None if fixed is None else found_json(listed(fixed.after), times=self._times),
-            unchecked=() if fixed is None else checked_json(one for one in fixed.after if one.error),
-            record=None if fixed is None else fixed.record,
-        )

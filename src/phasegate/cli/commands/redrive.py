@@ -49,7 +49,7 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
             for phase in pipeline.plan.phases:
                 pipeline.runs.redrive(phase, run, step=step, force=force, held=not everything)
     if as_json:
-        from phasegate.cli.printed.work import RedrivenJson, RedrivenRowJson
+        from phasegate.printed.work import RedrivenJson, RedrivenRowJson
 
         emit_json(RedrivenJson(redriven=tuple(
             RedrivenRowJson(kind=letter.kind, subject=letter.subject, run=letter.run) for letter in letters

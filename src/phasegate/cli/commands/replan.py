@@ -36,7 +36,7 @@ def replan(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
         after = {name: there.gate.hash for name in before if (there := pipeline.runs.read(name, chosen))}
     changed = {name: after[name] != before[name] for name in before}
     if as_json:
-        from phasegate.cli.printed.runs import ReplannedJson, ReplannedPhaseJson
+        from phasegate.printed.runs import ReplannedJson, ReplannedPhaseJson
 
         phases = tuple(ReplannedPhaseJson(phase=name, changed=new) for name, new in changed.items())
         emit_json(ReplannedJson(run=str(chosen), phases=phases))

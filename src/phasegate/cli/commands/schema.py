@@ -20,8 +20,8 @@ def schema(*, command: tuple[str, ...]) -> int:
     """
     import json
 
-    from phasegate.cli.printed.schemas import PRINTED, schema_of
     from phasegate.errors import NotFound
+    from phasegate.printed.schemas import PRINTED, schema_of
 
     name = " ".join(command)
     if not command:

@@ -12,12 +12,12 @@ from phasegate.cli.kit.output import count, emit, emit_json, names, paint, table
 from phasegate.cli.kit.views import exit_code, phase_json
 
 if TYPE_CHECKING:
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.runs import StatusJson
+    from phasegate.answers.times import Times
     from phasegate.errors import BadDocument
     from phasegate.explain.overview import Overview
     from phasegate.explain.phase_view import PhaseState, PhaseView
     from phasegate.plan.model import Plan
+    from phasegate.printed.runs import StatusJson
 
 DATES = 14
 DATE_LENGTH = len("2026-02-03")
@@ -78,7 +78,7 @@ def _views(
 def _document(
     plan: "Plan", views: "list[PhaseView]", *, times: "Times", quarantined: int, broken: "list[BadDocument]"
 ) -> "StatusJson":
-    from phasegate.cli.printed.runs import StatusJson
+    from phasegate.printed.runs import StatusJson
 
     return StatusJson(
         pipeline=plan.pipeline,

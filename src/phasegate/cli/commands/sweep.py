@@ -28,7 +28,7 @@ def sweep(app: App, /, *, as_json: bool) -> int:
         due = pipeline.next_due()
         times = app.times(pipeline.plan)
     if as_json:
-        from phasegate.cli.printed.work import SweptJson
+        from phasegate.printed.work import SweptJson
 
         emit_json(SweptJson(swept=swept, next_due=times.iso(due), errors=tuple(tally.errors)))
     else:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from phasegate.base.table import Difference
     from phasegate.check.shapes import TableShape
-    from phasegate.cli.printed.stored import TableChangeJson, TableRowJson
+    from phasegate.printed.stored import TableChangeJson, TableRowJson
 
 APPLY, APPLY_ALL = "phasegate tables --apply", "phasegate tables --apply --yes"
 
@@ -52,7 +52,7 @@ def tables(app: App, /, *, apply: bool, yes: bool, copy: str | None, as_json: bo
         found = pipeline.checks.shapes.compare()
     following = _next(found, applied)
     if as_json:
-        from phasegate.cli.printed.stored import TablesJson
+        from phasegate.printed.stored import TablesJson
 
         emit_json(TablesJson(pipeline=pipeline.plan.pipeline, tables=tuple(_row(one) for one in found),
                          applied=tuple(_change(name, change) for name, change in applied.items()),
@@ -67,8 +67,8 @@ def tables(app: App, /, *, apply: bool, yes: bool, copy: str | None, as_json: bo
 def _copy(app: App, url: str, *, as_json: bool) -> int:
     from contextlib import closing
 
-    from phasegate.cli.printed.stored import CopiedJson, CopiedTableJson
     from phasegate.interop.copier import Copier
+    from phasegate.printed.stored import CopiedJson, CopiedTableJson
     from phasegate.wiring import open_other_warehouse
 
     plan, other = open_other_warehouse(url, app.settings())
@@ -153,7 +153,7 @@ def _older(one: "TableShape") -> str:
 
 
 def _change(table: str, change: "Difference") -> "TableChangeJson":
-    from phasegate.cli.printed.stored import TableChangeJson
+    from phasegate.printed.stored import TableChangeJson
 
     return TableChangeJson(
         table=table,
@@ -168,7 +168,7 @@ def _change(table: str, change: "Difference") -> "TableChangeJson":
 def _row(one: "TableShape") -> "TableRowJson":
     from msgspec.structs import asdict
 
-    from phasegate.cli.printed.stored import OlderPartitionsJson, TableRowJson
+    from phasegate.printed.stored import OlderPartitionsJson, TableRowJson
 
     older = None if one.older is None else OlderPartitionsJson(**asdict(one.older))
     return TableRowJson(**asdict(_change(one.table, one.difference)), step=one.step, rows=one.rows, state=one.state,

@@ -15,8 +15,8 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, table, talk
 
 if TYPE_CHECKING:
-    from phasegate.cli.printed import stored as printed
     from phasegate.interop.transfer import Imported, Sent
+    from phasegate.printed import stored as printed
 
 LINES_AT_ONCE = 100
 SHOWN_MAX = 20
@@ -135,7 +135,7 @@ def _readable(file: str) -> Path:
 
 
 def _document(found: "Imported", *, dry_run: bool, next_: list[str]) -> "printed.ImportedJson":
-    from phasegate.cli.printed import stored as printed
+    from phasegate.printed import stored as printed
 
     return printed.ImportedJson(
         dry_run=dry_run,
@@ -188,7 +188,7 @@ def _from_platform(app: App, file: str, *, dry_run: bool, as_json: bool) -> int:
 
 
 def _platform_document(sent: "Sent", *, dry_run: bool) -> "printed.ImportedPlatformJson":
-    from phasegate.cli.printed import stored as printed
+    from phasegate.printed import stored as printed
 
     return printed.ImportedPlatformJson(
         dry_run=dry_run,

@@ -4,25 +4,25 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.answers.times import age
 from phasegate.cli.kit.app import App, pass_app
-from phasegate.cli.kit.found import tables_json, tables_lines
+from phasegate.cli.kit.found import tables_lines
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import GAP, emit, emit_json, paint, table
-from phasegate.cli.kit.times import age
 from phasegate.cli.kit.views import exit_code, phase_json_full
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from phasegate.answers.times import Times
     from phasegate.base.findings import CheckResult
     from phasegate.base.keys import Run
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.runs import WhyJson
     from phasegate.errors import BadDocument
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.overview import Overview
     from phasegate.explain.phase_view import GenerationView, PhaseView
     from phasegate.plan.model import Plan
+    from phasegate.printed.runs import WhyJson
     from phasegate.steplog import LoggedAttempt
 
 OUTPUT_LINES = 10
@@ -68,7 +68,7 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
     logs = {r: _failures(overview, r, views) for r, views in found.items()}
     shown = _tables(app, list(found)) if tables else {}
     if as_json:
-        from phasegate.cli.printed.runs import WhyDateJson
+        from phasegate.printed.runs import WhyDateJson
 
         documents = [_document(r, views, closed=closed[r], times=times, broken=broken, logs=logs[r],
                                tables=shown.get(r)) for r, views in found.items()]  # fmt: skip
@@ -138,7 +138,8 @@ def _document(
 ) -> "WhyJson":  # fmt: skip
     from msgspec import UNSET
 
-    from phasegate.cli.printed.runs import WhyJson
+    from phasegate.answers.checks import tables_json
+    from phasegate.printed.runs import WhyJson
 
     return WhyJson(
         run=str(run),

@@ -15,8 +15,8 @@ from phasegate.cli.kit.output import count, emit, emit_json, talk
 from phasegate.cli.kit.views import left_undone
 
 if TYPE_CHECKING:
+    from phasegate.answers.times import Times
     from phasegate.cli.kit.tally import Tally
-    from phasegate.cli.kit.times import Times
     from phasegate.cli.kit.views import Left
 
 THREADS_MAX = 64
@@ -56,8 +56,8 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
         left = left_undone(pipeline) if until_idle and not stopped_by else []
     by = stopped_by[0] if stopped_by else None
     if as_json:
-        from phasegate.cli.printed.parts import UndoneJson
-        from phasegate.cli.printed.work import WorkedJson
+        from phasegate.printed.parts import UndoneJson
+        from phasegate.printed.work import WorkedJson
 
         emit_json(WorkedJson(
             served=tally.counts.get("served", 0), quarantined=tally.counts.get("quarantined", 0),

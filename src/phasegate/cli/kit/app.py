@@ -15,8 +15,8 @@ from phasegate.cli.kit.output import data_only
 from phasegate.errors import NotFound
 
 if TYPE_CHECKING:
+    from phasegate.answers.times import Times
     from phasegate.base.keys import Run
-    from phasegate.cli.kit.times import Times
     from phasegate.explain.overview import Overview
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
@@ -68,7 +68,7 @@ class App:
 
     def times(self, plan: "Plan") -> "Times":
         """Return the printer of times, in the pipeline's zone."""
-        from phasegate.cli.kit.times import Times
+        from phasegate.answers.times import Times
 
         return Times(plan.timezone, now=self.clock.now())
 
@@ -77,18 +77,9 @@ class App:
 
         The mode may be left out where the plan has one. Raises BadInput.
         """
-        from phasegate.base.keys import parse_run
-        from phasegate.errors import BadInput
+        from phasegate.answers.runs import run_of
 
-        if "." not in text:
-            if len(plan.modes) != 1:
-                raise BadInput(f"run {text!r}: add the mode, such as {text}.{plan.modes[0]}; the plan has "
-                               f"{', '.join(plan.modes)}")  # fmt: skip
-            text = f"{text}.{plan.modes[0]}"
-        run = parse_run(text)
-        if run.mode not in plan.modes:
-            raise BadInput(f"run {text!r}: unknown mode {run.mode!r}; the plan has {', '.join(plan.modes)}")
-        return run
+        return run_of(plan, text)
 
     def overview(self) -> "tuple[Plan, Overview]":
         """Return the plan and a view of its documents.

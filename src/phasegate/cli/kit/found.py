@@ -1,51 +1,15 @@
-"""The output of checks and findings, as text and as JSON."""
+"""The output of checks and findings, as text."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from phasegate.cli.kit.output import count, paint, table, talk
 
 if TYPE_CHECKING:
+    from phasegate.answers.times import Times
     from phasegate.base.findings import CheckResult, Finding
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.parts import CheckedJson, FoundJson, InTablesJson
 
 WORDS = {"ok": "OK", "settling": "SETTLING", "finding": "FINDING", "not evaluated": "NOT EVALUATED"}
-
-
-def checked_json(outcomes: "Iterable[CheckResult]", /) -> "tuple[CheckedJson, ...]":
-    """Return checks for programs; their findings are listed elsewhere."""
-    from phasegate.cli.printed.parts import CheckedJson
-
-    return tuple(
-        CheckedJson(
-            check=outcome.check,
-            verdict=outcome.verdict,
-            evaluated=outcome.evaluated,
-            findings=len(outcome.findings),
-            settling=len(outcome.settling),
-            error=outcome.error,
-        )
-        for outcome in outcomes
-    )
-
-
-def found_json(findings: "Iterable[Finding]", /, *, times: "Times") -> "tuple[FoundJson, ...]":
-    """Return findings for programs."""
-    from phasegate.cli.printed.parts import FoundJson
-
-    return tuple(
-        FoundJson(
-            code=finding.code,
-            severity=finding.severity,
-            subject=finding.subject,
-            text=finding.text,
-            since=times.iso(finding.since),
-            evidence=dict(finding.evidence),
-            command=finding.command,
-        )
-        for finding in findings
-    )
 
 
 def check_lines(outcomes: "Sequence[CheckResult]", /) -> list[str]:
@@ -78,13 +42,10 @@ def bare_lines(finding: "Finding", /, *, verbose: bool) -> list[str]:
     return [*lines, *(f"    {name}: {value}" for name, value in finding.evidence.items() if value and verbose)]
 
 
-def settling_of(outcomes: "Sequence[CheckResult]", /) -> "list[Finding]":
-    """Return what is too young to judge, the oldest first."""
-    return sorted((one for outcome in outcomes for one in outcome.settling), key=lambda one: one.since or 0.0)
-
-
 def settling_lines(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> list[str]:
     """Return one line for each finding that is too young to judge."""
+    from phasegate.base.findings import settling_of
+
     return [f"settling: {bare_lines(one, verbose=False)[0]}, since {times.since(one.since)}; check again later"
             for one in settling_of(outcomes)]  # fmt: skip
 
@@ -97,17 +58,6 @@ def talk_unsent(failed: Mapping[str, str], /) -> int:
     for channel, error in failed.items():
         talk(f"notifications to {channel} are stored and retried: {error}")
     return len(failed)
-
-
-def tables_json(outcomes: "Sequence[CheckResult]", /, *, times: "Times") -> "InTablesJson":
-    """Return, for programs, what only the tables of a run show."""
-    from phasegate.cli.printed.parts import InTablesJson
-
-    return InTablesJson(
-        checks=checked_json(outcomes),
-        findings=found_json([one for outcome in outcomes for one in outcome.findings], times=times),
-        settling=found_json(settling_of(outcomes), times=times),
-    )
 
 
 def tables_lines(outcomes: "Sequence[CheckResult] | None", /, *, times: "Times") -> list[str]:

@@ -14,7 +14,7 @@ from functools import partial
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Self
 
-from phasegate.cli.kit.outcomes import Reported
+from phasegate.answers.reports import Reported
 from phasegate.cli.kit.output import data_stream
 from phasegate.errors import BadInput
 from phasegate.ports import Ended, Sink

@@ -2,16 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from phasegate.cli.kit.app import FINDINGS, FINE
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from phasegate.base.keys import Run
-    from phasegate.cli.printed.runs import CompletedJson
-    from phasegate.explain.member_view import MemberView
-    from phasegate.explain.phase_view import PhaseView
-    from phasegate.pipeline import Pipeline
+    from phasegate.answers.reports import Reported
 
 WORDS = {
     "accepted": "accepted",
@@ -25,58 +19,14 @@ WORDS = {
     "parked": "recorded, it waits for other inputs",
     "skipped": "recorded, nothing changes",
 }
-REFUSED = ("older", "void")
 
 
-class Reported:
-    """A processed report, and the present state of its step and phase."""
-
-    def __init__(self, pipeline: "Pipeline", run: "Run", *, phase: str, step: str | None, outcome: str) -> None:
-        self.step, self.run, self.outcome = step, run, outcome
-        self.view: PhaseView = next(view for view in pipeline.views.why(run) if view.phase == phase)
-        self.member: MemberView | None = next((one for one in self.view.members if one.name == step), None)
-
-    @property
-    def rows(self) -> int | None:
-        """Return the rows of the step's newest accepted result."""
-        return None if self.member is None else self.member.rows
-
-    @property
-    def exit_code(self) -> int:
-        """Return 1 for a report that was refused."""
-        return FINDINGS if self.outcome in REFUSED else FINE
-
-    def differs(self, rows: int | None) -> str:
-        """Return the difference between reported and stored rows, in words.
-
-        "" if they are equal.
-        """
-        if rows is None or self.outcome not in ("accepted", "duplicate") or self.rows in (None, rows):
-            return ""
-        return f"{self.step} of {self.run}: {rows} rows were reported, its table holds {self.rows}"
-
-    def lines(self) -> "Sequence[str]":
-        """Return the report as text."""
-        rows = "" if self.outcome != "accepted" or self.rows is None else f", {self.rows:,} rows"
-        view = self.view
-        return [
-            f"{self.step or 'trigger'} of {self.run}: {WORDS.get(self.outcome, self.outcome)}{rows}.",
-            f"{view.phase} is {view.state}: {view.reason}.",
-            *(f"next: {command}" for command in view.commands),
-        ]
-
-    def document(self) -> "CompletedJson":
-        """Return the report for programs."""
-        from phasegate.cli.printed.runs import CompletedJson
-
-        return CompletedJson(
-            run=str(self.run),
-            phase=self.view.phase,
-            step=self.step,
-            outcome=self.outcome,
-            refused=self.outcome in REFUSED,
-            rows=self.rows,
-            generation=self.view.generation,
-            state=self.view.state,
-            next=self.view.commands,
-        )
+def reported_lines(reported: "Reported") -> "Sequence[str]":
+    """Return a processed report as text."""
+    rows = "" if reported.outcome != "accepted" or reported.rows is None else f", {reported.rows:,} rows"
+    view = reported.view
+    return [
+        f"{reported.step or 'trigger'} of {reported.run}: {WORDS.get(reported.outcome, reported.outcome)}{rows}.",
+        f"{view.phase} is {view.state}: {view.reason}.",
+        *(f"next: {command}" for command in view.commands),
+    ]

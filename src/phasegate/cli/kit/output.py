@@ -16,7 +16,7 @@ import click
 from phasegate.errors import Unavailable
 
 if TYPE_CHECKING:
-    from phasegate.cli.printed.parts import PrintedJson
+    from phasegate.printed.parts import PrintedJson
 
 UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EPIPE, errno.EFBIG, errno.EDQUOT)
 

@@ -9,13 +9,13 @@ from phasegate.cli.kit.output import talk
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from phasegate.cli.kit.times import Times
-    from phasegate.cli.printed.runs import AttemptJson, GenerationJson, MemberJson, PhaseRowJson, PhaseWholeJson
+    from phasegate.answers.times import Times
     from phasegate.errors import BadDocument
     from phasegate.explain.member_view import MemberView
     from phasegate.explain.phase_view import GenerationView, PhaseView
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
+    from phasegate.printed.runs import GenerationJson, MemberJson, PhaseRowJson, PhaseWholeJson
     from phasegate.steplog import LoggedAttempt
 
 LATE_DAYS = 3_000
@@ -93,7 +93,7 @@ def exit_code(views: "Iterable[PhaseView]", /, *, broken: "Sequence[BadDocument]
 
 def phase_json(view: "PhaseView", /, *, times: "Times") -> "PhaseRowJson":
     """Return one phase for programs, as status shows it."""
-    from phasegate.cli.printed.runs import PhaseRowJson
+    from phasegate.printed.runs import PhaseRowJson
 
     return PhaseRowJson(
         run=view.run,
@@ -118,7 +118,7 @@ def phase_json_full(
     """
     from msgspec.structs import asdict
 
-    from phasegate.cli.printed.runs import PhaseWholeJson
+    from phasegate.printed.runs import PhaseWholeJson
 
     return PhaseWholeJson(
         **asdict(phase_json(view, times=times)),
@@ -133,25 +133,11 @@ def phase_json_full(
     )
 
 
-def attempt_json(attempt: "LoggedAttempt", /, *, times: "Times") -> "AttemptJson":
-    """Return what an attempt at a step left, for programs."""
-    from phasegate.cli.printed.runs import AttemptJson
-
-    return AttemptJson(
-        attempt=attempt.number,
-        request=attempt.request,
-        at=times.iso(attempt.at),
-        status=attempt.status,
-        error=attempt.error,
-        traceback=attempt.traceback,
-        output=attempt.output,
-    )
-
-
 def _member_json(
     member: "MemberView", /, *, times: "Times", log: "LoggedAttempt | None"
 ) -> "MemberJson":  # fmt: skip
-    from phasegate.cli.printed.runs import MemberJson
+    from phasegate.answers.rebuilt import attempt_json
+    from phasegate.printed.runs import MemberJson
 
     return MemberJson(
         name=member.name,
@@ -169,7 +155,7 @@ def _member_json(
 
 
 def _generation_json(generation: "GenerationView", /, *, times: "Times") -> "GenerationJson":
-    from phasegate.cli.printed.runs import GenerationJson
+    from phasegate.printed.runs import GenerationJson
 
     return GenerationJson(
         number=generation.number,

@@ -1,6 +1,6 @@
 """The documents of the commands that work, and of what waits for them."""
 
-from phasegate.cli.printed.parts import PrintedJson, Time, UndoneJson
+from phasegate.printed.parts import PrintedJson, Time, UndoneJson
 
 
 class WorkedJson(PrintedJson, frozen=True, kw_only=True):

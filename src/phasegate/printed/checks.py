@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from msgspec import field
 
-from phasegate.cli.printed.parts import CheckedJson, Date, FoundJson, PrintedJson, Time
 from phasegate.explain.coverage import Cover
 from phasegate.explain.lateness import Punctuality
+from phasegate.printed.parts import CheckedJson, Date, FoundJson, PrintedJson, Time
 
 
 class HealthJson(PrintedJson, frozen=True, kw_only=True):

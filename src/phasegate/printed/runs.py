@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
 
-from phasegate.cli.printed.parts import InTablesJson, PrintedJson, Time
 from phasegate.explain.member_view import MemberState
 from phasegate.explain.phase_view import PhaseState
 from phasegate.plan.gate import Status as Reported
+from phasegate.printed.parts import InTablesJson, PrintedJson, Time
 
 
 class PhaseRowJson(PrintedJson, frozen=True, kw_only=True):

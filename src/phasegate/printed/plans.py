@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from phasegate.cli.printed.parts import PrintedJson
 from phasegate.dialects.engines import Engine
 from phasegate.plan.gate import Ack, Status
 from phasegate.plan.steps import StepKind
+from phasegate.printed.parts import PrintedJson
 
 
 class GateJson(PrintedJson, frozen=True, kw_only=True):

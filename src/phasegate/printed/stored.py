@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from phasegate.check.shapes import ShapeState
-from phasegate.cli.printed.parts import Anything, PrintedJson
+from phasegate.printed.parts import Anything, PrintedJson
 
 
 class AdoptedPartitionJson(PrintedJson, frozen=True, kw_only=True):

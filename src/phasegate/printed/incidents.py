@@ -3,8 +3,8 @@
 from typing import Literal
 
 from phasegate.base.findings import Severity
-from phasegate.cli.printed.parts import PrintedJson, Time
 from phasegate.plan.policy import ChannelKind
+from phasegate.printed.parts import PrintedJson, Time
 
 
 class ReasonJson(PrintedJson, frozen=True, kw_only=True):

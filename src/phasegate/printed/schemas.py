@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from phasegate.cli.printed import checks, incidents, plans, runs, stored, work
-from phasegate.cli.printed.parts import PrintedJson
+from phasegate.printed import checks, incidents, plans, runs, stored, work
+from phasegate.printed.parts import PrintedJson
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
