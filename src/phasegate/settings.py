@@ -94,6 +94,12 @@ SETTINGS: tuple[Setting, ...] = (
             meaning="A statement of the PostgreSQL store that takes longer is stopped."),
     Setting(name="query_timeout_s", type="seconds", default=3600.0, low=1, high=86400,
             meaning="A statement of the PostgreSQL warehouse that takes longer is stopped."),
+    Setting(name="serve_threads", type="number", default=8, low=1, high=64,
+            meaning="How many requests `serve` works on at once; eight times as many may wait."),
+    Setting(name="serve_rate", type="number", default=100, low=1, high=100000,
+            meaning="How many requests a second each caller of `serve` may send; one more is answered with 429."),
+    Setting(name="serve_work_s", type="seconds", default=8.0, low=0, high=600,
+            meaning="How long a pushed message is worked on inside its request; the rest is left to workers."),
     Setting(name="audience", type="text", default=None,
             meaning="What an ID token of Google must be for, usually the service's address; unset: none is taken."),
     Setting(name="google_keys", type="URL", default="https://www.googleapis.com/oauth2/v3/certs",
@@ -134,6 +140,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: float
     statement_timeout_s: float
     query_timeout_s: float
+    serve_threads: int
+    serve_rate: int
+    serve_work_s: float
     audience: str | None
     google_keys: str
     log_format: LogFormat

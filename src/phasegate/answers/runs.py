@@ -47,6 +47,17 @@ def is_near(pipeline: "Pipeline", date: str) -> bool:
     return any(pipeline.ports.store.scan(one, after=one + first, until=f"{one}{last}~", limit=1) for one in prefixes)
 
 
+def check_near(pipeline: "Pipeline", *dates: str, where: str, mend: str) -> None:
+    """Refuse a date that is not near; raise BadInput.
+
+    ``mend``: how a caller says that it is meant.
+    """
+    for date in dates:
+        if not is_near(pipeline, date):
+            wrong = f"{where}: {date} is more than a year from today, and no run is open within a year of it"
+            raise BadInput(f"{wrong}; if it is no typo, {mend}")
+
+
 def external_step(plan: Plan, name: str, run: Run) -> Step:
     """Return an external step of a run.
 

@@ -100,7 +100,7 @@ class StepRun:
             return self.answer
         body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows,
                 "execution_id": execution_id, "status": status or ("empty" if rows == 0 else "success"),
-                "trigger_id": self._trigger_id(), "missing": list(missing)}  # fmt: skip
+                "trigger_id": self.trigger_id, "missing": list(missing)}  # fmt: skip
         if sequence is not None:
             body["sequence"] = sequence
         message = messages.parse(body, where=f"complete of {self._step.name}")
@@ -129,18 +129,20 @@ class StepRun:
                        request=self._request, error=error, output=output)  # fmt: skip
 
     @property
-    def _request(self) -> str:
-        """Return the id of the request that stood when the step was begun."""
-        request = self._phase.requests.get(self._step.name)
-        return "" if request is None else request.id
-
-    def _trigger_id(self) -> str:
+    def trigger_id(self) -> str:
+        """Return the id of the trigger that the step is built on, "" for none."""
         needed = {need.phase for need in self._step.needs}
         begun = next(((name, i.generation) for name, i in self._phase.inputs.items() if name in needed), None)
         if begun is None:
             return ""
         upstream = keys.phase_key(self._worker.pipeline, begun[0], run=self._run)
         return keys.trigger_id(upstream, begun[1], receiver=self._step.phase)
+
+    @property
+    def _request(self) -> str:
+        """Return the id of the request that stood when the step was begun."""
+        request = self._phase.requests.get(self._step.name)
+        return "" if request is None else request.id
 
 
 class ExternalSteps:
@@ -165,7 +167,7 @@ class ExternalSteps:
         Raises Busy while another process holds the step's partition (let the message be delivered again), BadInput,
         NotFound.
         """
-        chosen, run = self._resolve(trigger, step)
+        chosen, run = self.resolve(trigger, step)
         document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
         with ExitStack() as stack:
             held = None
@@ -175,15 +177,7 @@ class ExternalSteps:
                 )
                 if held is None:
                     raise Busy(f"{chosen.name} of {run} is being written by another process; deliver it again later")
-            phase = self._gatekeeper.read(chosen.phase, run)
-            if phase is None:
-                raise NotFound(
-                    f"begin: {chosen.phase} of {run} is not open; a trigger opens it, or phasegate begin {run}"
-                )
-            # an external step builds on the newest inputs, also those that wait for a build to end
-            phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
-            handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker,
-                             logs=self._logs)  # fmt: skip
+            handle = self.handle(chosen, run, held=held)
             try:
                 yield handle
             except (*OUTAGES, Fenced, LeaseLost):
@@ -195,7 +189,23 @@ class ExternalSteps:
             if handle.answer is None:
                 handle.fail("the block ended without complete() or fail()")
 
-    def _resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
+    def handle(self, step: Step, run: Run, *, held: HeldLease | None) -> StepRun:
+        """Return a step of a run as it stands now.
+
+        Raises NotFound for a run that is not open.
+        """
+        phase = self._gatekeeper.read(step.phase, run)
+        if phase is None:
+            raise NotFound(f"begin: {step.phase} of {run} is not open; a trigger opens it, or phasegate begin {run}")
+        # an external step builds on the newest inputs, also those that wait for a build to end
+        phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
+        return StepRun(step, run, phase=phase, held=held, writer=self._writer, worker=self._worker, logs=self._logs)
+
+    def resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
+        """Return the step and the run that a trigger, a request or a run means.
+
+        A trigger is begun, and a run is opened. Raises BadInput, NotFound.
+        """
         if isinstance(trigger, str):
             run = keys.parse_run(trigger)
             chosen = self._step(step, phase=None)

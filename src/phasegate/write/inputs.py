@@ -30,6 +30,16 @@ def part_of(step: Step, run: Run) -> Part:
     return Part(step.table.name, run.date)
 
 
+def held_part(pipeline: str, step: Step, run: Run) -> Part:
+    """Return what the lease of a step is of: its partition, else the step in its run.
+
+    A table's name has two parts, so no table is named like it.
+    """
+    if step.table is not None:
+        return part_of(step, run)
+    return Part(f"{pipeline}.{step.phase}.{step.name}", str(run))
+
+
 def reads_of(plan: Plan, *, asked: Iterable[str], run: Run) -> dict[str, InputRead]:
     """Return by name what of the warehouse each input is.
 

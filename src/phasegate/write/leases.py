@@ -104,6 +104,36 @@ class Leases:
                 # as it was taken: if it was renewed since, the write conflicts, and it is read
                 self._do(key, lease.release(holder, token=held.token, fenced=held.fenced), known=known)
 
+    def take(self, part: Part, *, purpose: str, owner: str, ttl_s: float | None) -> Lease | None:
+        """Take the lease of a partition for a holder in another process; None if it is held.
+
+        It ends after ``ttl_s``, or the settings' time, unless it is renewed. The holder is the last of its writers.
+        """
+        decide = lease.acquire(self._ports.ids(), ttl_s=ttl_s or self._ttl_s, now=self._ports.clock.now(),
+                               purpose=purpose, owner=owner)  # fmt: skip
+        return self._do(keys.lease_key(self._warehouse, part), decide)
+
+    def renew(self, part: Part, *, holder: str, token: int, ttl_s: float | None) -> Lease:
+        """Renew a lease that was taken; return it.
+
+        One that has expired is renewed too, as long as no other holder took it. Raises LeaseLost.
+        """
+        key = keys.lease_key(self._warehouse, part)
+        decide = lease.renew(holder, token=token, ttl_s=ttl_s or self._ttl_s, now=self._ports.clock.now())
+        held = self.read(key) if self._do(key, decide) else None
+        if held is None or held.holder != holder:
+            raise LeaseLost(key, token)
+        return held
+
+    def give_back(self, part: Part, *, holder: str, token: int) -> bool:
+        """Release a lease that was taken; return whether it was this holder's."""
+        return self._do(keys.lease_key(self._warehouse, part), lease.release(holder, token=token))
+
+    def was_given_back(self, part: Part, *, holder: str, token: int) -> bool:
+        """Return whether this holder was the last to release the lease."""
+        known = self.read(keys.lease_key(self._warehouse, part))
+        return known is not None and known.released == holder and known.token == token
+
     def read(self, key: str) -> Lease | None:
         """Return a lease as it is stored, None if there is none."""
         doc = self._ports.store.read(key)

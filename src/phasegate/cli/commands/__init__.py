@@ -18,6 +18,7 @@ COMMANDS = {
     "begin": ("begin:begin", "Open a run, or hold an external step while its command runs."),
     "complete": ("complete:complete", "Report that an external step is done, or has failed."),
     "worker": ("worker:worker", "Build what is requested, hand on what is fresh, until stopped."),
+    "serve": ("serve:serve", "Answer over HTTP: reports, leases, checks, sweeps."),
     "sweep": ("sweep:sweep", "Process every due document once."),
     "leases": ("leases:leases", "Show which partitions are being written now."),
     "redrive": ("redrive:redrive", "Bring dead letters back: of a run, of a step, one message, or all."),
