@@ -116,6 +116,14 @@ def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts
     return ReadPorts(store=open_store(settings), clock=clock or SystemClock())
 
 
+def create_state(settings: Settings, /) -> None:
+    """Create the state's directory; raise BadInput if that fails."""
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise BadInput(f"state directory {settings.state}: {e.strerror}; name another with PHASEGATE_STATE") from None
+
+
 def open_store(settings: Settings, /) -> Store:
     """Return the store.
 
@@ -177,10 +185,7 @@ def open_ports(
     from phasegate.processes import SystemShell
     from phasegate.system import PrintedOutput, ThreadBackground, new_id
 
-    try:
-        settings.state.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise BadInput(f"state directory {settings.state}: {e.strerror}; name another with PHASEGATE_STATE") from None
+    create_state(settings)
     reading = open_reading(settings, clock=clock)
     store, clock = reading.store, reading.clock
     json = {"auto": None, "json": True, "text": False}[settings.log_format]

@@ -110,6 +110,9 @@ def read_line(
         raise BadInput(f"line {line}: {key}: due is {due!r}, wanted a time or null")
     parcel = Parcel(line, key, body, due)
     kind, _, rest = key.partition(":")
+    if kind == "credential":
+        raise BadInput(f"line {line}: {key}: a file must not say who may call; leave it out, and add callers here: "
+                       "phasegate tokens add")  # fmt: skip
     if kind not in KINDS:
         raise BadInput(f"line {line}: {key}: unknown kind of document; this build knows {', '.join(KINDS)}")
     scope, wanted = rest.partition(":")[0], warehouse if kind == "lease" else plan.pipeline
