@@ -67,7 +67,7 @@ def connect(
         path = Path(plan) if plan is not None else settings.plan
         plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
     translator = Translator(plan, engine=settings.engine)
-    plan = with_sql(plan, engine=settings.engine, parameter="${}")
+    plan = with_sql(plan, engine=settings.engine, parameter="${}", translator=translator)
     ports = open_ports(
         settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder, translator=translator
     )

@@ -116,7 +116,7 @@ class PostgresWarehouse:
 
     def stage(
         self, table: Table, /, *, partition: str, version_max: float, reads: Sequence[InputRead] = (),
-        sql: str | None = None, params: Params | None = None, rows: Sequence[Row] = (),
+        sql: str | None = None, params: Params | None = None, rows: Iterable[Row] = (),
     ) -> "PostgresStaging":  # fmt: skip
         """Return a staging of the rows of a SELECT, or of these rows."""
 

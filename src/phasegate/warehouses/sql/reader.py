@@ -214,15 +214,16 @@ class SqlReader:
         statement = self.sql.count(table, types, partition=partition is not None)
         return int(self.session.run(statement, _part(partition), what=f"count of {table.name}")[0][0])
 
-    def rows(self, table: Table, /, *, partition: str) -> list[dict[str, object]]:
-        """Return the rows of a partition as a staging takes them.
+    def rows(self, table: Table, /, *, partition: str, limit: int, offset: int = 0) -> list[dict[str, object]]:
+        """Return rows of a partition, by key, as a staging takes them.
 
         Without lineage; timestamps have the zone UTC.
         """
         types = self.types_of(table)
         if not types:
             return []
-        found = self.session.query(self.sql.rows(table, types), _part(partition), what=f"rows of {table.name}")
+        statement = self.sql.rows(table, types, limit=limit, offset=offset)
+        found = self.session.query(statement, _part(partition), what=f"rows of {table.name}")
         return [{name: in_utc(cell) for name, cell in row.items()} for row in found]
 
     def compare(self, table: Table, columns: Mapping[str, str], /) -> Difference:
