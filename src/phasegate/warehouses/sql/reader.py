@@ -241,16 +241,16 @@ class SqlReader:
         found = self.session.columns(table.name)
         return {name: found[name] for name in stored(found, table=table)}
 
+    def has_own_tables(self) -> bool:
+        """Return whether our own tables are there, as this version needs them."""
+        return all(own.is_whole(name, self.session.columns(name)) for name in own.NAMES)
+
     def is_prepared(self, part: Part, /) -> bool:
         """Return whether a partition can be written.
 
         It needs the system tables, the table with its lineage column, and the fence row.
         """
-        if not all(self.session.has(name) for name in (own.FENCE, own.RECEIPTS, own.KEYS)):
-            return False
-        if not all(own.is_whole(name, self.session.columns(name)) for name in (own.FENCE, own.RECEIPTS)):
-            return False
-        if TOKEN_COLUMN not in self.session.columns(part.table):
+        if not self.has_own_tables() or TOKEN_COLUMN not in self.session.columns(part.table):
             return False
         return bool(self.session.run(self.own.read_fence(), _here(part), what="fence"))
 
