@@ -284,12 +284,11 @@ def test_what_python_steps_read_and_what_covers_says_is_translated_too(
     monkeypatch.setattr("phasegate.code.translated.translate_condition", counted)
     with night.pipeline() as pipeline:
         assert texts == ["floor(points / 2) > 0"]
-        pipeline.work_until_idle()
+        covered, covering = (pipeline.plan.steps[name].table for name in ("gamebook", "per_player"))
+        assert covered is not None
+        assert covering is not None
+        pipeline.ports.warehouse.create(covered)
         with pipeline.ports.warehouse.snapshot() as reader:
-            covered, covering = (pipeline.plan.steps[name].table for name in ("gamebook", "per_player"))
-            assert covered is not None
-            assert covering is not None
-            pipeline.ports.warehouse.create(covered)
             reader.uncovered(covered, by=covering, on=["player"], where=texts[0], first=RUN[:10], last=RUN[:10])
     assert len(texts) == 1, "what was checked is translated again"
     night.whole()
