@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec.structs import replace
 
@@ -67,7 +67,7 @@ def connect(
         path = Path(plan) if plan is not None else settings.plan
         plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
     translator = Translator(plan, engine=settings.engine)
-    plan = with_sql(plan, engine=settings.engine, parameter="${}")
+    plan = with_sql(plan, engine=settings.engine, parameter="${}", translator=translator)
     ports = open_ports(
         settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder, translator=translator
     )
@@ -143,8 +143,8 @@ def open_store(settings: Settings, /) -> Store:
     )
 
 
-def create_store(url: str, settings: Settings, /) -> tuple[str, int, int]:
-    """Create the store at a URL of PostgreSQL, or migrate it.
+def create(what: Literal["store", "warehouse"], url: str, settings: Settings, /) -> tuple[str, int, int]:
+    """Create the store or the warehouse at a URL of PostgreSQL, or migrate it.
 
     Return its address without secrets, and the version of its schema before, 0 for none, and after. Raises BadInput,
     Unavailable, Ambiguous.
@@ -152,10 +152,12 @@ def create_store(url: str, settings: Settings, /) -> tuple[str, int, int]:
     from phasegate.postgresql.address import FORM
 
     if not url.startswith("postgresql:"):
-        raise BadInput(f"--store: wanted {FORM}; a store in a file is created by the first command that writes")
+        raise BadInput(f"--{what}: wanted {FORM}; a {what} in a file is created by the first command that writes")
     from phasegate.stores.postgres import migrate_store
+    from phasegate.warehouses.postgres.warehouse import migrate_warehouse
 
-    return migrate_store(url, connect_timeout_s=settings.connect_timeout_s)
+    migrated = {"store": migrate_store, "warehouse": migrate_warehouse}[what]
+    return migrated(url, connect_timeout_s=settings.connect_timeout_s)
 
 
 def _open_wake(settings: Settings, clock: Clock) -> Wake:
