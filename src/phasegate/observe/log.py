@@ -4,7 +4,10 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-QUIET = frozenset({"decided", "sent", "served", "writing", "written", "fixed", "command begun", "command ended"})
+QUIET = frozenset({
+    "decided", "fired", "sent", "served", "writing", "written", "step ended", "lease held", "swept", "fixed",
+    "command begun", "command ended",
+})  # fmt: skip
 Level = Literal["all", "notable", "none"]
 
 

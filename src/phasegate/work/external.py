@@ -18,9 +18,10 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
+from phasegate.ports import bind
 from phasegate.steplog import StepLogs
 from phasegate.warehouse import Row
-from phasegate.work.worker import Worker
+from phasegate.work.worker import StepWork, Worker
 from phasegate.write.inputs import part_of
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
@@ -165,7 +166,12 @@ class ExternalSteps:
         Raises Busy while another process holds the step's partition (let the message be delivered again), BadInput,
         NotFound.
         """
-        chosen, run = self._resolve(trigger, step)
+        chosen, run, ids = self._resolve(trigger, step)
+        with self._worker.during(chosen, run, **ids) as ended, self._held(chosen, run, ended) as handle:
+            yield handle
+
+    @contextmanager
+    def _held(self, chosen: Step, run: Run, ended: StepWork) -> Iterator[StepRun]:
         document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
         with ExitStack() as stack:
             held = None
@@ -182,6 +188,8 @@ class ExternalSteps:
                 )
             # an external step builds on the newest inputs, also those that wait for a build to end
             phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
+            if chosen.name in phase.requests:
+                bind(request=phase.requests[chosen.name].id)
             handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker,
                              logs=self._logs)  # fmt: skip
             try:
@@ -192,22 +200,30 @@ class ExternalSteps:
                 if handle.answer is None:
                     handle.report_failure(e, status="partial" if isinstance(e, Partial) else "transient")
                 raise
-            if handle.answer is None:
-                handle.fail("the block ended without complete() or fail()")
+            else:
+                if handle.answer is None:
+                    handle.fail("the block ended without complete() or fail()")
+            finally:
+                ended.outcome = "" if handle.answer is None else handle.answer.outcome
 
-    def _resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
+    def _resolve(
+        self, trigger: str | Mapping[str, object], step: str | None
+    ) -> tuple[Step, Run, dict[str, str]]:  # fmt: skip
+        """Return the step and run, and the id of the message by its kind."""
         if isinstance(trigger, str):
             run = keys.parse_run(trigger)
             chosen = self._step(step, phase=None)
             self._gatekeeper.open(chosen.phase, run)
-            return chosen, run
+            return chosen, run, {}
         message = messages.parse(trigger, where="begin")
         match message:
             case messages.TriggerMessage():
                 self._worker.begin(message)
-                return self._step(step, phase=message.receiver), keys.parse_run(message.run)
+                chosen = self._step(step, phase=message.receiver)
+                return chosen, keys.parse_run(message.run), {"trigger": message.id}
             case messages.RequestMessage():
-                return self._step(message.step, phase=message.phase), keys.parse_run(message.run)
+                chosen = self._step(message.step, phase=message.phase)
+                return chosen, keys.parse_run(message.run), {"request": message.id}
             case messages.CompletionMessage():
                 raise BadInput("begin: this is a completion message; begin takes a trigger, a request, or a run")
 

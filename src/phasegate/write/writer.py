@@ -128,6 +128,8 @@ class Writer:
                 # A SELECT is staged again; whether its inputs still are those of the request is judged then.
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Fenced as e:
+                self._ports.observer.event("write refused", step=work.step.name, run=str(work.run), token=held.token,
+                                           newest=e.newest)  # fmt: skip
                 if not held.beat():
                     raise
                 # The lease is ours but the fence has a newer token: the store was restored from an older copy.
