@@ -40,7 +40,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word"]
+    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word", "address"]
     default: str | float | None
     meaning: str
     low: float = 0.0
@@ -94,6 +94,8 @@ SETTINGS: tuple[Setting, ...] = (
             meaning="A statement of the PostgreSQL store that takes longer is stopped."),
     Setting(name="query_timeout_s", type="seconds", default=3600.0, low=1, high=86400,
             meaning="A statement of the PostgreSQL warehouse that takes longer is stopped."),
+    Setting(name="metrics", type="address", default="off",
+            meaning="Where `phasegate worker` answers Prometheus, such as `127.0.0.1:9464`; port 0: any free one."),
     Setting(name="log_format", type="word", default="auto", choices=("auto", "text", "json"),
             meaning="How events are written to stderr; `auto` is text on a terminal and JSON elsewhere."),
     Setting(name="log_level", type="word", default="notable", choices=("all", "notable", "none"),
@@ -101,6 +103,7 @@ SETTINGS: tuple[Setting, ...] = (
 )  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII)
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -127,6 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: float
     statement_timeout_s: float
     query_timeout_s: float
+    metrics: str
     log_format: LogFormat
     log_level: LogLevel
 
@@ -315,11 +319,24 @@ def _value(setting: Setting, given: SettingValue) -> object:
         raise given.error(setting, f"wanted a {setting.type} such as {setting.default}")
     elif setting.type == "URL":
         _check_url(setting, given, url=value)
+    elif setting.type == "address":
+        if value != "off" and not _is_address(value):
+            raise given.error(setting, "wanted HOST:PORT, such as 127.0.0.1:9464, or off")
     elif setting.type == "name" and not _NAME.fullmatch(value):
         raise given.error(setting, "wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters")
     elif not value.isprintable():
         raise given.error(setting, "holds an invisible character; remove it")
     return value
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is a host and a port.
+
+    >>> [_is_address(text) for text in ("127.0.0.1:9464", "[::1]:0", "9464", "a:70000")]
+    [True, True, False, False]
+    """
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and int(found[2]) < 65_536
 
 
 def _number(setting: Setting, given: SettingValue) -> float:

@@ -159,8 +159,8 @@ class Writer:
     def _observed(self, receipt: Receipt) -> Receipt:
         self._ports.observer.event(
             "written", step=receipt.step, run=receipt.run, token=receipt.token, rows=receipt.rows,
-            duplicates=receipt.duplicates, undecided=receipt.undecided, refused=receipt.refused,
-            fingerprint=receipt.fingerprint,
+            changed=receipt.inserted + receipt.updated + receipt.deleted, duplicates=receipt.duplicates,
+            undecided=receipt.undecided, refused=receipt.refused, fingerprint=receipt.fingerprint,
         )  # fmt: skip
         return receipt
 
