@@ -182,6 +182,7 @@ def open_ports(
     asked of the warehouse; None: queries are in its own SQL.
     """
     from phasegate.buses.local import LocalBus
+    from phasegate.observe.context import ContextObserver
     from phasegate.observe.log import LogObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
@@ -191,7 +192,7 @@ def open_ports(
     reading = open_reading(settings, clock=clock)
     store, clock = reading.store, reading.clock
     json = {"auto": None, "json": True, "text": False}[settings.log_format]
-    observer = observer or LogObserver(level=settings.log_level, json=json)
+    observer = ContextObserver(observer or LogObserver(level=settings.log_level, json=json))
     wake = _open_wake(settings, clock)
     return Ports(
         store=store,

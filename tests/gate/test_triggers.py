@@ -100,7 +100,7 @@ def test_a_trigger_from_before_a_restore_is_not_begun_and_keeps_no_later_one_bac
     load(made, 1)
     made.pipeline.ports.bus.publish(Message("t", "shop.report.begin", trigger))
     settle(made, until_s=1.0)
-    assert [one["outcome"] for one in made.told.of("served") if one["id"] == "t"] == ["not fired"]
+    assert [one["outcome"] for one in made.told.of("served") if one["message"] == "t"] == ["not fired"]
     assert total(made) == 1
     load(made, 1, 2)
     settle(made, until_s=1.0)

@@ -18,9 +18,10 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
+from phasegate.ports import bind, bound
 from phasegate.steplog import StepLogs
 from phasegate.warehouse import Row
-from phasegate.work.worker import Worker
+from phasegate.work.worker import StepWork, Worker
 from phasegate.write.inputs import part_of
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
@@ -167,7 +168,13 @@ class ExternalSteps:
         Raises Busy while another process holds the step's partition (let the message be delivered again), BadInput,
         NotFound.
         """
-        chosen, run = self.resolve(trigger, step)
+        with bound():
+            chosen, run = self.resolve(trigger, step)
+            with self._worker.during(chosen, run) as ended, self._held(chosen, run, ended) as handle:
+                yield handle
+
+    @contextmanager
+    def _held(self, chosen: Step, run: Run, ended: StepWork) -> Iterator[StepRun]:
         document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
         with ExitStack() as stack:
             held = None
@@ -178,6 +185,8 @@ class ExternalSteps:
                 if held is None:
                     raise Busy(f"{chosen.name} of {run} is being written by another process; deliver it again later")
             handle = self.handle(chosen, run, held=held)
+            if handle.request:
+                bind(request=handle.request)
             try:
                 yield handle
             except (*OUTAGES, Fenced, LeaseLost):
@@ -186,8 +195,11 @@ class ExternalSteps:
                 if handle.answer is None:
                     handle.report_failure(e, status="partial" if isinstance(e, Partial) else "transient")
                 raise
-            if handle.answer is None:
-                handle.fail("the block ended without complete() or fail()")
+            else:
+                if handle.answer is None:
+                    handle.fail("the block ended without complete() or fail()")
+            finally:
+                ended.outcome = "" if handle.answer is None else handle.answer.outcome
 
     def handle(self, step: Step, run: Run, *, held: HeldLease | None) -> StepRun:
         """Return a step of a run as it stands now.
@@ -204,7 +216,7 @@ class ExternalSteps:
     def resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
         """Return the step and the run that a trigger, a request or a run means.
 
-        A trigger is begun, and a run is opened. Raises BadInput, NotFound.
+        A trigger is begun, and a run is opened. The id of the message is bound. Raises BadInput, NotFound.
         """
         if isinstance(trigger, str):
             run = keys.parse_run(trigger)
@@ -214,10 +226,14 @@ class ExternalSteps:
         message = messages.parse(trigger, where="begin")
         match message:
             case messages.TriggerMessage():
+                bind(trigger=message.id)
                 self._worker.begin(message)
-                return self._step(step, phase=message.receiver), keys.parse_run(message.run)
+                chosen = self._step(step, phase=message.receiver)
+                return chosen, keys.parse_run(message.run)
             case messages.RequestMessage():
-                return self._step(message.step, phase=message.phase), keys.parse_run(message.run)
+                bind(request=message.id)
+                chosen = self._step(message.step, phase=message.phase)
+                return chosen, keys.parse_run(message.run)
             case messages.CompletionMessage():
                 raise BadInput("begin: this is a completion message; begin takes a trigger, a request, or a run")
 
