@@ -28,7 +28,6 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.propagator import Propagator
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
-from phasegate.steplog import StepLogs
 from phasegate.warehouse import Params
 from phasegate.work.backfill import Backfill, BackfillJob
 from phasegate.work.commands import CommandSteps
@@ -100,8 +99,8 @@ class Pipeline:
         self._worker = Worker(plan, ports, gatekeeper=self.runs, builder=builder, tables=tables,
                               quarantine=self.runs.quarantine, commands=self._commands)  # fmt: skip
         self._tables = tables
-        self._external_steps = ExternalSteps(plan, gatekeeper=self.runs, leases=self._leases, writer=writer,
-                                   worker=self._worker, logs=StepLogs(plan.pipeline, ports))  # fmt: skip
+        self._external_steps = ExternalSteps(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
+                                             worker=self._worker)  # fmt: skip
         self._rescuer = rescuer = Rescuer(
             plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id
         )

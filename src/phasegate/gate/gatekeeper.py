@@ -20,7 +20,7 @@ from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.evaluate import without_times_ahead
 from phasegate.gate.mirror import Mirror
 from phasegate.gate.phase import LOOK_BY_S, Phase
-from phasegate.gate.propagator import Propagator
+from phasegate.gate.propagator import Propagator, decided
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan
@@ -28,7 +28,7 @@ from phasegate.ports import Ports
 from phasegate.quarantine import Quarantine
 from phasegate.scan import scanned
 from phasegate.store import Doc
-from phasegate.transact import AtHand, transact
+from phasegate.transact import AtHand
 
 A = TypeVar("A")
 Opener = Literal["message", "schedule", "operator"]
@@ -332,4 +332,4 @@ class Gatekeeper:
         return answer
 
     def _transact(self, key: str, decide: Decision[Phase, A], *, known: AtHand | None = None) -> A:
-        return transact(self._ports, key, kind=Phase, decide=decide, known=known)
+        return decided(self._ports, key, decide=decide, known=known)

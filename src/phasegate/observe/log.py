@@ -4,7 +4,8 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-QUIET = frozenset({"decided", "sent", "served", "writing", "written", "fixed", "command begun", "command ended"})
+QUIET = frozenset({"decided", "sent", "served", "writing", "written", "fixed", "command begun", "command ended",
+                   "attempt begun", "attempt ended", "result accepted", "fired"})  # fmt: skip
 Level = Literal["all", "notable", "none"]
 
 

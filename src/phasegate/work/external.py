@@ -18,9 +18,11 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
+from phasegate.ports import Ports
 from phasegate.steplog import StepLogs
 from phasegate.warehouse import Row
 from phasegate.work.worker import Worker
+from phasegate.write.builder import observed
 from phasegate.write.inputs import part_of
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
@@ -38,6 +40,7 @@ class StepRun:
         self._phase, self._writer, self._worker = phase, writer, worker
         self._receipt: Receipt | None = None
         self.answer: Answer | None = None
+        self.error = ""
 
     @property
     def date(self) -> str:
@@ -93,7 +96,7 @@ class StepRun:
                     f"step {self._step.name}: complete(rows={rows}) but the partition holds {self._receipt.rows}; "
                     "leave rows out, or look for rows that were not written"
                 )
-            report = report_of(self._step.name, self._receipt, request=self._request)
+            report = report_of(self._step.name, self._receipt, request=self.request)
             self.answer = self._worker.report(self._step, self._run, report)
             assert self._held is not None
             self._held.unreported = False
@@ -118,18 +121,18 @@ class StepRun:
     def report_failure(self, error: BaseException | str, *, status: Status, output: str = "") -> Answer:
         """Report a failure with its status."""
         self.log(status, error=error, output=output)
-        report = Report(member=self._step.name, status=status, error=error if isinstance(error, str) else words(error),
-                        request=self._request)  # fmt: skip
+        self.error = error if isinstance(error, str) else words(error)
+        report = Report(member=self._step.name, status=status, error=self.error, request=self.request)
         self.answer = self._worker.report(self._step, self._run, report)
         return self.answer
 
     def log(self, status: Status, *, error: BaseException | str = "", output: str = "") -> None:
         """Store what the attempt printed or raised in the step's log."""
         self._logs.add(self._step.name, self._run, status=status, number=self._phase.failures_of(self._step.name) + 1,
-                       request=self._request, error=error, output=output)  # fmt: skip
+                       request=self.request, error=error, output=output)  # fmt: skip
 
     @property
-    def _request(self) -> str:
+    def request(self) -> str:
         """Return the id of the request that stood when the step was begun."""
         request = self._phase.requests.get(self._step.name)
         return "" if request is None else request.id
@@ -147,9 +150,10 @@ class ExternalSteps:
     """Begins external steps: by a trigger, a request, or the name of a run."""
 
     def __init__(
-        self, plan: Plan, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker, logs: StepLogs
+        self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker
     ) -> None:
-        self._plan, self._gatekeeper, self._leases, self._logs = plan, gatekeeper, leases, logs
+        self._plan, self._ports, self._gatekeeper, self._leases = plan, ports, gatekeeper, leases
+        self._logs = StepLogs(plan.pipeline, ports)
         self._writer, self._worker = writer, worker
 
     @contextmanager
@@ -184,6 +188,10 @@ class ExternalSteps:
             phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
             handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker,
                              logs=self._logs)  # fmt: skip
+            ending = stack.enter_context(
+                observed(self._ports, chosen, run, phase=phase, request=handle.request, inputs=handle.inputs,
+                         token=0 if held is None else held.token)
+            )  # fmt: skip
             try:
                 yield handle
             except (*OUTAGES, Fenced, LeaseLost):
@@ -192,8 +200,12 @@ class ExternalSteps:
                 if handle.answer is None:
                     handle.report_failure(e, status="partial" if isinstance(e, Partial) else "transient")
                 raise
-            if handle.answer is None:
-                handle.fail("the block ended without complete() or fail()")
+            else:
+                if handle.answer is None:
+                    handle.fail("the block ended without complete() or fail()")
+            finally:
+                ending.outcome = ending.outcome if handle.answer is None else handle.answer.outcome
+                ending.error = handle.error
 
     def _resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
         if isinstance(trigger, str):
