@@ -77,7 +77,7 @@ class Pipeline:
         disks: Callable[[], Sequence[Disk]] | None = None,
     ) -> None:
         plan = with_code(plan, functions or {})
-        self.plan, self.ports = plan, ports
+        self.plan, self.ports, self._at_close = plan, ports, list[Callable[[], None]]()
         self._pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
         self.store_id = store_id(ports)
         self.calendar = Calendar(plan, ports, dates=dates)
@@ -285,10 +285,16 @@ class Pipeline:
         """
         return self._rescuer.adopt()
 
+    def at_close(self, call: Callable[[], None]) -> None:
+        """Call a function when the pipeline is closed."""
+        self._at_close.append(call)
+
     def close(self) -> None:
-        """Close the files and connections of all ports."""
+        """Close the files and connections of all ports, and what was given to ``at_close``."""
         for port in (self.ports.warehouse, self.ports.bus, self.ports.store):
             port.close()
+        for call in self._at_close:
+            call()
 
 
 build_types()  # here, where all structs that a pipeline reads are known, and not by the threads that use it
