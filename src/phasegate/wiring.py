@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from phasegate.code.translated import Translator
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
-    from phasegate.plan.policy import ChannelRule
     from phasegate.ports import Clock, Observer, Ports, ReadPorts
     from phasegate.store import Store
     from phasegate.warehouse import Reader, Warehouse
@@ -56,6 +55,7 @@ def connect(
     Raises BadInput for a wrong plan or setting, Unavailable when a store cannot be used.
     """
     from phasegate.code.translated import Translator, with_sql
+    from phasegate.observe.opening import with_signals
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
     from phasegate.system import disks_of
@@ -68,8 +68,10 @@ def connect(
         plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
     translator = Translator(plan, engine=settings.engine)
     plan = with_sql(plan, engine=settings.engine, parameter="${}", translator=translator)
+    observers = with_signals(observer or _open_log(settings), plan, environ=os.environ, warehouse=settings.warehouse,
+                             post=_post)  # fmt: skip
     ports = open_ports(
-        settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder, translator=translator
+        settings, pipeline=plan.pipeline, clock=clock, observer=observers, folder=folder, translator=translator
     )
     if wrap is not None:
         ports = wrap(ports)
@@ -84,7 +86,20 @@ def connect(
         disks=partial(disks_of, settings.state, settings.warehouse_path and settings.warehouse_path.parent),
     )
     pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
+    pipeline.at_close(observers.close)
     return pipeline
+
+
+def _open_log(settings: Settings) -> Observer:
+    from phasegate.observe.log import LogObserver
+
+    return LogObserver(level=settings.log_level, json={"auto": None, "json": True, "text": False}[settings.log_format])
+
+
+def _post(url: str, body: Mapping[str, object], headers: Mapping[str, str]) -> str:
+    from phasegate.channels.http import request
+
+    return request(url, body=body, headers=headers).error
 
 
 def read_plan(path: str | Path, /) -> Plan:
@@ -183,7 +198,6 @@ def open_ports(
     """
     from phasegate.buses.local import LocalBus
     from phasegate.observe.context import ContextObserver
-    from phasegate.observe.log import LogObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
     from phasegate.system import PrintedOutput, ThreadBackground, new_id
@@ -191,8 +205,7 @@ def open_ports(
     create_state(settings)
     reading = open_reading(settings, clock=clock)
     store, clock = reading.store, reading.clock
-    json = {"auto": None, "json": True, "text": False}[settings.log_format]
-    observer = ContextObserver(observer or LogObserver(level=settings.log_level, json=json))
+    observer = ContextObserver(observer or _open_log(settings))
     wake = _open_wake(settings, clock)
     return Ports(
         store=store,
@@ -258,30 +271,16 @@ def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channe
 
     A channel without a usable secret reports that when it is used.
     """
-    secrets = alert_secrets(environ)
-    return {rule.name: _channel(rule, secrets.get(rule.name, "")) for rule in plan.alerts.channels}
-
-
-def _channel(rule: ChannelRule, secret: str) -> Channel:
+    if not plan.alerts.channels:
+        return {}
     # with their HTTP client they take 40 ms to import: only a plan with channels pays for it
-    from phasegate.channels.http import check_url
-    from phasegate.channels.missing import Missing
-    from phasegate.channels.slack import TOKEN_PREFIX, SlackBot, SlackWebhook
-    from phasegate.channels.webhook import Webhook
+    from phasegate.channels.opening import channel_of
 
-    variable = f"{ALERTS_PREFIX}{rule.name.upper()}"
-    if not secret:
-        return Missing(f"it has no secret; set {variable}")
-    if rule.kind == "apprise":
-        from phasegate.channels.apprise import Apprise
-
-        return Apprise(secret)
-    if rule.kind == "slack" and secret.startswith(TOKEN_PREFIX):
-        return SlackBot(secret, to=rule.to) if rule.to else Missing(f'a bot needs a Slack channel; add to = "#…" to '
-                                                                   f"[alerts.channel.{rule.name}]")  # fmt: skip
-    if wrong := check_url(secret):
-        return Missing(f"{variable} {wrong}" + (" and no bot's token" if rule.kind == "slack" else ""))
-    return SlackWebhook(secret) if rule.kind == "slack" else Webhook(secret)
+    secrets = alert_secrets(environ)
+    return {
+        rule.name: channel_of(rule, secrets.get(rule.name, ""), variable=f"{ALERTS_PREFIX}{rule.name.upper()}")
+        for rule in plan.alerts.channels
+    }
 
 
 def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:

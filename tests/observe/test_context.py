@@ -68,7 +68,7 @@ def lacking(told: Told) -> list[tuple[str, str]]:
 
 def test_every_event_of_a_run_says_run_step_token_and_trigger_or_request(night: Pipeline, told: Told) -> None:
     a_night(night)
-    assert {"decided", "fired", "sent", "served", "writing", "written", "step ended", "lease held"} <= {
+    assert {"decided", "fired", "sent", "served", "writing", "written", "attempt ended", "lease held"} <= {
         name for name, _ in told.events
     }
     assert lacking(told) == []
@@ -88,7 +88,7 @@ def test_what_a_worker_does_for_a_request_has_its_id_from_its_begin_to_its_end(n
     assert len(request) == 1
     names = [name for name, given in told.events if given.get("request") in request]
     assert names[0] == "sent"
-    assert {"writing", "written", "lease held", "step ended"} <= set(names)
+    assert {"writing", "written", "lease held", "attempt ended"} <= set(names)
     assert names[-1] == "served"
     tokens = {given["token"] for name, given in told.events if name in ("writing", "written", "lease held")
               and given["step"] == "player_game"}  # fmt: skip

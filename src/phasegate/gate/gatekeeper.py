@@ -16,11 +16,12 @@ from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
 from phasegate.gate import decisions, operator, outbox, propagation
+from phasegate.gate.applied import apply
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.evaluate import without_times_ahead
 from phasegate.gate.mirror import Mirror
 from phasegate.gate.phase import LOOK_BY_S, Phase
-from phasegate.gate.propagator import Propagator, apply
+from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan

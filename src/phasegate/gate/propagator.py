@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from phasegate.base import keys
-from phasegate.base.codec import Decision, State, decode
+from phasegate.base.codec import State, decode
 from phasegate.base.dates import distance, shift
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
@@ -18,6 +18,7 @@ from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument
 from phasegate.gate import decisions, propagation
+from phasegate.gate.applied import apply
 from phasegate.gate.decisions import Report
 from phasegate.gate.ledger import Ledger, fold, recorded
 from phasegate.gate.phase import Phase, defers_propagation
@@ -26,7 +27,7 @@ from phasegate.gate.records import Result, Window
 from phasegate.gate.windows import WindowReader
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, completions_topic
-from phasegate.ports import Ports, bound
+from phasegate.ports import Ports
 from phasegate.scan import scanned
 from phasegate.transact import AtHand, transact
 
@@ -310,48 +311,3 @@ class Propagator:
     def _read(self, kind: type[S], key: str, *, known: AtHand | None = None) -> S | None:
         doc = (known or AtHand()).doc(self._ports.store, key)
         return None if doc is None else decode(kind, doc.body, key=key)
-
-
-def apply(
-    ports: Ports, key: str, *, decide: Decision[Phase, A], known: AtHand | None = None
-) -> tuple[A, Phase | None]:  # fmt: skip
-    """Apply a decision; return its answer, and the document as it is then.
-
-    See ``transact``. Events report each new generation (``fired``), and each request or trigger that became dead: once,
-    by the process that wrote it. If it was unknown at first whether that was written, they may be left out.
-    """
-    seen: tuple[Phase | None, Phase | None] = (None, None)
-
-    def noted(old: Phase | None) -> tuple[Phase | None, A]:
-        nonlocal seen
-        new, answer = decide(old)
-        seen = (old, new)
-        return new, answer
-
-    answer = transact(ports, key, kind=Phase, decide=noted, known=known)
-    old, new = seen
-    if new is not None and new is not old:
-        with bound(run=str(keys.phase_of(key)[2])):
-            _report_changes(ports, key, old=old, new=new)
-    return answer, new
-
-
-def _report_changes(ports: Ports, key: str, *, old: Phase | None, new: Phase) -> None:
-    if new.generation > (0 if old is None else old.generation):
-        missing = len(new.firings[-1].missing)
-        ports.observer.event("fired", key=key, generation=new.generation, missing=missing)
-    was_dead = set() if old is None else set(_dead(old, key=key))
-    for kind, subject, number in _dead(new, key=key):
-        if (kind, subject, number) not in was_dead:
-            with bound(**{kind: number}):
-                ports.observer.event("dead letter", key=key, kind=kind, subject=subject)
-
-
-def _dead(phase: Phase, *, key: str) -> Iterator[tuple[str, str, str]]:
-    """Give kind, subject and id of what is dead in a document."""
-    for name, request in phase.requests.items():
-        if request.state == "dead":
-            yield "request", name, request.id
-    for entry in phase.outbox:
-        if entry.state == "dead":
-            yield "trigger", entry.receiver, keys.trigger_id(key, entry.generation, receiver=entry.receiver)

@@ -22,7 +22,7 @@ SHORT_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 LONG_S = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 OUTCOMES = frozenset({
     "accepted", "confirmed", "duplicate", "older", "read again", "other order", "parked", "skipped", "noted", "failed",
-    "dead", "void", "unknown member", "busy", "not asked for", "lease lost", "acknowledged",
+    "dead", "void", "unknown member", "busy", "not asked for", "lease lost", "interrupted", "acknowledged",
 })  # fmt: skip
 KINDS = ("request", "trigger", "message")
 # What is tried again, by the event that says so.
@@ -93,7 +93,7 @@ class MetricsObserver:
         self._count: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "decided": self._decided, "fired": self._fired, "dead letter": self._dead, "quarantined": self._quarantined,
             "write refused": self._refused, "lease lost": self._lost, "lease held": self._held,
-            "written": self._written, "step ended": self._ended, "step not built": self._not_built,
+            "written": self._written, "attempt ended": self._ended, "step not built": self._not_built,
             "served": self._served, "swept": self._swept, "worker blocked": self._blocked,
         }  # fmt: skip
         self._begin_at_zero()
@@ -160,7 +160,8 @@ class MetricsObserver:
 
     def _fired(self, fields: Mapping[str, Any]) -> None:
         outcome = "degraded" if fields["missing"] else "whole"
-        self._of("phasegate_firings_total", self._phase(fields["key"]), outcome).inc()
+        phase = fields["phase"] if fields["phase"] in self._plan.phases else OTHER
+        self._of("phasegate_firings_total", phase, outcome).inc()
 
     def _dead(self, fields: Mapping[str, Any]) -> None:
         self._of("phasegate_dead_letters_total", fields["kind"]).inc()

@@ -1,7 +1,7 @@
 """The documents of ``phasegate tokens``."""
 
-from phasegate.printed.parts import PrintedJson, Time
 from phasegate.credentials import CredentialState, Role
+from phasegate.printed.parts import PrintedJson, Time
 
 
 class CredentialJson(PrintedJson, frozen=True, kw_only=True):

@@ -3,9 +3,6 @@
 It acknowledges a message only after its effect is stored, so a crash never loses one.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import msgspec
 
 from phasegate import messages
@@ -35,12 +32,6 @@ KEY_CHARS_MAX = 200
 
 class OtherOrder(BadInput):
     """A report whose order is of another kind than the accepted one."""
-
-
-class StepWork:
-    """How the work on a step ended: ``outcome``, "" if it did not."""
-
-    outcome = ""
 
 
 class Worker:
@@ -123,25 +114,8 @@ class Worker:
         See ``Builder.serve`` and ``CommandSteps.serve``.
         """
         serve = self._commands.serve if step.kind == "command" else self._builder.serve
-        with self.during(step, run, request=request_id) as ended:
-            ended.outcome = serve(step, run, request_id=request_id)
-        return ended.outcome
-
-    @contextmanager
-    def during(self, step: Step, run: Run, **ids: str) -> Iterator[StepWork]:
-        """Report events of the block as those of a step, and then its end.
-
-        ``ids``: of the trigger or request that it is for. Nothing has ended without an outcome.
-        """
-        begun, ended = self._ports.clock.monotonic(), StepWork()
-        with bound(step=step.name, run=str(run), **ids):
-            try:
-                yield ended
-            finally:
-                if ended.outcome:
-                    took_s = self._ports.clock.monotonic() - begun
-                    self._ports.observer.event("step ended", step=step.name, run=str(run), outcome=ended.outcome,
-                                               took_s=took_s)  # fmt: skip
+        with bound(step=step.name, run=str(run), request=request_id):
+            return serve(step, run, request_id=request_id)
 
     def begin(self, trigger: messages.TriggerMessage) -> Answer:
         """Begin the phase that a trigger is for, then acknowledge the trigger.

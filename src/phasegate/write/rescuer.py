@@ -12,8 +12,8 @@ from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Part, Receipt
 from phasegate.errors import BadInput
 from phasegate.gate import decisions
+from phasegate.gate.applied import apply
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.propagator import apply
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.store import Doc

@@ -9,10 +9,10 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import count, emit, emit_json, stacked, table, talk
 
 if TYPE_CHECKING:
-    from phasegate.cli.kit.times import Times
-    from phasegate.printed.callers import CredentialJson
+    from phasegate.answers.times import Times
     from phasegate.credentials import Credential, Role
     from phasegate.errors import BadDocument
+    from phasegate.printed.callers import CredentialJson
 
 HEADER = ("caller", "role", "may report", "state", "since", "expires", "id")
 DAYS_MAX = 3_650
@@ -149,8 +149,8 @@ def revoke(app: App, /, *, which: str, as_json: bool) -> int:
 
 
 def _document(number: str, credential: "Credential", *, times: "Times") -> "CredentialJson":
-    from phasegate.printed.callers import CredentialJson
     from phasegate.credentials import state_of
+    from phasegate.printed.callers import CredentialJson
 
     return CredentialJson(
         id=number,
