@@ -6,7 +6,7 @@ from phasegate.base.keys import parse_run
 from phasegate.base.receipt import Stamp
 from phasegate.bus import Message
 from phasegate.errors import Unavailable
-from phasegate.gate.ledger import recorded
+from phasegate.ledger import recorded
 from phasegate.store import Body
 from phasegate.stores.memory import MemoryStore
 from tests.support.pipelines import RUN, Shop, load, settle, shop, state, total

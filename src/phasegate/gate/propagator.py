@@ -20,11 +20,11 @@ from phasegate.errors import BadDocument
 from phasegate.gate import decisions, propagation
 from phasegate.gate.applied import apply
 from phasegate.gate.decisions import Report
-from phasegate.gate.ledger import Ledger, fold, recorded
 from phasegate.gate.phase import Phase, defers_propagation
 from phasegate.gate.propagation import DateChange, Propagated
 from phasegate.gate.records import Result, Window
 from phasegate.gate.windows import WindowReader
+from phasegate.ledger import Ledger, fold, recorded
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, completions_topic
 from phasegate.ports import Ports

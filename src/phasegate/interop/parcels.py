@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from phasegate import ledger
 from phasegate.alerts import evaluations
 from phasegate.alerts import incident as incidents
 from phasegate.base.codec import SCHEMA, SCHEMA_FIELD, State, decode
 from phasegate.base.keys import phase_of
 from phasegate.calendar import month as calendar
 from phasegate.errors import BadInput, PhasegateError
-from phasegate.gate import ledger
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.write.lease import Lease
