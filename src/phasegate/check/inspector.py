@@ -30,7 +30,7 @@ from phasegate.gate.phase import settled
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.scan import scanned
-from phasegate.write.lease import Lease
+from phasegate.write.lease import WHOLE, Lease
 
 Found = Iterable[Finding]
 A = TypeVar("A")
@@ -154,12 +154,15 @@ class _Inspection:
         self._unsettled = [one for one in self.phases if not settled(one.phase)]
 
     def read_leases(self) -> None:
-        """Read the leases of the dates' partitions."""
+        """Read the leases of the dates' partitions, and of whole tables."""
         for step in self.steps:
             assert step.table is not None
             prefix = keys.lease_key(self._warehouse, Part(step.table.name, ""))
             after = f"{prefix}{shift(self.first, -1)}~"
-            for doc in scanned(self._ports.store, prefix, after=after, until=f"{prefix}{self.last}~"):
+            found = [*scanned(self._ports.store, prefix, after=after, until=f"{prefix}{self.last}~")]
+            if self._ports.warehouse.scope == "table":
+                found += filter(None, [self._ports.store.read(f"{prefix}{WHOLE}")])
+            for doc in found:
                 part = Part(step.table.name, doc.key.removeprefix(prefix))
                 try:
                     self.leases[doc.key] = part, decode(Lease, doc.body, key=doc.key)

@@ -21,7 +21,7 @@ from phasegate.gate.phase import Phase
 from phasegate.gate.records import Result
 from phasegate.plan.model import Plan, Step, Total
 from phasegate.warehouse import Sums
-from phasegate.write.lease import TTL_MAX_S, Lease
+from phasegate.write.lease import TTL_MAX_S, WHOLE, Lease
 from phasegate.write.preconditions import (
     UNKNOWN_HOLDER,
     disagreement_text,
@@ -368,7 +368,8 @@ def expired(key: str, lease: Lease, *, now: float) -> Iterator[Finding]:
                       evidence={"key": key, "holder": lease.holder, "owner": lease.owner})  # fmt: skip
     if lease.holder is not None and lease.until < now:
         text = f"held for {lease.purpose or 'something'} with token {lease.token}, and not released"
-        command = reconcile_command(key.rpartition(":")[2])
+        place = key.rpartition(":")[2]
+        command = "phasegate sweep" if place == WHOLE else reconcile_command(place)
         yield Finding(code="PG009", subject=key, text=text, command=command, since=lease.until, cause=key,
                       evidence={"key": key, "holder": lease.holder, "owner": lease.owner})  # fmt: skip
 
