@@ -15,6 +15,7 @@ from phasegate.base.dates import local_date, shift
 from phasegate.base.findings import GRACE_S, CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
+from phasegate.base.wording import count
 from phasegate.check import documents, tables
 from phasegate.check.documents import StoredPhase
 from phasegate.check.evidence import Evidence
@@ -299,7 +300,7 @@ class _Inspection:
         """
         dates, today = self._unknown(), local_date(self.now, timezone=self._plan.timezone)
         if dates:
-            return [f"the calendar lacks {len(dates)} of {len(self.dates)} dates, from {dates[0]}"]
+            return [f"the calendar lacks {len(dates)} of {count(len(self.dates), 'date')}, from {dates[0]}"]
         reasons = []
         for on in self.dates:
             known = known_of(self._plan, self._documents, on)
