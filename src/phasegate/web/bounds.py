@@ -18,6 +18,7 @@ BODY_BYTES_MAX = 1_000_000
 BODY_S = 10.0
 WRITE_S = 30.0
 PATH_MAX = 500
+HEAD_BYTES_MAX = 32_768
 SHOWN_MAX = 200
 AT_ONCE_MAX = 500
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -69,6 +70,15 @@ class Rates:
         return 0.0
 
 
+def excess(scope: Scope) -> tuple[int, str] | None:
+    """Return the status and the words for a head that is too large, None if it is not."""
+    if len(scope["raw_path"]) > PATH_MAX:
+        return 414, f"the path has more than {PATH_MAX} characters"
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_BYTES_MAX:
+        return 431, f"the headers have more than {HEAD_BYTES_MAX:,} bytes; send less"
+    return None
+
+
 async def read_body(request: Request) -> bytes:
     """Return the body.
 
@@ -93,8 +103,10 @@ async def read_body(request: Request) -> bytes:
 class Bounds:
     """Wraps the application: counts, answers what is too much, and reports each answer."""
 
-    def __init__(self, app: ASGIApp, *, observer: Observer, at_once_max: int = AT_ONCE_MAX) -> None:
-        self._app, self._observer, self._at_once_max = app, observer, at_once_max
+    at_once_max = AT_ONCE_MAX
+
+    def __init__(self, app: ASGIApp, *, observer: Observer) -> None:
+        self._app, self._observer = app, observer
         self.at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,7 +114,7 @@ class Bounds:
         if scope["type"] != "http":
             return
         answer = _Answer(scope, send)
-        scope["state"] = {"request": answer.id, "caller": "", "overloaded": self.at_once >= self._at_once_max}
+        scope["state"] = {"request": answer.id, "caller": "", "overloaded": self.at_once >= self.at_once_max}
         self.at_once += 1
         try:
             await self._app(scope, receive, answer.send)

@@ -20,13 +20,13 @@ from phasegate.observe.log import LogObserver
 from phasegate.pipeline import Pipeline
 from phasegate.settings import Settings
 from phasegate.web.app import Application
+from phasegate.web.bounds import HEAD_BYTES_MAX
 from phasegate.web.callers import Callers
 from phasegate.web.google import accounts_of
 from phasegate.web.service import Listening, Service
 from phasegate.work.pool import Stop
 
 HEAD_S = 10.0
-HEAD_BYTES_MAX = 32_768
 KEEP_ALIVE_S = 30
 CONNECTIONS_MAX = 1_000
 GRACE_S = 7.5
