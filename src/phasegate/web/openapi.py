@@ -19,7 +19,9 @@ ERRORS: Mapping[int, str] = {
     408: "The body did not arrive in time.",
     409: "Held by another caller, or the lease was lost.",
     413: "The body is too large.",
+    414: "The path is too long.",
     429: "Too much at once, or from this caller: nothing was done; send it again after `Retry-After`.",
+    431: "The headers are too large.",
     500: "A stored document cannot be read, or a bug; the log names it by the id in `request`.",
     503: "The store or the warehouse cannot be reached, or the service stops: send it again.",
 }
