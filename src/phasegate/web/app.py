@@ -1,4 +1,4 @@
-"""The application: it finds the caller, reads the body, and has an endpoint handle it in a thread.
+"""The application: finds the caller, reads the body, calls the endpoint.
 
 Every error is one JSON object with the place and the mend. What is not ours is named by its type and its place only,
 to the caller and in the log: its text may hold what a caller sent.
@@ -84,7 +84,7 @@ class Application:
         return caller
 
     def _guarded(self, view: View) -> View:
-        """Return a view that answers every error, and refuses at once what is too much."""
+        """Return a view that answers every error, and refuses what is too much."""
 
         async def guarded(request: Request) -> Response:
             try:
@@ -96,7 +96,7 @@ class Application:
                 return await view(request)
             except Exception as e:  # noqa: BLE001  whatever it is, it is answered in one line, and reported
                 refusal = _refusal(e)
-                if refusal.kind == "bug":
+                if refusal.status >= 500:
                     self._service.observer.event("request failed", request=request.state.request, error=refusal.text)
                 return _refused(request, refusal)
 
@@ -174,7 +174,7 @@ def _build_of(service: Service) -> BuildAnswer:
 
 
 def _commit() -> str | None:
-    """Return the commit that was installed, None unless it was installed from a repository."""
+    """Return the commit that was installed from a repository, else None."""
     try:
         text = distribution("phasegate").read_text("direct_url.json")
         found = json.loads(text or "{}")["vcs_info"]["commit_id"]

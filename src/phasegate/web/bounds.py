@@ -1,4 +1,4 @@
-"""What bounds a request: its size, its time, how often, and how many at once.
+"""The bounds of a request: size and time, how often, and how many at once.
 
 Also the headers that every answer has, and the event that each leaves. Everything is refused before it is read.
 """
@@ -45,7 +45,7 @@ class _Bucket(NamedTuple):
 
 
 class Rates:
-    """Allows each caller ``per_s`` calls a second, and as many at once after a pause.
+    """Allows each caller ``per_s`` calls a second, and as many at once.
 
     Callers are known by name before they are counted, so there are few.
     """
@@ -71,7 +71,7 @@ class Rates:
 
 
 def excess(scope: Scope) -> tuple[int, str] | None:
-    """Return the status and the words for a head that is too large, None if it is not."""
+    """Return status and text for a head that is too large, else None."""
     if len(scope["raw_path"]) > PATH_MAX:
         return 414, f"the path has more than {PATH_MAX} characters"
     if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_BYTES_MAX:
@@ -101,7 +101,7 @@ async def read_body(request: Request) -> bytes:
 
 
 class Bounds:
-    """Wraps the application: counts, answers what is too much, and reports each answer."""
+    """Wraps the application: counts requests and reports each answer."""
 
     at_once_max = AT_ONCE_MAX
 
@@ -123,15 +123,14 @@ class Bounds:
             self._report(scope, answer)
 
     def _report(self, scope: Scope, answer: "_Answer") -> None:
-        name = "answered" if answer.status < 500 else "answered with an error"
         self._observer.event(
-            name, method=scope["method"], path=ascii(scope["path"])[1:-1][:SHOWN_MAX], status=answer.status,
+            "answered", method=scope["method"], path=ascii(scope["path"])[1:-1][:SHOWN_MAX], status=answer.status,
             caller=scope["state"]["caller"], request=answer.id, ms=round((time.monotonic() - answer.began) * 1000, 1),
         )  # fmt: skip
 
 
 class _Answer:
-    """The answer of one request, as it is sent: with our headers, in bounded time."""
+    """The answer of one request: sent with our headers, in bounded time."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send, self.status, self.began = send, 0, time.monotonic()

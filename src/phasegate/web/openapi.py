@@ -1,4 +1,4 @@
-"""The OpenAPI document of the service, made from the types that it takes and answers."""
+"""The OpenAPI document, made from the types that are taken and answered."""
 
 from collections.abc import Mapping, Sequence
 from inspect import cleandoc
@@ -131,7 +131,10 @@ def _schemas() -> dict[str, object]:
 
 
 def _let_out_kind(parts: dict[str, dict[str, object]]) -> None:
-    """Describe a completion as ``/complete`` takes it: with a lease, and its kind may be left out."""
+    """Describe a completion as ``/complete`` takes it.
+
+    With a lease; and its kind may be left out.
+    """
     extras, message = parts.pop("Extras"), parts[CompletionMessage.__name__]
     properties, more = message["properties"], extras["properties"]
     assert isinstance(properties, dict)

@@ -105,7 +105,7 @@ class Leases:
                 self._do(key, lease.release(holder, token=held.token, fenced=held.fenced), known=known)
 
     def take(self, part: Part, *, purpose: str, owner: str, ttl_s: float | None) -> Lease | None:
-        """Take the lease of a partition for a holder in another process; None if it is held.
+        """Take a lease for a holder in another process; None if it is held.
 
         It ends after ``ttl_s``, or the settings' time, unless it is renewed. The holder is the last of its writers.
         """
