@@ -28,7 +28,6 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.propagator import Propagator
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
-from phasegate.steplog import StepLogs
 from phasegate.warehouse import Params
 from phasegate.work.backfill import Backfill, BackfillJob
 from phasegate.work.commands import CommandSteps
@@ -79,7 +78,7 @@ class Pipeline:
         disks: Callable[[], Sequence[Disk]] | None = None,
     ) -> None:
         plan = with_code(plan, functions or {})
-        self.plan, self.ports = plan, ports
+        self.plan, self.ports, self._at_close = plan, ports, list[Callable[[], None]]()
         self._pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
         self.store_id = store_id(ports)
         self.calendar = Calendar(plan, ports, dates=dates)
@@ -101,8 +100,8 @@ class Pipeline:
         self._worker = Worker(plan, ports, gatekeeper=self.runs, builder=builder, tables=tables,
                               quarantine=self.runs.quarantine, commands=self._commands)  # fmt: skip
         self._tables = tables
-        self._external_steps = ExternalSteps(plan, gatekeeper=self.runs, leases=self._leases, writer=writer,
-                                   worker=self._worker, logs=StepLogs(plan.pipeline, ports))  # fmt: skip
+        self._external_steps = ExternalSteps(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
+                                             worker=self._worker)  # fmt: skip
         self.remote = RemoteSteps(plan, external=self._external_steps, leases=self._leases, worker=self._worker)
         self._rescuer = rescuer = Rescuer(
             plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id
@@ -292,10 +291,16 @@ class Pipeline:
         """
         return self._rescuer.adopt()
 
+    def at_close(self, call: Callable[[], None]) -> None:
+        """Call a function when the pipeline is closed."""
+        self._at_close.append(call)
+
     def close(self) -> None:
-        """Close the files and connections of all ports."""
+        """Close the files and connections of all ports, and what was given to ``at_close``."""
         for port in (self.ports.warehouse, self.ports.bus, self.ports.store):
             port.close()
+        for call in self._at_close:
+            call()
 
 
 build_types()  # here, where all structs that a pipeline reads are known, and not by the threads that use it

@@ -40,7 +40,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word", "text"]
+    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word", "text", "address"]
     default: str | float | None
     meaning: str
     low: float = 0.0
@@ -105,6 +105,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="google_keys", type="URL", default="https://www.googleapis.com/oauth2/v3/certs",
             forms=("https://HOST/PATH", "http://127.0.0.1/PATH"),
             meaning="Where Google publishes the keys of its ID tokens."),
+    Setting(name="metrics", type="address", default="off",
+            meaning="Where `phasegate worker` answers Prometheus, such as `127.0.0.1:9464`; port 0: any free one."),
     Setting(name="log_format", type="word", default="auto", choices=("auto", "text", "json"),
             meaning="How events are written to stderr; `auto` is text on a terminal and JSON elsewhere."),
     Setting(name="log_level", type="word", default="notable", choices=("all", "notable", "none"),
@@ -112,6 +114,7 @@ SETTINGS: tuple[Setting, ...] = (
 )  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII)
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 # Without TLS only on this machine.
 _WEB = re.compile(r"(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d{1,5})?(/[!-~]*)?", re.ASCII)
@@ -145,6 +148,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     serve_work_s: float
     audience: str | None
     google_keys: str
+    metrics: str
     log_format: LogFormat
     log_level: LogLevel
 
@@ -335,11 +339,24 @@ def _value(setting: Setting, given: SettingValue) -> object:
         raise given.error(setting, f"wanted a {setting.type} such as {setting.default or 'https://example.org'}")
     elif setting.type == "URL":
         _check_url(setting, given, url=value)
+    elif setting.type == "address":
+        if value != "off" and not _is_address(value):
+            raise given.error(setting, "wanted HOST:PORT, such as 127.0.0.1:9464, or off")
     elif setting.type == "name" and not _NAME.fullmatch(value):
         raise given.error(setting, "wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters")
     elif not value.isprintable():
         raise given.error(setting, "holds an invisible character; remove it")
     return value
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is a host and a port.
+
+    >>> [_is_address(text) for text in ("127.0.0.1:9464", "[::1]:0", "9464", "a:70000")]
+    [True, True, False, False]
+    """
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and int(found[2]) < 65_536
 
 
 def _number(setting: Setting, given: SettingValue) -> float:

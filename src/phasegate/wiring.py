@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec.structs import replace
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from phasegate.code.translated import Translator
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
-    from phasegate.plan.policy import ChannelRule
     from phasegate.ports import Clock, Observer, Ports, ReadPorts
     from phasegate.store import Store
     from phasegate.warehouse import Reader, Warehouse
@@ -56,6 +55,7 @@ def connect(
     Raises BadInput for a wrong plan or setting, Unavailable when a store cannot be used.
     """
     from phasegate.code.translated import Translator, with_sql
+    from phasegate.observe.opening import with_signals
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
     from phasegate.system import disks_of
@@ -67,9 +67,11 @@ def connect(
         path = Path(plan) if plan is not None else settings.plan
         plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
     translator = Translator(plan, engine=settings.engine)
-    plan = with_sql(plan, engine=settings.engine, parameter="${}")
+    plan = with_sql(plan, engine=settings.engine, parameter="${}", translator=translator)
+    observers = with_signals(observer or _open_log(settings), plan, environ=os.environ, warehouse=settings.warehouse,
+                             post=_post)  # fmt: skip
     ports = open_ports(
-        settings, pipeline=plan.pipeline, clock=clock, observer=observer, folder=folder, translator=translator
+        settings, pipeline=plan.pipeline, clock=clock, observer=observers, folder=folder, translator=translator
     )
     if wrap is not None:
         ports = wrap(ports)
@@ -84,7 +86,20 @@ def connect(
         disks=partial(disks_of, settings.state, settings.warehouse_path and settings.warehouse_path.parent),
     )
     pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
+    pipeline.at_close(observers.close)
     return pipeline
+
+
+def _open_log(settings: Settings) -> Observer:
+    from phasegate.observe.log import LogObserver
+
+    return LogObserver(level=settings.log_level, json={"auto": None, "json": True, "text": False}[settings.log_format])
+
+
+def _post(url: str, body: Mapping[str, object], headers: Mapping[str, str]) -> str:
+    from phasegate.channels.http import request
+
+    return request(url, body=body, headers=headers).error
 
 
 def read_plan(path: str | Path, /) -> Plan:
@@ -116,6 +131,14 @@ def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts
     return ReadPorts(store=open_store(settings), clock=clock or SystemClock())
 
 
+def create_state(settings: Settings, /) -> None:
+    """Create the state's directory; raise BadInput if that fails."""
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise BadInput(f"state directory {settings.state}: {e.strerror}; name another with PHASEGATE_STATE") from None
+
+
 def open_store(settings: Settings, /) -> Store:
     """Return the store.
 
@@ -135,8 +158,8 @@ def open_store(settings: Settings, /) -> Store:
     )
 
 
-def create_store(url: str, settings: Settings, /) -> tuple[str, int, int]:
-    """Create the store at a URL of PostgreSQL, or migrate it.
+def create(what: Literal["store", "warehouse"], url: str, settings: Settings, /) -> tuple[str, int, int]:
+    """Create the store or the warehouse at a URL of PostgreSQL, or migrate it.
 
     Return its address without secrets, and the version of its schema before, 0 for none, and after. Raises BadInput,
     Unavailable, Ambiguous.
@@ -144,10 +167,12 @@ def create_store(url: str, settings: Settings, /) -> tuple[str, int, int]:
     from phasegate.postgresql.address import FORM
 
     if not url.startswith("postgresql:"):
-        raise BadInput(f"--store: wanted {FORM}; a store in a file is created by the first command that writes")
+        raise BadInput(f"--{what}: wanted {FORM}; a {what} in a file is created by the first command that writes")
     from phasegate.stores.postgres import migrate_store
+    from phasegate.warehouses.postgres.warehouse import migrate_warehouse
 
-    return migrate_store(url, connect_timeout_s=settings.connect_timeout_s)
+    migrated = {"store": migrate_store, "warehouse": migrate_warehouse}[what]
+    return migrated(url, connect_timeout_s=settings.connect_timeout_s)
 
 
 def _open_wake(settings: Settings, clock: Clock) -> Wake:
@@ -172,19 +197,15 @@ def open_ports(
     asked of the warehouse; None: queries are in its own SQL.
     """
     from phasegate.buses.local import LocalBus
-    from phasegate.observe.log import LogObserver
+    from phasegate.observe.context import ContextObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
     from phasegate.system import PrintedOutput, ThreadBackground, new_id
 
-    try:
-        settings.state.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise BadInput(f"state directory {settings.state}: {e.strerror}; name another with PHASEGATE_STATE") from None
+    create_state(settings)
     reading = open_reading(settings, clock=clock)
     store, clock = reading.store, reading.clock
-    json = {"auto": None, "json": True, "text": False}[settings.log_format]
-    observer = observer or LogObserver(level=settings.log_level, json=json)
+    observer = ContextObserver(observer or _open_log(settings))
     wake = _open_wake(settings, clock)
     return Ports(
         store=store,
@@ -250,30 +271,16 @@ def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channe
 
     A channel without a usable secret reports that when it is used.
     """
-    secrets = alert_secrets(environ)
-    return {rule.name: _channel(rule, secrets.get(rule.name, "")) for rule in plan.alerts.channels}
-
-
-def _channel(rule: ChannelRule, secret: str) -> Channel:
+    if not plan.alerts.channels:
+        return {}
     # with their HTTP client they take 40 ms to import: only a plan with channels pays for it
-    from phasegate.channels.http import check_url
-    from phasegate.channels.missing import Missing
-    from phasegate.channels.slack import TOKEN_PREFIX, SlackBot, SlackWebhook
-    from phasegate.channels.webhook import Webhook
+    from phasegate.channels.opening import channel_of
 
-    variable = f"{ALERTS_PREFIX}{rule.name.upper()}"
-    if not secret:
-        return Missing(f"it has no secret; set {variable}")
-    if rule.kind == "apprise":
-        from phasegate.channels.apprise import Apprise
-
-        return Apprise(secret)
-    if rule.kind == "slack" and secret.startswith(TOKEN_PREFIX):
-        return SlackBot(secret, to=rule.to) if rule.to else Missing(f'a bot needs a Slack channel; add to = "#…" to '
-                                                                   f"[alerts.channel.{rule.name}]")  # fmt: skip
-    if wrong := check_url(secret):
-        return Missing(f"{variable} {wrong}" + (" and no bot's token" if rule.kind == "slack" else ""))
-    return SlackWebhook(secret) if rule.kind == "slack" else Webhook(secret)
+    secrets = alert_secrets(environ)
+    return {
+        rule.name: channel_of(rule, secrets.get(rule.name, ""), variable=f"{ALERTS_PREFIX}{rule.name.upper()}")
+        for rule in plan.alerts.channels
+    }
 
 
 def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:

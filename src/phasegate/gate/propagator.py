@@ -18,12 +18,13 @@ from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument
 from phasegate.gate import decisions, propagation
+from phasegate.gate.applied import apply
 from phasegate.gate.decisions import Report
-from phasegate.gate.ledger import Ledger, fold, recorded
 from phasegate.gate.phase import Phase, defers_propagation
 from phasegate.gate.propagation import DateChange, Propagated
 from phasegate.gate.records import Result, Window
 from phasegate.gate.windows import WindowReader
+from phasegate.ledger import Ledger, fold, recorded
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, completions_topic
 from phasegate.ports import Ports
@@ -33,6 +34,7 @@ from phasegate.transact import AtHand, transact
 PAGE = 200
 
 S = TypeVar("S", bound=State)
+A = TypeVar("A")
 
 
 class Propagator:
@@ -199,7 +201,7 @@ class Propagator:
         ):
             return self._read_windows(key, origin=change.origin, unless=held)
         drifted = [
-            transact(self._ports, key, kind=Phase, decide=propagation.drifted(name, dates=[change.date], seen=window))
+            apply(self._ports, key, decide=propagation.drifted(name, dates=[change.date], seen=window))[0]
             for name, window in windows.items()
         ]
         if any(drifted):
@@ -253,7 +255,7 @@ class Propagator:
         decide = propagation.windowed(
             windows, origin=origin, key=key, now=self._ports.clock.now(), attempt=self._ports.ids(), unless=unless
         )
-        return [key] if transact(self._ports, key, kind=Phase, decide=decide, known=known) else []
+        return [key] if apply(self._ports, key, decide=decide, known=known)[0] else []
 
     def _put_off_later(self, phase: str, run: Run, *, origin: str | None) -> list[str]:
         """Put off the phases after this one whose windows changed too."""
@@ -266,7 +268,7 @@ class Propagator:
 
     def _put_off(self, key: str, *, origin: str | None) -> list[str]:
         now, attempt = self._ports.clock.now(), self._ports.ids()
-        transact(self._ports, key, kind=Phase, decide=propagation.put_off(origin, key=key, now=now, attempt=attempt))
+        apply(self._ports, key, decide=propagation.put_off(origin, key=key, now=now, attempt=attempt))
         return [key]
 
     def _of_run(self, phase: str, run: Run) -> Phase | None:
@@ -296,7 +298,7 @@ class Propagator:
             code=result.code, relayed=True, lacks=result.lacks,
         )  # fmt: skip
         decide = decisions.report(report, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
-        answer = transact(self._ports, key, kind=Phase, decide=decide, known=known)
+        answer, _ = apply(self._ports, key, decide=decide, known=known)
         return answer.outcome == "accepted"
 
     def _is_table(self, member: str) -> bool:

@@ -18,9 +18,11 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
+from phasegate.ports import Ports, bind, bound
 from phasegate.steplog import StepLogs
 from phasegate.warehouse import Row
 from phasegate.work.worker import Worker
+from phasegate.write.builder import observed
 from phasegate.write.inputs import part_of
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
@@ -38,6 +40,7 @@ class StepRun:
         self._phase, self._writer, self._worker = phase, writer, worker
         self._receipt: Receipt | None = None
         self.answer: Answer | None = None
+        self.error = ""
 
     @property
     def date(self) -> str:
@@ -93,7 +96,7 @@ class StepRun:
                     f"step {self._step.name}: complete(rows={rows}) but the partition holds {self._receipt.rows}; "
                     "leave rows out, or look for rows that were not written"
                 )
-            report = report_of(self._step.name, self._receipt, request=self._request)
+            report = report_of(self._step.name, self._receipt, request=self.request)
             self.answer = self._worker.report(self._step, self._run, report)
             assert self._held is not None
             self._held.unreported = False
@@ -118,15 +121,21 @@ class StepRun:
     def report_failure(self, error: BaseException | str, *, status: Status, output: str = "") -> Answer:
         """Report a failure with its status."""
         self.log(status, error=error, output=output)
-        report = Report(member=self._step.name, status=status, error=error if isinstance(error, str) else words(error),
-                        request=self._request)  # fmt: skip
+        self.error = error if isinstance(error, str) else words(error)
+        report = Report(member=self._step.name, status=status, error=self.error, request=self.request)
         self.answer = self._worker.report(self._step, self._run, report)
         return self.answer
 
     def log(self, status: Status, *, error: BaseException | str = "", output: str = "") -> None:
         """Store what the attempt printed or raised in the step's log."""
         self._logs.add(self._step.name, self._run, status=status, number=self._phase.failures_of(self._step.name) + 1,
-                       request=self._request, error=error, output=output)  # fmt: skip
+                       request=self.request, error=error, output=output)  # fmt: skip
+
+    @property
+    def request(self) -> str:
+        """Return the id of the request that stood when the step was begun."""
+        request = self._phase.requests.get(self._step.name)
+        return "" if request is None else request.id
 
     @property
     def trigger_id(self) -> str:
@@ -138,20 +147,15 @@ class StepRun:
         upstream = keys.phase_key(self._worker.pipeline, begun[0], run=self._run)
         return keys.trigger_id(upstream, begun[1], receiver=self._step.phase)
 
-    @property
-    def _request(self) -> str:
-        """Return the id of the request that stood when the step was begun."""
-        request = self._phase.requests.get(self._step.name)
-        return "" if request is None else request.id
-
 
 class ExternalSteps:
     """Begins external steps: by a trigger, a request, or the name of a run."""
 
     def __init__(
-        self, plan: Plan, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker, logs: StepLogs
+        self, plan: Plan, ports: Ports, *, gatekeeper: Gatekeeper, leases: Leases, writer: Writer, worker: Worker
     ) -> None:
-        self._plan, self._gatekeeper, self._leases, self._logs = plan, gatekeeper, leases, logs
+        self._plan, self._ports, self._gatekeeper, self._leases = plan, ports, gatekeeper, leases
+        self._logs = StepLogs(plan.pipeline, ports)
         self._writer, self._worker = writer, worker
 
     @contextmanager
@@ -167,17 +171,24 @@ class ExternalSteps:
         Raises Busy while another process holds the step's partition (let the message be delivered again), BadInput,
         NotFound.
         """
-        chosen, run = self.resolve(trigger, step)
-        document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
-        with ExitStack() as stack:
-            held = None
+        with bound(), ExitStack() as stack:
+            chosen, run = self.resolve(trigger, step)
+            bind(step=chosen.name, run=str(run))
+            document, held = keys.phase_key(self._plan.pipeline, chosen.phase, run=run), None
             if chosen.table is not None:
                 held = stack.enter_context(
                     self._leases.hold(part_of(chosen, run), purpose=f"begin {chosen.name}", owner=document)
                 )
                 if held is None:
                     raise Busy(f"{chosen.name} of {run} is being written by another process; deliver it again later")
-            handle = self.handle(chosen, run, held=held)
+            phase = self._opened(chosen, run)
+            handle = self._handle(chosen, run, phase=phase, held=held)
+            if handle.request:
+                bind(request=handle.request)
+            ending = stack.enter_context(
+                observed(self._ports, chosen, run, phase=phase, request=handle.request, inputs=handle.inputs,
+                         token=0 if held is None else held.token)
+            )  # fmt: skip
             try:
                 yield handle
             except (*OUTAGES, Fenced, LeaseLost):
@@ -186,25 +197,34 @@ class ExternalSteps:
                 if handle.answer is None:
                     handle.report_failure(e, status="partial" if isinstance(e, Partial) else "transient")
                 raise
-            if handle.answer is None:
-                handle.fail("the block ended without complete() or fail()")
+            else:
+                if handle.answer is None:
+                    handle.fail("the block ended without complete() or fail()")
+            finally:
+                ending.outcome = ending.outcome if handle.answer is None else handle.answer.outcome
+                ending.error = handle.error
 
-    def handle(self, step: Step, run: Run, *, held: HeldLease | None) -> StepRun:
-        """Return a step of a run as it stands now.
+    def handle(self, step: Step, run: Run) -> StepRun:
+        """Return a step of a run as it stands now, without a lease.
 
         Raises NotFound for a run that is not open.
         """
+        return self._handle(step, run, phase=self._opened(step, run), held=None)
+
+    def _opened(self, step: Step, run: Run) -> Phase:
         phase = self._gatekeeper.read(step.phase, run)
         if phase is None:
             raise NotFound(f"begin: {step.phase} of {run} is not open; a trigger opens it, or phasegate begin {run}")
         # an external step builds on the newest inputs, also those that wait for a build to end
-        phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
+        return replace(phase, inputs={**phase.inputs, **phase.waiting})
+
+    def _handle(self, step: Step, run: Run, *, phase: Phase, held: HeldLease | None) -> StepRun:
         return StepRun(step, run, phase=phase, held=held, writer=self._writer, worker=self._worker, logs=self._logs)
 
     def resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
         """Return the step and the run that a trigger, a request or a run means.
 
-        A trigger is begun, and a run is opened. Raises BadInput, NotFound.
+        A trigger is begun, and a run is opened. The id of the message is bound. Raises BadInput, NotFound.
         """
         if isinstance(trigger, str):
             run = keys.parse_run(trigger)
@@ -214,10 +234,14 @@ class ExternalSteps:
         message = messages.parse(trigger, where="begin")
         match message:
             case messages.TriggerMessage():
+                bind(trigger=message.id)
                 self._worker.begin(message)
-                return self._step(step, phase=message.receiver), keys.parse_run(message.run)
+                chosen = self._step(step, phase=message.receiver)
+                return chosen, keys.parse_run(message.run)
             case messages.RequestMessage():
-                return self._step(message.step, phase=message.phase), keys.parse_run(message.run)
+                bind(request=message.id)
+                chosen = self._step(message.step, phase=message.phase)
+                return chosen, keys.parse_run(message.run)
             case messages.CompletionMessage():
                 raise BadInput("begin: this is a completion message; begin takes a trigger, a request, or a run")
 

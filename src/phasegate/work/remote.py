@@ -102,7 +102,7 @@ class RemoteSteps:
         return answer
 
     def _begun(self, step: Step, run: Run, held: Lease) -> Begun:
-        handle = self._external.handle(step, run, held=None)
+        handle = self._external.handle(step, run)
         lease = f"{held.token}.{held.holder}"
         return Begun(step, run, lease, held.token, held.until, handle.needed, handle.inputs, handle.trigger_id)
 

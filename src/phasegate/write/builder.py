@@ -4,7 +4,8 @@ The order is fixed: commit in the warehouse, report, release the lease. The buil
 receipt: if another worker holds the lease, the inputs changed or the token is stale, the request stays open.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from phasegate.base import keys
 from phasegate.base.keys import Run
@@ -42,12 +43,12 @@ PythonStep = Callable[[Reading], Sequence[Row]]
 class Attempted:
     """One attempt at a request, the ``number``-th, and what its step printed.
 
-    ``phase``: the document, as it was when the attempt began.
+    ``phase``: the document, as it was when the attempt began. ``error``: why it failed, "" unless it has.
     """
 
     def __init__(self, step: Step, run: Run, request: Request, *, phase: Phase) -> None:
         self.step, self.run, self.request, self.phase = step, run, request, phase
-        self.number, self.printed = phase.failures_of(step.name) + 1, Tail()
+        self.number, self.printed, self.error = phase.failures_of(step.name) + 1, Tail(), ""
 
 
 def attempted(phase: Phase | None, step: Step, run: Run, *, request_id: str) -> Attempted | None:
@@ -56,6 +57,44 @@ def attempted(phase: Phase | None, step: Step, run: Run, *, request_id: str) -> 
     if phase is None or request is None or request.id != request_id or request.state == "dead":
         return None
     return Attempted(step, run, request, phase=phase)
+
+
+class Ending:
+    """How an attempt ended.
+
+    ``outcome``: that of its report, or why there was none; ``error``: what went wrong, "" for nothing.
+    """
+
+    def __init__(self) -> None:
+        self.outcome, self.error = "interrupted", ""
+
+
+@contextmanager
+def observed(
+    ports: Ports, step: Step, run: Run, /, *, phase: Phase, request: str, inputs: Mapping[str, Stamp], token: int
+) -> Iterator[Ending]:
+    """Report an attempt, which the block is, to the observer.
+
+    ``request``: the id of the request that it serves, "" for none. ``token``: of the lease, 0 where there is
+    none; no two leases of a partition have the same one.
+    """
+    ending, number, generation = Ending(), phase.failures_of(step.name) + 1, phase.generation + 1
+    began_at, began = ports.clock.now(), ports.clock.monotonic()
+    ports.observer.event(
+        "attempt begun", step=step.name, phase=step.phase, run=str(run), generation=generation, request=request,
+        attempt=number, token=token, inputs=inputs, at=began_at,
+    )  # fmt: skip
+    try:
+        yield ending
+    except BaseException as e:
+        ending.error = ending.error or (words(e) if isinstance(e, Exception) else type(e).__name__)
+        raise
+    finally:
+        ports.observer.event(
+            "attempt ended", step=step.name, phase=step.phase, run=str(run), generation=generation, request=request,
+            attempt=number, token=token, at=began_at, took_s=ports.clock.monotonic() - began,
+            outcome=ending.outcome, error=ending.error,
+        )  # fmt: skip
 
 
 class Builder:
@@ -101,7 +140,11 @@ class Builder:
             attempt = attempted(phase, step, run, request_id=request_id)
             if attempt is None:
                 return "not asked for"
-            return serve(attempt, held)
+            with observed(self._ports, step, run, phase=attempt.phase, request=request_id,
+                          inputs=attempt.request.inputs, token=held.token) as ending:  # fmt: skip
+                ending.outcome = serve(attempt, held)
+                ending.error = attempt.error
+                return ending.outcome
 
     def _compare(self, step: Step, run: Run, *, request_id: str) -> str:
         """Report again what an external step's table lacks, and the outcome.
@@ -158,7 +201,7 @@ class Builder:
     def failure(self, attempt: Attempted, *, status: Status, error: Exception | str) -> Report:
         """Log what a failed attempt left; return its report."""
         step, request, log = attempt.step, attempt.request, ""
-        text = error if isinstance(error, str) else words(error)
+        text = attempt.error = error if isinstance(error, str) else words(error)
         if status != "inputs_changed":  # that is no failure: the step is requested again with the new ones
             log = self._logs.add(step.name, attempt.run, status=status, number=attempt.number, request=request.id,
                                  error=error, output=attempt.printed.text).text  # fmt: skip

@@ -9,8 +9,8 @@ from phasegate.base.fingerprint import EMPTY
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Part, Stamp
 from phasegate.errors import BadInput
-from phasegate.gate.ledger import fold
 from phasegate.gate.records import Lacks
+from phasegate.ledger import fold
 from phasegate.plan.gate import Covers, Need
 from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import InputRead, Reader
@@ -68,7 +68,7 @@ def folded(
     - A partition that Phasegate writes: the stamp of its newest receipt, ``absent`` without one.
     - A foreign table: the fingerprint of the partition's rows.
     - An input without a table: as requested, because there is nothing to read.
-    - A window: its dates folded into one stamp (gate.ledger).
+    - A window: its dates folded into one stamp (ledger).
     """
     by_name = dict(zip(reads, found, strict=True))
     stamps = {}

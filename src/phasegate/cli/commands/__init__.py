@@ -30,6 +30,7 @@ COMMANDS = {
     "adopt": ("adopt:adopt", "After a lost or restored store: make the warehouse obey this one."),
     "query": ("query:query", "Read the tables with a SELECT, also while workers run."),
     "tables": ("tables:tables", "Compare the tables' columns with the plan, change them, or copy the tables."),
+    "tokens": ("tokens:tokens", "List who may call the service, add a caller, or revoke one."),
     "plan": ("plan:plan", "Check a plan, or draw it."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
     "schema": ("schema:schema", "Print the JSON Schema of what a command prints with --json."),
