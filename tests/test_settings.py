@@ -4,7 +4,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from phasegate.base.wording import listed
 from phasegate.errors import BadInput
+from phasegate.plan.toml_lines import KNOWN_MAX
 from phasegate.settings import SETTINGS, Setting, Settings, load_settings, path_of, variables_of
 from tests.support.real_data import ROOT
 

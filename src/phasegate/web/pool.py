@@ -1,6 +1,7 @@
 """Calls that block, in a bounded number of threads.
 
-A bounded number waits. The threads are daemons: a call that does not end in time is left behind when the process ends, as after a crash.
+A bounded number waits. The threads are daemons: a call that does not end in time is left behind when the process ends,
+as after a crash.
 """
 
 import asyncio
