@@ -10,6 +10,10 @@ import pytest
 from tests.support.real_data import ROOT
 
 EXAMPLES = {
+    "gate_a_flask_service.py": (
+        [],
+        ["2026-02-03.daily 200 {'rows': 348}", "yesterday 400", "raw is complete", "analytics is complete"],
+    ),
     "gate_in_ten_lines.py": (
         [],
         ["1 rows, 1 new: generation 1", "1 rows, 0 new: generation 1", "2 rows, 1 new: generation 2",
