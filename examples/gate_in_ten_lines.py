@@ -34,6 +34,6 @@ with closing(connect(load_plan(PLAN), state=mkdtemp())) as pg:
             receipt = run.write(batch)
             answer = run.complete()
         pg.work_until_idle()
-        print(f"{receipt.rows} rows, {receipt.inserted} new: generation {answer.generation}")
+        print(f"rows {receipt.rows}, new {receipt.inserted}: generation {answer.generation}")
     (raw, analytics) = pg.views.why("2026-02-03.daily")
     print(f"analytics works on generation {analytics.inputs['raw']}: {analytics.reason}")

@@ -16,7 +16,7 @@ EXAMPLES = {
     ),
     "gate_in_ten_lines.py": (
         [],
-        ["1 rows, 1 new: generation 1", "1 rows, 0 new: generation 1", "2 rows, 1 new: generation 2",
+        ["rows 1, new 1: generation 1", "rows 1, new 0: generation 1", "rows 2, new 1: generation 2",
          "analytics works on generation 2: waiting for summary"],
     ),
     "simulate_a_hundred_nights.py": (["3"], ["0 promises broken"]),

@@ -79,7 +79,7 @@ def test_a_command_between_two_sql_steps_is_built_in_turn_and_its_table_is_read(
     assert "1 model built" in done.err
     assert made.sql("SELECT day::VARCHAR, twice FROM out.final") == [("2026-02-03", 6)]
     why = made("why", RUN).out
-    assert "  model  fresh  13:12, 0 s  success, 1 rows; what it was built from is not attested\n" in why
+    assert "  model  fresh  13:12, 0 s  success, 1 row; what it was built from is not attested\n" in why
     assert "1 model built" in made("logs", RUN, "--step", "model").out
     assert made("health", "--date", RUN[:10]).code in (0, 3)
     assert made("reconcile", "--from", RUN[:10], "--to", RUN[:10]).code in (0, 3)

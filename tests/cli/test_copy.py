@@ -162,7 +162,7 @@ def test_rows_past_phasegate_and_wrong_urls_are_named(week: Night, url: str) -> 
     done = week("tables", "--copy", url)
     assert done.code == 1
     assert f"nba_raw.gamebook/{DAYS[1]}: its rows are not those of its receipt; run: phasegate reconcile" in done.out
-    assert "nba_raw.gamebook: 1 partitions from 2025-12-01 to 2025-12-01 have no receipt" in done.out
+    assert "nba_raw.gamebook: 1 partition from 2025-12-01 to 2025-12-01 has no receipt" in done.out
     wrongs = {"sqlite:///a.db": "--copy: 'sqlite:///a.db': sqlite is not a warehouse",
               "duckdb:///.phasegate/warehouse.duckdb": "this is the warehouse that the settings name"}  # fmt: skip
     for wrong, text in wrongs.items():

@@ -207,7 +207,7 @@ def test_one_player_under_two_games_of_a_date_is_found(tables: Path) -> None:
     change(tables, f"UPDATE {TABLE} SET player_lookup = 'p1' WHERE game_date = '{NIGHT}' AND player_lookup = 'p2'")
     with read_only(tables) as reader:
         found = examine(reader=reader)
-    assert "1 keys of" in finding(found, "PG011").text
+    assert "1 key of" in finding(found, "PG011").text
 
 
 def test_a_column_that_does_not_tell_rows_apart_is_no_key(tables: Path) -> None:

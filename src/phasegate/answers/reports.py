@@ -9,6 +9,7 @@ from phasegate.base import keys
 from phasegate.base.findings import FINE, FOUND
 from phasegate.base.keys import Run
 from phasegate.base.platform import own_names
+from phasegate.base.wording import count, were
 from phasegate.errors import BadInput
 from phasegate.printed.runs import CompletedJson
 
@@ -46,7 +47,7 @@ class Reported:
         """
         if rows is None or self.outcome not in ("accepted", "duplicate") or self.rows in (None, rows):
             return ""
-        return f"{self.step} of {self.run}: {rows} rows were reported, its table holds {self.rows}"
+        return f"{self.step} of {self.run}: {count(rows, 'row')} {were(rows)} reported, its table holds {self.rows:,}"
 
     def document(self) -> CompletedJson:
         """Return the report for programs."""

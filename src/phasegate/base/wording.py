@@ -25,6 +25,34 @@ def times(number: int, /) -> str:
     return "once" if number == 1 else f"{number} times"
 
 
+def count(number: int, noun: str, /, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "run"), count(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def were(number: int | None, /) -> str:
+    """Return the verb after a number of things that something was done to."""
+    return "was" if number == 1 else "were"
+
+
+def have(number: int, /) -> str:
+    """Return the verb after a number of things.
+
+    >>> f"{count(1, 'key')} {have(1)}", f"{count(2, 'key')} {have(2)}"
+    ('1 key has', '2 keys have')
+    """
+    return "has" if number == 1 else "have"
+
+
+def counted_rows(number: int | None, /) -> str:
+    """Return a number of rows, if it is known."""
+    return "rows not counted" if number is None else count(number, "row")
+
+
 def days_ahead(at: float, /, *, now: float) -> str:
     """Return how far ahead a time is, in days.
 

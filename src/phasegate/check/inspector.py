@@ -15,6 +15,7 @@ from phasegate.base.dates import local_date, shift
 from phasegate.base.findings import GRACE_S, CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
+from phasegate.base.wording import count
 from phasegate.check import documents, tables
 from phasegate.check.documents import StoredPhase
 from phasegate.check.evidence import Evidence
@@ -30,7 +31,7 @@ from phasegate.ledger import Ledger
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.scan import scanned
-from phasegate.write.lease import Lease
+from phasegate.write.lease import WHOLE, Lease
 
 Found = Iterable[Finding]
 A = TypeVar("A")
@@ -154,12 +155,15 @@ class _Inspection:
         self._unsettled = [one for one in self.phases if not settled(one.phase)]
 
     def read_leases(self) -> None:
-        """Read the leases of the dates' partitions."""
+        """Read the leases of the dates' partitions, and of whole tables."""
         for step in self.steps:
             assert step.table is not None
             prefix = keys.lease_key(self._warehouse, Part(step.table.name, ""))
             after = f"{prefix}{shift(self.first, -1)}~"
-            for doc in scanned(self._ports.store, prefix, after=after, until=f"{prefix}{self.last}~"):
+            found = [*scanned(self._ports.store, prefix, after=after, until=f"{prefix}{self.last}~")]
+            if self._ports.warehouse.scope == "table":
+                found += filter(None, [self._ports.store.read(f"{prefix}{WHOLE}")])
+            for doc in found:
                 part = Part(step.table.name, doc.key.removeprefix(prefix))
                 try:
                     self.leases[doc.key] = part, decode(Lease, doc.body, key=doc.key)
@@ -296,7 +300,7 @@ class _Inspection:
         """
         dates, today = self._unknown(), local_date(self.now, timezone=self._plan.timezone)
         if dates:
-            return [f"the calendar lacks {len(dates)} of {len(self.dates)} dates, from {dates[0]}"]
+            return [f"the calendar lacks {len(dates)} of {count(len(self.dates), 'date')}, from {dates[0]}"]
         reasons = []
         for on in self.dates:
             known = known_of(self._plan, self._documents, on)

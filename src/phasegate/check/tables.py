@@ -14,14 +14,14 @@ from phasegate.base.fingerprint import EMPTY, rows_of
 from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Fence, Part, Receipt, Stamp
 from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered, unequal
-from phasegate.base.wording import days_ahead, deliver, listed
+from phasegate.base.wording import count, counted_rows, days_ahead, deliver, have, listed, were
 from phasegate.check.documents import reconcile_command
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Result
 from phasegate.ledger import has_rows
 from phasegate.plan.model import Plan, Step, Total
 from phasegate.warehouse import Sums
-from phasegate.write.lease import TTL_MAX_S, Lease
+from phasegate.write.lease import TTL_MAX_S, WHOLE, Lease
 from phasegate.write.preconditions import (
     UNKNOWN_HOLDER,
     disagreement_text,
@@ -83,7 +83,8 @@ def reports(step: Step, content: TableContent, facts: DocumentFacts) -> Iterator
             elif result.write_id:
                 yield from _without_receipt(step, run, result, receipt)
             elif receipt is None and result.stamp.fingerprint != fingerprint and _was_read(result):
-                text = f"{_rows(result.rows)} were reported, and its {rows_of(fingerprint)} rows have changed since"
+                now = rows_of(fingerprint)
+                text = f"{_rows_were(result.rows)} reported, and its {count(now, 'row')} {have(now)} changed since"
                 yield _found("PG006", step, run, text, since=result.at, reported=result.stamp.fingerprint,
                              found=fingerprint)  # fmt: skip
 
@@ -133,7 +134,7 @@ def _unreported(step: Step, receipt: Receipt, facts: DocumentFacts) -> Iterator[
     known = "the run is not open" if phase is None else "nothing was reported" if result is None else (
         f"the newest report is of token {result.order:.0f}" if result.write_id else "an older read was reported last"
     )  # fmt: skip
-    text = f"{receipt.rows} rows were written with token {receipt.token}, and {known}"
+    text = f"{count(receipt.rows, 'row')} {were(receipt.rows)} written with token {receipt.token}, and {known}"
     yield _found("PG005", step, run, text, since=receipt.committed_at, write_id=receipt.write_id,
                  token=str(receipt.token), rows=str(receipt.rows))  # fmt: skip
 
@@ -144,7 +145,7 @@ def _bypassed(step: Step, receipt: Receipt, fingerprint: str) -> Iterator[Findin
         return
     run = parse_run(receipt.run)
     written, rows = receipt.rows, rows_of(fingerprint)
-    text = f"its newest receipt has {written} rows, and the table holds {rows}"
+    text = f"its newest receipt has {count(written, 'row')}, and the table holds {rows}"
     text += "" if written != rows else " of other content"
     yield _rewritten(step, run, text, since=receipt.committed_at, receipt=receipt.fingerprint, found=fingerprint)
 
@@ -160,7 +161,7 @@ def _without_receipt(step: Step, run: Run, result: Result, receipt: Receipt | No
         and receipt.write_id == result.write_id
         and receipt.fingerprint != result.stamp.fingerprint
     ):
-        text = f"{_rows(result.rows)} were reported, and the receipt has {receipt.rows}"
+        text = f"{_rows_were(result.rows)} reported, and the receipt has {receipt.rows}"
     else:
         return
     yield _rewritten(step, run, text, since=result.at, write_id=result.write_id)
@@ -171,7 +172,7 @@ def _foreign_rows(step: Step, run: Run, fingerprint: str, facts: DocumentFacts) 
     rows = rows_of(fingerprint)
     if step.kind == "external" and rows:
         opened_at = facts.phases[run.date][step.phase, run.mode].opened_at
-        text = f"the table holds {rows} rows, and they were not reported"
+        text = f"the table holds {count(rows, 'row')} that {were(rows)} not reported"
         yield _found("PG005", step, run, text, since=opened_at, rows=str(rows), found=fingerprint)
 
 
@@ -220,7 +221,8 @@ def duplicates(step: Step, found: Mapping[str, Repeats], *, receipts: Mapping[st
                       cause=f"{step.table.name}/{date}", evidence={**where, **counts})  # fmt: skip
     for date, receipt in sorted(receipts.items()):
         if receipt.undecided and date not in found:
-            text = f"{receipt.undecided} keys ({key}) came with different rows, none newer; which is right is not known"
+            came = f"{count(receipt.undecided, 'key')} ({key}) came with different rows"
+            text = f"{came}, none newer; which is right is not known"
             again = f"phasegate backfill --from {date} --to {date} --steps {step.name}"
             command = f"correct what {step.name} is built from, then: {again}"
             command = deliver(step.name, parse_run(receipt.run)) if step.kind == "external" else command
@@ -248,7 +250,9 @@ def identities(step: Step, found: Mapping[str, Repeats], keys: Mapping[str, Repe
     for date, one in sorted(found.items()):
         extra = (keys[date].keys if date in keys else one.rows) - one.keys
         if extra > 0:
-            text = f"{extra} keys have the identity ({names}) of another key: one thing under two keys"
+            text = (
+                f"{count(extra, 'key')} {have(extra)} the identity ({names}) of another key: one thing under two keys"
+            )
             where = {"phase": step.phase, "step": step.name, "table": step.table.name, "partition": date}
             advice = f"correct the source of the second key, then: phasegate backfill --from {date} --to {date}"
             yield Finding(code="PG011", subject=f"{step.table.name}/{date}", text=text, command=advice,
@@ -368,10 +372,11 @@ def expired(key: str, lease: Lease, *, now: float) -> Iterator[Finding]:
                       evidence={"key": key, "holder": lease.holder, "owner": lease.owner})  # fmt: skip
     if lease.holder is not None and lease.until < now:
         text = f"held for {lease.purpose or 'something'} with token {lease.token}, and not released"
-        command = reconcile_command(key.rpartition(":")[2])
+        place = key.rpartition(":")[2]
+        command = "phasegate sweep" if place == WHOLE else reconcile_command(place)
         yield Finding(code="PG009", subject=key, text=text, command=command, since=lease.until, cause=key,
                       evidence={"key": key, "holder": lease.holder, "owner": lease.owner})  # fmt: skip
 
 
-def _rows(number: int | None) -> str:
-    return "rows not counted" if number is None else f"{number} rows"
+def _rows_were(number: int | None) -> str:
+    return f"{counted_rows(number)} {were(number)}"

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from phasegate.base.receipt import ABSENT, Stamp
-from phasegate.base.wording import listed, times
+from phasegate.base.wording import counted_rows, listed, times
 from phasegate.gate.phase import (
     Phase,
     covered,
@@ -57,12 +57,10 @@ def member_view(phase: Phase, name: str, spec: Spec) -> MemberView:
     if name in fresh:
         assert result is not None
         weaker = "" if result.attested else "; what it was built from is not attested"
-        rows = "rows not counted" if result.rows is None else f"{result.rows} rows"
-        state, reason, since = "fresh", f"{result.status}, {rows}{weaker}", result.at
+        state, reason, since = "fresh", f"{result.status}, {counted_rows(result.rows)}{weaker}", result.at
     elif _is_partial(phase, name, spec):
         assert result is not None
-        rows = "rows not counted" if result.rows is None else f"{result.rows} rows"
-        state, reason, since = "partial", f"{rows}; {lacking(phase, name)}", result.at
+        state, reason, since = "partial", f"{counted_rows(result.rows)}; {lacking(phase, name)}", result.at
     elif request is not None:
         state, reason, since = _requested(request, stale, attempt=None if member is None else member.attempt)
         if state == "dead" and member is not None and member.attempt is not None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from phasegate.base.fingerprint import EMPTY
 from phasegate.base.receipt import Fence, Part, Receipt
 from phasegate.base.table import Draft, Table
+from phasegate.base.wording import count, have
 from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import FenceRefused, Reader, Row, Warehouse, Write, Written
 
@@ -100,8 +101,8 @@ class Copier:
         unwritten = sorted(here.fingerprints.keys() - here.receipts.keys())
         if unwritten:
             done.problems.append(
-                f"{table.name}: {len(unwritten)} partitions from {unwritten[0]} to {unwritten[-1]} have no receipt; "
-                "copy them as they were written, past Phasegate"
+                f"{table.name}: {count(len(unwritten), 'partition')} from {unwritten[0]} to {unwritten[-1]} "
+                f"{have(len(unwritten))} no receipt; copy what was written past Phasegate as it was written"
             )
         return done
 

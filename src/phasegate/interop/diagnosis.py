@@ -12,6 +12,7 @@ import msgspec
 
 from phasegate.base.exported import Unread
 from phasegate.base.findings import GRACE_S, CheckResult, Finding
+from phasegate.base.wording import count
 from phasegate.interop.platform import BAD_FORMS, Completed, Form
 
 # A document that was written to within this time is not checked for missing entries.
@@ -198,8 +199,8 @@ def _times(documents: Sequence[Completed]) -> list[Finding]:
             if moment.form in BAD_FORMS:
                 places.setdefault(moment.form, []).append(f"{one.subject} {name}")
     return [
-        Finding(code="PG019", subject=f"{len(found)} times, {form}", cause=f"times:{form}", command=IMPORT,
-                text=f"they name no moment: {_listed(found)}", evidence={"where": ", ".join(found[:50])})
+        Finding(code="PG019", subject=f"{count(len(found), 'time')}, {form}", cause=f"times:{form}", command=IMPORT,
+                text=f"no moment is named by: {_listed(found)}", evidence={"where": ", ".join(found[:50])})
         for form, found in sorted(places.items())
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from phasegate.base.findings import CheckResult, Finding
-from phasegate.base.wording import listed
+from phasegate.base.wording import count, have, listed
 from phasegate.interop.diagnosis import IMPORT, PLAN, SHOWN_MAX, UNDER_WAY_S, Expectations, next_phase, quiet_dates
 from phasegate.interop.platform import Completed, ProcessorEntry
 
@@ -144,7 +144,9 @@ def _duplicates(shape: Shape, days: Sequence[DateCounts]) -> list[Finding]:
         twice = day.keys - day.identities
         if has_identity and is_key and twice > 0:
             names = ", ".join((shape.day, *shape.identity))
-            text = f"{twice} keys of ({key}) have the ({names}) of another key: one thing under two keys"
+            text = (
+                f"{count(twice, 'key')} of ({key}) {have(twice)} the ({names}) of another key: one thing under two keys"
+            )
             found.append(_finding("PG011", subject, text, **counts))
     return found
 
@@ -181,7 +183,7 @@ def _against(
             continue
         rows = held.get(date, 0)
         if report.rows is not None and report.rows != rows:
-            text = f"{one.subject} reports {report.rows} rows, the table holds {rows}"
+            text = f"{one.subject} reports {count(report.rows, 'row')}, the table holds {rows}"
         elif report.rows is None and not rows and report.status not in ("empty", "no_data"):
             text = f"{one.subject} reports {report.status}, the table holds no row"
         else:
@@ -207,7 +209,8 @@ def _unreported(
                 if day.date not in dated:
                     bare.setdefault(day.date, []).append(f"{day.rows} in {shape.table}")
                 elif (shape.name, day.date) not in reported:
-                    text = f"holds {day.rows} rows, and {collection or 'the document'} of that date has no entry of it"
+                    home = collection or "the document"
+                    text = f"holds {count(day.rows, 'row')}, and {home} of that date has no entry of it"
                     found.append(_finding("PG005", f"{shape.table}/{day.date}", text, rows=str(day.rows)))
         for date, held in sorted(bare.items()):
             text = f"there is no document, and there are rows: {', '.join(held)}"

@@ -13,6 +13,7 @@ import msgspec
 from phasegate import quarantine
 from phasegate.base.codec import State, decode
 from phasegate.base.exported import Exported, Unread
+from phasegate.base.wording import count
 from phasegate.bus import Bus, Message
 from phasegate.errors import BadDocument, BadInput, Conflict, NotFound
 from phasegate.interop import parcels
@@ -124,7 +125,7 @@ class Transfer:
         if promised is None and not bad:
             bad.append("it has no last line: it was cut off")
         elif promised is not None and promised != len(seen) and not bad:
-            bad.append(f"the last line promises {promised} documents, {len(seen)} are there")
+            bad.append(f"the last line promises {count(promised, 'document')}, and {len(seen):,} came before it")
         if bad:
             more = f"; and {len(bad) - BAD_MAX} more" if len(bad) > BAD_MAX else ""
             raise BadInput(f"{source.name}: nothing was imported: {'; '.join(bad[:BAD_MAX])}{more}")

@@ -11,6 +11,7 @@ from phasegate.errors import Conflict, PhasegateError
 from phasegate.ports import Ports
 from phasegate.scan import due, later
 from phasegate.store import Doc
+from phasegate.write.rescuer import HELD
 
 PAGE = 100
 
@@ -19,8 +20,8 @@ class Sweeper:
     """Calls the handler of each document that is due.
 
     ``handlers``: by kind and pipeline, such as ``phase:nba``, the first two words of a key. A document whose handler
-    raises is postponed, counted and reported as an event. ``ahead``: for each kind, whether a
-    document that is due later waits for a time that only a clock ahead can have set.
+    raises is postponed, counted and reported as an event; one that answers HELD is only postponed. ``ahead``: for each
+    kind, whether a document that is due later waits for a time that only a clock ahead can have set.
     """
 
     def __init__(
@@ -71,13 +72,16 @@ class Sweeper:
 
     def _handle(self, doc: Doc, handle: Callable[[str], object]) -> None:
         try:
-            handle(doc.key)
+            outcome = handle(doc.key)
         except Exception as e:  # noqa: BLE001  one bad document must not stop the others; it is reported and postponed
             self._ports.observer.event("sweep failed", key=doc.key, error=f"{type(e).__name__}: {e}")
             self._postpone(doc)
+        else:
+            if outcome == HELD:
+                self._postpone(doc)
 
     def _postpone(self, doc: Doc) -> None:
-        """Postpone a document whose handler raised.
+        """Postpone a document whose handler raised, or could not begin.
 
         Only its count of failures changes.
         """

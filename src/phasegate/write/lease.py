@@ -13,6 +13,8 @@ from phasegate.base.codec import Decision, State
 
 TTL_MAX_S = 3600.0
 WRITERS_MAX = 100
+# In place of a partition: the lease is of the whole table.
+WHOLE = "table"
 A = TypeVar("A")
 
 

@@ -4,7 +4,7 @@ A lease avoids duplicate work; the fence keeps the data correct.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from phasegate.base import keys
@@ -14,11 +14,9 @@ from phasegate.errors import LeaseLost, PhasegateError
 from phasegate.ports import Ports, bound, keeping
 from phasegate.transact import AtHand, transact
 from phasegate.write import lease
-from phasegate.write.lease import Lease
+from phasegate.write.lease import WHOLE, Lease
 
 A = TypeVar("A")
-# In place of a partition: the lease is of the whole table.
-WHOLE = "table"
 
 
 class HeldLease:
@@ -76,16 +74,17 @@ class Leases:
         holder's id is drawn per acquisition, so two threads never share a token. Where commits of one table conflict,
         the lease of the table is held too.
         """
-        with self._hold(part, purpose=purpose, owner=owner) as held:
-            if held is None:
-                yield None
-                return
-            with bound(token=held.token):
-                if self._ports.warehouse.scope == "partition" or part.partition == WHOLE:
-                    yield held
+        with ExitStack() as stack:
+            if self._ports.warehouse.scope == "table" and part.partition != WHOLE:
+                # Before the partition's: if that one has expired, it marks a write that may not be reported.
+                whole = Part(part.table, WHOLE)
+                if stack.enter_context(self._hold(whole, purpose=purpose, owner="")) is None:
+                    yield None
                     return
-                with self._hold(Part(part.table, WHOLE), purpose=purpose, owner="") as table:
-                    yield held if table is not None else None
+            held = stack.enter_context(self._hold(part, purpose=purpose, owner=owner))
+            if held is not None:
+                stack.enter_context(bound(token=held.token))
+            yield held
 
     @contextmanager
     def _hold(self, part: Part, *, purpose: str, owner: str) -> Iterator[HeldLease | None]:

@@ -9,6 +9,7 @@ from phasegate.base.fingerprint import rows_of
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Fence, Part, Staged, Stamp
 from phasegate.base.table import Dependency, Disagreement, Table, unequal
+from phasegate.base.wording import count
 from phasegate.errors import BadInput, Fenced, ForeignStore, Partial, PhasegateError
 from phasegate.plan.model import Step, Total
 from phasegate.warehouse import Shrunk, Sums
@@ -66,9 +67,9 @@ def check_staged(staged: Staged, *, table: Table, part: Part) -> None:
         (staged.future_versions, f"have a {table.version} more than an hour ahead: check the source's clock and zone"),
         (staged.not_finite, "hold NaN or infinity: write NULL instead"),
     )
-    for count, complaint in complaints:
-        if count:
-            raise BadInput(f"{where}: {count} of {staged.rows} rows {complaint}")
+    for wrong, complaint in complaints:
+        if wrong:
+            raise BadInput(f"{where}: {wrong} of {staged.rows} rows {complaint}")
 
 
 def disagreeing(dependency: Dependency, found: Sequence[Disagreement], *, step: Step, run: Run) -> Partial:
@@ -130,6 +131,6 @@ def shrunk(found: Shrunk, *, step: Step, run: Run) -> Partial:
     """Return why a partition that would lose too many rows is refused."""
     assert step.table is not None
     return Partial(
-        f"{step.table.name}/{run.date} would shrink from {found.present} to {found.rows} rows, more than "
+        f"{step.table.name}/{run.date} would shrink from {found.present} to {count(found.rows, 'row')}, more than "
         f"{step.shrink_max:.0%}; if that is right, run: phasegate redrive {run} --step {step.name} --force"
     )

@@ -21,6 +21,9 @@ from phasegate.write.lease import TTL_MAX_S
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
 
+# Another holder has the lease, or that of the table: what is due is left to a later sweep.
+HELD = "held"
+
 
 class Adopted(NamedTuple):
     """What an adoption did, by partition.
@@ -51,7 +54,7 @@ class Rescuer:
         part = Part(table, partition)
         with self._leases.hold(part, purpose="rescue") as held:
             if held is None:
-                return "held"
+                return HELD
             held.unreported = True
             receipt, lease = self._raise_fence(part, held), self._leases.read(key)
             outcome = "nothing"

@@ -2,9 +2,10 @@
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import count, emit, emit_json, table
+from phasegate.cli.kit.output import emit, emit_json, table
 
 
 @click.command(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.commands.worker import THREADS_MAX, stop_on_signal
 from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, STOPPED, App, pass_app
 from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import count, emit, emit_json, names, table, talk
+from phasegate.cli.kit.output import emit, emit_json, names, table, talk
 from phasegate.cli.kit.views import held_back
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.kit.app import App, pass_app
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import GAP, count, emit, emit_json, paint
+from phasegate.cli.kit.output import GAP, emit, emit_json, paint
 from phasegate.cli.kit.views import exit_code
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.found import bare_lines, check_lines
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import count, emit, emit_json, names, table
+from phasegate.cli.kit.output import emit, emit_json, names, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.commands.worker import stop_on_signal
 from phasegate.cli.kit.app import App, pass_app
 from phasegate.cli.kit.found import check_lines, finding_lines, settling_lines
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import count, emit, emit_json, talk
+from phasegate.cli.kit.output import emit, emit_json, talk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import count, emit, emit_json
+from phasegate.cli.kit.output import emit, emit_json
 from phasegate.cli.kit.views import held_back
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.kit.app import App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.outcomes import WORDS
@@ -40,7 +41,7 @@ def rerun(app: App, /, *, run: str, step: str, as_json: bool) -> int:
     if as_json:
         emit_json(done.document(times=times))
     else:
-        rows = "" if now.rows is None or not built else f", {now.rows:,} rows"
+        rows = "" if now.rows is None or not built else f", {count(now.rows, 'row')}"
         lines = [f"{step} of {chosen}: {'built' if built else WORDS.get(outcome, outcome)}{rows}."]
         lines += [] if built else [f"{GAP}{now.reason}"]
         lines += [f"{GAP}{line}" for line in failure.traceback.split("\n")] if failure and failure.traceback else []

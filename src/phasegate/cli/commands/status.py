@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.kit.app import App, pass_app
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import count, emit, emit_json, names, paint, table
+from phasegate.cli.kit.output import emit, emit_json, names, paint, table
 from phasegate.cli.kit.views import exit_code, phase_json
 
 if TYPE_CHECKING:

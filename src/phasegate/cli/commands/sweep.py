@@ -2,9 +2,10 @@
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.kit.app import FAILED, FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import count, emit, emit_json, talk
+from phasegate.cli.kit.output import emit, emit_json, talk
 
 
 @click.command(

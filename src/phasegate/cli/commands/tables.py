@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from phasegate.base.wording import count
 from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
-from phasegate.cli.kit.output import count, emit, emit_json, table, talk
+from phasegate.cli.kit.output import emit, emit_json, table, talk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from phasegate.cli.kit.output import count, paint, table, talk
+from phasegate.base.wording import count
+from phasegate.cli.kit.output import paint, table, talk
 
 if TYPE_CHECKING:
     from phasegate.answers.times import Times

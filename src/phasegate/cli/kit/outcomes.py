@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from phasegate.base.wording import count
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,7 @@ WORDS = {
 
 def reported_lines(reported: "Reported") -> "Sequence[str]":
     """Return a processed report as text."""
-    rows = "" if reported.outcome != "accepted" or reported.rows is None else f", {reported.rows:,} rows"
+    rows = "" if reported.outcome != "accepted" or reported.rows is None else f", {count(reported.rows, 'row')}"
     view = reported.view
     return [
         f"{reported.step or 'trigger'} of {reported.run}: {WORDS.get(reported.outcome, reported.outcome)}{rows}.",

@@ -182,15 +182,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], /) -> list[str]:
     ]
 
 
-def count(number: int, noun: str, /, plural: str = "") -> str:
-    """Return a number with its noun.
-
-    >>> count(1, "run"), count(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def stacked(found: Sequence[str], /) -> str:
     """Return a whole list for a column.
 
