@@ -10,6 +10,10 @@ import pytest
 from tests.support.real_data import ROOT
 
 EXAMPLES = {
+    "gate_a_flask_service.py": (
+        [],
+        ["2026-02-03.daily 200 {'rows': 348}", "yesterday 400", "raw is complete", "analytics is complete"],
+    ),
     "gate_in_ten_lines.py": (
         [],
         ["rows 1, new 1: generation 1", "rows 1, new 0: generation 1", "rows 2, new 1: generation 2",

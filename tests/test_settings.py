@@ -4,7 +4,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from phasegate.base.wording import listed
 from phasegate.errors import BadInput
+from phasegate.plan.toml_lines import KNOWN_MAX
 from phasegate.settings import SETTINGS, Setting, Settings, load_settings, path_of, variables_of
 from tests.support.real_data import ROOT
 
@@ -147,7 +149,7 @@ def test_a_bad_variable_is_refused_in_one_line(variable: str, value: str, error:
 
 
 def test_an_unknown_variable_is_refused_and_its_value_not_shown() -> None:
-    known = ", ".join(sorted(setting.variable for setting in SETTINGS))
+    known = listed(sorted(setting.variable for setting in SETTINGS), most=KNOWN_MAX)
     assert refused({"PHASEGATE_STOER": "secret"}) == (
         f'PHASEGATE_STOER: unknown variable; did you mean "PHASEGATE_STORE"? known: {known}'
     )
@@ -180,7 +182,7 @@ def test_a_bad_file_is_refused_in_one_line_with_the_line_of_the_key(file: Path, 
 
 def test_an_unknown_key_of_the_file_is_refused_with_a_suggestion(file: Path) -> None:
     file.write_text('[phasegate]\nstate = "x"\nstor = "y"\n')
-    known = ", ".join(sorted(setting.name for setting in SETTINGS))
+    known = listed(sorted(setting.name for setting in SETTINGS), most=KNOWN_MAX)
     assert refused({}, file=file) == f'phasegate.toml:3: unknown setting "stor"; did you mean "store"? known: {known}'
 
 

@@ -7,6 +7,7 @@ what it returns. A name is imported when it is first used.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from phasegate.answers.refusals import answer_of
     from phasegate.base.keys import parse_run
     from phasegate.base.receipt import Receipt
     from phasegate.calendar.month import Day as CalendarDay
@@ -64,6 +65,7 @@ __all__ = [
     "Transient",
     "Unavailable",
     "__version__",
+    "answer_of",
     "connect",
     "deduplicate",
     "load_plan",
@@ -97,6 +99,7 @@ _HOMES = {
     "SystemClock": "system",
     "Transient": "errors",
     "Unavailable": "errors",
+    "answer_of": "answers.refusals",
     "connect": "wiring",
     "deduplicate": "dedup.deduplicate",
     "load_plan": "plan.load",

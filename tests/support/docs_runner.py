@@ -2,14 +2,17 @@
 
 `python` blocks of a page run in order in one namespace. In `console` blocks each line after `$ ` is a command: it must
 exit 0 (or N with `# exit N` at its end), and each line below it must appear in its output; a line `...` stands for any.
-`toml` blocks that hold a plan are loaded. The info string `no-run` exempts a block; other languages are not run.
+`toml` blocks that hold a plan are loaded. `sh` blocks with `file=NAME` are written to that file. The info string
+`no-run` exempts a block; other languages are not run. What a page has started is ended by the numbers in its `*.pid`.
 """
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from codeop import compile_command
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -23,12 +26,13 @@ COMMAND_TIMEOUT_S = 180
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, whether it is to be run, its text, and the line where the text begins."""
+    """A fenced block: its language, whether it is to be run, its text, the line where that begins, and its file."""
 
     language: str
     runs: bool
     text: str
     line: int
+    file: str = ""
 
 
 def split(page: str) -> tuple[list[Block], str]:
@@ -51,7 +55,8 @@ def split(page: str) -> tuple[list[Block], str]:
         words = opened["info"].split()
         assert words, f"line {start}: a block needs a language (text, if it is none)"
         body = [line.removeprefix(opened["indent"]) for line in lines[start:at]]
-        blocks.append(Block(words[0], "no-run" not in words[1:], "\n".join(body), start + 1))
+        file = next((word.removeprefix("file=") for word in words if word.startswith("file=")), "")
+        blocks.append(Block(words[0], "no-run" not in words[1:], "\n".join(body), start + 1, file))
         prose.extend([""] * (at + 1 - (start - 1)))
         at += 1
     return blocks, "\n".join(prose)
@@ -59,6 +64,21 @@ def split(page: str) -> tuple[list[Block], str]:
 
 def run_page(page: Path, folder: Path) -> None:
     """Run the blocks of a page in order, in `folder`, which must also be the working directory."""
+    try:
+        run_blocks(page, folder)
+    finally:
+        end_started(folder)
+
+
+def end_started(folder: Path) -> None:
+    """End the processes that a page has started and has not ended: those whose number is in a file `*.pid`."""
+    for file in folder.glob("*.pid"):
+        with suppress(ProcessLookupError):
+            os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+def run_blocks(page: Path, folder: Path) -> None:
+    """Run the blocks of a page in order."""
     module = ModuleType("docs_page")
     for block in split(page.read_text())[0]:
         where = f"{page.name}:{block.line}"
@@ -69,6 +89,8 @@ def run_page(page: Path, folder: Path) -> None:
                 exec(code, vars(module))  # noqa: S102 - running the page's code is the test
         elif block.language == "console" and block.runs:
             run_console(block.text, folder, where)
+        elif block.language == "sh" and block.file:
+            (folder / block.file).write_text(f"{block.text}\n")
         elif block.language == "toml" and block.runs and re.search(r"^pipeline =", block.text, re.MULTILINE):
             load_plan(block.text)
 

@@ -1,7 +1,7 @@
 """Which HTTP status an error has, for the service and for your own.
 
 2xx means done, or durably recorded: an error is never answered with it. It says nothing that the error's own text does
-not say; of an error that is not ours only its type and place are told.
+not say; an error that is not ours is named by type and place only.
 """
 
 import traceback
@@ -26,7 +26,7 @@ from phasegate.errors import (
     Unavailable,
 )
 
-Kind = Literal[
+RefusalKind = Literal[
     "bad input", "not allowed", "not found", "busy", "lease lost", "other store", "too large", "too slow", "too many",
     "contended", "unavailable", "unanswered", "stopping", "bad document", "bug",
 ]  # fmt: skip
@@ -39,7 +39,7 @@ class Refusal(NamedTuple):
     """
 
     status: int
-    kind: Kind
+    kind: RefusalKind
     text: str
     retry_s: int | None = None
 
@@ -50,7 +50,7 @@ class Refusal(NamedTuple):
 
 
 # The first that an error is one of; each is named once.
-_ANSWERS: tuple[tuple[type[PhasegateError], int, Kind, int | None], ...] = (
+_ANSWERS: tuple[tuple[type[PhasegateError], int, RefusalKind, int | None], ...] = (
     (BadInput, 400, "bad input", None),
     (NotFound, 404, "not found", None),
     (Busy, 409, "busy", 10),

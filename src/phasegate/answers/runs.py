@@ -32,7 +32,7 @@ def run_of(plan: Plan, text: str, /) -> Run:
 
 
 def is_near(pipeline: "Pipeline", date: str) -> bool:
-    """Return whether a date is less than a year away, or is meant anyway.
+    """Return whether a date is at most a year away, or is meant.
 
     One on which the calendar has work is meant, as is one within a year of a run that is open.
     """

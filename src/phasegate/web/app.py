@@ -1,4 +1,4 @@
-"""The application: it finds the caller, reads the body, and has an endpoint handle it in a thread.
+"""The application: finds the caller, reads the body, calls the endpoint.
 
 Every error is one JSON object with the place and the mend. What is not ours is named by its type and its place only,
 to the caller and in the log: its text may hold what a caller sent.
@@ -25,7 +25,7 @@ from phasegate.credentials import Role
 from phasegate.printed.parts import PrintedJson
 from phasegate.web import openapi
 from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnswer
-from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, PATH_MAX, Bounds, TooLarge, TooSlow, read_body
+from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, Bounds, TooLarge, TooSlow, excess, read_body
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
 from phasegate.web.pool import Overloaded, Stopping
@@ -84,18 +84,19 @@ class Application:
         return caller
 
     def _guarded(self, view: View) -> View:
-        """Return a view that answers every error, and refuses at once what is too much."""
+        """Return a view that answers every error, and refuses what is too much."""
 
         async def guarded(request: Request) -> Response:
             try:
                 if request.state.overloaded and request.url.path != "/live":
                     raise Overloaded("the service has too much to do; send it again later")
-                if len(request.scope["raw_path"]) > PATH_MAX:
-                    return _refused(request, Refusal(414, "too large", f"the path has more than {PATH_MAX} characters"))
+                if (too_large := excess(request.scope)) is not None:
+                    status, text = too_large
+                    return _refused(request, Refusal(status, "too large", text))
                 return await view(request)
             except Exception as e:  # noqa: BLE001  whatever it is, it is answered in one line, and reported
                 refusal = _refusal(e)
-                if refusal.kind == "bug":
+                if refusal.status >= 500:
                     self._service.observer.event("request failed", request=request.state.request, error=refusal.text)
                 return _refused(request, refusal)
 
@@ -154,6 +155,8 @@ def _refused(request: Request, refusal: Refusal) -> Response:
 async def _unrouted(request: Request, error: Exception) -> Response:
     """Answer a path or a method that there is not."""
     assert isinstance(error, HTTPException)
+    if (too_large := excess(request.scope)) is not None:
+        return _refused(request, Refusal(too_large[0], "too large", too_large[1]))
     text = "there is no such path" if error.status_code == 404 else f"this path takes no {request.method[:20]}"
     answer = _refused(request, Refusal(error.status_code, "not found", f"{text}; see /openapi.json"))
     answer.headers.update(error.headers or {})
@@ -171,7 +174,7 @@ def _build_of(service: Service) -> BuildAnswer:
 
 
 def _commit() -> str | None:
-    """Return the commit that was installed, None unless it was installed from a repository."""
+    """Return the commit that was installed from a repository, else None."""
     try:
         text = distribution("phasegate").read_text("direct_url.json")
         found = json.loads(text or "{}")["vcs_info"]["commit_id"]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, field
 
-from phasegate.answers.refusals import Kind
+from phasegate.answers.refusals import RefusalKind
 from phasegate.base.codec import build_type
 from phasegate.errors import BadInput, legible
 from phasegate.messages import WHY_MAX
@@ -27,15 +27,15 @@ ExitCode = Annotated[int, Meta(ge=0, le=3, description="What the command exits w
 Short = Annotated[str, Meta(max_length=TEXT_MAX)]
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A body that is sent to the service."""
 
 
-class NoBody(Body, frozen=True, kw_only=True):
+class EmptyBody(RequestBody, frozen=True, kw_only=True):
     """An empty object, or nothing."""
 
 
-class BeginBody(Body, frozen=True, kw_only=True):
+class BeginBody(RequestBody, frozen=True, kw_only=True):
     """What to begin: a run, or a step of it.
 
     Without ``step`` and ``message`` the run is opened. ``message``: a trigger or request that the caller received, in
@@ -61,13 +61,13 @@ class Extras(msgspec.Struct, frozen=True, kw_only=True):
     yes: bool = False
 
 
-class RunBody(Body, frozen=True, kw_only=True):
+class RunBody(RequestBody, frozen=True, kw_only=True):
     """The run whose step is built."""
 
     run: Short
 
 
-class ReconcileBody(Body, frozen=True, kw_only=True):
+class ReconcileBody(RequestBody, frozen=True, kw_only=True):
     """The span of dates, and whether what differs is fixed.
 
     Without ``from``: the last ``days`` dates, default 7. ``to``: default today.
@@ -80,7 +80,7 @@ class ReconcileBody(Body, frozen=True, kw_only=True):
     fix: bool = False
 
 
-class HealthBody(Body, frozen=True, kw_only=True):
+class HealthBody(RequestBody, frozen=True, kw_only=True):
     """The date to check, and whether incidents are stored and notified.
 
     ``date``: default yesterday in the pipeline's zone.
@@ -113,7 +113,7 @@ class ErrorAnswer(PrintedJson, frozen=True, kw_only=True):
     """
 
     error: str
-    kind: Kind
+    kind: RefusalKind
     request: str
     exit_code: ExitCode
 
@@ -215,7 +215,7 @@ class BuildAnswer(PrintedJson, frozen=True, kw_only=True):
     python: str
 
 
-for _kind in (NoBody, BeginBody, RunBody, ReconcileBody, HealthBody, Extras, PushBody):
+for _kind in (EmptyBody, BeginBody, RunBody, ReconcileBody, HealthBody, Extras, PushBody):
     build_type(_kind)  # not by the first requests at once
 
 

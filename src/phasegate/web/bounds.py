@@ -1,4 +1,4 @@
-"""What bounds a request: its size, its time, how often, and how many at once.
+"""The bounds of a request: size and time, how often, and how many at once.
 
 Also the headers that every answer has, and the event that each leaves. Everything is refused before it is read.
 """
@@ -18,6 +18,7 @@ BODY_BYTES_MAX = 1_000_000
 BODY_S = 10.0
 WRITE_S = 30.0
 PATH_MAX = 500
+HEAD_BYTES_MAX = 32_768
 SHOWN_MAX = 200
 AT_ONCE_MAX = 500
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -44,7 +45,7 @@ class _Bucket(NamedTuple):
 
 
 class Rates:
-    """Allows each caller ``per_s`` calls a second, and as many at once after a pause.
+    """Allows each caller ``per_s`` calls a second, and as many at once.
 
     Callers are known by name before they are counted, so there are few.
     """
@@ -69,6 +70,15 @@ class Rates:
         return 0.0
 
 
+def excess(scope: Scope) -> tuple[int, str] | None:
+    """Return status and text for a head that is too large, else None."""
+    if len(scope["raw_path"]) > PATH_MAX:
+        return 414, f"the path has more than {PATH_MAX} characters"
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_BYTES_MAX:
+        return 431, f"the headers have more than {HEAD_BYTES_MAX:,} bytes; send less"
+    return None
+
+
 async def read_body(request: Request) -> bytes:
     """Return the body.
 
@@ -91,10 +101,12 @@ async def read_body(request: Request) -> bytes:
 
 
 class Bounds:
-    """Wraps the application: counts, answers what is too much, and reports each answer."""
+    """Wraps the application: counts requests and reports each answer."""
 
-    def __init__(self, app: ASGIApp, *, observer: Observer, at_once_max: int = AT_ONCE_MAX) -> None:
-        self._app, self._observer, self._at_once_max = app, observer, at_once_max
+    at_once_max = AT_ONCE_MAX
+
+    def __init__(self, app: ASGIApp, *, observer: Observer) -> None:
+        self._app, self._observer = app, observer
         self.at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,7 +114,7 @@ class Bounds:
         if scope["type"] != "http":
             return
         answer = _Answer(scope, send)
-        scope["state"] = {"request": answer.id, "caller": "", "overloaded": self.at_once >= self._at_once_max}
+        scope["state"] = {"request": answer.id, "caller": "", "overloaded": self.at_once >= self.at_once_max}
         self.at_once += 1
         try:
             await self._app(scope, receive, answer.send)
@@ -111,15 +123,14 @@ class Bounds:
             self._report(scope, answer)
 
     def _report(self, scope: Scope, answer: "_Answer") -> None:
-        name = "answered" if answer.status < 500 else "answered with an error"
         self._observer.event(
-            name, method=scope["method"], path=ascii(scope["path"])[1:-1][:SHOWN_MAX], status=answer.status,
+            "answered", method=scope["method"], path=ascii(scope["path"])[1:-1][:SHOWN_MAX], status=answer.status,
             caller=scope["state"]["caller"], request=answer.id, ms=round((time.monotonic() - answer.began) * 1000, 1),
         )  # fmt: skip
 
 
 class _Answer:
-    """The answer of one request, as it is sent: with our headers, in bounded time."""
+    """The answer of one request: sent with our headers, in bounded time."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send, self.status, self.began = send, 0, time.monotonic()

@@ -24,12 +24,12 @@ from phasegate.web.bodies import (
     BeginBody,
     BuiltAnswer,
     CompletedAnswer,
+    EmptyBody,
     Extras,
     HealthAnswer,
     HealthBody,
     HeldAnswer,
     InputJson,
-    NoBody,
     OpenedAnswer,
     PushBody,
     ReconcileBody,
@@ -181,7 +181,7 @@ def run_step(service: Service, call: Call) -> Answered:
 
 def sweep(service: Service, call: Call) -> Answered:
     """Process every due document once."""
-    body_of(read_json(call.raw), NoBody)
+    body_of(read_json(call.raw), EmptyBody)
     with service.observer.errors() as errors:
         swept = service.pipeline.sweep()
     due = service.times().iso(service.pipeline.next_due())
@@ -266,7 +266,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "/sweep", "operator", "Process every due document once",
         "As `phasegate sweep`. 503 if a document could not be handled; it is put off, and the others are handled.",
-        NoBody, {DONE: (SweptAnswer,), UNFIT: (SweptAnswer,)}, sweep,
+        EmptyBody, {DONE: (SweptAnswer,), UNFIT: (SweptAnswer,)}, sweep,
     ),
     _RECONCILE,
     _HEALTH,

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the service, made from the types that it takes and answers."""
+"""The OpenAPI document, made from the types that are taken and answered."""
 
 from collections.abc import Mapping, Sequence
 from inspect import cleandoc
@@ -19,7 +19,9 @@ ERRORS: Mapping[int, str] = {
     408: "The body did not arrive in time.",
     409: "Held by another caller, or the lease was lost.",
     413: "The body is too large.",
+    414: "The path is too long.",
     429: "Too much at once, or from this caller: nothing was done; send it again after `Retry-After`.",
+    431: "The headers are too large.",
     500: "A stored document cannot be read, or a bug; the log names it by the id in `request`.",
     503: "The store or the warehouse cannot be reached, or the service stops: send it again.",
 }
@@ -129,7 +131,10 @@ def _schemas() -> dict[str, object]:
 
 
 def _let_out_kind(parts: dict[str, dict[str, object]]) -> None:
-    """Describe a completion as ``/complete`` takes it: with a lease, and its kind may be left out."""
+    """Describe a completion as ``/complete`` takes it.
+
+    With a lease; and its kind may be left out.
+    """
     extras, message = parts.pop("Extras"), parts[CompletionMessage.__name__]
     properties, more = message["properties"], extras["properties"]
     assert isinstance(properties, dict)

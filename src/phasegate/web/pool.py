@@ -1,6 +1,7 @@
-"""Calls that block, in a bounded number of threads, and a bounded number that wait.
+"""Calls that block, in a bounded number of threads.
 
-The threads are daemons: a call that does not end in time is left behind when the process ends, as after a crash.
+A bounded number waits. The threads are daemons: a call that does not end in time is left behind when the process ends,
+as after a crash.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ class Overloaded(PhasegateError):
 
 
 class Stopping(PhasegateError):
-    """The service stops: the call was not begun, or not finished; send it again."""
+    """The service stops, and the call is not finished: send it again."""
 
 
 class _Call:
@@ -48,7 +49,7 @@ class _Call:
     def _settle(self, how: Callable[[Any], None], value: object) -> None:
         try:
             self._loop.call_soon_threadsafe(how, value)
-        except RuntimeError:  # the loop is closed: the process ends, and nobody waits
+        except RuntimeError:  # the loop is closed: the process ends, and nothing waits
             return
 
     def _succeed(self, value: object) -> None:
@@ -60,8 +61,8 @@ class _Call:
             self.future.set_exception(error)
 
 
-class Pool:
-    """Runs calls in ``threads`` threads; refuses one more than ``waiting_max`` that wait."""
+class Threads:
+    """Runs calls in threads, and refuses them when ``waiting_max`` wait."""
 
     def __init__(self, name: str, *, threads: int, waiting_max: int) -> None:
         self._changed = threading.Condition()

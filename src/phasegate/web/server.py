@@ -6,6 +6,7 @@ done by what is put in place of its protocol and its server.
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -20,13 +21,13 @@ from phasegate.observe.log import LogObserver
 from phasegate.pipeline import Pipeline
 from phasegate.settings import Settings
 from phasegate.web.app import Application
+from phasegate.web.bounds import HEAD_BYTES_MAX
 from phasegate.web.callers import Callers
 from phasegate.web.google import accounts_of
 from phasegate.web.service import Listening, Service
 from phasegate.work.pool import Stop
 
 HEAD_S = 10.0
-HEAD_BYTES_MAX = 32_768
 KEEP_ALIVE_S = 30
 CONNECTIONS_MAX = 1_000
 GRACE_S = 7.5
@@ -40,12 +41,12 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=BACKLOG)
     except OSError as e:
-        raise BadInput(f"serve: cannot listen on {host}:{port}: {e.strerror}; choose others with --host and "
-                       "--port") from None  # fmt: skip
+        why = os.strerror(e.errno) if e.errno is not None and e.errno > 0 else e.strerror
+        raise BadInput(f"serve: cannot listen on {host}:{port}: {why}; choose others with --host and --port") from None
 
 
 class BoundedHead(H11Protocol):
-    """HTTP/1.1 whose head must arrive within HEAD_S, also where others follow on the connection."""
+    """HTTP/1.1 where each head on a connection must arrive within HEAD_S."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -57,7 +58,10 @@ class BoundedHead(H11Protocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Take a part; bound what follows of a head, and of a body that is answered already."""
+        """Take a part, and bound what must follow.
+
+        That is the rest of a head, or of a body that is answered already.
+        """
         super().data_received(data)
         began: RequestResponseCycle | None = self.cycle
         is_answered = began is not None and began.response_complete
@@ -118,7 +122,7 @@ class Server(uvicorn.Server):
 
 
 def observer_of(settings: Settings) -> Listening:
-    """Return the observer of a service, which writes events as the settings say."""
+    """Return an observer that writes events as the settings say."""
     form = {"auto": None, "json": True, "text": False}[settings.log_format]
     return Listening(LogObserver(level=settings.log_level, json=form))
 
@@ -127,7 +131,7 @@ def run(
     pipeline: Pipeline, settings: Settings, *, observer: Listening, address: tuple[str, int], stop: Stop,
     say: Callable[[str], None],
 ) -> int:  # fmt: skip
-    """Serve a pipeline until ``stop`` returns True; return how much is left in progress.
+    """Serve until ``stop`` returns True; return how much is in progress.
 
     ``address``: host and port; 0 is any free port. ``say`` gets the address once it is listened on. Raises BadInput
     for an address that cannot be used.

@@ -1,4 +1,4 @@
-"""What the endpoints use: the pipeline, its callers, and the threads that work.
+"""What the endpoints use: the pipeline, its callers and its threads.
 
 One process has one. It decides how much is done at once, and how the work ends; what is done is the pipeline's.
 """
@@ -17,7 +17,7 @@ from phasegate.ports import Observer
 from phasegate.settings import Settings
 from phasegate.web.bounds import Rates
 from phasegate.web.callers import Callers
-from phasegate.web.pool import Pool
+from phasegate.web.pool import Threads
 from phasegate.write.identity import KEY
 
 WAITING_PER_THREAD = 8
@@ -57,10 +57,10 @@ class Service:
 
     def __init__(self, pipeline: Pipeline, settings: Settings, *, callers: Callers, observer: Listening) -> None:
         self.pipeline, self.settings, self.callers, self.observer = pipeline, settings, callers, observer
-        self.work = Pool(
+        self.work = Threads(
             "work", threads=settings.serve_threads, waiting_max=WAITING_PER_THREAD * settings.serve_threads
         )
-        self.short = Pool("short", threads=SHORT_THREADS, waiting_max=SHORT_WAITING_MAX)
+        self.short = Threads("short", threads=SHORT_THREADS, waiting_max=SHORT_WAITING_MAX)
         self.rates = Rates(settings.serve_rate)
         self._stopping = False
         self.registry = CollectorRegistry()
@@ -75,7 +75,7 @@ class Service:
         return Times(self.pipeline.plan.timezone, now=self.pipeline.ports.clock.now())
 
     def stopping(self) -> bool:
-        """Return whether the service stops: units of work end after the present one."""
+        """Return whether the service stops: only the present unit is finished."""
         return self._stopping
 
     def stop(self) -> None:
@@ -101,7 +101,10 @@ class Service:
         self.pipeline.ports.store.read(KEY)
 
     def work_within(self, seconds: float) -> int:
-        """Work until nothing is left, the time is up or the service stops; return the units done."""
+        """Work until nothing is left or the time is up; return the units done.
+
+        Or until the service stops.
+        """
         clock, done = self.pipeline.ports.clock, 0
         until = clock.monotonic() + seconds
         while not self._stopping and clock.monotonic() < until and self.pipeline.work_one():

@@ -1,4 +1,4 @@
-"""External steps that another process builds: a script, or a service in another language.
+"""External steps that another process builds, such as a script.
 
 ``begin`` takes the lease of the step for that process, which names it when it extends the lease and when it completes.
 This process renews nothing: a caller that died loses the step when its lease expires. It refuses to write rows; what
@@ -43,7 +43,7 @@ class Begun(NamedTuple):
 
 
 class RemoteSteps:
-    """Begins, extends and completes external steps for callers in other processes."""
+    """Begins, extends and completes steps for callers in other processes."""
 
     def __init__(self, plan: Plan, *, external: ExternalSteps, leases: Leases, worker: Worker) -> None:
         self._plan, self._external, self._leases, self._worker = plan, external, leases, worker
@@ -83,8 +83,8 @@ class RemoteSteps:
     def complete(self, message: messages.CompletionMessage, *, lease: str, where: str) -> Answer:
         """Report a completion of a step that is held, then give its lease back.
 
-        The lease is extended first, so that no other caller begins meanwhile. A repeated call, after no answer, reports
-        again. Raises LeaseLost, and as ``Worker.complete``.
+        The lease is extended first, so that no other caller begins before it is stored. A repeated call, after no
+        answer, reports again. Raises LeaseLost, and as ``Worker.complete``.
         """
         token, holder = _parsed(lease)
         step = self._plan.steps.get(message.step)

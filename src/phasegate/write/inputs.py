@@ -31,9 +31,9 @@ def part_of(step: Step, run: Run) -> Part:
 
 
 def held_part(pipeline: str, step: Step, run: Run) -> Part:
-    """Return what the lease of a step is of: its partition, else the step in its run.
+    """Return what the lease of a step is of: its partition, if it has one.
 
-    A table's name has two parts, so no table is named like it.
+    Else the step in its run. A table's name has two parts, so no table is named like it.
     """
     if step.table is not None:
         return part_of(step, run)

@@ -112,7 +112,7 @@ class Leases:
             self._ports.observer.event("lease held", key=key, token=held.token, held_s=held_s)
 
     def take(self, part: Part, *, purpose: str, owner: str, ttl_s: float | None) -> Lease | None:
-        """Take the lease of a partition for a holder in another process; None if it is held.
+        """Take a lease for a holder in another process; None if it is held.
 
         It ends after ``ttl_s``, or the settings' time, unless it is renewed. The holder is the last of its writers.
         """

@@ -37,7 +37,7 @@ def serve(app: App, /, *, host: str | None, port: int | None) -> int:
     except ImportError as e:
         if e.name is None or e.name.partition(".")[0] == "phasegate":
             raise
-        raise BadInput(f"serve: the library {e.name} is not installed; run: {INSTALL}") from None
+        raise BadInput(f"serve: the library {e.name.partition('.')[0]} is not installed; run: {INSTALL}") from None
     stopped_by: list[str] = []
     observer = server.observer_of(settings)
     with app.pipeline(observer) as pipeline, stop_on_signal(
@@ -56,7 +56,7 @@ def serve(app: App, /, *, host: str | None, port: int | None) -> int:
 
 
 def _port(given: int | None) -> int:
-    """Return the port: the option, PORT as Cloud Run sets it, else the default."""
+    """Return the port: the option, PORT (set by Cloud Run), or the default."""
     from phasegate.errors import BadInput
 
     if given is not None:

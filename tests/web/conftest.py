@@ -1,0 +1,20 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Night
+from tests.support.service import Served, served
+
+
+@pytest.fixture
+def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Night:
+    """Give an empty pipeline in its own folder, which is the working directory."""
+    return Night.empty(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def service(night: Night) -> Iterator[Served]:
+    """Give a service of that pipeline, on its clock."""
+    with served(night.folder, clock=night.clock) as one:
+        yield one

@@ -1,0 +1,64 @@
+"""Who may call which endpoint."""
+
+import pytest
+
+from phasegate.web.endpoints import ENDPOINTS
+from tests.support.commands import RUN, Night
+from tests.support.service import Served
+
+OPEN = ("/live", "/ready", "/build", "/openapi.json")
+ROLES = {"operator": {"reporter", "reader", "operator"}, "reader": {"reader"}, "reporter": {"reporter"}}
+
+
+def test_without_a_credential_only_what_shows_that_it_is_there_is_answered(service: Served) -> None:
+    for path in OPEN:
+        assert service.get(path).status_code == 200
+    assert service.get("/metrics").status_code == 401
+    for endpoint in ENDPOINTS:
+        answer = service.post(endpoint.path.replace("{step}", "odds"), by=None)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), endpoint.path
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer x", "Basic b3BzOm9wcw==", "bearer pg_00", "Bearer " + "a" * 9_000],
+)  # fmt: skip
+def test_a_credential_that_is_none_is_refused(service: Served, header: str) -> None:
+    answer = service.client.post(f"{service.url}/sweep", headers={"Authorization": header})
+    assert answer.status_code == 401
+    assert answer.json()["error"].startswith("no valid credential")
+    real = service.tokens["operator"]
+    two = [("Authorization", f"Bearer {real}"), ("Authorization", f"Bearer {real}")]
+    assert service.client.post(f"{service.url}/sweep", headers=two).status_code == 401
+
+
+def test_each_endpoint_takes_its_role_and_no_other(service: Served) -> None:
+    for endpoint in ENDPOINTS:
+        for caller, may in ROLES.items():
+            answer = service.post(endpoint.path.replace("{step}", "odds"), {"days": 1}, by=caller)
+            assert (answer.status_code == 403) == (endpoint.role not in may), (endpoint.path, caller, answer.text)
+
+
+def test_a_caller_of_one_step_cannot_complete_or_begin_another(service: Served, night: Night) -> None:
+    night("begin", RUN)
+    before = night.documents()
+    for path, body in (
+        ("/complete", {"step": "gamebook", "run": RUN}),
+        ("/complete", {"step": "report", "run": RUN, "execution_id": "e"}),
+        ("/complete", {"step": "odds", "run": RUN, "execution_id": "e",
+                       "trigger_id": f"trigger.nba.raw.{RUN}.1.elsewhere"}),
+        ("/complete", {"trigger_id": f"trigger.nba.raw.{RUN}.1.elsewhere"}),
+        ("/begin", {"step": "gamebook", "run": RUN}),
+        ("/begin", {"step": "gamebook", "run": RUN, "lease": "1.0123456789abcdef01234567"}),
+        ("/begin", {"run": RUN}),
+    ):  # fmt: skip
+        answer = service.post(path, body, by="scraper")
+        assert (answer.status_code, answer.json()["kind"]) == (403, "not allowed"), (path, body, answer.text)
+    assert night.documents() == before
+    assert service.post("/complete", {"step": "odds", "run": RUN}, by="scraper").status_code == 200
+
+
+def test_what_notifies_fixes_or_opens_takes_an_operator(service: Served) -> None:
+    assert service.post("/health", {"alert": True}, by="reader").status_code == 403
+    assert service.post("/reconcile", {"fix": True}, by="reader").status_code == 403
+    assert service.post("/begin", {"run": RUN}, by="reporter").status_code == 403
+    assert service.post("/health", {"alert": True}).json()["unsent"] == {}
