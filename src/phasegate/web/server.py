@@ -17,7 +17,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from phasegate.errors import BadInput
 from phasegate.observe.log import LogObserver
+from phasegate.observe.metrics import MetricsObserver
 from phasegate.pipeline import Pipeline
+from phasegate.plan.model import Plan
 from phasegate.settings import Settings
 from phasegate.web.app import Application
 from phasegate.web.callers import Callers
@@ -117,10 +119,10 @@ class Server(uvicorn.Server):
         timer.cancel()
 
 
-def observer_of(settings: Settings) -> Listening:
-    """Return the observer of a service, which writes events as the settings say."""
+def observer_of(settings: Settings, plan: Plan) -> Listening:
+    """Return the observer of a service: it counts events, and writes them as the settings say."""
     form = {"auto": None, "json": True, "text": False}[settings.log_format]
-    return Listening(LogObserver(level=settings.log_level, json=form))
+    return Listening(MetricsObserver(plan, LogObserver(level=settings.log_level, json=form)))
 
 
 def run(
