@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from phasegate import Pipeline, connect
 from phasegate.base.findings import CheckResult, Finding
 from phasegate.errors import Unavailable
+from phasegate.observe.metrics import COUNTED, MetricsObserver
 from phasegate.web.gauges import READ, Gauges
 from tests.support.commands import HOUR, PLAN, RUN, SQL, StillClock
 from tests.support.pipelines import Told
@@ -141,8 +142,8 @@ def test_the_newest_expected_result_of_a_step_is_late_until_a_newer_one_is_expec
         scene.whole()
         scene.clock.at += HOUR
         assert of(scene.scrape(), "result_late_seconds", **late) == 5.2 * HOUR, "it came at 09:12"
-        scene.clock.at += 21 * HOUR
-        assert of(scene.scrape(), "result_late_seconds", **late) == 3.2 * HOUR, "that of the next date is missing"
+        scene.clock.at += 22 * HOUR
+        assert of(scene.scrape(), "result_late_seconds", **late) == 4.2 * HOUR, "that of the next date is missing"
 
 
 def test_a_lease_that_is_held_has_an_age_and_one_that_expired_counts_apart(scene: Scene) -> None:
@@ -244,3 +245,10 @@ def test_every_gauge_is_declared_and_shown(scene: Scene) -> None:
     sparse = {"phasegate_findings", "phasegate_result_late_seconds"}
     assert shown | sparse == {metric.name for metric in READ}
     assert all(metric.name.startswith("phasegate_") and not metric.name.endswith("_total") for metric in READ)
+
+
+def test_gauges_and_counters_share_a_registry_and_no_name(scene: Scene) -> None:
+    counted = MetricsObserver(scene.pipeline.plan)
+    counted.registry.register(Gauges(scene.pipeline))
+    names = [family.name for family in counted.registry.collect()]
+    assert len(names) == len(set(names)) > len(COUNTED)
