@@ -16,7 +16,7 @@ from phasegate.cli.commands import COMMANDS
 from phasegate.observe.metrics import COUNTED, Metric
 from phasegate.web.gauges import READ
 from phasegate.web.service import SERVED
-from tests.support.commands import Night
+from tests.support.commands import PLAN, Night
 from tests.support.postgres import absent
 from tests.support.real_data import ROOT
 
@@ -149,6 +149,8 @@ def test_the_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
 
 
 def test_each_alert_and_panel_names_a_command_that_can_be_typed(night: Night) -> None:
+    expected = PLAN.replace("attempts_max = 1", 'attempts_max = 1\nexpected_by.overnight = "09:00 +1d"')
+    (night.folder / "plan.toml").write_text(expected)
     night.whole()
     commands = {rule["annotations"]["command"] for rule in rules()}
     shown = {text for panel in panels() for text in re.findall(r"phasegate [a-z][a-z -]*[a-z]", panel["description"])}

@@ -239,6 +239,20 @@ def test_more_dates_make_no_more_time_series_and_no_more_than_a_month_is_read(sc
     assert ("phasegate_runs", frozenset({("phase", "raw"), ("state", "complete")})) not in scene.scrape()
 
 
+def test_a_run_of_a_date_long_ago_is_read_until_it_is_settled(tmp_path: Path) -> None:
+    scene, old = Scene(tmp_path, sql=SQL.replace("points", "nope")), "2025-02-03.overnight"
+    with closing(scene.pipeline):
+        scene.deliver(old)
+        scene.pipeline.complete({"step": "odds", "run": old, "execution_id": "o"})
+        scene.pipeline.work_until_idle()
+        values = scene.scrape()
+        assert of(values, "dead_letters", kind="request") == 1
+        assert of(values, "runs_overdue", phase="analytics") == len(
+            [view for view in scene.pipeline.views.why(old) if view.overdue]
+        )
+        assert ("phasegate_runs", frozenset({("phase", "raw"), ("state", "complete")})) not in values
+
+
 def test_every_gauge_is_declared_and_shown(scene: Scene) -> None:
     scene.whole()
     shown = {name for name, _ in scene.scrape()}

@@ -87,6 +87,22 @@ class Overview:
             for name, phase in phases.items()
         ]
 
+    def unsettled(self, *, last: str, limit: int, broken: Broken = None) -> list[PhaseView]:
+        """Return the phases of runs up to a date that are not settled.
+
+        At most ``limit``, those that are due first. They are found by when they are due, so what is settled costs
+        nothing. What drifted in the phases before them is not shown.
+        """
+        now, views = self._ports.clock.now(), list[PhaseView]()
+        for doc in due(self._ports.store, DUE_MAX, prefixes=(f"phase:{self._plan.pipeline}:",)):
+            _, name, run = phase_of(doc.key)
+            phase = self._read(Phase, doc, broken) if name in self._plan.phases and run.date <= last else None
+            if phase is not None:
+                views.append(explain(phase, name=name, run=run, now=now))
+            if len(views) == limit:
+                break
+        return views
+
     def _before(self, phase: str, run: Run, phases: Mapping[str, Phase]) -> list[Phase]:
         return [phases[name] for name in self._plan.upstream(phase, mode=run.mode) if name in phases]
 

@@ -2,7 +2,7 @@
 
 Nothing is kept between two scrapes, so no number is older than the scrape that it is in. A store that does not answer
 in time leaves ``phasegate_up`` 0, and no other gauge. It decides nothing: views, leases, incidents and lateness are
-those of the commands. The runs of the last DAYS are read, and no table.
+those of the commands. The runs of the last DAYS are read, older ones as far as they are not settled, and no table.
 """
 
 import threading
@@ -22,6 +22,7 @@ from phasegate.observe.metrics import KINDS, Metric
 from phasegate.pipeline import Pipeline
 
 DAYS = 31
+OLDER_MAX = 500
 LATE_DAYS = 3
 WITHIN_S = 5.0
 UNFIRED = ("waiting", "building", "settling")
@@ -30,7 +31,8 @@ UNSENT = ("unsent", "sent")
 READ = (
     Metric("phasegate_up", "gauge", (), "1 if the store was read for this scrape, 0 if it did not answer."),
     Metric("phasegate_read_seconds", "gauge", (), "How long reading the documents for this scrape took."),
-    Metric("phasegate_runs", "gauge", ("phase", "state"), "Runs of the last 31 days by phase and state, as `status`."),
+    Metric("phasegate_runs", "gauge", ("phase", "state"),
+           "Runs of the last 31 days, and older ones that are not settled, by phase and state, as `status` shows."),
     Metric("phasegate_runs_overdue", "gauge", ("phase",), "Runs past their deadline that have never fired."),
     Metric("phasegate_gate_age_seconds", "gauge", ("phase",),
            "Age of the oldest gate that is open and has never fired; 0 for none."),
@@ -146,7 +148,9 @@ class _Values:
 
     def read(self) -> None:
         """Read everything; raise what the store raises."""
-        views = self._pipeline.views.phases(first=shift(self._today, -DAYS), broken=self._broken)
+        first = shift(self._today, -DAYS)
+        views = self._pipeline.views.phases(first=first, broken=self._broken)
+        views += self._pipeline.views.unsettled(last=shift(first, -1), limit=OLDER_MAX, broken=self._broken)
         self._phases(views)
         letters = [letter for view in views for letter in dead_of(view)]
         letters += self._pipeline.views.quarantined(broken=self._broken)
