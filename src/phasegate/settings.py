@@ -15,7 +15,7 @@ from phasegate.base.codec import build_type
 from phasegate.base.wording import decoded
 from phasegate.dialects.engines import Engine
 from phasegate.errors import BadInput
-from phasegate.plan.toml_lines import Toml, parse, spell, suggest
+from phasegate.plan.toml_lines import parse, spell, suggest
 from phasegate.postgresql import address
 
 PREFIX = "PHASEGATE_"
@@ -284,7 +284,8 @@ def _from_file(file: Path | None) -> dict[str, SettingValue]:
     toml = parse(text, name=file.name)
     for key in toml.body:
         if key != TABLE:
-            raise toml.error((), f"unknown {_kind(toml, key)} {spell(key)}; settings belong below [{TABLE}]", at=(key,))
+            kind = "table" if isinstance(toml.body[key], dict) else "key"
+            raise toml.error((), f"unknown {kind} {spell(key)}; settings belong below [{TABLE}]", at=(key,))
     table = toml.body.get(TABLE, {})
     if not isinstance(table, dict):
         raise toml.error((TABLE,), f"is {spell(table)}, wanted a table; write [{TABLE}]")
@@ -295,10 +296,6 @@ def _from_file(file: Path | None) -> dict[str, SettingValue]:
             raise BadInput(f"{file.name}:{line}: unknown setting {spell(name)}{suggest(name, known=_BY_NAME)}")
         found[name] = SettingValue(value, f"{file.name}:{line}: {name}", in_file=True)
     return found
-
-
-def _kind(toml: Toml, key: str) -> str:
-    return "table" if isinstance(toml.body[key], dict) else "key"
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
@@ -340,23 +337,13 @@ def _value(setting: Setting, given: SettingValue) -> object:
     elif setting.type == "URL":
         _check_url(setting, given, url=value)
     elif setting.type == "address":
-        if value != "off" and not _is_address(value):
+        if value != "off" and not ((found := _ADDRESS.fullmatch(value)) and int(found[2]) < 65_536):
             raise given.error(setting, "wanted HOST:PORT, such as 127.0.0.1:9464, or off")
     elif setting.type == "name" and not _NAME.fullmatch(value):
         raise given.error(setting, "wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters")
     elif not value.isprintable():
         raise given.error(setting, "holds an invisible character; remove it")
     return value
-
-
-def _is_address(text: str) -> bool:
-    """Return whether a text is a host and a port.
-
-    >>> [_is_address(text) for text in ("127.0.0.1:9464", "[::1]:0", "9464", "a:70000")]
-    [True, True, False, False]
-    """
-    found = _ADDRESS.fullmatch(text)
-    return found is not None and int(found[2]) < 65_536
 
 
 def _number(setting: Setting, given: SettingValue) -> float:
