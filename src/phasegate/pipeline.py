@@ -290,7 +290,10 @@ class Pipeline:
         self._at_close.append(call)
 
     def close(self) -> None:
-        """Close the files and connections of all ports, and what was given to ``at_close``."""
+        """Close the files and connections of all ports.
+
+        Then call what was given to ``at_close``.
+        """
         for port in (self.ports.warehouse, self.ports.bus, self.ports.store):
             port.close()
         for call in self._at_close:
