@@ -1,7 +1,7 @@
 """Events of OpenLineage: each attempt is a run of its step.
 
-X
-OpenLineage's own are used.
+It has a START, and then a COMPLETE, FAIL or ABORT. The job is the step, in the pipeline's namespace; the datasets are
+the tables that it reads and writes. Only facets of OpenLineage's own are used.
 """
 
 import uuid

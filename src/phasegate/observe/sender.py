@@ -39,7 +39,10 @@ class Sender(Generic[T]):
         self.lost = 0
 
     def put(self, item: T, /) -> None:
-        """Queue one item; never wait. It is lost if the queue is full or closed."""
+        """Queue one item, without waiting.
+
+        It is lost if the queue is full or closed.
+        """
         with self._lock:
             is_taken = not self._closing.is_set() and len(self._queue) < self._queue_max
             if is_taken:
