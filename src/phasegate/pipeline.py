@@ -61,7 +61,7 @@ class Pipeline:
 
     Safe to use from many threads; each process makes its own. ``runs``: opens, voids, pauses, replans and redrives the
     phases of runs. ``views``: their state, explained. ``checks``: inspector, health, reconciler. ``alerts``: incidents.
-    ``calendar``: which dates have work.
+    ``calendar``: which dates have work. ``poster``: receivers that are HTTP endpoints.
     """
 
     def __init__(  # noqa: PLR0913  one for each setting
@@ -98,6 +98,7 @@ class Pipeline:
                                       tables=tables, read_repair=read_repair)  # fmt: skip
         self._worker = Worker(plan, ports, gatekeeper=self.runs, builder=builder, tables=tables,
                               quarantine=self.runs.quarantine, commands=self._commands)  # fmt: skip
+        self.poster = self._worker.poster
         self._tables = tables
         self._external_steps = ExternalSteps(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
                                              worker=self._worker)  # fmt: skip

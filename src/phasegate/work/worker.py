@@ -23,6 +23,7 @@ from phasegate.ports import Ports
 from phasegate.quarantine import REDRIVEN, Quarantine
 from phasegate.transact import AtHand
 from phasegate.work.commands import CommandSteps
+from phasegate.work.poster import Poster
 from phasegate.write.builder import Builder
 from phasegate.write.reports import TableReporter
 
@@ -50,6 +51,7 @@ class Worker:
     ) -> None:
         self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
         self._builder, self._commands, self._tables, self._quarantine = builder, commands, tables, quarantine
+        self.poster = Poster(ports, gatekeeper=gatekeeper)
 
     @property
     def pipeline(self) -> str:
@@ -93,6 +95,8 @@ class Worker:
             raise BadInput(f"{where}: is of pipeline {message.pipeline!r}, this is {self._plan.pipeline!r}")
         match message:
             case messages.TriggerMessage():
+                if message.receiver not in self._plan.phases and delivery.message.topic == message.receiver:
+                    return self.poster.post(message, delivery.message.body)
                 return self.begin(message).outcome
             case messages.RequestMessage():
                 step = self._step(message.step, where=where)
