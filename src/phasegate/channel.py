@@ -63,7 +63,7 @@ class Channel(Protocol):
 
 
 class Endpoint(Protocol):
-    """A program that is told of each firing, at a URL."""
+    """A program that gets each firing of a phase, at a URL."""
 
     def post(self, trigger: Mapping[str, object], /, *, fired_at: float) -> Reply:
         """Post the body of a trigger, once, within a bounded time.

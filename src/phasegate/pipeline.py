@@ -15,6 +15,7 @@ from phasegate.base.disk import Disk
 from phasegate.base.keys import Run
 from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.calendar.month import Day
+from phasegate.channel import Endpoint
 from phasegate.check.checks import Checks
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
@@ -61,7 +62,7 @@ class Pipeline:
 
     Safe to use from many threads; each process makes its own. ``runs``: opens, voids, pauses, replans and redrives the
     phases of runs. ``views``: their state, explained. ``checks``: inspector, health, reconciler. ``alerts``: incidents.
-    ``calendar``: which dates have work. ``poster``: receivers that are HTTP endpoints.
+    ``calendar``: which dates have work.
     """
 
     def __init__(  # noqa: PLR0913  one for each setting
@@ -98,7 +99,6 @@ class Pipeline:
                                       tables=tables, read_repair=read_repair)  # fmt: skip
         self._worker = Worker(plan, ports, gatekeeper=self.runs, builder=builder, tables=tables,
                               quarantine=self.runs.quarantine, commands=self._commands)  # fmt: skip
-        self.poster = self._worker.poster
         self._tables = tables
         self._external_steps = ExternalSteps(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
                                              worker=self._worker)  # fmt: skip
@@ -285,6 +285,13 @@ class Pipeline:
         that only the warehouse has are reported to their phases.
         """
         return self._rescuer.adopt()
+
+    def post_to(self, endpoints: Mapping[str, Endpoint]) -> None:
+        """Post triggers for receivers with ``ack = "post"`` to these endpoints.
+
+        By the receivers' names; in place of those that were given before.
+        """
+        self._worker.poster.reach(endpoints)
 
     def at_close(self, call: Callable[[], None]) -> None:
         """Call a function when the pipeline is closed."""

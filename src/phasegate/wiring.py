@@ -86,7 +86,7 @@ def connect(
         disks=partial(disks_of, settings.state, settings.warehouse_path and settings.warehouse_path.parent),
     )
     pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
-    pipeline.poster.reach(open_endpoints(plan, os.environ))
+    pipeline.post_to(open_endpoints(plan, os.environ))
     pipeline.at_close(observers.close)
     return pipeline
 

@@ -43,7 +43,7 @@ class Mailer:
 
 def mailing(mailer: Mailer) -> Shop:
     made = shop(plan=POSTED)
-    made.pipeline.poster.reach({"mailer": mailer})
+    made.pipeline.post_to({"mailer": mailer})
     return made
 
 

@@ -61,6 +61,8 @@ class Sender(Generic[T]):
         self._closing.set()
         if self._thread is not None:
             self._thread.join(self._close_s)
+            if self._thread.is_alive():
+                self.failed(f"not all was sent: no answer within {self._close_s:g} s of the end", lost=len(self._queue))
 
     def failed(self, error: str, /, *, lost: int = 1) -> None:
         """Count lost items; report the first ones of an outage."""
