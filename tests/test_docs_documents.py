@@ -15,8 +15,8 @@ from phasegate.calendar import month as calendar
 from phasegate.check.reconciler import Applied, Reconciliation, RecordedFinding
 from phasegate.credentials import Credential
 from phasegate.gate import phase, records
-from phasegate.gate.ledger import Ledger
 from phasegate.gate.mirror import Mirrored
+from phasegate.ledger import Ledger
 from phasegate.plan import gate
 from phasegate.quarantine import Quarantined
 from phasegate.steplog import LoggedAttempt, StepLog

@@ -28,7 +28,8 @@ CredentialState = Literal["valid", "expired", "revoked"]
 
 VALID_MAX = 2
 """So many access tokens of one name may be valid at once: the old one, and the one that replaces it."""
-DAYS_MAX = 3_650
+FRESH_S = 10.0
+"""The service reads a credential again after so long: until then one that was revoked may still be used."""
 PAGE = 100
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}@[a-z0-9][a-z0-9.-]{0,99}")

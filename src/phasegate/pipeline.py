@@ -34,6 +34,7 @@ from phasegate.work.backfill import Backfill, BackfillJob
 from phasegate.work.commands import CommandSteps
 from phasegate.work.external import ExternalSteps, StepRun
 from phasegate.work.pool import Stop, WorkerPool, never
+from phasegate.work.remote import RemoteSteps
 from phasegate.work.scheduler import Scheduler
 from phasegate.work.sweeper import Sweeper
 from phasegate.work.worker import Worker
@@ -62,7 +63,7 @@ class Pipeline:
 
     Safe to use from many threads; each process makes its own. ``runs``: opens, voids, pauses, replans and redrives the
     phases of runs. ``views``: their state, explained. ``checks``: inspector, health, reconciler. ``alerts``: incidents.
-    ``calendar``: which dates have work.
+    ``calendar``: which dates have work. ``remote``: external steps for callers in other processes.
     """
 
     def __init__(  # noqa: PLR0913  one for each setting
@@ -102,6 +103,7 @@ class Pipeline:
         self._tables = tables
         self._external_steps = ExternalSteps(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
                                              worker=self._worker)  # fmt: skip
+        self.remote = RemoteSteps(plan, external=self._external_steps, leases=self._leases, worker=self._worker)
         self._rescuer = rescuer = Rescuer(
             plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id
         )
@@ -179,8 +181,12 @@ class Pipeline:
 
         See ``WorkerPool.run``. A step's command is ended as soon as ``stop`` returns True.
         """
-        with self._commands.until(stop):
+        with self.until(stop):
             return self._pool.run(threads=threads, until_idle=until_idle, stop=stop)
+
+    def until(self, stop: Stop) -> AbstractContextManager[None]:
+        """End commands of steps when ``stop`` returns True, during the block."""
+        return self._commands.until(stop)
 
     def backfill(self, job: BackfillJob) -> Backfill:
         """Return a backfill: ``check`` it, list its ``items``, then ``carry_out``."""

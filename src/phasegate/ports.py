@@ -1,14 +1,15 @@
 """The ports: store, bus, warehouse, clock, observer, background, shell.
 
 The last fields of ``Ports`` draw ids, collect what is printed, and run commands. The contracts of store, bus and
-warehouse are in modules of their own, as are those of alert channels. No adapter calls back, retries, or depends on
-what a phase is.
+warehouse are in modules of their own, as are those of alert channels. What is ``bound`` is added to each event. No
+adapter calls back, retries, or depends on what a phase is.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from phasegate.bus import Bus
 from phasegate.errors import BadInput
@@ -16,6 +17,10 @@ from phasegate.store import Store
 from phasegate.warehouse import Warehouse
 
 Sink = Callable[[str], None]
+A = TypeVar("A")
+# What every event of the unit of work in progress has: the run, step, request and token need not be passed to all that
+# may report something. A thread begins with none.
+_FIELDS: ContextVar[Mapping[str, object]] = ContextVar("phasegate_fields", default={})  # noqa: B039  never changed
 
 
 class Clock(Protocol):
@@ -40,6 +45,51 @@ class Observer(Protocol):
     def event(self, name: str, /, **fields: object) -> None:
         """Report one event; never raise."""
         ...
+
+
+def bound_fields() -> Mapping[str, object]:
+    """Return the fields that are bound now."""
+    return _FIELDS.get()
+
+
+@contextmanager
+def bound(**given: object) -> Iterator[None]:
+    """Add fields to every event of the block, besides those bound already.
+
+    At its end those before it are bound again, also when the block has bound more.
+
+    >>> with bound(run="2026-02-03.daily"):
+    ...     with bound(step="orders"):
+    ...         print(bound_fields())
+    {'run': '2026-02-03.daily', 'step': 'orders'}
+    >>> bound_fields()
+    {}
+    """
+    before = _FIELDS.get()
+    _FIELDS.set({**before, **given})
+    try:
+        yield
+    finally:
+        _FIELDS.set(before)  # not reset(): a block may begin in one context and end in another
+
+
+def bind(**given: object) -> None:
+    """Bind more fields until the end of the block that is around."""
+    _FIELDS.set({**_FIELDS.get(), **given})
+
+
+def keeping(function: Callable[[], A], /) -> Callable[[], A]:
+    """Return the function with the fields that are bound now.
+
+    For a call in another thread.
+    """
+    here = _FIELDS.get()
+
+    def call() -> A:
+        with bound(**here):
+            return function()
+
+    return call
 
 
 class Background(Protocol):

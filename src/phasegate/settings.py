@@ -42,7 +42,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word", "text"]
+    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word", "text", "address"]
     default: str | float | None
     meaning: str
     low: float = 0.0
@@ -96,11 +96,19 @@ SETTINGS: tuple[Setting, ...] = (
             meaning="A statement of the PostgreSQL store that takes longer is stopped."),
     Setting(name="query_timeout_s", type="seconds", default=3600.0, low=1, high=86400,
             meaning="A statement of the PostgreSQL warehouse that takes longer is stopped."),
+    Setting(name="serve_threads", type="number", default=8, low=1, high=64,
+            meaning="How many requests `serve` works on at once; eight times as many may wait."),
+    Setting(name="serve_rate", type="number", default=100, low=1, high=100000,
+            meaning="How many requests a second each caller of `serve` may send; one more is answered with 429."),
+    Setting(name="serve_work_s", type="seconds", default=8.0, low=0, high=600,
+            meaning="How long a pushed message is worked on inside its request; the rest is left to workers."),
     Setting(name="audience", type="text", default=None,
             meaning="What an ID token of Google must be for, usually the service's address; unset: none is taken."),
     Setting(name="google_keys", type="URL", default="https://www.googleapis.com/oauth2/v3/certs",
             forms=("https://HOST/PATH", "http://127.0.0.1/PATH"),
             meaning="Where Google publishes the keys of its ID tokens."),
+    Setting(name="metrics", type="address", default="off",
+            meaning="Where `phasegate worker` answers Prometheus, such as `127.0.0.1:9464`; port 0: any free one."),
     Setting(name="log_format", type="word", default="auto", choices=("auto", "text", "json"),
             meaning="How events are written to stderr; `auto` is text on a terminal and JSON elsewhere."),
     Setting(name="log_level", type="word", default="notable", choices=("all", "notable", "none"),
@@ -108,6 +116,7 @@ SETTINGS: tuple[Setting, ...] = (
 )  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII)
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 # Without TLS only on this machine.
 _WEB = re.compile(r"(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d{1,5})?(/[!-~]*)?", re.ASCII)
@@ -136,8 +145,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: float
     statement_timeout_s: float
     query_timeout_s: float
+    serve_threads: int
+    serve_rate: int
+    serve_work_s: float
     audience: str | None
     google_keys: str
+    metrics: str
     log_format: LogFormat
     log_level: LogLevel
 
@@ -328,11 +341,24 @@ def _value(setting: Setting, given: SettingValue) -> object:
         raise given.error(setting, f"wanted a {setting.type} such as {setting.default or 'https://example.org'}")
     elif setting.type == "URL":
         _check_url(setting, given, url=value)
+    elif setting.type == "address":
+        if value != "off" and not _is_address(value):
+            raise given.error(setting, "wanted HOST:PORT, such as 127.0.0.1:9464, or off")
     elif setting.type == "name" and not _NAME.fullmatch(value):
         raise given.error(setting, "wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters")
     elif not value.isprintable():
         raise given.error(setting, "holds an invisible character; remove it")
     return value
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is a host and a port.
+
+    >>> [_is_address(text) for text in ("127.0.0.1:9464", "[::1]:0", "9464", "a:70000")]
+    [True, True, False, False]
+    """
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and int(found[2]) < 65_536
 
 
 def _number(setting: Setting, given: SettingValue) -> float:

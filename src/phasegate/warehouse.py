@@ -211,10 +211,11 @@ class Reader(Protocol):
         """
         ...
 
-    def rows(self, table: Table, /, *, partition: str) -> list[dict[str, object]]:
-        """Return the rows of a partition as ``Warehouse.stage`` takes them.
+    def rows(self, table: Table, /, *, partition: str, limit: int, offset: int = 0) -> list[dict[str, object]]:
+        """Return rows of a partition as ``Warehouse.stage`` takes them.
 
-        Without lineage; timestamps have the zone UTC. [] for a missing table.
+        At most ``limit``, after the first ``offset`` in the order of the key. Without lineage; timestamps have the zone
+        UTC. [] for a missing table.
         """
         ...
 
@@ -300,11 +301,11 @@ class Warehouse(Protocol):
 
     def stage(
         self, table: Table, /, *, partition: str, version_max: float, reads: Sequence[InputRead] = (),
-        sql: str | None = None, params: Params | None = None, rows: Sequence[Row] = (),
+        sql: str | None = None, params: Params | None = None, rows: Iterable[Row] = (),
     ) -> Staging:  # fmt: skip
         """Return a staging of the rows of a SELECT, or of these rows.
 
-        ``version_max``: versions beyond it are counted, in epoch seconds.
+        ``version_max``: versions beyond it are counted, in epoch seconds. ``rows`` are read once, and not kept.
         """
         ...
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec.structs import replace
 
@@ -66,10 +66,10 @@ def connect(
     if not isinstance(plan, Plan):
         path = Path(plan) if plan is not None else settings.plan
         plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
-    translator = Translator(plan, engine=settings.engine)
-    plan = with_sql(plan, engine=settings.engine, parameter="${}")
     observers = with_signals(observer or _open_log(settings), plan, environ=os.environ, warehouse=settings.warehouse,
                              post=_post)  # fmt: skip
+    translator = Translator(plan, engine=settings.engine)
+    plan = with_sql(plan, engine=settings.engine, parameter="${}", translator=translator)
     ports = open_ports(
         settings, pipeline=plan.pipeline, clock=clock, observer=observers, folder=folder, translator=translator
     )
@@ -86,7 +86,7 @@ def connect(
         disks=partial(disks_of, settings.state, settings.warehouse_path and settings.warehouse_path.parent),
     )
     pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
-    pipeline.post_to(open_endpoints(plan, os.environ))
+    pipeline.post_to(_open_endpoints(plan, os.environ))
     pipeline.at_close(observers.close)
     return pipeline
 
@@ -132,6 +132,14 @@ def open_reading(settings: Settings, *, clock: Clock | None = None) -> ReadPorts
     return ReadPorts(store=open_store(settings), clock=clock or SystemClock())
 
 
+def create_state(settings: Settings, /) -> None:
+    """Create the state's directory; raise BadInput if that fails."""
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise BadInput(f"state directory {settings.state}: {e.strerror}; name another with PHASEGATE_STATE") from None
+
+
 def open_store(settings: Settings, /) -> Store:
     """Return the store.
 
@@ -151,8 +159,8 @@ def open_store(settings: Settings, /) -> Store:
     )
 
 
-def create_store(url: str, settings: Settings, /) -> tuple[str, int, int]:
-    """Create the store at a URL of PostgreSQL, or migrate it.
+def create(what: Literal["store", "warehouse"], url: str, settings: Settings, /) -> tuple[str, int, int]:
+    """Create the store or the warehouse at a URL of PostgreSQL, or migrate it.
 
     Return its address without secrets, and the version of its schema before, 0 for none, and after. Raises BadInput,
     Unavailable, Ambiguous.
@@ -160,10 +168,12 @@ def create_store(url: str, settings: Settings, /) -> tuple[str, int, int]:
     from phasegate.postgresql.address import FORM
 
     if not url.startswith("postgresql:"):
-        raise BadInput(f"--store: wanted {FORM}; a store in a file is created by the first command that writes")
+        raise BadInput(f"--{what}: wanted {FORM}; a {what} in a file is created by the first command that writes")
     from phasegate.stores.postgres import migrate_store
+    from phasegate.warehouses.postgres.warehouse import migrate_warehouse
 
-    return migrate_store(url, connect_timeout_s=settings.connect_timeout_s)
+    migrated = {"store": migrate_store, "warehouse": migrate_warehouse}[what]
+    return migrated(url, connect_timeout_s=settings.connect_timeout_s)
 
 
 def _open_wake(settings: Settings, clock: Clock) -> Wake:
@@ -188,17 +198,15 @@ def open_ports(
     asked of the warehouse; None: queries are in its own SQL.
     """
     from phasegate.buses.local import LocalBus
+    from phasegate.observe.context import ContextObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
     from phasegate.system import PrintedOutput, ThreadBackground, new_id
 
-    try:
-        settings.state.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise BadInput(f"state directory {settings.state}: {e.strerror}; name another with PHASEGATE_STATE") from None
+    create_state(settings)
     reading = open_reading(settings, clock=clock)
     store, clock = reading.store, reading.clock
-    observer = observer or _open_log(settings)
+    observer = ContextObserver(observer or _open_log(settings))
     wake = _open_wake(settings, clock)
     return Ports(
         store=store,
@@ -272,11 +280,7 @@ def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channe
     return channels_of(plan.alerts.channels, secrets_of(environ), prefix=ALERTS_PREFIX)
 
 
-def open_endpoints(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Endpoint]:
-    """Return the receivers of a plan's triggers that are HTTP endpoints.
-
-    One without a usable address reports that when it is used.
-    """
+def _open_endpoints(plan: Plan, environ: Mapping[str, str]) -> dict[str, Endpoint]:
     names = {send.topic for phase in plan.phases.values() for send in phase.sends if send.ack == "post"}
     if not names:
         return {}

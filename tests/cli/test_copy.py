@@ -1,10 +1,11 @@
 """A month that moves from files to one PostgreSQL and back, as a user types it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from phasegate.warehouses.sql.reader import SqlReader
 from tests.support.commands import Night
 from tests.support.postgres import PostgresServer
 
@@ -122,6 +123,37 @@ def test_a_copy_that_was_ended_goes_on_and_what_was_written_there_since_stays(
     kept = week("tables", "--copy", url)
     assert kept.code == 1
     assert f"nba_raw.gamebook/{DAYS[3]}: kept as it is there: it was written again, with token" in kept.out
+
+
+class CountedRow(dict[str, object]):
+    """A row that counts how many of its kind there are at once."""
+
+    now = most = 0
+
+    def __init__(self, cells: Mapping[str, object]) -> None:
+        super().__init__(cells)
+        CountedRow.now += 1
+        CountedRow.most = max(CountedRow.most, CountedRow.now)
+
+    def __del__(self) -> None:
+        CountedRow.now -= 1
+
+
+@pytest.mark.parametrize("there", ["postgresql", "duckdb"])
+def test_a_large_partition_is_copied_in_pieces(
+    night: Night, url: str, there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.scrape(1_000)
+    (night.folder / "back").mkdir()
+    right = SqlReader.rows
+    monkeypatch.setattr(SqlReader, "rows", lambda *args, **named: list(map(CountedRow, right(*args, **named))))
+    monkeypatch.setattr("phasegate.interop.copier.ROWS_MAX", 100)
+    monkeypatch.setattr("phasegate.warehouses.duckdb.session.STAGE_ROWS", 100)
+    monkeypatch.setattr(CountedRow, "most", 0)
+    copied = night("tables", "--copy", {"postgresql": url, "duckdb": BACK[1]}[there], "--json")
+    assert (copied.code, copied.json["tables"][0]["rows"]) == (0, 1_000), copied.err + copied.out
+    assert 100 <= CountedRow.most <= 200, "a piece, and the one that was staged before it"
+    assert CountedRow.now == 0
 
 
 def test_rows_past_phasegate_and_wrong_urls_are_named(week: Night, url: str) -> None:

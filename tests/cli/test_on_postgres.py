@@ -1,7 +1,13 @@
 """A whole night with documents in PostgreSQL, and tables in a file or there too, as a user types it."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
+from phasegate.dialects.translate import translate_condition
+from phasegate.errors import Unavailable
 from tests.support.commands import PLAN, RUN, Night
 from tests.support.docs_runner import split
 from tests.support.postgres import PostgresServer
@@ -80,26 +86,102 @@ def test_init_refuses_what_is_no_address_of_postgresql(night: Night) -> None:
     assert "pass" not in done.err.replace("password", "").replace("PGPASSWORD", "")
 
 
-def test_the_statements_of_the_page_make_a_store_and_a_role_that_can_only_use_it(
-    night: Night, postgres_15: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = (ROOT / "docs" / "how-to" / "on-postgresql.md").read_text()
-    made, granted = [block.text for block in split(page)[0] if block.language == "sql"]
+@dataclass(frozen=True)
+class Page:
+    """A database and its roles, made by the statements of the page."""
+
+    server: PostgresServer
+    granted_documents: str
+    granted_tables: str
+
+    def of(self, role: str) -> str:
+        return self.server.address("nba", user=role)
+
+    def grant(self, statements: str) -> None:
+        for statement in statements.rstrip(";\n").split(";\n"):
+            self.server.sql(statement, database="nba")
+
+
+@pytest.fixture(params=["postgres_15", "postgres_18"])
+def page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    server = request.getfixturevalue(request.param)
+    text = (ROOT / "docs" / "how-to" / "on-postgresql.md").read_text()
+    made, documents, tables = [block.text for block in split(text)[0] if block.language == "sql"]
     for statement in made.split(";\n"):
-        postgres_15.sql(statement)
-    owner = postgres_15.address("nba", user="phasegate")
-    assert night("init", "--store", owner).out.endswith("/nba: schema 1, created\n")
-    postgres_15.sql(granted, database="nba")
-    monkeypatch.setenv("PHASEGATE_STORE", postgres_15.address("nba", user="phasegate_worker"))
+        server.sql(statement)
+    yield Page(server, documents, tables)
+    server.sql("DROP DATABASE nba WITH (FORCE)")
+    server.sql("DROP ROLE phasegate; DROP ROLE IF EXISTS phasegate_worker")
+
+
+def use(url: str, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    for name in names or ("STORE", "WAREHOUSE"):
+        monkeypatch.setenv(f"PHASEGATE_{name}", url)
+
+
+def test_the_statements_of_the_page_make_a_store_and_a_role_that_can_only_use_it(
+    night: Night, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert night("init", "--store", page.of("phasegate")).out.endswith("/nba: schema 1, created\n")
+    page.grant(page.granted_documents)
+    use(page.of("phasegate_worker"), monkeypatch, "STORE")
     night.whole()
     assert night("status").code == 0
-    assert night("doctor", "--store", owner, "--days", "7").code in {0, 1}
-    for name in ("STORE", "WAREHOUSE"):
-        monkeypatch.setenv(f"PHASEGATE_{name}", owner)
+    assert night("doctor", "--store", page.of("phasegate"), "--days", "7").code in {0, 1}
+    use(page.of("phasegate"), monkeypatch)
     night.scrape(10, run="2026-02-02.overnight")
     assert night("query", "SELECT count(*) AS n FROM nba_raw.gamebook", "--json").json["rows"] == [{"n": 10}]
-    postgres_15.sql("DROP DATABASE nba WITH (FORCE)")
-    postgres_15.sql("DROP ROLE phasegate; DROP ROLE phasegate_worker")
+
+
+def test_a_role_that_changes_no_table_s_form_runs_workers_on_what_its_owner_has_made(
+    night: Night, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, worker = page.of("phasegate"), page.of("phasegate_worker")
+    done = night("init", "--store", owner, "--warehouse", owner)
+    assert [line.rpartition("/nba: ")[2] for line in done.out.splitlines()] == ["schema 1, created"] * 2
+    assert night("init", "--warehouse", owner).out.endswith("/nba: schema 1, is there\n")
+    use(owner, monkeypatch)
+    made = night("tables", "--apply")
+    assert (made.code, made.out.count(" was made:")) == (0, 2), made.err
+    page.grant(page.granted_documents)
+    use(worker, monkeypatch)
+    with pytest.raises(Unavailable, match=r"not permitted \(permission denied for table fence\); grant it"):
+        night.scrape(10)
+    page.grant(page.granted_tables)
+    night.whole()
+    night.scrape(10, version=2)
+    page.server.sql("CREATE TABLE phasegate_staging.rows_1_a (expired int)", database="nba")  # it may not drop this one
+    night.scrape(10, run="2026-02-02.overnight")
+    assert night("worker", "--until-idle").code == 0
+    assert night("adopt", "--yes").code == 0
+    assert night("reconcile", "--from", "2026-02-02", "--to", RUN[:10]).code == 0
+    asked = "SELECT count(*)::int AS n, sum(points)::float AS points FROM nba_analytics.player_game"
+    assert night("query", asked, "--json").json["rows"] == [{"n": 10, "points": 90.0}]
+    rights = """SELECT has_database_privilege('phasegate_worker', 'nba', 'CREATE'), nspname FROM pg_namespace
+        WHERE has_schema_privilege('phasegate_worker', oid, 'CREATE')"""
+    assert page.server.sql(rights, database="nba") == [(False, "phasegate_staging")]
+    (night.folder / "plan.toml").write_text(PLAN + MORE)
+    with night.pipeline() as pipeline:
+        step = pipeline.plan.steps["more"]
+        assert step.table is not None
+        with pytest.raises(Unavailable, match=r"permission denied for schema nba_analytics.; grant it"):
+            pipeline.ports.warehouse.create(step.table, sql=step.sql, params={"run_date": RUN[:10]})
+    use(owner, monkeypatch)
+    assert "nba_analytics.more was made:" in night("tables", "--apply").out
+    use(worker, monkeypatch)
+    night("backfill", "--from", RUN[:10], "--to", RUN[:10], "--steps", "more")
+    assert night("query", "SELECT count(*)::int AS n FROM nba_analytics.more", "--json").json["rows"] == [{"n": 10}]
+
+
+MORE = """
+[step.more]
+phase = "analytics"
+needs = ["raw.gamebook"]
+sql = "player_game.sql"
+table = "nba_analytics.more"
+key = ["game_date", "player"]
+partition = "game_date"
+"""
 
 
 @pytest.fixture
@@ -193,6 +275,22 @@ def test_what_python_steps_read_and_what_covers_says_is_translated_too(
     monkeypatch.syspath_prepend(str(night.folder))
     (night.folder / "plan.toml").write_text(PLAN + READER.format(number=1, least=0))
     (night.folder / "totals_of_1.py").write_text(TOTALS.format(more=""))
+    texts = list[str]()
+
+    def counted(where: str, **named: Any) -> str:
+        texts.append(where)
+        return translate_condition(where, **named)
+
+    monkeypatch.setattr("phasegate.code.translated.translate_condition", counted)
+    with night.pipeline() as pipeline:
+        assert texts == ["floor(points / 2) > 0"]
+        covered, covering = (pipeline.plan.steps[name].table for name in ("gamebook", "per_player"))
+        assert covered is not None
+        assert covering is not None
+        pipeline.ports.warehouse.create(covered)
+        with pipeline.ports.warehouse.snapshot() as reader:
+            reader.uncovered(covered, by=covering, on=["player"], where=texts[0], first=RUN[:10], last=RUN[:10])
+    assert len(texts) == 1, "what was checked is translated again"
     night.whole()
     assert night("query", "SELECT average FROM nba_analytics.totals", "--json").json["rows"] == [{"average": 7.0}]
     (night.folder / "plan.toml").write_text(PLAN + READER.format(number=2, least="median(points)"))

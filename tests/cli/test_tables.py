@@ -59,6 +59,19 @@ def test_new_columns_are_shown_added_and_written(night: Night) -> None:
     assert night("reconcile", "--from", RUN[:10], "--to", RUN[:10]).code == 0
 
 
+def test_tables_that_are_absent_are_made_once_and_their_first_writes_are_accepted(night: Night) -> None:
+    assert night("begin", RUN).code == 0
+    assert [one["state"] for one in night("tables", "--json").json["tables"]] == ["not made", "not made"]
+    done = night("tables", "--apply", "--json").json
+    made = {one["table"]: [*one["added"]] for one in done["applied"]}
+    columns = ["game_date", "player", "points"]
+    assert made == {"nba_raw.gamebook": [*columns, "updated"], "nba_analytics.player_game": columns}
+    again = night("tables", "--apply", "--json").json
+    assert ([one["state"] for one in again["tables"]], again["applied"]) == (["same", "same"], [])
+    built(night)
+    assert night.sql("SELECT count(*) FROM nba_analytics.player_game") == [(2,)]
+
+
 def test_a_column_that_is_not_added_yet_is_refused_with_the_command(night: Night) -> None:
     built(night)
     wider(night)

@@ -11,10 +11,10 @@ from phasegate.base.receipt import Stamp
 from phasegate.errors import BadInput
 from phasegate.gate import evaluate, operator
 from phasegate.gate.decisions import Answer
-from phasegate.gate.ledger import differing
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import needs_no_relay
 from phasegate.gate.records import LISTED_MAX, Firing
+from phasegate.ledger import differing
 from tests.support.calendars import WITH_CALENDAR, kept
 from tests.support.pipelines import generation, load, shop
 from tests.support.story import KEY, Story, gate

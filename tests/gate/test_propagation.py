@@ -4,15 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from phasegate import ledger as ledgers
 from phasegate.base.backoff import RESEND_MAX_S
 from phasegate.base.receipt import Stamp
 from phasegate.gate import decisions, propagation
-from phasegate.gate import ledger as ledgers
 from phasegate.gate.decisions import Report
-from phasegate.gate.ledger import Ledger
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import Propagated
 from phasegate.gate.records import Input, Notice, Window
+from phasegate.ledger import Ledger
 from tests.support.phase_commands import (
     BEFORE,
     GATE,

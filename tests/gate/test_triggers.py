@@ -6,7 +6,7 @@ from phasegate.base.keys import parse_run
 from phasegate.base.receipt import Stamp
 from phasegate.bus import Message
 from phasegate.errors import Unavailable
-from phasegate.gate.ledger import recorded
+from phasegate.ledger import recorded
 from phasegate.store import Body
 from phasegate.stores.memory import MemoryStore
 from tests.support.pipelines import RUN, Shop, load, settle, shop, state, total
@@ -100,7 +100,7 @@ def test_a_trigger_from_before_a_restore_is_not_begun_and_keeps_no_later_one_bac
     load(made, 1)
     made.pipeline.ports.bus.publish(Message("t", "shop.report.begin", trigger))
     settle(made, until_s=1.0)
-    assert [one["outcome"] for one in made.told.of("served") if one["id"] == "t"] == ["not fired"]
+    assert [one["outcome"] for one in made.told.of("served") if one["message"] == "t"] == ["not fired"]
     assert total(made) == 1
     load(made, 1, 2)
     settle(made, until_s=1.0)

@@ -5,17 +5,18 @@ from contextlib import ExitStack
 
 from msgspec.structs import replace
 
+from phasegate import ledger
 from phasegate.base import keys
 from phasegate.base.codec import Decision
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
-from phasegate.gate import decisions, ledger, propagation, propagator
-from phasegate.gate.ledger import Ledger
+from phasegate.gate import decisions, propagation, propagator
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import DateChange, Propagated
 from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Request, Result, Window
 from phasegate.gate.windows import WindowReader
+from phasegate.ledger import Ledger
 from phasegate.plan.model import Step
 from phasegate.transact import AtHand, transact
 from phasegate.write import preconditions

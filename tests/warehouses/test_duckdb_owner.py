@@ -55,6 +55,18 @@ def test_a_process_works_in_a_file_that_another_keeps_open(path: Path, warehouse
         assert warehouse.openings == before
 
 
+@pytest.mark.parametrize("rows", [0, 4, 5, 6, 12])
+def test_rows_for_a_file_that_another_has_open_are_sent_in_parts(
+    rows: int, path: Path, warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phasegate.warehouses.duckdb.session.STAGE_ROWS", 5)
+    with owned_elsewhere(path, warehouse):
+        write(warehouse, GAMES, [game(f"p{n}", n) for n in range(rows)], token=2)
+        with warehouse.snapshot() as reader:
+            found = [row["points"] for row in reader.rows(GAMES, partition=DAY, limit=20)]
+    assert sorted(found, key=str) == sorted(range(rows), key=str)
+
+
 def test_a_write_whose_owner_is_killed_begins_again_at_once(path: Path, warehouse: DuckDBWarehouse) -> None:
     with owned_elsewhere(path, warehouse) as owner:
         staged = staging(warehouse, GAMES, [game("a", 9)])

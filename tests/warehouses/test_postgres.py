@@ -3,9 +3,12 @@
 import random
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from phasegate.base.fingerprint import SCALE_MAX, float_text
 from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError, Unavailable
@@ -13,7 +16,7 @@ from phasegate.testing.warehouse_contract import WarehouseContract
 from phasegate.testing.warehouse_rows import DAY, GAMES, commit, game, prepare, staging, write, write_of
 from phasegate.warehouse import Written
 from phasegate.warehouses.postgres.session import STAGING
-from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
+from phasegate.warehouses.postgres.warehouse import PostgresWarehouse, migrate_warehouse
 from phasegate.warehouses.sql.transaction import SqlTransaction
 from tests.support.postgres import Bouncer, PostgresServer, system_server
 
@@ -301,3 +304,34 @@ def test_a_role_without_a_grant_is_named(
     with pytest.raises(Unavailable, match=r"not permitted .*; grant it to this role"), stranger.snapshot() as reader:
         reader.query(EVERYTHING, {})
     stranger.close()
+
+
+def test_a_first_write_makes_what_init_makes_and_an_older_program_may_use_a_newer_one_that_admits_it(
+    postgres_15: PostgresServer,
+) -> None:
+    name = postgres_15.database()
+    url = postgres_15.address(name)
+    with closing(PostgresWarehouse(url)) as warehouse:
+        write(warehouse, GAMES, [game("a")])
+    assert migrate_warehouse(url)[1:] == (1, 1)
+    for usable_from in (1, 2):
+        with closing(PostgresWarehouse(url)) as newer:
+            changed = f"UPDATE phasegate.schema_versions SET version = 2, usable_from = {usable_from}"
+            postgres_15.sql(f"{changed} WHERE component = 'warehouse'", database=name)
+            if usable_from == 1:
+                write(newer, GAMES, [game("b")], token=2, write_id="w2")
+                continue
+            with pytest.raises(Unavailable, match=r"newer Phasegate .schema 2, this one reads up to 1.; upgrade"):
+                write(newer, GAMES, [game("b")], token=3, write_id="w3")
+
+
+def test_several_may_make_the_first_write_of_a_database_at_once(postgres_15: PostgresServer) -> None:
+    url = postgres_15.address(postgres_15.database())
+
+    def begin(number: int) -> None:
+        with closing(PostgresWarehouse(url)) as warehouse:
+            write(warehouse, replace(GAMES, name=f"contract.t{number}"), [game("a")])
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(begin, range(6)))
+    assert migrate_warehouse(url)[1:] == (1, 1)

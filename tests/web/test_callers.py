@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phasegate import credentials
-from phasegate.credentials import AccessToken, Credentials, Role, access_token, read_access_token
+from phasegate.credentials import FRESH_S, AccessToken, Credentials, Role, access_token, read_access_token
 from phasegate.errors import BadInput, NotFound, Unavailable
 from phasegate.messages import CompletionMessage
 from phasegate.plan.load import load_plan
 from phasegate.web import callers
-from phasegate.web.callers import FRESH_S, KNOWN_MAX, Caller, Callers, Refused
+from phasegate.web.callers import KNOWN_MAX, Caller, Callers, Refused
 from tests.support.pipelines import Shop, shop
 
 DAY = 86_400.0

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.warnings import InsecureKeyLengthWarning
 
-from phasegate.credentials import Credentials
+from phasegate.credentials import FRESH_S, Credentials
 from phasegate.errors import Unavailable
-from phasegate.web.callers import FRESH_S, Caller, Callers, Refused
+from phasegate.web.callers import Caller, Callers, Refused
 from phasegate.web.google import AGAIN_S, FAILED_S, SKEW_S, GoogleAccounts, GoogleKeys
 from tests.support.http_server import Answers, Server, serving
 from tests.support.pipelines import Shop, shop

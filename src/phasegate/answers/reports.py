@@ -8,6 +8,7 @@ from phasegate.answers.runs import run_of
 from phasegate.base import keys
 from phasegate.base.findings import FINE, FOUND
 from phasegate.base.keys import Run
+from phasegate.base.platform import own_names
 from phasegate.errors import BadInput
 from phasegate.printed.runs import CompletedJson
 
@@ -64,6 +65,7 @@ class Reported:
 
 def date_of(body: Mapping[str, object]) -> str | None:
     """Return the date that a completion message names, None if it is none."""
+    body = own_names(body)
     day = str(body.get("run") or body.get("date") or "").partition(".")[0]
     return day if keys.is_date(day) else None
 

@@ -32,7 +32,7 @@ def run_of(plan: Plan, text: str, /) -> Run:
 
 
 def is_near(pipeline: "Pipeline", date: str) -> bool:
-    """Return whether a date is less than a year away, or is meant all the same.
+    """Return whether a date is less than a year away, or is meant anyway.
 
     One on which the calendar has work is meant, as is one within a year of a run that is open.
     """
@@ -45,6 +45,17 @@ def is_near(pipeline: "Pipeline", date: str) -> bool:
             return True
     prefixes = [f"phase:{pipeline.plan.pipeline}:{phase}:" for phase in pipeline.plan.phases]
     return any(pipeline.ports.store.scan(one, after=one + first, until=f"{one}{last}~", limit=1) for one in prefixes)
+
+
+def check_near(pipeline: "Pipeline", *dates: str, where: str, mend: str) -> None:
+    """Refuse a date that is not near; raise BadInput.
+
+    ``mend``: how a caller says that it is meant.
+    """
+    for date in dates:
+        if not is_near(pipeline, date):
+            wrong = f"{where}: {date} is more than a year from today, and no run is open within a year of it"
+            raise BadInput(f"{wrong}; if it is no typo, {mend}")
 
 
 def external_step(plan: Plan, name: str, run: Run) -> Step:

@@ -24,9 +24,9 @@ from phasegate.explain.coverage import absent, unexpected
 from phasegate.explain.documents import Documents, span
 from phasegate.explain.late_results import known_of
 from phasegate.explain.overview import Overview
-from phasegate.gate.ledger import Ledger
 from phasegate.gate.mirror import Mirror, Mirrored, platform_body
 from phasegate.gate.phase import settled
+from phasegate.ledger import Ledger
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.scan import scanned

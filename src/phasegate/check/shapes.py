@@ -24,6 +24,7 @@ from phasegate.write.inputs import is_foreign
 TRIES_MAX = 16
 # A date for which each SELECT is bound; no row of it is read.
 SOME_DATE = "2000-01-01"
+SOME_PARAMS = {"run_date": SOME_DATE, "season_start": SOME_DATE}
 
 ShapeState = Literal["same", "differs", "not made", "unknown"]
 
@@ -83,17 +84,34 @@ class Shapes:
             return [_compared(self._plan.steps[name], shape, reader) for name, shape in shapes.items()]
 
     def apply(self, *, content: bool = False) -> Iterator[tuple[str, Difference]]:
-        """Change each stored table that differs; yield its name and the change.
+        """Make or change each table that differs; yield its name and the change.
 
-        ``content``: also what changes the content of partitions: removed columns, other types, another key. Raises
-        BadInput for a cell that does not fit its new type, ForeignStore, Contended; tables before it are changed.
+        A table is made if the plan, or its SELECT, gives its columns. ``content``: also what changes the content of
+        partitions: removed columns, other types, another key. Raises BadInput for a cell that does not fit its new
+        type, ForeignStore, Contended; tables before it are changed.
         """
         for name, shape in planned(self._plan, self._ports.warehouse).items():
-            table = self._plan.steps[name].table
-            assert table is not None
-            change = self._changed(table, shape, content=content) if shape.columns else Difference()
+            step = self._plan.steps[name]
+            assert step.table is not None
+            change = self._made(step, step.table, shape)
+            if not change and shape.columns:
+                change = self._changed(step.table, shape, content=content)
             if change:
-                yield table.name, change
+                yield step.table.name, change
+
+    def _made(self, step: Step, table: Table, shape: DraftShape) -> Difference:
+        """Make a table that is absent; return its columns as added."""
+        warehouse = self._ports.warehouse
+        with warehouse.snapshot() as reader:
+            if not reader.compare(table, {}).missing:
+                return Difference()
+        if not shape.columns:
+            # Its SELECT may read a table that was made since.
+            [shape] = warehouse.shapes([Draft(table=table, sql=step.sql)], SOME_PARAMS)
+        if not shape.columns:
+            return Difference()
+        warehouse.create(table, sql=step.sql or None, params=SOME_PARAMS)
+        return Difference(missing=True, added=shape.columns)
 
     def _changed(self, table: Table, shape: DraftShape, *, content: bool) -> Difference:
         """Change one table in one transaction; return what was changed."""
@@ -136,7 +154,7 @@ def planned(plan: Plan, binder: Binder, *, engine: Engine | None = None) -> dict
     """
     bound = {step.name: step.sql if engine in (None, step.dialect) else "" for step in plan.steps.values()}
     drafts = {name: Draft(table=step.table, sql=bound[name]) for name, step in plan.steps.items() if step.table}
-    found = binder.shapes(list(drafts.values()), {"run_date": SOME_DATE, "season_start": SOME_DATE})
+    found = binder.shapes(list(drafts.values()), SOME_PARAMS)
     return dict(zip(drafts, found, strict=True))
 
 

@@ -16,9 +16,9 @@ from phasegate.base.receipt import Fence, Part, Receipt, Stamp
 from phasegate.base.table import Dependency, Disagreement, Repeats, Table, Uncovered, unequal
 from phasegate.base.wording import days_ahead, deliver, listed
 from phasegate.check.documents import reconcile_command
-from phasegate.gate.ledger import has_rows
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Result
+from phasegate.ledger import has_rows
 from phasegate.plan.model import Plan, Step, Total
 from phasegate.warehouse import Sums
 from phasegate.write.lease import TTL_MAX_S, Lease

@@ -10,12 +10,15 @@ from phasegate.dialects.translate import columns_of, translate, translate_condit
 from phasegate.plan.model import Plan, Step
 
 
-def with_sql(plan: Plan, /, *, engine: Engine, parameter: str | None = None) -> Plan:
+def with_sql(
+    plan: Plan, /, *, engine: Engine, parameter: str | None = None, translator: "Translator | None" = None
+) -> Plan:
     """Return the plan with the text of its SQL steps in an engine's SQL.
 
     The code of a step stays that of the text as it is written. ``parameter``: how a parameter is spelled, None for what
-    a client of the engine wants. The conditions of ``covers`` stay as they are written, and are checked. Raises
-    BadInput for a text that does not translate, naming step, file and line.
+    a client of the engine wants. The conditions of ``covers`` stay as they are written, and are checked; a
+    ``translator`` of this plan and engine keeps what is found. Raises BadInput for a text that does not translate,
+    naming step, file and line.
     """
     if engine == "duckdb" and all(step.dialect == "duckdb" for step in plan.steps.values()):
         return plan
@@ -24,7 +27,7 @@ def with_sql(plan: Plan, /, *, engine: Engine, parameter: str | None = None) -> 
         name: _translated(step, engine=engine, types=types, parameter=parameter) if step.sql else step
         for name, step in plan.steps.items()
     }
-    texts = Translator(plan, engine=engine)
+    texts = translator or Translator(plan, engine=engine)
     for step in plan.steps.values():
         if found := condition_of(plan, step):
             texts.condition(found[0], table=found[1], what=f"step {step.name}: covers.where")

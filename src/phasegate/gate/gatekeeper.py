@@ -16,15 +16,16 @@ from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
 from phasegate.gate import decisions, operator, outbox, propagation
+from phasegate.gate.applied import apply
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.evaluate import without_times_ahead
 from phasegate.gate.mirror import Mirror
 from phasegate.gate.phase import LOOK_BY_S, Phase
-from phasegate.gate.propagator import Propagator, decided
+from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
 from phasegate.plan.model import Plan
-from phasegate.ports import Ports
+from phasegate.ports import Ports, bound
 from phasegate.quarantine import Quarantine
 from phasegate.scan import scanned
 from phasegate.store import Doc
@@ -250,7 +251,8 @@ class Gatekeeper:
                 failure = failure or e
             else:
                 published.append(m)
-                self._ports.observer.event("sent", id=m.id, topic=m.topic)
+                with bound(**{m.kind: m.id, "run": str(keys.phase_of(key)[2])}):
+                    self._ports.observer.event("sent", message=m.id, topic=m.topic)
         if published:
             self._transact(key, outbox.sent(published, key=key, now=now), known=known)
         changed: list[str] = []
@@ -325,11 +327,16 @@ class Gatekeeper:
         known: AtHand | None = None,
     ) -> Answer:  # fmt: skip
         key, known = keys.phase_key(self.plan.pipeline, phase, run=run), known or AtHand()
-        answer = self._transact(key, command(key, self._ports.ids()), known=known)
-        self._ports.observer.event("decided", key=key, outcome=answer.outcome, generation=answer.generation)
+        attempt = self._ports.ids()
+        answer, decided = apply(self._ports, key, decide=command(key, attempt), known=known)
+        last = decided.seen[-1] if decided is not None and decided.seen else None
+        what, subject = ("open", "") if last is None or last.attempt != attempt else (last.what, last.subject)
+        with bound(run=str(run)):
+            self._ports.observer.event("decided", key=key, command=what, subject=subject, outcome=answer.outcome,
+                                       generation=answer.generation)  # fmt: skip
         if answer != decisions.UNKNOWN_RUN:
             self.flush(key, known=known)
         return answer
 
     def _transact(self, key: str, decide: Decision[Phase, A], *, known: AtHand | None = None) -> A:
-        return decided(self._ports, key, decide=decide, known=known)
+        return apply(self._ports, key, decide=decide, known=known)[0]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from phasegate.base import keys
-from phasegate.base.codec import Decision, State, decode
+from phasegate.base.codec import State, decode
 from phasegate.base.dates import distance, shift
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
@@ -18,12 +18,13 @@ from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument
 from phasegate.gate import decisions, propagation
+from phasegate.gate.applied import apply
 from phasegate.gate.decisions import Report
-from phasegate.gate.ledger import Ledger, fold, recorded
 from phasegate.gate.phase import Phase, defers_propagation
 from phasegate.gate.propagation import DateChange, Propagated
-from phasegate.gate.records import Firing, Result, Window
+from phasegate.gate.records import Result, Window
 from phasegate.gate.windows import WindowReader
+from phasegate.ledger import Ledger, fold, recorded
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, completions_topic
 from phasegate.ports import Ports
@@ -200,7 +201,7 @@ class Propagator:
         ):
             return self._read_windows(key, origin=change.origin, unless=held)
         drifted = [
-            decided(self._ports, key, decide=propagation.drifted(name, dates=[change.date], seen=window))
+            apply(self._ports, key, decide=propagation.drifted(name, dates=[change.date], seen=window))[0]
             for name, window in windows.items()
         ]
         if any(drifted):
@@ -254,7 +255,7 @@ class Propagator:
         decide = propagation.windowed(
             windows, origin=origin, key=key, now=self._ports.clock.now(), attempt=self._ports.ids(), unless=unless
         )
-        return [key] if decided(self._ports, key, decide=decide, known=known) else []
+        return [key] if apply(self._ports, key, decide=decide, known=known)[0] else []
 
     def _put_off_later(self, phase: str, run: Run, *, origin: str | None) -> list[str]:
         """Put off the phases after this one whose windows changed too."""
@@ -267,7 +268,7 @@ class Propagator:
 
     def _put_off(self, key: str, *, origin: str | None) -> list[str]:
         now, attempt = self._ports.clock.now(), self._ports.ids()
-        decided(self._ports, key, decide=propagation.put_off(origin, key=key, now=now, attempt=attempt))
+        apply(self._ports, key, decide=propagation.put_off(origin, key=key, now=now, attempt=attempt))
         return [key]
 
     def _of_run(self, phase: str, run: Run) -> Phase | None:
@@ -297,7 +298,7 @@ class Propagator:
             code=result.code, relayed=True, lacks=result.lacks,
         )  # fmt: skip
         decide = decisions.report(report, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
-        answer = decided(self._ports, key, decide=decide, known=known)
+        answer, _ = apply(self._ports, key, decide=decide, known=known)
         return answer.outcome == "accepted"
 
     def _is_table(self, member: str) -> bool:
@@ -310,61 +311,3 @@ class Propagator:
     def _read(self, kind: type[S], key: str, *, known: AtHand | None = None) -> S | None:
         doc = (known or AtHand()).doc(self._ports.store, key)
         return None if doc is None else decode(kind, doc.body, key=key)
-
-
-def decided(ports: Ports, key: str, *, decide: Decision[Phase, A], known: AtHand | None = None) -> A:
-    """Apply a decision to a phase's document; return its answer.
-
-    See ``transact``. The observer receives each result that it accepted and each firing; not those of a process that
-    dies right after the write.
-    """
-    change: tuple[Phase | None, Phase] | None = None
-
-    def watched(phase: Phase | None) -> tuple[Phase | None, A]:
-        nonlocal change
-        new, answer = decide(phase)
-        if change is None or phase != change[1]:  # else the unanswered write had its effect
-            change = None if new is None or new is phase else (phase, new)
-        return new, answer
-
-    answer = transact(ports, key, kind=Phase, decide=watched, known=known)
-    if change is not None:
-        _report(ports, key, *change)
-    return answer
-
-
-def _report(ports: Ports, key: str, old: Phase | None, new: Phase) -> None:
-    _, name, run = keys.phase_of(key)
-    fired = [firing for firing in new.firings if firing.generation > (0 if old is None else old.generation)]
-    generation = fired[0].generation if fired else new.generation + 1
-    for step, member in new.members.items():
-        before = None if old is None else old.result_of(step)
-        result = member.result
-        if result is None or (
-            before is not None and (before.stamp, before.built_from) == (result.stamp, result.built_from)
-        ):
-            continue
-        ports.observer.event(
-            "result accepted", step=step, phase=name, run=str(run), generation=generation, status=result.status,
-            rows=result.rows, fingerprint=result.stamp.fingerprint, token=result.stamp.token, request=result.request,
-            at=result.at,
-        )  # fmt: skip
-    for firing in fired:
-        ports.observer.event(
-            "fired", phase=name, run=str(run), generation=firing.generation, members=firing.stamps,
-            missing=firing.missing, inputs={other: given.generation for other, given in new.inputs.items()},
-            since=_since(new, firing), at=firing.at,
-        )  # fmt: skip
-
-
-def _since(phase: Phase, firing: Firing) -> float:
-    """Return when the work for a firing began.
-
-    The first generation begins when the run is opened, a later one with the first change after the firing before it.
-    """
-    before = [one.at for one in phase.firings if one.generation < firing.generation]
-    if not before:
-        return min(phase.opened_at, firing.at)
-    changes = [given.begun_at for given in phase.inputs.values()]
-    changes += [member.result.at for member in phase.members.values() if member.result is not None]
-    return min((at for at in changes if before[-1] < at <= firing.at), default=firing.at)

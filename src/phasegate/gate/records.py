@@ -245,7 +245,7 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """The content of a window of earlier dates.
 
-    ``stamp``: the contents of its dates, folded into one (gate.ledger). ``orders``: for each month, how many changes
+    ``stamp``: the contents of its dates, folded into one (ledger). ``orders``: for each month, how many changes
     its ledger had when it was read; an older reading changes nothing. ``awaited``: missing dates that the calendar
     expects, and until when to wait for each. ``drifted``: dates that changed since, too far back to be rebuilt
     automatically; ``drift_order``: the order of a reading that shows it.

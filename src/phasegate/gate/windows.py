@@ -14,9 +14,9 @@ from phasegate.base.receipt import Stamp
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, BadInput
 from phasegate.gate import propagation
-from phasegate.gate.ledger import Ledger, WindowReading, derived, fold
 from phasegate.gate.phase import Phase, lacks_of
 from phasegate.gate.records import Window
+from phasegate.ledger import Ledger, WindowReading, derived, fold
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports

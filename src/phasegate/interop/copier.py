@@ -14,9 +14,11 @@ from phasegate.base.fingerprint import EMPTY
 from phasegate.base.receipt import Fence, Part, Receipt
 from phasegate.base.table import Draft, Table
 from phasegate.plan.model import Plan, Step
-from phasegate.warehouse import FenceRefused, Warehouse, Write, Written
+from phasegate.warehouse import FenceRefused, Reader, Row, Warehouse, Write, Written
 
 FIRST, LAST = "", "~"
+# Each piece of a partition is sorted by the source again; this many rows of 40 columns are some 100 MB.
+ROWS_MAX = 50_000
 # No version is too far ahead: it was judged when it was first written.
 VERSION_MAX = 4e9
 
@@ -117,10 +119,14 @@ class Copier:
         part, target = receipt.part, self._target
         params = {"run_date": part.partition, "season_start": part.partition}
         target.prepare(draft, partition=part.partition, store_id=self._store_id, params=params)
-        with self._source.snapshot() as reader:
-            rows = reader.rows(draft.table, partition=part.partition)
         whole = replace(draft.table, write="replace", tombstone=None, replaces=())
-        with target.stage(whole, partition=part.partition, version_max=VERSION_MAX, rows=rows) as staging:
+        with (
+            self._source.snapshot() as reader,
+            target.stage(
+                whole, partition=part.partition, version_max=VERSION_MAX,
+                rows=_rows(reader, draft.table, partition=part.partition),
+            ) as staging,
+        ):  # fmt: skip
             write = Write(table=whole, receipt=receipt, store_id=self._store_id, holders=(fence.holder,))
             answer = target.commit(write, staging)
         if isinstance(answer, FenceRefused):
@@ -149,3 +155,13 @@ class Copier:
                 fingerprints=reader.fingerprints(table, first=FIRST, last=LAST) if found.removed else {},
                 fences={part.partition: fence for part, fence in fences.items() if part == Part(table.name, part[1])},
             )
+
+
+def _rows(reader: Reader, table: Table, *, partition: str) -> Iterator[Row]:
+    """Yield the rows of a partition, read ROWS_MAX at a time."""
+    offset = 0
+    while piece := reader.rows(table, partition=partition, limit=ROWS_MAX, offset=offset):
+        yield from piece
+        offset += len(piece)
+        if len(piece) < ROWS_MAX:
+            return

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from phasegate import ledger
 from phasegate.alerts import evaluations
 from phasegate.alerts import incident as incidents
 from phasegate.base.codec import SCHEMA, SCHEMA_FIELD, State, decode
 from phasegate.base.keys import phase_of
 from phasegate.calendar import month as calendar
 from phasegate.errors import BadInput, PhasegateError
-from phasegate.gate import ledger
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.write.lease import Lease
@@ -110,6 +110,9 @@ def read_line(
         raise BadInput(f"line {line}: {key}: due is {due!r}, wanted a time or null")
     parcel = Parcel(line, key, body, due)
     kind, _, rest = key.partition(":")
+    if kind == "credential":
+        raise BadInput(f"line {line}: {key}: a file must not say who may call; leave it out, and add callers here: "
+                       "phasegate tokens add")  # fmt: skip
     if kind not in KINDS:
         raise BadInput(f"line {line}: {key}: unknown kind of document; this build knows {', '.join(KINDS)}")
     scope, wanted = rest.partition(":")[0], warehouse if kind == "lease" else plan.pipeline

@@ -4,8 +4,10 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-QUIET = frozenset({"decided", "sent", "served", "writing", "written", "fixed", "command begun", "command ended",
-                   "attempt begun", "attempt ended", "result accepted", "fired"})  # fmt: skip
+QUIET = frozenset({
+    "answered", "decided", "result accepted", "fired", "sent", "served", "writing", "written", "attempt begun",
+    "attempt ended", "lease held", "swept", "fixed", "command begun", "command ended",
+})  # fmt: skip
 Level = Literal["all", "notable", "none"]
 
 

@@ -5,12 +5,14 @@ An attempt's events come from one thread, the first before the last, so what bel
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from phasegate.base.receipt import Stamp
 from phasegate.ports import Observer
+
+K = TypeVar("K", bound=msgspec.Struct)
 
 
 class AttemptSignal(msgspec.Struct, kw_only=True):
@@ -92,6 +94,11 @@ class Signals(Protocol):
         ...
 
 
+def _made(kind: type[K], fields: Mapping[str, object]) -> K:
+    """Return a struct of an event's own fields, without those that are bound."""
+    return kind(**{name: fields[name] for name in kind.__struct_fields__ if name in fields})
+
+
 class SignalObserver:
     """Gathers the events of each attempt, for one kind of signals."""
 
@@ -113,18 +120,18 @@ class SignalObserver:
         attempts: list[AttemptSignal] = self._local.__dict__.setdefault("attempts", [])
         match name:
             case "attempt begun":
-                attempts.append(AttemptSignal(**fields))  # type: ignore[arg-type]
+                attempts.append(_made(AttemptSignal, fields))
                 self._signals.begun(attempts[-1])
             case "attempt ended":
                 ended = attempts.pop()
-                ended.seconds, ended.outcome, ended.error = (fields[n] for n in ("seconds", "outcome", "error"))  # type: ignore[assignment]
+                ended.seconds, ended.outcome, ended.error = (fields[n] for n in ("took_s", "outcome", "error"))  # type: ignore[assignment]
                 self._signals.ended(ended)
             case "written" if attempts and attempts[-1].step == fields["step"]:
                 attempts[-1].rows, attempts[-1].duplicates = fields["rows"], fields["duplicates"]  # type: ignore[assignment]
             case "result accepted":
-                self._accept(ResultSignal(**fields), attempts)  # type: ignore[arg-type]
+                self._accept(_made(ResultSignal, fields), attempts)
             case "fired":
-                self._signals.fired(FiringSignal(**fields))  # type: ignore[arg-type]
+                self._signals.fired(_made(FiringSignal, fields))
 
     def _accept(self, result: ResultSignal, attempts: list[AttemptSignal]) -> None:
         if attempts and (attempts[-1].step, attempts[-1].run) == (result.step, result.run):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Purpose = Literal["read", "write"]
 
 _GRANT = "not permitted ({error}); grant it to this role, as the page On PostgreSQL says"
-_OLD = "without what this version needs ({error}); run: phasegate init --store URL"
+_OLD = "without what this version needs ({error}); run: phasegate init --{what} URL"
 # By SQLSTATE, else by its first two characters.
 _PROBLEMS = {
     "40001": "busy ({error}); try again",
@@ -72,4 +72,4 @@ def explained(error: "psycopg.Error", *, what: str, address: Address, purpose: P
     if is_full(text):
         state = "53100"
     problem = _PROBLEMS.get(state, "not usable ({error}); see the server's log")
-    return Unavailable(f"{what} {address.shown} is {problem.format(error=text)}")
+    return Unavailable(f"{what} {address.shown} is {problem.format(error=text, what=what)}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from phasegate.errors import Unavailable
-from phasegate.postgresql.address import Address
+from phasegate.postgresql.address import Address, parse_address
 from phasegate.postgresql.pool import Pool
 
 if TYPE_CHECKING:
@@ -37,10 +37,14 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of the schema; its version is the number of its migrations."""
+    """A part of the schema; its version is the number of its migrations.
+
+    ``is_made_on_use``: what of it is absent, or older, is made when it is first needed.
+    """
 
     name: str
     migrations: Sequence[Migration]
+    is_made_on_use: bool = False
 
     @property
     def version(self) -> int:
@@ -53,22 +57,25 @@ def check_of(component: Component, *, address: Address) -> "Callable[[psycopg.Co
 
     It raises Unavailable: not migrated, or of a newer program that excludes this one.
     """
+    init = f"with the URL: phasegate init --{component.name} URL"
 
     def check(connection: "psycopg.Connection") -> None:
         place = f"{component.name} {address.shown}"
         encoding, is_there = _row(connection, _ENCODING)
-        if encoding != "UTF8":
+        if encoding != "UTF8" and not component.is_made_on_use:
             raise Unavailable(f"{place} is in {encoding}; create the database with ENCODING 'UTF8' TEMPLATE template0")
         found = _row(connection, _FIND, component.name) if is_there else ()
+        if not found and component.is_made_on_use:
+            return
         if not found:
-            raise Unavailable(f"{place} is not there yet; create it, with the URL: phasegate init --store URL")
+            raise Unavailable(f"{place} is not there yet; create it, {init}")
         version, usable_from = found
         if usable_from > component.version:
             newer = f"of a newer Phasegate (schema {version}, this one reads up to {component.version})"
             raise Unavailable(f"{place} is {newer}; upgrade this process")
-        if version < component.version:
+        if version < component.version and not component.is_made_on_use:
             older = f"of an older Phasegate (schema {version}, this one needs {component.version})"
-            raise Unavailable(f"{place} is {older}; migrate it, with the URL: phasegate init --store URL")
+            raise Unavailable(f"{place} is {older}; migrate it, {init}")
 
     return check
 
@@ -97,6 +104,20 @@ def migrate(pool: Pool, component: Component, /) -> tuple[int, int]:
                 connection.execute(statement.encode())
         connection.execute(_PUT, (component.name, component.version, component.migrations[-1].usable_from))
     return version, component.version
+
+
+def migrate_at(url: str, component: Component, /, *, connect_timeout_s: float) -> tuple[str, int, int]:
+    """Bring a component of the database at a URL to this program's version.
+
+    Return the address without secrets, and the schema's version before, 0 for none, and after. Raises as ``migrate``,
+    and BadInput for a wrong address.
+    """
+    address = parse_address(url)
+    pool = Pool(address, what=component.name, connections_max=1, connect_timeout_s=connect_timeout_s)
+    try:
+        return address.shown, *migrate(pool, component)
+    finally:
+        pool.close()
 
 
 def _row(connection: "psycopg.Connection", sql: str, *values: object) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from phasegate.printed import checks, incidents, plans, runs, stored, work
+from phasegate.printed import callers, checks, incidents, plans, runs, stored, work
 from phasegate.printed.parts import PrintedJson
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,6 +40,10 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "adopt": (stored.AdoptedJson,),
     "query": (stored.QueryRowsJson,),
     "tables": (stored.TablesJson, stored.CopiedJson),
+    "tokens": (callers.CredentialsJson,),
+    "tokens list": (callers.CredentialsJson,),
+    "tokens add": (callers.AddedJson,),
+    "tokens revoke": (callers.RevokedJson,),
     "plan check": (plans.CheckedPlanJson,),
     "plan graph": (plans.DrawnJson,),
     "doctor": (checks.DiagnosedJson,),

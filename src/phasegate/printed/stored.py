@@ -158,11 +158,13 @@ class ImportedPlatformJson(PrintedJson, frozen=True, kw_only=True):
 class WrittenJson(PrintedJson, frozen=True, kw_only=True):
     """What ``init`` wrote.
 
-    ``files``: the files. ``store``: the address of the store that it created or migrated, without secrets, else null;
-    ``store_schema``: its version.
+    ``files``: the files. ``store`` and ``warehouse``: the address of what it created or migrated, without secrets, else
+    null; ``store_schema`` and ``warehouse_schema``: its version.
     """
 
     files: tuple[str, ...]
     next: tuple[str, ...]
     store: str | None
     store_schema: int | None
+    warehouse: str | None
+    warehouse_schema: int | None

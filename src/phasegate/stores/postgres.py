@@ -8,7 +8,7 @@ from typing import Any
 
 from phasegate.postgresql.address import parse_address
 from phasegate.postgresql.pool import CONNECT_TIMEOUT_S, CONNECTIONS_MAX, STATEMENT_TIMEOUT_S, Pool
-from phasegate.postgresql.schema import Component, Migration, check_of, migrate
+from phasegate.postgresql.schema import Component, Migration, check_of, migrate_at
 from phasegate.stores.sql import Spelling, SqlStore, Statements
 
 # json: jsonb would respell numbers, and refuse a NUL character in a text. "C": keys are in order of their bytes.
@@ -77,12 +77,6 @@ class PostgresStore(SqlStore):
 def migrate_store(url: str, /, *, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> tuple[str, int, int]:
     """Create the store in a database, or bring it to this version.
 
-    Return the address without secrets, and the schema's version before, 0 for none, and after. Raises as ``migrate``,
-    and BadInput for a wrong address.
+    Returns and raises as ``migrate_at``.
     """
-    address = parse_address(url)
-    pool = Pool(address, what=STORE.name, connections_max=1, connect_timeout_s=connect_timeout_s)
-    try:
-        return address.shown, *migrate(pool, STORE)
-    finally:
-        pool.close()
+    return migrate_at(url, STORE, connect_timeout_s=connect_timeout_s)

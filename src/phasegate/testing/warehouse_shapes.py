@@ -141,8 +141,11 @@ class ShapesContract(FenceContract):
         copy = replace(whole, name="contract.copied")
         write(warehouse, whole, typed_rows(5, 20))
         with warehouse.snapshot() as reader:
-            rows = reader.rows(whole, partition=DAY)
-            assert (reader.rows(whole, partition=NEXT_DAY), reader.rows(copy, partition=DAY)) == ([], [])
+            pieces = [reader.rows(whole, partition=DAY, limit=6, offset=offset) for offset in (0, 6, 12, 18, 24)]
+            assert [len(piece) for piece in pieces] == [6, 6, 6, 2, 0]
+            absent = [reader.rows(table, partition=day, limit=6) for table, day in ((whole, NEXT_DAY), (copy, DAY))]
+            assert absent == [[], []]
+        rows = [row for piece in pieces for row in piece]
         assert {row.keys() == TYPED.columns.keys() for row in rows} == {True}
         write(warehouse, copy, rows)
         with warehouse.snapshot() as reader:

@@ -10,14 +10,12 @@ from typing import Literal, NamedTuple, Protocol
 
 from phasegate import credentials
 from phasegate.base.keys import parse_trigger
-from phasegate.credentials import Credential, Credentials, Role
+from phasegate.credentials import FRESH_S, Credential, Credentials, Role
 from phasegate.errors import BadDocument, PhasegateError, Unavailable
 from phasegate.messages import CompletionMessage
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 
-FRESH_S = 10.0
-"""A credential is read again after so long: until then one that was revoked may still be used."""
 KNOWN_MAX = 1_000
 HEADER_MAX = 8_000
 UNKNOWN = (

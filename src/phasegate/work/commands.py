@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from phasegate.base.keys import Run
-from phasegate.base.receipt import Part, Stamp, execution_stamp
+from phasegate.base.receipt import Stamp, execution_stamp
 from phasegate.errors import OUTAGES, BadInput, InputsChanged, LeaseLost, PhasegateError
 from phasegate.gate.decisions import Report
 from phasegate.gate.gatekeeper import Gatekeeper
@@ -23,7 +23,7 @@ from phasegate.steplog import StepLogs
 from phasegate.work.pool import Stop, never
 from phasegate.write import preconditions
 from phasegate.write.builder import Attempted, Builder
-from phasegate.write.inputs import part_of, stamps_now
+from phasegate.write.inputs import held_part, stamps_now
 from phasegate.write.leases import HeldLease
 from phasegate.write.read_repair import ReadRepair
 from phasegate.write.reports import TableReporter
@@ -105,17 +105,8 @@ class CommandSteps:
         The outcome is that of the report, or ``busy`` (another worker runs it), ``not asked for``, ``lease lost``.
         Raises Stopped if the worker stopped while the command ran: the request stands.
         """
-        part = self._part(step, run)
+        part = held_part(self._plan.pipeline, step, run)
         return self._builder.leased(step, run, part=part, request_id=request_id, serve=self._serve)
-
-    def _part(self, step: Step, run: Run) -> Part:
-        """Return what the lease is of: the partition, else the step in its run.
-
-        A table's name has two parts, so no table is named like it.
-        """
-        if step.table is not None:
-            return part_of(step, run)
-        return Part(f"{self._plan.pipeline}.{step.phase}.{step.name}", str(run))
 
     def _serve(self, attempt: Attempted, held: HeldLease, /) -> str:
         step, run, request = attempt.step, attempt.run, attempt.request

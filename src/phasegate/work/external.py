@@ -18,7 +18,7 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
-from phasegate.ports import Ports
+from phasegate.ports import Ports, bind, bound
 from phasegate.steplog import StepLogs
 from phasegate.warehouse import Row
 from phasegate.work.worker import Worker
@@ -103,7 +103,7 @@ class StepRun:
             return self.answer
         body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows,
                 "execution_id": execution_id, "status": status or ("empty" if rows == 0 else "success"),
-                "trigger_id": self._trigger_id(), "missing": list(missing)}  # fmt: skip
+                "trigger_id": self.trigger_id, "missing": list(missing)}  # fmt: skip
         if sequence is not None:
             body["sequence"] = sequence
         message = messages.parse(body, where=f"complete of {self._step.name}")
@@ -137,7 +137,9 @@ class StepRun:
         request = self._phase.requests.get(self._step.name)
         return "" if request is None else request.id
 
-    def _trigger_id(self) -> str:
+    @property
+    def trigger_id(self) -> str:
+        """Return the id of the trigger that the step is built on, "" for none."""
         needed = {need.phase for need in self._step.needs}
         begun = next(((name, i.generation) for name, i in self._phase.inputs.items() if name in needed), None)
         if begun is None:
@@ -169,25 +171,20 @@ class ExternalSteps:
         Raises Busy while another process holds the step's partition (let the message be delivered again), BadInput,
         NotFound.
         """
-        chosen, run = self._resolve(trigger, step)
-        document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
-        with ExitStack() as stack:
-            held = None
+        with bound(), ExitStack() as stack:
+            chosen, run = self.resolve(trigger, step)
+            bind(step=chosen.name, run=str(run))
+            document, held = keys.phase_key(self._plan.pipeline, chosen.phase, run=run), None
             if chosen.table is not None:
                 held = stack.enter_context(
                     self._leases.hold(part_of(chosen, run), purpose=f"begin {chosen.name}", owner=document)
                 )
                 if held is None:
                     raise Busy(f"{chosen.name} of {run} is being written by another process; deliver it again later")
-            phase = self._gatekeeper.read(chosen.phase, run)
-            if phase is None:
-                raise NotFound(
-                    f"begin: {chosen.phase} of {run} is not open; a trigger opens it, or phasegate begin {run}"
-                )
-            # an external step builds on the newest inputs, also those that wait for a build to end
-            phase = replace(phase, inputs={**phase.inputs, **phase.waiting})
-            handle = StepRun(chosen, run, phase=phase, held=held, writer=self._writer, worker=self._worker,
-                             logs=self._logs)  # fmt: skip
+            phase = self._opened(chosen, run)
+            handle = self._handle(chosen, run, phase=phase, held=held)
+            if handle.request:
+                bind(request=handle.request)
             ending = stack.enter_context(
                 observed(self._ports, chosen, run, phase=phase, request=handle.request, inputs=handle.inputs,
                          token=0 if held is None else held.token)
@@ -207,7 +204,28 @@ class ExternalSteps:
                 ending.outcome = ending.outcome if handle.answer is None else handle.answer.outcome
                 ending.error = handle.error
 
-    def _resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
+    def handle(self, step: Step, run: Run) -> StepRun:
+        """Return a step of a run as it stands now, without a lease.
+
+        Raises NotFound for a run that is not open.
+        """
+        return self._handle(step, run, phase=self._opened(step, run), held=None)
+
+    def _opened(self, step: Step, run: Run) -> Phase:
+        phase = self._gatekeeper.read(step.phase, run)
+        if phase is None:
+            raise NotFound(f"begin: {step.phase} of {run} is not open; a trigger opens it, or phasegate begin {run}")
+        # an external step builds on the newest inputs, also those that wait for a build to end
+        return replace(phase, inputs={**phase.inputs, **phase.waiting})
+
+    def _handle(self, step: Step, run: Run, *, phase: Phase, held: HeldLease | None) -> StepRun:
+        return StepRun(step, run, phase=phase, held=held, writer=self._writer, worker=self._worker, logs=self._logs)
+
+    def resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
+        """Return the step and the run that a trigger, a request or a run means.
+
+        A trigger is begun, and a run is opened. The id of the message is bound. Raises BadInput, NotFound.
+        """
         if isinstance(trigger, str):
             run = keys.parse_run(trigger)
             chosen = self._step(step, phase=None)
@@ -216,10 +234,14 @@ class ExternalSteps:
         message = messages.parse(trigger, where="begin")
         match message:
             case messages.TriggerMessage():
+                bind(trigger=message.id)
                 self._worker.begin(message)
-                return self._step(step, phase=message.receiver), keys.parse_run(message.run)
+                chosen = self._step(step, phase=message.receiver)
+                return chosen, keys.parse_run(message.run)
             case messages.RequestMessage():
-                return self._step(message.step, phase=message.phase), keys.parse_run(message.run)
+                bind(request=message.id)
+                chosen = self._step(message.step, phase=message.phase)
+                return chosen, keys.parse_run(message.run)
             case messages.CompletionMessage():
                 raise BadInput("begin: this is a completion message; begin takes a trigger, a request, or a run")
 

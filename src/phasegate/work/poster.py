@@ -41,8 +41,7 @@ class Poster:
         endpoint = self._endpoints.get(trigger.receiver)
         reply = NO_ENDPOINT if endpoint is None else endpoint.post(body, fired_at=firing.at)
         if reply.error:
-            self._ports.observer.event("trigger not posted", id=trigger.id, receiver=trigger.receiver,
-                                       error=reply.error)  # fmt: skip
+            self._ports.observer.event("trigger not posted", receiver=trigger.receiver, error=reply.error)
             return "not posted"
         self._gatekeeper.acknowledge(
             trigger.phase, run, generation=trigger.generation, receiver=trigger.receiver, ack="post"

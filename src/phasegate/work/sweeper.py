@@ -39,7 +39,7 @@ class Sweeper:
         Also those that a clock ahead has put off: looked for by the first sweep of a process, when its clock was set
         back, and every AHEAD_EVERY_S.
         """
-        now, handled = self._ports.clock.now(), 0
+        now, begun, handled = self._ports.clock.now(), self._ports.clock.monotonic(), 0
         for doc in due(self._ports.store, now, prefixes=_prefixes(self._handlers), page=PAGE):
             self._handle(doc, self._handlers[_kind(doc.key)])
             handled += 1
@@ -47,6 +47,7 @@ class Sweeper:
         if last is None or not last <= now < last + AHEAD_EVERY_S:
             self._looked_ahead = now
             handled += self._sweep_ahead(now)
+        self._ports.observer.event("swept", handled=handled, took_s=self._ports.clock.monotonic() - begun)
         return handled
 
     def _sweep_ahead(self, now: float) -> int:

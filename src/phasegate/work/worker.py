@@ -19,7 +19,7 @@ from phasegate.gate.outbox import has_fired
 from phasegate.gate.records import Input, Lacks
 from phasegate.plan.gate import GOOD, Status
 from phasegate.plan.model import Plan, Step, completions_topic
-from phasegate.ports import Ports
+from phasegate.ports import Ports, bind, bound
 from phasegate.quarantine import REDRIVEN, Quarantine
 from phasegate.transact import AtHand
 from phasegate.work.commands import CommandSteps
@@ -71,7 +71,11 @@ class Worker:
         A message that fails is postponed, and quarantined after TRIES_MAX tries, but not for an outage. One that cannot
         be understood is quarantined at once.
         """
-        message, ports = delivery.message, self._ports
+        with bound(message=delivery.message.id):
+            self._handle(delivery)
+
+    def _handle(self, delivery: Delivery) -> None:
+        message, ports, begun = delivery.message, self._ports, self._ports.clock.monotonic()
         try:
             outcome = self._dispatch(delivery)
         except (BadInput, BadDocument, NotFound) as e:
@@ -79,14 +83,14 @@ class Worker:
             outcome = "quarantined"
         except Exception as e:  # noqa: BLE001  one bad message must not stop the others; it is reported and postponed
             error = words(e)
-            ports.observer.event("message failed", id=message.id, tries=delivery.tries, error=error)
+            ports.observer.event("message failed", message=message.id, tries=delivery.tries, error=error)
             if delivery.tries < TRIES_MAX or isinstance(e, OUTAGES):
                 ports.bus.postpone(delivery, delay_s=retry_s(message.id, delivery.tries))
                 return
             self._quarantine.put(message.topic, message.body, reason=f"gave up after {delivery.tries} tries: {error}")
             outcome = "quarantined"
         ports.bus.ack(delivery)
-        ports.observer.event("served", id=message.id, outcome=outcome)
+        ports.observer.event("served", message=message.id, outcome=outcome, took_s=ports.clock.monotonic() - begun)
 
     def _dispatch(self, delivery: Delivery) -> str:
         where = f"message {delivery.message.id}"
@@ -95,10 +99,12 @@ class Worker:
             raise BadInput(f"{where}: is of pipeline {message.pipeline!r}, this is {self._plan.pipeline!r}")
         match message:
             case messages.TriggerMessage():
+                bind(trigger=message.id, run=message.run)
                 if message.receiver not in self._plan.phases and delivery.message.topic == message.receiver:
                     return self.poster.post(message, delivery.message.body)
                 return self.begin(message).outcome
             case messages.RequestMessage():
+                bind(request=message.id, step=message.step, run=message.run)
                 step = self._step(message.step, where=where)
                 return self.build(step, keys.parse_run(message.run), request_id=message.id)
             case messages.CompletionMessage():
@@ -112,7 +118,8 @@ class Worker:
         See ``Builder.serve`` and ``CommandSteps.serve``.
         """
         serve = self._commands.serve if step.kind == "command" else self._builder.serve
-        return serve(step, run, request_id=request_id)
+        with bound(step=step.name, run=str(run), request=request_id):
+            return serve(step, run, request_id=request_id)
 
     def begin(self, trigger: messages.TriggerMessage) -> Answer:
         """Begin the phase that a trigger is for, then acknowledge the trigger.
@@ -145,7 +152,8 @@ class Worker:
         accepted one is quarantined too.
         """
         try:
-            return self._completed(message, where=where, redriven=False)
+            with bound():
+                return self._completed(message, where=where, redriven=False)
         except OtherOrder as e:
             body = {"kind": "completion", **msgspec.to_builtins(message)}
             topic = completions_topic(self._plan.pipeline)
@@ -157,6 +165,8 @@ class Worker:
 
         Raises OtherOrder for an order that cannot be compared, unless it was ``redriven``.
         """
+        if message.trigger_id:
+            bind(trigger=message.trigger_id)
         if message.trigger_id and not message.step:
             return self._consumed(message, where=where)
         step = self._step(message.step, where=where)
@@ -164,6 +174,7 @@ class Worker:
             raise BadInput(f"{where}: step {step.name} is built by Phasegate; only its worker reports it")
         modes = tuple(self._plan.phases[step.phase].modes)
         run = messages.completion_run(message, modes=modes, where=where, mode_at=self._plan.mode_at)
+        bind(step=step.name, run=str(run))
         request, echoed = self._request(step, run), self._echoed(step, run, trigger=message.trigger_id)
         if message.trigger_id and message.status in GOOD:
             self._acknowledge(message.trigger_id, where=where)

@@ -92,7 +92,7 @@ def observed(
     finally:
         ports.observer.event(
             "attempt ended", step=step.name, phase=step.phase, run=str(run), generation=generation, request=request,
-            attempt=number, token=token, at=began_at, seconds=ports.clock.monotonic() - began,
+            attempt=number, token=token, at=began_at, took_s=ports.clock.monotonic() - began,
             outcome=ending.outcome, error=ending.error,
         )  # fmt: skip
 

@@ -12,7 +12,7 @@ from phasegate.base.receipt import Receipt
 from phasegate.errors import BadInput, Busy
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.plan.model import Plan
-from phasegate.ports import Ports
+from phasegate.ports import Ports, bound
 from phasegate.write.inputs import part_of
 from phasegate.write.leases import Leases
 from phasegate.write.reports import report_of
@@ -36,7 +36,10 @@ class Deduplicator:
         step = self._plan.steps[name]
         assert step.table is not None
         part, document = part_of(step, run), keys.phase_key(self._plan.pipeline, step.phase, run=run)
-        with self._leases.hold(part, purpose="deduplicate", owner=document) as held:
+        with (
+            bound(step=name, run=str(run)),
+            self._leases.hold(part, purpose="deduplicate", owner=document) as held,
+        ):
             if held is None:
                 raise Busy(f"{part.table}/{part.partition} is being written by another process; try again later")
             with self._ports.warehouse.snapshot() as reader:

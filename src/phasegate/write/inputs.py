@@ -9,8 +9,8 @@ from phasegate.base.fingerprint import EMPTY
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Part, Stamp
 from phasegate.errors import BadInput
-from phasegate.gate.ledger import fold
 from phasegate.gate.records import Lacks
+from phasegate.ledger import fold
 from phasegate.plan.gate import Covers, Need
 from phasegate.plan.model import Plan, Step
 from phasegate.warehouse import InputRead, Reader
@@ -28,6 +28,16 @@ def part_of(step: Step, run: Run) -> Part:
     """Return the partition that a step writes for a run."""
     assert step.table is not None, f"step {step.name} has no table"
     return Part(step.table.name, run.date)
+
+
+def held_part(pipeline: str, step: Step, run: Run) -> Part:
+    """Return what the lease of a step is of: its partition, else the step in its run.
+
+    A table's name has two parts, so no table is named like it.
+    """
+    if step.table is not None:
+        return part_of(step, run)
+    return Part(f"{pipeline}.{step.phase}.{step.name}", str(run))
 
 
 def reads_of(plan: Plan, *, asked: Iterable[str], run: Run) -> dict[str, InputRead]:
@@ -58,7 +68,7 @@ def folded(
     - A partition that Phasegate writes: the stamp of its newest receipt, ``absent`` without one.
     - A foreign table: the fingerprint of the partition's rows.
     - An input without a table: as requested, because there is nothing to read.
-    - A window: its dates folded into one stamp (gate.ledger).
+    - A window: its dates folded into one stamp (ledger).
     """
     by_name = dict(zip(reads, found, strict=True))
     stamps = {}

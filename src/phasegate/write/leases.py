@@ -11,7 +11,7 @@ from phasegate.base import keys
 from phasegate.base.codec import Decision, decode
 from phasegate.base.receipt import Part
 from phasegate.errors import LeaseLost, PhasegateError
-from phasegate.ports import Ports
+from phasegate.ports import Ports, bound, keeping
 from phasegate.transact import AtHand, transact
 from phasegate.write import lease
 from phasegate.write.lease import Lease
@@ -72,20 +72,26 @@ class Leases:
     def hold(self, part: Part, *, purpose: str, owner: str = "") -> Iterator[HeldLease | None]:
         """Hold the lease of a partition during the block.
 
-        It is renewed in the background. Yields None if another holder has it. The holder's id is drawn per acquisition,
-        so two threads never share a token. Where commits of one table conflict, the lease of the table is held too.
+        It is renewed in the background; events in the block have its token. Yields None if another holder has it. The
+        holder's id is drawn per acquisition, so two threads never share a token. Where commits of one table conflict,
+        the lease of the table is held too.
         """
         with self._hold(part, purpose=purpose, owner=owner) as held:
-            if held is None or self._ports.warehouse.scope == "partition" or part.partition == WHOLE:
-                yield held
+            if held is None:
+                yield None
                 return
-            with self._hold(Part(part.table, WHOLE), purpose=purpose, owner="") as table:
-                yield held if table is not None else None
+            with bound(token=held.token):
+                if self._ports.warehouse.scope == "partition" or part.partition == WHOLE:
+                    yield held
+                    return
+                with self._hold(Part(part.table, WHOLE), purpose=purpose, owner="") as table:
+                    yield held if table is not None else None
 
     @contextmanager
     def _hold(self, part: Part, *, purpose: str, owner: str) -> Iterator[HeldLease | None]:
         key, holder, known = keys.lease_key(self._warehouse, part), self._ports.ids(), AtHand()
-        until = self._ports.clock.monotonic() + self._ttl_s
+        since = self._ports.clock.monotonic()
+        until = since + self._ttl_s
         taken = self._do(
             key,
             lease.acquire(holder, ttl_s=self._ttl_s, now=self._ports.clock.now(), purpose=purpose, owner=owner),
@@ -95,7 +101,7 @@ class Leases:
             yield None
             return
         held = HeldLease(key, taken, until=until, ports=self._ports, ttl_s=self._ttl_s)
-        stop = self._ports.background.every(self._heartbeat_s, held.beat)
+        stop = self._ports.background.every(self._heartbeat_s, keeping(held.beat))
         try:
             yield held
         finally:
@@ -103,6 +109,38 @@ class Leases:
             if not held.unreported:
                 # as it was taken: if it was renewed since, the write conflicts, and it is read
                 self._do(key, lease.release(holder, token=held.token, fenced=held.fenced), known=known)
+            held_s = self._ports.clock.monotonic() - since
+            self._ports.observer.event("lease held", key=key, token=held.token, held_s=held_s)
+
+    def take(self, part: Part, *, purpose: str, owner: str, ttl_s: float | None) -> Lease | None:
+        """Take the lease of a partition for a holder in another process; None if it is held.
+
+        It ends after ``ttl_s``, or the settings' time, unless it is renewed. The holder is the last of its writers.
+        """
+        decide = lease.acquire(self._ports.ids(), ttl_s=ttl_s or self._ttl_s, now=self._ports.clock.now(),
+                               purpose=purpose, owner=owner)  # fmt: skip
+        return self._do(keys.lease_key(self._warehouse, part), decide)
+
+    def renew(self, part: Part, *, holder: str, token: int, ttl_s: float | None) -> Lease:
+        """Renew a lease that was taken; return it.
+
+        One that has expired is renewed too, as long as no other holder took it. Raises LeaseLost.
+        """
+        key = keys.lease_key(self._warehouse, part)
+        decide = lease.renew(holder, token=token, ttl_s=ttl_s or self._ttl_s, now=self._ports.clock.now())
+        held = self.read(key) if self._do(key, decide) else None
+        if held is None or held.holder != holder:
+            raise LeaseLost(key, token)
+        return held
+
+    def give_back(self, part: Part, *, holder: str, token: int) -> bool:
+        """Release a lease that was taken; return whether it was this holder's."""
+        return self._do(keys.lease_key(self._warehouse, part), lease.release(holder, token=token))
+
+    def was_given_back(self, part: Part, *, holder: str, token: int) -> bool:
+        """Return whether this holder was the last to release the lease."""
+        known = self.read(keys.lease_key(self._warehouse, part))
+        return known is not None and known.released == holder and known.token == token
 
     def read(self, key: str) -> Lease | None:
         """Return a lease as it is stored, None if there is none."""

@@ -7,11 +7,11 @@ in the warehouse reports it to the document, so the loss corrects itself.
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Stamp
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.ledger import differing
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import DateChange
 from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Request
+from phasegate.ledger import differing
 from phasegate.plan.gate import Need
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports

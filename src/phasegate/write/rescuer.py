@@ -12,12 +12,11 @@ from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Part, Receipt
 from phasegate.errors import BadInput
 from phasegate.gate import decisions
+from phasegate.gate.applied import apply
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.store import Doc
-from phasegate.transact import transact
 from phasegate.write.lease import TTL_MAX_S
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
@@ -137,4 +136,4 @@ class Rescuer:
             return "not ours"
         now, report = self._ports.clock.now(), report_of(receipt.step, receipt)
         decide = decisions.report(report, key=owner, now=now, attempt=self._ports.ids())
-        return transact(self._ports, owner, kind=Phase, decide=decide).outcome
+        return apply(self._ports, owner, decide=decide)[0].outcome

@@ -128,6 +128,8 @@ class Writer:
                 # A SELECT is staged again; whether its inputs still are those of the request is judged then.
                 self._ports.observer.event("write conflict", part=work.part, attempt=attempt)
             except Fenced as e:
+                self._ports.observer.event("write refused", step=work.step.name, run=str(work.run), token=held.token,
+                                           newest=e.newest)  # fmt: skip
                 if not held.beat():
                     raise
                 # The lease is ours but the fence has a newer token: the store was restored from an older copy.
@@ -157,8 +159,8 @@ class Writer:
     def _observed(self, receipt: Receipt) -> Receipt:
         self._ports.observer.event(
             "written", step=receipt.step, run=receipt.run, token=receipt.token, rows=receipt.rows,
-            duplicates=receipt.duplicates, undecided=receipt.undecided, refused=receipt.refused,
-            fingerprint=receipt.fingerprint,
+            changed=receipt.inserted + receipt.updated + receipt.deleted, duplicates=receipt.duplicates,
+            undecided=receipt.undecided, refused=receipt.refused, fingerprint=receipt.fingerprint,
         )  # fmt: skip
         return receipt
 

@@ -1,12 +1,17 @@
 """``phasegate init``: write a pipeline to begin with."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
 
 PLAN = """\
 # What runs after what. Check it after each change: phasegate plan check
@@ -53,46 +58,60 @@ IGNORED = ".phasegate/"
 
 
 @click.command(
-    epilog=example("phasegate init", "phasegate init shop", "phasegate init --store postgresql://phasegate@db1/nba"),
+    epilog=example(
+        "phasegate init",
+        "phasegate init shop",
+        "phasegate init --store postgresql://phasegate@db1/nba",
+        "phasegate init --warehouse postgresql://phasegate@db1/nba",
+    ),
     short_help="Write a plan and its SQL to begin with.",
 )
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
 @click.option("--store", metavar="URL", help="Create the store in PostgreSQL, or migrate it; write no file.")
+@click.option("--warehouse", metavar="URL", help="Create what the tables in PostgreSQL need; write no file.")
 @json_option
 @pass_app
-def init(app: App, /, *, folder: Path, store: str | None, as_json: bool) -> int:
+def init(app: App, /, *, folder: Path, store: str | None, warehouse: str | None, as_json: bool) -> int:
     """Write a plan of two steps, their SQL and a .gitignore into DIR.
 
     Default: the working directory. A file that exists is never overwritten: then nothing is written. To .gitignore a
     line is added. Shows the three commands that run the pipeline for the first time.
 
-    With --store no file is written: the database gets the schema phasegate, or what this version adds to it. It may be
-    run again.
+    With --store or --warehouse no file is written: the database gets the schema phasegate, or what this version adds to
+    it. The tables of a plan are made by phasegate tables --apply, or by their first write. It may be run again.
     """
-    if store is not None:
-        return _create(app, store, as_json=as_json)
+    if store is not None or warehouse is not None:
+        return _create(app, {"store": store, "warehouse": warehouse}, as_json=as_json)
     written = _write(folder)
     following = _commands(app, folder)
     if as_json:
         from phasegate.printed.stored import WrittenJson
 
-        emit_json(WrittenJson(files=tuple(written), next=tuple(following), store=None, store_schema=None))
+        emit_json(WrittenJson(files=tuple(written), next=tuple(following), store=None, store_schema=None,
+                              warehouse=None, warehouse_schema=None))  # fmt: skip
     else:
         emit([*(f"wrote {name}" for name in written), "", *(f"next: {command}" for command in following)])
     return FINE
 
 
-def _create(app: App, url: str, *, as_json: bool) -> int:
-    from phasegate.wiring import create_store
+def _create(app: App, urls: "Mapping[Literal['store', 'warehouse'], str | None]", *, as_json: bool) -> int:
+    from phasegate.wiring import create
 
-    shown, before, after = create_store(url, app.settings())
+    found, lines = dict[str, tuple[str, int]](), []
+    for what, url in urls.items():
+        if url is not None:
+            shown, before, after = create(what, url, app.settings())
+            done = "is there" if before == after else f"migrated from {before}" if before else "created"
+            found[what] = shown, after
+            lines.append(f"{what} {shown}: schema {after}, {done}")
     if as_json:
         from phasegate.printed.stored import WrittenJson
 
-        emit_json(WrittenJson(files=(), next=(), store=shown, store_schema=after))
-        return FINE
-    done = "is there" if before == after else f"migrated from {before}" if before else "created"
-    emit([f"store {shown}: schema {after}, {done}"])
+        store, warehouse = (found.get(what, (None, None)) for what in ("store", "warehouse"))
+        emit_json(WrittenJson(files=(), next=(), store=store[0], store_schema=store[1], warehouse=warehouse[0],
+                              warehouse_schema=warehouse[1]))  # fmt: skip
+    else:
+        emit(lines)
     return FINE
 
 

@@ -22,7 +22,7 @@ APPLY, APPLY_ALL = "phasegate tables --apply", "phasegate tables --apply --yes"
     epilog=example("phasegate tables", APPLY, APPLY_ALL, "phasegate tables --copy postgresql://phasegate@db1/nba"),
     short_help="Compare the tables' columns with the plan, change them, or copy the tables.",
 )
-@click.option("--apply", is_flag=True, help="Add columns and widen types; no stored content changes.")
+@click.option("--apply", is_flag=True, help="Make tables, add columns and widen types; no stored content changes.")
 @click.option("--yes", is_flag=True, help="With --apply: also drop columns, change types, and record another key.")
 @click.option("--copy", metavar="URL", help="Copy the tables into another warehouse, with receipts and fences.")
 @json_option
@@ -30,10 +30,10 @@ APPLY, APPLY_ALL = "phasegate tables --apply", "phasegate tables --apply --yes"
 def tables(app: App, /, *, apply: bool, yes: bool, copy: str | None, as_json: bool) -> int:
     """Compare the columns of every table with the plan.
 
-    --apply adds the columns that a table lacks, NULL in the rows that are there, and widens types: the fingerprints of
-    old partitions stay, so nothing is rebuilt. Columns that the plan has no more, other types and another key change
-    what old partitions hold: they need --yes, and a rebuild, whose command is shown. Each table is changed in one
-    transaction behind its fences; workers may go on.
+    --apply makes the tables that are absent, adds the columns that a table lacks, NULL in the rows that are there, and
+    widens types: the fingerprints of old partitions stay, so nothing is rebuilt. Columns that the plan has no more,
+    other types and another key change what old partitions hold: they need --yes, and a rebuild, whose command is shown.
+    Each table is changed in one transaction behind its fences; workers may go on.
 
     --copy writes into the warehouse at URL what it does not have yet, partition by partition, and compares the
     fingerprints. Stop the workers before. It may be ended and run again.
@@ -114,7 +114,7 @@ def _lines(
     lines = [f"{pipeline}: {count(len(found), 'table')}", ""]
     lines += table(("step", "table", "rows", "columns", "written by an older code"), rows)
     for name, change in applied.items():
-        lines += ["", f"{name} was changed:", *_change_lines(change)]
+        lines += ["", f"{name} was {'made' if change.missing else 'changed'}:", *_change_lines(change)]
     for one in found:
         if one.error:
             lines += ["", f"{one.table}: {one.error}"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from phasegate.answers.times import Times
     from phasegate.cli.kit.tally import Tally
     from phasegate.cli.kit.views import Left
+    from phasegate.ports import Observer
 
 THREADS_MAX = 64
 LINES_MAX = 20
@@ -38,14 +39,14 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
     Then the unit in progress is finished, the leases are released, and Ctrl-C exits with 130. A second signal ends the
     process at once; what it held is retried once its lease has expired. To run more processes, start more workers. With
     --until-idle it exits with 1 if something is left that needs a person, is late, or is retried later; it is named,
-    with what to type.
+    with what to type. The setting ``metrics`` names an address at which it answers Prometheus.
     """
     from phasegate.cli.kit.tally import Tally
 
     settings = app.settings()
     tally = Tally(level=settings.log_level, form=settings.log_format)
     stopped_by: list[str] = []
-    with app.pipeline(tally) as pipeline:
+    with _monitored(app, tally, address=settings.metrics) as observer, app.pipeline(observer) as pipeline:
         with stop_on_signal(stopped_by.append, message="finishing the unit in progress; a second signal ends at once"):
             if not until_idle:
                 talk(f"worker of {pipeline.plan.pipeline}: {count(threads, 'thread')}; Ctrl-C or SIGTERM stops it")
@@ -69,6 +70,20 @@ def worker(app: App, /, *, threads: int, until_idle: bool, as_json: bool) -> int
     for error in (*crashes, *tally.errors):
         talk(error)
     return FINDINGS if (code := _exit_code(tally, crashes=crashes, by=by)) == FINE and left else code
+
+
+@contextmanager
+def _monitored(app: App, tally: "Tally", *, address: str) -> "Iterator[Observer]":
+    """Let Prometheus read what is counted, where the setting says."""
+    if address == "off":
+        yield tally
+        return
+    from phasegate.observe.metrics import MetricsObserver, serving
+
+    observer = MetricsObserver(app.plan(), tally)
+    with serving(observer, address) as url:
+        talk(f"metrics: {url}")
+        yield observer
 
 
 def _line(tally: "Tally", *, by: str | None, due: float | None, times: "Times") -> str:

@@ -101,6 +101,22 @@ class App:
         plan, settings = self._existing()
         return plan, open_reading(settings, clock=self._clock)
 
+    @contextmanager
+    def writing(self) -> "Iterator[tuple[Plan, ReadPorts]]":
+        """Open the plan and its documents for the block.
+
+        The state is created if there is none; there is no bus and no warehouse.
+        """
+        from contextlib import closing
+
+        from phasegate.wiring import create_state, open_reading
+
+        settings, plan = self.settings(), self.plan()
+        create_state(settings)
+        ports = open_reading(settings, clock=self._clock)
+        with closing(ports.store):
+            yield plan, ports
+
     def ports(self) -> "tuple[Plan, Ports]":
         """Return the plan and all ports; the warehouse stays closed.
 

@@ -20,10 +20,7 @@ def check_near(pipeline: "Pipeline", *dates: str, yes: bool, command: str) -> No
 
     One on which the calendar has work is meant, as is one within a year of a run that is open. Raises BadInput.
     """
-    from phasegate.answers.runs import is_near
-    from phasegate.errors import BadInput
+    if not yes:
+        from phasegate.answers import runs
 
-    for date in () if yes else dates:
-        if not is_near(pipeline, date):
-            wrong = f"{command}: {date} is more than a year from today, and no run is open within a year of it"
-            raise BadInput(f"{wrong}; if it is no typo, add --yes")
+        runs.check_near(pipeline, *dates, where=command, mend="add --yes")

@@ -12,9 +12,9 @@ from phasegate.base.codec import decode
 from phasegate.base.keys import phase_of, trigger_id
 from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.bus import Message
-from phasegate.gate.ledger import Ledger
 from phasegate.gate.phase import HISTORY_MAX, Phase
 from phasegate.gate.records import Result
+from phasegate.ledger import Ledger
 from phasegate.plan.gate import Need
 from phasegate.store import Body
 from phasegate.testing.simulator.facts import mixed, versions

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from phasegate.base.dates import bounds, distance
 from phasegate.base.keys import phase_of
 from phasegate.base.receipt import Stamp
-from phasegate.gate.ledger import fold
 from phasegate.gate.phase import Phase
+from phasegate.ledger import fold
 from phasegate.plan.gate import Need
 from phasegate.testing.simulator.facts import facts
 from phasegate.warehouse import Row

@@ -25,7 +25,7 @@ END = "end"
 # By the kind of a session, its verbs.
 SESSIONS = {
     "snapshot": {name for name in dir(Reader) if not name.startswith("_")} | {"find_write"},
-    "staging": {"open", "fill_query", "fill_texts", "types_to_fill", "commit"},
+    "staging": {"open", "fill_query", "add_texts", "fill_texts", "types_to_fill", "commit"},
 }
 CALLS = ("prepare", "create", "adopt", "change_fence", "reshape")
 _Request = tuple[str, tuple[object, ...], dict[str, object]]

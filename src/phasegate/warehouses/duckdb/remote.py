@@ -204,13 +204,16 @@ class RemoteStaging:
         """Stage the rows of a SELECT."""
         return cast("Staged", self._call("fill_query", sql, params))
 
-    def fill_rows(self, rows: Sequence[Row], /) -> Staged:
+    def fill_rows(self, rows: Iterable[Row], /) -> Staged:
         """Stage given rows: they are checked here, and sent as texts."""
         types = dict(cast("Mapping[str, str]", self._call("types_to_fill")))
         checked = check_rows(self._table, rows, types=types)
-        if self._table.tombstone:
-            types[self._table.tombstone] = "BOOLEAN"
-        return cast("Staged", self._call("fill_texts", list(texts_of(checked, types))))
+        filled = {**types, self._table.tombstone: "BOOLEAN"} if self._table.tombstone else types
+        for texts, is_last in texts_of(checked, filled):
+            if is_last:
+                break
+            self._call("add_texts", texts)
+        return cast("Staged", self._call("fill_texts", texts))
 
     def commit(self, write: Write, /) -> WriteAnswer:
         """Write the staged rows; see ``RemoteStaging``."""

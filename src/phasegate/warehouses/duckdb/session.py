@@ -1,8 +1,9 @@
 """One connection to a DuckDB file, in one transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,24 +177,35 @@ class DuckDBSession:
         ((rows,),) = self.run(f"CREATE OR REPLACE TEMP TABLE {name} AS {text}", bound, what=what)
         return int(rows)
 
-    def load(self, rows: Sequence[Row], types: Types, /, *, what: str) -> tuple[str, Bound]:
+    def load(self, rows: Iterable[Row], types: Types, /, *, what: str) -> tuple[str, Bound]:
         """Return a SELECT of one list of texts per column, and the lists.
 
         executemany takes 30 times as long (measured). Beyond STAGE_ROWS they are loaded into a temporary table.
         """
-        return self.load_texts(texts_of(rows, types), types, what=what)
+        name = ""
+        for texts, is_last in texts_of(rows, types):
+            if is_last:
+                break
+            name = self.add_texts(texts, types, into=name, what=what)
+        return self.load_texts(texts, types, into=name, what=what)
 
-    def load_texts(self, parts: Iterator[Texts], types: Types, /, *, what: str) -> tuple[str, Bound]:
-        """Load what ``texts_of`` returns."""
-        text, first = _from_lists(types), next(parts)
-        second = next(parts, None)
-        if second is None:
-            return text, first
+    def add_texts(self, texts: Texts, types: Types, /, *, into: str, what: str) -> str:
+        """Add a part of ``texts_of`` to a temporary table; return its name.
+
+        ``into``: its name, "" for a new one.
+        """
+        if into:
+            self.change(f"INSERT INTO {into} {_from_lists(types)}", texts, what=what)
+            return into
         name = self.stage_name("rows")
-        self.keep(name, text, first, what=what)
-        for lists in (second, *parts):
-            self.change(f"INSERT INTO {name} {text}", lists, what=what)
-        return f"SELECT * FROM {name}", {}
+        self.keep(name, _from_lists(types), texts, what=what)
+        return name
+
+    def load_texts(self, last: Texts, types: Types, /, *, into: str, what: str) -> tuple[str, Bound]:
+        """Return the SELECT of the last part, and of those that were added."""
+        if not into:
+            return _from_lists(types), last
+        return f"SELECT * FROM {self.add_texts(last, types, into=into, what=what)}", {}
 
     def stage_name(self, kind: str, /) -> str:
         """Return a name for a staging table.
@@ -253,14 +265,16 @@ class DuckDBSession:
         return {str(column[0]): str(column[1]) for column in self._connection.description or ()}
 
 
-def texts_of(rows: Sequence[Row], types: Types, /) -> Iterator[Texts]:
-    """Yield checked rows' cells as texts, STAGE_ROWS rows at a time.
+def texts_of(rows: Iterable[Row], types: Types, /) -> Iterator[tuple[Texts, bool]]:
+    """Yield checked rows' cells as texts, at most STAGE_ROWS rows at a time.
 
-    At least once, also without rows.
+    With each part, whether it is the last; there is one also without rows.
     """
-    for start in range(0, max(1, len(rows)), STAGE_ROWS):
-        part = rows[start : start + STAGE_ROWS]
-        yield {f"c{i}": [_cast_text(row[column]) for row in part] for i, column in enumerate(types)}
+    left, is_last = iter(rows), False
+    while not is_last:
+        part = list(islice(left, STAGE_ROWS))
+        is_last = len(part) < STAGE_ROWS
+        yield {f"c{i}": [_cast_text(row[column]) for row in part] for i, column in enumerate(types)}, is_last
 
 
 def _from_lists(types: Types, /) -> str:

@@ -3,7 +3,7 @@
 Its tables are temporary: no other connection sees them, and they end with the connection.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from phasegate.warehouses.duckdb import dialect
 from phasegate.warehouses.duckdb.dialect import DuckDBSql
 from phasegate.warehouses.duckdb.session import WRITES, Catalog, DuckDBSession, Texts
 from phasegate.warehouses.sql import commits
+from phasegate.warehouses.sql.dialect import Types
 from phasegate.warehouses.sql.own_tables import OwnSql
 from phasegate.warehouses.sql.reader import SqlReader
 from phasegate.warehouses.sql.staging import SqlStaging, Stage
@@ -42,6 +43,7 @@ class DuckDBStaging:
         self.session = DuckDBSession(connection, path=path, catalog=catalog(), pin=False)
         self._verbs = SqlStaging(self.session, sql=SQL, own_sql=OWN)
         self._stage: Stage | None = None
+        self._added, self._what = "", f"rows for table {table.name}"
 
     def open(self, reads: Sequence[InputRead], /) -> list[dict[str, Stamp]]:
         """Return the stamps of the reads, in the snapshot of the SELECT."""
@@ -51,7 +53,7 @@ class DuckDBStaging:
         """Stage the rows of a SELECT."""
         return self._inspected(self._verbs.stage_query(self._table, sql, params))
 
-    def fill_rows(self, rows: Sequence[Row], /) -> Staged:
+    def fill_rows(self, rows: Iterable[Row], /) -> Staged:
         """Stage given rows."""
         return self._inspected(self._verbs.stage_rows(self._table, rows))
 
@@ -59,12 +61,17 @@ class DuckDBStaging:
         """Return the columns to fill, without the tombstone."""
         return self._verbs.types_to_fill(self._table)
 
-    def fill_texts(self, texts: Sequence[Texts], /) -> Staged:
-        """Stage the texts of rows that another process has checked."""
-        types = self._verbs.types_to_fill(self._table)
-        filled, what = self._verbs.filled(self._table, types), f"rows for table {self._table.name}"
-        loaded = self.session.load_texts(iter(texts), filled, what=what)
+    def add_texts(self, texts: Texts, /) -> None:
+        """Take texts of rows that another process has checked; more follow."""
+        self._added = self.session.add_texts(texts, self._filled(), into=self._added, what=self._what)
+
+    def fill_texts(self, last: Texts, /) -> Staged:
+        """Stage the rows of these texts, and of those that were added."""
+        loaded = self.session.load_texts(last, self._filled(), into=self._added, what=self._what)
         return self._inspected(self._verbs.stage_loaded(self._table, loaded))
+
+    def _filled(self) -> Types:
+        return self._verbs.filled(self._table, self._verbs.types_to_fill(self._table))
 
     def _inspected(self, stage: Stage) -> Staged:
         staged = self._verbs.inspect(stage, partition=self._partition, version_max=self._version_max)

@@ -42,7 +42,7 @@ class StagingSource:
     reads: Sequence[InputRead]
     sql: str | None
     params: Params
-    rows: Sequence[Row]
+    rows: Iterable[Row]
 
 
 class StagingVerbs(Protocol):
@@ -56,7 +56,7 @@ class StagingVerbs(Protocol):
         """Stage the rows of a SELECT."""
         ...
 
-    def fill_rows(self, rows: Sequence[Row], /) -> Staged:
+    def fill_rows(self, rows: Iterable[Row], /) -> Staged:
         """Stage given rows."""
         ...
 
@@ -148,7 +148,7 @@ class DuckDBWarehouse:
 
     def stage(
         self, table: Table, /, *, partition: str, version_max: float, reads: Sequence[InputRead] = (),
-        sql: str | None = None, params: Params | None = None, rows: Sequence[Row] = (),
+        sql: str | None = None, params: Params | None = None, rows: Iterable[Row] = (),
     ) -> "AnywhereStaging":  # fmt: skip
         """Return a staging of the rows of a SELECT, or of these rows.
 

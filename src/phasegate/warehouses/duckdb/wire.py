@@ -29,7 +29,7 @@ _OWN = (
     warehouse.InputRead, warehouse.SeenInput, warehouse.EqualSums, warehouse.Write, *warehouse.WriteAnswer.__args__,
 )  # fmt: skip
 # Processes of two versions that send other fields do not serve each other; they take turns.
-HELLO = ("phasegate duckdb 2", Part._fields, *((kind.__name__, kind.__struct_fields__) for kind in _OWN))
+HELLO = ("phasegate duckdb 3", Part._fields, *((kind.__name__, kind.__struct_fields__) for kind in _OWN))
 
 
 class Gone(Exception):

@@ -62,10 +62,11 @@ class MemoryReader:
         parts = self._tables.get(table_name, {})
         return [dict(row.cells) for rows in parts.values() for row in rows.values()]
 
-    def rows(self, table: Table, /, *, partition: str) -> list[Cells]:
-        """Return the rows of a partition as a staging takes them."""
+    def rows(self, table: Table, /, *, partition: str, limit: int, offset: int = 0) -> list[Cells]:
+        """Return rows of a partition as a staging takes them."""
         self._check()
-        return [{name: in_utc(cell) for name, cell in row.cells.items()} for row in self._rows_of(table, partition)]
+        chosen = self._rows_of(table, partition)[offset : offset + limit]
+        return [{name: in_utc(cell) for name, cell in row.cells.items()} for row in chosen]
 
     def query(self, sql: str, params: Params, /) -> list[Cells]:
         """Return the rows of the function of this name.

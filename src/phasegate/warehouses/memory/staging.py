@@ -1,6 +1,6 @@
 """The rows of one write in memory: staged, rounded, counted, deduplicated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -41,7 +41,7 @@ class MemorySource:
     reads: Sequence[InputRead]
     sql: str | None
     params: Params
-    given: Sequence[Row]
+    given: Iterable[Row]
 
 
 class MemoryStaging:
@@ -90,7 +90,7 @@ class MemoryStaging:
             raise Unavailable("the transaction was interrupted; nothing was written")
         self._working = work  # type: ignore[assignment]  # readers and transactions in memory can be interrupted
 
-    def _checked(self, rows: Sequence[Row], *, origin: str) -> list[Cells]:
+    def _checked(self, rows: Iterable[Row], *, origin: str) -> list[Cells]:
         table, warehouse = self.table, self._warehouse
         if table.name not in warehouse.tables:
             raise BadInput(f"table {table.name} does not exist: prepare it before the write")
@@ -100,7 +100,7 @@ class MemoryStaging:
         ]
         self.shape = warehouse.stored_shapes.get(table.name)
         if self.shape is not None:
-            return check_rows(table, plain, types=self.shape.types)
+            return list(check_rows(table, plain, types=self.shape.types))
         if plain:
             known = warehouse.columns.get(table.name) or stored(plain[0], table=table)
             self.columns = known

@@ -239,7 +239,7 @@ class MemoryWarehouse(MemoryState):
 
     def stage(
         self, table: Table, /, *, partition: str, version_max: float, reads: Sequence[InputRead] = (),
-        sql: str | None = None, params: Params | None = None, rows: Sequence[Row] = (),
+        sql: str | None = None, params: Params | None = None, rows: Iterable[Row] = (),
     ) -> MemoryStaging:  # fmt: skip
         """Return a staging of the rows of a function, or of these rows."""
         source = MemorySource(table=table, partition=partition, version_max=version_max, reads=reads, sql=sql,

@@ -7,7 +7,7 @@ transaction mode may stand between. Their names begin with the time of their mak
 import re
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -142,7 +142,7 @@ class PostgresSession:
         self._changed(f"ANALYZE {name}", {}, what=what)
         return rows
 
-    def load(self, rows: Sequence[Row], types: Types, /, *, what: str) -> tuple[str, Bound]:
+    def load(self, rows: Iterable[Row], types: Types, /, *, what: str) -> tuple[str, Bound]:
         """Return a SELECT of given rows, which are copied into a staging table."""
         name = self.stage_name("rows")
         columns = ", ".join(f"{quoted(column)} {type_of(sql_type)}" for column, sql_type in types.items())

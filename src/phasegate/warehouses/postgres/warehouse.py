@@ -17,9 +17,10 @@ from phasegate.errors import BadInput, Conflict, PhasegateError, Unavailable
 from phasegate.postgresql.address import parse_address
 from phasegate.postgresql.failures import Purpose
 from phasegate.postgresql.pool import CONNECT_TIMEOUT_S, CONNECTIONS_MAX, Pool
+from phasegate.postgresql.schema import Component, Migration, check_of, migrate, migrate_at
 from phasegate.warehouse import InputRead, Params, Reader, Row, Scope, Staging, Write, WriteAnswer, Written
 from phasegate.warehouses.postgres import dialect
-from phasegate.warehouses.postgres.dialect import PostgresOwn, PostgresSql
+from phasegate.warehouses.postgres.dialect import PostgresOwn, PostgresSql, create_schema, quoted
 from phasegate.warehouses.postgres.session import EXPIRES_S, STAGING, PostgresSession
 from phasegate.warehouses.sql import commits
 from phasegate.warehouses.sql.cells import check_shape, stored
@@ -30,8 +31,13 @@ from phasegate.warehouses.sql.transaction import SqlTransaction
 if TYPE_CHECKING:
     import psycopg
 
-Sessions = Callable[[str, Purpose], AbstractContextManager[PostgresSession]]
 SQL, OWN = PostgresSql(dialect), PostgresOwn(dialect)
+CREATE_STAGING = create_schema(quoted(STAGING))
+# What is absent only: the first write of a role that may create makes it too.
+WAREHOUSE = Component(
+    "warehouse", (Migration(usable_from=1, statements=(*OWN.system(), CREATE_STAGING)),), is_made_on_use=True
+)
+Sessions = Callable[[str, Purpose], AbstractContextManager[PostgresSession]]
 STATEMENT_TIMEOUT_S = 3600.0
 READS = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITES = "BEGIN ISOLATION LEVEL REPEATABLE READ"
@@ -57,8 +63,11 @@ class PostgresWarehouse:
         statement_timeout_s: float = STATEMENT_TIMEOUT_S, translator: Translator | None = None,
     ) -> None:  # fmt: skip
         self._translator, self._known = translator, dict[str, dict[str, str]]()
-        self._pool = Pool(parse_address(url), what="warehouse", connections_max=connections_max,
-                          connect_timeout_s=connect_timeout_s, statement_timeout_s=statement_timeout_s)  # fmt: skip
+        address = parse_address(url)
+        self._pool = Pool(
+            address, what=WAREHOUSE.name, connections_max=connections_max, connect_timeout_s=connect_timeout_s,
+            statement_timeout_s=statement_timeout_s, greet=check_of(WAREHOUSE, address=address),
+        )  # fmt: skip
 
     def prepare(
         self, draft: Draft, /, *, partition: str, store_id: str, params: Params, beside: Collection[str] = ()
@@ -69,7 +78,8 @@ class PostgresWarehouse:
             if reader.is_prepared(Part(draft.table.name, partition)):
                 check_shape(draft.table, reader.types_of(draft.table))
                 return
-        with self._creating() as tx:
+            begun = reader.has_own_tables()
+        with self._creating(begun=begun) as tx:
             tx.create(draft.table, sql=draft.sql or None, params=params)
             known = {name for name in beside if tx.session.has(name)}
             tx.add_fences({draft.table.name, *known}, partition=partition, store_id=store_id)
@@ -78,9 +88,11 @@ class PostgresWarehouse:
     def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
         """Create an empty table to be read, if it is absent."""
         with self._session(READS, "read") as session:
-            if SqlReader(session, sql=SQL, own_sql=OWN).types_of(table):
+            reader = SqlReader(session, sql=SQL, own_sql=OWN)
+            if reader.types_of(table):
                 return
-        with self._creating() as tx:
+            begun = reader.has_own_tables()
+        with self._creating(begun=begun) as tx:
             if not tx.types_of(table):
                 tx.create(table, sql=sql, params=params or {})
 
@@ -116,7 +128,7 @@ class PostgresWarehouse:
 
     def stage(
         self, table: Table, /, *, partition: str, version_max: float, reads: Sequence[InputRead] = (),
-        sql: str | None = None, params: Params | None = None, rows: Sequence[Row] = (),
+        sql: str | None = None, params: Params | None = None, rows: Iterable[Row] = (),
     ) -> "PostgresStaging":  # fmt: skip
         """Return a staging of the rows of a SELECT, or of these rows."""
 
@@ -177,21 +189,38 @@ class PostgresWarehouse:
             yield SqlTransaction(session, sql=SQL, own_sql=OWN)
 
     @contextmanager
-    def _creating(self) -> Iterator[SqlTransaction]:
-        """Open a transaction that creates tables; others wait for it."""
+    def _creating(self, *, begun: bool) -> Iterator[SqlTransaction]:
+        """Open a transaction that creates tables; others wait for it.
+
+        ``begun``: our own tables are there.
+        """
+        if not begun:
+            migrate(self._pool, WAREHOUSE)
         with self._session(CREATES, "write") as session:
             session.run(f"SELECT pg_advisory_xact_lock({_LOCK})", what="the lock of new tables")
-            session.change(f"CREATE SCHEMA IF NOT EXISTS {STAGING}", what="the schema of staging tables")
+            session.change(CREATE_STAGING, what="the schema of staging tables")
             yield SqlTransaction(session, sql=SQL, own_sql=OWN)
 
     @staticmethod
     def _drop_expired(tx: SqlTransaction) -> None:
-        """Drop the staging tables of processes that have ended."""
-        found = f"SELECT tablename FROM pg_tables WHERE schemaname = '{STAGING}'"
+        """Drop the staging tables of processes that have ended.
+
+        Those of a role that this one is not stay: it may not drop them.
+        """
+        found = f"""SELECT tablename FROM pg_tables WHERE schemaname = '{STAGING}'
+            AND pg_has_role(tableowner, 'USAGE')"""
         for (name,) in tx.session.run(found, what="staging tables"):
             made = re.fullmatch(r"[a-z]+_(\d+)_[0-9a-f]+", str(name))
             if made is not None and int(made[1]) < time.time() - EXPIRES_S:
                 tx.session.change(f"DROP TABLE IF EXISTS {STAGING}.{name}", what="staging tables")
+
+
+def migrate_warehouse(url: str, /, *, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> tuple[str, int, int]:
+    """Create what Phasegate has of its own beside tables in a database.
+
+    Or bring it to this version. Returns and raises as ``migrate_at``.
+    """
+    return migrate_at(url, WAREHOUSE, connect_timeout_s=connect_timeout_s)
 
 
 class _Undone(Exception):

@@ -5,7 +5,7 @@ datetime, a fraction in an integer column, an unknown or a missing column is ref
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Literal
@@ -142,9 +142,9 @@ def check_lossless(table: Table, column: str, /, *, yields: str, has: str) -> No
 
 
 def check_rows(
-    table: Table, rows: Sequence[Mapping[str, object]], /, *, types: Mapping[str, str]
-) -> list[dict[str, object]]:
-    """Return the rows with each cell as its column's type requires.
+    table: Table, rows: Iterable[Mapping[str, object]], /, *, types: Mapping[str, str]
+) -> Iterator[dict[str, object]]:
+    """Yield the rows with each cell as its column's type requires.
 
     Timestamps are naive in UTC, and all columns are present. ``types`` are the stored columns; a declared tombstone may
     be absent, and then is False.
@@ -155,7 +155,6 @@ def check_rows(
     if table.tombstone:
         readers[table.tombstone] = _bool
     wanted = frozenset(types)
-    checked = []
     for number, row in enumerate(rows):
         if row.keys() - {table.tombstone} != wanted:
             check_columns(table, row, wanted=tuple(types), source=f"rows[{number}]")
@@ -166,8 +165,7 @@ def check_rows(
                 cells[column] = None if value is None else read(value)
             except (TypeError, ValueError, ArithmeticError) as error:
                 raise BadInput(f"rows[{number}] for table {table.name}: {column} = {value!r:.80} {error}") from None
-        checked.append(cells)
-    return checked
+        yield cells
 
 
 def in_utc(cell: object, /) -> object:

@@ -214,15 +214,16 @@ class SqlReader:
         statement = self.sql.count(table, types, partition=partition is not None)
         return int(self.session.run(statement, _part(partition), what=f"count of {table.name}")[0][0])
 
-    def rows(self, table: Table, /, *, partition: str) -> list[dict[str, object]]:
-        """Return the rows of a partition as a staging takes them.
+    def rows(self, table: Table, /, *, partition: str, limit: int, offset: int = 0) -> list[dict[str, object]]:
+        """Return rows of a partition, by key, as a staging takes them.
 
         Without lineage; timestamps have the zone UTC.
         """
         types = self.types_of(table)
         if not types:
             return []
-        found = self.session.query(self.sql.rows(table, types), _part(partition), what=f"rows of {table.name}")
+        statement = self.sql.rows(table, types, limit=limit, offset=offset)
+        found = self.session.query(statement, _part(partition), what=f"rows of {table.name}")
         return [{name: in_utc(cell) for name, cell in row.items()} for row in found]
 
     def compare(self, table: Table, columns: Mapping[str, str], /) -> Difference:
@@ -240,16 +241,16 @@ class SqlReader:
         found = self.session.columns(table.name)
         return {name: found[name] for name in stored(found, table=table)}
 
+    def has_own_tables(self) -> bool:
+        """Return whether our own tables are there, as this version needs them."""
+        return all(own.is_whole(name, self.session.columns(name)) for name in own.NAMES)
+
     def is_prepared(self, part: Part, /) -> bool:
         """Return whether a partition can be written.
 
         It needs the system tables, the table with its lineage column, and the fence row.
         """
-        if not all(self.session.has(name) for name in (own.FENCE, own.RECEIPTS, own.KEYS)):
-            return False
-        if not all(own.is_whole(name, self.session.columns(name)) for name in (own.FENCE, own.RECEIPTS)):
-            return False
-        if TOKEN_COLUMN not in self.session.columns(part.table):
+        if not self.has_own_tables() or TOKEN_COLUMN not in self.session.columns(part.table):
             return False
         return bool(self.session.run(self.own.read_fence(), _here(part), what="fence"))
 

@@ -28,10 +28,10 @@ class RowSql:
         """Return the SELECT of the number of rows."""
         return f"SELECT count(*) FROM {self._named(table)} t{self._where(table, types, partition=partition)}"
 
-    def rows(self, table: Table, types: Types, /) -> str:
-        """Return the SELECT of the rows of a partition."""
-        listed = ", ".join(f"t.{self._quoted(column)}" for column in types)
-        return f"SELECT {listed} FROM {self._named(table)} t WHERE {self.inside(table, types)}"
+    def rows(self, table: Table, types: Types, /, *, limit: int, offset: int) -> str:
+        """Return the SELECT of rows of a partition, in the order of the key."""
+        return f"""SELECT {self._listed(types, "t")} FROM {self._named(table)} t WHERE {self.inside(table, types)}
+            ORDER BY {self._listed(table.key, "t")} LIMIT {limit} OFFSET {offset}"""
 
     def fingerprint(self, table: Table, types: Types, /, *, partition: bool) -> str:
         """Return the SELECT of count and eight sums."""

@@ -1,6 +1,6 @@
 """What the shared row logic needs of an engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from phasegate.warehouse import Params, Row
@@ -54,10 +54,10 @@ class Session(Protocol):
         """
         ...
 
-    def load(self, rows: Sequence[Row], types: Types, /, *, what: str) -> tuple[str, Bound]:
+    def load(self, rows: Iterable[Row], types: Types, /, *, what: str) -> tuple[str, Bound]:
         """Return a SELECT of given rows, and its parameters.
 
-        The rows are checked already; the cells have these types.
+        The rows are checked as they are read; the cells have these types.
         """
         ...
 

@@ -3,7 +3,7 @@
 It is filled by the statements of one snapshot; no other table is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -70,7 +70,7 @@ class SqlStaging(SqlReader):
         self.session.keep(stage.name, self.sql.staged(table, source, types, cells=cells), {}, what=what)
         return stage
 
-    def stage_rows(self, table: Table, rows: Sequence[Row], /) -> Stage:
+    def stage_rows(self, table: Table, rows: Iterable[Row], /) -> Stage:
         """Stage given rows, checked, cast to the column types and rounded.
 
         Raises BadInput, naming row and column, for what does not fit; naive datetimes too.

@@ -33,7 +33,7 @@ class SqlTransaction(SqlReader):
 
         Raises BadInput when the table cannot be guarded, or its shape is not given.
         """
-        if not all(own.is_whole(name, self.session.columns(name)) for name in (own.FENCE, own.RECEIPTS, own.KEYS)):
+        if not self.has_own_tables():
             for statement in self.own.system():
                 self.session.change(statement, what="the system tables")
         what = f"table {table.name}"
@@ -45,7 +45,7 @@ class SqlTransaction(SqlReader):
         else:
             shape = self._shape(table, sql=sql, params=params)
             check_shape(table, shape)
-            self.session.change(f"CREATE SCHEMA IF NOT EXISTS {self.sql.schema(table)}", what=what)
+            self.session.change(self.sql.create_schema(table), what=what)
             self.session.change(self.sql.create(table, shape), what=what)
         bound = {"table": table.name, "key": list(table.key)}
         if not self.session.run(self.own.read_key(), {"table": table.name}, what=what):

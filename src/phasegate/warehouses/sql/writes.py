@@ -22,9 +22,9 @@ def count_if(condition: str, /) -> str:
 class WriteSql(RowSql):
     """The statements that write guarded tables, in one dialect."""
 
-    def schema(self, table: Table, /) -> str:
-        """Return the quoted schema of a table."""
-        return self._named(table).rpartition(".")[0]
+    def create_schema(self, table: Table, /) -> str:
+        """Return the CREATE of a table's schema, if it is absent."""
+        return f"CREATE SCHEMA IF NOT EXISTS {self._named(table).rpartition('.')[0]}"
 
     def create(self, table: Table, types: Types, /) -> str:
         """Return the CREATE of a table."""

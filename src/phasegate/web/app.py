@@ -1,0 +1,180 @@
+"""The application: it finds the caller, reads the body, and has an endpoint handle it in a thread.
+
+Every error is one JSON object with the place and the mend. What is not ours is named by its type and its place only,
+to the caller and in the log: its text may hold what a caller sent.
+"""
+
+import asyncio
+import json
+import platform
+from collections.abc import Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, distribution
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from phasegate import __version__
+from phasegate.answers.refusals import Refusal, refusal_of
+from phasegate.base.findings import UNCHECKED
+from phasegate.credentials import Role
+from phasegate.printed.parts import PrintedJson
+from phasegate.web import openapi
+from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnswer
+from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, PATH_MAX, Bounds, TooLarge, TooSlow, read_body
+from phasegate.web.callers import Caller, Refused
+from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
+from phasegate.web.pool import Overloaded, Stopping
+from phasegate.web.service import Service
+
+READY_S = 5.0
+CLOSE = {"Connection": "close"}
+View = Callable[[Request], Awaitable[Response]]
+
+
+class Application:
+    """The views of one service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._openapi = json.dumps(openapi.document()).encode()
+        self._build = _build_of(service)
+
+    def asgi(self) -> ASGIApp:
+        """Return the application, bounded."""
+        routes = [
+            *(Route(one.path, self._guarded(self._view(one)), methods=["POST"]) for one in ENDPOINTS),
+            Route("/live", self._guarded(self._live), methods=["GET"]),
+            Route("/ready", self._guarded(self._ready), methods=["GET"]),
+            Route("/build", self._guarded(self._built), methods=["GET"]),
+            Route("/metrics", self._guarded(self._measured), methods=["GET"]),
+            Route("/openapi.json", self._guarded(self._described), methods=["GET"]),
+        ]
+        app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted})
+        app.router.redirect_slashes = False
+        return Bounds(app, observer=self._service.observer)
+
+    def _view(self, endpoint: Endpoint) -> View:
+        async def view(request: Request) -> Response:
+            caller = await self._caller(request, endpoint.role)
+            raw = await read_body(request)
+            call = Call(caller, raw, request.path_params.get("step", ""))
+            answered = await self._service.work.run(lambda: endpoint.handle(self._service, call))
+            if answered.body is None:
+                return Response(status_code=answered.status)
+            return _json(answered.body, answered.status)
+
+        return view
+
+    async def _caller(self, request: Request, role: Role) -> Caller:
+        """Return the caller, if it has the role and does not call too often."""
+        service = self._service
+        given = request.headers.getlist("authorization")
+        shown = ", ".join(given) if given else None
+        caller = await service.short.run(lambda: service.callers.of(shown))
+        request.state.caller = caller.name
+        caller.check(role)
+        wait_s = service.rates.take(caller.name, now=service.pipeline.ports.clock.monotonic())
+        if wait_s:
+            raise Overloaded(f"{caller.name} sends too much; send it again later", retry_s=1 + int(wait_s))
+        return caller
+
+    def _guarded(self, view: View) -> View:
+        """Return a view that answers every error, and refuses at once what is too much."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                if request.state.overloaded and request.url.path != "/live":
+                    raise Overloaded("the service has too much to do; send it again later")
+                if len(request.scope["raw_path"]) > PATH_MAX:
+                    return _refused(request, Refusal(414, "too large", f"the path has more than {PATH_MAX} characters"))
+                return await view(request)
+            except Exception as e:  # noqa: BLE001  whatever it is, it is answered in one line, and reported
+                refusal = _refusal(e)
+                if refusal.kind == "bug":
+                    self._service.observer.event("request failed", request=request.state.request, error=refusal.text)
+                return _refused(request, refusal)
+
+        return guarded
+
+    async def _live(self, _request: Request) -> Response:
+        return _json(LiveAnswer())
+
+    async def _ready(self, _request: Request) -> Response:
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._service.short.run(self._service.check_ready)
+        except TimeoutError:
+            text = f"the store has not answered within {READY_S:g} s"
+            return _refused(_request, Refusal(503, "unavailable", text, 5))
+        return _json(ReadyAnswer())
+
+    async def _built(self, _request: Request) -> Response:
+        return _json(self._build)
+
+    async def _measured(self, request: Request) -> Response:
+        await self._caller(request, "reader")
+        content, kind = await self._service.short.run(self._service.metrics)
+        return Response(content, media_type=kind)
+
+    async def _described(self, _request: Request) -> Response:
+        return Response(self._openapi, media_type="application/json")
+
+
+def _refusal(error: Exception) -> Refusal:
+    match error:
+        case Refused():
+            return Refusal(error.status, "not allowed", error.reason)
+        case Overloaded():
+            return Refusal(429, "too many", str(error), error.retry_s)
+        case Stopping():
+            return Refusal(503, "stopping", str(error), 1)
+        case TooLarge():
+            return Refusal(413, "too large", f"the body has more than {BODY_BYTES_MAX:,} bytes; send less")
+        case TooSlow():
+            return Refusal(408, "too slow", f"the body did not arrive within {BODY_S:g} s; send it at once")
+        case _:
+            return refusal_of(error)
+
+
+def _refused(request: Request, refusal: Refusal) -> Response:
+    body = ErrorAnswer(error=refusal.text, kind=refusal.kind, request=request.state.request, exit_code=UNCHECKED)
+    headers = dict(refusal.headers)
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if refusal.kind in ("too large", "too slow", "stopping"):
+        headers |= CLOSE  # what is left of the body is not read
+    return _json(body, refusal.status, headers=headers)
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Answer a path or a method that there is not."""
+    assert isinstance(error, HTTPException)
+    text = "there is no such path" if error.status_code == 404 else f"this path takes no {request.method[:20]}"
+    answer = _refused(request, Refusal(error.status_code, "not found", f"{text}; see /openapi.json"))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _json(body: PrintedJson, status: int = 200, *, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(body), status_code=status, headers=headers, media_type="application/json")
+
+
+def _build_of(service: Service) -> BuildAnswer:
+    plan = service.pipeline.plan
+    return BuildAnswer(version=__version__, commit=_commit(), pipeline=plan.pipeline, plan=plan.hash,
+                       python=platform.python_version())  # fmt: skip
+
+
+def _commit() -> str | None:
+    """Return the commit that was installed, None unless it was installed from a repository."""
+    try:
+        text = distribution("phasegate").read_text("direct_url.json")
+        found = json.loads(text or "{}")["vcs_info"]["commit_id"]
+    except (PackageNotFoundError, KeyError, TypeError, ValueError):
+        return None
+    return found if isinstance(found, str) else None

@@ -1,0 +1,135 @@
+"""What bounds a request: its size, its time, how often, and how many at once.
+
+Also the headers that every answer has, and the event that each leaves. Everything is refused before it is read.
+"""
+
+import asyncio
+import re
+import time
+from typing import NamedTuple
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from phasegate.ports import Observer
+from phasegate.system import new_id
+
+BODY_BYTES_MAX = 1_000_000
+BODY_S = 10.0
+WRITE_S = 30.0
+PATH_MAX = 500
+SHOWN_MAX = 200
+AT_ONCE_MAX = 500
+ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class TooLarge(Exception):
+    """A body of more than BODY_BYTES_MAX."""
+
+
+class TooSlow(Exception):
+    """A body that did not arrive within BODY_S."""
+
+
+class _Bucket(NamedTuple):
+    left: float
+    at: float
+
+
+class Rates:
+    """Allows each caller ``per_s`` calls a second, and as many at once after a pause.
+
+    Callers are known by name before they are counted, so there are few.
+    """
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s, self._burst = per_s, max(1.0, per_s)
+        self._buckets: dict[str, _Bucket] = {}
+
+    def take(self, caller: str, /, *, now: float) -> float:
+        """Count one call; return 0, or after how many seconds to call again.
+
+        >>> rates = Rates(2.0)
+        >>> [rates.take("a", now=10.0) for _ in range(3)], rates.take("b", now=10.0)
+        ([0.0, 0.0, 0.5], 0.0)
+        """
+        bucket = self._buckets.get(caller, _Bucket(self._burst, now))
+        left = min(self._burst, bucket.left + max(0.0, now - bucket.at) * self._per_s)
+        if left < 1.0:
+            self._buckets[caller] = _Bucket(left, now)
+            return (1.0 - left) / self._per_s
+        self._buckets[caller] = _Bucket(left - 1.0, now)
+        return 0.0
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body.
+
+    Raises TooLarge before more than BODY_BYTES_MAX are read, TooSlow after BODY_S.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > 12 or int(length) > BODY_BYTES_MAX):
+        raise TooLarge
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.stream():
+                size += len(part)
+                if size > BODY_BYTES_MAX:
+                    raise TooLarge
+                parts.append(part)
+    except (TimeoutError, ClientDisconnect):
+        raise TooSlow from None
+    return b"".join(parts)
+
+
+class Bounds:
+    """Wraps the application: counts, answers what is too much, and reports each answer."""
+
+    def __init__(self, app: ASGIApp, *, observer: Observer, at_once_max: int = AT_ONCE_MAX) -> None:
+        self._app, self._observer, self._at_once_max = app, observer, at_once_max
+        self.at_once = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        answer = _Answer(scope, send)
+        scope["state"] = {"request": answer.id, "caller": "", "overloaded": self.at_once >= self._at_once_max}
+        self.at_once += 1
+        try:
+            await self._app(scope, receive, answer.send)
+        finally:
+            self.at_once -= 1
+            self._report(scope, answer)
+
+    def _report(self, scope: Scope, answer: "_Answer") -> None:
+        name = "answered" if answer.status < 500 else "answered with an error"
+        self._observer.event(
+            name, method=scope["method"], path=ascii(scope["path"])[1:-1][:SHOWN_MAX], status=answer.status,
+            caller=scope["state"]["caller"], request=answer.id, ms=round((time.monotonic() - answer.began) * 1000, 1),
+        )  # fmt: skip
+
+
+class _Answer:
+    """The answer of one request, as it is sent: with our headers, in bounded time."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._send, self.status, self.began = send, 0, time.monotonic()
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        self.id = given if ID.fullmatch(given) else new_id()
+
+    async def send(self, message: Message) -> None:
+        """Send one part."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *HEADERS, (b"x-request-id", self.id.encode())]
+        async with asyncio.timeout(WRITE_S):  # a caller that does not read is not waited for
+            await self._send(message)

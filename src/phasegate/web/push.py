@@ -1,0 +1,89 @@
+"""Messages that Pub/Sub pushes.
+
+Each becomes a document of the inbox under an id from the sender's, so that a redelivery is the same message; a worker
+handles it as any other. What cannot be understood is quarantined. It refuses to lose one: it is answered with 2xx only
+when it is stored.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+
+from phasegate import messages
+from phasegate.base.keys import WORD
+from phasegate.bus import Message
+from phasegate.errors import BadInput
+from phasegate.pipeline import Pipeline
+from phasegate.plan.model import completions_topic
+from phasegate.web.bodies import PushBody, body_of, read_json
+from phasegate.web.callers import Caller, Refused
+
+ID_MAX = 100
+
+
+def take(pipeline: Pipeline, raw: bytes, *, caller: Caller) -> bool:
+    """Store a pushed message; return whether there is one to handle.
+
+    Raises Refused for a message about what the caller may not report, and as the store does.
+    """
+    topic = completions_topic(pipeline.plan.pipeline)
+    body: Mapping[str, object] = {"text": raw.decode(errors="replace")}
+    try:
+        envelope = body_of(read_json(raw), PushBody)
+        body = {"data": envelope.message.data, "message_id": envelope.message.message_id}
+        body = _completed(_message(envelope), envelope)
+        parsed = messages.parse(body, where=f"message {envelope.message.message_id}")
+    except BadInput as e:
+        pipeline.runs.quarantine.put(topic, body, reason=str(e))
+        return False
+    if isinstance(parsed, messages.CompletionMessage):
+        try:
+            caller.check_report(parsed, pipeline.plan)
+        except BadInput as e:
+            pipeline.runs.quarantine.put(topic, body, reason=str(e))
+            return False
+    elif caller.steps is not None and caller.role != "operator":
+        raise Refused(403, f"{caller.name} may report {', '.join(sorted(caller.steps))} only")
+    pipeline.ports.bus.publish(Message(inbox_id(envelope), topic, body))
+    return True
+
+
+def inbox_id(envelope: PushBody) -> str:
+    """Return the id of a pushed message, the same for each delivery of it.
+
+    >>> from phasegate.web.bodies import PushedMessage
+    >>> inbox_id(PushBody(message=PushedMessage(message_id="2070443601311540")))
+    'push.2070443601311540'
+    """
+    given = envelope.message.message_id
+    if len(given) > ID_MAX or not WORD.fullmatch(given):
+        given = f"sha256-{hashlib.sha256(given.encode()).hexdigest()[:32]}"
+    return f"push.{given}"
+
+
+def _message(envelope: PushBody) -> dict[str, object]:
+    try:
+        data = base64.b64decode(envelope.message.data, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadInput("data is not base64; publish a JSON object") from None
+    body = read_json(data)
+    if not body:
+        raise BadInput("data is empty; publish a JSON object")
+    return body
+
+
+def _completed(body: dict[str, object], envelope: PushBody) -> dict[str, object]:
+    """Return a message with what its delivery says.
+
+    Its kind, if it is a completion; and, if it has none, the time of its publication as its order and its id as that of
+    its content: both are the same at each delivery.
+    """
+    whole = {"kind": "completion", **body}
+    if whole["kind"] != "completion":
+        return whole
+    if "sequence" not in whole and "completed_at" not in whole and envelope.message.publish_time:
+        whole["completed_at"] = envelope.message.publish_time
+    if not whole.get("execution_id"):
+        whole["execution_id"] = f"push-{envelope.message.message_id}"
+    return whole

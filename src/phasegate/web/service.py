@@ -1,0 +1,109 @@
+"""What the endpoints use: the pipeline, its callers, and the threads that work.
+
+One process has one. It decides how much is done at once, and how the work ends; what is done is the pipeline's.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
+
+from phasegate.answers.times import Times
+from phasegate.errors import Unavailable
+from phasegate.pipeline import Pipeline
+from phasegate.ports import Observer
+from phasegate.settings import Settings
+from phasegate.web.bounds import Rates
+from phasegate.web.callers import Callers
+from phasegate.web.pool import Pool
+from phasegate.write.identity import KEY
+
+WAITING_PER_THREAD = 8
+SHORT_THREADS, SHORT_WAITING_MAX = 2, 256
+"""For what is short and must not wait for a build: who calls, and whether the store answers."""
+
+
+class Listening:
+    """An observer that also tells a thread which sweeps failed in it."""
+
+    def __init__(self, inner: Observer) -> None:
+        self._inner, self._local = inner, threading.local()
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Report one event; store the error of a failed sweep for its thread."""
+        found: list[str] | None = getattr(self._local, "errors", None)
+        if name == "sweep failed" and found is not None:
+            found.append(f"{fields.get('error')}")
+        self._inner.event(name, **fields)
+
+    @contextmanager
+    def errors(self) -> Iterator[list[str]]:
+        """Give the errors of the sweeps of this thread during the block."""
+        found: list[str] = []
+        self._local.errors = found
+        try:
+            yield found
+        finally:
+            self._local.errors = None
+
+
+class Service:
+    """A pipeline that is served over HTTP.
+
+    ``work``: the threads that do what is asked. ``short``: those that find callers. ``registry``: the metrics.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: Settings, *, callers: Callers, observer: Listening) -> None:
+        self.pipeline, self.settings, self.callers, self.observer = pipeline, settings, callers, observer
+        self.work = Pool(
+            "work", threads=settings.serve_threads, waiting_max=WAITING_PER_THREAD * settings.serve_threads
+        )
+        self.short = Pool("short", threads=SHORT_THREADS, waiting_max=SHORT_WAITING_MAX)
+        self.rates = Rates(settings.serve_rate)
+        self._stopping = False
+        self.registry = CollectorRegistry()
+        for name, text, pool in (
+            ("phasegate_requests_in_progress", "Requests that are worked on.", lambda: self.work.running),
+            ("phasegate_requests_waiting", "Requests that wait for a thread.", lambda: self.work.waiting),
+        ):
+            Gauge(name, text, registry=self.registry).set_function(pool)
+
+    def times(self) -> Times:
+        """Return the printer of times, in the pipeline's zone."""
+        return Times(self.pipeline.plan.timezone, now=self.pipeline.ports.clock.now())
+
+    def stopping(self) -> bool:
+        """Return whether the service stops: units of work end after the present one."""
+        return self._stopping
+
+    def stop(self) -> None:
+        """Begin nothing any more; what waits is answered with 503."""
+        self._stopping = True
+        self.work.stop()
+        self.short.stop()
+
+    def abandon(self) -> int:
+        """Answer what is in progress with 503, though it goes on; return how much."""
+        self.work.abandon()
+        self.short.abandon()
+        return self.work.running
+
+    def metrics(self) -> tuple[bytes, str]:
+        """Return the metrics as text, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_1_0_0
+
+    def check_ready(self) -> None:
+        """Read one document of the store; raise Unavailable."""
+        if self._stopping:
+            raise Unavailable("the service stops; ask another")
+        self.pipeline.ports.store.read(KEY)
+
+    def work_within(self, seconds: float) -> int:
+        """Work until nothing is left, the time is up or the service stops; return the units done."""
+        clock, done = self.pipeline.ports.clock, 0
+        until = clock.monotonic() + seconds
+        while not self._stopping and clock.monotonic() < until and self.pipeline.work_one():
+            done += 1
+        return done
