@@ -23,6 +23,8 @@ PREFIX = "PHASEGATE_"
 COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE", "PHASEGATE_MODE", "PHASEGATE_TOKEN")
 # Secrets of alert channels, by their names in the plan: no settings, and never shown.
 ALERTS_PREFIX = "PHASEGATE_ALERTS_"
+# Addresses of receivers with ack = "post", by their names in the plan: likewise.
+POST_PREFIX = "PHASEGATE_POST_"
 TABLE = "phasegate"
 STATE = "STATE"
 HEARTBEATS_PER_TTL = 4
@@ -235,16 +237,16 @@ def variables_of(settings: Settings, /) -> dict[str, str]:
     return found
 
 
-def alert_secrets(environ: Mapping[str, str], /) -> dict[str, str]:
+def secrets_of(environ: Mapping[str, str], /, *, prefix: str = ALERTS_PREFIX) -> dict[str, str]:
     """Return the value of each ``PHASEGATE_ALERTS_NAME`` that is not empty.
 
-    By NAME in lower case: the channels' secrets.
+    By NAME in lower case: the channels' secrets. ``prefix``: or those of variables that begin with this.
 
-    >>> alert_secrets({"PHASEGATE_ALERTS_OPS": "https://example.org/hook", "PHASEGATE_STATE": "x"})
+    >>> secrets_of({"PHASEGATE_ALERTS_OPS": "https://example.org/hook", "PHASEGATE_STATE": "x"})
     {'ops': 'https://example.org/hook'}
     """
-    given = {variable.removeprefix(ALERTS_PREFIX).lower(): value.strip() for variable, value in environ.items()
-             if variable.startswith(ALERTS_PREFIX)}  # fmt: skip
+    given = {variable.removeprefix(prefix).lower(): value.strip() for variable, value in environ.items()
+             if variable.startswith(prefix)}  # fmt: skip
     return {name: value for name, value in given.items() if value}
 
 
@@ -308,7 +310,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
     for variable, value in environ.items():
         if not variable.startswith(PREFIX):
             continue
-        if variable in COMMAND_VARIABLES or variable.startswith(ALERTS_PREFIX):
+        if variable in COMMAND_VARIABLES or variable.startswith((ALERTS_PREFIX, POST_PREFIX)):
             continue
         if variable not in known:
             raise BadInput(f"{variable}: unknown variable{suggest(variable, known=known)}")
