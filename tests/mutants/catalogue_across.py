@@ -100,6 +100,13 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
     ),
     Mutant(
         number=47,
+        title="The same content, written once more by the next holder of a lease, counts as a change of its own date.",
+        patch=windows.takes_the_same_content_for_a_change,
+        catches="story of a content that is written twice",
+        check=checks.the_same_content_keeps_its_origin,
+    ),
+    Mutant(
+        number=47,
         title="While a run is rebuilt for an earlier date, its other changes are taken for as old.",
         patch=windows.takes_every_change_for_an_old_one,
         wide=True,

@@ -103,7 +103,7 @@ class Propagator:
             if self._plan.windows_on(member) and defers_propagation(phase):
                 outcome.deferred[member] = notice
             elif self._plan.windows_on(member) and (number := self.record(member, date, stamp=result.stamp)):
-                changes.append((member, DateChange(date, number, notice.origin)))
+                changes.append((member, DateChange(date, number, result.origin or date)))
         for member, change in changes:
             changed += self.propagate_later(member, change)
         outcome.done.update(phase.notices)
@@ -295,7 +295,7 @@ class Propagator:
         report = Report(
             member=member, status=result.status, order=result.order, after=None if result.write_id else 0.0,
             stamp=result.stamp, built_from=result.built_from, rows=result.rows, write_id=result.write_id,
-            code=result.code, relayed=True, lacks=result.lacks,
+            code=result.code, relayed=True, origin=result.origin, lacks=result.lacks,
         )  # fmt: skip
         decide = decisions.report(report, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
         answer, _ = apply(self._ports, key, decide=decide, known=known)
