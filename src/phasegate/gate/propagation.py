@@ -142,14 +142,20 @@ def is_moving(phase: Phase, *, receivers: Collection[str]) -> bool:
     return builds or bool(phase.waiting) or fires or sends
 
 
-def put_off(origin: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, None]:
+def put_off(
+    windows: Mapping[str, Window], *, origin: str | None, key: str, now: float, attempt: str,
+    unless: Callable[[Phase], bool] = never,
+) -> Decision[Phase, None]:  # fmt: skip
     """Make a phase read its windows again once the phases before it are built.
 
-    ``origin``: the date whose change led to it; None when the run catches up.
+    ``windows``: the reading that shows that it must; a phase that has read as much since is left as it is. ``origin``:
+    the date whose change led to it; None when the run catches up. ``unless``: as for ``windowed``.
     """
 
     def decide(phase: Phase | None) -> tuple[Phase | None, None]:
-        if phase is None or phase.void is not None:
+        if phase is None or phase.void is not None or unless(phase):
+            return phase, None
+        if not any(_is_newer(window, phase.windows.get(name)) for name, window in windows.items()):
             return phase, None
         oldest = phase.cascade_from if origin is None else min(origin, phase.cascade_from or origin)
         phase = replace(phase, catch_up_since=now, cascade_from=oldest)
