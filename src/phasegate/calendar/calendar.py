@@ -108,7 +108,7 @@ class Calendar:
     def refresh(self, month: str) -> None:
         """Ask the source about a month, and store its answer or its error.
 
-        If another process stores its answer meanwhile, the answer here may be the older one: the source is asked once
+        If another process stores its answer in between, the answer here may be the older one: the source is asked once
         more. An answer that is stored during that was asked for after this call began, and stays.
         """
         for _ in range(ASKS_MAX):

@@ -124,10 +124,10 @@ def learned(
 
 
 def unless_answered(decide: Decision[Month, None], *, seen: Month | None) -> Decision[Month, bool]:
-    """Store an answer unless another one was stored since; answer whether it is.
+    """Store an answer, unless another one was stored since.
 
-    ``seen``: the month before the source was asked. No clock decides which of two answers is the newer one: those of
-    two machines differ.
+    Answers whether it is stored. ``seen``: the month before the source was asked. No clock decides which of two answers
+    is the newer one: those of two machines differ.
     """
 
     def decide_then(month: Month | None) -> tuple[Month | None, bool]:

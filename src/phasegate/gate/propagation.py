@@ -34,7 +34,7 @@ def window_needs(phase: Phase) -> dict[str, Need]:
 
 
 def origin_of(phase: Phase, member: str, *, stamp: Stamp, lacks: Lacks | None, key: str) -> str:
-    """Return the earlier date whose change led to a member's content, "" for its own.
+    """Return the earlier date whose change led to a content, "" for none.
 
     It is an earlier date only for a member that reads a window, itself or through a need. Any other result would
     otherwise count as a change of long ago, and the dates just after it would not be rebuilt. The same content again,

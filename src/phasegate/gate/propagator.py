@@ -272,7 +272,7 @@ class Propagator:
         return [key] if apply(self._ports, key, decide=decide, known=known)[0] else []
 
     def _outdated_after(self, phase: str, run: Run) -> dict[str, dict[str, Window]]:
-        """Return the phases after this one whose windows changed, with the windows."""
+        """Return the phases after this one whose windows changed, with these."""
         found = {}
         for other in self._plan.phases:
             later = self._of_run(other, run) if phase in self._plan.upstream(other, mode=run.mode) else None
