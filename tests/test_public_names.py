@@ -67,6 +67,6 @@ def test_a_name_that_is_not_public_is_no_attribute() -> None:
         exec("from phasegate import conect")  # noqa: S102  likewise
 
 
-def test_a_pipeline_shows_five_collaborators_and_its_verbs() -> None:
+def test_a_pipeline_shows_six_collaborators_and_its_verbs() -> None:
     shown = {name for name in vars(shop().pipeline) if not name.startswith("_")}
-    assert shown == {"plan", "ports", "store_id"} | {"runs", "views", "checks", "alerts", "calendar"}
+    assert shown == {"plan", "ports", "store_id"} | {"runs", "views", "checks", "alerts", "calendar", "remote"}

@@ -39,6 +39,7 @@ HELD: Mapping[str, str] = {
     "checks.shapes": "check.shapes:Shapes",
     "alerts": "alerts.incidents:Incidents",
     "calendar": "calendar.calendar:Calendar",
+    "remote": "work.remote:RemoteSteps",
 }
 PYTHON = """\
 # Python
