@@ -15,7 +15,7 @@ from phasegate.base.disk import Disk
 from phasegate.base.keys import Run
 from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.calendar.month import Day
-from phasegate.channel import Endpoint
+from phasegate.channel import PostReceiver
 from phasegate.check.checks import Checks
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
@@ -292,7 +292,7 @@ class Pipeline:
         """
         return self._rescuer.adopt()
 
-    def post_to(self, endpoints: Mapping[str, Endpoint]) -> None:
+    def post_to(self, endpoints: Mapping[str, PostReceiver]) -> None:
         """Post triggers for receivers with ``ack = "post"`` to these endpoints.
 
         By the receivers' names; in place of those that were given before.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from phasegate.base.exported import Exported, Unread
     from phasegate.buses.wake import Wake
     from phasegate.calendar.calendar import Dates
-    from phasegate.channel import Channel, Endpoint, Pinger
+    from phasegate.channel import Channel, Pinger, PostReceiver
     from phasegate.check.shapes import Binder
     from phasegate.code.translated import Translator
     from phasegate.pipeline import Pipeline
@@ -280,7 +280,7 @@ def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channe
     return channels_of(plan.alerts.channels, secrets_of(environ), prefix=ALERTS_PREFIX)
 
 
-def _open_endpoints(plan: Plan, environ: Mapping[str, str]) -> dict[str, Endpoint]:
+def _open_endpoints(plan: Plan, environ: Mapping[str, str]) -> dict[str, PostReceiver]:
     names = {send.topic for phase in plan.phases.values() for send in phase.sends if send.ack == "post"}
     if not names:
         return {}
