@@ -62,6 +62,17 @@ class Channel(Protocol):
         ...
 
 
+class Endpoint(Protocol):
+    """A program that gets each firing of a phase, at a URL."""
+
+    def post(self, trigger: Mapping[str, object], /, *, fired_at: float) -> Reply:
+        """Post the body of a trigger, once, within a bounded time.
+
+        A refusal or a missing answer is a reply with an error, which holds no secret.
+        """
+        ...
+
+
 class Pinger(Protocol):
     """A dead-man switch: an outside service that alarms when pings stop."""
 

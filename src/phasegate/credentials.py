@@ -104,7 +104,7 @@ def is_of(credential: Credential, token: AccessToken, /) -> bool:
 
     The time that this takes does not depend on where the two differ.
     """
-    return bool(credential.hash) and hmac.compare_digest(credential.hash, token.hash)
+    return hmac.compare_digest(credential.hash, token.hash)
 
 
 def granted(plan: Plan, role: Role, steps: tuple[str, ...], /, *, every: bool) -> tuple[str, ...] | None:

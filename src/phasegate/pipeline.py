@@ -15,6 +15,7 @@ from phasegate.base.disk import Disk
 from phasegate.base.keys import Run
 from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.calendar.month import Day
+from phasegate.channel import Endpoint
 from phasegate.check.checks import Checks
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
@@ -291,12 +292,22 @@ class Pipeline:
         """
         return self._rescuer.adopt()
 
+    def post_to(self, endpoints: Mapping[str, Endpoint]) -> None:
+        """Post triggers for receivers with ``ack = "post"`` to these endpoints.
+
+        By the receivers' names; in place of those that were given before.
+        """
+        self._worker.poster.reach(endpoints)
+
     def at_close(self, call: Callable[[], None]) -> None:
         """Call a function when the pipeline is closed."""
         self._at_close.append(call)
 
     def close(self) -> None:
-        """Close the files and connections of all ports, and what was given to ``at_close``."""
+        """Close the files and connections of all ports.
+
+        Then call what was given to ``at_close``.
+        """
         for port in (self.ports.warehouse, self.ports.bus, self.ports.store):
             port.close()
         for call in self._at_close:

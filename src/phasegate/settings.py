@@ -15,7 +15,7 @@ from phasegate.base.codec import build_type
 from phasegate.base.wording import decoded
 from phasegate.dialects.engines import Engine
 from phasegate.errors import BadInput
-from phasegate.plan.toml_lines import Toml, parse, spell, suggest
+from phasegate.plan.toml_lines import parse, spell, suggest
 from phasegate.postgresql import address
 
 PREFIX = "PHASEGATE_"
@@ -23,6 +23,8 @@ PREFIX = "PHASEGATE_"
 COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE", "PHASEGATE_MODE", "PHASEGATE_TOKEN")
 # Secrets of alert channels, by their names in the plan: no settings, and never shown.
 ALERTS_PREFIX = "PHASEGATE_ALERTS_"
+# Addresses of receivers with ack = "post", by their names in the plan: likewise.
+POST_PREFIX = "PHASEGATE_POST_"
 TABLE = "phasegate"
 STATE = "STATE"
 HEARTBEATS_PER_TTL = 4
@@ -235,16 +237,16 @@ def variables_of(settings: Settings, /) -> dict[str, str]:
     return found
 
 
-def alert_secrets(environ: Mapping[str, str], /) -> dict[str, str]:
+def secrets_of(environ: Mapping[str, str], /, *, prefix: str = ALERTS_PREFIX) -> dict[str, str]:
     """Return the value of each ``PHASEGATE_ALERTS_NAME`` that is not empty.
 
-    By NAME in lower case: the channels' secrets.
+    By NAME in lower case: the channels' secrets. ``prefix``: or those of variables that begin with this.
 
-    >>> alert_secrets({"PHASEGATE_ALERTS_OPS": "https://example.org/hook", "PHASEGATE_STATE": "x"})
+    >>> secrets_of({"PHASEGATE_ALERTS_OPS": "https://example.org/hook", "PHASEGATE_STATE": "x"})
     {'ops': 'https://example.org/hook'}
     """
-    given = {variable.removeprefix(ALERTS_PREFIX).lower(): value.strip() for variable, value in environ.items()
-             if variable.startswith(ALERTS_PREFIX)}  # fmt: skip
+    given = {variable.removeprefix(prefix).lower(): value.strip() for variable, value in environ.items()
+             if variable.startswith(prefix)}  # fmt: skip
     return {name: value for name, value in given.items() if value}
 
 
@@ -284,7 +286,8 @@ def _from_file(file: Path | None) -> dict[str, SettingValue]:
     toml = parse(text, name=file.name)
     for key in toml.body:
         if key != TABLE:
-            raise toml.error((), f"unknown {_kind(toml, key)} {spell(key)}; settings belong below [{TABLE}]", at=(key,))
+            kind = "table" if isinstance(toml.body[key], dict) else "key"
+            raise toml.error((), f"unknown {kind} {spell(key)}; settings belong below [{TABLE}]", at=(key,))
     table = toml.body.get(TABLE, {})
     if not isinstance(table, dict):
         raise toml.error((TABLE,), f"is {spell(table)}, wanted a table; write [{TABLE}]")
@@ -297,10 +300,6 @@ def _from_file(file: Path | None) -> dict[str, SettingValue]:
     return found
 
 
-def _kind(toml: Toml, key: str) -> str:
-    return "table" if isinstance(toml.body[key], dict) else "key"
-
-
 def _from_environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
     """Return the values of the variables.
 
@@ -311,7 +310,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
     for variable, value in environ.items():
         if not variable.startswith(PREFIX):
             continue
-        if variable in COMMAND_VARIABLES or variable.startswith(ALERTS_PREFIX):
+        if variable in COMMAND_VARIABLES or variable.startswith((ALERTS_PREFIX, POST_PREFIX)):
             continue
         if variable not in known:
             raise BadInput(f"{variable}: unknown variable{suggest(variable, known=known)}")
@@ -340,23 +339,13 @@ def _value(setting: Setting, given: SettingValue) -> object:
     elif setting.type == "URL":
         _check_url(setting, given, url=value)
     elif setting.type == "address":
-        if value != "off" and not _is_address(value):
+        if value != "off" and not ((found := _ADDRESS.fullmatch(value)) and int(found[2]) < 65_536):
             raise given.error(setting, "wanted HOST:PORT, such as 127.0.0.1:9464, or off")
     elif setting.type == "name" and not _NAME.fullmatch(value):
         raise given.error(setting, "wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters")
     elif not value.isprintable():
         raise given.error(setting, "holds an invisible character; remove it")
     return value
-
-
-def _is_address(text: str) -> bool:
-    """Return whether a text is a host and a port.
-
-    >>> [_is_address(text) for text in ("127.0.0.1:9464", "[::1]:0", "9464", "a:70000")]
-    [True, True, False, False]
-    """
-    found = _ADDRESS.fullmatch(text)
-    return found is not None and int(found[2]) < 65_536
 
 
 def _number(setting: Setting, given: SettingValue) -> float:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec.structs import replace
 
 from phasegate.errors import BadInput, NotFound
-from phasegate.settings import ALERTS_PREFIX, Settings, alert_secrets, load_settings, text_of, variables_of
+from phasegate.settings import ALERTS_PREFIX, POST_PREFIX, Settings, load_settings, secrets_of, text_of, variables_of
 
 if TYPE_CHECKING:
     from phasegate.base.exported import Exported, Unread
     from phasegate.buses.wake import Wake
     from phasegate.calendar.calendar import Dates
-    from phasegate.channel import Channel, Pinger
+    from phasegate.channel import Channel, Endpoint, Pinger
     from phasegate.check.shapes import Binder
     from phasegate.code.translated import Translator
     from phasegate.pipeline import Pipeline
@@ -66,10 +66,10 @@ def connect(
     if not isinstance(plan, Plan):
         path = Path(plan) if plan is not None else settings.plan
         plan, folder, settings = read_plan(path), path.absolute().parent, replace(settings, plan=path)
-    translator = Translator(plan, engine=settings.engine)
-    plan = with_sql(plan, engine=settings.engine, parameter="${}", translator=translator)
     observers = with_signals(observer or _open_log(settings), plan, environ=os.environ, warehouse=settings.warehouse,
                              post=_post)  # fmt: skip
+    translator = Translator(plan, engine=settings.engine)
+    plan = with_sql(plan, engine=settings.engine, parameter="${}", translator=translator)
     ports = open_ports(
         settings, pipeline=plan.pipeline, clock=clock, observer=observers, folder=folder, translator=translator
     )
@@ -86,6 +86,7 @@ def connect(
         disks=partial(disks_of, settings.state, settings.warehouse_path and settings.warehouse_path.parent),
     )
     pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
+    pipeline.post_to(_open_endpoints(plan, os.environ))
     pipeline.at_close(observers.close)
     return pipeline
 
@@ -274,13 +275,18 @@ def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channe
     if not plan.alerts.channels:
         return {}
     # with their HTTP client they take 40 ms to import: only a plan with channels pays for it
-    from phasegate.channels.opening import channel_of
+    from phasegate.channels.opening import channels_of
 
-    secrets = alert_secrets(environ)
-    return {
-        rule.name: channel_of(rule, secrets.get(rule.name, ""), variable=f"{ALERTS_PREFIX}{rule.name.upper()}")
-        for rule in plan.alerts.channels
-    }
+    return channels_of(plan.alerts.channels, secrets_of(environ), prefix=ALERTS_PREFIX)
+
+
+def _open_endpoints(plan: Plan, environ: Mapping[str, str]) -> dict[str, Endpoint]:
+    names = {send.topic for phase in plan.phases.values() for send in phase.sends if send.ack == "post"}
+    if not names:
+        return {}
+    from phasegate.channels.opening import endpoints_of
+
+    return endpoints_of(names, secrets_of(environ, prefix=POST_PREFIX), prefix=POST_PREFIX)
 
 
 def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
@@ -290,7 +296,7 @@ def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
     """
     from phasegate.plan.alerts import PING
 
-    url = alert_secrets(environ).get(PING, "")
+    url = secrets_of(environ).get(PING, "")
     if not url:
         return None
     from phasegate.channels.http import check_url

@@ -1,5 +1,8 @@
 """Which dates have work: what the calendar opens, refuses, voids and does not know."""
 
+from collections.abc import Callable, Iterable
+from datetime import date
+
 import pytest
 
 from phasegate.base.keys import Run
@@ -317,6 +320,57 @@ def test_a_run_opened_while_a_sweeper_was_held_up_hears_nothing_older_of_it() ->
     made.pipeline._sweeper.sweep()
     settle(made)
     assert state(made, "load") == "complete"
+
+
+class Slow(Source):
+    """A source whose answer arrives after others have worked."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def __call__(self, first: date, last: date) -> Iterable[Day]:
+        days, meanwhile = super().__call__(first, last), self.meanwhile
+        self.meanwhile = None
+        if meanwhile is not None:
+            meanwhile()
+        return days
+
+
+@pytest.mark.parametrize("ahead_s", [-20.0, 0.0, 20.0])
+def test_an_answer_that_arrives_late_never_takes_the_place_of_a_newer_one(ahead_s: float) -> None:
+    """Whatever the clock of the process that got the newer one."""
+    source = Slow()
+    made, _ = kept(source=source)
+    source.none.add(DAY)
+
+    def takes_place_after_all() -> None:
+        source.none.clear()
+        made.clock.at += ahead_s
+        made.pipeline.ask_calendar(DAY[:7])
+        made.clock.at -= ahead_s
+
+    source.meanwhile = takes_place_after_all
+    made.pipeline.ask_calendar(DAY[:7])
+    known = made.pipeline.calendar.day(DAY, ask=False)
+    assert known is not None
+    assert known.state == "work"
+    assert source.asked == 3
+
+
+def test_a_source_is_asked_twice_at_most_while_others_get_answers_too() -> None:
+    source = Slow()
+    made, _ = kept(source=source)
+
+    def ask() -> None:
+        made.clock.at += 1.0
+        made.pipeline.ask_calendar(DAY[:7])
+
+    def ask_again() -> None:
+        ask()
+        source.meanwhile = ask
+
+    source.meanwhile = ask_again
+    made.pipeline.ask_calendar(DAY[:7])
+    assert source.asked == 4
 
 
 def test_what_an_operator_has_declared_void_the_calendar_does_not_bring_back() -> None:

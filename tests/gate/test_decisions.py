@@ -207,6 +207,18 @@ def test_without_its_critical_members_a_gate_stays_shut_past_the_deadline() -> N
     assert story.generation == 0
 
 
+def test_no_firing_is_dated_before_the_deadline_that_it_waited_for() -> None:
+    """The process that reports the critical member has a clock that is behind, or began its action long ago."""
+    story = Story(gate(critical=("player",), deadline=5_000.0))
+    story.begin("raw-v1", generation=1)
+    story.report("team", "team-v1", order=1)
+    story.look(5_100.0)
+    story.now = 4_900.0
+    story.report("player", "player-v1", order=1)
+    assert story.phase.firings[0].missing == ("lines",)
+    assert story.phase.firings[0].at == 5_100.0
+
+
 def test_a_run_opened_after_its_own_deadline_is_not_hurried() -> None:
     story = Story(gate(critical=("team",), deadline=500.0))
     story.begin("raw-v1", generation=1)

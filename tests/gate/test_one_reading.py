@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from phasegate.base.backoff import RESEND_FIRST_S
 from phasegate.base.keys import Run
+from phasegate.base.receipt import Stamp
 from phasegate.gate import propagation
 from phasegate.gate.phase import CATCH_UP_FIRST_S, LOOK_BY_S, Phase
-from phasegate.gate.records import Input
+from phasegate.gate.records import Input, Window
 from phasegate.store import ALL, Doc
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator import Faults, World
@@ -37,9 +38,9 @@ columns = { day = "VARCHAR", amount = "INTEGER" }
 ).replace("modes.day = { expect = [] }\n", "")
 
 
-def corrected_long_ago() -> Shop:
+def corrected_long_ago(store: MemoryStore | None = None) -> Shop:
     """Five dates, the first of them corrected: beyond ``cascade_days`` of the last three."""
-    made = many_days(TWO_PHASES)
+    made = many_days(TWO_PHASES, store=store)
     play(made, {1: 1, 2: 2, 3: 4, 4: 8, 5: 16})
     load(made, 1, 101)
     settle(made)
@@ -172,6 +173,46 @@ def test_a_date_that_is_built_between_two_readings_of_a_run_puts_the_later_one_o
     assert not phase(made, 3, name="last").requests
     settle(made)
     assert versions(made, 3) == (103, 103)
+
+
+class PausesAfterReading(MemoryStore):
+    """A store whose reader pauses after its ``nth`` read of a key, while others work."""
+
+    key, nth = "", 0
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def read(self, key: str, /) -> Doc | None:
+        doc = super().read(key)
+        if key == self.key:
+            self.nth -= 1
+            if self.nth == 0:
+                self.meanwhile()
+        return doc
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+def test_a_process_that_paused_while_a_run_caught_up_has_no_phase_of_it_read_what_came_since(nth: int) -> None:
+    """Wherever it pauses: the others then finish, and the run drifts once more."""
+    store = PausesAfterReading()
+    made = corrected_long_ago(store)
+    key, now = "phase:shop:last:2026-02-05.night", made.clock.at
+    put_off = propagation.put_off({"any": Window(stamp=Stamp("f1"))}, origin=None, key=key, now=now, attempt="a")
+    made.pipeline.runs._transact(key, put_off)
+
+    def others_work() -> None:
+        settle(made)
+        assert versions(made, 5) == (115, 115)
+        load(made, 3, 204)  # beyond ``cascade_days`` of date 5
+        settle(made)
+
+    store.key, store.nth, store.meanwhile = key, nth, others_work
+    made.pipeline.runs._propagator.catch_up(key)
+    assert store.nth <= 0
+    settle(made)
+    assert versions(made, 5) == (115, 115)
+    assert [phase(made, 5, name=name).windows["out.sum@5d"].drifted for name in ("out", "last")] == [
+        ("2026-02-03",)
+    ] * 2
 
 
 @pytest.mark.slow

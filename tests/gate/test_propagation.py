@@ -112,14 +112,14 @@ def test_only_a_notice_that_was_heard_is_forgotten_and_a_newer_one_stays(state: 
     assert state.notices
     told = Propagated({}, {}, {}, {})
     for name, notice in state.notices.items():
-        now = data.draw(st.sampled_from([notice, Notice(order=0.0, origin=notice.origin, at=notice.at)]))
+        now = data.draw(st.sampled_from([notice, Notice(order=0.0, at=notice.at)]))
         told[data.draw(st.integers(0, 3))][name] = now
     after, _ = propagation.delivered(told, key=KEY, now=5_000.0)(state)
     assert after is not None
     for name, notice in state.notices.items():
         assert (name in after.notices) == (told.done.get(name) != notice)
         left = after.notices.get(name, notice)
-        assert (left.order, left.origin) == (notice.order, notice.origin)
+        assert left.order == notice.order
         sent = told.pending.get(name) == notice
         assert left.sends == notice.sends + sent
         assert 5_000.0 < left.at <= 5_000.0 + RESEND_MAX_S if sent else left.at == notice.at
@@ -163,14 +163,34 @@ def opened() -> Phase:
     return told
 
 
-def answered(phase: Phase, member: str) -> Phase:
-    request = phase.requests[member]
-    said = Report(member=member, status="success", order=1.0, stamp=Stamp(f"{member}1", 1), built_from=request.inputs,
-                  request=request.id, write_id=f"w-{member}")  # fmt: skip
-    told, answer = decisions.report(said, key=KEY, now=1_001.0, attempt=f"a-{member}")(phase)
+def answered(phase: Phase, member: str, *, stamp: Stamp | None = None) -> Phase:
+    request, stamp = phase.requests[member], stamp or Stamp(f"{member}1", 1)
+    said = Report(member=member, status="success", order=float(stamp.token), stamp=stamp, built_from=request.inputs,
+                  request=request.id, write_id=f"w-{stamp.fingerprint}")  # fmt: skip
+    told, answer = decisions.report(said, key=KEY, now=1_001.0, attempt=f"a-{stamp.fingerprint}")(phase)
     assert told is not None
     assert answer.outcome == "accepted"
     return told
+
+
+def all_built() -> Phase:
+    """Return a run of which every step has its result."""
+    told: Phase | None = opened()
+    odds = Report(member="odds", status="success", order=1.0, stamp=Stamp("odds1"), built_from={})
+    told, _ = decisions.report(odds, key=KEY, now=1_000.0, attempt="odds")(told)
+    for member in ("team", "player", "trend"):
+        assert told is not None
+        told = answered(told, member)
+    assert told is not None
+    assert told.building_since is None
+    return told
+
+
+def began(phase: Phase, member: str) -> str:
+    """Return the earlier date whose change led to a result, "" for its own."""
+    result = phase.result_of(member)
+    assert result is not None
+    return result.origin
 
 
 def test_only_what_looks_back_passes_on_where_an_earlier_change_began() -> None:
@@ -180,8 +200,46 @@ def test_only_what_looks_back_passes_on_where_an_earlier_change_began() -> None:
     )
     assert told is not None
     told = answered(answered(told, "team"), "trend")
-    assert told.notices["trend"].origin == "2026-02-01"
-    assert told.notices["team"].origin == "2026-02-03"
+    assert [began(told, step) for step in ("trend", "team")] == ["2026-02-01", ""]
+
+
+def test_the_same_content_written_again_passes_for_as_old_as_before() -> None:
+    """A process that lost its lease and its successor write one content; the second is reported when all is built."""
+    second = window(Stamp("f2", 2), 2)
+    told, _ = propagation.windowed({NAME: second}, origin="2026-02-01", key=KEY, now=1_000.0, attempt="second")(
+        all_built()
+    )
+    assert told is not None
+    told = answered(told, "trend", stamp=Stamp("trend2", 2))
+    assert told.cascade_from is None
+    built = told.result_of("trend")
+    assert built is not None
+    again = Report(member="trend", status="success", order=3.0, stamp=Stamp("trend2", 3), built_from=built.built_from,
+                   write_id="w3")  # fmt: skip
+    told, answer = decisions.report(again, key=KEY, now=1_002.0, attempt="successor")(told)
+    assert told is not None
+    assert answer.outcome == "accepted"
+    assert (told.notices["trend"].order, began(told, "trend")) == (3.0, "2026-02-01")
+    other = replace(again, order=4.0, stamp=Stamp("trend3", 4), write_id="w4")
+    told, _ = decisions.report(other, key=KEY, now=1_003.0, attempt="other")(told)
+    assert told is not None
+    assert began(told, "trend") == "", "other content that no earlier date led to is its own change"
+
+
+def test_a_sibling_run_is_told_where_a_change_began() -> None:
+    told: Phase | None = all_built()
+    assert told is not None
+    built = told.result_of("trend")
+    assert built is not None
+    theirs = Report(member="trend", status="success", order=2.0, stamp=Stamp("trend2", 2), write_id="w2",
+                    built_from=built.built_from, relayed=True, origin="2026-02-01")  # fmt: skip
+    told, _ = decisions.report(theirs, key=KEY, now=1_002.0, attempt="relay")(told)
+    assert told is not None
+    assert began(told, "trend") == "2026-02-01"
+    again = replace(theirs, order=3.0, stamp=Stamp("trend2", 3), write_id="w3", relayed=False, origin="")
+    told, _ = decisions.report(again, key=KEY, now=1_003.0, attempt="own")(told)
+    assert told is not None
+    assert began(told, "trend") == "2026-02-01"
 
 
 def test_a_reading_from_before_a_change_does_not_end_the_drift() -> None:

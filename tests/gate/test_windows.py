@@ -6,6 +6,7 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
 from phasegate.calendar.month import Day
 from phasegate.gate.propagation import DateChange
+from phasegate.plan.gate import Need
 from tests.support.pipelines import settle, shop
 from tests.support.windows import PLAN, STEPS, builds, cell, expecting, load, many_days, phase, play
 
@@ -166,3 +167,25 @@ def test_old_news_that_are_told_late_change_nothing_for_a_run_that_holds_them() 
     assert phase(made, 3) == before
     assert propagator.propagate_later("sum", DateChange("2026-02-02", newer, origin="2026-02-02"))
     assert set(phase(made, 3).requests) == {"trend"}
+
+
+def test_a_table_found_newer_than_its_report_counts_as_changed_by_the_date_that_led_to_it() -> None:
+    """A worker that finds the second trend newer than its request says must not have the fourth date rebuilt."""
+    plan = PLAN + (
+        '\n[phase.last]\nafter = "out"\nmodes.night = { expect = "*" }\n'
+        '\n[step.form]\nphase = "last"\nneeds = ["out.trend", { step = "out.trend", back = "5d" }]\n'
+        'python = "made:trend"\ntable = "last.form"\nkey = ["day"]\npartition = "day"\n'
+        'columns = { day = "VARCHAR", amount = "INTEGER" }\n'
+    )
+    made = many_days(plan)
+    play(made, {1: 1, 2: 2, 3: 4, 4: 8})
+    load(made, 1, 101)
+    settle(made)
+    before = phase(made, 4, name="last")
+    assert before.windows["out.trend@5d"].drifted == ("2026-02-02", "2026-02-03")
+    result = phase(made, 2).result_of("trend")
+    assert result is not None
+    assert result.origin == "2026-02-01"
+    repair = made.pipeline._commands._read_repair
+    repair._correct_date(Need("out", "trend", 5), "2026-02-02", result.stamp)
+    assert phase(made, 4, name="last") == before

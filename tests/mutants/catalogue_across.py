@@ -74,7 +74,7 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
         title="A phase reads newer windows before the phase before it is built of them.",
         patch=windows.follows_no_phase_before_it,
         wide=True,
-        says="mixture",
+        says="mixture|fired \\d+ times",
     ),
     Mutant(
         number=55,
@@ -97,6 +97,13 @@ ACROSS_RUNS: tuple[Mutant, ...] = (
         patch=windows.forgets_where_a_change_began,
         catches="story of a change that is passed on",
         check=checks.changes_keep_their_origin,
+    ),
+    Mutant(
+        number=47,
+        title="The same content, written once more by the next holder of a lease, counts as a change of its own date.",
+        patch=windows.takes_the_same_content_for_a_change,
+        catches="story of a content that is written twice",
+        check=checks.the_same_content_keeps_its_origin,
     ),
     Mutant(
         number=47,

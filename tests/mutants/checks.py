@@ -68,6 +68,11 @@ def changes_keep_their_origin() -> None:
     test_across.test_only_what_looks_back_passes_on_where_an_earlier_change_began()
 
 
+def the_same_content_keeps_its_origin() -> None:
+    """What a run built of an earlier date's change is no newer change when it is written once more."""
+    test_across.test_the_same_content_written_again_passes_for_as_old_as_before()
+
+
 def held_news_change_nothing() -> None:
     """News that a run holds have it read nothing anew, whoever tells them how late."""
     test_windows.test_old_news_that_are_told_late_change_nothing_for_a_run_that_holds_them()

@@ -92,13 +92,13 @@ def test_every_bug_that_must_stand_has_a_mutant() -> None:
 
 
 def test_the_page_shows_the_catalogue() -> None:
-    rows = re.findall(r"^\| (\d+) \| (.*?) \| (.*?) \| (?:\d+|-) \|$", PAGE.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| (.*?) \| (.*?) \|$", PAGE.read_text(), re.MULTILINE)
     assert [(int(number), title, by) for number, title, by in rows] == [(m.number, m.title, m.catches) for m in MUTANTS]
 
 
 def test_the_benchmark_prints_the_page_s_table() -> None:
     lines = table([Caught(7, "a title", "simulator", 3), Caught(8, "another", "contract", None)])
-    assert lines[2:] == ["| 7 | a title | simulator | 3 |", "| 8 | another | contract | - |"]
+    assert lines[2:] == ["| 7 | a title | simulator |", "| 8 | another | contract |"]
     assert lines[0] in PAGE.read_text()
 
 

@@ -14,7 +14,7 @@ from phasegate.gate import decisions, propagation, propagator
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import DateChange, Propagated
 from phasegate.gate.propagator import Propagator
-from phasegate.gate.records import Request, Result, Window
+from phasegate.gate.records import Lacks, Request, Result, Window
 from phasegate.gate.windows import WindowReader
 from phasegate.ledger import Ledger
 from phasegate.plan.model import Step
@@ -71,14 +71,24 @@ def cascades_without_limit() -> Patch:
 
 
 def forgets_where_a_change_began() -> Patch:
-    return swapped(decisions, "origin_of", lambda *_, key: keys.phase_of(key)[2].date)
+    return swapped(decisions, "origin_of", lambda *_, **__: "")
 
 
 def takes_every_change_for_an_old_one() -> Patch:
-    def origin(phase: Phase, member: str, *, key: str) -> str:
+    def origin(phase: Phase, member: str, *, key: str, **_: object) -> str:
         del member
         return min(keys.phase_of(key)[2].date, phase.cascade_from or "~")
 
+    return swapped(decisions, "origin_of", origin)
+
+
+def takes_the_same_content_for_a_change() -> Patch:
+    """A step is rebuilt for an earlier date; the same content written again counts as a change of its own date."""
+
+    def origin(phase: Phase, member: str, *, stamp: Stamp, lacks: Lacks | None, key: str) -> str:
+        return right(replace(phase, members={}), member, stamp=stamp, lacks=lacks, key=key)
+
+    right = propagation.origin_of
     return swapped(decisions, "origin_of", origin)
 
 

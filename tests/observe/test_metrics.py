@@ -118,7 +118,7 @@ def test_dead_requests_and_quarantined_messages_are_counted_as_they_die(
         pipeline.complete({"step": "odds", "run": "2026-02-03.overnight", "execution_id": "o"})
         pipeline.work_until_idle()
         pipeline.runs.quarantine.put("nba.completions", {"kind": "nope"}, reason=SECRET)
-    dead = "phasegate_dead_letters_total"
+    dead = "phasegate_became_dead_total"
     assert [total(counted, dead, kind=kind) for kind in ("request", "trigger", "message")] == [1, 0, 1]
     assert total(counted, "phasegate_steps_ended_total", step="player_game", outcome="dead") == 1
     assert not any(SECRET in str(one) for one in series(counted)), "no text of an error becomes a label"
@@ -194,7 +194,7 @@ def test_every_metric_is_declared_once_and_by_the_conventions(counted: MetricsOb
 
 def test_the_series_that_alerts_look_at_are_there_before_the_first_event(counted: MetricsObserver) -> None:
     there = {name for name, labels in series(counted) if ("pipeline", "nba") in labels}
-    wanted = ("writes_refused", "dead_letters", "leases_lost", "worker_blocked", "retries", "firings")
+    wanted = ("writes_refused", "became_dead", "leases_lost", "worker_blocked", "retries", "firings")
     assert {f"phasegate_{name}_total" for name in wanted} <= there
 
 

@@ -50,6 +50,19 @@ def test_a_receiver_that_does_not_answer_delays_nobody_and_the_queue_is_bounded(
     assert made.lost == 20
     made.close()  # returns, though the batch is not answered
     assert told.of("signals lost") == [{"to": "tests", "error": "its queue is full, or closed"}]
+    assert made.lost == 30
+    taking.may_answer.set()
+
+
+def test_what_could_not_be_sent_before_the_end_is_reported() -> None:
+    taking, told = Taking(), Told()
+    taking.may_answer.clear()
+    made = sender(taking, told, batch_max=1, close_s=0.05)
+    for number in range(3):
+        made.put(number)
+    taking.asked.wait()
+    made.close()
+    assert told.of("signals lost") == [{"to": "tests", "error": "not all was sent: no answer within 0.05 s of the end"}]
     taking.may_answer.set()
 
 

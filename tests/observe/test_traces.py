@@ -192,11 +192,13 @@ def test_a_dead_receiver_costs_one_line_and_no_work(
 def test_the_end_of_a_process_waits_for_a_silent_receiver_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        pipeline = connect("plan.toml", observer=Told())
+        told = Told()
+        pipeline = connect("plan.toml", observer=told)
         report(pipeline, "orders", "o1")
         began = time.monotonic()
         pipeline.close()
         assert time.monotonic() - began < 3 * CLOSE_S
+        assert "not all was sent" in str(told.of("signals lost"))
 
 
 def test_a_refusing_receiver_is_reported_once_by_its_host(receiver: Receiver) -> None:

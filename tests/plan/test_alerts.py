@@ -70,7 +70,7 @@ digest = false
         ("[alerts]\nchannel = {}\n", "6: [alerts] channel: is empty, wanted at least one table"),
         (
             "[alerts.channel.ops]\n",
-            '5: [alerts.channel.ops] kind: is missing, wanted "slack" or "webhook" or "apprise"',
+            '5: [alerts.channel.ops] kind: is missing, wanted "slack" or "webhook" or "cloudevents" or "apprise"',
         ),
         ('[alerts.channel.ops]\nkind = "mail"\n', '6: [alerts.channel.ops] kind: is "mail", wanted "slack" or'),
         (

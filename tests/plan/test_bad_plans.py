@@ -381,22 +381,28 @@ BAD = {
     "send ack": (
         'after = "raw"\n',
         'after = "raw"\nsends = [{ topic = "a", ack = "never" }]\n',
-        '8: [phase.analytics] sends[0].ack: is "never", wanted "begin" or "completion" or "publish"',
+        '8: [phase.analytics] sends[0].ack: is "never", wanted "begin" or "completion" or "publish" or "post"',
     ),
     "send no ack": (
         'after = "raw"\n',
         'after = "raw"\nsends = [{ topic = "a" }]\n',
-        '8: [phase.analytics] sends[0].ack: is missing, wanted "begin" or "completion" or "publish"',
+        '8: [phase.analytics] sends[0].ack: is missing, wanted "begin" or "completion" or "publish" or "post"',
     ),
     "send topic": (
         'after = "raw"\n',
         'after = "raw"\nsends = [{ topic = "A topic", ack = "publish" }]\n',
         "8: [phase.analytics] sends[0].topic: is \"A topic\", wanted a topic of a-z, 0-9, '.', '_' and '-'",
     ),
+    "send post": (
+        'after = "raw"\n',
+        'after = "raw"\nsends = [{ topic = "nba-audit", ack = "post" }]\n',
+        '8: [phase.analytics] sends[0].topic: is "nba-audit", wanted a name of a-z, 0-9 and _, which begins with a letter: '
+        "PHASEGATE_POST_NAME holds its address",
+    ),
     "send nobody": (
         'after = "raw"\n',
         'after = "raw"\nsends = [{ topic = "a", ack = "begin" }]\n',
-        '8: [phase.analytics] sends[0].ack: no phase comes after "analytics", so none would begin; use "completion" or "publish"',
+        '8: [phase.analytics] sends[0].ack: no phase comes after "analytics", so none would begin; use "completion", "publish" or "post"',
     ),
     "send phase publish": (
         'after = "raw"\n',

@@ -65,13 +65,16 @@ def free_port() -> int:
 
 
 class Program:
-    """A server's process: started, waited for by a word of its log, ended as a group."""
+    """A server's process: started, waited for by a word of its log, ended as a group.
 
-    def __init__(self, command: list[str], *, ready: str, stop: signal.Signals) -> None:
+    ``any_user``: it does not refuse to be root's, as PostgreSQL does.
+    """
+
+    def __init__(self, command: list[str], *, ready: str, stop: signal.Signals, any_user: bool = False) -> None:
         self._stop, self.log = stop, list[str]()
         # Tests that are killed take their servers along. One setpriv for both: another user would clear the signal.
         guard = ["setpriv", f"--pdeathsig={stop.name.removeprefix('SIG')}"] if shutil.which("setpriv") else []
-        guard += as_user()[1:]
+        guard += [] if any_user else as_user()[1:]
         self.process = subprocess.Popen(
             [*guard, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             start_new_session=True, env={**os.environ, "LC_ALL": "C"},

@@ -14,7 +14,7 @@ from phasegate.errors import BadInput, NotFound, Unavailable
 from phasegate.messages import CompletionMessage
 from phasegate.plan.load import load_plan
 from phasegate.web import callers
-from phasegate.web.callers import KNOWN_MAX, Caller, Callers, Refused
+from phasegate.web.callers import HEADER_MAX, KNOWN_MAX, Caller, Callers, Refused
 from tests.support.pipelines import Shop, shop
 
 DAY = 86_400.0
@@ -120,6 +120,11 @@ def test_what_is_not_valid_is_refused_with_one_text_whatever_the_reason(door: Do
     door.shop.clock.at += DAY
     assert door.refused(f"Bearer {token.text}") == "expired"
     assert door.callers.of(f"Bearer {other.text}").name == "scraper"
+
+
+def test_a_header_that_is_too_long_or_no_ascii_is_not_looked_at(door: Door) -> None:
+    for text in ("x" * HEADER_MAX, "é", "pg_\udcff"):
+        assert door.refused(f"Bearer {text}") == "no bearer header"
 
 
 @given(st.text(max_size=200) | st.text(alphabet=string.hexdigits + "pg_. ,", max_size=200).map("Bearer pg_{}".format))

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.warnings import InsecureKeyLengthWarning
 
-from phasegate.credentials import FRESH_S, Credentials
+from phasegate.credentials import FRESH_S, Credentials, access_token
 from phasegate.errors import Unavailable
+from phasegate.web import google as of_google
 from phasegate.web.callers import Caller, Callers, Refused
 from phasegate.web.google import AGAIN_S, FAILED_S, SKEW_S, GoogleAccounts, GoogleKeys
 from tests.support.http_server import Answers, Server, serving
@@ -189,11 +190,16 @@ def test_what_google_did_not_sign_is_refused(google: Google) -> None:
 
 
 def test_keys_that_are_short_or_of_another_kind_are_not_used(google: Google) -> None:
-    google.publish(old=OLD, short=SHORT, curve=CURVE)
+    found = [jwk("old", OLD), jwk("short", SHORT), jwk("curve", CURVE)]
+    found += [{**jwk("other", OLD), "alg": "RS512"}, {**jwk("secret", OLD), "use": "enc"}]
+    google.server.answers = Answers(body={"keys": found}, headers={"Cache-Control": "max-age=600"})
     with pytest.warns(InsecureKeyLengthWarning):
         weak = google.signed(key=SHORT, kid="short")
     assert google.refused(weak) == "ID token: InvalidKeyError"
     assert google.refused(google.signed(key=CURVE, kid="curve", alg="ES256")) == "ID token: unknown key"
+    for kid in ("other", "secret"):
+        assert google.refused(google.signed(kid=kid)) == "ID token: unknown key"
+    assert google.callers.of(f"Bearer {google.signed()}").name == "push"
 
 
 def test_a_new_key_of_google_is_fetched_and_an_old_one_is_not_used_any_more(google: Google) -> None:
@@ -214,19 +220,66 @@ def test_a_new_key_of_google_is_fetched_and_an_old_one_is_not_used_any_more(goog
 def test_forged_key_ids_make_us_fetch_once_a_minute_and_no_more(google: Google) -> None:
     google.callers.of(f"Bearer {google.signed()}")
     google.shop.clock.at += AGAIN_S
-    threads = [
-        threading.Thread(target=lambda n=n: [google.refused(google.signed(kid=f"x{n}.{i}")) for i in range(10)])
-        for n in range(8)
-    ]
+    answers = list[str]()
+
+    def forge(number: int) -> None:
+        for one in range(10):
+            with pytest.raises((Refused, Unavailable)) as caught:
+                google.callers.of(f"Bearer {google.signed(kid=f'x{number}.{one}')}")
+            answers.append(type(caught.value).__name__)
+
+    threads = [threading.Thread(target=forge, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert google.fetched == 2
+    assert (len(answers), "Refused" in answers) == (80, True)
     assert google.callers.of(f"Bearer {google.signed()}").name == "push"
     google.shop.clock.at += AGAIN_S
     google.refused(google.signed(kid="y"))
     assert google.fetched == 3
+
+
+def test_while_one_thread_waits_for_google_no_other_does(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = access_token("1" * 16, "2" * 64)
+    google.credentials.add("scraper", role="reporter", proof=token, steps=("box",))
+    google.callers.of(f"Bearer {google.signed()}")
+    google.shop.clock.at += AGAIN_S
+    google.server.queue = [Answers(hang=True)]
+    errors = list[BaseException]()
+
+    def forge() -> None:
+        with pytest.raises(Unavailable) as caught:
+            google.callers.of(f"Bearer {google.signed(kid='new')}")
+        errors.append(caught.value)
+
+    monkeypatch.setattr(of_google, "FETCH_S", 60.0)
+    thread = threading.Thread(target=forge)
+    thread.start()
+    while google.fetched < 2:
+        thread.join(0.01)
+    assert google.callers.of(f"Bearer {google.signed()}").name == "push"
+    assert google.callers.of(f"Bearer {token.text}").name == "scraper"
+    with pytest.raises(Unavailable, match="are being fetched; send it again"):
+        google.callers.of(f"Bearer {google.signed(kid='newer')}")
+    assert thread.is_alive()
+    google.server.over.set()
+    thread.join()
+    assert len(errors) == 1
+
+
+def test_the_first_calls_at_once_wait_for_one_fetch(google: Google) -> None:
+    found = list[str]()
+    text = google.signed()
+    threads = [
+        threading.Thread(target=lambda: found.append(google.callers.of(f"Bearer {text}").name)) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (found, google.fetched) == (["push"] * 8, 1)
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,14 @@ def test_the_message_of_an_older_comparison_compares_nothing() -> None:
     boxes = made.pipeline.plan.steps["boxes"]
     assert made.pipeline._worker._builder.serve(boxes, parse_run(RUN), request_id="an older one") == "not asked for"
     assert made.pipeline.runs.read("load", parse_run(RUN)) == document
+    asked = document.requests["boxes"].id
+    made.pipeline.runs.redrive("load", parse_run(RUN), step="boxes")
+    assert made.pipeline._worker._builder.serve(boxes, parse_run(RUN), request_id=asked) == "confirmed"
+    document = made.pipeline.runs.read("load", parse_run(RUN))
+    assert document is not None
+    result = document.result_of("boxes")
+    assert result is not None
+    assert result.request == asked
 
 
 def test_without_a_schedule_nothing_counts_as_covered() -> None:

@@ -122,8 +122,11 @@ trigger                        The message of a firing to one receiver, always u
 outbox                         The entries of a document that are still to be sent or acknowledged.
 begin, begun, already begun    To take over the stamps of an upstream generation as inputs; once for each generation.
 not fired                      A trigger whose generation the upstream document has not fired: it changes nothing.
-publish                        The way to acknowledge a trigger by its publication alone; the others are ``begin`` and
-                               ``completion``.
+publish                        The way to acknowledge a trigger by its publication alone; the others are ``begin``,
+                               ``completion`` and ``post``.
+post, posted                   The way to acknowledge a trigger by a 2xx answer of the URL that a worker posts it to.
+endpoint                       A receiver of triggers at a URL.
+signals                        What is sent to other systems for reading: traces and lineage.
 unsent                         Of a trigger: not sent yet.
 sent                           Of a trigger: sent, and not acknowledged yet.
 superseded                     Of a trigger: a newer generation made it needless before it was acknowledged.
@@ -225,7 +228,7 @@ incident                       All findings of one cause, open until two evaluat
 cause                          What one fix removes; findings of one cause are one incident.
 resolved                       Of an incident: its findings are gone.
 escalate, escalated            To notify of an incident once more, because it is open too long or became worse.
-channel                        A place for notifications: Slack, a webhook, or what Apprise supports.
+channel                        A place for notifications: Slack, a webhook, CloudEvents, or what Apprise supports.
 notification, notified         What a channel gets about an incident, and whether it was delivered.
 pending                        Of a notification: still to be sent.
 digest                         One notification a day with all open incidents.

@@ -5,6 +5,7 @@ It never guesses: without an answer that is recent enough, a date is unknown.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from typing import TypeVar
 
 from phasegate.base import keys
 from phasegate.base.backoff import is_ahead
@@ -20,7 +21,9 @@ from phasegate.ports import Ports
 from phasegate.store import Doc
 from phasegate.transact import read_derived, transact
 
+A = TypeVar("A")
 Dates = Callable[[date, date], Iterable[Day]]
+ASKS_MAX = 2
 
 
 class Calendar:
@@ -103,8 +106,15 @@ class Calendar:
             return is_ahead(doc.due, now=now, bound_s=calendar.REFRESH_S)
 
     def refresh(self, month: str) -> None:
-        """Ask the source about a month, and store its answer or its error."""
-        self._decide(month, self._ask(month))
+        """Ask the source about a month, and store its answer or its error.
+
+        If another process stores its answer in between, the answer here may be the older one: the source is asked once
+        more. An answer that is stored during that was asked for after this call began, and stays.
+        """
+        for _ in range(ASKS_MAX):
+            seen = self.read(month)
+            if self._decide(month, calendar.unless_answered(self._ask(month), seen=seen)):
+                return
 
     def put(self, days: Iterable[Day]) -> tuple[str, ...]:
         """Store days that the caller has just obtained; return their months.
@@ -168,6 +178,6 @@ class Calendar:
     def _learned(self, month: Month | None, on: str) -> Learned | None:
         return calendar.known_of(month, on, now=self._ports.clock.now(), day_ends_at=self.ends_at(on))
 
-    def _decide(self, month: str, decide: Decision[Month, None]) -> None:
+    def _decide(self, month: str, decide: Decision[Month, A]) -> A:
         key = keys.calendar_key(self._plan.pipeline, month)
-        transact(self._ports, key, kind=Month, decide=decide, derived=True)
+        return transact(self._ports, key, kind=Month, decide=decide, derived=True)

@@ -123,6 +123,26 @@ def learned(
     return decide
 
 
+def unless_answered(decide: Decision[Month, None], *, seen: Month | None) -> Decision[Month, bool]:
+    """Store an answer, unless another one was stored since.
+
+    Answers whether it is stored. ``seen``: the month before the source was asked. No clock decides which of two answers
+    is the newer one: those of two machines differ.
+    """
+
+    def decide_then(month: Month | None) -> tuple[Month | None, bool]:
+        new, _ = decide(month)
+        if _answers(month) not in (_answers(seen), _answers(new)):
+            return month, False
+        return new, True
+
+    return decide_then
+
+
+def _answers(month: Month | None) -> tuple[Mapping[str, Learned], Mapping[str, str]]:
+    return ({}, {}) if month is None else (month.days, month.refused)
+
+
 def _present(month: Month | None, *, now: float, ends_at: float) -> Month:
     """Return the month, a new one if there is none.
 

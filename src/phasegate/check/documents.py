@@ -115,9 +115,9 @@ def unbegun(one: StoredPhase, *, after: Mapping[str, Phase | None], now: float) 
     for entry in _open_entries(one.phase):
         firing = next((f for f in one.phase.firings if f.generation == entry.generation), None)
         since = entry.at if firing is None else firing.at
-        if entry.state != "sent" or (_to(one, entry).ack == "completion" and abs(now - since) < ANSWER_S):
+        if entry.state != "sent" or (_to(one, entry).ack != "begin" and abs(now - since) < ANSWER_S):
             continue
-        verb = "begun" if _to(one, entry).ack == "begin" else "reported a completion"
+        verb = {"begin": "begun", "post": "taken it"}.get(_to(one, entry).ack, "reported a completion")
         sends = times(entry.sends)
         text = f"the trigger of generation {entry.generation} was sent {sends}, and {entry.receiver} has not {verb}"
         yield _unbegun(one, entry, text, since=since)

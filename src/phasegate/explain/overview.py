@@ -20,7 +20,7 @@ from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.ports import ReadPorts
 from phasegate.quarantine import Quarantined
-from phasegate.scan import scanned
+from phasegate.scan import DUE_MAX, due, scanned
 from phasegate.steplog import LoggedAttempt, read_log
 from phasegate.store import Doc
 from phasegate.write.lease import Lease
@@ -87,6 +87,22 @@ class Overview:
             for name, phase in phases.items()
         ]
 
+    def unsettled(self, *, last: str, limit: int, broken: Broken = None) -> list[PhaseView]:
+        """Return the phases of runs up to a date that are not settled.
+
+        At most ``limit``, those that are due first. They are found by when they are due, so what is settled costs
+        nothing. What drifted in the phases before them is not shown.
+        """
+        now, views = self._ports.clock.now(), list[PhaseView]()
+        for doc in due(self._ports.store, DUE_MAX, prefixes=(f"phase:{self._plan.pipeline}:",)):
+            _, name, run = phase_of(doc.key)
+            phase = self._read(Phase, doc, broken) if name in self._plan.phases and run.date <= last else None
+            if phase is not None:
+                views.append(explain(phase, name=name, run=run, now=now))
+            if len(views) == limit:
+                break
+        return views
+
     def _before(self, phase: str, run: Run, phases: Mapping[str, Phase]) -> list[Phase]:
         return [phases[name] for name in self._plan.upstream(phase, mode=run.mode) if name in phases]
 
@@ -134,7 +150,9 @@ class Overview:
     def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:
         """Return the leases that are held; with ``free`` also the free ones."""
         now, views = self._ports.clock.now(), []
-        for doc in scanned(self._ports.store, "lease:"):
+        # one that is held is due when it expires: those of every partition that was ever written need not be read
+        docs = scanned(self._ports.store, "lease:") if free else due(self._ports.store, DUE_MAX, prefixes=("lease:",))
+        for doc in sorted(docs, key=lambda doc: doc.key):
             lease = self._read(Lease, doc, broken)
             if lease is not None and (lease.holder is not None or free):
                 left = lease.until - now if lease.holder is not None else 0.0
@@ -144,7 +162,7 @@ class Overview:
 
     def dead(self, *, broken: Broken = None) -> list[DeadLetter]:
         """Return dead requests, dead triggers and quarantined messages."""
-        found = [letter for view in self.phases(broken=broken) for letter in _dead_of(view)]
+        found = [letter for view in self.phases(broken=broken) for letter in dead_of(view)]
         return found + self.quarantined(broken=broken)
 
     def quarantined(self, *, broken: Broken = None) -> list[DeadLetter]:
@@ -175,7 +193,7 @@ class Overview:
             return None
 
 
-def _dead_of(view: PhaseView) -> Iterator[DeadLetter]:
+def dead_of(view: PhaseView) -> Iterator[DeadLetter]:
     """Give the dead requests and triggers of one phase."""
     for member in view.members:
         if member.state == "dead":

@@ -18,7 +18,7 @@ from phasegate.base.codec import Decision
 from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
 from phasegate.gate.evaluate import evaluate, without_times_ahead
-from phasegate.gate.phase import HISTORY_MAX, Phase, present_inputs, same
+from phasegate.gate.phase import HISTORY_MAX, Phase, delivered_at, present_inputs, same
 from phasegate.gate.propagation import origin_of
 from phasegate.gate.records import (
     Attempt,
@@ -60,9 +60,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     or the time of completion; ``ordered`` is its kind. A read of a foreign table gives ``after`` instead: the accepted
     order seen before the read; if that is no longer the accepted one, the answer is ``read again``.
     ``built_from`` None: the inputs present on arrival (weaker: not attested). ``request``: the id of the request that
-    was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself. ``redriven``: an
-    operator brought it back from quarantine, so an order of another kind is the newest. ``lacks``: what the table was
-    found to lack; a ``partial`` report with a stamp is a result, without one a failure.
+    was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself, and knows its
+    ``origin``. ``redriven``: an operator brought it back from quarantine, so an order of another kind is the newest.
+    ``lacks``: what the table was found to lack; a ``partial`` report with a stamp is a result, without one a failure.
     """
 
     member: str
@@ -78,6 +78,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     write_id: str = ""
     code: str = ""
     relayed: bool = False
+    origin: str = ""
     redriven: bool = False
     lacks: Lacks | None = None
 
@@ -176,16 +177,15 @@ def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Ph
         stamp=reported.stamp, built_from=built_from, at=now, sequence=0.0 if reported.write_id else order,
         ordered=ordered, ties=ties_of(old, reported.stamp, order=order), counted=_counted(reported),
         attested=spec.attested and (reported.built_from is not None or not spec.needs), write_id=reported.write_id,
-        code=reported.code,
-        request=reported.request,
-        lacks=_lacks(spec, reported),
+        code=reported.code, request=reported.request, lacks=(lacks := _lacks(spec, reported)),
+        origin=_origin(phase, reported, lacks=lacks, key=key),
     )  # fmt: skip
     by_table = reported.write_id or reported.after is not None
     attempt = Attempt(status=result.status, at=now, order=0.0 if by_table else order, ordered=ordered)
     stale = _stale(member, reported, answers=answers, pinned=spec.code)
     member = replace(member, result=result, attempt=attempt, stale=stale,
-                     delivered_at=_delivered_at(member, result, spec, now=now))  # fmt: skip
-    phase = _noticed(replace(phase, members={**phase.members, reported.member: member}), reported, key=key, now=now)
+                     delivered_at=delivered_at(member, result, spec, now=now))  # fmt: skip
+    phase = _noticed(replace(phase, members={**phase.members, reported.member: member}), reported, now=now)
     if not spec.asks and (old is None or old.stamp.fingerprint != reported.stamp.fingerprint):
         since, last = (now if at is None else at for at in (phase.changing_since, phase.changed_at))
         phase = replace(phase, changing_since=since, changed_at=max(last, now))
@@ -203,21 +203,29 @@ def _confirmed(
     member = phase.members[reported.member]
     # while code_changed stands, the accepted result is of the old code: that confirms nothing
     stale = member.stale if not answers or member.stale == "code_changed" else None
-    result = replace(old, request=reported.request if answers else old.request, lacks=lacks or old.lacks)
+    result = replace(old, request=reported.request if answers else old.request, lacks=lacks or old.lacks,
+                     origin=_origin(phase, reported, lacks=lacks, key=key))  # fmt: skip
     spec = phase.gate.members[reported.member]
-    delivered = _delivered_at(member, result, spec, now=now)
+    delivered = delivered_at(member, result, spec, now=now)
     member = replace(member, result=result, stale=stale, delivered_at=delivered)
     confirmed = replace(phase, members={**phase.members, reported.member: member})
-    return confirmed if result.lacks == old.lacks else _noticed(confirmed, reported, key=key, now=now)
+    return confirmed if result.lacks == old.lacks else _noticed(confirmed, reported, now=now)
 
 
-def _noticed(phase: Phase, reported: Report, *, key: str, now: float) -> Phase:
+def _origin(phase: Phase, reported: Report, *, lacks: Lacks | None, key: str) -> str:
+    """Return the earlier date whose change led to a reported content."""
+    assert reported.stamp is not None, "a good report carries the stamp of what was written"
+    if reported.relayed:
+        return reported.origin
+    return origin_of(phase, reported.member, stamp=reported.stamp, lacks=lacks, key=key)
+
+
+def _noticed(phase: Phase, reported: Report, *, now: float) -> Phase:
     """Return the phase with a notice for other runs, if its result is shared."""
     result = phase.result_of(reported.member)
     if result is None or reported.relayed or not phase.gate.members[reported.member].shared:
         return phase
-    notice = Notice(order=result.order, origin=origin_of(phase, reported.member, key=key), at=now)
-    return replace(phase, notices={**phase.notices, reported.member: notice})
+    return replace(phase, notices={**phase.notices, reported.member: Notice(order=result.order, at=now)})
 
 
 def _lacks(spec: Spec, reported: Report) -> Lacks | None:
@@ -244,15 +252,6 @@ def _stale(member: Member, reported: Report, *, answers: bool, pinned: str) -> S
         return "code_changed"
     is_other = bool(reported.code and pinned) and reported.code != pinned
     return None if answers else "unknown" if is_changed else member.stale or ("unknown" if is_other else None)
-
-
-def _delivered_at(member: Member, result: Result, spec: Spec, *, now: float) -> float | None:
-    """Return when a member first had rows, and lacked none."""
-    is_whole = result.status == "success" and (spec.covers is None or result.lacks is not None)
-    if not is_whole or member.delivered_at is not None:
-        return member.delivered_at
-    old = member.result  # has rows, but was accepted before ``delivered_at`` was stored
-    return old.at if old is not None and old.status == "success" else now
 
 
 def _not_newer(old: Result, reported: Report, *, order: float, built_from: dict[str, Stamp]) -> bool:

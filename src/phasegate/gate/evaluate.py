@@ -234,9 +234,8 @@ def fire(phase: Phase, *, now: float, by: str) -> Phase:
         return phase
     generation = phase.generation + 1
     stamps = carried(phase)
-    firing = Firing(
-        generation=generation, stamps=stamps, at=now, by=by, missing=lacking, changes=_changes(phase, stamps)
-    )
+    firing = Firing(generation=generation, stamps=stamps, at=_latest(phase, now), by=by, missing=lacking,
+                    changes=_changes(phase, stamps))  # fmt: skip
     older = tuple(
         replace(e, state="superseded") if e.waiting or e.state in ("dead", "held") else e for e in phase.outbox
     )

@@ -16,7 +16,7 @@ from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision
 from phasegate.base.receipt import Stamp
 from phasegate.gate.phase import Phase, unanswered
-from phasegate.gate.records import Entry
+from phasegate.gate.records import Entry, Firing
 from phasegate.plan.gate import Ack, Receiver
 
 SENDS_MAX = 12
@@ -87,6 +87,17 @@ def trigger_of(phase: Phase, generation: int, *, receiver: str, key: str) -> Map
     fired = any(f.generation == generation for f in phase.firings)
     entry = next((e for e in phase.outbox if e.receiver == receiver and e.generation == generation), None)
     return None if entry is None or not fired else _trigger(phase, entry, topic="", key=key).body
+
+
+def awaited(phase: Phase, generation: int, *, receiver: str) -> Firing | None:
+    """Return the firing that a receiver has not acknowledged; None if it has.
+
+    Or if a newer one superseded it.
+    """
+    entry = next((e for e in phase.outbox if e.receiver == receiver and e.generation == generation), None)
+    if entry is None or entry.state in ("acked", "superseded"):
+        return None
+    return next((firing for firing in phase.firings if firing.generation == generation), None)
 
 
 def has_fired(phase: Phase, generation: int, *, stamps: Mapping[str, Stamp]) -> bool:
@@ -172,12 +183,13 @@ def sent(messages: list[Outgoing], *, key: str, now: float) -> Decision[Phase, N
 def _sent(entry: Entry, *, ack: Ack | None, key: str, now: float) -> Entry:
     """Return an entry after it was published.
 
-    ``publish`` is acknowledged by that. ``completion`` is dead after SENDS_MAX. ``begin`` is sent until acknowledged.
+    ``publish`` is acknowledged by that. ``completion`` and ``post`` are dead after SENDS_MAX. ``begin`` is sent until
+    acknowledged.
     """
     sends = entry.sends + 1
     if ack == "publish":
         return replace(entry, state="acked", sends=sends, at=now)
-    if ack == "completion" and sends >= SENDS_MAX:
+    if ack in ("completion", "post") and sends >= SENDS_MAX:
         return replace(entry, state="dead", sends=sends, at=now)
     wait = backoff.resend_s(f"{key}/{entry.receiver}/{entry.generation}", sends)
     return replace(entry, state="sent", sends=sends, due=now + wait, at=now)

@@ -207,6 +207,15 @@ def is_compared(spec: Spec, result: Result, *, against: Stamp | None) -> bool:
     return against is not None and known == (spec.covers.rule, against.fingerprint)
 
 
+def delivered_at(member: Member, result: Result, spec: Spec, *, now: float) -> float | None:
+    """Return when a member first had rows, and lacked none."""
+    is_whole = result.status == "success" and (spec.covers is None or result.lacks is not None)
+    if not is_whole or member.delivered_at is not None:
+        return member.delivered_at
+    old = member.result  # has rows, but was accepted before ``delivered_at`` was stored
+    return old.at if old is not None and old.status == "success" else now
+
+
 def lacks_of(phase: Phase, member: str) -> Lacks | None:
     """Return what the result of a member lacks; None for nothing."""
     result = phase.result_of(member)

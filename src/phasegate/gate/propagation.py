@@ -18,9 +18,10 @@ from msgspec.structs import replace
 from phasegate.base import backoff, keys
 from phasegate.base.codec import Decision
 from phasegate.base.dates import distance
+from phasegate.base.receipt import Stamp
 from phasegate.gate.evaluate import evaluate
 from phasegate.gate.phase import Phase, fired_as_is, missing, unanswered
-from phasegate.gate.records import Notice, Result, Window
+from phasegate.gate.records import Lacks, Notice, Result, Window
 from phasegate.plan.gate import Need
 
 A = TypeVar("A")
@@ -32,19 +33,24 @@ def window_needs(phase: Phase) -> dict[str, Need]:
     return {str(n): n for spec in phase.gate.members.values() for n in spec.needs if n.back}
 
 
-def origin_of(phase: Phase, member: str, *, key: str) -> str:
-    """Return the date whose change led to a result.
+def origin_of(phase: Phase, member: str, *, stamp: Stamp, lacks: Lacks | None, key: str) -> str:
+    """Return the earlier date whose change led to a content, "" for none.
 
     It is an earlier date only for a member that reads a window, itself or through a need. Any other result would
-    otherwise count as a change of long ago, and the dates just after it would not be rebuilt.
+    otherwise count as a change of long ago, and the dates just after it would not be rebuilt. The same content again,
+    such as the write of a process that has lost its lease, is no change: it keeps the date.
     """
-    date, lineage = keys.phase_of(key)[2].date, [member]
+    old, date, lineage = phase.result_of(member), keys.phase_of(key)[2].date, [member]
+    if old is not None and old.stamp.fingerprint == stamp.fingerprint and lacks in (None, old.lacks):
+        return old.origin
+    if phase.cascade_from is None or phase.cascade_from >= date:
+        return ""
     for name in lineage:  # grows during the loop; a plan's needs have no cycle
         needs = phase.gate.members[name].needs if name in phase.gate.members else ()
         if any(need.back for need in needs):
-            return min(date, phase.cascade_from or date)
+            return phase.cascade_from
         lineage += [need.step for need in needs if need.step in phase.gate.members]
-    return date
+    return ""
 
 
 def never(_: Phase, /) -> bool:
@@ -136,14 +142,20 @@ def is_moving(phase: Phase, *, receivers: Collection[str]) -> bool:
     return builds or bool(phase.waiting) or fires or sends
 
 
-def put_off(origin: str | None, *, key: str, now: float, attempt: str) -> Decision[Phase, None]:
+def put_off(
+    windows: Mapping[str, Window], *, origin: str | None, key: str, now: float, attempt: str,
+    unless: Callable[[Phase], bool] = never,
+) -> Decision[Phase, None]:  # fmt: skip
     """Make a phase read its windows again once the phases before it are built.
 
-    ``origin``: the date whose change led to it; None when the run catches up.
+    ``windows``: the reading that shows that it must; a phase that has read as much since is left as it is. ``origin``:
+    the date whose change led to it; None when the run catches up. ``unless``: as for ``windowed``.
     """
 
     def decide(phase: Phase | None) -> tuple[Phase | None, None]:
-        if phase is None or phase.void is not None:
+        if phase is None or phase.void is not None or unless(phase):
+            return phase, None
+        if not any(_is_newer(window, phase.windows.get(name)) for name, window in windows.items()):
             return phase, None
         oldest = phase.cascade_from if origin is None else min(origin, phase.cascade_from or origin)
         phase = replace(phase, catch_up_since=now, cascade_from=oldest)

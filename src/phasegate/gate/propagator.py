@@ -103,7 +103,7 @@ class Propagator:
             if self._plan.windows_on(member) and defers_propagation(phase):
                 outcome.deferred[member] = notice
             elif self._plan.windows_on(member) and (number := self.record(member, date, stamp=result.stamp)):
-                changes.append((member, DateChange(date, number, notice.origin)))
+                changes.append((member, DateChange(date, number, result.origin or date)))
         for member, change in changes:
             changed += self.propagate_later(member, change)
         outcome.done.update(phase.notices)
@@ -235,18 +235,32 @@ class Propagator:
             reads = bool(windows) and (outdated or is_put_off)  # one without windows has nothing to wait for
             blocked = blocked or (reads and not self.windows.is_at_rest(phase, run, held))
             its_key = keys.phase_key(pipeline, other, run=run)
+            its_unless = unless if other == name else propagation.never
+            later = self._outdated_after(other, run) if outdated and not blocked else {}
+            if outdated and not self._is_wanted(key, unless=unless, known=known):  # after all readings
+                return changed
             if blocked and (outdated or is_put_off):
-                changed += [] if is_put_off else self._put_off(its_key, origin=origin)
-            elif other == name:
-                changed += self._put_off_later(other, run, origin=origin) if outdated else []
-                changed += self._apply(its_key, windows, origin=origin, unless=unless, known=known)
-            elif is_put_off:
+                changed += [] if is_put_off else self._put_off(its_key, windows, origin=origin, unless=its_unless)
+            elif is_put_off and other != name:
                 changed += self.catch_up(its_key)
-            elif outdated:
-                changed += self._put_off_later(other, run, origin=origin)
-                changed += self._apply(its_key, windows, origin=origin or run.date)
+            elif outdated or other == name:
+                for later_key, its_windows in later.items():
+                    changed += self._put_off(later_key, its_windows, origin=origin)
+                its_origin = origin if other == name else origin or run.date
+                its_known = known if other == name else None
+                changed += self._apply(its_key, windows, origin=its_origin, unless=its_unless, known=its_known)
             blocked = blocked or outdated or is_put_off
         return changed
+
+    def _is_wanted(self, key: str, *, unless: Callable[[Phase], bool], known: AtHand) -> bool:
+        """Return whether a run still needs a reading that was taken before.
+
+        This process may have paused since it read the run's document: another one has then read the windows for it, and
+        a later change of them may be too far back to be built into the run.
+        """
+        known.forget()
+        now = self._read(Phase, key, known=known)
+        return now is not None and now.void is None and not unless(now)
 
     def _apply(
         self, key: str, windows: dict[str, Window], *, origin: str | None,
@@ -257,18 +271,24 @@ class Propagator:
         )
         return [key] if apply(self._ports, key, decide=decide, known=known)[0] else []
 
-    def _put_off_later(self, phase: str, run: Run, *, origin: str | None) -> list[str]:
-        """Put off the phases after this one whose windows changed too."""
-        changed = []
+    def _outdated_after(self, phase: str, run: Run) -> dict[str, dict[str, Window]]:
+        """Return the phases after this one whose windows changed, with these."""
+        found = {}
         for other in self._plan.phases:
             later = self._of_run(other, run) if phase in self._plan.upstream(other, mode=run.mode) else None
-            if later is not None and propagation.is_outdated(later, self.windows.windows(later, run)):
-                changed += self._put_off(keys.phase_key(self._plan.pipeline, other, run=run), origin=origin)
-        return changed
+            windows = {} if later is None else self.windows.windows(later, run)
+            if later is not None and propagation.is_outdated(later, windows):
+                found[keys.phase_key(self._plan.pipeline, other, run=run)] = windows
+        return found
 
-    def _put_off(self, key: str, *, origin: str | None) -> list[str]:
-        now, attempt = self._ports.clock.now(), self._ports.ids()
-        apply(self._ports, key, decide=propagation.put_off(origin, key=key, now=now, attempt=attempt))
+    def _put_off(
+        self, key: str, windows: dict[str, Window], *, origin: str | None,
+        unless: Callable[[Phase], bool] = propagation.never,
+    ) -> list[str]:  # fmt: skip
+        decide = propagation.put_off(
+            windows, origin=origin, key=key, now=self._ports.clock.now(), attempt=self._ports.ids(), unless=unless
+        )
+        apply(self._ports, key, decide=decide)
         return [key]
 
     def _of_run(self, phase: str, run: Run) -> Phase | None:
@@ -295,7 +315,7 @@ class Propagator:
         report = Report(
             member=member, status=result.status, order=result.order, after=None if result.write_id else 0.0,
             stamp=result.stamp, built_from=result.built_from, rows=result.rows, write_id=result.write_id,
-            code=result.code, relayed=True, lacks=result.lacks,
+            code=result.code, relayed=True, origin=result.origin, lacks=result.lacks,
         )  # fmt: skip
         decide = decisions.report(report, key=key, now=self._ports.clock.now(), attempt=self._ports.ids())
         answer, _ = apply(self._ports, key, decide=decide, known=known)

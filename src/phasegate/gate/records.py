@@ -67,7 +67,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     and the number of rows as reported, for a result whose receipt or fingerprint does not give them. ``ordered``: the
     kind of its order; None for a result that a table gives, and for one of an older version. ``ties``: the fingerprints
     that were accepted before with the same order, and do not count as newer again. ``lacks``: what it must cover and
-    does not; None: not compared.
+    does not; None: not compared. ``origin``: the earlier date whose change led to this content, the oldest of several;
+    "": its own.
     """
 
     stamp: Stamp
@@ -82,6 +83,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     request: str = ""
     lacks: Lacks | None = None
+    origin: str = ""
 
     @property
     def order(self) -> float:
@@ -223,9 +225,10 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 class Firing(msgspec.Struct, frozen=True, kw_only=True):
     """One decision to hand on the phase's results.
 
-    ``stamps``: what it carries; only the last firing keeps them. ``missing``: expected members that were absent, stale
-    or not accepted. ``changes``: the first LISTED_MAX members that the firing before it did not carry, or not with this
-    content, in words.
+    ``stamps``: what it carries; only the last firing keeps them. ``at``: the latest time at which the document was
+    handled by then, so never before a deadline that the firing waited for. ``missing``: expected members that were
+    absent, stale or not accepted. ``changes``: the first LISTED_MAX members that the firing before it did not carry, or
+    not with this content, in words.
     """
 
     generation: int
@@ -266,13 +269,11 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A result that is not yet propagated to other runs.
 
-    ``origin``: the date whose change led to it, the oldest of several. ``relayed``: the sibling runs have it; later
-    runs are still to be notified, once this run's build has ended. ``sends``: how often sibling runs were sent a
-    message; ``at``: when they are sent the next one.
+    ``relayed``: the sibling runs have it; later runs are still to be notified, once this run's build has ended.
+    ``sends``: how often sibling runs were sent a message; ``at``: when they are sent the next one.
     """
 
     order: float
-    origin: str
     at: float
     relayed: bool = False
     sends: int = 0

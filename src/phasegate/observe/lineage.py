@@ -1,7 +1,7 @@
-"""Run events of OpenLineage: START, and COMPLETE, FAIL or ABORT, of each attempt.
+"""Events of OpenLineage: each attempt is a run of its step.
 
-The job is the step, in the pipeline's namespace; the datasets are the tables that it reads and writes. Only facets of
-OpenLineage's own are used.
+It has a START, and then a COMPLETE, FAIL or ABORT. The job is the step, in the pipeline's namespace; the datasets are
+the tables that it reads and writes. Only facets of OpenLineage's own are used.
 """
 
 import uuid
@@ -18,7 +18,7 @@ from phasegate.base.fingerprint import counts_rows
 from phasegate.base.receipt import Stamp
 from phasegate.base.table import Table
 from phasegate.observe.sender import Sender
-from phasegate.observe.signals import Accepted, Attempt, Fired
+from phasegate.observe.signals import AttemptSignal, FiringSignal, ResultSignal
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Observer
 
@@ -50,8 +50,8 @@ def datasets_of(warehouse: str, /) -> Datasets:
     """
     if warehouse.startswith("postgresql:"):
         place = urlsplit(warehouse)
-        hosts = [host if ":" in host.rpartition("]")[2] else f"{host}:5432"
-                 for host in place.netloc.rpartition("@")[2].split(",")]  # fmt: skip
+        given = place.netloc.rpartition("@")[2] or "localhost"
+        hosts = [host if ":" in host.rpartition("]")[2] else f"{host}:5432" for host in given.split(",")]
         return Datasets(f"postgres://{','.join(hosts)}", f"{unquote(place.path.strip('/'))}.")
     path = Path(warehouse.partition(":///")[2]).absolute()
     return Datasets(f"duckdb://{path}", f"{path.stem}.")
@@ -69,19 +69,19 @@ class Lineage:
         self._plan, self._datasets, self._producer = plan, datasets, producer
         self._sender: Sender[Json] = Sender("lineage", lambda batch: send(batch[0]), observer=observer, batch_max=1)
 
-    def begun(self, attempt: Attempt, /) -> None:
+    def begun(self, attempt: AttemptSignal, /) -> None:
         """Send START."""
         self._sender.put(self._event("START", attempt, at=attempt.at))
 
-    def ended(self, attempt: Attempt, /) -> None:
+    def ended(self, attempt: AttemptSignal, /) -> None:
         """Send COMPLETE, FAIL or ABORT."""
         kind = "ABORT" if attempt.outcome in ABORTED else "FAIL" if attempt.error else "COMPLETE"
         self._sender.put(self._event(kind, attempt, at=attempt.at + attempt.seconds))
 
-    def accepted(self, result: Accepted, /) -> None:
+    def accepted(self, result: ResultSignal, /) -> None:
         """Do nothing: another program built it, and sends its own events."""
 
-    def fired(self, firing: Fired, /) -> None:
+    def fired(self, firing: FiringSignal, /) -> None:
         """Do nothing: a firing builds no table."""
 
     def failed(self, error: str, /) -> None:
@@ -92,7 +92,7 @@ class Lineage:
         """Send what is queued, within a bounded time."""
         self._sender.close()
 
-    def _event(self, kind: str, attempt: Attempt, *, at: float) -> Json:
+    def _event(self, kind: str, attempt: AttemptSignal, *, at: float) -> Json:
         step = self._plan.steps[attempt.step]
         date = attempt.run.partition(".")[0]
         number = uuid.uuid5(IDS, "\n".join(map(str, (self._plan.pipeline, attempt.run, step.name, attempt.request,
@@ -112,7 +112,7 @@ class Lineage:
         """Return a facet; ``spec``: its version and file, and its name there."""
         return {"_producer": self._producer, "_schemaURL": f"{SPEC}/facets/{spec}", **fields}
 
-    def _run_facets(self, kind: str, attempt: Attempt, *, date: str) -> Json:
+    def _run_facets(self, kind: str, attempt: AttemptSignal, *, date: str) -> Json:
         day = _time(local_time("00:00", date, timezone=self._plan.timezone))
         tags = {"run": attempt.run, "phase": attempt.phase, "generation": attempt.generation,
                 "attempt": attempt.attempt, "token": attempt.token, "request": attempt.request}  # fmt: skip
@@ -136,7 +136,7 @@ class Lineage:
                                         dialect=step.dialect)  # fmt: skip
         return facets
 
-    def _inputs(self, step: Step, attempt: Attempt, *, date: str) -> Sequence[Json]:
+    def _inputs(self, step: Step, attempt: AttemptSignal, *, date: str) -> Sequence[Json]:
         found = []
         for need in step.needs:
             table = self._plan.steps[need.step].table
@@ -154,7 +154,7 @@ class Lineage:
             found.append({**self._dataset(table, stamp=stamp), "inputFacets": facets})
         return found
 
-    def _outputs(self, step: Step, attempt: Attempt, *, date: str) -> Sequence[Json]:
+    def _outputs(self, step: Step, attempt: AttemptSignal, *, date: str) -> Sequence[Json]:
         table, result = step.table, attempt.result
         if table is None:
             return []

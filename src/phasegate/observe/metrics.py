@@ -48,7 +48,7 @@ COUNTED = (
            "Reports of steps, by what was decided: accepted, duplicate, failed and so on."),
     Metric("phasegate_firings_total", "counter", ("phase", "outcome"),
            "New generations that phases fired: whole, or degraded if an expected member was missing."),
-    Metric("phasegate_dead_letters_total", "counter", ("kind",),
+    Metric("phasegate_became_dead_total", "counter", ("kind",),
            "Requests and triggers that became dead, and messages put into quarantine."),
     Metric("phasegate_writes_refused_total", "counter", ("step",),
            "Stale writes that a fence refused: their holder had lost its lease."),
@@ -138,7 +138,7 @@ class MetricsObserver:
             for outcome in ("whole", "degraded"):
                 self._of("phasegate_firings_total", phase, outcome)
         for kind in KINDS:
-            self._of("phasegate_dead_letters_total", kind)
+            self._of("phasegate_became_dead_total", kind)
         for what in (*RETRIED.values(), "step"):
             self._of("phasegate_retries_total", what)
 
@@ -164,11 +164,11 @@ class MetricsObserver:
         self._of("phasegate_firings_total", phase, outcome).inc()
 
     def _dead(self, fields: Mapping[str, Any]) -> None:
-        self._of("phasegate_dead_letters_total", fields["kind"]).inc()
+        self._of("phasegate_became_dead_total", fields["kind"]).inc()
 
     def _quarantined(self, fields: Mapping[str, Any]) -> None:
         del fields
-        self._of("phasegate_dead_letters_total", "message").inc()
+        self._of("phasegate_became_dead_total", "message").inc()
 
     def _refused(self, fields: Mapping[str, Any]) -> None:
         self._of("phasegate_writes_refused_total", self._step(fields)).inc()

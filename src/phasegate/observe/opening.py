@@ -7,7 +7,6 @@ for a signal that is off.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from phasegate import __version__
 from phasegate.errors import BadInput
 from phasegate.observe.signals import Observers, SignalObserver, Signals
 from phasegate.plan.model import Plan
@@ -32,6 +31,12 @@ def with_signals(
     lineage = _lineage(observer, plan, environ=environ, warehouse=warehouse, post=post)
     signals = [one for one in (traces, lineage) if one is not None]
     return Observers(observer, *map(SignalObserver, signals))
+
+
+def _version() -> str:
+    from importlib.metadata import version  # takes longer to import than the rest of this module
+
+    return version("phasegate")
 
 
 def _first(environ: Mapping[str, str], *names: str) -> str:
@@ -62,7 +67,7 @@ def _traces(observer: Observer, plan: Plan, *, environ: Mapping[str, str]) -> Si
         error = "the library is missing: pip install 'phasegate[opentelemetry]', or set OTEL_TRACES_EXPORTER=none"
         observer.event("signals lost", to="traces", error=error)
         return None
-    return Traces(plan.pipeline, endpoint=endpoint, version=__version__, observer=observer)
+    return Traces(plan.pipeline, endpoint=endpoint, version=_version(), observer=observer)
 
 
 def _lineage(
@@ -89,5 +94,5 @@ def _lineage(
         def send(event: Mapping[str, object]) -> str:
             return post(target, event, headers)
 
-    return Lineage(plan, datasets=datasets_of(warehouse), producer=f"pkg:pypi/phasegate@{__version__}", send=send,
+    return Lineage(plan, datasets=datasets_of(warehouse), producer=f"pkg:pypi/phasegate@{_version()}", send=send,
                    observer=observer)  # fmt: skip

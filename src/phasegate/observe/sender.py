@@ -39,7 +39,10 @@ class Sender(Generic[T]):
         self.lost = 0
 
     def put(self, item: T, /) -> None:
-        """Queue one item; never wait. It is lost if the queue is full or closed."""
+        """Queue one item, without waiting.
+
+        It is lost if the queue is full or closed.
+        """
         with self._lock:
             is_taken = not self._closing.is_set() and len(self._queue) < self._queue_max
             if is_taken:
@@ -58,6 +61,8 @@ class Sender(Generic[T]):
         self._closing.set()
         if self._thread is not None:
             self._thread.join(self._close_s)
+            if self._thread.is_alive():
+                self.failed(f"not all was sent: no answer within {self._close_s:g} s of the end", lost=len(self._queue))
 
     def failed(self, error: str, /, *, lost: int = 1) -> None:
         """Count lost items; report the first ones of an outage."""

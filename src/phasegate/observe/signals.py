@@ -15,7 +15,7 @@ from phasegate.ports import Observer
 K = TypeVar("K", bound=msgspec.Struct)
 
 
-class Attempt(msgspec.Struct, kw_only=True):
+class AttemptSignal(msgspec.Struct, kw_only=True):
     """An attempt to build a step, from what the observer received of it.
 
     ``at``: when it began. ``result``: what its phase took; ``rows``: that it wrote, and how many were duplicates.
@@ -33,12 +33,12 @@ class Attempt(msgspec.Struct, kw_only=True):
     seconds: float = 0.0
     outcome: str = ""
     error: str = ""
-    result: "Accepted | None" = None
+    result: "ResultSignal | None" = None
     rows: int | None = None
     duplicates: int = 0
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class ResultSignal(msgspec.Struct, frozen=True, kw_only=True):
     """A result that a phase took."""
 
     step: str
@@ -53,7 +53,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     at: float
 
 
-class Fired(msgspec.Struct, frozen=True, kw_only=True):
+class FiringSignal(msgspec.Struct, frozen=True, kw_only=True):
     """A firing: what it carries, and what it was built on."""
 
     phase: str
@@ -69,19 +69,19 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True):
 class Signals(Protocol):
     """What makes signals of attempts, results and firings."""
 
-    def begun(self, attempt: Attempt, /) -> None:
+    def begun(self, attempt: AttemptSignal, /) -> None:
         """Take an attempt that begins."""
         ...
 
-    def ended(self, attempt: Attempt, /) -> None:
+    def ended(self, attempt: AttemptSignal, /) -> None:
         """Take an attempt that ended."""
         ...
 
-    def accepted(self, result: Accepted, /) -> None:
+    def accepted(self, result: ResultSignal, /) -> None:
         """Take a result that is of no attempt of this thread."""
         ...
 
-    def fired(self, firing: Fired, /) -> None:
+    def fired(self, firing: FiringSignal, /) -> None:
         """Take a firing."""
         ...
 
@@ -117,10 +117,10 @@ class SignalObserver:
         self._signals.close()
 
     def _take(self, name: str, fields: dict[str, object]) -> None:
-        attempts: list[Attempt] = self._local.__dict__.setdefault("attempts", [])
+        attempts: list[AttemptSignal] = self._local.__dict__.setdefault("attempts", [])
         match name:
             case "attempt begun":
-                attempts.append(_made(Attempt, fields))
+                attempts.append(_made(AttemptSignal, fields))
                 self._signals.begun(attempts[-1])
             case "attempt ended":
                 ended = attempts.pop()
@@ -129,11 +129,11 @@ class SignalObserver:
             case "written" if attempts and attempts[-1].step == fields["step"]:
                 attempts[-1].rows, attempts[-1].duplicates = fields["rows"], fields["duplicates"]  # type: ignore[assignment]
             case "result accepted":
-                self._accept(_made(Accepted, fields), attempts)
+                self._accept(_made(ResultSignal, fields), attempts)
             case "fired":
-                self._signals.fired(_made(Fired, fields))
+                self._signals.fired(_made(FiringSignal, fields))
 
-    def _accept(self, result: Accepted, attempts: list[Attempt]) -> None:
+    def _accept(self, result: ResultSignal, attempts: list[AttemptSignal]) -> None:
         if attempts and (attempts[-1].step, attempts[-1].run) == (result.step, result.run):
             attempts[-1].result = result
         else:
@@ -153,6 +153,9 @@ class Observers:
             observer.event(name, **fields)
 
     def close(self) -> None:
-        """Send what is queued, within a bounded time; the first observer is its owner's to close."""
+        """Send what is queued, within a bounded time.
+
+        The first observer is closed by its owner.
+        """
         for observer in self._signals:
             observer.close()

@@ -29,7 +29,7 @@ from opentelemetry.trace import (
 
 from phasegate.base.receipt import Stamp
 from phasegate.observe.sender import Sender
-from phasegate.observe.signals import Accepted, Attempt, Fired
+from phasegate.observe.signals import AttemptSignal, FiringSignal, ResultSignal
 from phasegate.ports import Observer
 
 NAME = "phasegate"
@@ -60,7 +60,7 @@ def _number(size: int, /, *parts: object) -> int:
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A span to make: its id, that of its parent, and the ids that it links to.
+    """A span to make: its id, its parent's, and those that it links to.
 
     A link has the name of the step whose result it links to, "" for the firing of a phase.
     """
@@ -139,10 +139,10 @@ class Traces:
         self._provider.add_span_processor(_Queue(self._sender))
         self._tracer = self._provider.get_tracer(NAME, version)
 
-    def begun(self, attempt: Attempt, /) -> None:
+    def begun(self, attempt: AttemptSignal, /) -> None:
         """Do nothing: a span is made when its end is known."""
 
-    def ended(self, attempt: Attempt, /) -> None:
+    def ended(self, attempt: AttemptSignal, /) -> None:
         """Make the span of an attempt, a child of its phase's."""
         result = attempt.result
         values: dict[str, Value] = {
@@ -162,7 +162,7 @@ class Traces:
                  error="" if attempt.outcome in NO_FAULT else attempt.error)
         )  # fmt: skip
 
-    def accepted(self, result: Accepted, /) -> None:
+    def accepted(self, result: ResultSignal, /) -> None:
         """Make the span of a result that was reported from outside: a moment."""
         values: dict[str, Value] = {
             "step": result.step, "phase": result.phase, "generation": result.generation, "token": result.token,
@@ -173,7 +173,7 @@ class Traces:
                  values=values, since=result.at, until=result.at)
         )  # fmt: skip
 
-    def fired(self, firing: Fired, /) -> None:
+    def fired(self, firing: FiringSignal, /) -> None:
         """Make the span of a phase's generation, with links to its results.
 
         It is a child of the generation before it; where several come together, of the first, with links to the others.
@@ -200,10 +200,10 @@ class Traces:
         self._sender.close()
         self._export.close()
 
-    def _phase(self, of: Attempt | Accepted) -> int:
+    def _phase(self, of: AttemptSignal | ResultSignal) -> int:
         return phase_span(self._pipeline, of.run, of.phase, generation=of.generation)
 
-    def _result(self, result: Accepted) -> int:
+    def _result(self, result: ResultSignal) -> int:
         stamp = Stamp(result.fingerprint, result.token)
         return result_span(self._pipeline, result.run, result.step, stamp=stamp)
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from phasegate.base.dates import BACK_MAX, distance, local_date, shift
 from phasegate.errors import BadInput
 
-Ack = Literal["begin", "completion", "publish"]
+Ack = Literal["begin", "completion", "publish", "post"]
 
 
 Status = Literal["success", "empty", "partial", "failed", "transient", "inputs_changed", "skipped"]

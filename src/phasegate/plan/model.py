@@ -373,7 +373,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         for phase in self.phases.values():
             found.append(requests_topic(self.pipeline, phase.name))
             for mode in phase.modes:
-                found += [r.topic for r in self.receivers(phase.name, mode=mode) if r.ack == "begin"]
+                found += [r.topic for r in self.receivers(phase.name, mode=mode) if r.ack in ("begin", "post")]
         return tuple(dict.fromkeys(found))
 
 

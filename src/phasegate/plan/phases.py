@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import cast
 
-from phasegate.base.keys import WORD
+from phasegate.base.keys import NAME, WORD
 from phasegate.plan.gate import GOOD, Ack, Status
 from phasegate.plan.model import MODE_DEFAULT, ModeGate, PhasePlan, Send, Start, TimeRule
 from phasegate.plan.times import read_hours, read_moment, read_start
@@ -19,7 +19,7 @@ PHASE_KEYS = ("after", "modes", "sends", "settle_s", "settle_max_s", "catch_up_m
 MODE_KEYS = ("expect", "critical", "require", "deadline", "accept", "start", "reports", "any_date",
              "await_windows")  # fmt: skip
 SEND_KEYS = ("topic", "ack", "phase")
-ACKS = ("begin", "completion", "publish")
+ACKS = ("begin", "completion", "publish", "post")
 
 MIRROR_LIKE = "phase3_completion/{date}"
 MIRROR = re.compile(r"[a-z0-9][a-z0-9._-]*/(?=[^/]*\{(?:game_)?date\})(?:[a-z0-9._-]|\{(?:game_)?date\}|\{mode\})+")
@@ -210,9 +210,13 @@ def _send(section: Section, *, downstream: Sequence[str]) -> Send:
     if ack != "begin":
         if phase is not None:
             raise section.error("phase", f'goes with ack = "begin" only, and this is {spell(ack)}; remove it')
+        if ack == "post" and not NAME.fullmatch(topic):
+            wanted = "a name of a-z, 0-9 and _, which begins with a letter: PHASEGATE_POST_NAME holds its address"
+            raise section.unwanted("topic", wanted=wanted)
         return Send(topic=topic, ack=ack)
     if not downstream:
-        raise section.error("ack", f'no phase comes after {mine}, so none would begin; use "completion" or "publish"')
+        fix = 'use "completion", "publish" or "post"'
+        raise section.error("ack", f"no phase comes after {mine}, so none would begin; {fix}")
     if phase is None and len(downstream) > 1:
         wrong = f"is missing: {len(downstream)} phases come after {mine}"
         raise section.error("phase", f"{wrong}; write phase = {' or '.join(map(spell, downstream))}")

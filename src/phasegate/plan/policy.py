@@ -9,8 +9,8 @@ import msgspec
 
 from phasegate.base.findings import SEVERITIES, Severity
 
-ChannelKind = Literal["slack", "webhook", "apprise"]
-KINDS: tuple[ChannelKind, ...] = ("slack", "webhook", "apprise")
+ChannelKind = Literal["slack", "webhook", "cloudevents", "apprise"]
+KINDS: tuple[ChannelKind, ...] = ("slack", "webhook", "cloudevents", "apprise")
 
 
 class ChannelRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -121,7 +121,7 @@ class Application:
 
     async def _measured(self, request: Request) -> Response:
         await self._caller(request, "reader")
-        content, kind = await self._service.short.run(self._service.metrics)
+        content, kind = await self._service.scrapes.run(self._service.metrics)
         return Response(content, media_type=kind)
 
     async def _described(self, _request: Request) -> Response:

@@ -24,7 +24,8 @@ ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 ALGORITHM: Literal["RS256"] = "RS256"
 SKEW_S = 60.0
 """How far the clocks of Google and of this machine may differ."""
-FETCH_S = 5.0
+FETCH_S, WAIT_S = 3.0, 1.0
+"""How long a fetch may take, and how long another thread waits for one that is needed."""
 KEPT_S = (60.0, 86_400.0)
 """The bounds of how long keys are kept, whatever Google says."""
 AGAIN_S, FAILED_S = 60.0, 5.0
@@ -82,19 +83,29 @@ class GoogleKeys:
     def key(self, kid: str, /) -> jwt.PyJWK:
         """Return the key of an id.
 
-        Raises Unproven if Google has none, Unavailable if the keys cannot be fetched.
+        One thread fetches at a time. The others go on with the keys that may still be used, or wait for WAIT_S: the
+        threads that find callers are few. Raises Unproven if Google has no such key, Unavailable if the keys cannot be
+        fetched, or not yet.
         """
         if (found := self._current(kid)) is not None:
             return found
-        with self._fetching:
+        if not self._fetching.acquire(timeout=0.0 if self._is_current else WAIT_S):
+            raise Unavailable("Google's keys are being fetched; send it again")
+        try:
             if self._current(kid) is None and self._clock.monotonic() >= self._again_at:
                 self._fetch()
             found, error = self._current(kid), self._error
+        finally:
+            self._fetching.release()
         if found is not None:
             return found
         if error:
             raise Unavailable(f"Google's keys cannot be fetched: {error}")
         raise Unproven("ID token: unknown key")
+
+    @property
+    def _is_current(self) -> bool:
+        return self._clock.monotonic() < self._kept.until
 
     def _current(self, kid: str) -> jwt.PyJWK | None:
         kept = self._kept

@@ -18,7 +18,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from phasegate.errors import BadInput
 from phasegate.observe.log import LogObserver
+from phasegate.observe.metrics import MetricsObserver
 from phasegate.pipeline import Pipeline
+from phasegate.plan.model import Plan
 from phasegate.settings import Settings
 from phasegate.web.app import Application
 from phasegate.web.bounds import HEAD_BYTES_MAX
@@ -121,10 +123,10 @@ class Server(uvicorn.Server):
         timer.cancel()
 
 
-def observer_of(settings: Settings) -> Listening:
-    """Return an observer that writes events as the settings say."""
+def observer_of(settings: Settings, plan: Plan) -> Listening:
+    """Return an observer that counts events, and writes them as set."""
     form = {"auto": None, "json": True, "text": False}[settings.log_format]
-    return Listening(LogObserver(level=settings.log_level, json=form))
+    return Listening(MetricsObserver(plan, LogObserver(level=settings.log_level, json=form)))
 
 
 def run(

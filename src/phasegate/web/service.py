@@ -7,29 +7,38 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
 from phasegate.answers.times import Times
 from phasegate.errors import Unavailable
+from phasegate.observe.metrics import Metric, MetricsObserver
 from phasegate.pipeline import Pipeline
-from phasegate.ports import Observer
 from phasegate.settings import Settings
 from phasegate.web.bounds import Rates
 from phasegate.web.callers import Callers
+from phasegate.web.gauges import Gauges
 from phasegate.web.pool import Threads
 from phasegate.write.identity import KEY
 
 WAITING_PER_THREAD = 8
 SHORT_THREADS, SHORT_WAITING_MAX = 2, 256
 """For what is short and must not wait for a build: who calls, and whether the store answers."""
+SCRAPES_MAX = 4
+SERVED = (
+    Metric("phasegate_requests_in_progress", "gauge", (), "Requests that the service works on."),
+    Metric("phasegate_requests_waiting", "gauge", (), "Requests that wait for a thread of the service."),
+)
 
 
 class Listening:
-    """An observer that also tells a thread which sweeps failed in it."""
+    """An observer that also tells a thread which sweeps failed in it.
 
-    def __init__(self, inner: Observer) -> None:
-        self._inner, self._local = inner, threading.local()
+    ``registry``: what is counted.
+    """
+
+    def __init__(self, inner: MetricsObserver) -> None:
+        self._inner, self._local, self.registry = inner, threading.local(), inner.registry
 
     def event(self, name: str, /, **fields: object) -> None:
         """Report one event; store the error of a failed sweep for its thread."""
@@ -62,7 +71,8 @@ def threads_of(settings: Settings) -> int:
 class Service:
     """A pipeline that is served over HTTP.
 
-    ``work``: the threads that do what is asked. ``short``: those that find callers. ``registry``: the metrics.
+    ``work``: the threads that do what is asked. ``short``: those that find callers. ``scrapes``: the one that
+    reads the metrics of ``registry``.
     """
 
     def __init__(self, pipeline: Pipeline, settings: Settings, *, callers: Callers, observer: Listening) -> None:
@@ -72,12 +82,12 @@ class Service:
         self.short = Threads("short", threads=SHORT_THREADS, waiting_max=SHORT_WAITING_MAX)
         self.rates = Rates(settings.serve_rate)
         self._stopping = False
-        self.registry = CollectorRegistry()
-        for name, text, pool in (
-            ("phasegate_requests_in_progress", "Requests that are worked on.", lambda: self.work.running),
-            ("phasegate_requests_waiting", "Requests that wait for a thread.", lambda: self.work.waiting),
-        ):
-            Gauge(name, text, registry=self.registry).set_function(pool)
+        self.scrapes = Threads("scrapes", threads=1, waiting_max=SCRAPES_MAX)
+        self.registry, name = observer.registry, pipeline.plan.pipeline
+        for metric, function in zip(SERVED, (lambda: self.work.running, lambda: self.work.waiting), strict=True):
+            gauge = Gauge(metric.name, metric.text, ("pipeline",), registry=self.registry)
+            gauge.labels(name).set_function(function)
+        self.registry.register(Gauges(pipeline))
 
     def times(self) -> Times:
         """Return the printer of times, in the pipeline's zone."""
@@ -92,11 +102,13 @@ class Service:
         self._stopping = True
         self.work.stop()
         self.short.stop()
+        self.scrapes.stop()
 
     def abandon(self) -> int:
         """Answer what is in progress with 503, though it goes on; return how much."""
         self.work.abandon()
         self.short.abandon()
+        self.scrapes.abandon()
         return self.work.running
 
     def metrics(self) -> tuple[bytes, str]:

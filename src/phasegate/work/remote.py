@@ -16,6 +16,7 @@ from phasegate.base.receipt import Part, Stamp
 from phasegate.errors import BadInput, Busy, LeaseLost, NotFound
 from phasegate.gate.decisions import Answer
 from phasegate.plan.model import Plan, Step
+from phasegate.ports import bind, bound
 from phasegate.work.external import ExternalSteps
 from phasegate.work.worker import Worker
 from phasegate.write.inputs import held_part
@@ -58,7 +59,14 @@ class RemoteSteps:
         another caller holds it, BadInput, NotFound.
         """
         _check_ttl(ttl_s)
+        with bound():
+            return self._begin(trigger, step, by=by, ttl_s=ttl_s)
+
+    def _begin(
+        self, trigger: str | Mapping[str, object], step: str | None, *, by: str, ttl_s: float | None
+    ) -> Begun:  # fmt: skip
         chosen, run = self._external.resolve(trigger, step)
+        bind(step=chosen.name, run=str(run))
         document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
         purpose = f"begin {chosen.name} by {by}" if by else f"begin {chosen.name}"
         taken = self._leases.take(self._part(chosen, run), purpose=purpose, owner=document, ttl_s=ttl_s)
@@ -97,8 +105,9 @@ class RemoteSteps:
         except LeaseLost:
             if not self._leases.was_given_back(part, holder=holder, token=token):
                 raise
-        answer = self._worker.complete(message, where=where)
-        self._leases.give_back(part, holder=holder, token=token)
+        with bound(step=step.name, run=str(run), token=token):
+            answer = self._worker.complete(message, where=where)
+            self._leases.give_back(part, holder=holder, token=token)
         return answer
 
     def _begun(self, step: Step, run: Run, held: Lease) -> Begun:

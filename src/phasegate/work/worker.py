@@ -23,6 +23,7 @@ from phasegate.ports import Ports, bind, bound
 from phasegate.quarantine import REDRIVEN, Quarantine
 from phasegate.transact import AtHand
 from phasegate.work.commands import CommandSteps
+from phasegate.work.poster import Poster
 from phasegate.write.builder import Builder
 from phasegate.write.reports import TableReporter
 
@@ -50,6 +51,7 @@ class Worker:
     ) -> None:
         self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
         self._builder, self._commands, self._tables, self._quarantine = builder, commands, tables, quarantine
+        self.poster = Poster(ports, gatekeeper=gatekeeper)
 
     @property
     def pipeline(self) -> str:
@@ -98,6 +100,8 @@ class Worker:
         match message:
             case messages.TriggerMessage():
                 bind(trigger=message.id, run=message.run)
+                if message.receiver not in self._plan.phases and delivery.message.topic == message.receiver:
+                    return self.poster.post(message, delivery.message.body)
                 return self.begin(message).outcome
             case messages.RequestMessage():
                 bind(request=message.id, step=message.step, run=message.run)

@@ -129,12 +129,20 @@ class Leases:
         decide = lease.renew(holder, token=token, ttl_s=ttl_s or self._ttl_s, now=self._ports.clock.now())
         held = self.read(key) if self._do(key, decide) else None
         if held is None or held.holder != holder:
+            if not self.was_given_back(part, holder=holder, token=token):
+                self._ports.observer.event("lease lost", key=key, token=token)
             raise LeaseLost(key, token)
         return held
 
     def give_back(self, part: Part, *, holder: str, token: int) -> bool:
         """Release a lease that was taken; return whether it was this holder's."""
-        return self._do(keys.lease_key(self._warehouse, part), lease.release(holder, token=token))
+        key, known, now = keys.lease_key(self._warehouse, part), AtHand(), self._ports.clock.now()
+        doc = known.doc(self._ports.store, key)
+        before = None if doc is None else decode(Lease, doc.body, key=key)
+        ours = self._do(key, lease.release(holder, token=token), known=known)
+        if ours and before is not None and before.holder == holder:
+            self._ports.observer.event("lease held", key=key, token=token, held_s=now - before.since)
+        return ours
 
     def was_given_back(self, part: Part, *, holder: str, token: int) -> bool:
         """Return whether this holder was the last to release the lease."""

@@ -60,11 +60,18 @@ class ReadRepair:
         The run's document alone does not suffice: if it has this content already, it propagates nothing, and it may
         have accepted it before any window held the date.
         """
-        step = self._plan.steps[need.step]
+        step, origin = self._plan.steps[need.step], date
         for mode in self._plan.phases[step.phase].modes:
             phase = self._gatekeeper.read(step.phase, Run(date, mode))
             if phase is not None and step.name in phase.members and phase.void is None:
                 self.tables.correct(step, Run(date, mode))
+                origin = self._origin(step, Run(date, mode), stamp=stamp) or origin
         number = self._propagator.record(step.name, date, stamp=stamp)
         if number:  # later runs have the older stamp; those that change are due, and the sweeper flushes them
-            self._propagator.propagate_later(step.name, DateChange(date, number, origin=date))
+            self._propagator.propagate_later(step.name, DateChange(date, number, origin=origin))
+
+    def _origin(self, step: Step, run: Run, *, stamp: Stamp) -> str:
+        """Return the earlier date whose change led to a content; "": not known."""
+        phase = self._gatekeeper.read(step.phase, run)
+        result = None if phase is None else phase.result_of(step.name)
+        return "" if result is None or result.stamp.fingerprint != stamp.fingerprint else result.origin

@@ -150,7 +150,7 @@ def _known(plan: "Plan") -> "dict[str, tuple[ChannelKind, str]]":
     """
     from phasegate.errors import BadInput
     from phasegate.plan.alerts import PING
-    from phasegate.settings import ALERTS_PREFIX, alert_secrets
+    from phasegate.settings import ALERTS_PREFIX, secrets_of
 
     known: dict[str, tuple[ChannelKind, str]] = {}
     for rule in plan.alerts.channels:
@@ -158,7 +158,7 @@ def _known(plan: "Plan") -> "dict[str, tuple[ChannelKind, str]]":
         known[rule.name] = (rule.kind, f"{rule.severity}{worse}" + (", escalated" if rule.escalated else ""))
     if not known:
         raise BadInput('alerts test: the plan has no channel; add [alerts.channel.ops] with kind = "slack"')
-    for name in alert_secrets(os.environ):
+    for name in secrets_of(os.environ):
         if name not in known and name != PING:
             raise BadInput(f"{ALERTS_PREFIX}{name.upper()}: the plan has no channel {name}; it has {', '.join(known)}")
     return known

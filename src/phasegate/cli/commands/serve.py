@@ -39,7 +39,7 @@ def serve(app: App, /, *, host: str | None, port: int | None) -> int:
             raise
         raise BadInput(f"serve: the library {e.name.partition('.')[0]} is not installed; run: {INSTALL}") from None
     stopped_by: list[str] = []
-    observer = server.observer_of(settings)
+    observer = server.observer_of(settings, app.plan())
     with app.pipeline(observer) as pipeline, stop_on_signal(
         stopped_by.append, message="finishing what is in hand; a second signal ends at once"
     ):  # fmt: skip

@@ -5,12 +5,13 @@ The invariant checker reports each write to it.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from phasegate.base.dates import bounds, distance
-from phasegate.base.keys import phase_of
+from phasegate.base.keys import phase_key, phase_of
 from phasegate.base.receipt import Stamp
-from phasegate.gate.phase import Phase
+from phasegate.gate.phase import Phase, fired_as_is
 from phasegate.ledger import fold
 from phasegate.plan.gate import Need
 from phasegate.testing.simulator.facts import facts
@@ -31,10 +32,11 @@ class Content(NamedTuple):
 class Lookback:
     """Every content that a window had, by stamp, and why it changed.
 
-    ``windows``: each window with the step that reads it; ``runs``: the documents that there may be. ``followed``: how
-    many changes of its windows a step of a date must follow, or may, once it was built: those that began no more than
-    ``cascade_days`` before it, reported once or again, and those further back that occurred while a document asked for
-    it.
+    ``windows``: each window with the step that reads it, in the order of their phases; ``runs``: the documents that
+    there may be. ``followed``: how many changes of its windows a step of a date must follow, or may, once it was built:
+    those that began no more than ``cascade_days`` before it, reported once or again; those further back that occurred
+    while a document asked for it, or was about to; and all that it has drifted from, once for each change nearby that a
+    step of a later phase of its run must follow, since a run reads all its windows at once.
     """
 
     def __init__(self, windows: Sequence[tuple[Need, Need]], *, runs: Collection[str], cascade_days: int) -> None:
@@ -47,6 +49,7 @@ class Lookback:
         self._built: dict[tuple[str, str], Mapping[str, Stamp]] = {}
         self._origins: dict[tuple[str, str, str], str] = {}
         self._begun: dict[tuple[str, str], str] = {}
+        self._expected: set[tuple[str, str]] = set()
         self.followed: Counter[tuple[str, str]] = Counter()
         for _, need in windows:
             for day in self._days:
@@ -57,18 +60,39 @@ class Lookback:
         day, old = content.day, self._stamps[step].get(content.day)
         self._stamps[step][day] = content.stamp
         changed = old is None or old.fingerprint != content.stamp.fingerprint
-        origin = self._begun[step, day] = self._origin(step, content)
+        origin = self._origin(step, content)
+        if changed:  # the same content again is as old as before
+            self._begun[step, day] = origin
+        self._expected.discard((step, day))
+        near = list[tuple[Need, str]]()
         for reader, need, later in self._readers(step, day):
             self._now[str(need), later] = {**self._now[str(need), later], day: facts(need, content.rows)}
             self._then[str(need), later, self.stamp(need, later).fingerprint] = self._now[str(need), later]
             if changed:
-                asked, near = (
-                    self._is_asked(reader, later, phases=phases),
-                    distance(origin, later) <= self._cascade_days,
-                )
+                asked = self._is_asked(reader, later, phases=phases)
                 is_built = (reader.step, later) in self._built
-                self.followed[reader.step, later] += asked or (near and is_built)
+                is_near = is_built and distance(origin, later) <= self._cascade_days
+                if asked or is_near:
+                    self._follow(reader, later)
+                near += [(reader, later)] if is_near else []
                 self._origins[str(need), later, day] = origin if is_built and not asked else later
+        for reader, later in near:
+            self._follow_drift_before(reader, later)
+
+    def _follow(self, reader: Need, day: str) -> None:
+        self.followed[reader.step, day] += 1
+        self._expected.add((reader.step, day))
+
+    def _follow_drift_before(self, reader: Need, day: str) -> None:
+        """Count the drift of the phases before a step that follows a change.
+
+        Not where such a step is to be built again anyway: it takes its drift along.
+        """
+        for each, need in takewhile(lambda window: window[0] != reader, self._windows):
+            built = self._built.get((each.step, day), {}).get(str(need))
+            has_drifted = built is not None and built.fingerprint != self.stamp(need, day).fingerprint
+            if each.phase != reader.phase and has_drifted and (each.step, day) not in self._expected:
+                self._follow(each, day)
 
     def record_repeat(self, step: str, day: str) -> None:
         """Record that a date's change is reported once more.
@@ -124,10 +148,12 @@ class Lookback:
         """Return whether a document asks for a step of a date that reads a window.
 
         Any such step of the date, since a run reads all its windows at once. Also True if the document has built
-        nothing of such a step yet, or is put off.
+        nothing of such a step yet, or is put off, or if it comes after the phase of the step and has yet to begin what
+        that one has, and to ask for its own steps then.
         """
         readers = {each for each, _ in self._windows} | {reader}
-        for key, (_, name, run) in self._runs.items():
+        for key, (pipeline, name, run) in self._runs.items():
+            before = phases.get(phase_key(pipeline, reader.phase, run=run))
             for each in readers if run.date == day else ():
                 phase = phases.get(key) if each.phase == name else None
                 unbuilt = each.phase == name and (phase is None or phase.result_of(each.step) is None)
@@ -135,4 +161,8 @@ class Lookback:
                     unbuilt and (reader.step, day) in self._built
                 ):
                     return True
+                if phase is not None and before is not None and reader.phase in phase.inputs:
+                    handed_on = fired_as_is(before) and phase.inputs[reader.phase].generation == before.generation
+                    if not handed_on:
+                        return True
         return False

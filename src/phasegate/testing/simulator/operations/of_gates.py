@@ -129,7 +129,7 @@ class Degraded(Operation):
             self._stale.add(phase_of(key)[2].date)
         if is_absent != lacks and (is_absent or not self._mended):
             yield f"{key} fired with {firing.missing} missing, {self._step} absent: {is_absent}"
-        if lacks and firing.at < deadline - self._skew_s:
+        if lacks and (firing.at < deadline or self._world.sim.now < deadline - self._skew_s):
             yield f"{key} fired with {firing.missing} missing at {firing.at}, before its deadline {deadline}"
 
     def more_firings(self, key: str) -> int:
