@@ -18,6 +18,7 @@ from benchmarks import (
     reconcile,
     season,
     seasons,
+    service,
     simulator,
     startup,
     statements,
@@ -39,6 +40,7 @@ ALL: dict[str, Callable[[list[str]], None]] = {
     "dedup": dedup.main,
     "simulator": simulator.main,
     "reconcile": reconcile.main,
+    "service": service.main,
     "writes": writes.main,
     "startup": startup.main,
 }

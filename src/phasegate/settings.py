@@ -97,7 +97,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="query_timeout_s", type="seconds", default=3600.0, low=1, high=86400,
             meaning="A statement of the PostgreSQL warehouse that takes longer is stopped."),
     Setting(name="serve_threads", type="number", default=8, low=1, high=64,
-            meaning="How many requests `serve` works on at once; eight times as many may wait."),
+            meaning="How many requests `serve` works on at once; eight times as many wait."),
     Setting(name="serve_rate", type="number", default=100, low=1, high=100000,
             meaning="How many requests a second each caller of `serve` may send; one more is answered with 429."),
     Setting(name="serve_work_s", type="seconds", default=8.0, low=0, high=600,

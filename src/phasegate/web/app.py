@@ -28,7 +28,7 @@ from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnsw
 from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, Bounds, TooLarge, TooSlow, excess, read_body
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
-from phasegate.web.pool import Overloaded, Stopping
+from phasegate.web.pool import FULL, Overloaded, Stopping
 from phasegate.web.service import Service
 
 READY_S = 5.0
@@ -60,6 +60,8 @@ class Application:
 
     def _view(self, endpoint: Endpoint) -> View:
         async def view(request: Request) -> Response:
+            if self._service.work.is_full:  # the cheapest refusal: nothing is looked up or read for it
+                raise Overloaded(FULL)
             caller = await self._caller(request, endpoint.role)
             raw = await read_body(request)
             call = Call(caller, raw, request.path_params.get("step", ""))
@@ -89,7 +91,7 @@ class Application:
         async def guarded(request: Request) -> Response:
             try:
                 if request.state.overloaded and request.url.path != "/live":
-                    raise Overloaded("the service has too much to do; send it again later")
+                    raise Overloaded(FULL)
                 if (too_large := excess(request.scope)) is not None:
                     status, text = too_large
                     return _refused(request, Refusal(status, "too large", text))

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from phasegate.errors import PhasegateError
 
 T = TypeVar("T")
+FULL = "the service has too much to do; send it again later"
 
 
 class Overloaded(PhasegateError):
@@ -69,7 +70,7 @@ class Threads:
         self._waiting: deque[_Call] = deque()
         self._running: set[_Call] = set()
         self._stopped = False
-        self._idle, self._waiting_max = threads, waiting_max
+        self._threads_max, self._waiting_max = threads, waiting_max
         self._threads = [
             threading.Thread(target=self._serve, name=f"phasegate-{name}-{number}", daemon=True)
             for number in range(1, threads + 1)
@@ -87,6 +88,11 @@ class Threads:
         """Return how many calls are in progress."""
         return len(self._running)
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether one more call would be refused now."""
+        return len(self._waiting) >= self._waiting_max + max(0, self._threads_max - len(self._running))
+
     async def run(self, function: Callable[[], T], /) -> T:
         """Call a function in a thread; return its result, or raise its error.
 
@@ -96,8 +102,8 @@ class Threads:
         with self._changed:
             if self._stopped:
                 raise Stopping("the service stops; send it again")
-            if len(self._waiting) >= self._waiting_max + max(0, self._idle - len(self._running)):
-                raise Overloaded("the service has too much to do; send it again later")
+            if self.is_full:
+                raise Overloaded(FULL)
             self._waiting.append(call)
             self._changed.notify()
         result: T = await call.future

@@ -58,6 +58,16 @@ class Listening:
             self._local.errors = None
 
 
+def threads_of(settings: Settings) -> int:
+    """Return how many requests are worked on at once.
+
+    On PostgreSQL a connection is left for each thread that finds callers: they would starve behind those that work.
+    """
+    if settings.store_path is not None:
+        return settings.serve_threads
+    return max(1, min(settings.serve_threads, settings.connections_max - SHORT_THREADS))
+
+
 class Service:
     """A pipeline that is served over HTTP.
 
@@ -67,9 +77,8 @@ class Service:
 
     def __init__(self, pipeline: Pipeline, settings: Settings, *, callers: Callers, observer: Listening) -> None:
         self.pipeline, self.settings, self.callers, self.observer = pipeline, settings, callers, observer
-        self.work = Threads(
-            "work", threads=settings.serve_threads, waiting_max=WAITING_PER_THREAD * settings.serve_threads
-        )
+        threads = threads_of(settings)
+        self.work = Threads("work", threads=threads, waiting_max=WAITING_PER_THREAD * threads)
         self.short = Threads("short", threads=SHORT_THREADS, waiting_max=SHORT_WAITING_MAX)
         self.rates = Rates(settings.serve_rate)
         self._stopping = False
