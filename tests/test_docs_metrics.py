@@ -32,7 +32,9 @@ def test_the_page_lists_each_metric_as_it_is_where_it_is_and_no_other() -> None:
 def test_a_metric_that_the_pages_name_exists() -> None:
     known = {metric.name for metric in (*COUNTED, *READ, *SERVED)}
     for page in (PAGE, HOW_TO):
-        named = {re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"phasegate_[a-z_]+", page.read_text())}
+        named = {
+            re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"phasegate_[a-z_]+", page.read_text())
+        }
         assert named <= known, page.name
 
 
