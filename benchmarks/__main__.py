@@ -16,6 +16,7 @@ from benchmarks import (
     machines,
     processes,
     reconcile,
+    scrape,
     season,
     seasons,
     simulator,
@@ -39,6 +40,7 @@ ALL: dict[str, Callable[[list[str]], None]] = {
     "dedup": dedup.main,
     "simulator": simulator.main,
     "reconcile": reconcile.main,
+    "scrape": scrape.main,
     "writes": writes.main,
     "startup": startup.main,
 }
