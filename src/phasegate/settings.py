@@ -29,7 +29,6 @@ POST_PREFIX = "PHASEGATE_POST_"
 TABLE = "phasegate"
 STATE = "STATE"
 HEARTBEATS_PER_TTL = 4
-POLL_S, POLL_BILLED_S = 1.0, 90.0
 # URLs that name a file.
 FILES = ("sqlite:///", "duckdb:///")
 
@@ -83,8 +82,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="heartbeat_s", type="seconds", default=None, low=0.1, high=1800,
             meaning="How often a lease is renewed; at most half of `lease_ttl_s`. Default: a quarter of it."),
     Setting(name="poll_s", type="seconds", default=None, low=0.01, high=600,
-            meaning="How often an idle worker asks the store what is due, beside what wakes it. Default: 1, and 90 for "
-                    "a store in Firestore, which bills every question."),
+            meaning="How often an idle worker asks what is due. Default: 1, and 90 for a store in Firestore."),
     Setting(name="visibility_s", type="seconds", default=60.0, low=1, high=43200,
             meaning="A message that was received and not acknowledged is delivered again after this long."),
     Setting(name="hold_ms", type="milliseconds", default=500.0, low=0, high=60000,
@@ -217,7 +215,7 @@ def load_settings(
         wanted = f"wanted at most half of lease_ttl_s, which is {ttl_s:g}: a lease must survive one lost heartbeat"
         raise given["heartbeat_s"].error(_BY_NAME["heartbeat_s"], wanted)
     if values["poll_s"] is None:
-        values["poll_s"] = POLL_BILLED_S if str(values["store"]).startswith("firestore:") else POLL_S
+        values["poll_s"] = 90.0 if str(values["store"]).startswith("firestore:") else 1.0
     state = str(values["state"])
     for name in ("store", "warehouse"):
         values[name] = re.sub(rf"^(\w+:///){STATE}(?=/)", lambda m: m[1] + state, str(values[name]))

@@ -182,19 +182,12 @@ def create(what: Literal["store", "warehouse"], url: str, settings: Settings, /)
 
 
 def _open_bus(settings: Settings, reading: ReadPorts, *, pipeline: str, observer: Observer) -> Bus:
-    """Return the bus in the store, with Pub/Sub before it if it is set."""
-    from phasegate.buses.local import LocalBus
-    from phasegate.buses.opening import wake_of
+    from phasegate.buses.opening import bus_of, wake_of
 
-    clock, visible_s = reading.clock, settings.visibility_s
-    wake = wake_of(settings.store, folder=settings.state / "wake", clock=clock, poll_s=settings.poll_s,
+    wake = wake_of(settings.store, folder=settings.state / "wake", clock=reading.clock, poll_s=settings.poll_s,
                    connect_timeout_s=settings.connect_timeout_s)  # fmt: skip
-    bus = LocalBus(reading.store, clock, pipeline=pipeline, wake=wake, observer=observer, visibility_s=visible_s)
-    if not settings.bus.startswith("pubsub:"):
-        return bus
-    from phasegate.buses.pubsub import PubSubBus
-
-    return PubSubBus(settings.bus, bus, pipeline=pipeline, clock=clock)
+    return bus_of(settings.bus, reading=reading, wake=wake, pipeline=pipeline, observer=observer,
+                  visibility_s=settings.visibility_s)  # fmt: skip
 
 
 def open_ports(
