@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from phasegate.base.backoff import RESEND_FIRST_S
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
+from phasegate.calendar.month import Day
 from phasegate.gate import propagation
 from phasegate.gate.phase import CATCH_UP_FIRST_S, LOOK_BY_S, Phase
 from phasegate.gate.records import Input, Window
@@ -16,7 +17,7 @@ from phasegate.store import ALL, Doc
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator import Faults, World
 from tests.support.pipelines import Shop, settle
-from tests.support.windows import PLAN, builds, cell, load, many_days, phase, play
+from tests.support.windows import PLAN, builds, cell, expecting, load, many_days, phase, play
 
 TWO_PHASES = (
     PLAN.replace("cascade_days = 2", "cascade_days = 1")
@@ -213,6 +214,29 @@ def test_a_process_that_paused_while_a_run_caught_up_has_no_phase_of_it_read_wha
     assert [phase(made, 5, name=name).windows["out.sum@5d"].drifted for name in ("out", "last")] == [
         ("2026-02-03",)
     ] * 2
+
+
+def test_a_process_that_paused_while_a_run_waited_for_a_date_has_it_read_nothing_that_came_since() -> None:
+    store = PausesAfterReading()
+    made = expecting(store=store)
+    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="work") for n in range(1, 7)])
+    for day in (1, 2, 3, 4, 6):
+        load(made, day, day)
+    settle(made, until_s=60.0)
+    assert list(phase(made, 6).windows["out.sum@5d"].awaited) == ["2026-02-05"]
+
+    def others_work() -> None:
+        made.pipeline.put_dates([Day(date="2026-02-05", state="void", reason="snow storm")])
+        settle(made, until_s=60.0)
+        assert cell(made, "out.trend", 6) == 10
+        load(made, 1, 101)  # beyond ``cascade_days`` of date 6
+        settle(made, until_s=60.0)
+
+    store.key, store.nth, store.meanwhile = "phase:shop:out:2026-02-06.night", 1, others_work
+    made.pipeline.runs._propagator.recheck_windows("2026-02-05")
+    settle(made, until_s=60.0)
+    assert phase(made, 6).windows["out.sum@5d"].drifted == ("2026-02-01",)
+    assert cell(made, "out.trend", 6) == 10
 
 
 @pytest.mark.slow

@@ -164,6 +164,10 @@ class Propagator:
 
         Return the documents that changed.
         """
+
+        def waits_no_more(phase: Phase) -> bool:
+            return not any(date in window.awaited for window in phase.windows.values())
+
         backs: dict[str, int] = {}
         for step in self._plan.steps:
             for name, back in self._plan.windows_on(step).items():
@@ -172,8 +176,8 @@ class Propagator:
         for name, back in backs.items():
             prefix = f"phase:{self._plan.pipeline}:{name}:"
             for key, phase in self._phases(prefix, after=f"{prefix}{date}~", until=f"{prefix}{shift(date, back)}~"):
-                if any(date in window.awaited for window in phase.windows.values()):
-                    changed += self.refresh(key)
+                if not waits_no_more(phase):
+                    changed += self.refresh(key, unless=waits_no_more)
         return changed
 
     def refresh(self, key: str, *, unless: Callable[[Phase], bool] = propagation.never) -> list[str]:
