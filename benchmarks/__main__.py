@@ -16,6 +16,7 @@ from benchmarks import (
     machines,
     processes,
     reconcile,
+    scrape,
     season,
     seasons,
     service,
@@ -41,6 +42,7 @@ ALL: dict[str, Callable[[list[str]], None]] = {
     "simulator": simulator.main,
     "reconcile": reconcile.main,
     "service": service.main,
+    "scrape": scrape.main,
     "writes": writes.main,
     "startup": startup.main,
 }

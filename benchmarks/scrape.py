@@ -71,9 +71,3 @@ def house(server: str | None) -> Iterator[House]:
         return
     with durable_server(server) as started:
         yield partial(settled_in, store=started.url())
-
-
-if __name__ == "__main__":
-    import sys
-
-    main(sys.argv[1:])

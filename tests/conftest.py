@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import postgres
+from tests.support import google, postgres
 from tests.support.real_data import real_data_folder
 
 # CI repeats the same examples, so that a red run is red again; home looks for new ones.
@@ -42,6 +42,19 @@ def postgres_18() -> Iterator[postgres.PostgresServer]:
 def bouncer(postgres_18: postgres.PostgresServer) -> Iterator[postgres.Bouncer]:
     with postgres.bouncer(postgres_18) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def firestore() -> Iterator[str]:
+    """Give the address of Google's emulator of Firestore; where it is missing, skip at home and fail in CI."""
+    with google.emulator(google.FIRESTORE) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def pubsub() -> Iterator[str]:
+    with google.emulator(google.PUBSUB) as address:
+        yield address
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
         ("LEASE_TTL_S", "abc", "='abc': wanted a number of seconds from 1 to 3600"),
         ("LEASE_TTL_S", "0", "='0': wanted a number of seconds from 1 to 3600"),
         ("LEASE_TTL_S", "1\n2", "='1\\n2': wanted a number of seconds from 1 to 3600"),
-        ("POLL_S", "nan", "='nan': wanted a number of seconds from 0.01 to 60"),
+        ("POLL_S", "nan", "='nan': wanted a number of seconds from 0.01 to 600"),
         ("HOLD_MS", "1e9", "='1e9': wanted a number of milliseconds from 0 to 60000"),
         (
             "HEARTBEAT_S",
@@ -85,7 +85,11 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
             "my warehouse",
             "='my warehouse': wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters",
         ),
-        ("STORE", "phasegate.db", "='phasegate.db': not a URL; write sqlite:///PATH or postgresql://HOST/DATABASE"),
+        (
+            "STORE",
+            "phasegate.db",
+            "='phasegate.db': not a URL; write sqlite:///PATH or postgresql://HOST/DATABASE or firestore://PROJECT",
+        ),
         (
             "STORE",
             "postgresql://me:sec/ret@host/db",
@@ -106,8 +110,9 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
         ("CONNECTIONS_MAX", "2.5", "='2.5': wanted a whole number from 1 to 100"),
         (
             "STORE",
-            "firestore://project",
-            "='firestore:…': firestore is not a store of this version; write sqlite:///PATH or postgresql://HOST/DATABASE",
+            "firestore://Project",
+            "='firestore:…': names no project of Google Cloud; write firestore://PROJECT, or "
+            "firestore://PROJECT/DATABASE, with the id of the project, as in nba-props-prod",
         ),
         (
             "STORE",
@@ -135,7 +140,13 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
             "file:///etc/passwd",
             "='file:…': file is not a google_keys of this version; write https://HOST/PATH or http://127.0.0.1/PATH",
         ),
-        ("BUS", "pubsub://project", "='pubsub:…': pubsub is not a bus of this version; write local:"),
+        (
+            "BUS",
+            "pubsub://project/topic",
+            "='pubsub:…': names no project of Google Cloud; write pubsub://PROJECT, with the id of the project, as in "
+            "nba-props-prod",
+        ),
+        ("BUS", "nats://host", "='nats:…': nats is not a bus of this version; write local: or pubsub://PROJECT"),
         ("BUS", "local:here", "='local:here': nothing may follow the colon; write local:"),
         (
             "WAREHOUSE",
@@ -162,12 +173,13 @@ def test_an_unknown_variable_is_refused_and_its_value_not_shown() -> None:
             '[phasegate]\n\nlease_ttl_s = "60"\n',
             '3: lease_ttl_s = "60": wanted a number of seconds from 1 to 3600, without quotes',
         ),
-        ("[phasegate]\npoll_s = true\n", "2: poll_s = true: wanted a number of seconds from 0.01 to 60"),
+        ("[phasegate]\npoll_s = true\n", "2: poll_s = true: wanted a number of seconds from 0.01 to 600"),
         ("[phasegate]\nlog_format = 1\n", "2: log_format = 1: wanted auto or text or json"),
         ("[phasegate]\nplan = [1]\n", "2: plan = a list: wanted a path such as plan.toml"),
         (
             '[phasegate]\nstore = "postgres://u:p@h"\n',
-            '2: store = "postgres:…": postgres is not a store of this version; write sqlite:///PATH or postgresql://HOST/DATABASE',
+            '2: store = "postgres:…": postgres is not a store of this version; write sqlite:///PATH or '
+            "postgresql://HOST/DATABASE or firestore://PROJECT",
         ),
         ('state = "x"\n', '1: unknown key "state"; settings belong below [phasegate]'),
         ("[phasegate]\n[phase_gate]\n", '2: unknown table "phase_gate"; settings belong below [phasegate]'),
@@ -196,10 +208,10 @@ def test_a_file_that_cannot_be_read_is_named(file: Path) -> None:
 
 def test_a_bad_argument_is_refused_in_one_line() -> None:
     assert refused({}, overrides={"poll_s": "soon"}) == (
-        "argument poll_s='soon': wanted a number of seconds from 0.01 to 60"
+        "argument poll_s='soon': wanted a number of seconds from 0.01 to 600"
     )
     assert refused({}, overrides={"poll_s": [1]}) == (
-        "argument poll_s=a list: wanted a number of seconds from 0.01 to 60"
+        "argument poll_s=a list: wanted a number of seconds from 0.01 to 600"
     )
     assert refused({}, overrides={"pol_s": 1}).startswith('argument pol_s: unknown setting; did you mean "poll_s"?')
 
@@ -249,3 +261,9 @@ def test_a_setting_without_a_value_is_not_given_to_commands_and_another_is() -> 
     settings = load_settings(given)
     assert (settings.audience, settings.google_keys) == ("https://gate.example.org", "http://127.0.0.1:8099/certs")
     assert load_settings(variables_of(settings)).audience == settings.audience
+
+
+@pytest.mark.parametrize(("store", "poll_s"), [("sqlite:///a.db", 1.0), ("firestore://nba-props", 90.0)])
+def test_a_store_that_bills_every_question_is_asked_less_often(store: str, poll_s: float) -> None:
+    assert load_settings({"PHASEGATE_STORE": store}).poll_s == poll_s
+    assert load_settings({"PHASEGATE_STORE": store, "PHASEGATE_POLL_S": "7"}).poll_s == 7

@@ -38,6 +38,13 @@ class Bus(Protocol):
         """
         ...
 
+    def accept(self, message: Message, /) -> None:
+        """Take a message that has arrived by another way, such as a push.
+
+        It can be received from here on, and is not carried anywhere. Errors as of ``publish``.
+        """
+        ...
+
     def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
         """Return up to ``limit`` messages, without waiting.
 

@@ -62,7 +62,7 @@ class Channel(Protocol):
         ...
 
 
-class Endpoint(Protocol):
+class PostReceiver(Protocol):
     """A program that gets each firing of a phase, at a URL."""
 
     def post(self, trigger: Mapping[str, object], /, *, fired_at: float) -> Reply:

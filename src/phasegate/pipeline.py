@@ -15,7 +15,7 @@ from phasegate.base.disk import Disk
 from phasegate.base.keys import Run
 from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.calendar.month import Day
-from phasegate.channel import Endpoint
+from phasegate.channel import PostReceiver
 from phasegate.check.checks import Checks
 from phasegate.check.health import Health, Spans
 from phasegate.check.inspector import Inspector
@@ -48,7 +48,11 @@ from phasegate.write.rescuer import Adopted, Rescuer
 from phasegate.write.writer import Writer
 
 SWEEP_EVERY_S = 5.0
+# How long a worker waits before it looks whether to stop.
 WAIT_MAX_S = 1.0
+POLL_S = 1.0
+# An idle worker asks what is due at each poll; sweeping asks more, so it does that less often.
+POLLS_PER_SWEEP = 10
 
 
 class TableDigest(NamedTuple):
@@ -74,12 +78,16 @@ class Pipeline:
         warehouse_name: str = "main",
         ttl_s: float = 60.0,
         heartbeat_s: float = 15.0,
+        poll_s: float = POLL_S,
         functions: Mapping[str, PythonStep] | None = None,
         dates: Dates | None = None,
         disks: Callable[[], Sequence[Disk]] | None = None,
     ) -> None:
         plan = with_code(plan, functions or {})
-        self.plan, self.ports, self._at_close = plan, ports, list[Callable[[], None]]()
+        self.plan, self.ports, self._poll_s = plan, ports, poll_s
+        self._at_close = list[Callable[[], None]]()
+        # When some thread last asked what is due, and the answer.
+        self._asked_at, self._due = float("-inf"), float("inf")
         self._pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
         self.store_id = store_id(ports)
         self.calendar = Calendar(plan, ports, dates=dates)
@@ -216,7 +224,7 @@ class Pipeline:
     def work(self, stop: Callable[[], bool]) -> None:
         """Work, sweep and wait until ``stop`` returns True.
 
-        The unit in progress is finished first.
+        The unit in progress is finished first. An idle worker asks the store what is due every ``poll_s``.
         """
         swept, failures = 0.0, 0
         while not stop():
@@ -225,7 +233,7 @@ class Pipeline:
                 if not busy or self.ports.clock.monotonic() - swept >= SWEEP_EVERY_S:
                     swept = self.ports.clock.monotonic()
                     if not self.sweep() and not busy:
-                        self._wait()
+                        self._wait(stop)
                 failures = 0
             except PhasegateError as e:
                 failures += 1
@@ -248,11 +256,27 @@ class Pipeline:
         self._scheduler.keep_up()
         return self._sweeper.sweep()
 
-    def _wait(self) -> None:
-        """Wait for a message or the next due document, for WAIT_MAX_S at most."""
+    def _wait(self, stop: Callable[[], bool]) -> None:
+        """Wait for a message or something due, for POLLS_PER_SWEEP polls.
+
+        All threads of a worker share the questions. What this thread knows to be due, it looks at also where another
+        has asked just before that was written.
+        """
+        clock, due = self.ports.clock, self._ask()
+        ends = clock.monotonic() + POLLS_PER_SWEEP * self._poll_s
+        while not stop() and (left := ends - clock.monotonic()) > 0:
+            if clock.monotonic() - self._asked_at >= self._poll_s:
+                due = self._ask()
+            pause = min(WAIT_MAX_S, left, min(due, self._due) - clock.now())
+            if pause <= 0 or self.ports.bus.wait(pause):
+                return
+
+    def _ask(self) -> float:
+        """Ask when something is due, for all threads; infinity: never."""
+        self._asked_at = self.ports.clock.monotonic()
         due = self.next_due()
-        pause = WAIT_MAX_S if due is None else min(WAIT_MAX_S, max(0.0, due - self.ports.clock.now()))
-        self.ports.bus.wait(pause)
+        self._due = at = float("inf") if due is None else due
+        return at
 
     def next_due(self, *, ignoring: str = "") -> float | None:
         """Return when the next document or message is due, None if never.
@@ -292,7 +316,7 @@ class Pipeline:
         """
         return self._rescuer.adopt()
 
-    def post_to(self, endpoints: Mapping[str, Endpoint]) -> None:
+    def post_to(self, endpoints: Mapping[str, PostReceiver]) -> None:
         """Post triggers for receivers with ``ack = "post"`` to these endpoints.
 
         By the receivers' names; in place of those that were given before.

@@ -15,6 +15,7 @@ from phasegate.base.codec import build_type
 from phasegate.base.wording import decoded
 from phasegate.dialects.engines import Engine
 from phasegate.errors import BadInput
+from phasegate.gcp.address import FIRESTORE, PUBSUB, fault
 from phasegate.plan.toml_lines import parse, spell, suggest
 from phasegate.postgresql import address
 
@@ -65,9 +66,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="state", type="path", default=".phasegate",
             meaning="Directory of everything that Phasegate stores on this machine."),
     Setting(name="store", type="URL", default="sqlite:///STATE/phasegate.db",
-            forms=("sqlite:///PATH", address.FORM),
+            forms=("sqlite:///PATH", address.FORM, FIRESTORE),
             meaning="Where the documents are stored."),
-    Setting(name="bus", type="URL", default="local:", forms=("local:",),
+    Setting(name="bus", type="URL", default="local:", forms=("local:", PUBSUB),
             meaning="What carries the messages: `local:` is the store itself."),
     Setting(name="warehouse", type="URL", default="duckdb:///STATE/warehouse.duckdb",
             forms=("duckdb:///PATH", address.FORM),
@@ -80,8 +81,8 @@ SETTINGS: tuple[Setting, ...] = (
             meaning="A lease that is not renewed for this long expires: another process may take it."),
     Setting(name="heartbeat_s", type="seconds", default=None, low=0.1, high=1800,
             meaning="How often a lease is renewed; at most half of `lease_ttl_s`. Default: a quarter of it."),
-    Setting(name="poll_s", type="seconds", default=1.0, low=0.01, high=60,
-            meaning="How often an idle worker checks for messages when no wake-up comes."),
+    Setting(name="poll_s", type="seconds", default=None, low=0.01, high=600,
+            meaning="How often an idle worker asks what is due. Default: 1, and 90 for a store in Firestore."),
     Setting(name="visibility_s", type="seconds", default=60.0, low=1, high=43200,
             meaning="A message that was received and not acknowledged is delivered again after this long."),
     Setting(name="hold_ms", type="milliseconds", default=500.0, low=0, high=60000,
@@ -213,6 +214,8 @@ def load_settings(
     elif cast(float, values["heartbeat_s"]) > ttl_s / 2:
         wanted = f"wanted at most half of lease_ttl_s, which is {ttl_s:g}: a lease must survive one lost heartbeat"
         raise given["heartbeat_s"].error(_BY_NAME["heartbeat_s"], wanted)
+    if values["poll_s"] is None:
+        values["poll_s"] = 90.0 if str(values["store"]).startswith("firestore:") else 1.0
     state = str(values["state"])
     for name in ("store", "warehouse"):
         values[name] = re.sub(rf"^(\w+:///){STATE}(?=/)", lambda m: m[1] + state, str(values[name]))
@@ -389,6 +392,8 @@ def _fault(url: str, *, form: str) -> str:
     """Return what is wrong with a URL that names no file; "" for nothing."""
     if form == address.FORM:
         return address.fault(url)
+    if form in (FIRESTORE, PUBSUB):
+        return fault(url, form=form)
     if form.startswith("http"):
         return "" if _WEB.fullmatch(url) else "wanted the address of a page, without user and password"
     return "" if url == form else f"nothing may follow the colon; write {form}"

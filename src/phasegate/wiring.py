@@ -21,9 +21,9 @@ from phasegate.settings import ALERTS_PREFIX, POST_PREFIX, Settings, load_settin
 
 if TYPE_CHECKING:
     from phasegate.base.exported import Exported, Unread
-    from phasegate.buses.wake import Wake
+    from phasegate.bus import Bus
     from phasegate.calendar.calendar import Dates
-    from phasegate.channel import Channel, Endpoint, Pinger
+    from phasegate.channel import Channel, Pinger, PostReceiver
     from phasegate.check.shapes import Binder
     from phasegate.code.translated import Translator
     from phasegate.pipeline import Pipeline
@@ -81,6 +81,7 @@ def connect(
         warehouse_name=settings.warehouse_name,
         ttl_s=settings.lease_ttl_s,
         heartbeat_s=settings.heartbeat_s,
+        poll_s=settings.poll_s,
         functions=functions_of(plan),
         dates=dates or dates_of(plan),
         disks=partial(disks_of, settings.state, settings.warehouse_path and settings.warehouse_path.parent),
@@ -143,12 +144,16 @@ def create_state(settings: Settings, /) -> None:
 def open_store(settings: Settings, /) -> Store:
     """Return the store.
 
-    Its file is created where there is none; a database must have one. Raises BadInput, Unavailable.
+    Its file is created where there is none; a database of PostgreSQL must have one. Raises BadInput, Unavailable.
     """
     if settings.store_path is not None:
         from phasegate.stores.sqlite import SQLiteStore
 
         return SQLiteStore(settings.store_path)
+    if settings.store.startswith("firestore:"):
+        from phasegate.stores.firestore import FirestoreStore
+
+        return FirestoreStore(settings.store)
     from phasegate.stores.postgres import PostgresStore
 
     return PostgresStore(
@@ -168,7 +173,7 @@ def create(what: Literal["store", "warehouse"], url: str, settings: Settings, /)
     from phasegate.postgresql.address import FORM
 
     if not url.startswith("postgresql:"):
-        raise BadInput(f"--{what}: wanted {FORM}; a {what} in a file is created by the first command that writes")
+        raise BadInput(f"--{what}: wanted {FORM}; any other {what} is created by the first command that writes")
     from phasegate.stores.postgres import migrate_store
     from phasegate.warehouses.postgres.warehouse import migrate_warehouse
 
@@ -176,28 +181,24 @@ def create(what: Literal["store", "warehouse"], url: str, settings: Settings, /)
     return migrated(url, connect_timeout_s=settings.connect_timeout_s)
 
 
-def _open_wake(settings: Settings, clock: Clock) -> Wake:
-    if settings.store_path is not None:
-        from phasegate.buses.wake import WakeSocket
+def _open_bus(settings: Settings, reading: ReadPorts, *, pipeline: str, observer: Observer) -> Bus:
+    from phasegate.buses.opening import bus_of, wake_of
 
-        return WakeSocket(settings.state / "wake", clock=clock, poll_s=settings.poll_s)
-    from phasegate.buses.postgres import PostgresWake
-
-    return PostgresWake(
-        settings.store, clock=clock, poll_s=settings.poll_s, connect_timeout_s=settings.connect_timeout_s
-    )
+    wake = wake_of(settings.store, folder=settings.state / "wake", clock=reading.clock, poll_s=settings.poll_s,
+                   connect_timeout_s=settings.connect_timeout_s)  # fmt: skip
+    return bus_of(settings.bus, reading=reading, wake=wake, pipeline=pipeline, observer=observer,
+                  visibility_s=settings.visibility_s)  # fmt: skip
 
 
 def open_ports(
     settings: Settings, *, pipeline: str, clock: Clock | None = None, observer: Observer | None = None,
     folder: Path | None = None, translator: Translator | None = None,
 ) -> Ports:  # fmt: skip
-    """Return the ports: the store, the bus in it, and the warehouse.
+    """Return the ports: the store, the bus, the warehouse and the others.
 
     ``folder``: where the commands of steps run, None for the working directory. ``translator``: translates what is
     asked of the warehouse; None: queries are in its own SQL.
     """
-    from phasegate.buses.local import LocalBus
     from phasegate.observe.context import ContextObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
@@ -207,10 +208,9 @@ def open_ports(
     reading = open_reading(settings, clock=clock)
     store, clock = reading.store, reading.clock
     observer = ContextObserver(observer or _open_log(settings))
-    wake = _open_wake(settings, clock)
     return Ports(
         store=store,
-        bus=LocalBus(store, clock, pipeline=pipeline, wake=wake, observer=observer, visibility_s=settings.visibility_s),
+        bus=_open_bus(settings, reading, pipeline=pipeline, observer=observer),
         warehouse=open_warehouse(settings, translator=translator),
         clock=clock,
         observer=observer,
@@ -280,7 +280,7 @@ def open_channels(plan: Plan, environ: Mapping[str, str], /) -> dict[str, Channe
     return channels_of(plan.alerts.channels, secrets_of(environ), prefix=ALERTS_PREFIX)
 
 
-def _open_endpoints(plan: Plan, environ: Mapping[str, str]) -> dict[str, Endpoint]:
+def _open_endpoints(plan: Plan, environ: Mapping[str, str]) -> dict[str, PostReceiver]:
     names = {send.topic for phase in plan.phases.values() for send in phase.sends if send.ack == "post"}
     if not names:
         return {}

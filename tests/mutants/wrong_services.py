@@ -15,7 +15,7 @@ from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.base.table import Table
 from phasegate.bus import Message
 from phasegate.errors import Ambiguous, Conflict, Contended
-from phasegate.gate import decisions, evaluate, gatekeeper, outbox
+from phasegate.gate import applied, decisions, evaluate, outbox
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase
@@ -109,7 +109,7 @@ def writes_over_what_it_did_not_read() -> Patch:
                 return answer
         raise Contended(key, TRIES_MAX)
 
-    return swapped(gatekeeper, "transact", transact)
+    return swapped(applied, "transact", transact)
 
 
 def compares_no_versions() -> Patch:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from phasegate.stores.firestore import FirestoreStore
 from phasegate.stores.memory import MemoryStore
 from phasegate.stores.postgres import PostgresStore
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.testing import StoreContract
+from tests.support.google import new_project
 from tests.support.postgres import Bouncer, PostgresServer
 
 
@@ -31,6 +33,14 @@ def store_18(postgres_18: PostgresServer) -> Iterator[PostgresStore]:
 @pytest.fixture(scope="module")
 def store_behind_bouncer(bouncer: Bouncer) -> Iterator[PostgresStore]:
     yield from opened(bouncer)
+
+
+@pytest.fixture(scope="module")
+def store_in_firestore(firestore: str) -> Iterator[FirestoreStore]:
+    assert firestore
+    store = FirestoreStore(f"firestore://{new_project()}")
+    yield store
+    store.close()
 
 
 class TestMemoryStore(StoreContract):
@@ -63,3 +73,9 @@ class TestPostgresStoreBehindPgBouncer(StoreContract):
     @pytest.fixture
     def store(self, store_behind_bouncer: PostgresStore) -> PostgresStore:
         return store_behind_bouncer
+
+
+class TestFirestoreStore(StoreContract):
+    @pytest.fixture
+    def store(self, store_in_firestore: FirestoreStore) -> FirestoreStore:
+        return store_in_firestore

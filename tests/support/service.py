@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from phasegate import Pipeline, connect
+from phasegate import Pipeline, connect, read_plan
 from phasegate.credentials import Credentials, Role, access_token
+from phasegate.observe.metrics import MetricsObserver
 from phasegate.ports import Clock
 from phasegate.settings import load_settings
 from phasegate.web import server
@@ -91,7 +92,7 @@ def served(folder: Path, *, clock: Clock | None = None, **more: object) -> Itera
     settings = load_settings({}, overrides={"state": folder / ".phasegate", "plan": folder / "plan.toml",
                                                     "serve_rate": 100_000, **more})  # fmt: skip
     log = Recorded()
-    observer = Listening(log)
+    observer = Listening(MetricsObserver(read_plan(settings.plan), log))
     pipeline = connect(settings=settings, observer=observer, clock=clock)
     tokens = add_callers(pipeline)
     said: list[str] = []

@@ -167,7 +167,7 @@ def test_more_than_can_wait_is_refused_at_once(tmp_path: Path, night: Night, mon
         for thread in threads[1:]:
             thread.start()
         metrics = ""
-        while "waiting 8.0" not in metrics:
+        while 'waiting{pipeline="nba"} 8.0' not in metrics:
             metrics = service.get("/metrics", by="reader").text
         refused = service.post("/sweep")
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")

@@ -125,7 +125,6 @@ not fired                      A trigger whose generation the upstream document 
 publish                        The way to acknowledge a trigger by its publication alone; the others are ``begin``,
                                ``completion`` and ``post``.
 post, posted                   The way to acknowledge a trigger by a 2xx answer of the URL that a worker posts it to.
-endpoint                       A receiver of triggers at a URL.
 signals                        What is sent to other systems for reading: traces and lineage.
 unsent                         Of a trigger: not sent yet.
 sent                           Of a trigger: sent, and not acknowledged yet.

@@ -93,6 +93,10 @@ class LocalBus:
             self._move("bring back", key, doc.body, expect=doc.version, due=now)
         self._wake.poke()
 
+    def accept(self, message: Message, /) -> None:
+        """Store a message that has arrived by another way; see ports.Bus."""
+        self.publish(message)
+
     def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
         """Claim up to ``limit`` messages of these topics, the oldest first."""
         now = self._clock.now()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from phasegate.channel import Channel, Endpoint
+from phasegate.channel import Channel, PostReceiver
 from phasegate.channels.apprise import Apprise
 from phasegate.channels.cloudevents import CloudEvents
 from phasegate.channels.http import check_url
@@ -23,7 +23,7 @@ def channels_of(rules: Iterable[ChannelRule], secrets: Mapping[str, str], *, pre
     }
 
 
-def endpoints_of(names: Iterable[str], addresses: Mapping[str, str], *, prefix: str) -> dict[str, Endpoint]:
+def endpoints_of(names: Iterable[str], addresses: Mapping[str, str], *, prefix: str) -> dict[str, PostReceiver]:
     """Return the receivers of triggers of these names.
 
     ``prefix``: of the variables that hold their addresses. One without a usable address reports that when it is used.
@@ -46,7 +46,7 @@ def _channel(rule: ChannelRule, secret: str, *, variable: str) -> Channel:
     return SlackWebhook(secret) if rule.kind == "slack" else Webhook(secret)
 
 
-def _endpoint(address: str, *, variable: str) -> Endpoint:
+def _endpoint(address: str, *, variable: str) -> PostReceiver:
     return _cloudevents(address, variable=variable) if address else Missing(f"it has no address; set {variable}")
 
 

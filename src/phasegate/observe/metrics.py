@@ -1,4 +1,4 @@
-"""The observer that counts events for Prometheus, and the server of a process that only works.
+"""The observer that counts events for Prometheus, and its server.
 
 The labels are names of the plan and words of this module: no run, id or error becomes one, so the number of time series
 depends on the plan alone. Nothing here is read from documents: that is what the gauges of the service are for.
@@ -127,7 +127,7 @@ class MetricsObserver:
         return self._made[name].labels(self._plan.pipeline, *labels)
 
     def _begin_at_zero(self) -> None:
-        """Create the series that an alert looks at: a first event is then an increase."""
+        """Create what alerts look at: a first event is then an increase."""
         for metric in COUNTED:
             if not metric.labels:
                 self._of(metric.name)

@@ -159,7 +159,8 @@ class WrittenJson(PrintedJson, frozen=True, kw_only=True):
     """What ``init`` wrote.
 
     ``files``: the files. ``store`` and ``warehouse``: the address of what it created or migrated, without secrets, else
-    null; ``store_schema`` and ``warehouse_schema``: its version.
+    null; ``store_schema`` and ``warehouse_schema``: its version. ``created``: the topics and subscriptions that were
+    missing.
     """
 
     files: tuple[str, ...]
@@ -168,3 +169,4 @@ class WrittenJson(PrintedJson, frozen=True, kw_only=True):
     store_schema: int | None
     warehouse: str | None
     warehouse_schema: int | None
+    created: tuple[str, ...]

@@ -12,8 +12,8 @@ import msgspec
 from phasegate.base.codec import TEXT_FIELD, UNREADABLE_FIELD, offence
 from phasegate.errors import BadInput
 
-# The smallest limits among the databases that may store a document (Firestore's).
-KEY_BYTES_MAX = 1_500
+# The smallest limits among the databases that may store a document: an id of Firestore has one letter before the key.
+KEY_BYTES_MAX = 1_499
 BODY_BYTES_MAX = 1_000_000
 _LONG_NUMBER = re.compile(rb"\d{19}")
 
@@ -23,10 +23,9 @@ def check_key(key: str, /) -> None:
 
     Raises BadInput.
     """
-    if not key or not key.isascii() or not key.isprintable() or len(key) > KEY_BYTES_MAX:
-        raise BadInput(
-            f"key {key[:80]!r}: a key is 1 to {KEY_BYTES_MAX:,} printable ASCII characters; shorten or respell it"
-        )
+    if not key or not key.isascii() or not key.isprintable() or len(key) + key.count("/") > KEY_BYTES_MAX:
+        fits = f"1 to {KEY_BYTES_MAX:,} printable ASCII characters, of which a slash counts twice"
+        raise BadInput(f"key {key[:80]!r}: a key is {fits}; shorten or respell it")
 
 
 def check_limit(limit: int, /) -> None:

@@ -120,6 +120,15 @@ class BusContract:
         assert sorted(one.message.topic for one in others) == [f"{topic}-b", f"{topic}.b"]
         assert list(bus.receive([], limit=9)) == []
 
+    def test_what_was_accepted_is_delivered_once_for_its_id(self, bus: Bus, topic: str) -> None:
+        """Check that a message that came by another way is one of the bus."""
+        for _ in range(2):
+            bus.accept(Message("push.1", topic, {"n": 1}))
+        (delivery,) = bus.receive([topic], limit=9)
+        assert delivery.message == Message("push.1", topic, {"n": 1})
+        bus.ack(delivery)
+        assert list(bus.receive([topic])) == []
+
     def test_the_same_id_in_two_topics_is_two_messages(self, bus: Bus, topic: str) -> None:
         """Check that acknowledging one leaves the other."""
         bus.publish(Message("a", topic, {}))

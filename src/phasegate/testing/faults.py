@@ -44,6 +44,10 @@ class FaultyBus:
         """
         self._bus.publish(message)
 
+    def accept(self, message: Message, /) -> None:
+        """Accept the message once."""
+        self._bus.accept(message)
+
     def receive(self, topics: Sequence[str], /, *, limit: int = 1) -> Sequence[Delivery]:
         """Return deliveries in a random order.
 

@@ -141,7 +141,7 @@ class StoreContract:
         with pytest.raises(BadInput, match="due"):
             store.write(prefix + "a", {}, due=due, expect=None)
 
-    @pytest.mark.parametrize("key", ["", "naïve", "a\nb", "a\0b", "x" * 1501])
+    @pytest.mark.parametrize("key", ["", "naïve", "a\nb", "a\0b", "x" * 1500, "/" * 750])
     def test_a_key_that_some_database_cannot_hold_is_refused(self, store: Store, key: str) -> None:
         """Check that keys are short printable ASCII everywhere."""
         with pytest.raises(BadInput, match="key"):
@@ -162,6 +162,15 @@ class StoreContract:
         names = ["a-1", "a.1", "a0", "a1", "a10", "a2", "a:1", "a_1", "aa", "b"]
         _fill(store, prefix, names[::-1])
         assert _names(store.scan(prefix), prefix) == names
+
+    def test_every_character_of_a_key_has_its_place(self, store: Store, prefix: str) -> None:
+        """Check that all printable ones can be used, up to the longest key."""
+        names = sorted(name for char in map(chr, range(0x20, 0x7F)) for name in (f"a{char}", f"a{char}b"))
+        longest = "b" * (1_499 - len(prefix))
+        _fill(store, prefix, [longest, *reversed(names)])
+        assert _names(store.scan(prefix, limit=500), prefix) == [*names, longest]
+        assert _names(store.scan(prefix + "a/"), prefix) == ["a/", "a/b"]
+        assert _names(store.scan(prefix, after=prefix + "a.b", until=prefix + "a0"), prefix) == ["a/", "a/b"]
 
     def test_scan_keeps_to_the_prefix_literally(self, store: Store, prefix: str) -> None:
         """Check that no character of a prefix is a wildcard.

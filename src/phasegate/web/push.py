@@ -14,6 +14,7 @@ from phasegate import messages
 from phasegate.base.keys import WORD
 from phasegate.bus import Message
 from phasegate.errors import BadInput
+from phasegate.gcp.carried import completed
 from phasegate.pipeline import Pipeline
 from phasegate.plan.model import completions_topic
 from phasegate.web.bodies import PushBody, body_of, read_json
@@ -32,7 +33,8 @@ def take(pipeline: Pipeline, raw: bytes, *, caller: Caller) -> bool:
     try:
         envelope = body_of(read_json(raw), PushBody)
         body = {"data": envelope.message.data, "message_id": envelope.message.message_id}
-        body = _completed(_message(envelope), envelope)
+        given = envelope.message
+        body = completed(_message(envelope), number=given.message_id, published_at=given.publish_time)
         parsed = messages.parse(body, where=f"message {envelope.message.message_id}")
     except BadInput as e:
         pipeline.runs.quarantine.put(topic, body, reason=str(e))
@@ -45,7 +47,7 @@ def take(pipeline: Pipeline, raw: bytes, *, caller: Caller) -> bool:
             return False
     elif caller.steps is not None and caller.role != "operator":
         raise Refused(403, f"{caller.name} may report {', '.join(sorted(caller.steps))} only")
-    pipeline.ports.bus.publish(Message(inbox_id(envelope), topic, body))
+    pipeline.ports.bus.accept(Message(inbox_id(envelope), topic, body))
     return True
 
 
@@ -71,19 +73,3 @@ def _message(envelope: PushBody) -> dict[str, object]:
     if not body:
         raise BadInput("data is empty; publish a JSON object")
     return body
-
-
-def _completed(body: dict[str, object], envelope: PushBody) -> dict[str, object]:
-    """Return a message with what its delivery says.
-
-    Its kind, if it is a completion; and, if it has none, the time of its publication as its order and its id as that of
-    its content: both are the same at each delivery.
-    """
-    whole = {"kind": "completion", **body}
-    if whole["kind"] != "completion":
-        return whole
-    if "sequence" not in whole and "completed_at" not in whole and envelope.message.publish_time:
-        whole["completed_at"] = envelope.message.publish_time
-    if not whole.get("execution_id"):
-        whole["execution_id"] = f"push-{envelope.message.message_id}"
-    return whole

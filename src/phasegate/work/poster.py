@@ -7,7 +7,7 @@ them, and gives up. What was superseded or acknowledged in the meantime is not p
 from collections.abc import Mapping
 
 from phasegate.base.keys import parse_run
-from phasegate.channel import Endpoint, Reply
+from phasegate.channel import PostReceiver, Reply
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.outbox import awaited
 from phasegate.messages import TriggerMessage
@@ -22,9 +22,9 @@ class Poster:
 
     def __init__(self, ports: Ports, *, gatekeeper: Gatekeeper) -> None:
         self._ports, self._gatekeeper = ports, gatekeeper
-        self._endpoints: Mapping[str, Endpoint] = {}
+        self._endpoints: Mapping[str, PostReceiver] = {}
 
-    def reach(self, endpoints: Mapping[str, Endpoint]) -> None:
+    def reach(self, endpoints: Mapping[str, PostReceiver]) -> None:
         """Use these endpoints from now on."""
         self._endpoints = endpoints
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
+    from phasegate.plan.model import Plan
+
 PLAN = """\
 # What runs after what. Check it after each change: phasegate plan check
 pipeline = "{pipeline}"
@@ -69,32 +71,38 @@ IGNORED = ".phasegate/"
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
 @click.option("--store", metavar="URL", help="Create the store in PostgreSQL, or migrate it; write no file.")
 @click.option("--warehouse", metavar="URL", help="Create what the tables in PostgreSQL need; write no file.")
+@click.option("--bus", metavar="URL", help="Create the plan's topics and subscriptions in Pub/Sub; write no file.")
 @json_option
 @pass_app
-def init(app: App, /, *, folder: Path, store: str | None, warehouse: str | None, as_json: bool) -> int:
+def init(
+    app: App, /, *, folder: Path, store: str | None, warehouse: str | None, bus: str | None, as_json: bool
+) -> int:  # fmt: skip
     """Write a plan of two steps, their SQL and a .gitignore into DIR.
 
     Default: the working directory. A file that exists is never overwritten: then nothing is written. To .gitignore a
     line is added. Shows the three commands that run the pipeline for the first time.
 
     With --store or --warehouse no file is written: the database gets the schema phasegate, or what this version adds to
-    it. The tables of a plan are made by phasegate tables --apply, or by their first write. It may be run again.
+    it. The tables of a plan are made by phasegate tables --apply, or by their first write. It may be run again. Nor is
+    any file written with --bus: it makes what is missing of the plan's topics, and the subscriptions of its workers.
     """
-    if store is not None or warehouse is not None:
-        return _create(app, {"store": store, "warehouse": warehouse}, as_json=as_json)
+    if any(url is not None for url in (store, warehouse, bus)):
+        return _create(app, {"store": store, "warehouse": warehouse}, bus=bus, as_json=as_json)
     written = _write(folder)
     following = _commands(app, folder)
     if as_json:
         from phasegate.printed.stored import WrittenJson
 
         emit_json(WrittenJson(files=tuple(written), next=tuple(following), store=None, store_schema=None,
-                              warehouse=None, warehouse_schema=None))  # fmt: skip
+                              warehouse=None, warehouse_schema=None, created=()))  # fmt: skip
     else:
         emit([*(f"wrote {name}" for name in written), "", *(f"next: {command}" for command in following)])
     return FINE
 
 
-def _create(app: App, urls: "Mapping[Literal['store', 'warehouse'], str | None]", *, as_json: bool) -> int:
+def _create(
+    app: App, urls: "Mapping[Literal['store', 'warehouse'], str | None]", *, bus: str | None, as_json: bool
+) -> int:  # fmt: skip
     from phasegate.wiring import create
 
     found, lines = dict[str, tuple[str, int]](), []
@@ -104,15 +112,24 @@ def _create(app: App, urls: "Mapping[Literal['store', 'warehouse'], str | None]"
             done = "is there" if before == after else f"migrated from {before}" if before else "created"
             found[what] = shown, after
             lines.append(f"{what} {shown}: schema {after}, {done}")
+    made = [] if bus is None else _topics(bus, app.plan())
     if as_json:
         from phasegate.printed.stored import WrittenJson
 
         store, warehouse = (found.get(what, (None, None)) for what in ("store", "warehouse"))
         emit_json(WrittenJson(files=(), next=(), store=store[0], store_schema=store[1], warehouse=warehouse[0],
-                              warehouse_schema=warehouse[1]))  # fmt: skip
+                              warehouse_schema=warehouse[1],
+                              created=tuple(name for name, new in made if new)))  # fmt: skip
     else:
-        emit(lines)
+        emit([*lines, *(f"{name}: {'created' if new else 'is there'}" for name, new in made)])
     return FINE
+
+
+def _topics(url: str, plan: "Plan") -> list[tuple[str, bool]]:
+    from phasegate.buses.pubsub import create_topics
+
+    sent = {send.topic for phase in plan.phases.values() for send in phase.sends}
+    return create_topics(url, pipeline=plan.pipeline, received=plan.topics(), sent=sent)
 
 
 def _write(folder: Path) -> list[str]:

@@ -128,6 +128,10 @@ class SimBus:
         if delivery.handle in self._copies:
             self._copies.remove(delivery.handle)
 
+    def accept(self, message: Message, /) -> None:
+        """Take a message as any other."""
+        self.publish(message)
+
     def postpone(self, delivery: Delivery, /, *, delay_s: float) -> None:
         """Postpone a copy."""
         self._sim.step(f"postpone {delivery.message.id}")

@@ -1,0 +1,1 @@
+"""What adapters of Google Cloud share: addresses, emulators, errors."""
