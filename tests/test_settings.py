@@ -7,7 +7,8 @@ import pytest
 from phasegate.base.wording import listed
 from phasegate.errors import BadInput
 from phasegate.plan.toml_lines import KNOWN_MAX
-from phasegate.settings import SETTINGS, Setting, Settings, load_settings, path_of, variables_of
+from phasegate.setting import SETTINGS, Setting
+from phasegate.settings import Settings, load_settings, path_of, variables_of
 from tests.support.real_data import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "settings.md"
