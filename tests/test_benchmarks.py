@@ -40,7 +40,7 @@ def test_a_benchmark_takes_its_own_options_and_says_where_the_time_went() -> Non
     assert min(calls.values()) > 50, "a verb that is not counted says nothing of where the time went"
 
 
-@pytest.mark.parametrize("name", ["storm", "machines", "durable", "statements"])
+@pytest.mark.parametrize("name", ["storm", "machines", "durable", "statements", "service"])
 def test_a_server_that_is_not_there_is_named_at_home_and_ends_the_benchmark_in_ci(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

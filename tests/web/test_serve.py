@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from phasegate import __version__
+from phasegate.settings import load_settings
+from phasegate.web.service import threads_of
 from tests.support.commands import Night
 from tests.support.service import Served
 
@@ -61,6 +63,14 @@ def test_the_service_says_what_runs_here(service: Served) -> None:
     assert body["python"] == ".".join(map(str, sys.version_info[:3]))
     assert service.get("/live").json() == {"live": True}
     assert service.get("/ready").json() == {"ready": True}
+
+
+def test_on_postgresql_a_connection_is_left_for_what_must_not_wait() -> None:
+    store = {"PHASEGATE_STORE": "postgresql://host/db"}
+    assert threads_of(load_settings({})) == 8
+    assert threads_of(load_settings(store)) == 5
+    assert threads_of(load_settings({**store, "PHASEGATE_CONNECTIONS_MAX": "2"})) == 1
+    assert threads_of(load_settings({**store, "PHASEGATE_SERVE_THREADS": "2"})) == 2
 
 
 def test_a_request_keeps_the_id_that_its_caller_gave_it_if_it_is_one(service: Served) -> None:

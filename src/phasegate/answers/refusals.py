@@ -49,6 +49,7 @@ class Refusal(NamedTuple):
         return {} if self.retry_s is None else {"Retry-After": str(self.retry_s)}
 
 
+TEXT_MAX = 2_000
 # The first that an error is one of; each is named once.
 _ANSWERS: tuple[tuple[type[PhasegateError], int, RefusalKind, int | None], ...] = (
     (BadInput, 400, "bad input", None),
@@ -75,7 +76,7 @@ def refusal_of(error: Exception, /) -> Refusal:
     """
     for cls, status, kind, retry_s in _ANSWERS:
         if isinstance(error, cls):
-            return Refusal(status, kind, str(error), retry_s)
+            return Refusal(status, kind, str(error)[:TEXT_MAX], retry_s)
     if is_full(str(error)):
         return Refusal(503, "unavailable", FULL, 60)
     return Refusal(500, "bug", f"unexpected {_where(error)}; this is a bug, please report it")

@@ -61,11 +61,12 @@ class Listening:
 def threads_of(settings: Settings) -> int:
     """Return how many requests are worked on at once.
 
-    On PostgreSQL a connection is left for each thread that finds callers: they would starve behind those that work.
+    On PostgreSQL a connection is left for each thread that finds callers, and for the one that reads the metrics: they
+    would starve behind those that work.
     """
     if settings.store_path is not None:
         return settings.serve_threads
-    return max(1, min(settings.serve_threads, settings.connections_max - SHORT_THREADS))
+    return max(1, min(settings.serve_threads, settings.connections_max - SHORT_THREADS - 1))
 
 
 class Service:
