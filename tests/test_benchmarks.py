@@ -54,6 +54,20 @@ def test_a_server_that_is_not_there_is_named_at_home_and_ends_the_benchmark_in_c
         main([name, "--quick"])
 
 
+def test_an_emulator_that_is_not_there_is_named_at_home_and_ends_the_benchmark_in_ci(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("benchmarks.google.calm", lambda *_, **__: None)
+    for name in ("CI", "FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    main(["google", "--quick"])
+    assert "NO SERVER: no gcloud; install the Google Cloud CLI" in capsys.readouterr().out
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(SystemExit, match="NO SERVER"):
+        main(["google", "--quick"])
+
+
 def test_the_short_commands_are_shown_next_to_click_alone(capsys: Capture) -> None:
     main(["startup", "--rounds", "1"])
     rows = [line.rsplit(maxsplit=6) for line in capsys.readouterr().out.splitlines()]

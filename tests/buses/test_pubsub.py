@@ -327,6 +327,16 @@ def test_topics_are_made_once_and_their_subscriptions_never_expire(project: str)
     assert not found.expiration_policy.ttl
 
 
+def test_what_is_accepted_is_not_sent_again_to_be_pushed_again(bus: PubSubBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sent(*_given: object, **_named: object) -> None:
+        raise AssertionError("it was sent")
+
+    monkeypatch.setattr(PublisherClient, "publish", sent)
+    bus.accept(Message("push.1", TOPIC, {}))
+    (delivery,) = bus.receive([TOPIC])
+    assert delivery.message.id == "push.1"
+
+
 def test_a_refused_message_is_bad_input(bus: PubSubBus, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_given: object, **_named: object) -> None:
         raise e.InvalidArgument("The message is too large.")
