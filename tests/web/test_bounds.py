@@ -166,9 +166,9 @@ def test_more_than_can_wait_is_refused_at_once(tmp_path: Path, night: Night, mon
         assert begun.wait(WAIT_S)
         for thread in threads[1:]:
             thread.start()
-        metrics = ""
-        while 'waiting{pipeline="nba"} 8.0' not in metrics:
-            metrics = service.get("/metrics", by="reader").text
+        until = time.monotonic() + WAIT_S
+        while 'waiting{pipeline="nba"} 8.0' not in (metrics := service.get("/metrics", by="reader").text):
+            assert time.monotonic() < until, metrics
         refused = service.post("/sweep")
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
         assert service.get("/live").status_code == service.get("/ready").status_code == 200
