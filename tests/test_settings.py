@@ -152,7 +152,8 @@ def test_the_heartbeat_follows_the_lease_unless_it_is_set() -> None:
         (
             "WAREHOUSE",
             "bigquery://project",
-            "='bigquery:…': bigquery is not a warehouse of this version; write duckdb:///PATH or postgresql://HOST/DATABASE",
+            "='bigquery:…': not an address of BigQuery; write bigquery://PROJECT/DATASET, with the id of the project, "
+            "as in bigquery://nba-props/phasegate",
         ),
     ],
 )

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from phasegate.gcp import bigquery_address
 from phasegate.gcp.address import FIRESTORE, PUBSUB
 from phasegate.postgresql import address
 
@@ -45,7 +46,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="bus", type="URL", default="local:", forms=("local:", PUBSUB),
             meaning="What carries the messages: `local:` is the store itself."),
     Setting(name="warehouse", type="URL", default="duckdb:///STATE/warehouse.duckdb",
-            forms=("duckdb:///PATH", address.FORM),
+            forms=("duckdb:///PATH", address.FORM, bigquery_address.FORM),
             meaning="Where the guarded tables are."),
     Setting(name="warehouse_name", type="name", default="main",
             meaning="Name of the warehouse in the keys of leases; the same wherever it is used."),
@@ -70,7 +71,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="statement_timeout_s", type="seconds", default=30.0, low=1, high=3600,
             meaning="A statement of the PostgreSQL store that takes longer is stopped."),
     Setting(name="query_timeout_s", type="seconds", default=3600.0, low=1, high=86400,
-            meaning="A statement of the PostgreSQL warehouse that takes longer is stopped."),
+            meaning="A statement of the PostgreSQL warehouse, or a job of BigQuery, that takes longer is stopped."),
     Setting(name="serve_threads", type="number", default=8, low=1, high=64,
             meaning="How many requests `serve` works on at once; eight times as many wait."),
     Setting(name="serve_rate", type="number", default=100, low=1, high=100000,

@@ -13,8 +13,9 @@ import msgspec
 
 from phasegate.base.codec import build_type
 from phasegate.base.wording import decoded
-from phasegate.dialects.engines import Engine
+from phasegate.dialects.engines import ENGINES, Engine
 from phasegate.errors import BadInput
+from phasegate.gcp import bigquery_address
 from phasegate.gcp.address import FIRESTORE, PUBSUB, fault
 from phasegate.plan.toml_lines import parse, spell, suggest
 from phasegate.postgresql import address
@@ -88,7 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def engine(self) -> Engine:
         """Return the engine whose SQL the warehouse runs."""
-        return "duckdb" if self.warehouse.startswith("duckdb:") else "postgresql"
+        scheme = self.warehouse.partition(":")[0]
+        return next(engine for engine in ENGINES if engine == scheme)
 
 
 build_type(Settings)  # not by threads that load settings at once
@@ -314,6 +316,8 @@ def _fault(url: str, *, form: str) -> str:
         return address.fault(url)
     if form in (FIRESTORE, PUBSUB):
         return fault(url, form=form)
+    if form == bigquery_address.FORM:
+        return bigquery_address.fault(url)
     if form.startswith("http"):
         return "" if _WEB.fullmatch(url) else "wanted the address of a page, without user and password"
     return "" if url == form else f"nothing may follow the colon; write {form}"

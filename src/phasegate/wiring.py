@@ -165,19 +165,21 @@ def open_store(settings: Settings, /) -> Store:
 
 
 def create(what: Literal["store", "warehouse"], url: str, settings: Settings, /) -> tuple[str, int, int]:
-    """Create the store or the warehouse at a URL of PostgreSQL, or migrate it.
+    """Create the store or the warehouse on a server, or migrate it.
 
     Return its address without secrets, and the version of its schema before, 0 for none, and after. Raises BadInput,
     Unavailable, Ambiguous.
     """
     from phasegate.postgresql.address import FORM
+    from phasegate.warehouses.servers import create_own
 
+    if what == "warehouse" and url.startswith("bigquery:"):
+        return create_own(url, connect_timeout_s=settings.connect_timeout_s)
     if not url.startswith("postgresql:"):
         raise BadInput(f"--{what}: wanted {FORM}; any other {what} is created by the first command that writes")
     from phasegate.stores.postgres import migrate_store
-    from phasegate.warehouses.postgres.warehouse import migrate_warehouse
 
-    migrated = {"store": migrate_store, "warehouse": migrate_warehouse}[what]
+    migrated = {"store": migrate_store, "warehouse": create_own}[what]
     return migrated(url, connect_timeout_s=settings.connect_timeout_s)
 
 
@@ -231,15 +233,9 @@ def open_warehouse(settings: Settings, *, translator: Translator | None = None) 
 
         path, wait_s = settings.warehouse_path, settings.lock_timeout_s
         return DuckDBWarehouse(path, lock_timeout_s=wait_s, hold_ms=settings.hold_ms)
-    from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
+    from phasegate.warehouses.servers import open_server
 
-    return PostgresWarehouse(
-        settings.warehouse,
-        connections_max=settings.connections_max,
-        connect_timeout_s=settings.connect_timeout_s,
-        statement_timeout_s=settings.query_timeout_s,
-        translator=translator,
-    )
+    return open_server(settings.warehouse, settings, translator=translator)
 
 
 def open_other_warehouse(url: str, settings: Settings, /) -> tuple[Plan, Warehouse]:
@@ -353,15 +349,15 @@ def open_tables(url: str, /) -> Iterator[Reader]:
 
     Raises BadInput, NotFound, Unavailable.
     """
-    if url.startswith("postgresql:"):
-        from phasegate.warehouses.postgres.warehouse import PostgresWarehouse
+    from phasegate.warehouses.servers import FORMS, SCHEMES, open_server
 
-        with closing(PostgresWarehouse(url)) as warehouse, warehouse.snapshot() as reader:
+    if url.startswith(SCHEMES):
+        with closing(open_server(url)) as warehouse, warehouse.snapshot() as reader:
             yield reader
         return
     from phasegate.warehouses.duckdb.warehouse import read_only
 
-    forms = {"duckdb": "duckdb:///PATH", "postgresql": "postgresql://HOST/DATABASE"}
+    forms = {"duckdb": "duckdb:///PATH", **FORMS}
     with read_only(_place_of(url, what="--warehouse", forms=forms)[1]) as reader:
         yield reader
 

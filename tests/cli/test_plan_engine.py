@@ -78,3 +78,10 @@ def test_the_sql_of_another_engine_is_not_bound_by_duckdb_and_opens_no_pipeline_
     assert night("plan", "check").code == 2
     with pytest.raises(BadInput, match=r"step player_game: player_game\.sql does not run on DuckDB"), night.pipeline():
         pass
+
+
+def test_what_a_date_reads_is_asked_of_bigquery_alone(night: Night) -> None:
+    for options in (("--cost",), ("--cost", "--engine", "bigquery")):
+        done = night("plan", "check", *options)
+        assert (done.code, done.out) == (2, "")
+        assert "BigQuery alone says what a SELECT would read; set PHASEGATE_WAREHOUSE=bigquery://" in done.err

@@ -70,7 +70,8 @@ class CheckedPlanJson(PrintedJson, frozen=True, kw_only=True):
     """A plan.
 
     ``calendar``: its function, or null. ``hash``: of its whole content. ``engine``: what the SQL was checked for.
-    ``steps``: in order.
+    ``steps``: in order. ``bytes_read``: by step with a SELECT, what it would read in BigQuery, null where a table of it
+    is absent; null without ``--cost``.
     """
 
     pipeline: str
@@ -83,6 +84,7 @@ class CheckedPlanJson(PrintedJson, frozen=True, kw_only=True):
     phases: tuple[PlannedPhaseJson, ...]
     steps: tuple[PlannedStepJson, ...]
     problems: tuple[ProblemJson, ...]
+    bytes_read: Mapping[str, int | None] | None
 
 
 class DrawnStepJson(PrintedJson, frozen=True, kw_only=True):

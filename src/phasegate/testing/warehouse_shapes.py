@@ -42,11 +42,18 @@ def reshape(warehouse: Warehouse, table: Table) -> Difference:
 class ShapesContract(FenceContract):
     """The promises of ports.Warehouse about columns that change."""
 
+    def stored_type(self, declared: str, /) -> str:
+        """Return the type that a column of this type has once it is stored."""
+        return declared
+
     def test_a_new_column_and_a_wider_type_change_no_fingerprint(self, warehouse: Warehouse) -> None:
         """Check that old partitions keep theirs, and a new one has the column."""
         before = write(warehouse, GAMES, [game("a"), game("b", None)])
         change = reshape(warehouse, WIDER)
-        assert change == Difference(added={"steals": "INTEGER"}, widened={"points": ("INTEGER", "BIGINT")})
+        small, large = map(self.stored_type, ("INTEGER", "BIGINT"))
+        assert change == Difference(
+            added={"steals": small}, widened={"points": (small, large)} if small != large else {}
+        )
         write(warehouse, WIDER, [{**game("a", 2**40, day=NEXT_DAY), "steals": 3}], day=NEXT_DAY)
         with warehouse.snapshot() as reader:
             assert reader.fingerprint(WIDER, partition=DAY) == before.fingerprint
@@ -78,7 +85,8 @@ class ShapesContract(FenceContract):
         del columns["points"]
         other = replace(GAMES, columns=columns, scales={})
         change = reshape(warehouse, other)
-        assert (change.removed, change.retyped) == ({"points": "INTEGER"}, {"ratio": ("DOUBLE", "VARCHAR")})
+        removed = {"points": self.stored_type("INTEGER")}
+        assert (change.removed, change.retyped) == (removed, {"ratio": ("DOUBLE", "VARCHAR")})
         assert not change.keeps_content
         with warehouse.snapshot() as reader:
             assert reader.fingerprint(other, partition=DAY) != before.fingerprint

@@ -12,7 +12,7 @@ from phasegate.cli.kit.output import emit, emit_json, stacked, table
 from phasegate.dialects.engines import ENGINES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from phasegate.check.shapes import SqlProblem
     from phasegate.dialects.engines import Engine
@@ -44,9 +44,16 @@ def plan(ctx: click.Context) -> int:
     metavar="ENGINE",
     help="Name what of the SQL does not run on it: duckdb, postgresql or bigquery. Default: the warehouse's.",
 )
+@click.option(
+    "--cost",
+    is_flag=False,
+    flag_value="yesterday",
+    metavar="[DATE]",
+    help="Name the bytes that the SELECTs of a date would read in BigQuery, by dry runs. Default: yesterday.",
+)
 @json_option
 @pass_app
-def check(app: App, /, *, path: str | None, engine: "Engine | None", as_json: bool) -> int:
+def check(app: App, /, *, path: str | None, engine: "Engine | None", cost: str | None, as_json: bool) -> int:
     """Check the plan PATH, and show its phases, steps, order and gates.
 
     Default: the plan that all commands use. A refused plan is reported with its line and the fix, and the exit code is
@@ -69,10 +76,12 @@ def check(app: App, /, *, path: str | None, engine: "Engine | None", as_json: bo
     else:
         shapes = planned(loaded, open_binder(), engine="duckdb")
     found = [*problems(loaded, shapes), *engine_problems(loaded, shapes, engine=engine)]
+    costs = None if cost is None else _costs(app, loaded, engine, cost)
     if as_json:
-        emit_json(_document(loaded, found, engine))
+        emit_json(_document(loaded, found, engine, costs))
     else:
         said = [*_translated(loaded, found, engine), *(f"step {one.step}: {one.text}" for one in found)]
+        said += [] if costs is None else _read(costs)
         emit([*_lines(loaded), *([""] if said else []), *said])
     kinds = {one.kind for one in found}
     return FAILED if kinds & {"sql", "engine"} else FINDINGS if "needs" in kinds else FINE
@@ -120,6 +129,39 @@ def _translated(plan: "Plan", found: "Sequence[SqlProblem]", engine: "Engine") -
     texts = [step.name for step in plan.steps.values() if step.sql]
     fine = set(texts) - {one.step for one in found if one.kind in ("sql", "engine")}
     return [f"{ENGINE_NAMES[engine]} runs {len(fine)} of {count(len(texts), 'SQL step')}"]
+
+
+def _costs(app: App, plan: "Plan", engine: "Engine", date: str) -> dict[str, int | None]:
+    """Return the bytes that each SELECT of a date would read in BigQuery."""
+    from phasegate.base.dates import local_date, shift
+    from phasegate.code.translated import with_sql
+    from phasegate.errors import BadInput
+    from phasegate.warehouses.servers import bytes_read
+
+    settings = app.settings()
+    if engine != "bigquery" or settings.engine != "bigquery":
+        raise BadInput(
+            "--cost: BigQuery alone says what a SELECT would read; set PHASEGATE_WAREHOUSE=bigquery://PROJECT/DATASET"
+        )
+    day = shift(local_date(app.clock.now(), timezone=plan.timezone), -1) if date == "yesterday" else date
+    try:
+        season = shift(day, -365)
+    except ValueError:
+        raise BadInput(f"--cost {day!r}: wanted a date, such as 2026-02-03") from None
+    texts = {step.name: step.sql for step in with_sql(plan, engine=engine, parameter="${}").steps.values() if step.sql}
+    # the longest season that there is: it costs no more than this
+    return bytes_read(settings.warehouse, texts, {"run_date": day, "season_start": season})
+
+
+def _read(costs: "Mapping[str, int | None]") -> list[str]:
+    """Return the lines about what the SELECTs of a date would read."""
+    known = {name: size for name, size in costs.items() if size is not None}
+    absent = [name for name in costs if name not in known]
+    return [
+        *(f"step {name}: reads {size / 1e6:,.1f} MB" for name, size in known.items()),
+        *([f"not known until their tables are there: {', '.join(absent)}"] if absent else []),
+        f"the SELECTs of a date read {sum(known.values()) / 1e6:,.1f} MB in BigQuery",
+    ]
 
 
 def _lines(plan: "Plan") -> list[str]:
@@ -211,7 +253,9 @@ def _table(step: "Step") -> str:
     return "-" if step.table is None else f"{step.table.name} ({step.table.write})"
 
 
-def _document(plan: "Plan", found: "Sequence[SqlProblem]", engine: "Engine") -> "printed.CheckedPlanJson":
+def _document(
+    plan: "Plan", found: "Sequence[SqlProblem]", engine: "Engine", costs: "Mapping[str, int | None] | None"
+) -> "printed.CheckedPlanJson":
     from phasegate.printed import plans as printed
 
     return printed.CheckedPlanJson(
@@ -246,6 +290,7 @@ def _document(plan: "Plan", found: "Sequence[SqlProblem]", engine: "Engine") -> 
             printed.ProblemJson(step=one.step, kind=one.kind, text=one.text, line=one.line, mend=one.mend)
             for one in found
         ),
+        bytes_read=costs,
     )
 
 

@@ -19,6 +19,11 @@ _OTHER = {"committed_at": "DOUBLE", "allow_shrink": "BOOLEAN"}
 _NEEDED = {"write_id", "table", "partition", "token", "fingerprint", "built_from"}
 
 
+def field_type(field: str, /) -> str:
+    """Return the type of a receipt's field, in the words of a plan."""
+    return "BIGINT" if field in _NUMBERS else _OTHER.get(field, "VARCHAR")
+
+
 def is_whole(name: str, columns: Collection[str], /) -> bool:
     """Return whether one of our tables has the columns of this version."""
     return {FENCE: "holder", RECEIPTS: "undecided", KEYS: "key"}.get(name, "") in columns
@@ -43,8 +48,7 @@ class OwnSql:
         text, number = of("VARCHAR"), of("BIGINT")
         fields = []
         for name, column in zip(RECEIPT_FIELDS, self.columns, strict=True):
-            kind = number if name in _NUMBERS else of(_OTHER.get(name, "VARCHAR"))
-            fields.append(f"{column} {kind}{' NOT NULL' if name in _NEEDED else ''}")
+            fields.append(f"{column} {of(field_type(name))}{' NOT NULL' if name in _NEEDED else ''}")
         return [
             f"CREATE SCHEMA IF NOT EXISTS {self.dialect.quoted(SCHEMA)}",
             f"""CREATE TABLE IF NOT EXISTS {self.fence} (table_name {text} NOT NULL, {self._part} {text} NOT NULL,

@@ -18,7 +18,7 @@ from phasegate.warehouses.sql import commits
 from phasegate.warehouses.sql import own_tables as own
 from phasegate.warehouses.sql.cells import check_named, check_texts, in_utc, stored
 from phasegate.warehouses.sql.own_tables import OwnSql
-from phasegate.warehouses.sql.session import Session
+from phasegate.warehouses.sql.session import ReadingSession
 from phasegate.warehouses.sql.shapes import difference
 from phasegate.warehouses.sql.writes import WriteSql
 
@@ -27,7 +27,7 @@ class SqlReader:
     """The verbs of a Reader over a session."""
 
     def __init__(
-        self, session: Session, *, sql: WriteSql, own_sql: OwnSql, translator: Translator | None = None
+        self, session: ReadingSession, *, sql: WriteSql, own_sql: OwnSql, translator: Translator | None = None
     ) -> None:
         self.session, self.sql, self.own, self._translator = session, sql, own_sql, translator
 
@@ -147,15 +147,7 @@ class SqlReader:
         dates = _is_date(first) and _is_date(last)
         statement = self.sql.disagreements(table, types, dependency=dependency, dates=dates)
         rows = self.session.run(statement, {"first": first, "last": last}, what=f"identities of {table.name}")
-        values: dict[tuple[str, ...], set[str]] = {}
-        partitions: dict[tuple[str, ...], set[str]] = {}
-        for partition, value, *key in rows:
-            values.setdefault(tuple(key), set()).update(() if value is None else [value])
-            partitions.setdefault(tuple(key), set()).update(() if partition is None else [partition])
-        return [
-            Disagreement(key=key, values=tuple(sorted(values[key])), partitions=tuple(sorted(held)))
-            for key, held in sorted(partitions.items())
-        ]
+        return disagreeing(rows)
 
     def sums(
         self, table: Table, /, *, column: str, by: Sequence[str], first: str, last: str
@@ -263,6 +255,19 @@ class SqlReader:
         Every later verb and the commit raise Unavailable.
         """
         self.session.interrupt()
+
+
+def disagreeing(rows: Iterable[Sequence[Any]], /) -> list[Disagreement]:
+    """Return the keys of rows of partition, value and key, sorted."""
+    values: dict[tuple[str, ...], set[str]] = {}
+    partitions: dict[tuple[str, ...], set[str]] = {}
+    for partition, value, *key in rows:
+        values.setdefault(tuple(key), set()).update(() if value is None else [value])
+        partitions.setdefault(tuple(key), set()).update(() if partition is None else [partition])
+    return [
+        Disagreement(key=key, values=tuple(sorted(values[key])), partitions=tuple(sorted(held)))
+        for key, held in sorted(partitions.items())
+    ]
 
 
 def _here(part: Part) -> dict[str, object]:

@@ -102,7 +102,7 @@ class RowSql:
         columns, name = dependency.columns, self._named(table)
         keys = ", ".join(f"t.{self._quoted(column)}" for column in columns)
         given = " AND ".join(f"t.{self._quoted(column)} IS NOT NULL" for column in columns)
-        texts = ", ".join(self._text(table, types, c) for c in (table.partition, dependency.determined, *columns))
+        texts = self._texts(table, types, (table.partition, dependency.determined, *columns))
         return f"""SELECT DISTINCT {texts} FROM {name} t JOIN (
                 SELECT {keys} FROM {name} t JOIN (SELECT DISTINCT {keys} FROM {name} t WHERE {where} AND {given}) k
                 ON {self._same(columns, "k", "t")} GROUP BY {keys}
@@ -116,9 +116,9 @@ class RowSql:
         """
         _, where = self._between(table, types, dates=dates)
         cell, groups = f"t.{self._quoted(column)}", (table.partition, *by)
-        texts = ", ".join(self._text(table, types, one) for one in groups)
+        texts = self._texts(table, types, groups)
         raw = ", ".join(f"t.{self._quoted(one)}" for one in groups)
-        return f"""SELECT sum({cell}), {texts} FROM {self._named(table)} t
+        return f"""SELECT sum({cell}) AS total, {texts} FROM {self._named(table)} t
             WHERE {where} AND {cell} IS NOT NULL GROUP BY {raw}"""
 
     def inside(self, table: Table, types: Types, /, *, alias: str = "t") -> str:
@@ -153,6 +153,10 @@ class RowSql:
     def _text(self, table: Table, types: Types, column: str, *, alias: str = "t") -> str:
         """Return the SQL of a cell's canonical text."""
         return self.dialect.text(f"{alias}.{self._quoted(column)}", types[column], scale=table.scale(column))
+
+    def _texts(self, table: Table, types: Types, columns: Iterable[str]) -> str:
+        """Return the canonical texts of columns, named c0, c1, and so on."""
+        return ", ".join(f"{self._text(table, types, column)} AS c{n}" for n, column in enumerate(columns))
 
     def _same(self, columns: Iterable[str], one: str, other: str) -> str:
         return " AND ".join(f"{one}.{self._quoted(c)} = {other}.{self._quoted(c)}" for c in columns)

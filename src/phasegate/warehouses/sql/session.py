@@ -9,8 +9,8 @@ from phasegate.warehouses.sql.dialect import Types
 Bound = Mapping[str, object]
 
 
-class Session(Protocol):
-    """A connection inside a snapshot-isolated transaction.
+class ReadingSession(Protocol):
+    """A connection inside a snapshot.
 
     A text names its parameters as ``$name``; values are bound. ``what`` names a statement in the text of its error.
     After the first error, and after an interrupt, every statement raises it again.
@@ -18,10 +18,6 @@ class Session(Protocol):
 
     def run(self, sql: str, bound: Bound | None = None, /, *, what: str) -> list[tuple[Any, ...]]:
         """Run a SELECT and return its rows."""
-        ...
-
-    def change(self, sql: str, bound: Bound | None = None, /, *, what: str) -> int:
-        """Run any other statement and return how many rows it changed."""
         ...
 
     def has(self, name: str, /) -> bool:
@@ -39,12 +35,24 @@ class Session(Protocol):
         """
         ...
 
-    def describe(self, text: str, bound: Bound, /, *, what: str) -> dict[str, str]:
-        """Return the columns of a SELECT and their types."""
-        ...
-
     def query(self, text: str, bound: Bound, /, *, what: str) -> list[dict[str, object]]:
         """Return the rows of a SELECT as dicts; zoned timestamps are in UTC."""
+        ...
+
+    def interrupt(self) -> None:
+        """Stop a running statement, from any thread."""
+        ...
+
+
+class Session(ReadingSession, Protocol):
+    """A connection inside a snapshot-isolated transaction that writes."""
+
+    def change(self, sql: str, bound: Bound | None = None, /, *, what: str) -> int:
+        """Run any other statement and return how many rows it changed."""
+        ...
+
+    def describe(self, text: str, bound: Bound, /, *, what: str) -> dict[str, str]:
+        """Return the columns of a SELECT and their types."""
         ...
 
     def keep(self, name: str, text: str, bound: Bound, /, *, what: str) -> int:
@@ -63,8 +71,4 @@ class Session(Protocol):
 
     def stage_name(self, kind: str, /) -> str:
         """Return a name for a staging table that no other use has."""
-        ...
-
-    def interrupt(self) -> None:
-        """Stop a running statement, from any thread."""
         ...

@@ -14,9 +14,9 @@ from phasegate.warehouse import Params, Row
 from phasegate.warehouses.sql.cells import check_columns, check_lossless, check_rows, family
 from phasegate.warehouses.sql.dialect import Types
 from phasegate.warehouses.sql.reader import SqlReader
-from phasegate.warehouses.sql.session import Bound
+from phasegate.warehouses.sql.session import Bound, Session
 
-_COUNTS = ("rows", "outside", "null_keys", "future_versions", "null_versions", "not_finite")
+COUNTS = ("rows", "outside", "null_keys", "future_versions", "null_versions", "not_finite")
 
 
 @dataclass
@@ -36,6 +36,8 @@ class Stage:
 
 class SqlStaging(SqlReader):
     """The verbs that fill and inspect a staging table."""
+
+    session: Session
 
     def types_to_fill(self, table: Table) -> dict[str, str]:
         """Return the columns to fill.
@@ -99,19 +101,19 @@ class SqlStaging(SqlReader):
         table, what = stage.table, f"staging of {stage.table.name}"
         bound: dict[str, object] = {"partition": partition}
         if table.version:
-            bound["version_max"] = _latest(version_max, sql_type=stage.types[table.version])
+            bound["version_max"] = latest(version_max, sql_type=stage.types[table.version])
         (row,) = self.session.run(self.sql.inspect(table, stage.name, stage.types), bound, what=what)
         *counts, keys = (int(value) for value in row)
-        staged = Staged(**dict(zip(_COUNTS, counts, strict=True)))
+        staged = Staged(**dict(zip(COUNTS, counts, strict=True)))
         duplicates = undecided = 0
         if staged.rows != keys:
             ((undecided,),) = self.session.run(self.sql.undecided(table, stage.name), what=what)
             duplicates = self.session.change(self.sql.deduplicate(table, stage.name), what=what)
         stage.rows, stage.outside = staged.rows - duplicates, staged.outside
-        return Staged(**dict(zip(_COUNTS, counts, strict=True)), duplicates=duplicates, undecided=int(undecided))
+        return Staged(**dict(zip(COUNTS, counts, strict=True)), duplicates=duplicates, undecided=int(undecided))
 
 
-def _latest(version_max: float, *, sql_type: str) -> object:
+def latest(version_max: float, /, *, sql_type: str) -> object:
     """Return the greatest version as a value of the version's type."""
     if family(sql_type) not in {"timestamp", "date"}:
         return version_max

@@ -16,12 +16,15 @@ from phasegate.warehouse import Params
 from phasegate.warehouses.sql import own_tables as own
 from phasegate.warehouses.sql.cells import check_shape, stored
 from phasegate.warehouses.sql.reader import SqlReader
+from phasegate.warehouses.sql.session import Session
 from phasegate.warehouses.sql.staging import Stage
 from phasegate.warehouses.sql.writes import tally
 
 
 class SqlTransaction(SqlReader):
     """A transaction that writes the rows of one staging."""
+
+    session: Session
 
     _stage: Stage | None = None
     _present: int | None = None

@@ -108,8 +108,16 @@ class WriteSql(RowSql):
         keys = rest[0] if len(rest) == 1 else self.dialect.as_one(rest)
         # coalesce: a NULL partition is outside too.
         outside = count_if(f"NOT coalesce({self.inside(table, types, alias='s')}, false)")
-        return f"""SELECT count(*), {outside}, {count_if(nulls)}, {future}, {missing}, {" + ".join(finite) or "0"},
-            count(DISTINCT {keys}) FROM {stage} s"""
+        found = (
+            "count(*)",
+            outside,
+            count_if(nulls),
+            future,
+            missing,
+            " + ".join(finite) or "0",
+            f"count(DISTINCT {keys})",
+        )
+        return f"SELECT {', '.join(f'{one} AS c{n}' for n, one in enumerate(found))} FROM {stage} s"
 
     def staged_fingerprint(self, stage: str, /) -> str:
         """Return the SELECT of count and eight sums of the staged rows."""
