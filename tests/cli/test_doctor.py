@@ -121,8 +121,8 @@ def test_a_store_of_phasegate_s_own_is_looked_at_too(night: Night) -> None:
         (("--store", "sqlite:///nowhere.db"), "nowhere.db: there is no such store"),
         (("--store", "sqlite:///tables.duckdb"), "not a SQLite database"),
         (
-            ("--warehouse", "bigquery://u:secret@host/db"),
-            "'bigquery:…': this version reads duckdb:///PATH and ",
+            ("--warehouse", "snowflake://u:secret@host/db"),
+            "'snowflake:…': this version reads duckdb:///PATH and ",
         ),
         (("--warehouse", "duckdb:///nowhere.duckdb"), "nowhere.duckdb: there is no such file"),
         (("--warehouse", "duckdb:///tables.duckdb", "--draft"), "no document names a processor"),

@@ -54,7 +54,7 @@ INSTEAD = {
     metavar="URL",
     help="Exported documents: file:///PATH; or a Phasegate store: sqlite:///PATH, postgresql://….",
 )
-@click.option("--warehouse", metavar="URL", help="Tables: duckdb:///PATH or postgresql://…. Only read.")
+@click.option("--warehouse", metavar="URL", help="Tables: duckdb:///PATH, postgresql://… or bigquery://…. Only read.")
 @click.option("--days", type=click.IntRange(1, 3660), default=DAYS, metavar="N", show_default=True,
               help="How many dates, up to the newest document.")  # fmt: skip
 @click.option("--expect", multiple=True, metavar="NAME",

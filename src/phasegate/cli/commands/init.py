@@ -70,7 +70,7 @@ IGNORED = ".phasegate/"
 )
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
 @click.option("--store", metavar="URL", help="Create the store in PostgreSQL, or migrate it; write no file.")
-@click.option("--warehouse", metavar="URL", help="Create what the tables in PostgreSQL need; write no file.")
+@click.option("--warehouse", metavar="URL", help="Create what tables in PostgreSQL or BigQuery need; write no file.")
 @click.option("--bus", metavar="URL", help="Create the plan's topics and subscriptions in Pub/Sub; write no file.")
 @json_option
 @pass_app
