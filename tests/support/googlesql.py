@@ -13,7 +13,7 @@ from tests.support.sql_engines import evaluator
 
 # The analyser knows no schemas: `a`.`b` is the table `a__b`.
 _REFERENCE = re.compile(r"`(\w+)`\.`([^`]+)`|\b(contract)\.(\w+)")
-_ID = re.compile(r"[0-9a-f]{8,32}")
+_ID = re.compile(r"(?<=_)(?:[0-9a-f]{32}|[0-9a-f]{8})(?=`)")
 
 
 class Analyser:
@@ -25,7 +25,8 @@ class Analyser:
 
         self._language = LanguageOptions.maximum_features()
         self._language.product_mode = ProductMode.PRODUCT_EXTERNAL
-        self._tables: dict[str, dict[str, Any]] = {}
+        # That of loaded rows is made by no script.
+        self._tables: dict[str, dict[str, Any]] = {"phasegate___phasegate_rows_": {"cells": _type("STRING")}}
         self._variables: dict[str, Any] = {}
         self._made: dict[str, dict[str, dict[str, Any]]] = {}
         self._registered: int | None = None

@@ -216,7 +216,7 @@ def test_a_deleted_fence_table_is_named_and_made_again(warehouse: BigQueryWareho
 
 def test_only_one_select_is_a_query(warehouse: BigQueryWarehouse) -> None:
     with warehouse.snapshot() as reader:
-        assert reader.query("SELECT ';' AS a; -- that is all", {}) == [{"a": ";"}]
+        assert reader.query("SELECT ';' AS a;", {}) == [{"a": ";"}]
         for sql in ("DROP TABLE contract.games", "SELECT 1; DROP TABLE contract.games"):
             with pytest.raises(BadInput, match="must be one SELECT"):
                 reader.query(sql, {})

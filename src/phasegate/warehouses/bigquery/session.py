@@ -90,11 +90,14 @@ class SessionPool:
         self._jobs, self._idle, self._lock = jobs, list[str](), threading.Lock()
 
     @contextmanager
-    def snapshot(self) -> Iterator[str]:
-        """Give a session in which a transaction has begun."""
+    def snapshot(self, touch: str) -> Iterator[str]:
+        """Give a session in which a transaction has begun.
+
+        ``touch``: a SELECT of no rows, which takes the snapshot; "" where no table is there.
+        """
         with self._lock:
             session = self._idle.pop() if self._idle else None
-        session = self._begun(session)
+        session = self._begun(session, f"BEGIN TRANSACTION; {touch}")
         try:
             yield session
         except BaseException:
@@ -103,16 +106,16 @@ class SessionPool:
         with self._lock:
             self._idle.append(session)
 
-    def _begun(self, session: str | None) -> str:
+    def _begun(self, session: str | None, begin: str) -> str:
         what = "a snapshot"
         if session is not None:
             try:
-                self._jobs.run(Job("ROLLBACK TRANSACTION; BEGIN TRANSACTION;", {}, what, READ, session=session))
+                self._jobs.run(Job(f"ROLLBACK TRANSACTION; {begin}", {}, what, READ, session=session))
             except PhasegateError:
                 pass  # it has ended: there is another
             else:
                 return session
-        found = self._jobs.run(Job("BEGIN TRANSACTION", {}, what, READ, begins=True)).session
+        found = self._jobs.run(Job(begin, {}, what, READ, begins=True)).session
         assert found is not None, "BigQuery names the session that it begins"
         return found
 

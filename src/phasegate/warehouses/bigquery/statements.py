@@ -156,6 +156,10 @@ class BigQueryOwn(OwnSql):
         return f"""CREATE TABLE IF NOT EXISTS {self.fence} AS
             SELECT '' AS table_name, '' AS {self._part}, '' AS store_id, 0 AS token, 0 AS changes, '' AS holder"""
 
+    def touch_none(self) -> str:
+        """Return a SELECT of no rows; it bills nothing."""
+        return f"SELECT table_name FROM {self.every_fence} WHERE false;"
+
     def touch(self) -> str:
         """Return the UPDATE of the row without a name."""
         return f"UPDATE {self.fence} SET changes = changes + 1 WHERE table_name = ''"

@@ -136,7 +136,8 @@ class BigQueryWarehouse:
     @contextmanager
     def snapshot(self) -> Iterator[Reader]:
         """Open a read-only snapshot."""
-        with self._sessions.snapshot() as session:
+        touch = self._dataset.own().touch_none() if self._dataset.reads().has(own.FENCE) else ""
+        with self._sessions.snapshot(touch) as session:
             reads = BigQuerySession(self.jobs, self._dataset.names, known=self._dataset.known, session=session)
             yield BigQueryReader(reads, self._dataset, translator=self._translator)
 
