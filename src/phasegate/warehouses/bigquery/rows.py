@@ -33,13 +33,20 @@ class LoadedRows:
         self._types = types
         self._bytes = 0
         self._file = SpooledTemporaryFile(max_size=PARAMETER_BYTES_MAX)  # noqa: SIM115  closed by close
-        for row in rows:
-            cells = json.dumps([_spelled(row[name], types[name]) for name in types], ensure_ascii=False)
-            # As a load reads it, and as long as it is when it is sent: a text of JSON in one.
-            line = json.dumps({"cells": cells}) + "\n"
-            self._bytes += len(line)
-            self._file.write(line.encode())
+        try:
+            for row in rows:
+                self._add(row)
+        except BaseException:
+            self.close()
+            raise
         self._file.seek(0)
+
+    def _add(self, row: Row) -> None:
+        cells = json.dumps([_spelled(row[name], kind) for name, kind in self._types.items()], ensure_ascii=False)
+        # As a load reads it, and as long as it is when it is sent: a text of JSON in one.
+        line = json.dumps({"cells": cells}) + "\n"
+        self._bytes += len(line)
+        self._file.write(line.encode())
 
     @property
     def are_many(self) -> bool:
