@@ -1,6 +1,7 @@
 """The doctor on documents and tables that each have one thing wrong, and on some that have nothing."""
 
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,29 @@ def test_that_night_is_told_from_its_document_alone() -> None:
     assert finding(found, "PG002").text.startswith("all 5 processors are done, _completed_count is 3, and it has not")
     assert finding(found, "PG002").command == "phasegate import night --from-platform"
     assert exit_code(found.outcomes) == 1
+
+
+def test_times_as_the_client_gives_them_are_times() -> None:
+    at = datetime(2026, 2, 3, 23, 50, tzinfo=UTC)
+    entries = {name: entry(completed_at=at) for name in FIVE}
+    assert codes(examine(document(**entries, _triggered_at=at + timedelta(minutes=1)))) == {}  # type: ignore[arg-type]
+    late = examine(document(**entries | {FIVE[0]: entry(completed_at=at + timedelta(hours=8))}, _triggered_at=at))  # type: ignore[arg-type]
+    assert codes(late) == {"PG012": ["phase3_completion/2026-02-03"]}
+
+
+@pytest.mark.parametrize("value", [True, "success", datetime(2026, 2, 3, 23, 50, tzinfo=UTC)])
+def test_entries_that_are_no_map_are_counted_and_named(value: object) -> None:
+    found = examine(night(**dict.fromkeys(FIVE, value)))
+    assert set(codes(found)) == {"PG001", "PG002", "PG019"}
+    assert finding(found, "PG001").text == "_completed_count is 3, 5 entries are there"
+    assert finding(found, "PG019").subject == "5 entries, no map with a report"
+    assert all(name in finding(found, "PG019").evidence["where"] for name in FIVE)
+
+
+def test_an_entry_that_says_nothing_is_no_success() -> None:
+    found = examine(*three_nights(**{FIVE[0]: 348}, _triggered=False, _triggered_at=()))
+    assert finding(found, "PG021").text == "player_game_summary (unreadable) did not succeed, so it never triggered"
+    assert finding(found, "PG019").subject == "1 entry, no map with a report"
 
 
 def test_documents_and_tables_in_order_have_no_finding(tables: Path) -> None:

@@ -1,9 +1,18 @@
 """The platform's documents, in every shape that people export them in."""
 
+from datetime import UTC, date, datetime, timedelta, timezone
+
 import pytest
 
 from phasegate.base.exported import Exported, Unread, documents
 from phasegate.interop.platform import one_name, read_completed, read_moment
+
+
+class ClientTime(datetime):
+    """What the Firestore client gives: a datetime with nanoseconds of its own."""
+
+    nanosecond = 520_000_001
+
 
 AT = 1_770_185_520.0  # 2026-02-04 06:12 UTC
 ENTRY = {"completed_at": "2026-02-04T06:12:00Z", "status": "success", "record_count": 348}
@@ -77,6 +86,9 @@ def test_what_is_no_document_is_told_with_its_place(value: object) -> None:
         (1_770_185_520_000, "epoch milliseconds"),
         ("February 4, 2026 at 1:12:00\u202fAM UTC-5", "as the console shows it"),
         ("February 4, 2026 at 12:12:00 PM UTC+6", "as the console shows it"),
+        (datetime(2026, 2, 4, 6, 12, tzinfo=UTC), "client datetime"),
+        (datetime(2026, 2, 4, 1, 12, tzinfo=timezone(timedelta(hours=-5))), "client datetime"),
+        (ClientTime(2026, 2, 4, 6, 12, tzinfo=UTC), "client datetime"),
     ],
 )
 def test_a_server_timestamp_is_one_moment_in_every_form(value: object, form: str) -> None:
@@ -90,6 +102,8 @@ def test_a_server_timestamp_is_one_moment_in_every_form(value: object, form: str
         ("2026-02-04T06:12:00", "ISO without zone"),
         ("Sentinel: Value used to set a document field to the server timestamp.", "unresolved server timestamp"),
         ("soon", "unreadable"),
+        (datetime(2026, 2, 4, 6, 12), "client datetime without zone"),  # noqa: DTZ001  what is refused
+        (date(2026, 2, 4), "unreadable"),
         (True, "unreadable"),
         (12, "unreadable"),
         ({"a": 1}, "unreadable"),
@@ -129,3 +143,43 @@ def test_a_document_that_is_odd_in_every_field_is_read_all_the_same() -> None:
 def test_the_mode_is_in_the_document_or_in_its_id() -> None:
     assert read_completed(Exported(place="p", id="2026-02-03_overnight", body={})).mode == "overnight"
     assert read_completed(Exported(place="p", id="2026-02-03", body={"_mode": "same_day"})).mode == "same_day"
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "at", "instead"),
+    [
+        (True, "success", None, "true"),
+        ("success", "success", None, "a text"),
+        ("Failed", "failed", None, "a text"),
+        ("finished", "unreadable", None, "a text"),
+        ("2026-02-04T06:12:00Z", "success", AT, "a text"),
+        (datetime(2026, 2, 4, 6, 12, tzinfo=UTC), "success", AT, "a time"),
+        (int(AT), "success", AT, "a number"),
+        (348, "unreadable", None, "a number"),
+        (False, "unreadable", None, "false"),
+        (None, "unreadable", None, "null"),
+        ([], "unreadable", None, "a list"),
+        ({}, "unreadable", None, "a map without a report"),
+        ({"ok": True}, "unreadable", None, "a map without a report"),
+    ],
+)
+def test_an_entry_that_is_no_map_is_an_entry(value: object, status: str, at: float | None, instead: str) -> None:
+    plain: dict[str, object] = {"team_summary": ENTRY, "player_game_summary": value}
+    inside: dict[str, object] = {"processors": plain}
+    for body in (plain, inside):
+        (odd, fine) = read_completed(Exported(place="p", id="2026-02-03", body=body)).reports
+        assert (odd.spelled, odd.status, odd.completed.at, odd.instead) == ("player_game_summary", status, at, instead)
+        assert (fine.name, fine.instead) == ("team_summary", "")
+
+
+def test_a_list_of_names_is_a_list_of_entries() -> None:
+    said = read_completed(Exported(place="p", id="2026-02-03", body={"processors": ["a", "b"], "_completed_count": 3}))
+    assert [(r.name, r.instead) for r in said.reports] == [("a", "a name in a list"), ("b", "a name in a list")]
+
+
+def test_what_is_about_the_document_is_no_entry() -> None:
+    body = {"game_date": "2026-02-03", "correlation_id": "x", "updated_at": AT, "source_version": 2, "mode": "daily",
+            "notes": ["late"], "SummaryProcessor": True, "reason": "manual",
+            "player_game_summary": ENTRY}  # fmt: skip
+    said = read_completed(Exported(place="p", id="2026-02-03", body=body))
+    assert [r.name for r in said.reports] == ["player_game_summary", "summary"]

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -243,6 +244,22 @@ def test_what_the_plan_does_not_know_goes_to_quarantine_as_any_message_does() ->
     assert "names no moment (ISO without zone)" in told["team_game_summary"]
     assert len(made.store.scan("quarantine:nba:", limit=10)) == 2
     assert state(made, "three") == "waiting"
+
+
+def test_an_entry_that_is_no_map_is_named_and_not_sent() -> None:
+    made = shop({}, plan=PLATFORM)
+    sent = send_arrivals([night(team_game_summary=True)], made.pipeline.plan, made.pipeline.ports.bus)
+    told = {arrival.body["step"]: (arrival.sent, arrival.problem) for arrival in sent.arrivals}
+    assert told == {
+        "player_game_summary": (True, ""),
+        "team_game_summary": (False, "its entry is true, not a map with a report: complete the step by hand"),
+    }
+
+
+def test_times_as_the_client_gives_them_are_sent_as_the_same_messages() -> None:
+    made, entry = shop({}, plan=PLATFORM), {**ENTRY, "completed_at": datetime(2026, 2, 4, 6, 12, tzinfo=UTC)}
+    ours = [send_arrivals([night(PlayerGameSummaryProcessor=one)], made.pipeline.plan, None) for one in (ENTRY, entry)]
+    assert ours[0] == ours[1]
 
 
 def test_failures_and_empty_results_are_reported_as_such() -> None:

@@ -6,6 +6,7 @@ done in interop.platform. What has no known shape is reported with its place. Pu
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import cast
 
 import msgspec
@@ -59,7 +60,7 @@ def _found(value: object, *, place: str, collection: str, name: str, depth: int)
             yield from _found(inner, place=f"{place}, element {number}", collection=collection, name="",
                               depth=depth + 1)  # fmt: skip
     elif not isinstance(value, dict):
-        yield Unread(place=place, why=f"a JSON {_kind(value)}, wanted an object")
+        yield Unread(place=place, why=f"a JSON {kind_of(value).removeprefix('a ')}, wanted an object")
     else:
         yield from _in_object(value, place=place, collection=collection, name=name, depth=depth)
 
@@ -150,13 +151,18 @@ def _untyped(kind: str, inner: object) -> object:
     return inner
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object, /) -> str:
+    """Return what a value is that is no map, in words."""
     match value:
         case None:
             return "null"
         case bool():
-            return "true or false"
+            return "true" if value else "false"
         case int() | float():
-            return "number"
+            return "a number"
+        case list():
+            return "a list"
+        case datetime():
+            return "a time"
         case _:
-            return "text"
+            return "a text"

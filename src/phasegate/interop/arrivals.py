@@ -59,6 +59,8 @@ def _arrival(one: Completed, report: ProcessorEntry, plan: Plan) -> Arrival:
     problem, sent = "", True
     if not one.date:
         problem, sent = "the document names no date", False
+    elif report.instead:
+        problem, sent = f"its entry is {report.instead}, not a map with a report: complete the step by hand", False
     elif step is None:
         problem = f"the plan has no step {report.name}: it goes to quarantine"
     elif step.kind != "external":

@@ -67,7 +67,7 @@ def diagnose(
 
     Without a document there is one outcome, not evaluated.
     """
-    odd = (*map(_unreadable, unread), *_undated(documents))
+    odd = (*map(_unreadable, unread), *_undated(documents), *_no_maps(documents))
     none = "" if documents else "no completion document was found"
     readable = CheckResult(check="readable", findings=odd, evaluated=len(documents) + len(unread), error=none)
     if none:
@@ -97,6 +97,16 @@ def _undated(documents: Sequence[Completed]) -> list[Finding]:
                 cause="undated", command="rename it, or leave it out, then run this again")
         for one in documents if not one.date
     ]  # fmt: skip
+
+
+def _no_maps(documents: Sequence[Completed]) -> list[Finding]:
+    """Find the entries that are no map with a report, all in one finding."""
+    found = [f"{one.subject} {r.spelled} ({r.instead})" for one in documents for r in one.reports if r.instead]
+    if not found:
+        return []
+    text = f"an entry is a map with completed_at and status, these are not, and are counted: {_listed(found)}"
+    return [Finding(code="PG019", subject=f"{count(len(found), 'entry', 'entries')}, no map with a report", text=text,
+                    cause="entries:no map", command=IMPORT, evidence={"where": ", ".join(found[:50])})]  # fmt: skip
 
 
 def _count(one: Completed) -> list[Finding]:

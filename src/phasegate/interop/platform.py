@@ -13,18 +13,30 @@ from typing import Literal, cast
 
 import msgspec
 
-from phasegate.base.exported import Exported, is_entry
+from phasegate.base.exported import Exported, is_entry, kind_of
 from phasegate.base.platform import COUNT, GAME_DATE, MODE, TRIGGERED, TRIGGERED_AT
 
 INSIDE = ("processors", "entries", "completions")
 ROWS = ("rows", "record_count", "row_count", "records", "rows_processed", "rows_written")
 GOOD = frozenset({"success", "succeeded", "ok", "complete", "completed", "done", "empty", "no_data"})
+BAD = frozenset({"failed", "failure", "error", "partial", "skipped"})
+# Fields about the document. The platform counts every field without a _ as an entry, and so do we but for these.
+ABOUT = frozenset({
+    "comment", "config", "created", "date", "day", "description", "environment", "id", "last_updated", "metadata",
+    "mode", "name", "note", "notes", "path", "phase", "pipeline", "project", "reason", "run", "schema", "season",
+    "source", "stats", "summary", "timestamp", "timezone", "total", "trigger_source", "updated", "version",
+})  # fmt: skip
+ABOUT_ENDS = ("_at", "_count", "_date", "_id", "_mode", "_version")
+UNREADABLE = "unreadable"
 
 Form = Literal[
     "none", "ISO with zone", "ISO without zone", "seconds and nanoseconds", "epoch seconds", "epoch milliseconds",
-    "as the console shows it", "unresolved server timestamp", "unreadable",
+    "as the console shows it", "client datetime", "client datetime without zone", "unresolved server timestamp",
+    "unreadable",
 ]  # fmt: skip
-BAD_FORMS: tuple[Form, ...] = ("ISO without zone", "unresolved server timestamp", "unreadable")
+BAD_FORMS: tuple[Form, ...] = (
+    "ISO without zone", "client datetime without zone", "unresolved server timestamp", "unreadable",
+)  # fmt: skip
 _DATE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d)")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _CONSOLE = re.compile(r"(\w+ \d{1,2}, \d{4}) at (\d{1,2}:\d{2}:\d{2}(?:\.\d+)? [AP]M) UTC([+-]\d{1,2})?(?::(\d{2}))?")
@@ -42,7 +54,8 @@ class ForeignTime(msgspec.Struct, frozen=True):
 class ProcessorEntry(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of one processor.
 
-    ``spelled``: its name as in the document. ``name``: normalized by ``one_name``.
+    ``spelled``: its name as in the document. ``name``: normalized by ``one_name``. ``instead``: what it is instead of a
+    map with a report, else "".
     """
 
     spelled: str
@@ -52,6 +65,7 @@ class ProcessorEntry(msgspec.Struct, frozen=True, kw_only=True):
     completed: ForeignTime
     mode: str = ""
     execution_id: str = ""
+    instead: str = ""
 
     @property
     def good(self) -> bool:
@@ -114,12 +128,44 @@ def read_completed(exported: Exported, /) -> Completed:
 
 def _reports(body: Mapping[str, object]) -> Iterator[ProcessorEntry]:
     for field, value in body.items():
-        if field.startswith("_") or not isinstance(value, dict):
+        if field.startswith("_"):
             continue
-        if field in INSIDE and value and all(isinstance(inner, dict) for inner in value.values()):
-            yield from (_report(name, inner) for name, inner in value.items())
-        elif is_entry(value) or "timestamp" in value or any(name in value for name in ROWS):
-            yield _report(field, cast("dict[str, object]", value))
+        if field in INSIDE and isinstance(value, dict) and value and not _is_report(value):
+            yield from (_entry(name, inner) for name, inner in value.items())
+        elif field in INSIDE and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            yield from (_odd(name, None, instead="a name in a list") for name in value)
+        elif _is_report(value) or not _is_about(field, value):
+            yield _entry(field, value)
+
+
+def _is_report(value: object) -> bool:
+    return isinstance(value, dict) and (is_entry(value) or "timestamp" in value or any(name in value for name in ROWS))
+
+
+def _is_about(field: str, value: object) -> bool:
+    """Return whether a field is about the document and no entry."""
+    name = one_name(field)
+    if field.lower().endswith("processor"):
+        return False
+    return name in ABOUT or name.endswith(ABOUT_ENDS) or (isinstance(value, dict) and read_moment(value).at is not None)
+
+
+def _entry(spelled: str, value: object) -> ProcessorEntry:
+    if _is_report(value):
+        return _report(spelled, cast("dict[str, object]", value))
+    return _odd(spelled, value, instead="a map without a report" if isinstance(value, dict) else kind_of(value))
+
+
+def _odd(spelled: str, value: object, *, instead: str) -> ProcessorEntry:
+    """Return an entry that is no map: what a status or a time says counts."""
+    completed, word = read_moment(value), value.strip().lower() if isinstance(value, str) else ""
+    if completed.form == UNREADABLE:
+        completed = ForeignTime(None, "none")
+    known = word in GOOD or word in BAD
+    status = word if known else "success" if value is True or completed.form != "none" else UNREADABLE
+    return ProcessorEntry(
+        spelled=spelled, name=one_name(spelled), status=status, rows=None, completed=completed, instead=instead
+    )
 
 
 def _report(spelled: str, body: Mapping[str, object]) -> ProcessorEntry:
@@ -159,15 +205,20 @@ def read_moment(value: object, /) -> ForeignTime:
     """
     match value:
         case None | "":
-            return ForeignTime(None, "none")
+            found = ForeignTime(None, "none")
         case int() | float() if not isinstance(value, bool):
-            return _of_number(float(value))
+            found = _of_number(float(value))
         case str():
-            return _of_text(value)
+            found = _of_text(value)
         case dict():
-            return _of_parts(value)
+            found = _of_parts(value)
+        case datetime():
+            zoned = value.tzinfo is not None
+            found = ForeignTime(value.timestamp() if zoned else None,
+                                "client datetime" if zoned else "client datetime without zone")  # fmt: skip
         case _:
-            return ForeignTime(None, "unreadable")
+            found = ForeignTime(None, "unreadable")
+    return found
 
 
 def _of_parts(value: Mapping[str, object]) -> ForeignTime:
