@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from phasegate.base import keys
 from phasegate.base.codec import offence
-from phasegate.base.platform import own_names
+from phasegate.base.platform import CORRELATION, PROCESSOR, own_completion, own_names
 from phasegate.base.receipt import Stamp
 from phasegate.errors import BadInput, legible
 from phasegate.plan.gate import Status
+from phasegate.plan.model import Plan
 
 ORDER_MAX = 2.0**53
 TIME_MAX = 1e11
@@ -90,13 +91,14 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
 AnyMessage = TriggerMessage | RequestMessage | CompletionMessage
 
 
-def parse(body: Mapping[str, object], *, where: str) -> AnyMessage:
-    """Parse a message's body.
+def parse(body: Mapping[str, object], *, where: str, plan: Plan | None = None) -> AnyMessage:
+    """Parse a message's body; with a plan, also a completion in the platform's form.
 
     Raises BadInput. The error is one line that names the message, the field and what it should be.
     """
     if why := offence(body, "message"):
         raise BadInput(f"{where}: {why[:WHY_MAX]}")
+    body = body if plan is None else in_own_words(body, plan, where=where)
     kind = body.get("kind")
     kinds = {"trigger": TriggerMessage, "request": RequestMessage, "completion": CompletionMessage}
     if not isinstance(kind, str) or kind not in kinds:
@@ -112,6 +114,46 @@ def parse(body: Mapping[str, object], *, where: str) -> AnyMessage:
             f"{where}: execution_id has {len(message.execution_id):,} characters, at most {ID_MAX:,} are taken"
         )
     return message  # type: ignore[no-any-return]
+
+
+def in_own_words(body: Mapping[str, object], plan: Plan, *, where: str) -> Mapping[str, object]:
+    """Return a message's body, a completion in the platform's form in our words.
+
+    Its ``correlation_id`` is the trigger that started the work, if it is the id of one that the step's phase begins by.
+    Raises BadInput for a processor that the plan does not have.
+    """
+    if PROCESSOR not in body or body.get("step") or body.get("kind", "completion") != "completion":
+        return body
+    processor = body[PROCESSOR]
+    if not isinstance(processor, str) or not processor:
+        raise BadInput(f"{where}: {PROCESSOR} is {repr(processor)[:80]}; it must be the name of a processor")
+    shown = legible(processor)[:80]
+    if plan.platform is None:
+        fix = "add the table [platform] to it, then redrive this message"
+        raise BadInput(
+            f"{where}: processor {shown} reports in the platform's form, which the plan does not take; {fix}"
+        )
+    step = plan.platform.step_of(processor, steps=plan.steps)
+    if step is None:
+        fix = f'name its step under [platform] processors, such as {shown} = "STEP", then redrive this message'
+        raise BadInput(f"{where}: the plan has no step for processor {shown}; {fix}")
+    found = own_completion(body, step=step)
+    trigger = _trigger_in(found, plan, step=step)
+    return found if not trigger or found.get("trigger_id") else {**found, "trigger_id": trigger}
+
+
+def _trigger_in(body: Mapping[str, object], plan: Plan, *, step: str) -> str:
+    """Return the trigger whose id is the correlation id; "" for none.
+
+    The platform passes that id on from phase to phase, so one of an earlier phase, or of another run, is none.
+    """
+    number = body.get(CORRELATION)
+    try:
+        pipeline, phase, run, _, _ = keys.parse_trigger(number if isinstance(number, str) else "")
+    except BadInput:
+        return ""
+    begins = pipeline == plan.pipeline and phase in plan.phases[plan.steps[step].phase].after
+    return str(number) if begins and body.get("date", run.date) == run.date else ""
 
 
 def completion_order(message: CompletionMessage, *, where: str, now: float) -> float:

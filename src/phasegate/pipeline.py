@@ -154,7 +154,7 @@ class Pipeline:
 
         Raises BadInput, NotFound.
         """
-        message = messages.parse({"kind": "completion", **body}, where=where)
+        message = messages.parse({"kind": "completion", **body}, where=where, plan=self.plan)
         if not isinstance(message, messages.CompletionMessage):
             raise BadInput(f"{where}: is a {body['kind']} message; only completions can be reported")
         return self._worker.complete(message, where=where)

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from phasegate.base.exported import Exported, Unread, documents
-from phasegate.interop.platform import one_name, read_completed, read_moment
+from phasegate.base.platform import one_name
+from phasegate.interop.platform import read_completed, read_moment
 
 
 class ClientTime(datetime):

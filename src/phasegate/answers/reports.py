@@ -76,6 +76,7 @@ def filled(pipeline: "Pipeline", body: Mapping[str, object]) -> dict[str, object
 
     The run's mode, the status ``empty``, an execution id. Raises BadInput.
     """
+    body = messages.in_own_words(body, pipeline.plan, where=WHERE)
     step = pipeline.plan.steps.get(str(body.get("step")))
     if step is not None and step.kind != "external":
         raise BadInput(f"{WHERE}: {step.name} is built by Phasegate itself; see phasegate why RUN")
@@ -96,7 +97,7 @@ def reported(pipeline: "Pipeline", body: Mapping[str, object], *, outcome: str) 
 
     The phase is that of the step, or the one whose trigger was acknowledged.
     """
-    report = messages.parse({"kind": "completion", **body}, where=WHERE)
+    report = messages.parse({"kind": "completion", **body}, where=WHERE, plan=pipeline.plan)
     assert isinstance(report, messages.CompletionMessage)
     if not report.step:
         _, phase, run, _, _ = keys.parse_trigger(report.trigger_id)

@@ -4,10 +4,21 @@ The only place that spells these names: the platform's documents are read and wr
 not. Other platforms with the same layout use them too. Pure.
 """
 
+import re
 from collections.abc import Mapping
 
 COUNT, TRIGGERED, TRIGGERED_AT, MODE = "_completed_count", "_triggered", "_triggered_at", "_mode"
 GAME_DATE = "game_date"
+PROCESSOR, CORRELATION = "processor_name", "correlation_id"
+SOURCE_TABLE, ANALYSIS_DATE = "source_table", "analysis_date"
+STATUSES: Mapping[str, str] = {
+    "succeeded": "success", "ok": "success", "complete": "success", "completed": "success", "done": "success",
+    "no_data": "empty", "error": "failed", "failure": "failed",
+}  # fmt: skip
+"""The platform's words for an outcome, where they are not ours."""
+ORDER = "completed_at"
+_FIELDS = {"record_count": "rows", "timestamp": ORDER, "error_message": "error", GAME_DATE: "date"}
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 PLACES = ("{date}", "{game_date}")
 """What stands for a run's date in the path of a mirror: ours, and the platform's."""
 
@@ -31,3 +42,33 @@ def at_date(path: str, date: str, /) -> str:
     for place in PLACES:
         path = path.replace(place, date)
     return path
+
+
+def one_name(spelled: str, /) -> str:
+    """Return a processor's name normalized, the same for all its spellings.
+
+    >>> one_name("PlayerGameSummaryProcessor"), one_name("player_game_summary"), one_name("MLFeatureStoreV2Processor")
+    ('player_game_summary', 'player_game_summary', 'ml_feature_store_v2')
+    """
+    words = re.sub(r"[^A-Za-z0-9]+", "_", _HUMP.sub("_", spelled)).strip("_").lower()
+    return words.removesuffix("_processor") or words
+
+
+def own_completion(body: Mapping[str, object], /, *, step: str) -> dict[str, object]:
+    """Return a completion of the platform in our words, of this step.
+
+    Its ``timestamp`` is its order, also if a ``completed_at`` of its delivery stands beside it. What is null is left
+    out.
+
+    >>> own_completion({"processor_name": "A", "game_date": "2026-02-03", "record_count": 0, "status": "no_data"},
+    ...                step="a")
+    {'kind': 'completion', 'step': 'a', 'date': '2026-02-03', 'rows': 0, 'status': 'empty'}
+    """
+    given = {name: value for name, value in body.items() if value is not None and name not in (PROCESSOR, "kind")}
+    theirs = {ours: given.pop(name) for name, ours in _FIELDS.items() if name in given}
+    found = {"kind": "completion", "step": step} | theirs | given
+    if ORDER in theirs:
+        found[ORDER] = theirs[ORDER]
+    if isinstance(status := found.get("status"), str):
+        found["status"] = STATUSES.get(status.lower(), status.lower())
+    return found

@@ -205,7 +205,7 @@ class Reconciler:
         body = None if phase is None else outbox.trigger_of(phase, fix.generation, receiver=fix.key, key=key)
         if body is None:
             raise NotFound(f"{fix.phase} of {fix.run} has no trigger of generation {fix.generation} any more")
-        message = messages.parse(body, where=fix.text)
+        message = messages.parse(body, where=fix.text, plan=self._plan)
         assert isinstance(message, messages.TriggerMessage)
         self._worker.begin(message)
 

@@ -9,13 +9,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from phasegate.base.platform import STATUSES
 from phasegate.interop.platform import GOOD, Completed, ProcessorEntry
 from phasegate.plan.model import Plan, completions_topic
-
-_STATUS: Mapping[str, str] = {
-    "empty": "empty", "no_data": "empty", "error": "failed", "failure": "failed", "failed": "failed",
-    "partial": "partial", "skipped": "skipped",
-}  # fmt: skip
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +37,14 @@ def arrivals(one: Completed, plan: Plan, /) -> list[Arrival]:
 
 
 def _arrival(one: Completed, report: ProcessorEntry, plan: Plan) -> Arrival:
-    step = plan.steps.get(report.name)
-    status = _STATUS.get(report.status, "success" if report.good else report.status)
+    name = report.name
+    if plan.platform is not None:
+        name = plan.platform.step_of(report.spelled, steps=plan.steps) or name
+    step = plan.steps.get(name)
+    status = STATUSES.get(report.status, report.status)
     body: dict[str, object] = {
         "kind": "completion",
-        "step": report.name,
+        "step": name,
         "status": "empty" if status == "success" and report.rows == 0 else status,
         "date": one.date,
         "rows": report.rows,
@@ -62,7 +61,7 @@ def _arrival(one: Completed, report: ProcessorEntry, plan: Plan) -> Arrival:
     elif report.instead:
         problem, sent = f"its entry is {report.instead}, not a map with a report: complete the step by hand", False
     elif step is None:
-        problem = f"the plan has no step {report.name}: it goes to quarantine"
+        problem = f"the plan has no step {name}: it goes to quarantine"
     elif step.kind != "external":
         problem, sent = f"{step.name} is built by Phasegate, which asks for it itself", False
     elif "completed_at" not in body and report.status in GOOD:

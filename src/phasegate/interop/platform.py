@@ -14,7 +14,7 @@ from typing import Literal, cast
 import msgspec
 
 from phasegate.base.exported import Exported, is_entry, kind_of
-from phasegate.base.platform import COUNT, GAME_DATE, MODE, TRIGGERED, TRIGGERED_AT
+from phasegate.base.platform import COUNT, GAME_DATE, MODE, TRIGGERED, TRIGGERED_AT, one_name
 
 INSIDE = ("processors", "entries", "completions")
 ROWS = ("rows", "record_count", "row_count", "records", "rows_processed", "rows_written")
@@ -38,7 +38,6 @@ BAD_FORMS: tuple[Form, ...] = (
     "ISO without zone", "client datetime without zone", "unresolved server timestamp", "unreadable",
 )  # fmt: skip
 _DATE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d)")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _CONSOLE = re.compile(r"(\w+ \d{1,2}, \d{4}) at (\d{1,2}:\d{2}:\d{2}(?:\.\d+)? [AP]M) UTC([+-]\d{1,2})?(?::(\d{2}))?")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
            "December")  # fmt: skip
@@ -181,16 +180,6 @@ def _report(spelled: str, body: Mapping[str, object]) -> ProcessorEntry:
         mode=mode if isinstance(mode, str) else "",
         execution_id=str(execution),
     )
-
-
-def one_name(spelled: str, /) -> str:
-    """Return a processor's name normalized, the same for all its spellings.
-
-    >>> one_name("PlayerGameSummaryProcessor"), one_name("player_game_summary"), one_name("MLFeatureStoreV2Processor")
-    ('player_game_summary', 'player_game_summary', 'ml_feature_store_v2')
-    """
-    words = re.sub(r"[^A-Za-z0-9]+", "_", _HUMP.sub("_", spelled)).strip("_").lower()
-    return words.removesuffix("_processor") or words
 
 
 def read_moment(value: object, /) -> ForeignTime:

@@ -17,6 +17,7 @@ from phasegate.plan.gate import Covers, Need
 from phasegate.plan.model import ModeGate, Plan, digest
 from phasegate.plan.needs import read_covers, read_needs
 from phasegate.plan.phases import PHASE_KEYS, declared_modes, inherited_modes, read_modes, read_phase
+from phasegate.plan.platform import read_platform
 from phasegate.plan.steps import PYTHON, STEP_KEYS, read_dialect, read_step
 from phasegate.plan.times import read_zone, with_expectation
 from phasegate.plan.toml_lines import parse, spell, suggest
@@ -24,7 +25,7 @@ from phasegate.plan.toml_read import Section
 
 STEPS_MAX = 500
 PHASES_MAX = 100
-TOP_KEYS = ("pipeline", "timezone", "calendar", "cascade_days", "dialect", "phase", "step", "alerts")
+TOP_KEYS = ("pipeline", "timezone", "calendar", "cascade_days", "dialect", "phase", "step", "alerts", "platform")
 
 Files: TypeAlias = Callable[[str], str]
 
@@ -81,6 +82,7 @@ def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") ->
         calendar=calendar,
         cascade_days=top.whole("cascade_days", low=0, high=BACK_MAX, default=CASCADE_DAYS),
         alerts=read_alerts(top),
+        platform=read_platform(top, external={name: step.kind == "external" for name, step in read.items()}),
     )
     check(plan, toml)
     plan = replace(plan, steps={s: with_expectation(plan, step, steps[s]) for s, step in plan.steps.items()})

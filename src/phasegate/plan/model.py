@@ -15,6 +15,7 @@ from phasegate.base.table import Dependency, Table
 from phasegate.dialects.engines import Engine
 from phasegate.errors import BadInput
 from phasegate.plan.gate import GOOD, Ack, Covers, Gate, Need, Receiver, Spec, Status, dated
+from phasegate.plan.platform import Platform
 from phasegate.plan.policy import Policy
 
 SHRINK_MAX = 0.10
@@ -22,7 +23,6 @@ ATTEMPTS_MAX = 5
 LATE_AFTER_S = 4 * 3600.0
 RUN_MAX_S = 3600.0
 MODE_DEFAULT = "daily"
-
 
 Anchors = Mapping[str, float]
 
@@ -101,12 +101,13 @@ class ModeGate(msgspec.Struct, frozen=True, kw_only=True):
 class Send(msgspec.Struct, frozen=True, kw_only=True):
     """A topic that a phase sends its triggers to.
 
-    ``phase``: the phase of this plan that starts on it, if one does.
+    ``phase``: the phase of this plan that starts on it, if one does. ``form``: in whose form they are.
     """
 
     topic: str
     ack: Ack
     phase: str | None = None
+    form: Literal["phasegate", "platform"] = "phasegate"
 
 
 class PhasePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +212,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str | None = None
     cascade_days: int = CASCADE_DAYS
     alerts: Policy = Policy()
+    platform: Platform | None = None
     hash: str = ""
 
     @property
@@ -383,10 +385,7 @@ def requests_topic(pipeline: str, phase: str) -> str:
 
 
 def begin_topic(pipeline: str, phase: str) -> str:
-    """Return the topic of the triggers that start a phase.
-
-    ``sends`` may name another.
-    """
+    """Return the topic of triggers that start a phase, if sends names none."""
     return f"{pipeline}.{phase}.begin"
 
 

@@ -18,7 +18,7 @@ from phasegate.base.findings import FINE, FOUND, SETTLING, UNCHECKED, exit_code
 from phasegate.base.keys import Run, parse_date
 from phasegate.credentials import Role
 from phasegate.errors import BadInput, Busy
-from phasegate.plan.model import Step
+from phasegate.plan.model import Plan, Step
 from phasegate.printed.parts import PrintedJson
 from phasegate.web.bodies import (
     BeginBody,
@@ -85,9 +85,9 @@ def complete(service: Service, call: Call) -> Answered:
     body = read_json(call.raw)
     extras = body_of(body, Extras)
     body = {"kind": "completion", **{name: one for name, one in body.items() if name not in ("lease", "yes")}}
-    call.caller.check_report(_completion(body), pipeline.plan)
+    call.caller.check_report(_completion(body, pipeline.plan), pipeline.plan)
     body = filled(pipeline, body)
-    message = _completion(body)
+    message = _completion(body, pipeline.plan)
     if not message.step and not message.trigger_id:
         raise BadInput(f"{WHERE}: names no step; add step, or the trigger_id that is acknowledged")
     if not extras.yes and (date := date_of(body)) is not None:
@@ -104,8 +104,8 @@ def complete(service: Service, call: Call) -> Answered:
     return Answered(REFUSED if document.refused else DONE, document)
 
 
-def _completion(body: Mapping[str, object]) -> messages.CompletionMessage:
-    message = messages.parse(body, where=WHERE)
+def _completion(body: Mapping[str, object], plan: Plan) -> messages.CompletionMessage:
+    message = messages.parse(body, where=WHERE, plan=plan)
     if not isinstance(message, messages.CompletionMessage):
         raise BadInput(f"{WHERE}: kind is {str(body['kind'])[:80]!r}; it must be completion, or left out")
     return message
@@ -147,7 +147,7 @@ def _held_by_message(service: Service, caller: Caller, body: BeginBody) -> HeldA
     assert body.message is not None
     if body.lease or body.run:
         raise BadInput("begin: message stands in place of run and lease; to extend a lease, send run, step and lease")
-    parsed = messages.parse(body.message, where="begin")
+    parsed = messages.parse(body.message, where="begin", plan=service.pipeline.plan)
     step = parsed.step if isinstance(parsed, messages.RequestMessage) else body.step
     if step is None and caller.steps is not None and caller.role != "operator":
         raise BadInput("begin: name the step beside the trigger")

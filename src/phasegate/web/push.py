@@ -35,7 +35,7 @@ def take(pipeline: Pipeline, raw: bytes, *, caller: Caller) -> bool:
         body = {"data": envelope.message.data, "message_id": envelope.message.message_id}
         given = envelope.message
         body = completed(_message(envelope), number=given.message_id, published_at=given.publish_time)
-        parsed = messages.parse(body, where=f"message {envelope.message.message_id}")
+        parsed = messages.parse(body, where=f"message {envelope.message.message_id}", plan=pipeline.plan)
     except BadInput as e:
         pipeline.runs.quarantine.put(topic, body, reason=str(e))
         return False

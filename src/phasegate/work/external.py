@@ -231,7 +231,7 @@ class ExternalSteps:
             chosen = self._step(step, phase=None)
             self._gatekeeper.open(chosen.phase, run)
             return chosen, run
-        message = messages.parse(trigger, where="begin")
+        message = messages.parse(trigger, where="begin", plan=self._plan)
         match message:
             case messages.TriggerMessage():
                 bind(trigger=message.id)

@@ -94,7 +94,7 @@ class Worker:
 
     def _dispatch(self, delivery: Delivery) -> str:
         where = f"message {delivery.message.id}"
-        message = messages.parse(delivery.message.body, where=where)
+        message = messages.parse(delivery.message.body, where=where, plan=self._plan)
         if not isinstance(message, messages.CompletionMessage) and message.pipeline != self._plan.pipeline:
             raise BadInput(f"{where}: is of pipeline {message.pipeline!r}, this is {self._plan.pipeline!r}")
         match message:

@@ -92,9 +92,9 @@ def doctor(
 def _examined(
     app: App, store: str | None, warehouse: str | None, *, days: int, expect: tuple[str, ...]
 ) -> "Diagnosis":  # fmt: skip
+    from phasegate.base.platform import one_name
     from phasegate.errors import BadInput, Unavailable
     from phasegate.interop.doctor import Doctor
-    from phasegate.interop.platform import one_name
     from phasegate.wiring import open_documents, open_tables, shown
 
     if store is None and warehouse is None:
