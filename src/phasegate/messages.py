@@ -13,7 +13,15 @@ from msgspec.structs import replace
 
 from phasegate.base import keys
 from phasegate.base.codec import offence
-from phasegate.base.platform import CORRELATION, PROCESSOR, own_completion, own_names
+from phasegate.base.platform import (
+    ANALYSIS_DATE,
+    CORRELATION,
+    GAME_DATE,
+    PROCESSOR,
+    SOURCE_TABLE,
+    own_completion,
+    own_names,
+)
 from phasegate.base.receipt import Stamp
 from phasegate.errors import BadInput, legible
 from phasegate.plan.gate import Status
@@ -26,6 +34,7 @@ MISSING_MAX = 10_000
 YEAR_MIN = 1971
 ID_MAX = 1_000
 BYTES_MAX = 200_000
+TEXT_MAX = 80
 WHY_MAX = 500
 """A text that fits a message must not fill the document that stores it: then nothing could be added to it."""
 
@@ -33,7 +42,8 @@ WHY_MAX = 500
 class TriggerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="trigger"):
     """A trigger: a phase fired, and ``receiver`` is to begin.
 
-    ``stamps``: those of the phase's members.
+    ``stamps``: those of the phase's members. ``more``: further messages of this trigger follow it, so that it does not
+    acknowledge the trigger.
     """
 
     id: str
@@ -44,6 +54,7 @@ class TriggerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     receiver: str
     stamps: dict[str, Stamp]
     missing: tuple[str, ...] = ()
+    more: bool = False
 
 
 class RequestMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="request"):
@@ -140,6 +151,40 @@ def in_own_words(body: Mapping[str, object], plan: Plan, *, where: str) -> Mappi
     found = own_completion(body, step=step)
     trigger = _trigger_in(found, plan, step=step)
     return found if not trigger or found.get("trigger_id") else {**found, "trigger_id": trigger}
+
+
+def meant_by_platform(body: Mapping[str, object], plan: Plan, *, step: str | None, where: str) -> str:
+    """Return what a trigger in the platform's form means; "" for another message.
+
+    It is the id of the trigger that its ``correlation_id`` is, if that begins the phase of ``step``, else the run of
+    its date and mode. Raises BadInput.
+    """
+    if "kind" in body or not (ANALYSIS_DATE in body or SOURCE_TABLE in body):
+        return ""
+    if plan.platform is None:
+        fix = "add the table [platform] to it, or send a run"
+        raise BadInput(f"{where}: the trigger is in the platform's form, which the plan does not take; {fix}")
+    named = plan.steps.get(step or "")
+    dates = {str(body[name])[:TEXT_MAX] for name in (ANALYSIS_DATE, GAME_DATE) if body.get(name) is not None}
+    if len(dates) != 1:
+        given = " and ".join(sorted(dates)) or "none"
+        raise BadInput(f"{where}: {ANALYSIS_DATE} and {GAME_DATE} must name one date, and give {given}; name one")
+    date = keys.parse_date(dates.pop())
+    number = body.get(CORRELATION)
+    try:
+        pipeline, _, run, _, receiver = keys.parse_trigger(number if isinstance(number, str) else "")
+    except BadInput:
+        pass
+    else:
+        begins = receiver in plan.phases and (named is None or named.phase == receiver)
+        if (pipeline, run.date) == (plan.pipeline, date) and begins:
+            return str(number)
+    modes = plan.modes if named is None else tuple(plan.phases[named.phase].modes)
+    mode = body.get("mode") or (modes[0] if len(modes) == 1 else None)
+    if mode not in modes:
+        told = "names no mode" if mode is None else f"unknown mode {str(mode)[:TEXT_MAX]!r}"
+        raise BadInput(f"{where}: {told}; the plan has {', '.join(modes)}")
+    return f"{date}.{mode}"
 
 
 def _trigger_in(body: Mapping[str, object], plan: Plan, *, step: str) -> str:

@@ -142,10 +142,10 @@ class Pipeline:
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:
         """Hold an external step during the block.
 
-        ``trigger``: the body of a trigger or request, or a run such as ``2026-02-03.overnight``. ``step`` may be left
-        out where the phase has one external step only. If the block raises, or ends without ``complete`` or ``fail``,
-        a transient failure is reported; not for Unavailable and the like, which are no failure of the step: begin it
-        again. Raises Busy while another process holds it, BadInput, NotFound.
+        ``trigger``: the body of a trigger or request, the id of a trigger, or a run such as ``2026-02-03.overnight``.
+        ``step`` may be left out where the phase has one external step only. If the block raises, or ends without
+        ``complete`` or ``fail``, a transient failure is reported; not for Unavailable and the like, which are no
+        failure of the step: begin it again. Raises Busy while another process holds it, BadInput, NotFound.
         """
         return self._external_steps.begin(trigger, step=step)
 

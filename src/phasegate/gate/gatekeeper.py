@@ -12,7 +12,6 @@ from phasegate.base import keys
 from phasegate.base.backoff import is_ahead
 from phasegate.base.codec import Decision, decode
 from phasegate.base.keys import Run
-from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
 from phasegate.gate import decisions, operator, outbox, propagation
@@ -21,6 +20,7 @@ from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.evaluate import without_times_ahead
 from phasegate.gate.mirror import Mirror
 from phasegate.gate.phase import LOOK_BY_S, Phase
+from phasegate.gate.platform_triggers import messages_of
 from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
@@ -246,7 +246,8 @@ class Gatekeeper:
         published, failure = [], None
         for m in outbox.outgoing(phase, key=key, now=now):  # one refused by the bus must not keep the others back
             try:
-                self._ports.bus.publish(Message(m.id, m.topic, m.body))
+                for message in messages_of(m, self.plan):
+                    self._ports.bus.publish(message)
             except PhasegateError as e:
                 failure = failure or e
             else:

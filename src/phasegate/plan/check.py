@@ -318,6 +318,10 @@ def _check_topics(plan: Plan, toml: Toml) -> None:
                 f"triggers of phase {spell(phase.name)}" if send.phase is None else f"what begins {spell(send.phase)}"
             )
             claim(("phase", phase.name, "sends", i, "topic"), topic=send.topic, purpose=what)
+            tables = [step for step in plan.steps.values() if step.phase == phase.name and step.table is not None]
+            if send.form == "platform" and not tables:
+                fix = "give a step its table, or remove form"
+                raise toml.error(("phase", phase.name, "sends", i, "form"), f"no step of the phase has a table; {fix}")
     for step in plan.steps.values():
         if step.topic:
             claim(("step", step.name, "topic"), topic=step.topic, purpose="requests for external steps")

@@ -6,7 +6,7 @@ Pure.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
-from typing import cast
+from typing import Literal, cast
 
 from phasegate.base.keys import NAME, WORD
 from phasegate.plan.gate import GOOD, Ack, Status
@@ -18,7 +18,8 @@ from phasegate.plan.toml_read import Section
 PHASE_KEYS = ("after", "modes", "sends", "settle_s", "settle_max_s", "catch_up_max_s", "start", "mirror")
 MODE_KEYS = ("expect", "critical", "require", "deadline", "accept", "start", "reports", "any_date",
              "await_windows")  # fmt: skip
-SEND_KEYS = ("topic", "ack", "phase")
+SEND_KEYS = ("topic", "ack", "phase", "form")
+FORMS = ("phasegate", "platform")
 ACKS = ("begin", "completion", "publish", "post")
 
 MIRROR_LIKE = "phase3_completion/{date}"
@@ -206,6 +207,10 @@ def _send(section: Section, *, downstream: Sequence[str]) -> Send:
         raise section.unwanted("ack", wanted=" or ".join(map(spell, ACKS)))
     ack = cast(Ack, section.choice("ack", known=ACKS, default=""))
     phase = section.text("phase", wanted="the name of a phase") if section.has("phase") else None
+    form = cast(Literal["phasegate", "platform"], section.choice("form", known=FORMS, default="phasegate"))
+    if form == "platform" and ack not in ("begin", "publish"):
+        wrong = f"sends a message for each table, and {spell(ack)} waits for the answer to one"
+        raise section.error("form", f'{wrong}; use ack = "begin" or "publish", or remove form')
     mine = spell(str(section.place[1]))
     if ack != "begin":
         if phase is not None:
@@ -213,7 +218,7 @@ def _send(section: Section, *, downstream: Sequence[str]) -> Send:
         if ack == "post" and not NAME.fullmatch(topic):
             wanted = "a name of a-z, 0-9 and _, which begins with a letter: PHASEGATE_POST_NAME holds its address"
             raise section.unwanted("topic", wanted=wanted)
-        return Send(topic=topic, ack=ack)
+        return Send(topic=topic, ack=ack, form=form)
     if not downstream:
         fix = 'use "completion", "publish" or "post"'
         raise section.error("ack", f"no phase comes after {mine}, so none would begin; {fix}")
@@ -222,4 +227,4 @@ def _send(section: Section, *, downstream: Sequence[str]) -> Send:
         raise section.error("phase", f"{wrong}; write phase = {' or '.join(map(spell, downstream))}")
     if phase is not None and phase not in downstream:
         raise section.error("phase", f"{spell(phase)} does not come after {mine}{suggest(phase, known=downstream)}")
-    return Send(topic=topic, ack=ack, phase=phase or downstream[0])
+    return Send(topic=topic, ack=ack, phase=phase or downstream[0], form=form)

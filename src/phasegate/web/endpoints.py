@@ -42,6 +42,7 @@ from phasegate.web.bodies import (
 from phasegate.web.callers import Caller
 from phasegate.web.push import take
 from phasegate.web.service import Service
+from phasegate.work.external import TRIGGER
 from phasegate.work.remote import Begun
 
 MEANT = 'send "yes": true'
@@ -147,12 +148,17 @@ def _held_by_message(service: Service, caller: Caller, body: BeginBody) -> HeldA
     assert body.message is not None
     if body.lease or body.run:
         raise BadInput("begin: message stands in place of run and lease; to extend a lease, send run, step and lease")
-    parsed = messages.parse(body.message, where="begin", plan=service.pipeline.plan)
-    step = parsed.step if isinstance(parsed, messages.RequestMessage) else body.step
+    plan, step = service.pipeline.plan, body.step
+    meant = messages.meant_by_platform(body.message, plan, step=step, where="begin")
+    if not meant:
+        parsed = messages.parse(body.message, where="begin", plan=plan)
+        step = parsed.step if isinstance(parsed, messages.RequestMessage) else step
+    elif not meant.startswith(TRIGGER):
+        _check_near(service, body, run_of(plan, meant))
     if step is None and caller.steps is not None and caller.role != "operator":
         raise BadInput("begin: name the step beside the trigger")
     caller.check("reporter", step=step)
-    begun = service.pipeline.remote.begin(body.message, step=step, by=caller.name, ttl_s=body.ttl_s)
+    begun = service.pipeline.remote.begin(meant or body.message, step=step, by=caller.name, ttl_s=body.ttl_s)
     return _held(service, begun)
 
 

@@ -13,6 +13,7 @@ from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Receipt, Stamp
 from phasegate.errors import OUTAGES, BadInput, Busy, Fenced, LeaseLost, NotFound, Partial, words
+from phasegate.gate import outbox
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
@@ -27,6 +28,8 @@ from phasegate.write.inputs import part_of
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
 from phasegate.write.writer import WriteJob, Writer
+
+TRIGGER = "trigger."
 
 
 class StepRun:
@@ -224,8 +227,13 @@ class ExternalSteps:
     def resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
         """Return the step and the run that a trigger, a request or a run means.
 
-        A trigger is begun, and a run is opened. The id of the message is bound. Raises BadInput, NotFound.
+        A trigger, also by its id, is begun, and a run is opened. The id of the message is bound. Raises BadInput,
+        NotFound.
         """
+        if not isinstance(trigger, str):
+            trigger = messages.meant_by_platform(trigger, self._plan, step=step, where="begin") or trigger
+        if isinstance(trigger, str) and trigger.startswith(TRIGGER):
+            trigger = self._fired(trigger)
         if isinstance(trigger, str):
             run = keys.parse_run(trigger)
             chosen = self._step(step, phase=None)
@@ -244,6 +252,17 @@ class ExternalSteps:
                 return chosen, keys.parse_run(message.run)
             case messages.CompletionMessage():
                 raise BadInput("begin: this is a completion message; begin takes a trigger, a request, or a run")
+
+    def _fired(self, number: str) -> Mapping[str, object]:
+        """Return the stored trigger of this id."""
+        pipeline, phase, run, generation, receiver = keys.parse_trigger(number)
+        key = keys.phase_key(self._plan.pipeline, phase, run=run)
+        known = pipeline == self._plan.pipeline and phase in self._plan.phases
+        document = self._gatekeeper.read(phase, run) if known else None
+        body = None if document is None else outbox.trigger_of(document, generation, receiver=receiver, key=key)
+        if body is None:
+            raise NotFound(f"begin: no trigger {number} is stored; begin by the run: {run}")
+        return body
 
     def _step(self, name: str | None, *, phase: str | None) -> Step:
         external = [s for s in self._plan.steps.values() if s.kind == "external" and phase in (None, s.phase)]

@@ -140,9 +140,10 @@ class Worker:
             generation=trigger.generation, stamps=trigger.stamps, begun_at=0.0, begun_by="", missing=trigger.missing,
         )  # fmt: skip
         answer = self._gatekeeper.begin(trigger.receiver, run, upstream=trigger.phase, given=given)
-        self._gatekeeper.acknowledge(
-            trigger.phase, run, generation=trigger.generation, receiver=trigger.receiver, ack="begin", known=known
-        )
+        if not trigger.more:
+            self._gatekeeper.acknowledge(
+                trigger.phase, run, generation=trigger.generation, receiver=trigger.receiver, ack="begin", known=known
+            )
         return answer
 
     def complete(self, message: messages.CompletionMessage, *, where: str) -> Answer:
