@@ -103,9 +103,10 @@ AnyMessage = TriggerMessage | RequestMessage | CompletionMessage
 
 
 def parse(body: Mapping[str, object], *, where: str, plan: Plan | None = None) -> AnyMessage:
-    """Parse a message's body; with a plan, also a completion in the platform's form.
+    """Parse a message's body.
 
-    Raises BadInput. The error is one line that names the message, the field and what it should be.
+    With a plan also that of a completion in the platform's form. Raises BadInput. The error is one line that names the
+    message, the field and what it should be.
     """
     if why := offence(body, "message"):
         raise BadInput(f"{where}: {why[:WHY_MAX]}")
@@ -128,10 +129,11 @@ def parse(body: Mapping[str, object], *, where: str, plan: Plan | None = None) -
 
 
 def in_own_words(body: Mapping[str, object], plan: Plan, *, where: str) -> Mapping[str, object]:
-    """Return a message's body, a completion in the platform's form in our words.
+    """Return a message's body in our words.
 
-    Its ``correlation_id`` is the trigger that started the work, if it is the id of one that the step's phase begins by.
-    Raises BadInput for a processor that the plan does not have.
+    That of a completion in the platform's form is translated: its ``correlation_id`` is the trigger that started the
+    work, if it is the id of one that the step's phase begins by. Raises BadInput for a processor that the plan does not
+    have.
     """
     if PROCESSOR not in body or body.get("step") or body.get("kind", "completion") != "completion":
         return body
@@ -154,10 +156,10 @@ def in_own_words(body: Mapping[str, object], plan: Plan, *, where: str) -> Mappi
 
 
 def meant_by_platform(body: Mapping[str, object], plan: Plan, *, step: str | None, where: str) -> str:
-    """Return what a trigger in the platform's form means; "" for another message.
+    """Return what a trigger in the platform's form means.
 
     It is the id of the trigger that its ``correlation_id`` is, if that begins the phase of ``step``, else the run of
-    its date and mode. Raises BadInput.
+    its date and mode; "" for any other message. Raises BadInput.
     """
     if "kind" in body or not (ANALYSIS_DATE in body or SOURCE_TABLE in body):
         return ""
@@ -182,8 +184,8 @@ def meant_by_platform(body: Mapping[str, object], plan: Plan, *, step: str | Non
     modes = plan.modes if named is None else tuple(plan.phases[named.phase].modes)
     mode = body.get("mode") or (modes[0] if len(modes) == 1 else None)
     if mode not in modes:
-        told = "names no mode" if mode is None else f"unknown mode {str(mode)[:TEXT_MAX]!r}"
-        raise BadInput(f"{where}: {told}; the plan has {', '.join(modes)}")
+        wrong = "names no mode" if mode is None else f"unknown mode {str(mode)[:TEXT_MAX]!r}"
+        raise BadInput(f"{where}: {wrong}; the plan has {', '.join(modes)}")
     return f"{date}.{mode}"
 
 

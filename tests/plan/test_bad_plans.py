@@ -151,12 +151,12 @@ BAD = {
     "top unknown": (
         "timezone =",
         'zone = "x"\ntimezone =',
-        '2: unknown key "zone"; did you mean "timezone"? known: alerts, calendar, cascade_days, dialect, phase, pipeline, step, timezone',
+        '2: unknown key "zone"; did you mean "timezone"? known: alerts, calendar, cascade_days, dialect, phase, pipeline, platform, step, timezone',
     ),
     "top steps": (
         "[step.gamebook]",
         "[steps.gamebook]",
-        '10: unknown key "steps"; did you mean "step"? known: alerts, calendar, cascade_days, dialect, phase, pipeline, step, timezone',
+        '10: unknown key "steps"; did you mean "step"? known: alerts, calendar, cascade_days, dialect, phase, pipeline, platform, step, timezone',
     ),
     "phase text": (
         "[phase.raw]\n",
@@ -371,7 +371,7 @@ BAD = {
     "send key": (
         'after = "raw"\n',
         'after = "raw"\nsends = [{ topc = "a", ack = "publish" }]\n',
-        '8: [phase.analytics] sends[0]: unknown key "topc"; did you mean "topic"? known: ack, phase, topic',
+        '8: [phase.analytics] sends[0]: unknown key "topc"; did you mean "topic"? known: ack, form, phase, topic',
     ),
     "send text": (
         'after = "raw"\n',

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from phasegate.plan.alerts import ALERT_KEYS, CHANNEL_KEYS
-from phasegate.plan.load import TOP_KEYS, load_plan
+from phasegate.plan.load import PLATFORM_KEYS, TOP_KEYS, load_plan
 from phasegate.plan.phases import MODE_KEYS, PHASE_KEYS, SEND_KEYS
 from phasegate.plan.steps import COLUMN_TYPES, STEP_KEYS
 from tests.support.docs_runner import split
@@ -20,6 +20,7 @@ PAGE = (ROOT / "docs" / "reference" / "plan.md").read_text()
         ("### A mode", MODE_KEYS),
         ("### A send", SEND_KEYS),
         ("## `[step.NAME]`", STEP_KEYS),
+        ("## `[platform]`", PLATFORM_KEYS),
         ("## `[alerts]`", ALERT_KEYS),
         ("### A channel", CHANNEL_KEYS),
     ],

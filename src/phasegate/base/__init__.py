@@ -119,6 +119,7 @@ fire, firing                   To decide, once, that a phase hands on: the next 
                                carries.
 generation                     The number of a firing of a phase in one run, from 1.
 trigger                        The message of a firing to one receiver, always under the same id.
+more                           Further messages of the same trigger follow, and the last acknowledges it.
 outbox                         The entries of a document that are still to be sent or acknowledged.
 begin, begun, already begun    To take over the stamps of an upstream generation as inputs; once for each generation.
 not fired                      A trigger whose generation the upstream document has not fired: it changes nothing.

@@ -5,7 +5,9 @@ not. Other platforms with the same layout use them too. Pure.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+import msgspec
 
 COUNT, TRIGGERED, TRIGGERED_AT, MODE = "_completed_count", "_triggered", "_triggered_at", "_mode"
 GAME_DATE = "game_date"
@@ -21,6 +23,20 @@ _FIELDS = {"record_count": "rows", "timestamp": ORDER, "error_message": "error",
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 PLACES = ("{date}", "{game_date}")
 """What stands for a run's date in the path of a mirror: ours, and the platform's."""
+
+
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """That a plan takes messages in the platform's form.
+
+    ``processors``: the step of each processor whose name is not that of its step.
+    """
+
+    processors: Mapping[str, str] = {}
+
+    def step_of(self, processor: str, /, *, steps: Collection[str]) -> str | None:
+        """Return the step that a processor builds, None for an unknown one."""
+        name = self.processors.get(processor) or one_name(processor)
+        return name if name in steps else None
 
 
 def own_names(body: Mapping[str, object], /) -> Mapping[str, object]:

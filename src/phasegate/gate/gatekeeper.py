@@ -20,7 +20,6 @@ from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.evaluate import without_times_ahead
 from phasegate.gate.mirror import Mirror
 from phasegate.gate.phase import LOOK_BY_S, Phase
-from phasegate.gate.platform_triggers import messages_of
 from phasegate.gate.propagator import Propagator
 from phasegate.gate.records import Input
 from phasegate.plan.gate import Ack, Gate
@@ -246,7 +245,7 @@ class Gatekeeper:
         published, failure = [], None
         for m in outbox.outgoing(phase, key=key, now=now):  # one refused by the bus must not keep the others back
             try:
-                for message in messages_of(m, self.plan):
+                for message in outbox.messages_of(m, self.plan):
                     self._ports.bus.publish(message)
             except PhasegateError as e:
                 failure = failure or e

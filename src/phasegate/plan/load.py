@@ -5,19 +5,19 @@ keys that do not apply, steps that no gate waits for. It needs no setting for ho
 whether a message is new is decided from the document. Pure.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from msgspec.structs import replace
 
 from phasegate.base.dates import BACK_MAX, CASCADE_DAYS
+from phasegate.base.platform import Platform
 from phasegate.plan.alerts import read_alerts
 from phasegate.plan.check import check, find_cycle, in_order
 from phasegate.plan.gate import Covers, Need
-from phasegate.plan.model import ModeGate, Plan, digest
+from phasegate.plan.model import ModeGate, Plan, Step, digest
 from phasegate.plan.needs import read_covers, read_needs
 from phasegate.plan.phases import PHASE_KEYS, declared_modes, inherited_modes, read_modes, read_phase
-from phasegate.plan.platform import read_platform
 from phasegate.plan.steps import PYTHON, STEP_KEYS, read_dialect, read_step
 from phasegate.plan.times import read_zone, with_expectation
 from phasegate.plan.toml_lines import parse, spell, suggest
@@ -26,6 +26,7 @@ from phasegate.plan.toml_read import Section
 STEPS_MAX = 500
 PHASES_MAX = 100
 TOP_KEYS = ("pipeline", "timezone", "calendar", "cascade_days", "dialect", "phase", "step", "alerts", "platform")
+PLATFORM_KEYS = ("processors",)
 
 Files: TypeAlias = Callable[[str], str]
 
@@ -82,7 +83,7 @@ def load_plan(text: str, *, files: Files = no_files, name: str = "plan.toml") ->
         calendar=calendar,
         cascade_days=top.whole("cascade_days", low=0, high=BACK_MAX, default=CASCADE_DAYS),
         alerts=read_alerts(top),
-        platform=read_platform(top, external={name: step.kind == "external" for name, step in read.items()}),
+        platform=_platform(top, steps=read),
     )
     check(plan, toml)
     plan = replace(plan, steps={s: with_expectation(plan, step, steps[s]) for s, step in plan.steps.items()})
@@ -152,6 +153,25 @@ def _calendar(top: Section) -> str | None:
     if not top.has("calendar"):
         return None
     return top.text("calendar", wanted='"module:function", such as "pipeline.calendar:dates"', form=PYTHON)
+
+
+def _platform(top: Section, *, steps: Mapping[str, Step]) -> Platform | None:
+    """Return the names of the platform's processors, None without the table."""
+    if not top.has("platform"):
+        return None
+    section = top.section("platform", wanted='a table such as [platform] with processors = { Class = "step" }')
+    section.only(PLATFORM_KEYS)
+    if not section.has("processors"):
+        return Platform()
+    inner = section.section("processors", wanted='a table such as { PlayerGameSummaryProcessor = "player_game" }')
+    processors = {name: inner.text(name, wanted="the name of a step") for name in inner.body}
+    for name, step in processors.items():
+        if step not in steps:
+            known = [one.name for one in steps.values() if one.kind == "external"]
+            raise inner.error(name, f"unknown step {spell(step)}{suggest(step, known=known)}")
+        if steps[step].kind != "external":
+            raise inner.error(name, f"step {spell(step)} is built by Phasegate, which takes no report of it; remove it")
+    return Platform(processors=processors)
 
 
 def _step_order(

@@ -11,11 +11,11 @@ import msgspec
 
 from phasegate.base.dates import CASCADE_DAYS, local_time, shift
 from phasegate.base.keys import Run
+from phasegate.base.platform import Platform
 from phasegate.base.table import Dependency, Table
 from phasegate.dialects.engines import Engine
 from phasegate.errors import BadInput
 from phasegate.plan.gate import GOOD, Ack, Covers, Gate, Need, Receiver, Spec, Status, dated
-from phasegate.plan.platform import Platform
 from phasegate.plan.policy import Policy
 
 SHRINK_MAX = 0.10
