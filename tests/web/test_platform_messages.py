@@ -78,3 +78,39 @@ def test_from_the_command_line(service: Served, night: Night) -> None:
     assert done.code == 2
     assert done.err.startswith("phasegate: complete: the plan has no step for processor Strange; name its step under")
     assert odds(service)[:2] == ("fresh", 3)
+
+
+def began(service: Served, *, by: str = "reporter", step: str | None = "odds", **more: object) -> tuple[int, str]:
+    """Begin a step by a trigger of the platform's own; return the status, and the run or the error."""
+    trigger = {"source_table": "raw_files", "analysis_date": "2026-02-03", "correlation_id": "c-1", **more}
+    answer = service.post("/begin", {"message": trigger, "step": step}, by=by)
+    return answer.status_code, answer.json().get("run") or answer.json()["error"]
+
+
+def test_a_trigger_of_the_platform_s_own_begins_the_step_of_its_run(service: Served) -> None:
+    assert began(service, mode="overnight") == (200, RUN)
+    assert began(service)[0] == 409
+
+
+def test_a_trigger_that_is_not_understood_begins_nothing(service: Served) -> None:
+    assert began(service, step=None, by="scraper") == (400, "begin: name the step beside the trigger")
+    assert began(service, step="report", by="scraper")[0] == 403
+    assert began(service, mode="weekly") == (400, "begin: unknown mode 'weekly'; the plan has overnight")
+    status, wrong = began(service, analysis_date="2062-02-03")
+    assert status == 400
+    assert "2062-02-03 is" in wrong
+    assert service.pipeline.ports.store.scan("phase:", limit=1) == []
+
+
+def test_what_is_left_of_a_trigger_that_was_sent_begins_its_step(service: Served, night: Night) -> None:
+    night.scrape(10)
+    service.post("/complete", said(), by="scraper")
+    service.pipeline.work_until_idle()
+    service.post("/sweep")
+    number = f"trigger.nba.analytics.{RUN}.1.precompute"
+    trigger = {"source_table": "nba_analytics.player_game", "game_date": "2026-02-03", "correlation_id": number}
+    held = service.post("/begin", {"message": trigger, "step": "report"}, by="reporter")
+    assert (held.status_code, held.json()["trigger_id"]) == (200, number)
+    assert set(held.json()["inputs"]) == {"analytics.player_game"}
+    done = said(processor_name="ReportProcessor", correlation_id=number, lease=held.json()["lease"])
+    assert service.post("/complete", done, by="reporter").json()["outcome"] == "accepted"
