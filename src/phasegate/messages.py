@@ -262,3 +262,12 @@ def completion_run(
     if run.mode not in modes:
         raise BadInput(f"{where}: unknown mode {run.mode!r}; the plan has {', '.join(modes)}")
     return run
+
+
+def reported_run(message: CompletionMessage, plan: Plan, *, where: str) -> keys.Run:
+    """Return the run that a completion of a step of the plan belongs to.
+
+    Of the modes of the step's phase; see ``completion_run``.
+    """
+    modes = tuple(plan.phases[plan.steps[message.step].phase].modes)
+    return completion_run(message, modes=modes, where=where, mode_at=plan.mode_at)

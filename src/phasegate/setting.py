@@ -77,7 +77,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="serve_rate", type="number", default=100, low=1, high=100000,
             meaning="How many requests a second each caller of `serve` may send; one more is answered with 429."),
     Setting(name="serve_work_s", type="seconds", default=8.0, low=0, high=600,
-            meaning="How long a pushed message is worked on inside its request; the rest is left to workers."),
+            meaning="How long messages are worked on inside a push and a `/sweep`; the rest is left to workers."),
     Setting(name="audience", type="text", default=None,
             meaning="What an ID token of Google must be for, usually the service's address; unset: none is taken."),
     Setting(name="google_keys", type="URL", default="https://www.googleapis.com/oauth2/v3/certs",

@@ -5,9 +5,33 @@ import json
 from typing import Any
 
 from tests.support.commands import RUN, Night
-from tests.support.service import Served
+from tests.support.service import Served, served
 
 DATE = RUN.partition(".")[0]
+MODES = """\
+pipeline = "nba"
+timezone = "America/New_York"
+
+[phase.raw]
+modes.same_day = { expect = "*" }
+modes.overnight = { expect = "*", reports = "00:00 .. 12:00 +1d" }
+
+[phase.analytics]
+after = "raw"
+modes.overnight = { expect = "*" }
+
+[step.odds]
+phase = "raw"
+external = true
+
+[step.box]
+phase = "raw"
+external = true
+
+[step.late]
+phase = "analytics"
+external = true
+"""
 
 
 def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -60,6 +84,29 @@ def test_a_report_is_answered_as_the_command_answers_it(night: Night, service: S
     assert (older.status_code, older.json()["refused"], older.json()["exit_code"]) == (409, True, 1)
 
 
+def test_a_far_date_is_meant_or_refused_however_the_report_names_it(night: Night, service: Served) -> None:
+    day = "2099-02-03"
+    trigger = f"trigger.nba.raw.{day}.overnight.1.precompute"
+    for named in ({"run": f"{day}.overnight"}, {"date": day}, {"game_date": day}, {"trigger_id": trigger}):
+        answer = service.post("/complete", {"step": "odds", "execution_id": "e", **named}, by="reporter")
+        assert answer.status_code == 400, named
+        assert answer.json()["error"].endswith('if it is no typo, send "yes": true'), named
+    (night.folder / "far.json").write_text(json.dumps({"step": "odds", "execution_id": "e", "trigger_id": trigger}))
+    assert night("complete", "--message", "far.json").code == 2
+    assert not [key for key in night.documents() if day in key]
+
+
+def test_a_report_that_names_no_mode_is_answered_with_the_run_that_it_counts_for(night: Night) -> None:
+    (night.folder / "plan.toml").write_text(MODES)
+    with served(night.folder, clock=night.clock) as service:
+        for step, more in (("box", {"completed_at": "2026-02-04T06:00:00Z"}), ("late", {})):
+            lease = service.post("/begin", {"run": RUN, "step": step}).json()["lease"]
+            for held in ({}, {"lease": lease}):
+                body = {"step": step, "game_date": DATE, "rows": 3, "execution_id": "e1", **more, **held}
+                answer = service.post("/complete", body, by="reporter")
+                assert (answer.status_code, answer.json().get("run")) == (200, RUN), answer.text
+
+
 def test_a_run_is_opened_as_the_command_opens_it(night: Night, service: Served) -> None:
     answer = service.post("/begin", {"run": RUN})
     assert (answer.status_code, answer.json()["opened"], answer.json()["exit_code"]) == (200, ["raw"], 0)
@@ -96,6 +143,15 @@ def test_a_sweep_answers_what_could_not_be_handled(night: Night, service: Served
     broken = service.post("/sweep")
     assert (broken.status_code, broken.json()["exit_code"]) == (503, 2)
     assert "cannot be read" in broken.json()["errors"][0]
+
+
+def test_a_sweep_works_on_messages_where_no_worker_runs(night: Night, service: Served) -> None:
+    night("begin", RUN)
+    night.scrape(2)
+    night("complete", "odds", "--run", RUN)
+    assert service.post("/sweep").json()["exit_code"] == 0
+    (view,) = [one for one in service.pipeline.views.why(RUN) if one.phase == "analytics"]
+    assert (view.generation, view.members[0].state) == (1, "fresh")
 
 
 def test_a_pushed_message_is_stored_worked_on_and_the_same_when_it_comes_again(night: Night, service: Served) -> None:

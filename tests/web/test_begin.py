@@ -68,6 +68,17 @@ def test_a_completion_whose_answer_was_lost_is_sent_again(service: Served) -> No
     assert outcomes == ["accepted", "duplicate"]
 
 
+def test_a_report_without_an_execution_id_counts_once_too(service: Served) -> None:
+    body = {**ODDS, "rows": 3}
+    refused = service.post("/complete", body, by="scraper")
+    assert refused.status_code == 400
+    assert refused.json()["error"] == ("complete: step odds has no table to read; give an execution_id for its content")
+    for _ in range(2):
+        body = {**ODDS, "rows": 3, "lease": held(service)["lease"]}
+        outcomes = [service.post("/complete", body, by="scraper").json()["outcome"] for _ in range(2)]
+        assert outcomes == ["accepted", "duplicate"]
+
+
 def test_a_failure_gives_the_lease_back_too(service: Served) -> None:
     first = held(service)
     body = {**ODDS, "lease": first["lease"], "status": "transient", "error": "source is down"}

@@ -260,4 +260,4 @@ def test_a_store_that_cannot_be_reached_is_503_and_not_evaluated(
         assert (answer.status_code, answer.json()["exit_code"]) == (503, 2), path
         if path != "/sweep":
             assert {one["verdict"] for one in answer.json()["checks"] if one["error"]} == {"not evaluated"}
-    assert service.post("/complete", {"step": "odds", "run": RUN}).status_code == 503
+    assert service.post("/complete", {"step": "odds", "run": RUN, "execution_id": "e"}).status_code == 503

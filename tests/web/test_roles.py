@@ -1,10 +1,13 @@
 """Who may call which endpoint."""
 
+import base64
+import json
+
 import pytest
 
 from phasegate.web.endpoints import ENDPOINTS
 from tests.support.commands import RUN, Night
-from tests.support.service import Served
+from tests.support.service import Served, served
 
 OPEN = ("/live", "/ready", "/build", "/openapi.json")
 ROLES = {"operator": {"reporter", "reader", "operator"}, "reader": {"reader"}, "reporter": {"reporter"}}
@@ -54,7 +57,39 @@ def test_a_caller_of_one_step_cannot_complete_or_begin_another(service: Served, 
         answer = service.post(path, body, by="scraper")
         assert (answer.status_code, answer.json()["kind"]) == (403, "not allowed"), (path, body, answer.text)
     assert night.documents() == before
-    assert service.post("/complete", {"step": "odds", "run": RUN}, by="scraper").status_code == 200
+    mine = {"step": "odds", "run": RUN, "execution_id": "e"}
+    assert service.post("/complete", mine, by="scraper").status_code == 200
+
+
+def test_a_trigger_or_request_of_others_begins_nothing(service: Served, night: Night) -> None:
+    night("begin", RUN)
+    night.scrape(2)
+    night("complete", "odds", "--run", RUN)
+    (trigger,) = (found["body"] for key, (found, _) in night.documents().items() if key.startswith("message:"))
+    assert (trigger["kind"], trigger["receiver"]) == ("trigger", "analytics")
+    request = {"kind": "request", "id": "q1", "pipeline": "nba", "phase": "raw", "step": "odds", "run": RUN,
+               "inputs": {}}  # fmt: skip
+    before = night.documents()
+    for message, status in (
+        (trigger, 404),  # no step of the caller's comes after it
+        ({**trigger, "pipeline": "other"}, 400),
+        ({**request, "pipeline": "other"}, 400),
+        ({**request, "run": "2026-02-03.unknown"}, 404),
+        ({**request, "run": "2026-03-03.overnight"}, 404),
+    ):
+        answer = service.post("/begin", {"message": message, "step": "odds"}, by="scraper")
+        assert answer.status_code == status, (message, answer.text)
+        assert night.documents() == before, message
+
+
+def test_a_pushed_message_never_takes_the_place_of_another(night: Night) -> None:
+    with served(night.folder, clock=night.clock, serve_work_s=0) as service:
+        for by, step in (("scraper", "odds"), ("reporter", "gamebook"), ("reporter", "gamebook")):
+            data = base64.b64encode(json.dumps({"step": step, "run": RUN, "rows": 1}).encode()).decode()
+            sent = {"message": {"messageId": "7", "data": data, "publishTime": "2026-02-04T06:00:00Z"}}
+            assert service.post("/pubsub/push", sent, by=by).status_code == 204
+        stored = [found["body"]["step"] for key, (found, _) in night.documents().items() if "push.7" in key]
+        assert sorted(stored) == ["gamebook", "odds"]
 
 
 def test_what_notifies_fixes_or_opens_takes_an_operator(service: Served) -> None:

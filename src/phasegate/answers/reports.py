@@ -65,16 +65,22 @@ class Reported:
 
 
 def date_of(body: Mapping[str, object]) -> str | None:
-    """Return the date that a completion message names, None if it is none."""
+    """Return the date of the run that a completion message is for.
+
+    None if it names none.
+    """
     body = own_names(body)
-    day = str(body.get("run") or body.get("date") or "").partition(".")[0]
+    text = str(body.get("run") or "")
+    if not text and (trigger := body.get("trigger_id")):
+        text = str(keys.parse_trigger(str(trigger))[2])
+    day = (text or str(body.get("date") or "")).partition(".")[0]
     return day if keys.is_date(day) else None
 
 
-def filled(pipeline: "Pipeline", body: Mapping[str, object]) -> dict[str, object]:
+def filled(pipeline: "Pipeline", body: Mapping[str, object], *, execution_id: str) -> dict[str, object]:
     """Return a completion message with what its sender may leave out.
 
-    The run's mode, the status ``empty``, an execution id. Raises BadInput.
+    The run's mode, the status ``empty``, and the execution id for a step without a table. Raises BadInput.
     """
     body = messages.in_own_words(body, pipeline.plan, where=WHERE)
     step = pipeline.plan.steps.get(str(body.get("step")))
@@ -88,7 +94,7 @@ def filled(pipeline: "Pipeline", body: Mapping[str, object]) -> dict[str, object
     if body.get("rows") == 0 and "status" not in body:
         whole["status"] = "empty"
     if step is not None and step.table is None and not body.get("execution_id"):
-        whole["execution_id"] = pipeline.ports.ids()
+        whole["execution_id"] = execution_id
     return whole
 
 
@@ -102,5 +108,5 @@ def reported(pipeline: "Pipeline", body: Mapping[str, object], *, outcome: str) 
     if not report.step:
         _, phase, run, _, _ = keys.parse_trigger(report.trigger_id)
         return Reported(pipeline, run, phase=phase, step=None, outcome=outcome)
-    run = messages.completion_run(report, modes=pipeline.plan.modes, where=WHERE)
+    run = messages.reported_run(report, pipeline.plan, where=WHERE)
     return Reported(pipeline, run, phase=pipeline.plan.steps[report.step].phase, step=report.step, outcome=outcome)

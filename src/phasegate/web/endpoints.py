@@ -87,7 +87,8 @@ def complete(service: Service, call: Call) -> Answered:
     extras = body_of(body, Extras)
     body = {"kind": "completion", **{name: one for name, one in body.items() if name not in ("lease", "yes")}}
     call.caller.check_report(_completion(body, pipeline.plan), pipeline.plan)
-    body = filled(pipeline, body)
+    # nothing is drawn: the same report, sent again, must have the same id
+    body = filled(pipeline, body, execution_id=f"lease-{extras.lease}" if extras.lease else "")
     message = _completion(body, pipeline.plan)
     if not message.step and not message.trigger_id:
         raise BadInput(f"{WHERE}: names no step; add step, or the trigger_id that is acknowledged")
@@ -186,10 +187,11 @@ def run_step(service: Service, call: Call) -> Answered:
 
 
 def sweep(service: Service, call: Call) -> Answered:
-    """Process every due document once."""
+    """Process every due document once, then work on messages."""
     body_of(read_json(call.raw), EmptyBody)
     with service.observer.errors() as errors:
         swept = service.pipeline.sweep()
+        service.work_within(service.settings.serve_work_s)
     due = service.times().iso(service.pipeline.next_due())
     code = UNCHECKED if errors else FINE
     document = SweptAnswer(swept=swept, next_due=due, errors=tuple(errors), exit_code=code)
@@ -270,8 +272,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         RunBody, {DONE: (BuiltAnswer,), REFUSED: (BuiltAnswer,)}, run_step,
     ),
     Endpoint(
-        "/sweep", "operator", "Process every due document once",
-        "As `phasegate sweep`. 503 if a document could not be handled; it is put off, and the others are handled.",
+        "/sweep", "operator", "Process every due document once, then work on messages",
+        "As `phasegate sweep`; then messages are worked on for `serve_work_s` at most, as a worker would. "
+        "503 if a document could not be handled; it is put off, and the others are handled.",
         EmptyBody, {DONE: (SweptAnswer,), UNFIT: (SweptAnswer,)}, sweep,
     ),
     _RECONCILE,
@@ -280,8 +283,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _HEALTH._replace(path="/health-check-phase3", text="Another name of `/health`, as the NBA platform has it."),
     Endpoint(
         "/pubsub/push", "reporter", "Take a message that Pub/Sub pushes",
-        "The message is stored under an id from `messageId`, so that a redelivery is the same message, then worked on "
-        "for `serve_work_s` at most. 204 once it is stored, also in quarantine if it cannot be understood.",
+        "The message is stored under an id from `messageId` and its content, so that a redelivery is the same message, "
+        "then worked on for `serve_work_s` at most. 204 once it is stored, also in quarantine if it cannot be "
+        "understood.",
         PushBody, {NOTHING: ()}, push,
     ),
 )  # fmt: skip

@@ -10,6 +10,8 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 
+import msgspec
+
 from phasegate import messages
 from phasegate.base.keys import WORD
 from phasegate.bus import Message
@@ -47,21 +49,22 @@ def take(pipeline: Pipeline, raw: bytes, *, caller: Caller) -> bool:
             return False
     elif caller.steps is not None and caller.role != "operator":
         raise Refused(403, f"{caller.name} may report {', '.join(sorted(caller.steps))} only")
-    pipeline.ports.bus.accept(Message(inbox_id(envelope), topic, body))
+    pipeline.ports.bus.accept(Message(inbox_id(envelope.message.message_id, body), topic, body))
     return True
 
 
-def inbox_id(envelope: PushBody) -> str:
+def inbox_id(given: str, body: Mapping[str, object], /) -> str:
     """Return the id of a pushed message, the same for each delivery of it.
 
-    >>> from phasegate.web.bodies import PushedMessage
-    >>> inbox_id(PushBody(message=PushedMessage(message_id="2070443601311540")))
-    'push.2070443601311540'
+    ``given``: the sender's id, which is unique within its topic only, and which any caller may choose. So the body is a
+    part of it: a message never takes the place of another.
+
+    >>> inbox_id("2070443601311540", {"step": "odds"})
+    'push.2070443601311540.f86cc73187c6c1dd'
     """
-    given = envelope.message.message_id
     if len(given) > ID_MAX or not WORD.fullmatch(given):
         given = f"sha256-{hashlib.sha256(given.encode()).hexdigest()[:32]}"
-    return f"push.{given}"
+    return f"push.{given}.{hashlib.sha256(msgspec.json.encode(body, order='sorted')).hexdigest()[:16]}"
 
 
 def _message(envelope: PushBody) -> dict[str, object]:

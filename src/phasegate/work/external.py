@@ -243,11 +243,13 @@ class ExternalSteps:
         match message:
             case messages.TriggerMessage():
                 bind(trigger=message.id)
+                self._check_pipeline(message.pipeline)
+                chosen = self._step(step, phase=message.receiver)  # before anything is begun for another's step
                 self._worker.begin(message)
-                chosen = self._step(step, phase=message.receiver)
                 return chosen, keys.parse_run(message.run)
             case messages.RequestMessage():
                 bind(request=message.id)
+                self._check_pipeline(message.pipeline)
                 chosen = self._step(message.step, phase=message.phase)
                 return chosen, keys.parse_run(message.run)
             case messages.CompletionMessage():
@@ -263,6 +265,10 @@ class ExternalSteps:
         if body is None:
             raise NotFound(f"begin: no trigger {number} is stored; begin by the run: {run}")
         return body
+
+    def _check_pipeline(self, given: str) -> None:
+        if given != self._plan.pipeline:
+            raise BadInput(f"begin: the message is of pipeline {given[:80]!r}, this is {self._plan.pipeline!r}")
 
     def _step(self, name: str | None, *, phase: str | None) -> Step:
         external = [s for s in self._plan.steps.values() if s.kind == "external" and phase in (None, s.phase)]

@@ -13,7 +13,7 @@ from phasegate import messages
 from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part, Stamp
-from phasegate.errors import BadInput, Busy, LeaseLost, NotFound
+from phasegate.errors import BadInput, Busy, LeaseLost
 from phasegate.gate.decisions import Answer
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import bind, bound
@@ -66,17 +66,14 @@ class RemoteSteps:
         self, trigger: str | Mapping[str, object], step: str | None, *, by: str, ttl_s: float | None
     ) -> Begun:  # fmt: skip
         chosen, run = self._external.resolve(trigger, step)
+        self._external.handle(chosen, run)  # a run that is not open leaves no lease behind
         bind(step=chosen.name, run=str(run))
         document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
         purpose = f"begin {chosen.name} by {by}" if by else f"begin {chosen.name}"
         taken = self._leases.take(self._part(chosen, run), purpose=purpose, owner=document, ttl_s=ttl_s)
         if taken is None:
             raise Busy(f"begin: {chosen.name} of {run} is held by another caller; begin it again later")
-        try:
-            return self._begun(chosen, run, taken)
-        except NotFound:
-            self._leases.give_back(self._part(chosen, run), holder=taken.holder or "", token=taken.token)
-            raise
+        return self._begun(chosen, run, taken)
 
     def extend(self, run: Run, *, step: Step, lease: str, ttl_s: float | None = None) -> Begun:
         """Extend a lease that ``begin`` has taken.
@@ -98,7 +95,7 @@ class RemoteSteps:
         step = self._plan.steps.get(message.step)
         if step is None or step.kind != "external":
             raise BadInput(f"{where}: {message.step!r} is no external step, so it has no lease; leave lease out")
-        run = messages.completion_run(message, modes=self._plan.modes, where=where, mode_at=self._plan.mode_at)
+        run = messages.reported_run(message, self._plan, where=where)
         part = self._part(step, run)
         try:
             self._leases.renew(part, holder=holder, token=token, ttl_s=None)

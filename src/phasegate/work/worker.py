@@ -173,8 +173,7 @@ class Worker:
         step = self._step(message.step, where=where)
         if step.kind != "external":
             raise BadInput(f"{where}: step {step.name} is built by Phasegate; only its worker reports it")
-        modes = tuple(self._plan.phases[step.phase].modes)
-        run = messages.completion_run(message, modes=modes, where=where, mode_at=self._plan.mode_at)
+        run = messages.reported_run(message, self._plan, where=where)
         bind(step=step.name, run=str(run))
         request, echoed = self._request(step, run), self._echoed(step, run, trigger=message.trigger_id)
         if message.trigger_id and message.status in GOOD:

@@ -52,7 +52,7 @@ def complete(
     given = {name: value for name, value in fields.items() if value is not None}
     body = _read(message, step, given) if message is not None else _spelled(step, given)
     with app.pipeline() as pipeline:
-        body = filled(pipeline, body)
+        body = filled(pipeline, body, execution_id=pipeline.ports.ids())
         if (date := date_of(body)) is not None:
             check_near(pipeline, date, yes=yes, command="complete")
         answer = pipeline.complete(body, where=WHERE)
