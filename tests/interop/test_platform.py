@@ -178,6 +178,11 @@ def test_a_list_of_names_is_a_list_of_entries() -> None:
     assert [(r.name, r.instead) for r in said.reports] == [("a", "a name in a list"), ("b", "a name in a list")]
 
 
+def test_a_document_of_another_kind_has_no_entries() -> None:
+    body: dict[str, object] = {"_expires": 3, "holder": "worker-1", "rows": 5, "options": {"force": True}}
+    assert read_completed(Exported(place="p", id="2026-02-03", body=body)).reports == ()
+
+
 def test_what_is_about_the_document_is_no_entry() -> None:
     body = {"game_date": "2026-02-03", "correlation_id": "x", "updated_at": AT, "source_version": 2, "mode": "daily",
             "notes": ["late"], "SummaryProcessor": True, "reason": "manual",

@@ -1,8 +1,11 @@
 """Completions in the form of the platform's services: taken as the plan says, and as any other completion."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phasegate import load_plan
 from phasegate.base.exported import Exported
@@ -10,7 +13,7 @@ from phasegate.base.receipt import execution_stamp
 from phasegate.bus import Message
 from phasegate.errors import BadInput
 from phasegate.interop.transfer import send_arrivals
-from phasegate.messages import CompletionMessage, parse
+from phasegate.messages import CompletionMessage, meant_by_platform, parse
 from tests.support.pipelines import LETTERS, RUN, Shop, load, phase, settle, shop, state
 
 PLAN = (
@@ -194,3 +197,34 @@ def test_an_imported_document_has_the_same_names() -> None:
     made = shop(plan=PLAN)
     found = send_arrivals([Exported(place="p", id="2026-02-03", body=body)], made.pipeline.plan, None)
     assert [(one.body["step"], one.body["status"], one.problem) for one in found.arrivals] == [("letter", "empty", "")]
+
+
+LOADED = load_plan(PLAN)
+NAMES = [
+    "kind",
+    "step",
+    "date",
+    "rows",
+    "sequence",
+    "completed_at",
+    "trigger_id",
+    "source_table",
+    "analysis_date",
+    *said(),
+]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+    | st.sampled_from([str(value) for value in said().values()] + [f"trigger.shop.load.{RUN}.1.report", "trigger.a.b"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2), max_leaves=4,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES))
+def test_whatever_is_sent_is_understood_or_refused(body: dict[str, object]) -> None:
+    for sent in (body, {**said(), **body}):
+        with suppress(BadInput):
+            assert isinstance(parse(sent, where="m", plan=LOADED), CompletionMessage)
+        with suppress(BadInput):
+            meant = meant_by_platform(sent, LOADED, step="letter", where="m")
+            date = sent.get("analysis_date") or sent.get("game_date")
+            assert meant in ("", f"{date}.daily", sent.get("correlation_id"))

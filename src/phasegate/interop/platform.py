@@ -126,6 +126,10 @@ def read_completed(exported: Exported, /) -> Completed:
 
 
 def _reports(body: Mapping[str, object]) -> Iterator[ProcessorEntry]:
+    # Only in a document of completions is a field without a report an entry.
+    is_completion = any(name in body for name in (COUNT, TRIGGERED, TRIGGERED_AT)) or any(
+        map(_is_report, body.values())
+    )
     for field, value in body.items():
         if field.startswith("_"):
             continue
@@ -133,7 +137,7 @@ def _reports(body: Mapping[str, object]) -> Iterator[ProcessorEntry]:
             yield from (_entry(name, inner) for name, inner in value.items())
         elif field in INSIDE and isinstance(value, list) and value and all(isinstance(one, str) for one in value):
             yield from (_odd(name, None, instead="a name in a list") for name in value)
-        elif _is_report(value) or not _is_about(field, value):
+        elif _is_report(value) or (is_completion and not _is_about(field, value)):
             yield _entry(field, value)
 
 
