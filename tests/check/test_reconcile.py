@@ -112,7 +112,8 @@ def quarantined(state: State) -> None:
 
 def left_lease(state: State) -> None:
     ended = state.clock.at - HOUR / 2
-    state.rewrite(f"lease:main:{TABLE}:{DAY}", lambda body: body.update(holder="dead", until=ended, purpose="write"))
+    state.rewrite(f"lease:main:{TABLE}:{DAY}", lambda body: body.update(holder="dead", until=ended, purpose="write"),
+                  due=ended)  # fmt: skip
 
 
 def doubled(state: State) -> None:
