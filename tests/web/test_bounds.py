@@ -88,6 +88,17 @@ def test_a_head_that_is_too_large_or_no_http_is_refused(service: Served) -> None
     assert service.get("/" + "a" * 600).status_code == 414
 
 
+def test_a_body_with_two_ends_is_refused_and_nothing_after_it_is_read(service: Served) -> None:
+    second = b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n"
+    for path in (b"/sweep", b"/nowhere", b"/live"):
+        first = b"POST " + path + (b" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+                                   b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")  # fmt: skip
+        found, _ = talk(service, first + second)
+        assert found.startswith(b"HTTP/1.1 400 "), path
+        assert b"send one of them" in found
+        assert found.count(b"HTTP/1.1 ") == 1, path
+
+
 @pytest.mark.parametrize("depth", [bounds.BODY_BYTES_MAX // 2 - 10, 40])
 def test_a_body_that_is_nested_too_deeply_is_refused(service: Served, depth: int) -> None:
     raw = b'{"a":' + b"[" * depth + b"]" * depth + b"}"

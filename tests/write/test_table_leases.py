@@ -8,6 +8,7 @@ import pytest
 from phasegate.base.findings import CheckResult
 from phasegate.base.receipt import Part
 from phasegate.errors import Busy
+from phasegate.messages import CompletionMessage
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.work.external import StepRun
 from phasegate.write.lease import WHOLE
@@ -145,3 +146,44 @@ def test_a_write_that_was_not_reported_is_reported_though_its_lease_met_a_writer
     settle(made)
     assert state(made, "load") == "complete"
     assert made.told.of("rescued") != []
+
+
+def test_a_holder_in_another_process_holds_the_table_too_until_it_completes(made: Shop) -> None:
+    remote, step = made.pipeline.remote, made.pipeline.plan.steps["orders"]
+    begun = remote.begin(RUN, step="orders", ttl_s=30)
+    both = {OF_TABLE, f"lease:main:raw.orders:{DAY}"}
+    assert held(made) == dict.fromkeys(both, 30)
+    with pytest.raises(Busy), made.pipeline.begin(NEXT_RUN, step="orders"):
+        pass
+    with pytest.raises(Busy):
+        remote.begin(NEXT_RUN, step="orders")
+    made.clock.at += 20
+    remote.extend(begun.run, step=step, lease=begun.lease, ttl_s=30)
+    assert held(made) == dict.fromkeys(both, 30)
+    message = CompletionMessage(step="orders", run=RUN)
+    remote.complete(message, lease=begun.lease, where="here")
+    assert held(made) == {}
+    with made.pipeline.begin(NEXT_RUN, step="orders"), pytest.raises(Busy):
+        remote.begin(RUN, step="orders")
+
+
+def test_what_cannot_take_its_partition_gives_the_table_back(made: Shop) -> None:
+    begun = made.pipeline.remote.begin(RUN, step="orders", ttl_s=3600)
+    store = made.pipeline.ports.store
+    stored = store.read(OF_TABLE)
+    assert stored is not None
+    store.write(OF_TABLE, {}, due=None, expect=stored.version)
+    with pytest.raises(Busy):
+        made.pipeline.remote.begin(RUN, step="orders")
+    assert held(made).keys() == {f"lease:main:raw.orders:{DAY}"}
+    assert begun.token == 1
+
+
+def test_a_step_without_a_table_is_held_in_each_run_apart() -> None:
+    warehouse = MemoryWarehouse()
+    warehouse.scope = "table"
+    plan = SILENT + '\n[step.note]\nphase = "load"\nexternal = true\n'
+    made = shop({"made:totals": totals}, plan=plan, warehouse=warehouse)
+    for run in (RUN, NEXT_RUN):
+        made.pipeline.remote.begin(run, step="note")
+    assert len(held(made)) == 2

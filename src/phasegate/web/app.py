@@ -25,7 +25,7 @@ from phasegate.credentials import Role
 from phasegate.printed.parts import PrintedJson
 from phasegate.web import openapi
 from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnswer
-from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, Bounds, TooLarge, TooSlow, excess, read_body
+from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, Bounds, TooLarge, TooSlow, excess, read_body, two_ends
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
 from phasegate.web.pool import FULL, Overloaded, Stopping
@@ -92,15 +92,13 @@ class Application:
             try:
                 if request.state.overloaded and request.url.path != "/live":
                     raise Overloaded(FULL)
-                if (too_large := excess(request.scope)) is not None:
-                    status, text = too_large
-                    return _refused(request, Refusal(status, "too large", text))
+                _check_head(request)
                 return await view(request)
             except Exception as e:  # noqa: BLE001  whatever it is, it is answered in one line, and reported
-                refusal = _refusal(e)
+                refusal = e.refusal if isinstance(e, _Unread) else _refusal(e)
                 if refusal.status >= 500:
                     self._service.observer.event("request failed", request=request.state.request, error=refusal.text)
-                return _refused(request, refusal)
+                return _refused(request, refusal, close=isinstance(e, _Unread))
 
         return guarded
 
@@ -128,6 +126,22 @@ class Application:
         return Response(self._openapi, media_type="application/json")
 
 
+class _Unread(Exception):
+    """A request whose head is refused: what follows it is not read."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+
+
+def _check_head(request: Request) -> None:
+    """Refuse a head that is too large or ambiguous; raise _Unread."""
+    if (too_large := excess(request.scope)) is not None:
+        raise _Unread(Refusal(too_large[0], "too large", too_large[1]))
+    if two_ends(request.scope):
+        text = "the request has both Content-Length and Transfer-Encoding; send one of them"
+        raise _Unread(Refusal(400, "bad input", text))
+
+
 def _refusal(error: Exception) -> Refusal:
     match error:
         case Refused():
@@ -144,12 +158,12 @@ def _refusal(error: Exception) -> Refusal:
             return refusal_of(error)
 
 
-def _refused(request: Request, refusal: Refusal) -> Response:
+def _refused(request: Request, refusal: Refusal, *, close: bool = False) -> Response:
     body = ErrorAnswer(error=refusal.text, kind=refusal.kind, request=request.state.request, exit_code=UNCHECKED)
     headers = dict(refusal.headers)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if refusal.kind in ("too large", "too slow", "stopping"):
+    if close or refusal.kind in ("too large", "too slow", "stopping"):
         headers |= CLOSE  # what is left of the body is not read
     return _json(body, refusal.status, headers=headers)
 
@@ -157,8 +171,10 @@ def _refused(request: Request, refusal: Refusal) -> Response:
 async def _unrouted(request: Request, error: Exception) -> Response:
     """Answer a path or a method that there is not."""
     assert isinstance(error, HTTPException)
-    if (too_large := excess(request.scope)) is not None:
-        return _refused(request, Refusal(too_large[0], "too large", too_large[1]))
+    try:
+        _check_head(request)
+    except _Unread as e:
+        return _refused(request, e.refusal, close=True)
     text = "there is no such path" if error.status_code == 404 else f"this path takes no {request.method[:20]}"
     answer = _refused(request, Refusal(error.status_code, "not found", f"{text}; see /openapi.json"))
     answer.headers.update(error.headers or {})

@@ -79,6 +79,15 @@ def excess(scope: Scope) -> tuple[int, str] | None:
     return None
 
 
+def two_ends(scope: Scope) -> bool:
+    """Return whether two headers each say where the body ends.
+
+    What is in front may believe the other one, and then take a part of the body for a request of its own.
+    """
+    names = {name for name, _ in scope["headers"]}
+    return names.issuperset((b"content-length", b"transfer-encoding"))
+
+
 async def read_body(request: Request) -> bytes:
     """Return the body.
 

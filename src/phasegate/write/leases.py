@@ -75,16 +75,23 @@ class Leases:
         the lease of the table is held too.
         """
         with ExitStack() as stack:
-            if self._ports.warehouse.scope == "table" and part.partition != WHOLE:
-                # Before the partition's: if that one has expired, it marks a write that may not be reported.
-                whole = Part(part.table, WHOLE)
-                if stack.enter_context(self._hold(whole, purpose=purpose, owner="")) is None:
-                    yield None
-                    return
+            whole = self._whole(part)
+            # Before the partition's: if that one has expired, it marks a write that may not be reported.
+            if whole is not None and stack.enter_context(self._hold(whole, purpose=purpose, owner="")) is None:
+                yield None
+                return
             held = stack.enter_context(self._hold(part, purpose=purpose, owner=owner))
             if held is not None:
                 stack.enter_context(bound(token=held.token))
             yield held
+
+    def _whole(self, part: Part) -> Part | None:
+        """Return the table of a partition, where its commits conflict.
+
+        None elsewhere, and for a step without a table.
+        """
+        is_table = part.table.count(".") == 1 and part.partition != WHOLE
+        return Part(part.table, WHOLE) if is_table and self._ports.warehouse.scope == "table" else None
 
     @contextmanager
     def _hold(self, part: Part, *, purpose: str, owner: str) -> Iterator[HeldLease | None]:
@@ -115,23 +122,42 @@ class Leases:
         """Take a lease for a holder in another process; None if it is held.
 
         It ends after ``ttl_s``, or the settings' time, unless it is renewed. The holder is the last of its writers.
+        Where commits of one table conflict, the lease of the table is taken too, for the same holder.
         """
-        decide = lease.acquire(self._ports.ids(), ttl_s=ttl_s or self._ttl_s, now=self._ports.clock.now(),
-                               purpose=purpose, owner=owner)  # fmt: skip
-        return self._do(keys.lease_key(self._warehouse, part), decide)
+        holder, now, lasts_s = self._ports.ids(), self._ports.clock.now(), ttl_s or self._ttl_s
+        whole = self._whole(part)
+        if whole is not None:
+            decide = lease.acquire(holder, ttl_s=lasts_s, now=now, purpose=purpose)
+            if self._do(keys.lease_key(self._warehouse, whole), decide) is None:
+                return None
+        decide = lease.acquire(holder, ttl_s=lasts_s, now=now, purpose=purpose, owner=owner)
+        taken = self._do(keys.lease_key(self._warehouse, part), decide)
+        if taken is None and whole is not None:
+            self._of_whole(whole, holder=holder, decide=lambda token: lease.release(holder, token=token))
+        return taken
+
+    def _of_whole(self, whole: Part, *, holder: str, decide: Callable[[int], Decision[Lease, bool]]) -> None:
+        """Decide on the lease of a table, by its token, if it is this holder's."""
+        held = self.read(key := keys.lease_key(self._warehouse, whole))
+        if held is not None and held.holder == holder:
+            self._do(key, decide(held.token))
 
     def renew(self, part: Part, *, holder: str, token: int, ttl_s: float | None) -> Lease:
         """Renew a lease that was taken; return it.
 
         One that has expired is renewed too, as long as no other holder took it. Raises LeaseLost.
         """
-        key = keys.lease_key(self._warehouse, part)
-        decide = lease.renew(holder, token=token, ttl_s=ttl_s or self._ttl_s, now=self._ports.clock.now())
+        key, lasts_s, now = keys.lease_key(self._warehouse, part), ttl_s or self._ttl_s, self._ports.clock.now()
+        decide = lease.renew(holder, token=token, ttl_s=lasts_s, now=now)
         held = self.read(key) if self._do(key, decide) else None
         if held is None or held.holder != holder:
             if not self.was_given_back(part, holder=holder, token=token):
                 self._ports.observer.event("lease lost", key=key, token=token)
             raise LeaseLost(key, token)
+        if (whole := self._whole(part)) is not None:
+            self._of_whole(
+                whole, holder=holder, decide=lambda number: lease.renew(holder, token=number, ttl_s=lasts_s, now=now)
+            )
         return held
 
     def give_back(self, part: Part, *, holder: str, token: int) -> bool:
@@ -140,6 +166,8 @@ class Leases:
         doc = known.doc(self._ports.store, key)
         before = None if doc is None else decode(Lease, doc.body, key=key)
         ours = self._do(key, lease.release(holder, token=token), known=known)
+        if (whole := self._whole(part)) is not None:
+            self._of_whole(whole, holder=holder, decide=lambda token: lease.release(holder, token=token))
         if ours and before is not None and before.holder == holder:
             self._ports.observer.event("lease held", key=key, token=token, held_s=now - before.since)
         return ours
