@@ -78,7 +78,7 @@ def own_completion(body: Mapping[str, object], /, *, step: str) -> dict[str, obj
 
     >>> own_completion({"processor_name": "A", "game_date": "2026-02-03", "record_count": 0, "status": "no_data"},
     ...                step="a")
-    {'kind': 'completion', 'step': 'a', 'date': '2026-02-03', 'rows': 0, 'status': 'empty'}
+    {'kind': 'completion', 'step': 'a', 'rows': 0, 'date': '2026-02-03', 'status': 'empty'}
     """
     given = {name: value for name, value in body.items() if value is not None and name not in (PROCESSOR, "kind")}
     theirs = {ours: given.pop(name) for name, ours in _FIELDS.items() if name in given}
