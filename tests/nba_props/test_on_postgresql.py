@@ -60,7 +60,12 @@ def test_a_database_of_tables_has_no_documents_and_keeps_no_staging_table(
 ) -> None:
     database = houses[1].rpartition("/")[2]
     asked = f"SELECT table_name FROM information_schema.tables WHERE table_schema IN ('phasegate', '{STAGING}')"
-    assert sorted(postgres_18.sql(asked, database=database)) == [("fence",), ("keys",), ("receipts",), ("schema_versions",)]
+    assert sorted(postgres_18.sql(asked, database=database)) == [
+        ("fence",),
+        ("keys",),
+        ("receipts",),
+        ("schema_versions",),
+    ]
     assert found.after.dead_letters == 0
 
 
