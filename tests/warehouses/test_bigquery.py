@@ -154,7 +154,7 @@ class Cut:
 
     def request(self, method: str, url: str, **options: Any) -> Any:
         answer = self._request(method, url, **options)
-        if "phasegate_w2_" in f"{url}{options.get('data')}" and self.lost < self._times:
+        if "phasegate_cut-" in f"{url}{options.get('data')}" and self.lost < self._times:
             self.lost += 1
             if method == "POST" and answer.ok:
                 self._wait(f"{url.partition('?')[0]}/{answer.json()['jobReference']['jobId']}")
@@ -173,9 +173,9 @@ def test_an_unanswered_commit_is_found_by_its_job_and_not_run_again(
     write(warehouse, GAMES, [game("a")])
     monkeypatch.setattr(jobs_module, "PAUSE_S", 0.0)
     cut = Cut(warehouse, monkeypatch, times=2)
-    receipt = write(warehouse, GAMES, [game("b")], token=2, write_id="w2")
+    receipt = write(warehouse, GAMES, [game("b")], token=2, write_id="cut-1")
     assert (cut.lost, receipt.inserted, receipt.deleted) == (2, 1, 1)
-    assert sum("phasegate_w2_" in job.job_id for job in warehouse.jobs.client.list_jobs(max_results=20)) == 1
+    assert sum("phasegate_cut-1_" in job.job_id for job in warehouse.jobs.client.list_jobs(max_results=20)) == 1
 
 
 def test_a_commit_without_any_answer_is_ambiguous_and_found_by_its_receipt(
@@ -186,8 +186,8 @@ def test_a_commit_without_any_answer_is_ambiguous_and_found_by_its_receipt(
     with monkeypatch.context() as while_cut:
         Cut(warehouse, while_cut, times=1_000)
         with pytest.raises(Ambiguous, match="may or may not"):
-            write(warehouse, GAMES, [game("b")], token=2, write_id="w2")
-    found = warehouse.find_write("w2")
+            write(warehouse, GAMES, [game("b")], token=2, write_id="cut-2")
+    found = warehouse.find_write("cut-2")
     assert found is not None
     assert found.inserted == 1
 
