@@ -93,9 +93,9 @@ def connect(
 
 
 def _open_log(settings: Settings) -> Observer:
-    from phasegate.observe.log import LogObserver
+    from phasegate.observe.log import AS_JSON, LogObserver
 
-    return LogObserver(level=settings.log_level, json={"auto": None, "json": True, "text": False}[settings.log_format])
+    return LogObserver(level=settings.log_level, json=AS_JSON[settings.log_format])
 
 
 def _post(url: str, body: Mapping[str, object], headers: Mapping[str, str]) -> str:

@@ -9,6 +9,8 @@ QUIET = frozenset({
     "attempt ended", "lease held", "swept", "fixed", "command begun", "command ended",
 })  # fmt: skip
 Level = Literal["all", "notable", "none"]
+# The words of the setting log_format, as LogObserver takes them.
+AS_JSON: dict[str, bool | None] = {"auto": None, "json": True, "text": False}
 
 
 class LogObserver:

@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from phasegate.errors import BadInput
-from phasegate.observe.log import LogObserver
+from phasegate.observe.log import AS_JSON, LogObserver
 from phasegate.observe.metrics import MetricsObserver
 from phasegate.pipeline import Pipeline
 from phasegate.plan.model import Plan
@@ -125,8 +125,7 @@ class Server(uvicorn.Server):
 
 def observer_of(settings: Settings, plan: Plan) -> Listening:
     """Return an observer that counts events, and writes them as set."""
-    form = {"auto": None, "json": True, "text": False}[settings.log_format]
-    return Listening(MetricsObserver(plan, LogObserver(level=settings.log_level, json=form)))
+    return Listening(MetricsObserver(plan, LogObserver(level=settings.log_level, json=AS_JSON[settings.log_format])))
 
 
 def run(

@@ -2,7 +2,7 @@
 
 import threading
 
-from phasegate.observe.log import QUIET, Level, LogObserver
+from phasegate.observe.log import AS_JSON, QUIET, Level, LogObserver
 from phasegate.settings import LogFormat
 
 
@@ -31,6 +31,6 @@ class Tally:
             if self._level == "none" or (self._level == "notable" and name in QUIET):
                 return
             if self._log is None:
-                self._log = LogObserver(level=self._level, json={"auto": None, "json": True, "text": False}[self._form])
+                self._log = LogObserver(level=self._level, json=AS_JSON[self._form])
             log = self._log
         log.event(name, **fields)
