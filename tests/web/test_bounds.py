@@ -1,5 +1,6 @@
 """What is too much is refused before it is done, and no error shows more than it must."""
 
+import asyncio
 import json
 import socket
 import time
@@ -8,9 +9,12 @@ from threading import Event, Thread
 from urllib.parse import quote
 
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
 from phasegate.errors import Ambiguous, BadDocument, Contended, Unavailable
 from phasegate.web import bounds, server
+from phasegate.web.pool import Overloaded
 from tests.support.commands import RUN, Night
 from tests.support.service import WAIT_S, Served, served
 
@@ -194,6 +198,40 @@ def test_more_requests_than_are_kept_at_once_are_refused(service: Served, monkey
     monkeypatch.setattr(bounds.Bounds, "at_once_max", 0)
     assert service.post("/sweep").status_code == 429
     assert service.get("/live").status_code == 200
+
+
+def test_bodies_that_are_held_at_once_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds.Bodies, "bytes_max", 1500)
+    bodies = bounds.Bodies()
+
+    def sent(size: int) -> Request:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b" " * size, "more_body": False}
+
+        return Request({"type": "http", "headers": []}, receive)
+
+    async def play() -> None:
+        async with bodies.of(sent(1000)) as first:
+            assert (len(first), bodies.held) == (1000, 1000)
+            with pytest.raises(Overloaded):
+                async with bodies.of(sent(600)):
+                    pass
+            async with bodies.of(sent(500)):
+                assert bodies.held == 1500
+        async with bodies.of(sent(600)):
+            assert bodies.held == 600
+        assert bodies.held == 0
+
+    asyncio.run(play())
+
+
+def test_a_body_for_which_there_is_no_room_is_refused_for_now(
+    service: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(bounds.Bodies, "bytes_max", 100)
+    answer = service.post("/sweep", b" " * 1000 + b"{}")
+    assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
+    assert service.post("/sweep", {}).status_code == 200
 
 
 def test_every_answer_has_the_headers_that_keep_it_out_of_pages_and_caches(service: Served) -> None:

@@ -25,7 +25,7 @@ from phasegate.credentials import Role
 from phasegate.printed.parts import PrintedJson
 from phasegate.web import openapi
 from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnswer
-from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, Bounds, TooLarge, TooSlow, excess, read_body, two_ends
+from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, Bodies, Bounds, TooLarge, TooSlow, excess, two_ends
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
 from phasegate.web.pool import FULL, Overloaded, Stopping
@@ -40,7 +40,7 @@ class Application:
     """The views of one service."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
+        self._service, self._bodies = service, Bodies()
         self._openapi = json.dumps(openapi.document()).encode()
         self._build = _build_of(service)
 
@@ -63,9 +63,9 @@ class Application:
             if self._service.work.is_full:  # the cheapest refusal: nothing is looked up or read for it
                 raise Overloaded(FULL)
             caller = await self._caller(request, endpoint.role)
-            raw = await read_body(request)
-            call = Call(caller, raw, request.path_params.get("step", ""))
-            answered = await self._service.work.run(lambda: endpoint.handle(self._service, call))
+            async with self._bodies.of(request) as raw:
+                call = Call(caller, raw, request.path_params.get("step", ""))
+                answered = await self._service.work.run(lambda: endpoint.handle(self._service, call))
             if answered.body is None:
                 return Response(status_code=answered.status)
             return _json(answered.body, answered.status)

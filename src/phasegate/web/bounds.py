@@ -6,6 +6,8 @@ Also the headers that every answer has, and the event that each leaves. Everythi
 import asyncio
 import re
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,9 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phasegate.ports import Observer
 from phasegate.system import new_id
+from phasegate.web.pool import FULL, Overloaded
 
 BODY_BYTES_MAX = 1_000_000
 BODY_S = 10.0
+BODIES_BYTES_MAX = 64_000_000
 WRITE_S = 30.0
 PATH_MAX = 500
 HEAD_BYTES_MAX = 32_768
@@ -88,25 +92,40 @@ def two_ends(scope: Scope) -> bool:
     return names.issuperset((b"content-length", b"transfer-encoding"))
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the body.
+class Bodies:
+    """Reads bodies, and holds at most BODIES_BYTES_MAX of them at once."""
 
-    Raises TooLarge before more than BODY_BYTES_MAX are read, TooSlow after BODY_S.
-    """
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and (len(length) > 12 or int(length) > BODY_BYTES_MAX):
-        raise TooLarge
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            async for part in request.stream():
-                size += len(part)
-                if size > BODY_BYTES_MAX:
-                    raise TooLarge
-                parts.append(part)
-    except (TimeoutError, ClientDisconnect):
-        raise TooSlow from None
-    return b"".join(parts)
+    bytes_max = BODIES_BYTES_MAX
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    @asynccontextmanager
+    async def of(self, request: Request) -> AsyncIterator[bytes]:
+        """Give the body of a request, which counts as held during the block.
+
+        Raises TooLarge before more than BODY_BYTES_MAX are read, TooSlow after BODY_S, Overloaded if too much is held.
+        """
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and (len(length) > 12 or int(length) > BODY_BYTES_MAX):
+            raise TooLarge
+        parts, size = list[bytes](), 0
+        try:
+            try:
+                async with asyncio.timeout(BODY_S):
+                    async for part in request.stream():
+                        if size + len(part) > BODY_BYTES_MAX:
+                            raise TooLarge
+                        if self.held + len(part) > self.bytes_max:
+                            raise Overloaded(FULL)
+                        parts.append(part)
+                        size += len(part)
+                        self.held += len(part)
+            except (TimeoutError, ClientDisconnect):
+                raise TooSlow from None
+            yield b"".join(parts)
+        finally:
+            self.held -= size
 
 
 class Bounds:
