@@ -1,11 +1,12 @@
 """The scene of the storm: its plan, what its reporters deliver, and how it is judged.
 
-A reporter delivers in any order, some things twice, old versions after new ones, and each again until it is taken. It
-is a process: python -m benchmarks.storm_scene NUMBER, in the storm's folder. What it has delivered is in a file, so
-that one that was killed goes on.
+A reporter delivers in any order, some things twice, old versions after new ones, and each again until it is taken:
+tables by the library, reports over HTTP if there is a service. It is a process: python -m benchmarks.storm_scene
+NUMBER, in the storm's folder. What it has delivered is in a file, so that one that was killed goes on.
 """
 
 import json
+import os
 import random
 import sys
 import time
@@ -13,7 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
+from http.client import HTTPException
+from itertools import count
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import phasegate
 from phasegate import PhasegateError, Pipeline, SkippingClock
@@ -86,6 +91,9 @@ STEPS: Mapping[str, tuple[str, str, str, str]] = {
 }  # fmt: skip
 SETTLE_ROUNDS_MAX, HORIZON_S = 500, 12 * 3600.0
 AGAIN_S = 0.1
+# the names of what a reporter finds in its environment: the services' addresses, and its access token
+SERVICES, TOKEN = "STORM_SERVICES", "STORM_TOKEN"
+SWEEP_EVERY, ANSWER_S = 4, 30.0
 
 
 @dataclass(frozen=True)
@@ -146,12 +154,41 @@ def rows_of(one: Delivery) -> list[dict[str, object]]:
     ]
 
 
-def deliver(pipeline: Pipeline, one: Delivery) -> None:
+class Services:
+    """The services of a storm, asked in turn; false if there is none."""
+
+    def __init__(self, urls: Sequence[str], token: str) -> None:
+        self._urls, self._token, self._numbers = urls, token, count()
+
+    def __bool__(self) -> bool:
+        return bool(self._urls)
+
+    def post(self, path: str, body: Mapping[str, object]) -> None:
+        """Send one request; raises PhasegateError unless it was done, or is older than what was."""
+        url = self._urls[next(self._numbers) % len(self._urls)] + path
+        headers = {"Authorization": f"Bearer {self._token}"}
+        try:
+            with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=ANSWER_S):  # noqa: S310  our own
+                return
+        except HTTPError as error:
+            if error.code != 409:
+                raise PhasegateError(f"{path}: {error.code} {error.read().decode()}") from None
+        except (OSError, HTTPException) as error:
+            raise PhasegateError(f"{path}: {error!r}") from None
+
+
+NO_SERVICES = Services((), "")
+
+
+def deliver(pipeline: Pipeline, one: Delivery, *, services: Services = NO_SERVICES) -> None:
     """Write and report, or only report; raises PhasegateError if it was not taken."""
     run = f"{one.day}.daily"
     if one.step == "feed":
         body = {"step": "feed", "run": run, "sequence": one.version, "execution_id": f"feed-{one.day}-{one.version}"}
-        pipeline.complete(body)
+        if services:
+            services.post("/complete", body)
+        else:
+            pipeline.complete(body)
         return
     with pipeline.begin(run, step="points") as begun:
         begun.write(rows_of(one))
@@ -171,11 +208,14 @@ def report(number: int, *, dates: int, every_s: float) -> None:
     """Deliver everything that is not delivered yet, each until it is taken."""
     done = Path(f"delivered-{number}")
     begin = len(done.read_text()) if done.exists() else 0
+    services = Services(os.environ.get(SERVICES, "").split(), os.environ.get(TOKEN, ""))
     with closing(connected()) as pipeline:
-        for one in deliveries(dates, reporter=number)[begin:]:
+        for index, one in enumerate(deliveries(dates, reporter=number)[begin:]):
             while True:
                 try:
-                    deliver(pipeline, one)
+                    deliver(pipeline, one, services=services)
+                    if services and index % SWEEP_EVERY == 0:
+                        services.post("/sweep", {})
                     break
                 except PhasegateError as error:
                     print(json.dumps([type(error).__name__, str(error)]), flush=True)
