@@ -3,9 +3,9 @@
 Run: python -m benchmarks google. The same dates are played in files, and on Google's emulators with the tables in a
 file; what Firestore bills is counted where its client is called: a document read, and a query that found none, is one
 read. Then an idle worker waits for an hour of the replay's clock. Then a fresh process imports what a trigger needs,
-next to Firestore's client alone. With NBA_DATA (default ../shared/nba): a week of January 2025; without it, or with
---quick, synthetic nights. --first and --last: other dates. --project NAME: in this project of Google Cloud in place of
-the emulators; its database and topics must be empty.
+next to Firestore's client alone, --rounds N times (default 15). With NBA_DATA (default ../shared/nba): a week of
+January 2025; without it, or with --quick, a synthetic night. --first and --last: other dates. --project NAME: in this
+project of Google Cloud in place of the emulators; its database and topics must be empty.
 
 Exits with 1 if the tables differ, if something is left undone, or if an idle hour asks more than twice a minute.
 """
@@ -28,7 +28,7 @@ import pytest
 
 from benchmarks.disturbed import calm, settled_in
 from benchmarks.servers import NoServer
-from benchmarks.sources import chosen
+from benchmarks.sources import NIGHT, chosen
 from nba_props import PLAN
 from nba_props.replay.runner import Runner
 from nba_props.replay.tally import Replay
@@ -38,7 +38,6 @@ from phasegate.wiring import read_plan
 from tests.support.google import FIRESTORE, PUBSUB, emulator, new_project
 
 SPAN = (date(2025, 1, 1), date(2025, 1, 7))
-QUICK = (date(2026, 2, 1), date(2026, 2, 2))
 HOUR_S, ASKED_MAX = 3600.0, 120
 READS, EMPTY, QUERIES = "reads", "of them queries that found none", "queries"
 WRITES, DELETES, REFUSED = "writes", "deletes", "writes refused"
@@ -54,10 +53,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--first", type=date.fromisoformat, default=SPAN[0])
     parser.add_argument("--last", type=date.fromisoformat, default=SPAN[1])
+    parser.add_argument("--rounds", type=int, default=15, metavar="N")
     parser.add_argument("--project", help="a project of Google Cloud in place of the emulators")
     given = parser.parse_args(argv)
     source, real = chosen(quick=given.quick)
-    span = (given.first, given.last) if real else QUICK
+    span = (given.first, given.last) if real else NIGHT
     files = calm(source, first=span[0], last=span[1])
     with services(given.project) as project:
         played, idle, done = play(source, span=span, project=project)
@@ -65,7 +65,8 @@ def main(argv: list[str]) -> None:
     for head in HEADS:
         print(f"{head:<34}{played[head] / done.dates:>12.1f}{idle[head]:>14}")
     print(f"{'seconds':<34}{done.seconds / done.dates:>12.1f}   (in files {files.seconds / files.dates:.1f})")
-    imports(rounds=2 if given.quick else 15)
+    print(f"{'tables as in files':<34}{sum(done.tables[name] == files.tables[name] for name in files.tables):>12}")
+    imports(rounds=1 if given.quick else given.rounds)
     if problems := list(wrong(files, done, idle)):
         sys.exit("\n".join(problems))
 
@@ -73,6 +74,7 @@ def main(argv: list[str]) -> None:
 def wrong(files: Replay, done: Replay, idle: Counter[str]) -> Iterator[str]:
     """Yield what is wrong."""
     yield from (f"{table}: the rows differ" for table in files.tables if files.tables[table] != done.tables[table])
+    yield from (f"{phase}: fired otherwise" for phase in files.gates if files.gates[phase] != done.gates[phase])
     yield from done.unsettled
     if done.dead_letters:
         yield f"{done.dead_letters} dead letter(s)"

@@ -5,7 +5,7 @@ phasegate.toml, no file that another one opens; one PostgreSQL has the documents
 rows of the dates are brought in once. Each arrangement has a copy of that database, and is timed from the moment at
 which its machines are up and see the first date, until nothing of the last one is due; as in a season, a date comes
 when the one before has been built. They follow each other, round after round. With NBA_DATA (default ../shared/nba): a
-week of January 2025; without it, or with --quick, synthetic nights. --first and --last: other dates. --rounds N:
+week of January 2025; without it, or with --quick, a synthetic night. --first and --last: other dates. --rounds N:
 default 3.
 
 Exits with 1 if a table of an arrangement has another digest than that of the first.
@@ -29,7 +29,7 @@ import psycopg
 import phasegate
 from benchmarks.disturbed import settled_in
 from benchmarks.servers import SERVERS, durable_server
-from benchmarks.sources import chosen
+from benchmarks.sources import NIGHT, chosen
 from benchmarks.startup import SCRIPT, processor_s
 from nba_props import PLAN
 from nba_props.replay.runner import Runner
@@ -38,7 +38,6 @@ from phasegate.settings import load_settings
 from tests.support.postgres import PostgresServer
 
 SPAN = (date(2025, 1, 1), date(2025, 1, 7))
-QUICK = (date(2026, 2, 1), date(2026, 2, 2))
 # name -> machines, threads of each
 ARRANGEMENTS: Mapping[str, tuple[int, int]] = {
     "one machine": (1, 1),
@@ -86,7 +85,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--server", choices=sorted(SERVERS), default="system")
     given = parser.parse_args(argv)
     source, real = chosen(quick=given.quick)
-    first, last = (given.first, given.last) if real else QUICK
+    first, last = (given.first, given.last) if real else NIGHT
     taken = {name: Taken() for name in ARRANGEMENTS}
     with durable_server(given.server) as server:
         brought = bring(server, source, span=(first, last))

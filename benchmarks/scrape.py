@@ -2,7 +2,7 @@
 
 Run: python -m benchmarks scrape. A month is played by one worker, both modes; then the service's metrics are read again
 and again, with the store in a file or, with --server, in PostgreSQL. With NBA_DATA (default ../shared/nba): January
-2025; without it, or with --quick, synthetic nights. --first and --last: other dates; --scrapes: how often.
+2025; without it, or with --quick, a synthetic night. --first and --last: other dates; --scrapes: how often.
 """
 
 import argparse
@@ -19,13 +19,12 @@ from prometheus_client import generate_latest
 
 from benchmarks.disturbed import House, settled_in
 from benchmarks.servers import SERVERS, durable_server
-from benchmarks.sources import chosen
+from benchmarks.sources import NIGHT, chosen
 from nba_props.replay.runner import Runner
 from phasegate.observe.metrics import MetricsObserver
 from phasegate.web.gauges import Gauges
 
 SPAN = (date(2025, 1, 1), date(2025, 1, 31))
-QUICK = (date(2026, 2, 1), date(2026, 2, 2))
 
 
 def main(argv: list[str]) -> None:
@@ -37,7 +36,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--server", choices=sorted(SERVERS))
     given = parser.parse_args(argv)
     source, real = chosen(quick=given.quick)
-    first, last = (given.first, given.last) if real else QUICK
+    first, last = (given.first, given.last) if real else NIGHT
     scrapes = 5 if given.quick else given.scrapes
     with house(given.server) as settled, tempfile.TemporaryDirectory() as state, settled():
         runner = Runner(source, state=Path(state))

@@ -4,7 +4,7 @@ Run: python -m benchmarks statements. The same dates are played in each by one w
 steps; what is sent to the store and to the warehouse is counted where it is sent, and divided by the dates. The lines
 "one kind at a time" count what `due` and `next_due` would be if each kind of document and each topic were asked for by
 itself, as they were before one query answered for all of them. With NBA_DATA (default ../shared/nba): a week of January
-2025; without it, or with --quick, synthetic nights. --first and --last: other dates.
+2025; without it, or with --quick, a synthetic night. --first and --last: other dates.
 
 Exits with 1 if the tables of a house have other digests than those of the first.
 """
@@ -25,7 +25,7 @@ import psycopg
 
 from benchmarks.disturbed import House, settled_in
 from benchmarks.servers import SERVERS, durable_server
-from benchmarks.sources import chosen
+from benchmarks.sources import NIGHT, chosen
 from nba_props.replay.runner import Runner
 from nba_props.replay.tally import Replay
 from nba_props.sources import Source
@@ -35,7 +35,6 @@ from phasegate.warehouses.duckdb.session import DuckDBSession
 from tests.support.postgres import PostgresServer
 
 SPAN = (date(2025, 1, 1), date(2025, 1, 7))
-QUICK = (date(2026, 2, 1), date(2026, 2, 2))
 VERBS = ("read", "write", "delete", "scan", "due", "next_due")
 ASKED = ("due", "next_due")
 APART = "one kind at a time"
@@ -51,7 +50,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--server", choices=sorted(SERVERS), default="system")
     given = parser.parse_args(argv)
     source, real = chosen(quick=given.quick)
-    first, last = (given.first, given.last) if real else QUICK
+    first, last = (given.first, given.last) if real else NIGHT
     with durable_server(given.server) as server:
         played = {
             name: play(source, span=(first, last), house=house) for name, house in houses(server).items()

@@ -2,8 +2,12 @@
 
 import base64
 import json
-from typing import Any
+from typing import Any, NoReturn
 
+import pytest
+
+from phasegate.buses.local import LocalBus
+from phasegate.errors import Unavailable
 from tests.support.commands import RUN, Night
 from tests.support.service import Served, served
 
@@ -69,6 +73,22 @@ def test_reconcile_fixes_for_an_operator_and_leaves_what_the_command_leaves(nigh
     done = night("reconcile", "--from", DATE, "--to", DATE, "--json")
     assert left["exit_code"] == done.code
     assert (left["findings"] if left["left"] is None else left["left"]) == done.json["findings"]
+
+
+def test_a_worker_that_fails_while_it_fixes_is_named_in_the_answer(
+    night: Night, service: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.whole()
+    night.rewrite(f"phase:nba:analytics:{RUN}", firings=[], outbox=[])
+    night.clock.at += 3600
+    monkeypatch.setattr(LocalBus, "receive", unreachable)
+    answer = service.post("/reconcile", {"from": DATE, "to": DATE, "fix": True})
+    assert answer.json()["applied"]
+    assert set(answer.json()["errors"]) == {"worker 1 failed: the bus is away"}
+
+
+def unreachable(*_: object, **__: object) -> NoReturn:
+    raise Unavailable("the bus is away")
 
 
 def test_a_report_is_answered_as_the_command_answers_it(night: Night, service: Served) -> None:

@@ -124,4 +124,5 @@ def reconciled_json(
         left=None if fixed is None else found_json(listed(fixed.after), times=times),
         unchecked=() if fixed is None else checked_json(one for one in fixed.after if one.error),
         record=None if fixed is None else fixed.record,
+        errors=() if fixed is None else fixed.errors,
     )

@@ -69,12 +69,13 @@ class Reconciliation(State, frozen=True):
 class Fixed(msgspec.Struct, frozen=True, kw_only=True):
     """The result: the fixes applied, and the outcomes of a last inspection.
 
-    ``record``: the key of the document.
+    ``record``: the key of the document. ``errors``: of the workers, from who ran them.
     """
 
     applied: tuple[Applied, ...]
     after: tuple[CheckResult, ...]
     record: str
+    errors: tuple[str, ...] = ()
 
 
 class Reconciler:

@@ -52,7 +52,7 @@ class ReconciledJson(PrintedJson, frozen=True, kw_only=True):
     """Where documents, tables and calendar differ.
 
     ``fixes``: what ``--fix`` runs. ``left``: what is found after it, and ``record``: its document; both null where
-    nothing was fixed. ``unchecked``: checks that could not be evaluated after it.
+    nothing was fixed. ``unchecked``: checks that could not be evaluated after it. ``errors``: of the workers that ran.
     """
 
     pipeline: str
@@ -67,6 +67,7 @@ class ReconciledJson(PrintedJson, frozen=True, kw_only=True):
     left: tuple[FoundJson, ...] | None
     unchecked: tuple[CheckedJson, ...]
     record: str | None
+    errors: tuple[str, ...]
 
 
 class ExpectationJson(PrintedJson, frozen=True, kw_only=True):

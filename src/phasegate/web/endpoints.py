@@ -7,7 +7,7 @@ prints. Routes and the OpenAPI document are made from the list at the end.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from phasegate import messages
 from phasegate.answers.checks import alerted, health_json, reconciled_json, span_of
@@ -207,12 +207,13 @@ def reconcile(service: Service, call: Call) -> Answered:
     span = span_of(times, days=body.days, first=body.first, last=body.last)
     outcomes = pipeline.checks.inspector.inspect(*span, phase=body.phase)
     fixes = pipeline.checks.reconciler.fixes_for(outcomes)
-    done = None
+    done, errors = None, list[str]()
     if body.fix and fixes:
         done = pipeline.checks.reconciler.fix(
             outcomes, first=span.first, last=span.last, phase=body.phase,
-            work=lambda: pipeline.run_workers(until_idle=True, stop=service.stopping),
+            work=lambda: errors.extend(pipeline.run_workers(until_idle=True, stop=service.stopping)),
         )  # fmt: skip
+        done = replace(done, errors=tuple(errors))
     code = exit_code(outcomes if done is None else done.after)
     found = reconciled_json(pipeline.plan.pipeline, span, outcomes, fixes=fixes, fixed=done, times=times)
     return Answered(UNFIT if code == UNCHECKED else DONE, ReconciledAnswer(**asdict(found), exit_code=code))

@@ -82,16 +82,20 @@ def _apply(
 
     A fix that was started is then found again. Raises KeyboardInterrupt after Ctrl-C, when the unit in hand has ended.
     """
-    stopped: list[str] = []
+    from msgspec.structs import replace
+
+    stopped, errors = list[str](), list[str]()
 
     def work() -> None:
         for error in pipeline.run_workers(until_idle=True, stop=lambda: bool(stopped)):
             talk(error)
+            errors.append(error)
         if signal.SIGINT.name in stopped:
             raise KeyboardInterrupt
 
     with stop_on_signal(stopped.append, message="finishing the unit in progress"):
-        return pipeline.checks.reconciler.fix(outcomes, first=span[0], last=span[1], phase=phase, work=work)
+        fixed = pipeline.checks.reconciler.fix(outcomes, first=span[0], last=span[1], phase=phase, work=work)
+    return replace(fixed, errors=tuple(errors))
 
 
 class _Printer:
