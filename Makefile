@@ -26,7 +26,7 @@ MUTMUT := mutmut==3.8.1
 MUTATION := $(VENV)-mutation/.installed
 SCRIPTS := $(wildcard benchmarks examples)
 
-.PHONY: help demo test check bench mutation format format-check lint types docs-check reference smoke lock clean
+.PHONY: help demo test slow check bench mutation format format-check lint types docs-check reference smoke lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,10 +34,13 @@ help: ## Print this help
 demo: $(RUNTIME) ## Show the night of 3 February 2026: the old hand-off and Phasegate, side by side
 	$(BIN)/nba-props demo $(ARGS)
 
-test: $(DEV) ## Run the tests, the doctests and the docs' code blocks
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+test: $(DEV) ## Run the tests, the doctests and the docs' code blocks, but for the slow tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow' $(ARGS)
 
-check: format-check lint types smoke test ## Run all that must pass before a merge
+slow: $(DEV) ## Run the slow tests: many real dates, storms, a stand-in of BigQuery
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow $(ARGS)
+
+check: format-check lint types smoke test slow ## Run all that must pass before a merge
 
 bench: $(DEV) ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -106,6 +106,7 @@ def opening_nights(nba_data: Path, folder: Path, *, but: str = "false") -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_three_seasons_are_played_in_a_row_and_each_leaves_what_its_files_hold(
     nba_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -121,6 +122,7 @@ def test_three_seasons_are_played_in_a_row_and_each_leaves_what_its_files_hold(
     assert told.endswith("known numbers, all as known           30\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [["season", "--first", "2024-10-22", "--last", "2024-10-22"], ["seasons", "--dates", "1"]], ids="-".join
 )

@@ -77,6 +77,7 @@ def write_again(night: Night, *, version: int) -> None:
     assert night("reconcile", "--from", DAYS[0], "--to", DAYS[-1]).code in {0, 1}
 
 
+@pytest.mark.slow
 def test_a_month_moves_to_postgresql_and_back_and_says_the_same(
     month: Night, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

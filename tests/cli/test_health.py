@@ -49,6 +49,7 @@ def test_what_is_no_date_is_refused(night: Night) -> None:
     assert "tomorrow" in done.err
 
 
+@pytest.mark.slow
 def test_the_self_test_plants_each_fault_and_finds_it(night: Night) -> None:
     done = night("health", "--self-test", "--json")
     assert done.code == 0, done.out

@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from benchmarks.rebuilt import builds, contents, stale, writes
 from nba_props import PLAN
 from nba_props.replay.runner import Runner
@@ -20,6 +22,8 @@ from nba_props.replay.tally import Replay
 from nba_props.sources.batches import split_games
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate import Pipeline, connect
+
+pytestmark = pytest.mark.slow
 
 FIRST, DRIFTED = date(2026, 2, 1), (date(2026, 2, 4), date(2026, 2, 5))
 COMMAND = ("backfill", "--from", "2026-02-04", "--to", "2026-02-05", "--cascade")

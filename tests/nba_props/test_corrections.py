@@ -19,6 +19,8 @@ from nba_props.sources import every_date, morning_after, row_order
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate.cli import run
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND, THIRD = date(2026, 2, 1), date(2026, 2, 2), date(2026, 2, 3)
 SPAN = every_date(FIRST, THIRD)
 # LAL plays on the first two dates, every other team once.

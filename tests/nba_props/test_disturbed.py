@@ -15,6 +15,8 @@ from nba_props import PLAN
 from nba_props.sources.parquet import ParquetSource
 from phasegate import read_plan
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = date(2024, 12, 2), date(2024, 12, 5)
 FAULTS = "duplicate=3,reorder,late=0.2,late_dates=0.3,late_days=3,crash=0.02,concurrent=2,seed=3"
 DAY, NEXT = "2024-12-02", "2024-12-03"

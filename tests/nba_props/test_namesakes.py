@@ -21,6 +21,8 @@ from tests.support import league_bodies as bodies
 from tests.support.player_lines import LINE, OTHER
 from tests.support.step_warehouse import DAY, SCHEDULE, Warehouse, line, raw_row, upcoming
 
+pytestmark = pytest.mark.slow
+
 FIRST, NEXT, BOTH, LATER = date(2025, 1, 10), date(2025, 1, 12), date(2025, 1, 14), date(2025, 1, 16)
 EVER = date(2000, 1, 1), date(2030, 1, 1)
 SAID = (

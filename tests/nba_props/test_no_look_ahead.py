@@ -23,6 +23,8 @@ from tests.support.step_warehouse import (
     step_sql,
 )
 
+pytestmark = pytest.mark.slow
+
 NIGHT = date(2026, 2, 8)
 READERS_OF_THE_PAST = [step for step in FORECASTS if "$season_start" in step_sql(step)]
 STRICT, LAX = "< CAST($run_date AS DATE)", "<= CAST($run_date AS DATE)"
@@ -135,7 +137,6 @@ def test_the_other_steps_read_rows_of_the_date_alone_of_tables_that_know_the_pas
             assert f"JOIN {table}" not in sql
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("night", [date(2024, 12, 27), date(2025, 2, 10)])
 def test_nothing_of_a_real_date_or_later_reaches_a_forecast(nba_data: Path, night: date) -> None:
     source = ParquetSource(nba_data)

@@ -100,6 +100,7 @@ def test_a_live_run_before_the_last_game_is_over_fires_nothing_and_says_why(log:
     assert [line for line in done.unsettled if f"waiting for {GAMEBOOK}" in line] != []
 
 
+@pytest.mark.slow
 def test_a_live_run_after_it_completes_the_date(tmp_path: Path) -> None:
     replayed(tmp_path, League(ONE_IN_PLAY).source())
     done, gamebook, said = replayed(tmp_path, League(bodies.with_bench(BOTH_OVER)).source())

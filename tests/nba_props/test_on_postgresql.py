@@ -12,6 +12,8 @@ from nba_props.sources.parquet import ParquetSource
 from phasegate.warehouses.postgres.session import STAGING
 from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 7)
 FAULTS = "duplicate=3,reorder,late=0.2,late_dates=0.3,late_days=1,crash=0.02,concurrent=2,seed=5"
 DISTURBED = date(2025, 1, 3)

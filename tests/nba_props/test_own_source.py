@@ -64,6 +64,7 @@ def changed(method: str, body: str) -> str:
     return f"class Games(Games):\n    def {method}\n        {body}\n"
 
 
+@pytest.mark.slow
 def test_one_s_own_class_gives_the_tables_of_the_built_in_source_and_a_csv_file_too(run: Run, here: Path) -> None:
     write_module(
         here, OWN, GAMES, "class Whole(Games):\n    name = 'synthetic'\n    props = staticmethod(nights.props)"

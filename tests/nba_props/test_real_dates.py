@@ -9,6 +9,8 @@ import pytest
 from nba_props.replay.runner import Runner
 from nba_props.sources.parquet import ParquetSource
 
+pytestmark = pytest.mark.slow
+
 Rows = Sequence[dict[str, object]]
 Play = Callable[..., Runner]
 TEAMS = "nba_analytics.upcoming_team_game_context"

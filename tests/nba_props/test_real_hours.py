@@ -21,6 +21,8 @@ from phasegate.base.keys import Run
 from phasegate.plan.model import TimeRule
 from tests.support.commands import StillClock
 
+pytestmark = pytest.mark.slow
+
 SCHEDULE, ODDS, SHOTS = "nbac_schedule", "odds_api_player_points_props", "nbac_shot_chart"
 BEFORE, NIGHT, NEXT = date(2024, 12, 5), date(2024, 12, 6), date(2024, 12, 7)
 FEATURES = "nba_precompute.ml_feature_store_v2"

@@ -25,6 +25,8 @@ from nba_props.sources.synthetic import SyntheticSource
 from phasegate import SkippingClock, connect, read_plan
 from phasegate.base.keys import parse_run
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = date(2026, 2, 1), date(2026, 2, 5)
 NIGHT = date(2026, 2, 3)
 ALL_AT_ONCE = "duplicate=3,reorder,late=0.2,crash=0.05,concurrent=2,seed=7"

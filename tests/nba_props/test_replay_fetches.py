@@ -25,6 +25,8 @@ from nba_props.sources import Source
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate import Pipeline, StepRun, SystemClock, Unavailable, parse_run
 
+pytestmark = pytest.mark.slow
+
 NIGHT, LAST = date(2026, 2, 3), date(2026, 2, 4)
 IN_BACKGROUND = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
 LOG = f"SELECT * FROM {LOG_TABLE} ORDER BY game_date, workflow DESC, scraper_name"

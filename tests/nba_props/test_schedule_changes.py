@@ -15,6 +15,8 @@ from nba_props.raw import RawRow
 from nba_props.replay.runner import Runner
 from nba_props.sources.parquet import ParquetSource
 
+pytestmark = pytest.mark.slow
+
 SEASON = (date(2023, 10, 24), date(2024, 4, 14))
 CHAIN = (date(2024, 4, 3), date(2024, 4, 6))
 CUP = (date(2023, 12, 2), date(2023, 12, 6))

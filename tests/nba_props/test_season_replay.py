@@ -17,6 +17,8 @@ from nba_props.replay.scrapers import LOG, PROPS
 from nba_props.replay.tally import Replay
 from nba_props.sources.parquet import ParquetSource
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = date(2024, 10, 22), date(2024, 11, 10)
 # Of the points lines with both sides, how many there are, and how many moved. No game begins from 00:00 to 06:00.
 LINES = """

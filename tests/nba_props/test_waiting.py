@@ -18,6 +18,8 @@ from nba_props.sources.parquet import ParquetSource
 from phasegate import Pipeline, connect, parse_run
 from tests.support.commands import StillClock
 
+pytestmark = pytest.mark.slow
+
 FRIDAY, SATURDAY = "2024-10-25", "2024-10-26"
 NIGHT = datetime(2024, 10, 26, 6, tzinfo=UTC).timestamp()
 FRIDAY_ENDS = datetime(2024, 10, 26, 4, 30, tzinfo=UTC).timestamp()

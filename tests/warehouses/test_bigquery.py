@@ -30,6 +30,8 @@ from tests.support.bigquery import PROJECT, REAL, bigquery_server
 from tests.support.commands import RUN, Night
 from tests.support.googlesql import Analyser, Scripts
 
+pytestmark = pytest.mark.slow
+
 CHOSEN = {
     "test_a_write_that_is_refused_leaves_nothing",
     "test_inputs_that_moved_after_the_staging_are_not_written",
