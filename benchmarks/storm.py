@@ -1,11 +1,12 @@
-"""Workers, services, reporters and the PostgreSQL server are killed, and the end is as undisturbed.
+"""Workers, services, reporters and servers are killed, and the end is as undisturbed.
 
 Run: python -m benchmarks storm. Four worker processes, a service, and two reporters, which deliver in any order, old
 things late and a third of them twice, by the library and over HTTP. For --seconds S (default 60) one of them is killed
-every moment, or a service gets a SIGTERM, and in between the server: its connections are ended, a backend is killed, it
-is shut down immediately and started again. Then work goes on until nothing is due, and everything is compared with the
-same deliveries without a storm, on SQLite and DuckDB. --seed N: other moments. --tables duckdb: in a file that all
-share. --server packaged: a newer one. --workers N, --services N: other numbers; without a worker, what the reporters
+every moment, or a service gets a SIGTERM, and in between the servers: PostgreSQL's connections are ended, a backend is
+killed, it is shut down immediately and started again. Then work goes on until nothing is due, and everything is
+compared with the same deliveries without a storm, on SQLite and DuckDB. --on google: documents in Firestore, messages
+through Pub/Sub, whose emulators are restarted. --seed N: other moments. --tables duckdb: in a file that all share.
+--server packaged: a newer PostgreSQL. --workers N, --services N: other numbers; without a worker, what the reporters
 ask of the services is all that works. --quick: 6 seconds.
 
 Exits with 1, and names each, if a table, a state or a dead letter differs, if reconcile finds something, or if a
@@ -22,22 +23,21 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-
-import psycopg
 
 import phasegate
 from benchmarks import storm_scene as scene
-from benchmarks.servers import SERVERS, durable_server
+from benchmarks.servers import SERVERS
+from benchmarks.storm_houses import House, house_of
 from phasegate import SkippingClock
 from phasegate.credentials import Credentials, access_token
 from phasegate.settings import load_settings
-from tests.support.postgres import PostgresServer, free_port
+from tests.support.postgres import free_port
 
 WORKERS, SERVICES = 4, 1
-DATES_A_MINUTE = 40
 SCRIPT = Path(sys.executable).with_name("phasegate")
 # Short, so that what a killed process held is free again while the storm goes on.
 SETTINGS = {"lease_ttl_s": "2", "visibility_s": "3", "poll_s": "0.2", "connect_timeout_s": "2", "log_format": "json"}
@@ -54,13 +54,11 @@ class Storm:
     """
 
     folder: Path
-    server: PostgresServer
-    store: str
+    house: House
     environ: Mapping[str, str]
     dates: int
     seconds: float
     rng: random.Random
-    shares_files: bool
     workers: int
     ports: list[int]
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
@@ -99,13 +97,17 @@ class Storm:
 
     def _blows(self) -> Iterator[Callable[[], None]]:
         """Give what is done next: mostly a process is killed, and the server in between."""
-        of_server = [self._end_connections, self._kill_backend, self._restart_server, self._stop_server]
+        blows = list(self.house.blows)
         while True:
-            self.rng.shuffle(of_server)
-            for blow in of_server:
-                yield from [self._kill_a_process] * 3
+            self.rng.shuffle(blows)
+            for blow in blows:
+                yield from [self._kill_a_process] * 2
                 yield self._stop_a_service
-                yield blow
+                yield partial(self._strike, blow)
+
+    def _strike(self, blow: str) -> None:
+        running = [process.pid for process in self.running.values() if process.poll() is None]
+        self.counts[blow] += self.house.strike(blow, running, self.rng)
 
     def _start_missing(self) -> None:
         self._start_services()
@@ -137,7 +139,7 @@ class Storm:
         return self._process(f"reporter-{number}", sys.executable, "-m", "benchmarks.storm_scene", *arguments)
 
     def _process(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
-        environ = {**self.environ, "PHASEGATE_STATE": ".phasegate" if self.shares_files else f"state-{name}"}
+        environ = {**self.environ, "PHASEGATE_STATE": ".phasegate" if self.house.shares_files else f"state-{name}"}
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(command, cwd=self.folder, env=environ, stdout=log, stderr=log)
 
@@ -166,47 +168,25 @@ class Storm:
         except subprocess.TimeoutExpired:
             self.counts[TOO_LONG] += 1
 
-    def _end_connections(self) -> None:
-        with suppress(psycopg.OperationalError):  # it still recovers from the blow before
-            self.server.end_backends(self.store.rpartition("/")[2])
-            self.counts["times all connections were ended"] += 1
-
-    def _kill_backend(self) -> None:
-        with suppress(psycopg.OperationalError):
-            self.server.kill_a_backend()
-            self.counts["backends killed"] += 1
-
-    def _restart_server(self) -> None:
-        self.server.restart()
-        self.counts["servers shut down immediately"] += 1
-
-    def _stop_server(self) -> None:
-        self.server.stop()
-        time.sleep(self.rng.uniform(0.5, 2.0))
-        self.server.start()
-        self.counts["servers shut down immediately"] += 1
-
 
 def storm(
-    server: PostgresServer, folder: Path, *, seconds: float, seed: int, tables: str = "postgresql",
-    processes: tuple[int, int] = (WORKERS, SERVICES),
-) -> tuple[Counter[str], list[str]]:  # fmt: skip
+    house: House, folder: Path, *, seconds: float, seed: int, processes: tuple[int, int] = (WORKERS, SERVICES)
+) -> tuple[Counter[str], list[str]]:
     """Let a storm pass; return what was done and what is wrong.
 
-    ``tables``: where they are, in a file of ``duckdb`` or in ``postgresql``, where no file is shared. ``processes``:
-    how many workers and services.
+    ``processes``: how many workers and services.
     """
-    dates = max(6, round(DATES_A_MINUTE * seconds / 60))
+    dates = max(6, round(house.dates_a_minute * seconds / 60))
     (folder / "calm").mkdir()
     wanted = scene.undisturbed(folder / "calm", dates=dates)
     (folder / "storm").mkdir()
     scene.make(folder / "storm")
-    store = server.url()
-    places = {"store": store, **({"warehouse": store} if tables == "postgresql" else {})}
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("PHASEGATE_")}
-    environ |= {f"PHASEGATE_{name.upper()}": value for name, value in {**SETTINGS, **places}.items()}
-    environ["PYTHONPATH"] = os.pathsep.join((str(Path(__file__).parent.parent), environ.get("PYTHONPATH", "")))
     clock, plan = SkippingClock(), folder / "storm" / "plan.toml"
+    house.prepare(plan)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PHASEGATE_")}
+    environ |= {f"PHASEGATE_{name.upper()}": value for name, value in {**SETTINGS, **house.settings}.items()}
+    environ |= house.environ
+    environ["PYTHONPATH"] = os.pathsep.join((str(Path(__file__).parent.parent), environ.get("PYTHONPATH", "")))
     overrides = {"state": folder / "storm" / ".phasegate", "log_level": "none"}
     settings = load_settings(environ, file=folder / "no.toml", overrides=overrides)
     workers, services = processes
@@ -215,9 +195,8 @@ def storm(
         Credentials("storm", pipeline.ports).add("storm", role="operator", proof=token, steps=None)
     urls = " ".join(f"http://127.0.0.1:{port}" for port in ports)
     environ |= {scene.SERVICES: urls, scene.TOKEN: token.text}
-    passing = Storm(folder=folder / "storm", server=server, store=store, environ=environ, dates=dates,
-                    seconds=seconds, rng=random.Random(seed), shares_files=tables == "duckdb", workers=workers,
-                    ports=ports)  # fmt: skip
+    passing = Storm(folder=folder / "storm", house=house, environ=environ, dates=dates, seconds=seconds,
+                    rng=random.Random(seed), workers=workers, ports=ports)  # fmt: skip
     passing.rage()
     passing.deliver_rest()
     with closing(phasegate.connect(plan, settings=settings, clock=clock)) as pipeline:
@@ -237,14 +216,16 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="S")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--on", choices=("postgresql", "google"), default="postgresql")
     parser.add_argument("--tables", choices=("duckdb", "postgresql"), default="postgresql")
     parser.add_argument("--workers", type=int, default=WORKERS, metavar="N")
     parser.add_argument("--services", type=int, default=SERVICES, metavar="N")
     parser.add_argument("--server", choices=sorted(SERVERS), default="system")
     given = parser.parse_args(argv)
-    with durable_server(given.server) as server, tempfile.TemporaryDirectory() as folder:
+    house = house_of(given.on, tables=given.tables, server=given.server)
+    with house as servers, tempfile.TemporaryDirectory() as folder:
         seconds = 6.0 if given.quick else given.seconds
-        counts, wrong = storm(server, Path(folder), seconds=seconds, seed=given.seed, tables=given.tables,
+        counts, wrong = storm(servers, Path(folder), seconds=seconds, seed=given.seed,
                               processes=(given.workers, given.services))  # fmt: skip
         for name in sorted(counts):
             print(f"{name:42}{counts[name]:>8}")

@@ -46,14 +46,14 @@ class Emulator:
         self.address = f"{HOST}:{self._port}"
         self.start()
 
-    def start(self) -> None:
-        """Start, and wait until it accepts connections; it holds nothing."""
+    def start(self, *options: str) -> None:
+        """Start, and wait until it accepts connections; it holds nothing but what an option names."""
         # Tests that are killed take it along: the script becomes java, which the signal then reaches.
         guard = ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*guard, str(self._program), f"--host={HOST}", f"--port={self._port}"], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True, cwd=self._log.parent,
+                [*guard, str(self._program), f"--host={HOST}", f"--port={self._port}", *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self._log.parent,
                 env={**os.environ, "JAVA": "exec java"},
             )  # fmt: skip
         ends = time.monotonic() + START_S
