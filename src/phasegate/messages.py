@@ -4,7 +4,8 @@ Pure. There are three kinds: ``trigger`` (a phase fired), ``request`` (build thi
 ``completion`` (an external step was finished). Unknown fields are allowed; a missing or wrong field is refused by name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -262,6 +263,13 @@ def completion_run(
     if run.mode not in modes:
         raise BadInput(f"{where}: unknown mode {run.mode!r}; the plan has {', '.join(modes)}")
     return run
+
+
+def possible_runs(message: CompletionMessage, plan: Plan) -> Iterator[keys.Run]:
+    """Yield the runs that a completion of any step may belong to."""
+    for mode in {mode for phase in plan.phases.values() for mode in phase.modes}:
+        with suppress(BadInput):
+            yield completion_run(message, modes=(mode,), where="")
 
 
 def reported_run(message: CompletionMessage, plan: Plan, *, where: str) -> keys.Run:

@@ -8,6 +8,8 @@ gatekeeper refuses to decide anything: decisions are in ``decisions``, ``operato
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
+from msgspec.structs import replace
+
 from phasegate.base import keys
 from phasegate.base.backoff import is_ahead
 from phasegate.base.codec import Decision, decode
@@ -41,6 +43,7 @@ class Gatekeeper:
     def __init__(self, plan: Plan, ports: Ports, *, calendar: Calendar, propagator: Propagator) -> None:
         self.plan, self._ports, self._calendar, self._propagator = plan, ports, calendar, propagator
         self.mirror, self.quarantine = Mirror(plan, ports), Quarantine(plan.pipeline, ports)
+        self.since = ports.clock.now()
 
     def read(self, phase: str, run: Run, *, known: AtHand | None = None) -> Phase | None:
         """Return the document of a phase, None if the run is not open.
@@ -100,7 +103,7 @@ class Gatekeeper:
             raise BadInput(f"runs of {phase} in mode {run.mode} are opened by hand only; run: phasegate begin {run}")
         expected = self._calendar.expected(run.date) if self.plan.asks_calendar(phase, mode=run.mode) else None
         anchors = None if expected is None else expected.day.anchors
-        gate = self.plan.gate(phase, run=run, opened_at=opened_at, anchors=anchors)
+        gate = replace(self.plan.gate(phase, run=run, opened_at=opened_at, anchors=anchors), since=self.since)
         return gate, None if expected is None else expected.order
 
     def report(self, phase: str, run: Run, report: Report) -> Answer:

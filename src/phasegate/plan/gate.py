@@ -96,7 +96,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
     Only ``replan`` changes it. ``at_least``: how many of ``expect`` suffice (None: all). ``deadline``: epoch seconds,
     absolute. ``await_windows``: the gate waits for dates of a window that are expected and missing. ``hash`` is of the
-    plan's part that made this gate.
+    plan's part that made this gate; ``since``: when the process that pinned it began, which tells a newer plan from an
+    older one.
     """
 
     members: dict[str, Spec]
@@ -111,6 +112,12 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     catch_up_max_s: float = 600.0
     await_windows: bool = True
     hash: str = ""
+    since: float = 0.0
+
+    def is_newer(self, step: str, *, code: str, since: float) -> bool:
+        """Return whether a process that began later pinned other code of a step."""
+        spec = self.members.get(step)
+        return self.since > since and spec is not None and bool(spec.code and code) and spec.code != code
 
 
 def dated(gate: Gate, *, date: str, timezone: str, anchors: Mapping[str, float] | None) -> Gate:

@@ -3,6 +3,8 @@
 It acknowledges a message only after its effect is stored, so a crash never loses one.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from phasegate import messages
@@ -12,7 +14,7 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp, execution_stamp
 from phasegate.base.table import KEYS_MAX
 from phasegate.bus import Delivery
-from phasegate.errors import OUTAGES, BadDocument, BadInput, NotFound, words
+from phasegate.errors import OUTAGES, BadDocument, BadInput, Busy, NotFound, words
 from phasegate.gate.decisions import OTHER_ORDER, Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.outbox import has_fired
@@ -105,8 +107,9 @@ class Worker:
                 return self.begin(message).outcome
             case messages.RequestMessage():
                 bind(request=message.id, step=message.step, run=message.run)
-                step = self._step(message.step, where=where)
-                return self.build(step, keys.parse_run(message.run), request_id=message.id)
+                run = keys.parse_run(message.run)
+                step = self._step(message.step, runs=[run], where=where)
+                return self.build(step, run, request_id=message.id)
             case messages.CompletionMessage():
                 self._check_ordered(message, where=where)
                 redriven = delivery.message.id.startswith(REDRIVEN)
@@ -170,7 +173,7 @@ class Worker:
             bind(trigger=message.trigger_id)
         if message.trigger_id and not message.step:
             return self._consumed(message, where=where)
-        step = self._step(message.step, where=where)
+        step = self._step(message.step, runs=messages.possible_runs(message, self._plan), where=where)
         if step.kind != "external":
             raise BadInput(f"{where}: step {step.name} is built by Phasegate; only its worker reports it")
         run = messages.reported_run(message, self._plan, where=where)
@@ -267,11 +270,20 @@ class Worker:
             return None
         return {str(n): begun.stamps[n.step] for n in step.needs if n.step in begun.stamps}
 
-    def _step(self, name: str, *, where: str) -> Step:
+    def _step(self, name: str, *, runs: Iterable[Run], where: str) -> Step:
+        """Return a step.
+
+        Raises NotFound, or Busy if one of ``runs`` has it: it is for a process with that run's plan, as in an upgrade.
+        """
         step = self._plan.steps.get(name)
-        if step is None:
-            raise NotFound(f"{where}: unknown step {name!r}; the plan has {', '.join(self._plan.steps)}")
-        return step
+        if step is not None:
+            return step
+        for run in runs:
+            opened = (self._gatekeeper.read(phase, run) for phase in self._plan.phases)
+            if any(phase is not None and name in phase.gate.members for phase in opened):
+                raise Busy(f"{where}: {run} has step {name!r} by another plan than this process's; start this process "
+                           f"with that plan, or run: phasegate replan {run}")  # fmt: skip
+        raise NotFound(f"{where}: unknown step {name!r}; the plan has {', '.join(self._plan.steps)}")
 
 
 def _other_order(step: Step, run: Run, message: messages.CompletionMessage, *, where: str) -> str:

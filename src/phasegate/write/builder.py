@@ -13,6 +13,7 @@ from phasegate.base.receipt import Part, Receipt, Stamp
 from phasegate.errors import (
     OUTAGES,
     BadInput,
+    Busy,
     Fenced,
     ForeignStore,
     InputsChanged,
@@ -130,7 +131,8 @@ class Builder:
     ) -> str:  # fmt: skip
         """Hold the lease of a part while ``serve`` attempts a standing request.
 
-        Return its outcome, or ``busy`` or ``not asked for``, without a call.
+        Return its outcome, or ``busy`` or ``not asked for``, without a call. Raises Busy if a newer plan has other code
+        of the step: a process with that plan must build it, as in a rolling restart.
         """
         document = keys.phase_key(self._plan.pipeline, step.phase, run=run)
         with self._leases.hold(part, purpose=request_id, owner=document) as held:
@@ -140,6 +142,8 @@ class Builder:
             attempt = attempted(phase, step, run, request_id=request_id)
             if attempt is None:
                 return "not asked for"
+            if attempt.phase.gate.is_newer(step.name, code=step.code, since=self._gatekeeper.since):
+                raise Busy(f"{step.name} of {run} has other code by a newer plan; start this process with that plan")
             with observed(self._ports, step, run, phase=attempt.phase, request=request_id,
                           inputs=attempt.request.inputs, token=held.token) as ending:  # fmt: skip
                 ending.outcome = serve(attempt, held)
