@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from phasegate.cli import run
 from phasegate.cli.commands import COMMANDS
 from tests.support.deployed import GCP, app_of, pulled, push
 from tests.support.google import new_project
+from tests.support.postgres import absent
+from tests.support.real_data import ROOT
 
 SMALL = """
 pipeline = "nba"
@@ -205,6 +208,26 @@ def test_the_platforms_plan_has_the_tables_of_the_reference_plan() -> None:
         assert {one.step: set(one.PRIMARY_KEY_FIELDS) for one in PROCESSORS}.get(name, set(other.table.key)) == set(
             other.table.key
         )
+
+
+@pytest.mark.slow
+def test_the_gcloud_commands_of_the_page_are_commands(tmp_path: Path) -> None:
+    gcloud = shutil.which("gcloud")
+    if gcloud is None:
+        absent("no gcloud; install the Google Cloud CLI")
+    page = (ROOT / "docs" / "how-to" / "on-google-cloud.md").read_text()
+    commands = re.findall(r"^\$ (gcloud .*)$", page, re.MULTILINE)
+    assert len(commands) > 10
+    wrong = "gcloud run deploy service --no-such-flag=1"
+    (tmp_path / "commands.json").write_text(json.dumps([{"command_string": text} for text in (wrong, *commands)]))
+    done = subprocess.run(
+        [gcloud, "meta", "lint-gcloud-commands", f"--commands-file={tmp_path}/commands.json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    judged = {one["command_string"]: one["error_message"] for one in json.loads(done.stdout)}
+    assert judged.pop(wrong), "what is no flag is found"
+    assert {text: error for text, error in judged.items() if error} == {}
+    assert len(judged) == len(commands)
 
 
 def words(folder: str) -> list[str]:
