@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -288,7 +289,9 @@ def play(folder: Path, *, quick: bool) -> Watch:
         stack.callback(night.close)
         subscribe(project, night.front)
         played(night, watch)
-        watch.judge({text: night.command(f"{ROOT}/{text}") for text in COMMANDS}, killed=night.killed)
+        with ThreadPoolExecutor(len(COMMANDS)) as pool:  # both read all tables, one by one
+            done = dict(zip(COMMANDS, pool.map(lambda text: night.command(f"{ROOT}/{text}"), COMMANDS), strict=True))
+        watch.judge(done, killed=night.killed)
         watch.count(night.front.delivered, second=night.second)
         watch.show(old_handoff(night.front.delivered))
     return watch
