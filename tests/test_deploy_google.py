@@ -6,14 +6,17 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from nba_props import PLAN, PLATFORM_PLAN
@@ -24,7 +27,7 @@ from phasegate.cli import run
 from phasegate.cli.commands import COMMANDS
 from tests.support.deployed import GCP, app_of, pulled, push
 from tests.support.google import new_project
-from tests.support.postgres import absent
+from tests.support.postgres import HOST, absent, free_port
 from tests.support.real_data import ROOT
 
 SMALL = """
@@ -237,29 +240,78 @@ def words(folder: str) -> list[str]:
     return shlex.split(command)
 
 
-def test_the_monitor_is_the_service_of_the_package() -> None:
-    command = words("monitor")
-    assert command[0] == "phasegate"
-    assert command[1] in COMMANDS
+@contextmanager
+def started(folder: str, log: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """Start a service by its Procfile; give its process and port, once it listens."""
+    port = free_port()
+    env = {**os.environ, "PORT": str(port), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = [re.sub(r"\$(\w+)", lambda found: env[found[1]], word) for word in words(folder)]
+    where = GCP / folder if (GCP / folder / "main.py").exists() else Path.cwd()
+    with log.open("wb") as out:
+        service = subprocess.Popen(command, cwd=where, env=env, stderr=out, start_new_session=True)
+    try:
+        ends = time.monotonic() + 60
+        while service.poll() is None and time.monotonic() < ends:
+            with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError(log.read_text())
+        yield service, port
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(service.pid, signal.SIGKILL)
+        service.wait(10)
+
+
+def test_the_monitor_answers_what_the_scheduler_of_the_page_calls(
+    small: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert small
+    assert words("monitor")[0] == "phasegate"
+    assert words("monitor")[1] in COMMANDS
+    page = (ROOT / "docs" / "how-to" / "on-google-cloud.md").read_text()
+    paths = dict.fromkeys(re.findall(r"--uri=https://MONITOR(/[\w-]+)", page))
+    assert set(paths) == {"/sweep", "/health-check-phase3", "/reconcile-phase3"}
+    capsys.readouterr()
+    assert run(["tokens", "add", "scheduler", "--role", "operator"]) == 0
+    token = capsys.readouterr().out.strip()
+    with started("monitor", tmp_path / "log") as (_, port):
+        for path in paths:
+            answer = httpx.post(f"http://{HOST}:{port}{path}", content=b"{}", timeout=60,
+                                headers={"Authorization": f"Bearer {token}"})  # fmt: skip
+            assert "exit_code" in answer.json(), answer.text
+            assert answer.json()["exit_code"] in (0, 2), "a plan without a calendar has dates that are unknown"
     for folder in ("phase3_to_phase4", "analytics", "monitor"):
         lines = (GCP / folder / "requirements.txt").read_text().split()
         assert [line for line in lines if line.startswith("phasegate[") and "google" in line]
 
 
-def test_the_service_ends_within_ten_seconds_of_sigterm(platform: str, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_service_ends_within_ten_seconds_of_sigterm_whatever_is_in_hand(
+    platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert platform
-    env = {**os.environ, "PORT": "0", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    command = [re.sub(r"\$(\w+)", lambda found: env[found[1]], word) for word in words("analytics")]
-    grace = int(command[command.index("--graceful-timeout") + 1])
-    assert grace < 10
-    with (tmp_path / "log").open("wb") as log:
-        service = subprocess.Popen([*command, "--log-level", "info"], cwd=GCP / "analytics", env=env, stderr=log)
-    try:
-        ends = time.monotonic() + 30
-        while "Booting worker" not in (tmp_path / "log").read_text() and time.monotonic() < ends:
-            time.sleep(0.05)
+    with socket.create_server((HOST, 0)) as silent:  # a store that takes calls and answers none
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"{HOST}:{silent.getsockname()[1]}")
+        with (
+            started("analytics", tmp_path / "log") as (service, port),
+            socket.create_connection((HOST, port)) as client,
+        ):
+            body = json.dumps(push({"kind": "request"}, number="1")).encode()
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                           b"Content-Length: %d\r\n\r\n%s" % (len(body), body))  # fmt: skip
+            silent.settimeout(30)
+            held, _ = silent.accept()  # the request is in hand
+            began = time.monotonic()
+            service.send_signal(signal.SIGTERM)
+            assert service.wait(15) == 0, (tmp_path / "log").read_text()
+            assert time.monotonic() - began < 10
+            held.close()
+
+
+def test_an_idle_service_ends_at_sigterm_at_once(platform: str, tmp_path: Path) -> None:
+    assert platform
+    with started("analytics", tmp_path / "log") as (service, _):
         service.send_signal(signal.SIGTERM)
         assert service.wait(10) == 0, (tmp_path / "log").read_text()
-    finally:
-        service.kill()
-        service.wait(10)

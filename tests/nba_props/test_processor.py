@@ -171,6 +171,9 @@ def test_a_processor_builds_its_step_when_it_is_requested_and_reports_by_message
         (tmp_path / "warehouse.duckdb").rename(tmp_path / "away")  # a report of the accepted write reads no table
         assert pipeline.take(body, topic="nba.completions", number="m") == "duplicate"
         (tmp_path / "away").rename(tmp_path / "warehouse.duckdb")
+        partial = {**body, "status": "partial", "missing": ["4"]}
+        for message in (partial, body):  # what is missing is no matter of the write
+            assert pipeline.take(message, topic="nba.completions", number="m") == "confirmed"
         again = Summary(pipeline, mode="daily")
         assert again.run(DATE)
         assert again.receipt is None, "there is a result of these inputs"

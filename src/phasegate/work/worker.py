@@ -233,7 +233,7 @@ class Worker:
         lacks = _lacks(message, step, where=where)
         is_result = message.status in GOOD or lacks is not None
         if is_result and step.table is not None:
-            if message.execution_id and message.execution_id == self._accepted_write(step, run):
+            if lacks is None and message.execution_id and message.execution_id == self._accepted_write(step, run):
                 return Answer("duplicate")  # of the very write that is accepted: there is nothing to read
             answer = self._tables.report(step, run, built_from=echoed, request=request, lacks=lacks)
             return self._checked(step, run, answer)
@@ -305,10 +305,13 @@ class Worker:
         return "" if request is None else request.id
 
     def _accepted_write(self, step: Step, run: Run) -> str:
-        """Return the id of the write that is accepted of a step, "" for none."""
+        """Return the id of the write that is accepted of a step.
+
+        "" for none, and for one that lacks something: its reporter may miss nothing any more.
+        """
         phase = self._gatekeeper.read(step.phase, run)
         result = None if phase is None else phase.result_of(step.name)
-        return "" if result is None else result.write_id
+        return "" if result is None or result.lacks is not None else result.write_id
 
     def _echoed(self, step: Step, run: Run, *, trigger: str) -> dict[str, Stamp] | None:
         """Return the stamps of the trigger that a completion echoes.
