@@ -356,8 +356,9 @@ class Pipeline:
 
         Then call what was given to ``at_close``.
         """
-        for port in (self.ports.warehouse, self.ports.bus, self.ports.store):
-            port.close()
+        for port in (self.ports.warehouse, self.ports.bus, self.ports.store, self.ports.foreign):
+            if port is not None:
+                port.close()
         for call in self._at_close:
             call()
 
