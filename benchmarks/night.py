@@ -284,7 +284,8 @@ def play(folder: Path, *, quick: bool) -> Watch:
         made = subprocess.run(init, capture_output=True, check=True, cwd=folder)
         print(f"{len(made.stdout.splitlines())} topics and subscriptions")
         pipeline.ask_calendar("2026-01")  # it is known for weeks
-        watch = Watch(pipeline, run=RUN, phase4=stack.enter_context(pulled(project, "nba-phase4-trigger")))
+        phase4 = stack.enter_context(pulled(project, "nba-phase4-trigger"))
+        watch = stack.enter_context(closing(Watch(pipeline, project=project, run=RUN, phase4=phase4)))
         night = Night(folder, env=env, clock=clock, pipeline=pipeline)
         stack.callback(night.close)
         subscribe(project, night.front)

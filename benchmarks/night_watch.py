@@ -14,15 +14,20 @@ from nba_props.sources.synthetic import THE_NIGHT, night_of_2026_02_03
 from phasegate import Pipeline
 from phasegate.base.platform import COUNT, TRIGGERED
 
-MIRROR = f"mirror:nba:phase3_completion:{THE_NIGHT}"
+DOCUMENT = f"phase3_completion/{THE_NIGHT}"
 EXPECTED, ROWS = 5, 348
 
 
 class Watch:
     """Looks at the documents while the night runs; ``wrong``: what was not as it must be."""
 
-    def __init__(self, pipeline: Pipeline, *, run: str, phase4: Callable[[], list[dict[str, Any]]]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, *, project: str, run: str, phase4: Callable[[], list[dict[str, Any]]]
+    ) -> None:
         """``phase4``: returns the pushes that have started phase 4."""
+        from google.cloud import firestore
+
+        self._firestore = firestore.Client(project=project)  # as an old reader of the document has it
         self._pipeline, self._run, self._take = pipeline, run, phase4
         self.wrong: list[str] = []
         self.steps: list[tuple[int, bool]] = []
@@ -35,10 +40,10 @@ class Watch:
 
     def look(self) -> None:
         """Compare the platform's document with itself, and with the gate."""
-        doc = self._pipeline.ports.store.read(MIRROR)
-        if doc is None:
+        found = self._firestore.document(DOCUMENT).get()
+        if not found.exists:
             return
-        data: Any = doc.body["data"]
+        data: Any = found.to_dict()
         entries = sum(not name.startswith("_") for name in data)
         step = (entries, data[TRIGGERED])
         if step in self.steps[-1:]:
@@ -95,6 +100,10 @@ class Watch:
             self.wrong.append(f"completions of phase 3 were delivered {dict(reports)}")
         if len(second) < EXPECTED or set(second) != {"duplicate"}:
             self.wrong.append(f"the second writer's reports were {', '.join(second) or 'none'}")
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._firestore.close()
 
     def show(self, old: Mapping[str, object]) -> None:
         """Print both hand-offs side by side."""
