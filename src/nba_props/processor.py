@@ -12,11 +12,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from phasegate import BadInput, Busy, Pipeline, Receipt, StepRun, deduplicate
 
 Record = Mapping[str, Any]
+PHASE = "phase_3_analytics"
 
 
 class AnalyticsProcessor(ABC):
@@ -41,10 +43,11 @@ class AnalyticsProcessor(ABC):
         if {*self.PRIMARY_KEY_FIELDS, known.table.partition} != set(known.table.key):
             raise BadInput(f"{type(self).__name__}: PRIMARY_KEY_FIELDS {list(self.PRIMARY_KEY_FIELDS)} are not the key "
                            f"of {known.table.name}, {list(known.table.key)}; make them the same")  # fmt: skip
-        self._pipeline, self._mode = pipeline, mode
+        self.pipeline, self._mode = pipeline, mode
         self._version = self.version_field or known.table.version
         self._held = ExitStack()
         self._run: StepRun | None = None
+        self._trigger = ""
         self.records: list[Record] = []
         self.duplicates_removed = self.duplicates_undecided = 0
         self.receipt: Receipt | None = None
@@ -56,14 +59,19 @@ class AnalyticsProcessor(ABC):
     def run(self, game_date: str) -> bool:
         """Lock, calculate, deduplicate, save, report and unlock.
 
-        Return False while another process holds the lock. An error is reported as a failed attempt, and raised; the
-        lock is released in any case.
+        Return False while another process holds the lock. Where a result of the present inputs is accepted, nothing is
+        done, and there is no receipt. An error is reported as a failed attempt, and raised; the lock is released in any
+        case.
         """
         if not self.acquire_processing_lock(game_date):
             return False
         with self._held.pop_all() as held:
             self._held = ExitStack()
             held.callback(self._forget)
+            assert self._run is not None, "the lock was acquired"
+            if not self._run.needed:
+                self._run.complete(status="skipped")
+                return True
             self.records = list(self.calculate_analytics(game_date))
             self.save_analytics()
         return True
@@ -76,9 +84,10 @@ class AnalyticsProcessor(ABC):
         if self._run is not None:
             raise BadInput(f"{type(self).__name__}: holds a lock already; release_processing_lock() first")
         try:
-            self._run = self._held.enter_context(self._pipeline.begin(f"{game_date}.{self._mode}", step=self.step))
+            self._run = self._held.enter_context(self.pipeline.begin(f"{game_date}.{self._mode}", step=self.step))
         except Busy:
             return False
+        self._trigger = self._run.trigger_id
         return True
 
     def release_processing_lock(self) -> None:
@@ -109,6 +118,28 @@ class AnalyticsProcessor(ABC):
         self.receipt = self._run.write(rows)
         self._run.complete(rows=self.receipt.rows)
         return self.receipt
+
+    def completion(self) -> dict[str, object]:
+        """Return the message by which the platform's processors report.
+
+        Its execution is the write, so that the accepted write is recognised and read no second time. Raises BadInput
+        before a save.
+        """
+        if self.receipt is None:
+            raise BadInput(f"{type(self).__name__}: completion() without a save; save_analytics() first")
+        at = datetime.fromtimestamp(self.receipt.committed_at, UTC)
+        return {
+            "processor_name": type(self).__name__,
+            "phase": PHASE,
+            "execution_id": self.receipt.write_id,
+            "correlation_id": self._trigger,
+            "game_date": self.receipt.partition,
+            "mode": self._mode,
+            "output_table": self.receipt.table,
+            "status": "success" if self.receipt.rows else "no_data",
+            "record_count": self.receipt.rows,
+            "timestamp": at.isoformat(timespec="microseconds"),
+        }
 
     def _forget(self) -> None:
         self._run = None

@@ -7,6 +7,7 @@ what it returns. A name is imported when it is first used.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from phasegate.answers.pushed import take_pushed
     from phasegate.answers.refusals import answer_of
     from phasegate.base.keys import parse_run
     from phasegate.base.receipt import Receipt
@@ -71,6 +72,7 @@ __all__ = [
     "load_plan",
     "parse_run",
     "read_plan",
+    "take_pushed",
 ]
 
 # Where each name is: a module, and the name that it has there if that is another.
@@ -105,6 +107,7 @@ _HOMES = {
     "load_plan": "plan.load",
     "parse_run": "base.keys",
     "read_plan": "wiring",
+    "take_pushed": "answers.pushed",
 }
 
 if not TYPE_CHECKING:  # a type checker that saw it would take any name for one of these

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from phasegate.base import keys
-from phasegate.base.codec import offence
+from phasegate.base.codec import UNREADABLE_FIELD, offence
 from phasegate.base.platform import (
     ANALYSIS_DATE,
     CORRELATION,
@@ -111,6 +111,8 @@ def parse(body: Mapping[str, object], *, where: str, plan: Plan | None = None) -
     """
     if why := offence(body, "message"):
         raise BadInput(f"{where}: {why[:WHY_MAX]}")
+    if UNREADABLE_FIELD in body:
+        raise BadInput(f"{where}: {legible(str(body[UNREADABLE_FIELD]))[:WHY_MAX]}; publish a JSON object")
     body = body if plan is None else in_own_words(body, plan, where=where)
     kind = body.get("kind")
     kinds = {"trigger": TriggerMessage, "request": RequestMessage, "completion": CompletionMessage}

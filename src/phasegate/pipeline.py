@@ -13,6 +13,7 @@ from phasegate.base.backoff import held_up_s
 from phasegate.base.codec import build_types
 from phasegate.base.disk import Disk
 from phasegate.base.keys import Run
+from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.calendar.month import Day
 from phasegate.channel import PostReceiver
@@ -27,7 +28,7 @@ from phasegate.explain.views import Views
 from phasegate.gate.decisions import Answer
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.propagator import Propagator
-from phasegate.plan.model import Plan
+from phasegate.plan.model import Plan, completions_topic
 from phasegate.ports import Ports
 from phasegate.warehouse import Params
 from phasegate.work.backfill import Backfill, BackfillJob
@@ -37,7 +38,7 @@ from phasegate.work.pool import Stop, WorkerPool, never
 from phasegate.work.remote import RemoteSteps
 from phasegate.work.scheduler import Scheduler
 from phasegate.work.sweeper import Sweeper
-from phasegate.work.worker import Worker
+from phasegate.work.worker import OwnBuilder, Worker
 from phasegate.write.builder import Builder, PythonStep
 from phasegate.write.deduplicator import Deduplicator
 from phasegate.write.identity import store_id
@@ -316,6 +317,29 @@ class Pipeline:
         """
         return self._rescuer.adopt()
 
+    def take(self, body: Mapping[str, object], *, topic: str, number: str) -> str:
+        """Handle a message that reached you by another way than the bus.
+
+        ``number``: its id. Return the outcome; what cannot be understood is in quarantine, under ``topic``. Any error
+        that is raised means that nothing of it is stored: take it again.
+        """
+        return self._worker.take(Message(number, topic, body))
+
+    def publish(self, body: Mapping[str, object], *, number: str) -> None:
+        """Publish a completion on the pipeline's topic, for others too.
+
+        ``number``: its id, the same whenever it is published again. Raises BadInput, Unavailable.
+        """
+        self.ports.bus.publish(Message(number, completions_topic(self.plan.pipeline), body))
+
+    def build_with(self, builders: Mapping[str, OwnBuilder]) -> None:
+        """Build these external steps in this process when they are requested.
+
+        By their names. Each is called with the run, builds and reports by ``begin``, and returns False if another
+        process holds the step. Raises BadInput, NotFound for a step that is not external.
+        """
+        self._worker.build_with(builders)
+
     def post_to(self, endpoints: Mapping[str, PostReceiver]) -> None:
         """Post triggers for receivers with ``ack = "post"`` to these endpoints.
 
@@ -332,8 +356,9 @@ class Pipeline:
 
         Then call what was given to ``at_close``.
         """
-        for port in (self.ports.warehouse, self.ports.bus, self.ports.store):
-            port.close()
+        for port in (self.ports.warehouse, self.ports.bus, self.ports.store, self.ports.foreign):
+            if port is not None:
+                port.close()
         for call in self._at_close:
             call()
 

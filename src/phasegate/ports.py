@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from phasegate.bus import Bus
 from phasegate.errors import BadInput
+from phasegate.foreign import ForeignDocuments
 from phasegate.store import Store
 from phasegate.warehouse import Warehouse
 
@@ -166,7 +167,10 @@ class ReadPorts:
 
 @dataclass(frozen=True, slots=True)
 class Ports(ReadPorts):
-    """All of them, wired: what every other service takes."""
+    """All of them, wired: what every other service takes.
+
+    ``foreign``: where mirrors are, None for the store.
+    """
 
     bus: Bus
     warehouse: Warehouse
@@ -175,3 +179,4 @@ class Ports(ReadPorts):
     ids: Callable[[], str] = field()
     output: Output = field(default_factory=Uncollected)
     shell: Shell = field(default_factory=NoShell)
+    foreign: ForeignDocuments | None = None

@@ -43,6 +43,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="store", type="URL", default="sqlite:///STATE/phasegate.db",
             forms=("sqlite:///PATH", address.FORM, FIRESTORE),
             meaning="Where the documents are stored."),
+    Setting(name="mirror", type="URL", default=None, forms=("file:///PATH", FIRESTORE),
+            meaning="Where mirrors are written. Default: the database of a store in Firestore, else the store."),
     Setting(name="bus", type="URL", default="local:", forms=("local:", PUBSUB),
             meaning="What carries the messages: `local:` is the store itself."),
     Setting(name="warehouse", type="URL", default="duckdb:///STATE/warehouse.duckdb",

@@ -31,7 +31,7 @@ TABLE = "phasegate"
 STATE = "STATE"
 HEARTBEATS_PER_TTL = 4
 # URLs that name a file.
-FILES = ("sqlite:///", "duckdb:///")
+FILES = ("sqlite:///", "duckdb:///", "file:///")
 
 LogFormat = Literal["auto", "text", "json"]
 LogLevel = Literal["all", "notable", "none"]
@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     state: Path
     store: str
+    mirror: str | None
     bus: str
     warehouse: str
     warehouse_name: str
@@ -139,8 +140,9 @@ def load_settings(
     if values["poll_s"] is None:
         values["poll_s"] = 90.0 if str(values["store"]).startswith("firestore:") else 1.0
     state = str(values["state"])
-    for name in ("store", "warehouse"):
-        values[name] = re.sub(rf"^(\w+:///){STATE}(?=/)", lambda m: m[1] + state, str(values[name]))
+    for name in ("store", "mirror", "warehouse"):
+        if values[name] is not None:
+            values[name] = re.sub(rf"^(\w+:///){STATE}(?=/)", lambda m: m[1] + state, str(values[name]))
     return msgspec.convert({**values, "state": Path(state), "plan": Path(str(values["plan"]))}, Settings)
 
 
@@ -260,7 +262,9 @@ def _value(setting: Setting, given: SettingValue) -> object:
         if value not in setting.choices:
             raise given.error(setting, f"wanted {' or '.join(setting.choices)}")
     elif not isinstance(value, str) or not value:
-        raise given.error(setting, f"wanted a {setting.type} such as {setting.default or 'https://example.org'}")
+        raise given.error(
+            setting, f"wanted a {setting.type} such as {setting.default or setting.form or 'https://example.org'}"
+        )
     elif setting.type == "URL":
         _check_url(setting, given, url=value)
     elif setting.type == "address":

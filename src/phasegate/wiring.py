@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from phasegate.write.builder import PythonStep
 
 SETTINGS_FILE = "phasegate.toml"
+DOCUMENTS = {"file": "file:///PATH", "firestore": "firestore://PROJECT", "sqlite": "sqlite:///PATH"}
 
 
 def connect(
@@ -204,6 +205,7 @@ def open_ports(
     from phasegate.observe.context import ContextObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
+    from phasegate.stores.opening import mirror_of
     from phasegate.system import PrintedOutput, ThreadBackground, new_id
 
     create_state(settings)
@@ -220,6 +222,7 @@ def open_ports(
         ids=new_id,
         output=PrintedOutput(),
         shell=SystemShell(folder or Path.cwd(), environment=variables_of(settings)),
+        foreign=mirror_of(settings.mirror, store=settings.store),
     )
 
 
@@ -303,34 +306,30 @@ def open_pinger(environ: Mapping[str, str], /) -> Pinger | None:
     return Ping(url)
 
 
-def open_documents(url: str, /) -> Iterator[Exported | Unread]:
-    """Give the completion documents of an export or a Phasegate store.
+def open_documents(url: str, /, *, days: int | None = None, today: str = "") -> Iterator[Exported | Unread]:
+    """Give the completion documents of an export, of Firestore or a store.
 
-    In the platform's layout. ``file:///PATH`` names a file or folder, ``sqlite:///PATH`` and ``postgresql://…`` a
-    store. Raises BadInput, NotFound, Unavailable.
+    ``file:///PATH`` names a file or folder, ``firestore://PROJECT`` a database with the platform's documents, of which
+    those of the last ``days`` dates are read; ``sqlite:///PATH`` and ``postgresql://…`` a store of Phasegate. Raises
+    BadInput, NotFound, Unavailable.
     """
+    from phasegate.interop.mirrored import mirrored_in
+
     if url.startswith("postgresql:"):
         from phasegate.stores.postgres import PostgresStore
 
-        return _documents_of(partial(PostgresStore, url))
-    # only the doctor reads these: no other command pays for the import
-    from phasegate.stores.exported_files import read_exports
+        return mirrored_in(partial(PostgresStore, url))
+    if url.startswith(("file:///", "firestore:")):
+        from phasegate.interop.live import live
+        from phasegate.stores.opening import foreign_of
 
-    scheme, path = _place_of(url, what="--store", forms={"file": "file:///PATH", "sqlite": "sqlite:///PATH"})
-    if scheme == "file":
-        return read_exports(path)
+        return live(foreign_of(url), days=days if url.startswith("firestore:") else None, today=today)
+    path = _place_of(url, what="--store", forms=DOCUMENTS)[1]
     if not path.is_file() or not path.stat().st_size:
         raise NotFound(f"{path}: there is no such store; name the file of a Phasegate store")
     from phasegate.stores.sqlite import SQLiteStore
 
-    return _documents_of(partial(SQLiteStore, path))
-
-
-def _documents_of(opened: Callable[[], Store]) -> Iterator[Exported | Unread]:
-    from phasegate.interop.mirrored import mirrored
-
-    with closing(opened()) as store:
-        yield from mirrored(store)
+    return mirrored_in(partial(SQLiteStore, path))
 
 
 def shown(url: str, /) -> str:

@@ -69,6 +69,16 @@ def test_init_makes_the_topics_of_the_plan_once_and_may_be_run_again(night: Nigh
     assert (done["files"], done["store"], done["created"]) == ([], None, [])
 
 
+def test_init_makes_the_topics_on_which_external_steps_are_requested(night: Night, project: str) -> None:
+    plan = night.folder / "plan.toml"
+    text = plan.read_text()
+    plan.write_text(
+        text + '[step.own]\nphase = "analytics"\nneeds = ["raw.odds"]\nexternal = true\ntopic = "own-requests"\n'
+    )
+    done = night("init", "--bus", f"pubsub://{project}")
+    assert "topic own-requests: created\n" in done.out, done.err
+
+
 def test_without_its_topics_a_command_names_the_one_that_makes_them(
     night: Night, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,9 +40,13 @@ def test_old_readers_see_the_member_the_count_and_the_trigger() -> None:
     assert phase is not None
     result = phase.result_of("orders")
     assert result is not None
-    assert entry == {"completed_at": AT, "status": "success", "rows": 2, "execution_id": result.write_id}
-    assert {name: data(made)[name] for name in ("_completed_count", "_triggered", "_triggered_at", "_mode")} == {
-        "_completed_count": 1, "_triggered": True, "_triggered_at": AT, "_mode": "daily",
+    assert entry == {
+        "completed_at": AT, "status": "success", "record_count": 2, "correlation_id": str(run()),
+        "execution_id": result.write_id,
+    }  # fmt: skip
+    assert {name: value for name, value in data(made).items() if name.startswith("_")} == {
+        "_completed_count": 1, "_triggered": True, "_triggered_at": AT, "_trigger_reason": "all_complete",
+        "_last_update": AT, "_mode": "daily",
     }  # fmt: skip
     assert mirror(made).body["path"] == f"phase2_completion/{DAY}"
 
@@ -104,6 +108,22 @@ def test_after_two_weeks_nobody_looks_again() -> None:
     load(made, 1, 2)
     settle(made, until_s=16 * 24 * 3600)
     assert mirror(made).due is None
+
+
+def test_one_of_a_path_that_the_plan_no_longer_has_is_settled() -> None:
+    made = shop(plan=MIRRORED)
+    load(made, 1, 2)
+    renamed = shop(
+        plan=MIRRORED.replace("phase2_completion", "other"),
+        store=made.store,
+        warehouse=made.warehouse,
+        clock=made.clock,
+    )
+    settle(renamed, until_s=25 * 3600)
+    assert mirror(made).due is None
+    other = made.store.read(f"mirror:shop:other:{DAY}")
+    assert other is not None
+    assert other.body["data"] == data(made)
 
 
 def test_without_a_mode_in_its_path_it_is_the_first_mode_s_document() -> None:

@@ -9,7 +9,8 @@ from typing import ClassVar
 import pytest
 
 from nba_props.processor import AnalyticsProcessor, Record
-from phasegate import BadInput, Pipeline, connect, load_plan
+from nba_props.processors import build_with
+from phasegate import BadInput, NotFound, Pipeline, connect, load_plan
 
 DATE = "2026-02-03"
 PLAN = """
@@ -148,3 +149,42 @@ def test_without_a_version_field_the_version_of_the_plans_table_decides(tmp_path
         processor = Summary(pipeline, mode="daily")
         rows = [{"game_date": DATE, "game_id": "1", "player_id": 1, "version": n, "points": n} for n in (2, 1)]
         assert processor.deduplicate_before_write(rows, Summary.PRIMARY_KEY_FIELDS) == rows[:1]
+
+
+def test_a_processor_builds_its_step_when_it_is_requested_and_reports_by_message_too(tmp_path: Path) -> None:
+    text = PLAN.replace("[phase.analytics]\n", '[phase.raw]\n[phase.analytics]\nafter = "raw"\n')
+    text = text.replace('partition = "game_date"\nwrite', 'partition = "game_date"\ntopic = "wanted"\n'
+                        'needs = ["raw.box"]\nwrite')  # fmt: skip
+    text += '[platform]\n[step.box]\nphase = "raw"\nexternal = true\n'
+    with closing(connect(load_plan(text, files={"cache.sql": SQL}.__getitem__), state=tmp_path)) as pipeline:
+        build_with(pipeline, [Summary])
+        pipeline.complete({"step": "box", "run": f"{DATE}.daily", "execution_id": "1"})
+        pipeline.work_until_idle()
+        asked = [one.message.body for one in pipeline.ports.bus.receive(["wanted"])]
+        assert [one["step"] for one in asked] == ["player_game_summary"]
+        outcomes = [pipeline.take(asked[0], topic="wanted", number=f"m{number}") for number in range(3)]
+        assert outcomes == ["built", "not asked for", "not asked for"]
+        (report,) = [one.message.body for one in pipeline.ports.bus.receive(["nba.completions"])]
+        assert (report["processor_name"], report["status"], report["record_count"]) == ("Summary", "success", 3)
+        assert str(report["correlation_id"]).startswith(f"trigger.nba.raw.{DATE}.daily.1.")
+        body = {**report, "processor_name": "PlayerGameSummaryProcessor"}
+        (tmp_path / "warehouse.duckdb").rename(tmp_path / "away")  # a report of the accepted write reads no table
+        assert pipeline.take(body, topic="nba.completions", number="m") == "duplicate"
+        (tmp_path / "away").rename(tmp_path / "warehouse.duckdb")
+        partial = {**body, "status": "partial", "missing": ["4"]}
+        for message in (partial, body):  # what is missing is no matter of the write
+            assert pipeline.take(message, topic="nba.completions", number="m") == "confirmed"
+        again = Summary(pipeline, mode="daily")
+        assert again.run(DATE)
+        assert again.receipt is None, "there is a result of these inputs"
+        with pytest.raises(BadInput, match="completion\\(\\) without a save"):
+            again.completion()
+        (view,) = [v for v in pipeline.views.phases() if v.phase == "analytics"]
+        assert view.generation == 1
+
+
+def test_only_external_steps_are_built_by_code_of_ones_own(pipeline: Pipeline) -> None:
+    with pytest.raises(BadInput, match="step cache is built by Phasegate"):
+        pipeline.build_with({"cache": lambda _run: True})
+    with pytest.raises(NotFound, match="unknown step 'nothing'"):
+        pipeline.build_with({"nothing": lambda _run: True})

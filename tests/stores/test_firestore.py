@@ -18,6 +18,7 @@ from google.cloud.firestore_v1.document import DocumentReference
 
 from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError, Unavailable
 from phasegate.gcp.address import FIRESTORE, place_of
+from phasegate.gcp.firestore import meant
 from phasegate.stores import firestore as module
 from phasegate.stores.firestore import FirestoreStore, asked_for, id_of, prefixes_of
 from phasegate.testing.store_model import THREADS, together
@@ -154,7 +155,7 @@ def with_code(error: Exception) -> Exception:
 @pytest.mark.parametrize(("error", "kind", "text"), ANSWERS, ids=[str(error)[:40] for error, _, _ in ANSWERS])
 def test_what_a_refused_write_means(error: Exception, kind: type[PhasegateError], text: str) -> None:
     with pytest.raises(kind, match=text):
-        raise FirestoreStore("firestore://nba-props")._meant(with_code(error), key="x")
+        raise meant(with_code(error), what="store firestore://nba-props/(default)", document="x")
 
 
 def test_a_query_without_its_index_names_the_page(store: FirestoreStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,9 +226,10 @@ def test_a_database_other_than_the_default_one_is_another(url: str, store: Fires
 
 def test_a_child_process_makes_a_client_of_its_own(store: FirestoreStore) -> None:
     store.write("fork", {}, due=None, expect=None)
-    before, store._pid = store._client, store._pid - 1
+    client = store._client
+    before, client._pid = client._client, client._pid - 1
     assert store.read("fork") is not None
-    assert store._client is not before
+    assert client._client is not before
     assert before is not None
     before.close()
 

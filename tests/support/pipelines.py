@@ -9,6 +9,7 @@ from phasegate.base.keys import Run
 from phasegate.buses.local import LocalBus
 from phasegate.buses.wake import NoWake
 from phasegate.calendar.calendar import Dates
+from phasegate.foreign import ForeignDocuments
 from phasegate.gate.phase import Phase
 from phasegate.ports import NoShell, Ports, Shell
 from phasegate.stores.memory import MemoryStore
@@ -119,6 +120,7 @@ def shop(
     clock: ManualClock | None = None,
     shell: Shell | None = None,
     files: Mapping[str, str] | None = None,
+    foreign: ForeignDocuments | None = None,
 ) -> Shop:
     clock, told, numbers = clock or ManualClock(), Told(), itertools.count(1)
     store, warehouse = store or MemoryStore(), warehouse or MemoryWarehouse()
@@ -133,6 +135,7 @@ def shop(
         background=NoBackground(),
         ids=lambda: f"id{id(store)}-{next(numbers)}",
         shell=shell or NoShell(),
+        foreign=foreign,
     )
     made = Pipeline(loaded, ports, functions=functions or {"made:totals": totals}, dates=dates)
     return Shop(made, store, warehouse, clock, told)

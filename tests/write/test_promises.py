@@ -6,7 +6,7 @@ import pytest
 
 from phasegate.base.keys import Run, parse_run
 from phasegate.bus import Message
-from phasegate.errors import Ambiguous, BadInput, Busy, ForeignStore, Partial, Unavailable
+from phasegate.errors import Ambiguous, BadInput, Busy, Conflict, ForeignStore, Partial, Unavailable
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory.warehouse import MemoryTransaction, MemoryWarehouse
 from tests.support.pipelines import DAY, PLAN, RUN, Shop, generation, load, orders, settle, shop, state, total, totals
@@ -368,16 +368,17 @@ def _unavailable() -> MemoryTransaction:
     raise Unavailable("in use by another process; try again")
 
 
-def test_an_unanswered_commit_before_the_write_is_no_failed_attempt() -> None:
+@pytest.mark.parametrize("error", [Ambiguous("the commit got no clear answer"), Conflict("another makes the table")])
+def test_what_befalls_a_table_that_is_made_before_the_write_is_no_failed_attempt(error: Exception) -> None:
     made = shop()
     load(made, 1)
     right = made.warehouse.prepare
 
-    def unanswered(*_: object, **__: object) -> None:
+    def befallen(*_: object, **__: object) -> None:
         made.warehouse.prepare = right  # type: ignore[method-assign]
-        raise Ambiguous("the commit got no clear answer")
+        raise error
 
-    made.warehouse.prepare = unanswered  # type: ignore[method-assign]
+    made.warehouse.prepare = befallen  # type: ignore[method-assign]
     settle(made)
     assert made.warehouse.prepare == right
     assert not made.told.of("step not built")

@@ -158,6 +158,8 @@ quiet                          No triggers to receivers outside the plan while a
                                quiet hours.
 end quiet, not quiet           The end of a quiet backfill, and its outcome: triggers go to every receiver again.
 mirror                         A copy of a run in the layout of the platform's documents, for their old readers.
+foreign document               A document of another system, where its own readers look.
+behind                         Of a mirror: it could not be written where its readers look.
 *Writing*
 warehouse                      The database of the tables.
 table, partition               A step's table has a partition for each date; one write replaces or merges one partition.

@@ -10,16 +10,18 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 COUNT, TRIGGERED, TRIGGERED_AT, MODE = "_completed_count", "_triggered", "_triggered_at", "_mode"
+LAST_UPDATE, TRIGGER_REASON = "_last_update", "_trigger_reason"
 GAME_DATE = "game_date"
-PROCESSOR, CORRELATION = "processor_name", "correlation_id"
+PROCESSOR, CORRELATION, RECORDS = "processor_name", "correlation_id", "record_count"
 SOURCE_TABLE, ANALYSIS_DATE = "source_table", "analysis_date"
 STATUSES: Mapping[str, str] = {
     "succeeded": "success", "ok": "success", "complete": "success", "completed": "success", "done": "success",
     "no_data": "empty", "error": "failed", "failure": "failed",
 }  # fmt: skip
 """The platform's words for an outcome, where they are not ours."""
+NO_DATA = "no_data"
 ORDER = "completed_at"
-_FIELDS = {"record_count": "rows", "timestamp": ORDER, "error_message": "error", GAME_DATE: "date"}
+_FIELDS = {RECORDS: "rows", "timestamp": ORDER, "error_message": "error", GAME_DATE: "date"}
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 PLACES = ("{date}", "{game_date}")
 """What stands for a run's date in the path of a mirror: ours, and the platform's."""

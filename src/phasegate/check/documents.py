@@ -5,6 +5,7 @@ if it waits for a person. Work under way is no finding: see ``aged``.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -278,11 +279,23 @@ def unlike(
     names = sorted(n for n in {*derived, *stored} if derived.get(n) != stored.get(n))
     if names:
         shown = names[0] if "_completed_count" not in names else "_completed_count"
-        text = f"{path} has {shown} = {stored.get(shown)!r}, and the phase has {derived.get(shown)!r}"
+        there, here = (_shown(body.get(shown)) for body in (stored, derived))
+        text = f"{path} has {shown} = {there}, and the phase has {here}"
         times = [m.result.at for m in one.phase.members.values() if m.result is not None]
         times += [firing.at for firing in one.phase.firings]
         yield found("PG001", one, text, since=max(times, default=one.phase.opened_at), path=path,
                     differs=", ".join(names))  # fmt: skip
+
+
+def behind(one: StoredPhase, *, path: str, since: float | None) -> Iterator[Finding]:
+    """Find a mirror that could not be written where its readers look (PG001)."""
+    if since is not None:
+        text = f"{path} could not be written; it is tried again, and old readers see an older state"
+        yield found("PG001", one, text, since=since, path=path)
+
+
+def _shown(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
 
 
 def _evaluated(one: StoredPhase, *, now: float) -> Phase:

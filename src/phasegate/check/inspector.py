@@ -16,7 +16,7 @@ from phasegate.base.findings import GRACE_S, CheckResult, Finding
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
 from phasegate.base.wording import count
-from phasegate.check import documents, tables
+from phasegate.check import documents, mirrors, tables
 from phasegate.check.documents import StoredPhase
 from phasegate.check.evidence import Evidence
 from phasegate.check.tables import DocumentFacts
@@ -25,7 +25,6 @@ from phasegate.explain.coverage import absent, unexpected
 from phasegate.explain.documents import Documents, span
 from phasegate.explain.late_results import known_of
 from phasegate.explain.overview import Overview
-from phasegate.gate.mirror import Mirror, Mirrored, platform_body
 from phasegate.gate.phase import settled
 from phasegate.ledger import Ledger
 from phasegate.plan.model import Plan, Step
@@ -137,7 +136,7 @@ class _Inspection:
         self._warehouse = warehouse
         self._documents = Documents(plan, ports, first=first, last=last)
         self.now, self.dates = self._documents.now, self._documents.dates
-        self._overview, self._mirror = Overview(plan, ports), Mirror(plan, ports)
+        self._overview = Overview(plan, ports)
         self._names = tuple(plan.phases) if phase is None else (phase,)
         self.steps = [s for s in plan.steps.values() if s.table is not None and s.phase in self._names]
         self.broken: list[BadDocument] = list(self._documents.broken)
@@ -252,21 +251,7 @@ class _Inspection:
 
     def mirrors(self) -> Found:
         """Find mirrors that differ from their phases."""
-        paths = {one.key: path for one in self.phases if (path := self._mirror.path_of(one.name, one.run))}
-        stored: dict[str, Mirrored] = {}
-        for collection in sorted({path.partition("/")[0] for path in paths.values()}):
-            for doc in scanned(self._ports.store, keys.mirror_key(self._plan.pipeline, f"{collection}/")):
-                try:
-                    stored[doc.key] = decode(Mirrored, doc.body, key=doc.key)
-                except BadDocument as e:
-                    if e.newer:  # any other is written again, as one that is missing
-                        self.broken.append(e)
-        for one in self.phases:
-            if one.key in paths:
-                there = stored.get(keys.mirror_key(self._plan.pipeline, paths[one.key]))
-                derived = platform_body(one.phase, run=one.run)
-                data: Mapping[str, object] = {} if there is None else there.data
-                yield from documents.unlike(one, path=paths[one.key], derived=derived, stored=data)
+        return mirrors.differing(self._plan, self._ports, phases=self.phases, broken=self.broken)
 
     def expired(self) -> Found:
         """Find expired leases."""

@@ -1,12 +1,13 @@
 """The phases of a store in the form of the platform's documents."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 from phasegate.base.codec import decode
 from phasegate.base.exported import Exported, Unread
 from phasegate.base.keys import phase_of
 from phasegate.errors import PhasegateError
-from phasegate.gate.mirror import platform_body
+from phasegate.gate.mirror import platform_body, spelled
 from phasegate.gate.phase import Phase
 from phasegate.interop.doctor import PAGE
 from phasegate.scan import scanned
@@ -26,5 +27,11 @@ def mirrored(store: Store, /) -> Iterator[Exported | Unread]:
             continue
         _, name, run = phase_of(doc.key)
         if phase.void is None and phase.paused is None:
-            body = platform_body(phase, run=run)
+            body = spelled(platform_body(phase, key=doc.key))
             yield Exported(place=doc.key, collection=name, id=str(run), body=body)
+
+
+def mirrored_in(opened: Callable[[], Store], /) -> Iterator[Exported | Unread]:
+    """Open a store, yield its runs, then close it."""
+    with closing(opened()) as store:
+        yield from mirrored(store)

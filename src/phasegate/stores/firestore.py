@@ -8,19 +8,16 @@ what is due; ``w`` is drawn for each write: without it, a write of the same body
 an unanswered write is recognised. Its id is made of the key, so that ids are in the order of keys.
 """
 
-import os
 import secrets
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from phasegate.errors import Ambiguous, BadInput, Conflict, PhasegateError
+from phasegate.errors import Ambiguous, PhasegateError
 from phasegate.gcp.address import FIRESTORE, place_of
-from phasegate.gcp.failures import TIMEOUT_S, call_errors, code_of, importing, one_line, reading, unusable
+from phasegate.gcp.failures import TIMEOUT_S, call_errors, reading, unusable
+from phasegate.gcp.firestore import FirestoreClient, conflict, meant
 from phasegate.store import ALL, Body, Doc
 from phasegate.stores.rules import check_key, check_limit, checked_due, decode, encode, prefix_end
-
-if TYPE_CHECKING:
-    from google.cloud import firestore
 
 COLLECTION = "phasegate"
 BODY, DUE, PREFIXES, NONCE, ID = "b", "due", "p", "w", "__name__"
@@ -31,10 +28,6 @@ COLONS_MAX = 3
 # Where "/" is in the order of texts, after ".~" and before "0"; an id must not have one.
 _SLASH = ".\x7f"
 _PAGE_FILTERED = 100
-# What a write answers whose condition does not hold. Aborted: too many at once; nothing was written.
-_CONFLICTS = ("ALREADY_EXISTS", "ABORTED")
-# What a write answers that was refused before it was tried.
-_REFUSALS = ("PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_EXHAUSTED")
 
 
 class FirestoreStore:
@@ -51,8 +44,7 @@ class FirestoreStore:
         self.place = place_of(url, form=FIRESTORE)
         self._name, self._timeout_s = collection, timeout_s
         self._what = f"store firestore://{self.place.project}/{self.place.database}"
-        self._client: firestore.Client | None = None
-        self._pid = 0
+        self._client = FirestoreClient(self.place, what=self._what)
 
     def read(self, key: str, /) -> Doc | None:
         """Return the newest committed document, or None."""
@@ -74,10 +66,10 @@ class FirestoreStore:
         try:
             done = place.create(fields, **given) if condition is None else place.update(fields, condition, **given)
         except call_errors() as error:
-            meant = self._meant(error, key=key)
-            version = self._unanswered(key, nonce) if isinstance(meant, Ambiguous) else None
+            why = meant(error, what=self._what, document=key)
+            version = self._unanswered(key, nonce) if isinstance(why, Ambiguous) else None
             if version is None:
-                raise meant from error
+                raise why from error
             return version
         return str(done.update_time.rfc3339())
 
@@ -86,7 +78,7 @@ class FirestoreStore:
         try:
             self._place(key).delete(self._condition(key, expect), retry=None, timeout=self._timeout_s)
         except call_errors() as error:
-            raise self._meant(error, key=key) from error
+            raise meant(error, what=self._what, document=key) from error
 
     def scan(self, prefix: str, /, *, after: str = "", until: str | None = None, limit: int = 100) -> Sequence[Doc]:
         """Return documents by key order; see ports.Store."""
@@ -120,9 +112,7 @@ class FirestoreStore:
 
     def close(self) -> None:
         """Release the connections; a later use makes a new client."""
-        client, self._client = self._client, None
-        if client is not None and self._pid == os.getpid():
-            client.close()
+        self._client.close()
 
     def _due(
         self, prefixes: Sequence[str], *, now: float | None, after: tuple[float, str] | None, limit: int
@@ -184,35 +174,15 @@ class FirestoreStore:
         try:
             time = DatetimeWithNanoseconds.from_rfc3339(expect)
         except ValueError:
-            raise _conflict(key) from None
-        return self._opened().write_option(last_update_time=time)
-
-    def _meant(self, error: Exception, *, key: str) -> PhasegateError:
-        """Return what the error of a write means for the caller."""
-        code, text = code_of(error), one_line(error)
-        if code in _CONFLICTS or is_condition(code, text):
-            return _conflict(key)
-        if code == "INVALID_ARGUMENT":
-            return BadInput(f"document {key}: {text}")
-        if code in (*_REFUSALS, "NOT_FOUND", "FAILED_PRECONDITION") or not code:
-            return unusable(error, what=self._what)
-        return Ambiguous(f"{self._what}: {text}; the write of {key} may or may not have happened: read again")
+            raise conflict(key) from None
+        return self._client.opened().write_option(last_update_time=time)
 
     @property
     def _documents(self) -> Any:
-        return self._opened().collection(self._name)
+        return self._client.opened().collection(self._name)
 
     def _place(self, key: str) -> Any:
         return self._documents.document(id_of(key))
-
-    def _opened(self) -> "firestore.Client":
-        if self._client is None or self._pid != os.getpid():
-            with importing(self._what):
-                from google.cloud import firestore  # 380 ms, and an extra: only who names a project needs it
-
-                self._client = firestore.Client(project=self.place.project, database=self.place.database)
-            self._pid = os.getpid()
-        return self._client
 
 
 def id_of(key: str, /) -> str:
@@ -259,21 +229,6 @@ def asked_for(prefixes: Sequence[str], /) -> list[str]:
             break
         asked = {prefixes_of(one[:-1])[-1] if one.count(":") == colons else one for one in asked}
     return sorted(asked)
-
-
-def is_condition(code: str, text: str, /) -> bool:
-    """Return whether a write was refused because its version is not stored.
-
-    FAILED_PRECONDITION for an older one, INVALID_ARGUMENT for one that is later, of another document or of before a
-    restore; NOT_FOUND for a document that is missing, but also for a database.
-    """
-    if code == "NOT_FOUND":
-        return not text.startswith("The database")
-    return code in ("FAILED_PRECONDITION", "INVALID_ARGUMENT") and "version" in text
-
-
-def _conflict(key: str) -> Conflict:
-    return Conflict(f"document {key} changed under us: read it again, decide again")
 
 
 def _doc(found: Any) -> Doc:

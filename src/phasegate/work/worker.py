@@ -3,7 +3,7 @@
 It acknowledges a message only after its effect is stored, so a crash never loses one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -13,8 +13,8 @@ from phasegate.base.backoff import retry_s
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp, execution_stamp
 from phasegate.base.table import KEYS_MAX
-from phasegate.bus import Delivery
-from phasegate.errors import OUTAGES, BadDocument, BadInput, Busy, NotFound, words
+from phasegate.bus import Delivery, Message
+from phasegate.errors import OUTAGES, BadDocument, BadInput, Busy, Fenced, LeaseLost, NotFound, words
 from phasegate.gate.decisions import OTHER_ORDER, Answer, Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.outbox import has_fired
@@ -26,11 +26,13 @@ from phasegate.quarantine import REDRIVEN, Quarantine
 from phasegate.transact import AtHand
 from phasegate.work.commands import CommandSteps
 from phasegate.work.poster import Poster
-from phasegate.write.builder import Builder
+from phasegate.write.builder import Builder, attempted
 from phasegate.write.reports import TableReporter
 
 TRIES_MAX = 50
 KEY_CHARS_MAX = 200
+OwnBuilder = Callable[[Run], bool]
+"""Builds an external step of a run and reports it; False: another process holds it."""
 
 
 class OtherOrder(BadInput):
@@ -54,11 +56,22 @@ class Worker:
         self._plan, self._ports, self._gatekeeper = plan, ports, gatekeeper
         self._builder, self._commands, self._tables, self._quarantine = builder, commands, tables, quarantine
         self.poster = Poster(ports, gatekeeper=gatekeeper)
+        self._outside: dict[str, OwnBuilder] = {}
 
     @property
     def pipeline(self) -> str:
         """Return the name of the pipeline."""
         return self._plan.pipeline
+
+    def build_with(self, builders: Mapping[str, OwnBuilder]) -> None:
+        """Build these external steps here when they are requested.
+
+        Raises BadInput for a step that is not external.
+        """
+        for name in builders:
+            if self._step(name, where="build_with").kind != "external":
+                raise BadInput(f"build_with: step {name} is built by Phasegate")
+        self._outside = dict(builders)
 
     def work(self) -> bool:
         """Handle one message, if there is one; return whether there was."""
@@ -79,10 +92,7 @@ class Worker:
     def _handle(self, delivery: Delivery) -> None:
         message, ports, begun = delivery.message, self._ports, self._ports.clock.monotonic()
         try:
-            outcome = self._dispatch(delivery)
-        except (BadInput, BadDocument, NotFound) as e:
-            self._quarantine.put(message.topic, message.body, reason=str(e))
-            outcome = "quarantined"
+            outcome = self._served(message)
         except Exception as e:  # noqa: BLE001  one bad message must not stop the others; it is reported and postponed
             error = words(e)
             ports.observer.event("message failed", message=message.id, tries=delivery.tries, error=error)
@@ -94,16 +104,35 @@ class Worker:
         ports.bus.ack(delivery)
         ports.observer.event("served", message=message.id, outcome=outcome, took_s=ports.clock.monotonic() - begun)
 
-    def _dispatch(self, delivery: Delivery) -> str:
-        where = f"message {delivery.message.id}"
-        message = messages.parse(delivery.message.body, where=where, plan=self._plan)
+    def take(self, message: Message) -> str:
+        """Serve a message that is on no bus; return the outcome.
+
+        One that cannot be understood is quarantined. Any other error is raised: then it was not served.
+        """
+        with bound(message=message.id):
+            begun = self._ports.clock.monotonic()
+            outcome = self._served(message)
+            took_s = self._ports.clock.monotonic() - begun
+            self._ports.observer.event("served", message=message.id, outcome=outcome, took_s=took_s)
+            return outcome
+
+    def _served(self, message: Message) -> str:
+        try:
+            return self._dispatch(message)
+        except (BadInput, BadDocument, NotFound) as e:
+            self._quarantine.put(message.topic, message.body, reason=str(e))
+            return "quarantined"
+
+    def _dispatch(self, given: Message) -> str:
+        where = f"message {given.id}"
+        message = messages.parse(given.body, where=where, plan=self._plan)
         if not isinstance(message, messages.CompletionMessage) and message.pipeline != self._plan.pipeline:
             raise BadInput(f"{where}: is of pipeline {message.pipeline!r}, this is {self._plan.pipeline!r}")
         match message:
             case messages.TriggerMessage():
                 bind(trigger=message.id, run=message.run)
-                if message.receiver not in self._plan.phases and delivery.message.topic == message.receiver:
-                    return self.poster.post(message, delivery.message.body)
+                if message.receiver not in self._plan.phases and given.topic == message.receiver:
+                    return self.poster.post(message, given.body)
                 return self.begin(message).outcome
             case messages.RequestMessage():
                 bind(request=message.id, step=message.step, run=message.run)
@@ -112,17 +141,38 @@ class Worker:
                 return self.build(step, run, request_id=message.id)
             case messages.CompletionMessage():
                 self._check_ordered(message, where=where)
-                redriven = delivery.message.id.startswith(REDRIVEN)
+                redriven = given.id.startswith(REDRIVEN)
                 return self._completed(message, where=where, redriven=redriven).outcome
 
     def build(self, step: Step, run: Run, *, request_id: str) -> str:
         """Serve the standing request for a step; return the outcome.
 
-        See ``Builder.serve`` and ``CommandSteps.serve``.
+        See ``Builder.serve`` and ``CommandSteps.serve``; ``busy`` is also that of an external step.
         """
+        if step.name in self._outside:
+            return self._built_outside(step, run, request_id=request_id)
         serve = self._commands.serve if step.kind == "command" else self._builder.serve
         with bound(step=step.name, run=str(run), request=request_id):
             return serve(step, run, request_id=request_id)
+
+    def _built_outside(self, step: Step, run: Run, *, request_id: str) -> str:
+        """Have an external step's own code serve a standing request.
+
+        What it raises it has reported, by ``begin``; a request without an answer is sent again.
+        """
+        phase = self._gatekeeper.read(step.phase, run)
+        if attempted(phase, step, run, request_id=request_id) is None:
+            return "not asked for"
+        try:
+            return "built" if self._outside[step.name](run) else "busy"
+        except OUTAGES:
+            raise
+        except (Fenced, LeaseLost) as e:
+            self._ports.observer.event("stale holder stopped", step=step.name, run=str(run), error=str(e))
+            return "lease lost"
+        except Exception as e:  # noqa: BLE001  as of any step: reported, counted and bounded
+            self._ports.observer.event("message failed", message=request_id, tries=1, error=words(e))
+            return "failed"
 
     def begin(self, trigger: messages.TriggerMessage) -> Answer:
         """Begin the phase that a trigger is for, then acknowledge the trigger.
@@ -184,6 +234,8 @@ class Worker:
         lacks = _lacks(message, step, where=where)
         is_result = message.status in GOOD or lacks is not None
         if is_result and step.table is not None:
+            if lacks is None and message.execution_id and message.execution_id == self._accepted_write(step, run):
+                return Answer("duplicate")  # of the very write that is accepted: there is nothing to read
             answer = self._tables.report(step, run, built_from=echoed, request=request, lacks=lacks)
             return self._checked(step, run, answer)
         stamp = None
@@ -252,6 +304,15 @@ class Worker:
         phase = self._gatekeeper.read(step.phase, run)
         request = None if phase is None else phase.requests.get(step.name)
         return "" if request is None else request.id
+
+    def _accepted_write(self, step: Step, run: Run) -> str:
+        """Return the id of the write that is accepted of a step.
+
+        "" for none, and for one that lacks something: its reporter may miss nothing any more.
+        """
+        phase = self._gatekeeper.read(step.phase, run)
+        result = None if phase is None else phase.result_of(step.name)
+        return "" if result is None or result.lacks is not None else result.write_id
 
     def _echoed(self, step: Step, run: Run, *, trigger: str) -> dict[str, Stamp] | None:
         """Return the stamps of the trigger that a completion echoes.

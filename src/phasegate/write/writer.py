@@ -116,10 +116,10 @@ class Writer:
         """
         write_id = self._ports.ids()
         self._ports.observer.event("writing", step=work.step.name, run=str(work.run), token=held.token)
-        self._prepare(work)
         for attempt in range(TRIES_MAX):
             held.check()
             try:
+                self._prepare(work)
                 answer = self._attempt(work, held=held, write_id=write_id)
                 if isinstance(answer, Written):
                     return self._observed(answer.receipt)

@@ -1,6 +1,7 @@
 """``phasegate doctor``: check your own documents, without a plan."""
 
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -45,6 +46,7 @@ INSTEAD = {
 @click.command(
     epilog=example(
         "phasegate doctor --store file:///exports/phase3_completion --warehouse duckdb:///tables.duckdb --days 7",
+        "phasegate doctor --store firestore://nba-props-prod --days 7",
         "phasegate doctor --store file:///night.jsonl --expect player_game_summary --expect team_offense_game_summary",
     ),
     short_help="Check your own completion documents and tables, without a plan.",
@@ -52,7 +54,8 @@ INSTEAD = {
 @click.option(
     "--store",
     metavar="URL",
-    help="Exported documents: file:///PATH; or a Phasegate store: sqlite:///PATH, postgresql://….",
+    help="Your documents: firestore://PROJECT, or exported to file:///PATH; or a Phasegate store: sqlite:///PATH, "
+    "postgresql://….",
 )
 @click.option("--warehouse", metavar="URL", help="Tables: duckdb:///PATH, postgresql://… or bigquery://…. Only read.")
 @click.option("--days", type=click.IntRange(1, 3660), default=DAYS, metavar="N", show_default=True,
@@ -101,7 +104,8 @@ def _examined(
         raise BadInput("doctor: name your documents or your tables: phasegate doctor --store file:///PATH "
                        "--warehouse duckdb:///PATH")  # fmt: skip
     doctor = Doctor(app.clock, source=shown(store) if store else "URL", expect=[one_name(name) for name in expect])
-    documents = None if store is None else open_documents(store)
+    today = datetime.fromtimestamp(app.clock.now(), UTC).date().isoformat()
+    documents = None if store is None else open_documents(store, days=days, today=today)
     error = ""
     try:
         with nullcontext() if warehouse is None else open_tables(warehouse) as reader:
@@ -109,7 +113,9 @@ def _examined(
     except Unavailable as e:
         error = str(e)
     # The documents are checked even if the tables cannot be; what was not checked is reported, and the exit code is 2.
-    return doctor.examine(None if store is None else open_documents(store), None, days=days, error=error)
+    return doctor.examine(
+        None if store is None else open_documents(store, days=days, today=today), None, days=days, error=error
+    )
 
 
 def _draft(diagnosis: "Diagnosis") -> int:

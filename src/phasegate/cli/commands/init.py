@@ -129,6 +129,7 @@ def _topics(url: str, plan: "Plan") -> list[tuple[str, bool]]:
     from phasegate.buses.pubsub import create_topics
 
     sent = {send.topic for phase in plan.phases.values() for send in phase.sends}
+    sent |= {step.topic for step in plan.steps.values() if step.topic}
     return create_topics(url, pipeline=plan.pipeline, received=plan.topics(), sent=sent)
 
 

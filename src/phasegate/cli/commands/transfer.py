@@ -66,12 +66,16 @@ def export(app: App, /, *, first: str | None, last: str | None, phase: str | Non
         "phasegate import pipeline.jsonl --dry-run",
         "phasegate import pipeline.jsonl",
         "phasegate import exports/phase3_completion --from-platform",
+        "phasegate import firestore://nba-props-prod --from-platform --dry-run",
     ),
     short_help="Read documents that were exported, or the platform's completion documents.",
 )
 @click.argument("file")
-@click.option("--from-platform", is_flag=True,
-              help="FILE holds the platform's completion documents: report them as messages.")  # fmt: skip
+@click.option(
+    "--from-platform",
+    is_flag=True,
+    help="FILE, or firestore://PROJECT, has the platform's completion documents: report them as messages.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done with each document; write nothing.")
 @json_option
 @pass_app
@@ -166,7 +170,7 @@ def _from_platform(app: App, file: str, *, dry_run: bool, as_json: bool) -> int:
     from phasegate.interop.transfer import send_arrivals
     from phasegate.wiring import open_documents
 
-    documents = open_documents(f"file:///{file}")
+    documents = open_documents(file if file.startswith("firestore:") else f"file:///{file}")
     if dry_run:
         sent = send_arrivals(documents, app.plan(), None)
     else:
