@@ -299,7 +299,7 @@ def compares_no_inputs() -> Patch:
 def stamps_by_execution() -> Patch:
     def complete(self: Worker, said: CompletionMessage, *, where: str, redriven: bool) -> Answer:
         del redriven
-        step = self._step(said.step, where=where)
+        step = self._step(said.step, runs=(), where=where)
         run = messages.completion_run(said, modes=self._plan.modes, where=where)
         order = messages.completion_order(said, where=where, now=self._ports.clock.now())
         stamp = Stamp(said.execution_id)

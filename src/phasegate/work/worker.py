@@ -69,7 +69,7 @@ class Worker:
         Raises BadInput for a step that is not external.
         """
         for name in builders:
-            if self._step(name, where="build_with").kind != "external":
+            if self._step(name, runs=(), where="build_with").kind != "external":
                 raise BadInput(f"build_with: step {name} is built by Phasegate")
         self._outside = dict(builders)
 
