@@ -1,7 +1,7 @@
-"""Foreign documents: documents of another system, where its own readers look. Pure.
+"""Foreign documents: those of another system, where its readers look.
 
 The platform's completion documents are such. A path is ``COLLECTION/ID``. Nothing of Phasegate's own state is there:
-that is in the store.
+that is in the store. Pure.
 """
 
 from collections.abc import Iterator, Mapping

@@ -14,7 +14,6 @@ from phasegate.base.keys import Run, phase_key
 from phasegate.check.inspector import Inspector
 from phasegate.errors import Unavailable
 from phasegate.foreign import ForeignDoc, ForeignDocuments
-from phasegate.gate.mirror import Mirror
 from phasegate.stores.foreign_files import FileDocuments
 from phasegate.stores.foreign_firestore import FirestoreDocuments
 from phasegate.stores.memory import MemoryStore
@@ -233,24 +232,28 @@ def test_an_edit_there_is_a_finding_is_fixed_and_is_overwritten_at_the_next_look
     assert there(place) == good
 
 
-def test_a_process_with_an_older_phase_never_writes_over_a_newer_one(place: Place) -> None:
+@pytest.mark.parametrize("verb", ["read", "write"])
+def test_a_process_that_stalls_never_writes_an_older_phase_over_a_newer_one(place: Place, verb: str) -> None:
     made = mirrored(place)
     made.pipeline.runs.open("load", Run(DAY, "daily"))
-    stalled = Place(place.inner)
-
-    def after_another(path: str, body: Mapping[str, object], /, *, over: ForeignDoc | None) -> None:
-        stalled.write = stalled.inner.write  # type: ignore[method-assign]
-        rates(made, 2)  # while the stalled process has decided what to write, and has not written it
-        stalled.inner.write(path, body, over=over)
-
     place.killing = True
     with contextlib.suppress(KeyboardInterrupt):
         rates(made, 1)
     place.killing = False
-    stalled.write = after_another  # type: ignore[method-assign]
+    stalled = Place(place.inner)
+    calls: list[str] = []
+
+    def after_another(*given: object, **named: object) -> object:
+        if not calls:
+            calls.append(verb)
+            rates(made, 2)  # while the other process waits for this call
+        return getattr(place.inner, verb)(*given, **named)
+
+    setattr(stalled, verb, after_another)
     other = mirrored(stalled, store=made.store)
-    Mirror(other.pipeline.plan, other.pipeline.ports).keep(KEY)
+    other.pipeline.runs.mirror.keep(KEY)
     entry = there(place)["rates"]
+    assert calls
     assert isinstance(entry, dict)
     assert entry["record_count"] == 2
 

@@ -1,4 +1,4 @@
-"""Compares mirrors, as their readers see them, with the phases they are of."""
+"""Compares mirrors, as their readers see them, with their phases."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What adapters of Firestore share: the client, and what errors of a write mean."""
+"""What adapters of Firestore share: the client, what errors mean."""
 
 import os
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Reads the newest of another system's completion documents where they are."""
+"""Reads the newest of another system's documents where they are."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,9 +13,10 @@ BACK_MAX_DAYS = 20 * 366
 
 
 def live(foreign: ForeignDocuments, /, *, days: int | None, today: str) -> Iterator[Exported | Unread]:
-    """Yield the documents of the last ``days`` dates, None: of all; then close.
+    """Yield the documents of the last ``days`` dates, then close.
 
-    They end with the newest document up to ``today``. Others are not read, unless no id begins with a date.
+    None: of all dates. They end with the newest document up to ``today``. Others are not read, unless no id begins with
+    a date.
     """
     with closing(foreign):
         if days is None:

@@ -1,4 +1,4 @@
-"""Foreign documents in Firestore: root collections of a project's database.
+"""Foreign documents in root collections of a Firestore database.
 
 Compare-and-set on a document's update time, as in stores.firestore. Of collections it yields those of the platform's
 completion documents only.
@@ -26,7 +26,10 @@ PAGE = 300
 
 
 class FirestoreDocuments:
-    """Documents of others in a project's database; each call takes ``timeout_s``."""
+    """Documents of others in a project's database.
+
+    Each call takes at most ``timeout_s``.
+    """
 
     has_times = True
 
