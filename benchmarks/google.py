@@ -6,6 +6,10 @@ read. Then an idle worker waits for an hour of the replay's clock. Then a fresh 
 next to Firestore's client alone, --rounds N times (default 15). With NBA_DATA (default ../shared/nba): a week of
 January 2025; without it, or with --quick, a synthetic night. --first and --last: other dates. --project NAME: in this
 project of Google Cloud in place of the emulators; its database and topics must be empty.
+next to Firestore's client alone. With NBA_DATA (default ../shared/nba): a week of January 2025; without it, or with
+--quick, synthetic nights. --first and --last: other dates. --bigquery: the tables in BigQuery, on local-bigquery unless
+--project is given; its jobs are counted too. --project NAME: in this project of Google Cloud in place of the emulators;
+its database, topics and datasets must be empty.
 
 Exits with 1 if the tables differ, if something is left undone, or if an idle hour asks more than twice a minute.
 """
@@ -18,7 +22,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -35,6 +39,7 @@ from nba_props.replay.tally import Replay
 from nba_props.sources import Source
 from phasegate.buses.pubsub import create_topics
 from phasegate.wiring import read_plan
+from tests.support.bigquery import bigquery_server
 from tests.support.google import FIRESTORE, PUBSUB, emulator, new_project
 
 SPAN = (date(2025, 1, 1), date(2025, 1, 7))
@@ -43,6 +48,9 @@ READS, EMPTY, QUERIES = "reads", "of them queries that found none", "queries"
 WRITES, DELETES, REFUSED = "writes", "deletes", "writes refused"
 SENT, TAKEN = "messages sent", "messages taken"
 HEADS = (READS, QUERIES, EMPTY, WRITES, REFUSED, DELETES, SENT, TAKEN)
+JOBS, LOADS, DRY, BILLED = "jobs", "load jobs", "dry runs", "MB billed"
+KINDS = ("stage", "commit", "create", "fence", "read")
+OF_BIGQUERY = (JOBS, *(f"{JOBS}: {kind}" for kind in KINDS), LOADS, DRY, BILLED)
 BARE = "from google.cloud import firestore"
 TRIGGER = "import phasegate.pipeline, phasegate.wiring, phasegate.buses.opening, phasegate.stores.firestore"
 IMPORTS = {"Firestore's client": BARE, "what a trigger needs": f"{TRIGGER}\n{BARE}"}
@@ -54,15 +62,18 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--first", type=date.fromisoformat, default=SPAN[0])
     parser.add_argument("--last", type=date.fromisoformat, default=SPAN[1])
     parser.add_argument("--rounds", type=int, default=15, metavar="N")
+    parser.add_argument("--bigquery", action="store_true", help="the tables in BigQuery")
     parser.add_argument("--project", help="a project of Google Cloud in place of the emulators")
     given = parser.parse_args(argv)
     source, real = chosen(quick=given.quick)
     span = (given.first, given.last) if real else NIGHT
     files = calm(source, first=span[0], last=span[1])
-    with services(given.project) as project:
-        played, idle, done = play(source, span=span, project=project)
+    house = in_bigquery(real=bool(given.project)) if given.bigquery else nullcontext()
+    with services(given.project) as project, house:
+        warehouse = {"warehouse": f"bigquery://{project}/phasegate"} if given.bigquery else {}
+        played, idle, done = play(source, span=span, project=project, **warehouse)
     print(f"{'':<34}{'a date':>12}{'an idle hour':>14}")
-    for head in HEADS:
+    for head in (*HEADS, *(OF_BIGQUERY if given.bigquery else ())):
         print(f"{head:<34}{played[head] / done.dates:>12.1f}{idle[head]:>14}")
     print(f"{'seconds':<34}{done.seconds / done.dates:>12.1f}   (in files {files.seconds / files.dates:.1f})")
     print(f"{'tables as in files':<34}{sum(done.tables[name] == files.tables[name] for name in files.tables):>12}")
@@ -103,10 +114,32 @@ def services(project: str | None) -> Iterator[str]:
         yield name
 
 
-def play(source: Source, *, span: tuple[date, date], project: str) -> tuple[Counter[str], Counter[str], Replay]:
+@contextmanager
+def in_bigquery(*, real: bool) -> Iterator[None]:
+    """Have clients of BigQuery reach a server of this benchmark's own, or else Google's.
+
+    Raises NoServer.
+    """
+    if real:
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(bigquery_server())
+        except pytest.skip.Exception as missing:
+            raise NoServer(str(missing)) from None
+        except pytest.fail.Exception as missing:
+            sys.exit(str(missing))
+        stack.enter_context(patch.dict(os.environ, {"BIGQUERY_EMULATOR_HOST": address}))
+        yield
+
+
+def play(
+    source: Source, *, span: tuple[date, date], project: str, **settings: str
+) -> tuple[Counter[str], Counter[str], Replay]:
     """Play the dates, then wait for an hour; return what each was billed, and what is left."""
     played, idle = Counter[str](), Counter[str]()
-    house = settled_in(store=f"firestore://{project}", bus=f"pubsub://{project}")
+    house = settled_in(store=f"firestore://{project}", bus=f"pubsub://{project}", **settings)
     with tempfile.TemporaryDirectory() as state, house:
         runner = Runner(source, state=Path(state), workers=2)
         try:
@@ -144,6 +177,9 @@ def counted(billed: Counter[str]) -> Iterator[None]:
     from google.cloud.firestore_v1.query import Query
     from google.pubsub_v1 import PublisherClient, SubscriberClient
 
+    from phasegate.warehouses.bigquery import rows, staging
+    from phasegate.warehouses.bigquery.jobs import Jobs
+
     def calling(real: Callable[..., Any], count: Callable[[Any], None], refused: str = "") -> Callable[..., Any]:
         def counting(*given: Any, **named: Any) -> Any:
             try:
@@ -175,6 +211,9 @@ def counted(billed: Counter[str]) -> Iterator[None]:
         (Query, "stream", streamed(Query.stream)),
         (PublisherClient, "publish", calling(PublisherClient.publish, one(SENT))),
         (SubscriberClient, "acknowledge", _acknowledged(SubscriberClient.acknowledge, billed)),
+        (Jobs, "run", _run(Jobs.run, billed)),
+        (Jobs, "described", calling(Jobs.described, one(DRY))),
+        (staging, "load", calling(rows.load, one(LOADS))),
     ]  # fmt: skip
     with ExitStack() as stack:
         for owner, name, replacement in spied:
@@ -186,6 +225,15 @@ def _acknowledged(real: Callable[..., Any], billed: Counter[str]) -> Callable[..
     def counting(*given: Any, ack_ids: list[str], **named: Any) -> Any:
         billed[TAKEN] += len(ack_ids)
         return real(*given, ack_ids=ack_ids, **named)
+
+    return counting
+
+
+def _run(real: Callable[..., Any], billed: Counter[str]) -> Callable[..., Any]:
+    def counting(self: Any, job: Any, /, **named: Any) -> Any:
+        done = real(self, job, **named)
+        billed.update({JOBS: 1, f"{JOBS}: {job.labels['phasegate']}": 1, BILLED: done.bytes_billed / 1e6})
+        return done
 
     return counting
 

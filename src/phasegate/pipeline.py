@@ -5,10 +5,10 @@ The command line, a web service or your own code holds one.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from phasegate import messages
-from phasegate.alerts.incidents import Incidents
 from phasegate.base.backoff import held_up_s
 from phasegate.base.codec import build_types
 from phasegate.base.disk import Disk
@@ -17,21 +17,14 @@ from phasegate.bus import Message
 from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.calendar.month import Day
 from phasegate.channel import PostReceiver
-from phasegate.check.checks import Checks
-from phasegate.check.health import Health, Spans
-from phasegate.check.inspector import Inspector
-from phasegate.check.reconciler import Reconciler
-from phasegate.check.shapes import Shapes
 from phasegate.code.pinned import with_code
 from phasegate.errors import BadInput, NotFound, PhasegateError
-from phasegate.explain.views import Views
 from phasegate.gate.decisions import Answer
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.propagator import Propagator
 from phasegate.plan.model import Plan, completions_topic
 from phasegate.ports import Ports
 from phasegate.warehouse import Params
-from phasegate.work.backfill import Backfill, BackfillJob
 from phasegate.work.commands import CommandSteps
 from phasegate.work.external import ExternalSteps, StepRun
 from phasegate.work.pool import Stop, WorkerPool, never
@@ -40,13 +33,20 @@ from phasegate.work.scheduler import Scheduler
 from phasegate.work.sweeper import Sweeper
 from phasegate.work.worker import OwnBuilder, Worker
 from phasegate.write.builder import Builder, PythonStep
-from phasegate.write.deduplicator import Deduplicator
 from phasegate.write.identity import store_id
 from phasegate.write.leases import Leases
 from phasegate.write.read_repair import ReadRepair
 from phasegate.write.reports import TableReporter
 from phasegate.write.rescuer import Adopted, Rescuer
 from phasegate.write.writer import Writer
+
+if TYPE_CHECKING:
+    from phasegate.alerts.incidents import Incidents
+    from phasegate.check.checks import Checks
+    from phasegate.check.health import Spans
+    from phasegate.check.inspector import Inspector
+    from phasegate.explain.views import Views
+    from phasegate.work.backfill import Backfill, BackfillJob
 
 SWEEP_EVERY_S = 5.0
 # How long a worker waits before it looks whether to stop.
@@ -69,6 +69,8 @@ class Pipeline:
     Safe to use from many threads; each process makes its own. ``runs``: opens, voids, pauses, replans and redrives the
     phases of runs. ``views``: their state, explained. ``checks``: inspector, health, reconciler. ``alerts``: incidents.
     ``calendar``: which dates have work. ``remote``: external steps for callers in other processes.
+
+    Views, checks and alerts are imported when they are asked for: a process that handles triggers asks for none.
     """
 
     def __init__(  # noqa: PLR0913  one for each setting
@@ -86,21 +88,18 @@ class Pipeline:
     ) -> None:
         plan = with_code(plan, functions or {})
         self.plan, self.ports, self._poll_s = plan, ports, poll_s
+        self._warehouse_name, self._disks = warehouse_name, disks
         self._at_close = list[Callable[[], None]]()
         # When some thread last asked what is due, and the answer.
         self._asked_at, self._due = float("-inf"), float("inf")
         self._pool = WorkerPool(work_one=self.work_one, work=self.work, observer=ports.observer)
         self.store_id = store_id(ports)
         self.calendar = Calendar(plan, ports, dates=dates)
-        self.alerts = Incidents(plan, ports, calendar=self.calendar)
         propagator = Propagator(plan, ports, calendar=self.calendar)
         self.runs = Gatekeeper(plan, ports, calendar=self.calendar, propagator=propagator)
         self._scheduler = Scheduler(plan, ports, gatekeeper=self.runs, calendar=self.calendar)
         self._leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
-        self.views = Views(plan, ports)
-        inspector = Inspector(plan, ports, warehouse_name=warehouse_name, store_id=self.store_id)
-        health = Health(plan, ports, overview=self.views, disks=disks, spans=self._spans(inspector))
-        writer = Writer(plan, ports, store_id=self.store_id)
+        self._writer = writer = Writer(plan, ports, store_id=self.store_id)
         tables = TableReporter(ports, gatekeeper=self.runs)
         read_repair = ReadRepair(plan, ports, gatekeeper=self.runs, tables=tables, propagator=propagator)
         builder = Builder(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
@@ -113,32 +112,53 @@ class Pipeline:
         self._external_steps = ExternalSteps(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
                                              worker=self._worker)  # fmt: skip
         self.remote = RemoteSteps(plan, external=self._external_steps, leases=self._leases, worker=self._worker)
-        self._rescuer = rescuer = Rescuer(
-            plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id
-        )
-        deduplicator = Deduplicator(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer)
-        reconciler = Reconciler(
-            plan, ports, inspector=inspector, gatekeeper=self.runs, tables=tables, worker=self._worker,
-            rescuer=rescuer, scheduler=self._scheduler, quarantine=self.runs.quarantine, deduplicator=deduplicator,
-            adopt=self.adopt,
-        )  # fmt: skip
-        self.checks = Checks(inspector=inspector, health=health, reconciler=reconciler,
-                             shapes=Shapes(plan, ports, store_id=self.store_id))  # fmt: skip
+        self._rescuer = Rescuer(plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id)
         self._sweeper = Sweeper(
             ports,
             handlers={
                 f"calendar:{plan.pipeline}": self._scheduler.look,
                 f"phase:{plan.pipeline}": self.runs.look,
                 f"mirror:{plan.pipeline}": self.runs.mirror.look,
-                f"lease:{warehouse_name}": rescuer.rescue,
+                f"lease:{warehouse_name}": self._rescuer.rescue,
             },
             ahead={
                 f"calendar:{plan.pipeline}": self.calendar.is_ahead,
                 f"phase:{plan.pipeline}": self.runs.is_ahead,
                 f"mirror:{plan.pipeline}": self.runs.mirror.is_ahead,
-                f"lease:{warehouse_name}": rescuer.is_ahead,
+                f"lease:{warehouse_name}": self._rescuer.is_ahead,
             },
         )
+
+    @cached_property
+    def views(self) -> "Views":
+        """Return what explains the state of runs."""
+        from phasegate.check.checks import Views
+
+        return Views(self.plan, self.ports)
+
+    @cached_property
+    def alerts(self) -> "Incidents":
+        """Return what records findings and sends them."""
+        from phasegate.check.checks import Incidents
+
+        return Incidents(self.plan, self.ports, calendar=self.calendar)
+
+    @cached_property
+    def checks(self) -> "Checks":
+        """Return the services that check this pipeline."""
+        from phasegate.check.checks import Checks, Deduplicator, Health, Inspector, Reconciler, Shapes
+
+        plan, ports, gatekeeper = self.plan, self.ports, self.runs
+        inspector = Inspector(plan, ports, warehouse_name=self._warehouse_name, store_id=self.store_id)
+        health = Health(plan, ports, overview=self.views, disks=self._disks, spans=self._spans(inspector))
+        deduplicator = Deduplicator(plan, ports, gatekeeper=gatekeeper, leases=self._leases, writer=self._writer)
+        reconciler = Reconciler(
+            plan, ports, inspector=inspector, gatekeeper=gatekeeper, tables=self._tables, worker=self._worker,
+            rescuer=self._rescuer, scheduler=self._scheduler, quarantine=gatekeeper.quarantine,
+            deduplicator=deduplicator, adopt=self.adopt,
+        )  # fmt: skip
+        shapes = Shapes(plan, ports, store_id=self.store_id)
+        return Checks(inspector=inspector, health=health, reconciler=reconciler, shapes=shapes)
 
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:
         """Hold an external step during the block.
@@ -197,8 +217,10 @@ class Pipeline:
         """End commands of steps when ``stop`` returns True, during the block."""
         return self._commands.until(stop)
 
-    def backfill(self, job: BackfillJob) -> Backfill:
+    def backfill(self, job: "BackfillJob") -> "Backfill":
         """Return a backfill: ``check`` it, list its ``items``, then ``carry_out``."""
+        from phasegate.work.backfill import Backfill
+
         return Backfill(
             self.plan, self.ports, gatekeeper=self.runs, tables=self._tables, calendar=self.calendar, job=job
         )
@@ -241,7 +263,7 @@ class Pipeline:
                 self.ports.observer.event("worker blocked", error=str(e), failures=failures)
                 self.ports.clock.sleep(held_up_s("worker", failures))
 
-    def _spans(self, inspector: Inspector) -> list[tuple[str, Spans]]:
+    def _spans(self, inspector: "Inspector") -> "list[tuple[str, Spans]]":
         """Return the checks over a span of dates that health runs besides its own."""
         spans: list[tuple[str, Spans]] = [("reconcile", inspector.inspect)]
         lateness = self.views.lateness

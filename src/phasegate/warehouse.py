@@ -343,7 +343,8 @@ class Warehouse(Protocol):
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
         """Write a store's id and a holder into fence rows; return their tokens.
 
-        ``parts`` None: into all. Those that ``prepare`` adds later, for any store, then have this store's id too.
+        ``parts`` None: into all, and into new ones for partitions that have a receipt and no fence row. Those that
+        ``prepare`` adds later, for any store, then have this store's id too.
         """
         ...
 

@@ -87,7 +87,9 @@ def connect(
         dates=dates or dates_of(plan),
         disks=partial(disks_of, settings.state, settings.warehouse_path and settings.warehouse_path.parent),
     )
-    pipeline.alerts.reach(open_channels(plan, os.environ), pinger=open_pinger(os.environ))
+    channels, pinger = open_channels(plan, os.environ), open_pinger(os.environ)
+    if channels or pinger is not None:
+        pipeline.alerts.reach(channels, pinger=pinger)
     pipeline.post_to(_open_endpoints(plan, os.environ))
     pipeline.at_close(observers.close)
     return pipeline

@@ -295,6 +295,17 @@ def test_fences_of_another_store_are_one_finding_however_many() -> None:
     assert found(Fence(0, "mine"), Lease(), Lease()) == []
 
 
+def test_written_partitions_without_a_fence_row_are_one_finding() -> None:
+    kept, *lost = (Part("out.totals", f"2026-02-0{day}") for day in (1, 2, 3))
+    known = {kept: Fence(3, "mine")}
+    leases = {kept: Lease(token=3)}
+    (finding,) = fences(known, store_id="mine", before=leases, leases=leases, written=[kept, *lost])
+    assert (finding.code, finding.command) == ("PG016", "phasegate adopt --yes")
+    assert finding.text == "2 partitions have no fence row any more: any store may write there"
+    assert finding.evidence["partitions"] == "out.totals/2026-02-02, out.totals/2026-02-03"
+    assert codes(fences(known, store_id="mine", before=leases, leases=leases, written=[kept])) == []
+
+
 def test_a_fence_that_this_store_s_own_writers_change_meanwhile_is_no_other_store_s() -> None:
     part, fence = Part("out.totals", RUN.date), {Part("out.totals", RUN.date): Fence(3, "mine", "first")}
     writing = Lease(token=4, holder="next", writers=("first", "next"))

@@ -169,6 +169,10 @@ def older_store(state: State) -> None:
     state.rewrite(f"lease:main:{TABLE}:{DAY}", lambda body: body.update(token=0))
 
 
+def lost_fences(state: State) -> None:
+    state.sql(f"DELETE FROM phasegate.fence WHERE partition = '{DAY}'")
+
+
 def unknown_date(state: State) -> None:
     state.forget("calendar:nba:dates:2025-01")
 
@@ -203,6 +207,7 @@ PLANTED: dict[str, tuple[str, Callable[[State], None]]] = {
     "a request that was given up": ("PG015", given_up),
     "fences of another store": ("PG016", another_store),
     "a store put back from a copy": ("PG016", older_store),
+    "fence rows that were deleted": ("PG016", lost_fences),
     "a calendar that was lost": ("PG017", unknown_date),
     "a postponed document": ("PG019", put_off),
 }

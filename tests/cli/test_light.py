@@ -32,6 +32,17 @@ NOT_TO_READ = (
     "phasegate.postgresql.pool", "phasegate.selftest",
     "phasegate.testing", "phasegate.warehouses", "phasegate.work", "phasegate.write.builder", "phasegate.write.writer",
 )  # fmt: skip
+# What a service that is pushed to does with each message; its documents are in any store.
+HANDLING = f"""
+from phasegate import connect
+pipeline = connect()
+pipeline.complete({{"step": "odds", "run": "{RUN}", "status": "success", "execution_id": "again"}})
+"""
+NOT_TO_HANDLE = (
+    "google.cloud.bigquery", "phasegate.alerts", "phasegate.check", "phasegate.dedup", "phasegate.explain",
+    "phasegate.interop", "phasegate.selftest", "phasegate.testing", "phasegate.work.backfill",
+    "phasegate.write.deduplicator",
+)  # fmt: skip
 OF_REPLAYS = ("duckdb", "msgspec", "phasegate.pipeline", "phasegate.wiring", "nba_props.replay.runner",
               "nba_props.replay.scrapers", "nba_props.sources.parquet")  # fmt: skip
 
@@ -81,7 +92,16 @@ def test_a_command_that_reads_documents_loads_neither_a_warehouse_nor_what_build
 def test_a_command_that_builds_loads_what_the_others_leave_out(night: Night) -> None:
     night.whole()
     found = needless(front("worker", "--until-idle", folder=night.folder), NOT_TO_READ)
-    assert {"phasegate.pipeline", "phasegate.warehouses.duckdb.warehouse", "phasegate.check.health"} <= {*found}
+    assert {"phasegate.pipeline", "phasegate.warehouses.duckdb.warehouse", "phasegate.work.worker"} <= {*found}
+
+
+def test_a_process_that_handles_triggers_loads_neither_checks_nor_views_nor_alerts(night: Night) -> None:
+    night.whole()
+    assert needless(loaded(f"{HANDLING}print(pipeline.serve_one())", folder=night.folder), NOT_TO_HANDLE) == []
+    used = loaded(f"{HANDLING}print(pipeline.checks, pipeline.alerts)", folder=night.folder)
+    assert {"phasegate.check.reconciler", "phasegate.explain.views", "phasegate.alerts.incidents"} <= {
+        *needless(used, NOT_TO_HANDLE)
+    }
 
 
 def test_status_loads_only_its_own_command(night: Night) -> None:

@@ -17,10 +17,25 @@ import pytest
 import requests
 from msgspec.structs import replace
 
+from phasegate.base.receipt import Fence
 from phasegate.errors import Ambiguous, BadInput, Unavailable
 from phasegate.testing.warehouse_contract import WarehouseContract
-from phasegate.testing.warehouse_rows import GAMES, LINES, TYPED, commit, counts, game, prepare, typed_rows, write
-from phasegate.warehouse import Written
+from phasegate.testing.warehouse_fences import PART
+from phasegate.testing.warehouse_rows import (
+    DAY,
+    GAMES,
+    LINES,
+    STORE,
+    TYPED,
+    commit,
+    counts,
+    fence,
+    game,
+    prepare,
+    typed_rows,
+    write,
+)
+from phasegate.warehouse import FenceRefused, Written
 from phasegate.warehouses.bigquery import jobs as jobs_module
 from phasegate.warehouses.bigquery import rows as rows_module
 from phasegate.warehouses.bigquery.dialect import stored_word
@@ -213,7 +228,20 @@ def test_a_deleted_fence_table_is_named_and_made_again(warehouse: BigQueryWareho
     warehouse.jobs.client.delete_table(name)
     with pytest.raises(Unavailable, match=r"the fence table of contract\.games is gone"):
         counts(warehouse, GAMES, [game("b")])
-    assert write(warehouse, GAMES, [game("b")], token=2).inserted == 1
+    prepare(warehouse, GAMES)
+    # It goes on from the receipts: who held an older token is refused.
+    assert commit(warehouse, GAMES, [game("b")], token=0) == FenceRefused(Fence(1, STORE))
+    assert write(warehouse, GAMES, [game("b")], token=2, write_id="w:2").inserted == 1
+
+
+def test_an_adoption_makes_a_lost_fence_table_again(warehouse: BigQueryWarehouse) -> None:
+    write(warehouse, GAMES, [game("a")], token=3)
+    warehouse.jobs.client.delete_table(f"{PROJECT}.{warehouse.jobs.address.dataset}.phasegate_fence_contract-games")
+    with warehouse.snapshot() as reader:
+        assert (reader.fences(first=DAY, last=DAY), {*reader.receipts([PART])}) == ({}, {PART})
+    assert warehouse.adopt(None, store_id="new", holder="h") == {PART: 3}
+    assert fence(warehouse, PART) == Fence(3, "new", "h")
+    assert commit(warehouse, GAMES, [game("b")], token=4) == FenceRefused(Fence(3, "new", "h"))
 
 
 def test_only_one_select_is_a_query(warehouse: BigQueryWarehouse) -> None:

@@ -58,8 +58,8 @@ def build_types() -> None:
     """Build what msgspec knows of every struct of this package, now.
 
     It builds this on first use, and two threads that do so at once can crash the interpreter (msgspec 0.22). Call it
-    at the end of a module: a module is imported by one thread, and the others wait for it. The structs of modules that
-    are imported later are not covered.
+    at the end of a module: a module is imported by one thread, and the others wait for it. A module that is
+    imported later, and defines more, calls it again.
     """
     kinds: list[type[msgspec.Struct]] = [msgspec.Struct]
     for kind in kinds:  # grows while it is read

@@ -52,7 +52,7 @@ CODES: Mapping[str, Code] = {
     "PG013": Code("a window changed beyond cascade_days", "warning"),
     "PG014": Code("the plan changed while the run was open", "note"),
     "PG015": Code("dead: it was given up", "error"),
-    "PG016": Code("written by another store", "error"),
+    "PG016": Code("another store, or no fence", "error"),
     "PG017": Code("the calendar has no answer for the date", "warning"),
     "PG018": Code("a check could not be evaluated", "error"),
     "PG019": Code("a document cannot be handled or read", "error"),

@@ -1,11 +1,20 @@
-"""The services that check a pipeline, as one value."""
+"""The services that show and check a pipeline, and alert.
+
+A pipeline imports them from here when the first is asked for, so that one thread builds their types, and others wait.
+"""
 
 from dataclasses import dataclass
 
+from phasegate.alerts.incidents import Incidents
+from phasegate.base.codec import build_types
 from phasegate.check.health import Health
 from phasegate.check.inspector import Inspector
 from phasegate.check.reconciler import Reconciler
 from phasegate.check.shapes import Shapes
+from phasegate.explain.views import Views
+from phasegate.write.deduplicator import Deduplicator
+
+__all__ = ["Checks", "Deduplicator", "Health", "Incidents", "Inspector", "Reconciler", "Shapes", "Views"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +29,6 @@ class Checks:
     health: Health
     reconciler: Reconciler
     shapes: Shapes
+
+
+build_types()

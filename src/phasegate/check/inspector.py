@@ -337,12 +337,16 @@ class _Inspection:
             yield from tables.uncovered(step, found, facts, now=self.now)
 
     def fences(self, evidence: Evidence, *, store_id: str) -> Found:
-        """Find fences that do not obey this store."""
+        """Find fences that do not obey this store, or are gone."""
         names = {step.table.name for step in self.steps if step.table is not None}
         mine = {part: fence for part, fence in evidence.fences.items() if part.table in names}
         before = dict(self.leases.values())
         self.read_leases()  # again: a write since the last reading has a newer token
-        yield from tables.fences(mine, store_id=store_id, before=before, leases=dict(self.leases.values()))
+        written = {Part(step.table.name, date) for step, held in self._by_step(evidence.held)
+                   for date in held.receipts if step.table is not None}  # fmt: skip
+        yield from tables.fences(
+            mine, store_id=store_id, before=before, leases=dict(self.leases.values()), written=written
+        )
 
     def _by_step(self, found: Mapping[str, A]) -> Iterator[tuple[Step, A]]:
         for step in self.steps:

@@ -330,16 +330,22 @@ def uncovered(step: Step, found: Mapping[str, Uncovered], facts: DocumentFacts, 
 
 
 def fences(
-    found: Mapping[Part, Fence], *, store_id: str, before: Mapping[Part, Lease], leases: Mapping[Part, Lease]
-) -> Iterator[Finding]:
-    """Find fences of another store, and those ahead of our leases (PG016).
+    found: Mapping[Part, Fence], *, store_id: str, before: Mapping[Part, Lease], leases: Mapping[Part, Lease],
+    written: Collection[Part] = (),
+) -> Iterator[Finding]:  # fmt: skip
+    """Find fences of another store, ahead of our leases, or gone (PG016).
 
-    ``before`` and ``leases``: as they were read before the fences and after. The holder in the fence of a partition
-    that was taken in between is not judged: it may have written, and another one since.
+    ``written``: the partitions with a receipt; each was written through a fence row. ``before`` and ``leases``: as they
+    were read before the fences and after. The holder in the fence of a partition that was taken in between is not
+    judged: it may have written, and another one since.
 
-    The store was lost, replaced, copied or restored. There is one finding for each other store, however many partitions
-    it has.
+    The store was lost, replaced, copied or restored; or a fence table was deleted. There is one finding for each other
+    store, however many partitions it has.
     """
+    lost = sorted(part for part in written if part not in found)
+    if lost:
+        text = f"{count(len(lost), 'partition')} {have(len(lost))} no fence row any more: any store may write there"
+        yield _of_fences(lost, text, subject=f"store {store_id}", store_id=store_id)
     foreign: dict[str, list[Part]] = {}
     for part, fence in sorted(found.items()):
         if fence.store_id != store_id:
@@ -350,15 +356,18 @@ def fences(
         if fence.token > ours.token or not is_known:
             foreign.setdefault("", []).append(part)
     for other, parts in foreign.items():
-        shown = ", ".join(f"{part.table}/{part.partition}" for part in parts[:SHOWN_MAX])
         many = f"{len(parts)} partition{'' if len(parts) == 1 else 's'}"
         text = f"{many} obey store {other}, not this one: writes of this one are refused"
         gone = f"if store {other} is gone for good: " if other else ""
         if not other:
             text = f"{many} {UNKNOWN_HOLDER if len(parts) == 1 else UNKNOWN_HOLDER.replace('was', 'were', 1)}"
-        yield Finding(code="PG016", subject=f"store {other or store_id}", text=text, cause="store",
-                      command=f"{gone}phasegate adopt --yes",
-                      evidence={"store": store_id, "partitions": shown})  # fmt: skip
+        yield _of_fences(parts, text, subject=f"store {other or store_id}", store_id=store_id, gone=gone)
+
+
+def _of_fences(parts: Sequence[Part], text: str, *, subject: str, store_id: str, gone: str = "") -> Finding:
+    shown = ", ".join(f"{part.table}/{part.partition}" for part in parts[:SHOWN_MAX])
+    return Finding(code="PG016", subject=subject, text=text, cause="store", command=f"{gone}phasegate adopt --yes",
+                   evidence={"store": store_id, "partitions": shown})  # fmt: skip
 
 
 def expired(key: str, lease: Lease, *, now: float) -> Iterator[Finding]:

@@ -48,6 +48,19 @@ class Creator:
             bound |= {f"table{number}": name, f"partition{number}": partition}
         self._run(script, bound, what=f"table {draft.table.name}")
 
+    def mend_fences(self, *, store_id: str) -> None:
+        """Add the fence tables and rows that written partitions lack."""
+        own_tables, script, bound = self._dataset.own(), list[str](), dict[str, object]({"store": store_id})
+        written = self._dataset.reads().run(own_tables.guarded(), what="fences")
+        for number, (name,) in enumerate(written):
+            fences = self._dataset.own(name)
+            script.append(fences.add_fence_table())
+            added = fences.mend_fences(where=f"r.table_name = $table{number}")
+            script.append(f"BEGIN TRANSACTION;\n{fences.touch()};\n{added};\nCOMMIT TRANSACTION")
+            bound[f"table{number}"] = name
+        if script:
+            self._run(script, bound, what="fences")
+
     def is_whole(self, table: Table, /) -> bool:
         """Return whether a guarded table is there, with its lineage.
 

@@ -151,6 +151,10 @@ class BigQueryOwn(OwnSql):
         named = super().put_receipt().replace(", changes) VALUES (", f", {BILLED}, changes) VALUES (", 1)
         return named.replace("$undecided,", f"$undecided, ${BILLED},", 1)
 
+    def guarded(self) -> str:
+        """Return the SELECT of the names of all tables that were written."""
+        return f"SELECT DISTINCT table_name FROM {self.receipts} ORDER BY table_name"
+
     def add_fence_table(self) -> str:
         """Return the CREATE of a fence table, with the row without a name."""
         return f"""CREATE TABLE IF NOT EXISTS {self.fence} AS
@@ -175,11 +179,11 @@ class BigQueryOwn(OwnSql):
     def add_fence(self) -> str:
         """Return the INSERT of a fence row, if there is none.
 
-        It is of the store that has adopted the warehouse, or else of ``$store``.
+        It is of the store that has adopted the warehouse, or else of ``$store``, and goes on from the receipts.
         """
         obeyed = f"coalesce((SELECT max(store_id) FROM {self.every_fence} WHERE table_name = ''), $store)"
         return f"""INSERT INTO {self.fence} (table_name, {self._part}, store_id, token, changes, holder)
-            SELECT $table, $partition, {obeyed}, 0, 0, '' FROM (SELECT 1) one
+            SELECT $table, $partition, {obeyed}, {self._written("$table")}, '' FROM (SELECT 1) one
             WHERE NOT EXISTS (SELECT 1 FROM {self.fence} WHERE {self._here})"""
 
     def shape(self) -> str:

@@ -149,6 +149,8 @@ class BigQueryWarehouse:
         """Write our store id and a holder into fence rows; return their tokens."""
         if not self._dataset.columns(own.FENCE):
             return {}
+        if parts is None:
+            self._creator.mend_fences(store_id=store_id)
         found: dict[Part, int] = {}
         chosen = None if parts is None else list(parts)
         new = fence_tables(self._dataset)

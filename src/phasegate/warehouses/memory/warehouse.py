@@ -204,7 +204,11 @@ class MemoryWarehouse(MemoryState):
         self.create(draft.table, sql=draft.sql or None, params=params)
         parts = (Part(name, partition) for name in (draft.table.name, *beside))
         obeyed = self.obeyed or store_id
-        self.fences = {**{part: FenceRow(0, obeyed, 0) for part in parts}, **self.fences}
+        self.fences = {**{part: FenceRow(self._written(part), obeyed, 0) for part in parts}, **self.fences}
+
+    def _written(self, part: Part) -> int:
+        """Return the token of a partition's newest receipt, 0 without any."""
+        return self.newest[part].token if part in self.newest else 0
 
     def create(self, table: Table, /, *, sql: str | None = None, params: Params | None = None) -> None:
         """Create an empty table to be read, if it is absent."""
@@ -289,12 +293,13 @@ class MemoryWarehouse(MemoryState):
         return self.writes.get(write_id)
 
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
-        """Write our store id into the existing fence rows; return their tokens.
+        """Write our store id into fence rows; return their tokens.
 
-        ``parts`` None: into all, and into those that any store adds later.
+        ``parts`` None: into all, those that were lost, and those that any store adds later.
         """
         if parts is None:
             self.obeyed = store_id
+            self.fences = {**{part: FenceRow(self._written(part), store_id, 0) for part in self.newest}, **self.fences}
         chosen = list(self.fences) if parts is None else [part for part in parts if part in self.fences]
         rows = {part: self.fences[part] for part in chosen}
         mine = {

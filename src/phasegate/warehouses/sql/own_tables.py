@@ -94,13 +94,30 @@ class OwnSql:
         return f"SELECT table_name FROM {self.fence} WHERE {self._part} = $partition"
 
     def add_fences(self, *, tables: int) -> str:
-        """Return the INSERT of fence rows with token 0 and no holder.
+        """Return the INSERT of fence rows without a holder.
 
-        They are of the store that has adopted the warehouse, or else of ``$store``.
+        They are of the store that has adopted the warehouse, or else of ``$store``. Token and changes go on from those
+        of the receipts, so that an older holder is refused also where a fence row was deleted.
         """
         obeyed = f"coalesce((SELECT store_id FROM {self.fence} WHERE table_name = ''), $store)"
-        rows = ", ".join(f"($table{number}, $partition, {obeyed}, 0, 0, '')" for number in range(tables))
+        rows = ", ".join(
+            f"($table{number}, $partition, {obeyed}, {self._written(f'$table{number}')}, '')"
+            for number in range(tables)
+        )
         return f"INSERT INTO {self.fence} (table_name, {self._part}, store_id, token, changes, holder) VALUES {rows}"
+
+    def _written(self, table: str) -> str:
+        """Return the SQL of a partition's highest token and changes, or 0."""
+        here = f"FROM {self.receipts} WHERE table_name = {table} AND {self._part} = $partition"
+        return ", ".join(f"coalesce((SELECT max({column}) {here}), 0)" for column in ("token", "changes"))
+
+    def mend_fences(self, *, where: str = "1 = 1") -> str:
+        """Return the INSERT of the fence rows that written partitions lack."""
+        return f"""INSERT INTO {self.fence} (table_name, {self._part}, store_id, token, changes, holder)
+            SELECT r.table_name, r.{self._part}, $store, max(r.token), max(r.changes), '' FROM {self.receipts} r
+            WHERE {where} AND NOT EXISTS (
+                SELECT 1 FROM {self.fence} f WHERE f.table_name = r.table_name AND f.{self._part} = r.{self._part})
+            GROUP BY r.table_name, r.{self._part}"""
 
     def add_store(self) -> str:
         """Return the INSERT of the row without a table, if there is none.

@@ -66,7 +66,7 @@ class SqlTransaction(SqlReader):
         return {name: yielded[name] for name in stored(yielded, table=table)}
 
     def add_fences(self, tables: Iterable[str], /, *, partition: str, store_id: str) -> None:
-        """Create the missing fence rows of a partition, with token 0."""
+        """Create the missing fence rows of a partition."""
         rows = self.session.run(self.own.fenced(), {"partition": partition}, what="fence")
         absent = sorted(set(tables) - {str(name) for (name,) in rows})
         if absent:
@@ -96,13 +96,15 @@ class SqlTransaction(SqlReader):
     def adopt(self, parts: Iterable[Part] | None, /, *, store_id: str, holder: str) -> dict[Part, int]:
         """Write a store id and a holder into fence rows; return their tokens.
 
-        ``parts`` None: into all, and into those that any store adds later.
+        ``parts`` None: into all, those that were lost, and those that any store adds later.
         """
         if not self.session.has(own.FENCE):
             return {}
         chosen = None if parts is None else list(parts)
         named: dict[str, object] = {f"table{n}": part.table for n, part in enumerate(chosen or ())}
         named |= {f"partition{n}": part.partition for n, part in enumerate(chosen or ())}
+        if chosen is None and self.session.has(own.RECEIPTS):
+            self.session.change(self.own.mend_fences(), {"store": store_id}, what="adopt")
         change, read = self.own.adopt(parts=None if chosen is None else len(chosen))
         self.session.change(change, {**named, "store": store_id, "holder": holder}, what="adopt")
         if chosen is None:
