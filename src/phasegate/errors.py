@@ -7,6 +7,9 @@ The text is the base class's; subclasses exist only where a caller acts differen
 class PhasegateError(Exception):
     """Base of this package's errors; the text names the place and the fix."""
 
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+
 
 class Conflict(PhasegateError):
     """Another writer got there first: read again, decide again."""

@@ -21,7 +21,7 @@ Sink = Callable[[str], None]
 A = TypeVar("A")
 # What every event of the unit of work in progress has: the run, step, request and token need not be passed to all that
 # may report something. A thread begins with none.
-_FIELDS: ContextVar[Mapping[str, object]] = ContextVar("phasegate_fields", default={})  # noqa: B039  never changed
+_FIELDS: ContextVar[Mapping[str, str | int]] = ContextVar("phasegate_fields", default={})  # noqa: B039  never changed
 
 
 class Clock(Protocol):
@@ -48,13 +48,13 @@ class Observer(Protocol):
         ...
 
 
-def bound_fields() -> Mapping[str, object]:
+def bound_fields() -> Mapping[str, str | int]:
     """Return the fields that are bound now."""
     return _FIELDS.get()
 
 
 @contextmanager
-def bound(**given: object) -> Iterator[None]:
+def bound(**given: str | int) -> Iterator[None]:
     """Add fields to every event of the block, besides those bound already.
 
     At its end those before it are bound again, also when the block has bound more.
@@ -74,7 +74,7 @@ def bound(**given: object) -> Iterator[None]:
         _FIELDS.set(before)  # not reset(): a block may begin in one context and end in another
 
 
-def bind(**given: object) -> None:
+def bind(**given: str | int) -> None:
     """Bind more fields until the end of the block that is around."""
     _FIELDS.set({**_FIELDS.get(), **given})
 

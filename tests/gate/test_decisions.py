@@ -310,6 +310,22 @@ def test_replan_makes_results_of_another_code_stale_and_only_those() -> None:
     assert story.generation == 2
 
 
+def test_replan_sends_the_last_generation_to_new_receivers_and_nothing_more_to_removed_ones() -> None:
+    foreign = Receiver("them", "their-topic", "completion")
+
+    def replanned(story: Story, *receivers: Receiver) -> list[tuple[str, int, str]]:
+        story.do(lambda a: operator.replan(gate(receivers=receivers), key=KEY, now=story.now, attempt=a))
+        return [(entry.receiver, entry.generation, entry.state) for entry in story.phase.outbox]
+
+    assert replanned(Story(gate()), NEXT, foreign) == [], "it has fired nothing"
+    story = fired()
+    story.report("lines", "lines-v2", order=2)
+    first, last = ("precompute", 1, "superseded"), ("precompute", 2, "unsent")
+    assert replanned(story, NEXT) == [first, last]
+    assert replanned(story, NEXT, foreign) == [first, last, ("them", 2, "unsent")]
+    assert replanned(story, foreign) == [first, ("precompute", 2, "superseded"), ("them", 2, "unsent")]
+
+
 def test_a_newer_firing_supersedes_a_waiting_trigger_and_keeps_it_for_why() -> None:
     story = fired()
     story.report("lines", "lines-v2", order=2)

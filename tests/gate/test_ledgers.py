@@ -1,11 +1,14 @@
 """Ledgers that cannot be read: they are derived again, and hold up nothing."""
 
 import pytest
+from msgspec.structs import replace
 
 from phasegate.base.findings import listed
+from phasegate.base.receipt import Stamp
+from phasegate.gate.records import Notice
 from phasegate.store import Doc
 from tests.support.pipelines import Shop, settle
-from tests.support.windows import builds, cell, load, many_days, play
+from tests.support.windows import builds, cell, load, many_days, phase, play
 
 DAMAGED: list[dict[str, object]] = [
     {"_unreadable": "Expected `object`, got `array`", "_text": "[1]"}, {"stamps": 3}, {"stamps": {}, "changes": "many"},
@@ -66,6 +69,29 @@ def test_a_date_that_no_document_shows_is_put_right_by_the_build_that_reads_it()
     damage(made, DAMAGED[0])
     play(made, {4: 8})
     assert cell(made, "out.trend", 4) == 7
+
+
+def test_a_result_is_unrecorded_until_the_ledger_has_it_or_a_newer_one() -> None:
+    made = many_days()
+    play(made, {1: 1})
+    reader, now = made.pipeline.runs._propagator.windows, phase(made, 1)
+    result = now.result_of("sum")
+    assert result is not None
+
+    def unrecorded(stamp: Stamp, *, date: str = "2026-02-01", steps: tuple[str, ...] = ("sum", "trend")) -> bool:
+        members = {**now.members, "sum": replace(now.members["sum"], result=replace(result, stamp=stamp))}
+        noticed = replace(now, members=members, notices={"sum": Notice(order=1.0, at=0.0)})
+        return reader._is_unrecorded(noticed, date, steps=steps)
+
+    stamp = result.stamp
+    assert not unrecorded(stamp)
+    assert unrecorded(replace(stamp, token=stamp.token + 1)), "a newer write"
+    assert not unrecorded(replace(stamp, token=stamp.token + 1), steps=("trend",)), "of a step that is not asked for"
+    assert unrecorded(stamp, date="2026-02-02"), "a date that the ledger does not have"
+    assert unrecorded(stamp, date="2026-03-01"), "a month without a ledger"
+    assert unrecorded(Stamp("1-other", 0)), "another read of a foreign table"
+    assert not unrecorded(Stamp(stamp.fingerprint, 0)), "the same read"
+    assert not reader._is_unrecorded(replace(now, notices={}), "2026-02-02", steps=("sum",)), "no notice"
 
 
 @pytest.mark.parametrize("body", DAMAGED)

@@ -16,6 +16,7 @@ from phasegate.gate.records import Input, Window
 from phasegate.store import ALL, Doc
 from phasegate.stores.memory import MemoryStore
 from phasegate.testing.simulator import Faults, World
+from phasegate.transact import AtHand
 from tests.support.pipelines import Shop, settle
 from tests.support.windows import PLAN, builds, cell, expecting, load, many_days, phase, play
 
@@ -198,7 +199,7 @@ def test_a_process_that_paused_while_a_run_caught_up_has_no_phase_of_it_read_wha
     made = corrected_long_ago(store)
     key, now = "phase:shop:last:2026-02-05.night", made.clock.at
     put_off = propagation.put_off({"any": Window(stamp=Stamp("f1"))}, origin=None, key=key, now=now, attempt="a")
-    made.pipeline.runs._transact(key, put_off)
+    made.pipeline.runs._transact(key, put_off, known=AtHand())
 
     def others_work() -> None:
         settle(made)

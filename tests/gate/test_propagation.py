@@ -11,7 +11,7 @@ from phasegate.gate import decisions, propagation
 from phasegate.gate.decisions import Report
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import Propagated
-from phasegate.gate.records import Input, Notice, Window
+from phasegate.gate.records import Input, Lacks, Notice, Window
 from phasegate.ledger import Ledger
 from tests.support.phase_commands import (
     BEFORE,
@@ -240,6 +240,38 @@ def test_a_sibling_run_is_told_where_a_change_began() -> None:
     told, _ = decisions.report(again, key=KEY, now=1_003.0, attempt="own")(told)
     assert told is not None
     assert began(told, "trend") == "2026-02-01"
+
+
+def test_a_comparison_that_an_earlier_change_led_to_is_of_its_date() -> None:
+    """The content is the same, and what it lacks is not: later runs must hear that it is a change of long ago."""
+    second = window(Stamp("f2", 2), 2)
+    told, _ = propagation.windowed({NAME: second}, origin="2026-02-01", key=KEY, now=1_000.0, attempt="second")(
+        all_built()
+    )
+    assert told is not None
+    built = told.result_of("trend")
+    assert built is not None
+    again = Report(member="trend", status="success", order=1.0, stamp=built.stamp, built_from=built.built_from,
+                   write_id=built.write_id, lacks=Lacks(missing=("7",), count=1))  # fmt: skip
+    told, answer = decisions.report(again, key=KEY, now=1_002.0, attempt="compared")(told)
+    assert told is not None
+    assert (answer.outcome, began(told, "trend")) == ("confirmed", "2026-02-01")
+
+
+def test_a_change_far_back_is_built_where_nothing_was_built_of_the_window_or_a_reader_is_requested_anyway() -> None:
+    def must(phase: Phase, *, origin: str, days: int = 1) -> bool:
+        return propagation.must_rebuild(phase, NAME, key=KEY, origin=origin, cascade_days=days)
+
+    built = all_built()
+    assert [must(built, origin=day) for day in ("2026-02-01", "2026-02-02")] == [False, True]
+    assert must(built, origin="2026-02-01", days=2)
+    begun = Input(generation=2, stamps={"box": Stamp("f2", 2)}, begun_at=0.0, begun_by="")
+    requested, _ = decisions.begin("raw", given=begun, key=KEY, now=1_002.0, attempt="again")(built)
+    assert requested is not None
+    assert must(answered(requested, "team", stamp=Stamp("team2", 2)), origin="2026-02-01"), "its trend is requested"
+    alone = {name: request for name, request in requested.requests.items() if name == "team"}
+    assert not must(replace(requested, requests=alone), origin="2026-02-01"), "team reads no window"
+    assert must(opened(), origin="2026-02-01"), "nothing was built of it"
 
 
 def test_a_reading_from_before_a_change_does_not_end_the_drift() -> None:

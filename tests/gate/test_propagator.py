@@ -6,6 +6,7 @@ from phasegate.base.table import Draft
 from phasegate.bus import Message
 from phasegate.gate.propagation import put_off
 from phasegate.gate.records import Window
+from phasegate.transact import AtHand
 from tests.support.pipelines import Shop, settle
 from tests.support.windows import PLAN, builds, cell, many_days, phase
 
@@ -100,7 +101,8 @@ def test_a_run_that_waits_to_catch_up_is_sent_nothing_that_it_already_has() -> N
     told = published(made, losing=False)
     key, now = "phase:shop:raw:2026-02-01.day", made.clock.at
     runs = made.pipeline.runs
-    runs._transact(key, put_off({"any": Window(stamp=Stamp("f1"))}, origin=None, key=key, now=now, attempt="a"))
+    decide = put_off({"any": Window(stamp=Stamp("f1"))}, origin=None, key=key, now=now, attempt="a")
+    runs._transact(key, decide, known=AtHand())
     made.clock.at += 60.0
     runs._propagator.catch_up(key)
     assert [message.id for message in told if message.id.startswith("relay.")] == []

@@ -84,7 +84,7 @@ def records_what_the_bus_refused() -> Patch:
             return right(self, key, known=known)
         except Unavailable:
             foreign = [m for m in found if m.topic == "consumer"]
-            self._transact(key, outbox.sent(foreign, key=key, now=now))
+            self._transact(key, outbox.sent(foreign, key=key, now=now), known=known)
             raise
 
     right = Gatekeeper._flush

@@ -49,7 +49,7 @@ def publishes_after_deciding() -> Patch:
         fired = right_fire(phase, now=now, by=by)
         return fired if fired is phase else replace(fired, outbox=phase.outbox)
 
-    def transacted(self: Gatekeeper, key: str, decide: Decision[Phase, A], *, known: AtHand | None = None) -> A:
+    def transacted(self: Gatekeeper, key: str, decide: Decision[Phase, A], *, known: AtHand) -> A:
         before = _generation(self, key)
         answer = right_transact(self, key, decide, known=known)
         doc = self._ports.store.read(key)
@@ -82,10 +82,11 @@ def forgets_what_it_failed_to_send() -> Patch:
             for m in found:
                 self._ports.bus.publish(Message(m.id, m.topic, m.body))
         finally:
-            self._transact(key, outbox.sent(found, key=key, now=now))
+            self._transact(key, outbox.sent(found, key=key, now=now), known=AtHand())
             for m in found:
                 if m.kind == "trigger":
-                    self._transact(key, outbox.acknowledged(m.generation, receiver=m.subject, ack="begin", now=now))
+                    begun = outbox.acknowledged(m.generation, receiver=m.subject, ack="begin", now=now)
+                    self._transact(key, begun, known=AtHand())
         return len(found)
 
     return swapped(Gatekeeper, "flush", flush)

@@ -11,7 +11,7 @@ from phasegate.buses.wake import NoWake
 from phasegate.calendar.calendar import Dates
 from phasegate.foreign import ForeignDocuments
 from phasegate.gate.phase import Phase
-from phasegate.ports import NoShell, Ports, Shell
+from phasegate.ports import NoShell, Ports, Shell, bound_fields
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write.builder import PythonStep
@@ -88,15 +88,27 @@ class NoBackground:
 
 @dataclass
 class Told:
-    """Remembers events."""
+    """Remembers events, and what was bound at each."""
 
     events: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    around: list[Mapping[str, object]] = field(default_factory=list)
 
     def event(self, name: str, /, **fields: object) -> None:
         self.events.append((name, fields))
+        self.around.append(bound_fields())
+
+    def clear(self) -> None:
+        self.events.clear()
+        self.around.clear()
 
     def of(self, name: str) -> list[dict[str, object]]:
         return [fields for told, fields in self.events if told == name]
+
+    def in_context(self, name: str) -> list[dict[str, object]]:
+        """Return the events of a name with what was bound at each, as an observer shows them."""
+        return [
+            {**bound, **given} for (told, given), bound in zip(self.events, self.around, strict=True) if told == name
+        ]
 
 
 @dataclass

@@ -14,7 +14,7 @@ A = TypeVar("A")
 
 
 def apply(
-    ports: Ports, key: str, *, decide: Decision[Phase, A], known: AtHand | None = None
+    ports: Ports, key: str, *, decide: Decision[Phase, A], known: AtHand
 ) -> tuple[A, Phase | None]:  # fmt: skip
     """Apply a decision; return its answer, and the document as it is then.
 

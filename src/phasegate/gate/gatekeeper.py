@@ -131,7 +131,7 @@ class Gatekeeper:
         """Record that a receiver has a trigger; return whether the trigger exists."""
         key = keys.phase_key(self.plan.pipeline, phase, run=run)
         decide = outbox.acknowledged(generation, receiver=receiver, ack=ack, now=self._ports.clock.now())
-        return self._transact(key, decide, known=known)
+        return self._transact(key, decide, known=known or AtHand())
 
     def pause(self, phase: str, run: Run, *, reason: str | None) -> Answer:
         """Pause a gate with this reason (None: resume)."""
@@ -341,5 +341,5 @@ class Gatekeeper:
             self.flush(key, known=known)
         return answer
 
-    def _transact(self, key: str, decide: Decision[Phase, A], *, known: AtHand | None = None) -> A:
+    def _transact(self, key: str, decide: Decision[Phase, A], *, known: AtHand) -> A:
         return apply(self._ports, key, decide=decide, known=known)[0]

@@ -126,7 +126,7 @@ class Propagator:
                 changed += [sibling_key] if self._relay(member, result, key=sibling_key, known=known) else []
             elif not propagation.needs_no_relay(sibling, member, result=result):
                 if sends:
-                    self._relay(member, result, key=sibling_key)
+                    self._relay(member, result, key=sibling_key, known=AtHand())
                 all_have = False
         return all_have
 
@@ -205,7 +205,9 @@ class Propagator:
         ):
             return self._read_windows(key, origin=change.origin, unless=held)
         drifted = [
-            apply(self._ports, key, decide=propagation.drifted(name, dates=[change.date], seen=window))[0]
+            apply(self._ports, key, decide=propagation.drifted(name, dates=[change.date], seen=window), known=AtHand())[
+                0
+            ]
             for name, window in windows.items()
         ]
         if any(drifted):
@@ -251,7 +253,7 @@ class Propagator:
                 for later_key, its_windows in later.items():
                     changed += self._put_off(later_key, its_windows, origin=origin)
                 its_origin = origin if other == name else origin or run.date
-                its_known = known if other == name else None
+                its_known = known if other == name else AtHand()
                 changed += self._apply(its_key, windows, origin=its_origin, unless=its_unless, known=its_known)
             blocked = blocked or outdated or is_put_off
         return changed
@@ -267,8 +269,8 @@ class Propagator:
         return now is not None and now.void is None and not unless(now)
 
     def _apply(
-        self, key: str, windows: dict[str, Window], *, origin: str | None,
-        unless: Callable[[Phase], bool] = propagation.never, known: AtHand | None = None,
+        self, key: str, windows: dict[str, Window], *, origin: str | None, unless: Callable[[Phase], bool],
+        known: AtHand,
     ) -> list[str]:  # fmt: skip
         decide = propagation.windowed(
             windows, origin=origin, key=key, now=self._ports.clock.now(), attempt=self._ports.ids(), unless=unless
@@ -292,7 +294,7 @@ class Propagator:
         decide = propagation.put_off(
             windows, origin=origin, key=key, now=self._ports.clock.now(), attempt=self._ports.ids(), unless=unless
         )
-        apply(self._ports, key, decide=decide)
+        apply(self._ports, key, decide=decide, known=AtHand())
         return [key]
 
     def _of_run(self, phase: str, run: Run) -> Phase | None:
@@ -300,9 +302,7 @@ class Propagator:
         found = self._read(Phase, keys.phase_key(self._plan.pipeline, phase, run=run))
         return None if found is None or found.void is not None else found
 
-    def _relay(
-        self, member: str, result: Result, *, key: str, first: bool = False, known: AtHand | None = None
-    ) -> bool:
+    def _relay(self, member: str, result: Result, *, key: str, first: bool = False, known: AtHand) -> bool:
         """Report a sibling run's result to a run; return whether it was accepted.
 
         A result without a receipt (a foreign table) has no order that both runs share, so the run is sent a completion

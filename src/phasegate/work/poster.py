@@ -5,6 +5,7 @@ them, and gives up. What was superseded or acknowledged in the meantime is not p
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from phasegate.base.keys import parse_run
 from phasegate.channel import PostReceiver, Reply
@@ -28,7 +29,7 @@ class Poster:
         """Use these endpoints from now on."""
         self._endpoints = endpoints
 
-    def post(self, trigger: TriggerMessage, body: Body) -> str:
+    def post(self, trigger: TriggerMessage, body: Body) -> Literal["posted", "not posted", "not awaited"]:
         """Post a trigger, then acknowledge it; return the outcome.
 
         ``body``: the message as it came. The outcome is ``posted``, ``not posted``, or ``not awaited``.

@@ -16,7 +16,7 @@ from phasegate.base.receipt import Part, Stamp
 from phasegate.errors import BadInput, Busy, LeaseLost
 from phasegate.gate.decisions import Answer
 from phasegate.plan.model import Plan, Step
-from phasegate.ports import bind, bound
+from phasegate.ports import bound
 from phasegate.work.external import ExternalSteps
 from phasegate.work.worker import Worker
 from phasegate.write.inputs import held_part
@@ -67,7 +67,6 @@ class RemoteSteps:
     ) -> Begun:  # fmt: skip
         chosen, run = self._external.resolve(trigger, step)
         self._external.handle(chosen, run)  # a run that is not open leaves no lease behind
-        bind(step=chosen.name, run=str(run))
         document = keys.phase_key(self._plan.pipeline, chosen.phase, run=run)
         purpose = f"begin {chosen.name} by {by}" if by else f"begin {chosen.name}"
         taken = self._leases.take(self._part(chosen, run), purpose=purpose, owner=document, ttl_s=ttl_s)

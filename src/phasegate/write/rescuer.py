@@ -17,6 +17,7 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.store import Doc
+from phasegate.transact import AtHand
 from phasegate.write.lease import TTL_MAX_S
 from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
@@ -139,4 +140,4 @@ class Rescuer:
             return "not ours"
         now, report = self._ports.clock.now(), report_of(receipt.step, receipt)
         decide = decisions.report(report, key=owner, now=now, attempt=self._ports.ids())
-        return apply(self._ports, owner, decide=decide)[0].outcome
+        return apply(self._ports, owner, decide=decide, known=AtHand())[0].outcome

@@ -1,0 +1,141 @@
+"""What a report leaves in the document: the whole result and the whole attempt."""
+
+import pytest
+
+from phasegate.base.receipt import Stamp, execution_stamp
+from phasegate.gate import decisions
+from phasegate.gate.decisions import Report
+from phasegate.gate.records import Attempt, Lacks, Member, Ordered, Request, Result
+from phasegate.plan.gate import Gate, Spec
+from tests.support.story import KEY, RAW, Story, gate
+
+CONTENT = execution_stamp("v1")
+
+
+def told(story: Story, **fields: object) -> str:
+    said = Report(**{"member": "lines", "status": "success", **fields})  # type: ignore[arg-type]
+    return story.do(lambda a: decisions.report(said, key=KEY, now=story.now, attempt=a))
+
+
+def lines(story: Story) -> Member:
+    return story.phase.members["lines"]
+
+
+def asked() -> tuple[Story, Request]:
+    story = Story(gate())
+    story.begin("raw-v1", generation=1)
+    return story, story.phase.requests["team"]
+
+
+def test_a_receipt_gives_the_order_the_rows_and_what_it_was_built_from() -> None:
+    story, request = asked()
+    story.now += 5
+    told(story, member="team", order=3.0, stamp=Stamp("4-a", 3), built_from=request.inputs, rows=4,
+         request=request.id, write_id="w1", code="t1")  # fmt: skip
+    team = story.phase.members["team"]
+    assert team.result == Result(stamp=Stamp("4-a", 3), built_from=request.inputs, at=1_005.0, attested=True,
+                                 write_id="w1", code="t1", request=request.id)  # fmt: skip
+    assert team.attempt == Attempt(status="success", at=1_005.0)
+    assert (team.delivered_at, team.stale) == (1_005.0, None)
+    assert (team.result.order, team.result.rows, team.result.of_table) == (3.0, 4, True)
+
+
+@pytest.mark.parametrize(("order", "ordered"), [(2.0, "sequence"), (1_769_990_000.0, "time"), (1_000.0, "arrival")])
+def test_a_report_without_a_table_keeps_its_order_the_kind_of_it_and_its_rows(order: float, ordered: Ordered) -> None:
+    story = Story(gate())
+    told(story, order=order, ordered=ordered, stamp=CONTENT, rows=7)
+    assert lines(story).result == Result(stamp=CONTENT, built_from={}, at=1_000.0, sequence=order, ordered=ordered,
+                                         counted=7)  # fmt: skip
+    assert lines(story).attempt == Attempt(status="success", at=1_000.0, order=order, ordered=ordered)
+
+
+def test_an_empty_report_without_a_table_has_no_rows_whatever_it_counted() -> None:
+    story = Story(gate())
+    told(story, status="empty", order=1.0, ordered="sequence", stamp=CONTENT)
+    result = lines(story).result
+    assert result is not None
+    assert (result.counted, result.rows, result.status) == (0, 0, "empty")
+
+
+def test_a_read_of_a_foreign_table_counts_up_from_the_order_that_it_began_on() -> None:
+    story = Story(gate())
+    for number, content in enumerate(("2-a", "2-b"), start=1):
+        assert told(story, after=float(number - 1), stamp=Stamp(content)) == "accepted"
+        assert lines(story).result == Result(stamp=Stamp(content), built_from={}, at=1_000.0, sequence=float(number))
+        assert lines(story).attempt == Attempt(status="success", at=1_000.0)
+
+
+def test_only_what_names_its_inputs_or_has_no_needs_is_attested() -> None:
+    spec = Spec(needs=(RAW,), asks=False)
+    for pinned, built_from, attested in (
+        (spec, None, False), (spec, {}, True), (Spec(asks=False), None, True),
+        (Spec(needs=(RAW,), asks=False, attested=False), {}, False),
+    ):  # fmt: skip
+        story = Story(Gate(members={"lines": pinned}, expect=("lines",)))
+        told(story, order=1.0, ordered="sequence", stamp=CONTENT, built_from=built_from)
+        result = lines(story).result
+        assert result is not None
+        assert result.attested is attested
+
+
+@pytest.mark.parametrize(("order", "ordered"), [(2.0, "sequence"), (1_769_990_000.0, "time")])
+def test_a_failure_keeps_its_order_the_kind_of_it_and_its_error(order: float, ordered: Ordered) -> None:
+    story = Story(gate())
+    assert told(story, status="failed", order=order, ordered=ordered, error="no answer") == "noted"
+    assert lines(story).attempt == Attempt(status="failed", at=1_000.0, error="no answer", order=order, ordered=ordered)
+    story.now += 1
+    assert told(story, status="transient", error="by hand") == "noted"
+    assert lines(story).attempt == Attempt(status="transient", at=1_001.0, error="by hand", order=order,
+                                           ordered=ordered)  # fmt: skip
+
+
+def test_a_failure_whose_sequence_is_as_large_as_a_time_is_not_compared_with_one() -> None:
+    story = Story(gate())
+    told(story, status="failed", order=1_769_990_000.0, ordered="sequence", error="one")
+    assert told(story, status="failed", order=1_769_990_001.0, ordered="time", error="two") == "other order"
+    assert told(story, status="failed", order=1_769_990_001.0, ordered="time", error="two", redriven=True) == "noted"
+
+
+def test_failures_of_a_request_are_counted_and_its_next_try_waits_longer() -> None:
+    story, request = asked()
+    due = []
+    for count in (1, 2):
+        assert story.failure("team", "transient") == "failed"
+        attempt = story.phase.members["team"].attempt
+        assert attempt == Attempt(status="transient", at=1_000.0, error="it broke", count=count)
+        due.append(story.phase.requests["team"].due)
+    assert 1_000.0 < due[0] < due[1]
+    assert story.phase.requests["team"].id == request.id
+
+
+def test_a_failure_that_answers_another_request_is_noted_and_not_counted() -> None:
+    story, request = asked()
+    assert told(story, member="team", status="transient", error="late", request="another") == "noted"
+    assert story.phase.requests["team"] == request
+    assert story.phase.failures_of("team") == 0
+
+
+def test_inputs_that_changed_park_the_request_with_the_reason() -> None:
+    for error, reason in (("box changed", "box changed"), ("", "its inputs changed while it was served")):
+        story, request = asked()
+        assert told(story, member="team", status="inputs_changed", error=error, request=request.id) == "parked"
+        parked = story.phase.requests["team"]
+        assert (parked.state, parked.reason, parked.due > 1_000.0) == ("parked", reason, True)
+    story, request = asked()
+    assert told(story, member="team", status="inputs_changed", request="another") == "parked"
+    assert story.phase.requests["team"] == request
+
+
+def test_the_same_content_with_a_new_comparison_is_confirmed_and_passed_on() -> None:
+    story = Story(Gate(members={"lines": Spec(asks=False, shared=True)}, expect=("lines",)))
+    some = Lacks(missing=("7",), count=1)
+    assert told(story, order=1.0, stamp=Stamp("4-a", 1), write_id="w1") == "accepted"
+    first = story.phase.notices["lines"]
+    story.now += 5
+    assert told(story, order=1.0, stamp=Stamp("4-a", 1), write_id="w1", lacks=some) == "confirmed"
+    result = lines(story).result
+    assert result is not None
+    assert (result.lacks, result.request, result.at) == (some, "", 1_000.0)
+    assert (first.at, story.phase.notices["lines"].at) == (1_000.0, 1_005.0)
+    assert told(story, order=1.0, stamp=Stamp("4-a", 1), write_id="w1", lacks=some) == "duplicate"
+    assert told(story, order=1.0, stamp=Stamp("4-b", 1), write_id="w1") == "older"
