@@ -115,7 +115,7 @@ def test_a_store_of_phasegate_s_own_is_looked_at_too(night: Night) -> None:
     ("arguments", "told"),
     [
         ((), "doctor: name your documents or your tables"),
-        (("--store", "firestore://project/db"), "this version reads file:///PATH and sqlite:///PATH"),
+        (("--store", "mongodb://host/db"), "reads file:///PATH and firestore://PROJECT and sqlite:///PATH"),
         (("--store", "file:///nowhere"), "nowhere: does not exist; name the file or folder"),
         (("--store", "file:///empty"), "empty: no .json or .jsonl file in it"),
         (("--store", "sqlite:///nowhere.db"), "nowhere.db: there is no such store"),

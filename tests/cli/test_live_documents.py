@@ -18,9 +18,8 @@ AT = datetime(2026, 2, 3, 23, 50, tzinfo=UTC)
 
 
 @pytest.fixture
-def project(firestore: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def project(firestore: str) -> str:
     assert firestore
-    monkeypatch.setattr("phasegate.stores.foreign_firestore.TIMEOUT_S", 60.0)
     return new_project()
 
 

@@ -12,7 +12,7 @@ from google.cloud import firestore as sdk
 from phasegate.base.findings import CheckResult
 from phasegate.base.keys import Run, phase_key
 from phasegate.check.inspector import Inspector
-from phasegate.errors import Unavailable
+from phasegate.errors import Ambiguous, BadInput, PhasegateError, Unavailable
 from phasegate.foreign import ForeignDoc, ForeignDocuments
 from phasegate.stores.foreign_files import FileDocuments
 from phasegate.stores.foreign_firestore import FirestoreDocuments
@@ -35,7 +35,7 @@ class Place:
 
     def __init__(self, inner: ForeignDocuments) -> None:
         self.inner = inner
-        self.away = self.killing = False
+        self.away = self.killing = self.unanswered = False
         self.asked = 0
         self.bodies: list[Mapping[str, object]] = []
 
@@ -54,6 +54,8 @@ class Place:
             raise KeyboardInterrupt
         self.inner.write(path, body, over=over)
         self.bodies.append(body)
+        if self.unanswered:
+            raise Ambiguous("no answer")
 
     def documents(self, *, first: str = "", last: str = "") -> Iterator[object]:
         return iter(self.inner.documents(first=first, last=last))
@@ -190,6 +192,33 @@ def test_a_place_that_is_away_delays_no_gate_and_is_caught_up_soon(place: Place)
     settle(made, until_s=1300)
     assert truth(there(place)) == (True, True)
     assert here(made).get("behind_since") is None
+
+
+def test_a_write_without_an_answer_is_not_waited_for_twice_and_is_found_a_minute_later(place: Place) -> None:
+    made = mirrored(place)
+    made.pipeline.runs.open("load", Run(DAY, "daily"))
+    place.unanswered, written = True, len(place.bodies)
+    rates(made, 1)
+    assert len(place.bodies) == written + 1
+    assert here(made)["behind_since"] == made.clock.at
+    settle(made, until_s=60)
+    assert (len(place.bodies), here(made).get("behind_since")) == (written + 1, None)
+
+
+@pytest.mark.parametrize(("error", "waits"), [(Unavailable("away"), True), (BadInput("too long"), False)])
+def test_a_document_that_is_refused_holds_up_no_other(place: Place, error: PhasegateError, *, waits: bool) -> None:
+    made = mirrored(place)
+
+    def refused(path: str, body: Mapping[str, object], /, *, over: ForeignDoc | None) -> None:
+        del body, over
+        if path == PATH:
+            raise error
+        place.bodies.append({})
+
+    place.write = refused  # type: ignore[method-assign]
+    made.pipeline.runs.open("load", Run(DAY, "daily"))
+    made.pipeline.runs.open("report", Run(DAY, "daily"))
+    assert len(place.bodies) == (0 if waits else 1)
 
 
 def test_what_stays_behind_is_a_finding_and_the_check_is_not_evaluated(place: Place) -> None:

@@ -30,7 +30,7 @@ from phasegate.base.platform import (
     at_date,
 )
 from phasegate.base.receipt import EXECUTION
-from phasegate.errors import Ambiguous, BadDocument, Conflict, Contended, PhasegateError
+from phasegate.errors import Ambiguous, BadDocument, Conflict, Contended, PhasegateError, Unavailable
 from phasegate.foreign import ForeignDoc, ForeignDocuments
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Result
@@ -124,7 +124,7 @@ class Mirror:
                     return True
                 try:
                     foreign.write(path, body, over=there)
-                except (Conflict, Ambiguous):
+                except Conflict:
                     clock.sleep(contention_s(path, attempt))
                 else:
                     return True
@@ -132,7 +132,7 @@ class Mirror:
         except BadDocument:
             raise
         except PhasegateError as e:
-            if not isinstance(e, Contended):
+            if isinstance(e, Unavailable | Ambiguous):
                 self._waits_until = clock.monotonic() + RETRY_FIRST_S
             self._ports.observer.event("mirror not written", key=key, path=path, error=str(e))
             return False

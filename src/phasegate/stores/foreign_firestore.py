@@ -12,14 +12,12 @@ from phasegate.base.exported import Exported
 from phasegate.errors import NotFound
 from phasegate.foreign import ForeignDoc
 from phasegate.gcp.address import FIRESTORE, place_of
-from phasegate.gcp.failures import call_errors, reading, unusable
+from phasegate.gcp.failures import TIMEOUT_S, call_errors, reading, unusable
 from phasegate.gcp.firestore import FirestoreClient, meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Shorter than a store's: what waits for it goes on without.
-TIMEOUT_S = 5.0
 COLLECTIONS = re.compile(r"phase\w*_completion")
 ID = "__name__"
 PAGE = 300
