@@ -16,6 +16,7 @@ Exits with 1 if the tables differ, if something is left undone, or if an idle ho
 
 import argparse
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -48,9 +49,10 @@ READS, EMPTY, QUERIES = "reads", "of them queries that found none", "queries"
 WRITES, DELETES, REFUSED = "writes", "deletes", "writes refused"
 SENT, TAKEN = "messages sent", "messages taken"
 HEADS = (READS, QUERIES, EMPTY, WRITES, REFUSED, DELETES, SENT, TAKEN)
-JOBS, LOADS, DRY, BILLED = "jobs", "load jobs", "dry runs", "MB billed"
+JOBS, LOADS, DRY, TABLES, BILLED = "jobs", "load jobs", "dry runs", "tables named, by statement", "MB billed"
 KINDS = ("stage", "commit", "create", "fence", "read")
-OF_BIGQUERY = (JOBS, *(f"{JOBS}: {kind}" for kind in KINDS), LOADS, DRY, BILLED)
+OF_BIGQUERY = (JOBS, *(f"{JOBS}: {kind}" for kind in KINDS), LOADS, DRY, TABLES, BILLED)
+_TABLE = re.compile(r"`[^`]+`\.`[^`]+`")
 BARE = "from google.cloud import firestore"
 TRIGGER = "import phasegate.pipeline, phasegate.wiring, phasegate.buses.opening, phasegate.stores.firestore"
 IMPORTS = {"Firestore's client": BARE, "what a trigger needs": f"{TRIGGER}\n{BARE}"}
@@ -232,6 +234,8 @@ def _acknowledged(real: Callable[..., Any], billed: Counter[str]) -> Callable[..
 def _run(real: Callable[..., Any], billed: Counter[str]) -> Callable[..., Any]:
     def counting(self: Any, job: Any, /, **named: Any) -> Any:
         done = real(self, job, **named)
+        # BigQuery bills 10 MB at least for each table of a statement.
+        billed[TABLES] += sum(len(set(_TABLE.findall(one))) for one in job.script.split(";\n"))
         billed.update({JOBS: 1, f"{JOBS}: {job.labels['phasegate']}": 1, BILLED: done.bytes_billed / 1e6})
         return done
 

@@ -357,7 +357,8 @@ def fences(
             foreign.setdefault("", []).append(part)
     for other, parts in foreign.items():
         many = f"{len(parts)} partition{'' if len(parts) == 1 else 's'}"
-        text = f"{many} obey store {other}, not this one: writes of this one are refused"
+        obey = "obeys" if len(parts) == 1 else "obey"
+        text = f"{many} {obey} store {other}, not this one: writes of this one are refused"
         gone = f"if store {other} is gone for good: " if other else ""
         if not other:
             text = f"{many} {UNKNOWN_HOLDER if len(parts) == 1 else UNKNOWN_HOLDER.replace('was', 'were', 1)}"

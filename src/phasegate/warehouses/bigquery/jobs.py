@@ -146,7 +146,7 @@ class Jobs:
     def described(self, text: str, bound: Bound, /, *, what: str) -> tuple[dict[str, str], int]:
         """Return the columns of a SELECT, and how many bytes it would read.
 
-        Nothing is run.         Raises BadInput, Unavailable.
+        Nothing is run. Raises BadInput, Unavailable.
         """
         from google.cloud import bigquery
 
