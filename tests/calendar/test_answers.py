@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 
+from phasegate.base.backoff import AHEAD_EVERY_S
 from phasegate.base.findings import listed
-from phasegate.base.keys import Run
+from phasegate.base.keys import Run, calendar_key
 from phasegate.calendar.month import Day
 from phasegate.errors import BadInput, NotFound
 from phasegate.explain.coverage import Cell
@@ -195,6 +196,45 @@ def test_a_process_that_starts_with_a_fixed_source_asks_at_once() -> None:
     again, _ = bent(list, store=store)
     again.pipeline.sweep()
     assert again.pipeline.calendar.day(BAD, ask=False) is not None
+
+
+def test_a_process_asks_at_its_start_only_what_is_not_known_whole() -> None:
+    store = MemoryStore()
+    made, source = bent(list, store=store)
+    made.pipeline.sweep()
+    assert source.asked > 0
+    again, later = bent(list, store=store)
+    again.pipeline._scheduler.keep_up()
+    assert later.asked == 0
+
+
+def test_a_process_asks_once_at_its_start_and_then_when_the_answer_is_due() -> None:
+    made, source = bent(instead(day(anchors={"tip": float("nan")})))
+    scheduler = made.pipeline._scheduler
+    for _ in range(3):
+        scheduler.keep_up()
+        made.clock.at += AHEAD_EVERY_S
+    assert source.asked == 1
+    source.fails = True
+    again, _ = bent(list, store=made.store)
+    again.pipeline._scheduler.keep_up()
+    assert again.pipeline.calendar.day(BAD, ask=False) is not None, "another process asks at its own start"
+
+
+def test_a_month_that_is_lost_is_asked_for_again_within_a_time_or_when_the_clock_is_set_back() -> None:
+    made, source = bent(list)
+    scheduler, key, began = made.pipeline._scheduler, calendar_key("shop", "2026-02"), made.clock.at
+
+    def asked(at_s: float) -> int:
+        doc = made.store.read(key)
+        if doc is not None:
+            made.store.delete(key, expect=doc.version)
+        made.clock.at = began + at_s
+        scheduler.keep_up()
+        return source.asked
+
+    assert [asked(at_s) for at_s in (0.0, 0.0, AHEAD_EVERY_S - 1, AHEAD_EVERY_S)] == [1, 1, 1, 2]
+    assert asked(0.0) == 3
 
 
 def test_runs_of_a_date_that_was_unknown_at_its_start_open_once_it_is_known() -> None:

@@ -1,9 +1,10 @@
 """What a report leaves in the document: the whole result and the whole attempt."""
 
 import pytest
+from msgspec.structs import replace
 
 from phasegate.base.receipt import Stamp, execution_stamp
-from phasegate.gate import decisions
+from phasegate.gate import decisions, operator
 from phasegate.gate.decisions import Report
 from phasegate.gate.records import Attempt, Lacks, Member, Ordered, Request, Result
 from phasegate.plan.gate import Gate, Spec
@@ -139,3 +140,23 @@ def test_the_same_content_with_a_new_comparison_is_confirmed_and_passed_on() -> 
     assert (first.at, story.phase.notices["lines"].at) == (1_000.0, 1_005.0)
     assert told(story, order=1.0, stamp=Stamp("4-a", 1), write_id="w1", lacks=some) == "duplicate"
     assert told(story, order=1.0, stamp=Stamp("4-b", 1), write_id="w1") == "older"
+
+
+def test_a_confirmation_ends_a_doubt_only_as_the_answer_to_the_request_and_never_one_of_the_code() -> None:
+    story, request = asked()
+    some, fields = Lacks(missing=("7",), count=1), {"order": 1.0, "stamp": Stamp("4-a", 1), "write_id": "w1"}
+    told(story, member="team", built_from=request.inputs, request=request.id, code="t1", **fields)
+    story.do(lambda a: operator.rebuild(("team",), quiet=False, key=KEY, now=story.now, attempt=a))
+    assert told(story, member="team", lacks=some, code="t1", **fields) == "confirmed"
+    assert story.phase.members["team"].stale == "forced"
+    again = story.phase.requests["team"]
+    assert told(story, member="team", request=again.id, code="t1", **fields) == "confirmed"
+    team = story.phase.members["team"]
+    assert team.result is not None
+    assert (team.stale, team.result.request, team.result.lacks) == (None, again.id, some)
+    pinned = gate()
+    other = replace(pinned, members={**pinned.members, "team": replace(pinned.members["team"], code="t2")})
+    story.do(lambda a: operator.replan(other, key=KEY, now=story.now, attempt=a))
+    newest = story.phase.requests["team"]
+    assert told(story, member="team", request=newest.id, code="t1", **fields) == "confirmed"
+    assert story.phase.members["team"].stale == "code_changed"

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from phasegate.base.keys import parse_run
 from phasegate.base.receipt import execution_stamp
 from phasegate.bus import Message
 from phasegate.errors import BadInput, NotFound, Unavailable
@@ -88,6 +89,77 @@ def test_a_completion_is_built_from_the_trigger_that_it_echoes_or_else_from_noth
     assert result is not None
     assert result.stamp == execution_stamp("l3")
     assert result.built_from == {"load.orders": phase(made, "load").firings[-1].stamps["orders"]}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "attested"),
+    [
+        (f"trigger.shop.load.{RUN}.1.report", True),
+        ("", False),
+        (f"trigger.shop.load.{RUN}.2.report", False),
+        (f"trigger.shop.load.{RUN}.1.mailer", False),
+        ("trigger.shop.load.2026-02-04.daily.1.report", False),
+        (f"trigger.shop.report.{RUN}.1.report", False),
+    ],
+)
+def test_only_the_trigger_of_its_run_and_phase_attests_what_a_completion_was_built_from(
+    trigger: str, attested: bool
+) -> None:
+    made = ready()
+    publish(made, letter(trigger_id=trigger))
+    result = phase(made, "report").result_of("letter")
+    assert result is not None
+    assert result.attested is attested
+    assert result.built_from == {"load.orders": phase(made, "load").firings[-1].stamps["orders"]}
+
+
+def test_what_a_worker_does_for_a_message_says_message_trigger_or_request_step_and_run() -> None:
+    made = ready()
+    made.told.clear()
+    trigger = f"trigger.shop.load.{RUN}.1.report"
+    publish(made, letter(trigger_id=trigger))
+    for name in ("decided", "result accepted", "served"):
+        (*_, one) = made.told.in_context(name)
+        assert (one["message"], one["trigger"], one["step"], one["run"]) == ("m1", trigger, "letter", RUN)
+    made.told.clear()
+    load(made, 1, 2, 4)
+    settle(made)
+    sent = {str(one["message"]) for one in made.told.in_context("sent")}
+    second = f"trigger.shop.load.{RUN}.2.report"
+    assert second in sent
+    (begun,) = [one for one in made.told.in_context("decided") if one["command"] == "begin"]
+    assert (begun["message"], begun["trigger"], begun["run"]) == (second, second, RUN)
+    (served,) = [one for one in made.told.in_context("served") if one["message"] == second]
+    assert (served["trigger"], served["run"]) == (second, RUN)
+    (built,) = made.told.in_context("attempt ended")[1:]
+    request = str(built["request"])
+    assert request in sent
+    for name in ("writing", "written", "lease held", "attempt ended", "served"):
+        (*_, one) = made.told.in_context(name)
+        assert (one["message"], one["request"], one["step"], one["run"]) == (request, request, "totals", RUN)
+        assert name == "served" or one["token"] == built["token"]
+
+
+def test_what_is_built_by_a_call_says_request_step_and_run_and_no_message() -> None:
+    made = shop()
+    load(made, 1, 2)
+    settle(made)
+    made.told.clear()
+    assert made.pipeline.rerun("totals", parse_run(RUN)) == "accepted"
+    (ended,) = made.told.of("attempt ended")
+    for name in ("writing", "written", "lease held", "result accepted"):
+        (one,) = made.told.in_context(name)
+        assert (one["request"], one["step"], one["run"]) == (ended["request"], "totals", RUN)
+        assert not {"message", "trigger"} & one.keys()
+
+
+def test_what_a_call_reports_says_step_and_run_and_nothing_of_the_call_before() -> None:
+    made = ready()
+    made.told.clear()
+    made.pipeline.complete({"step": "letter", "run": RUN, "execution_id": "l1"})
+    (accepted,) = made.told.in_context("result accepted")
+    assert (accepted["step"], accepted["run"]) == ("letter", RUN)
+    assert not {"trigger", "message", "request"} & made.told.in_context("decided")[0].keys()
 
 
 def test_a_failed_report_acknowledges_no_trigger_and_a_good_one_does() -> None:

@@ -7,11 +7,14 @@ import duckdb
 import pytest
 
 from phasegate import Pipeline
+from phasegate.base.keys import Run, lease_key
 from phasegate.base.receipt import Part
 from phasegate.errors import BadInput, Busy
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write.deduplicator import Deduplicator
 from phasegate.write.writer import Writer
 from tests.support.day_sums import DAY, RUN, connected
+from tests.support.pipelines import load, shop
 
 PART = Part("raw.a", DAY)
 
@@ -78,8 +81,23 @@ def test_a_partition_that_is_held_or_has_no_receipt_is_left_as_it_is(tmp_path: P
     with closing(connected(tmp_path)) as pipeline:
         with pytest.raises(BadInput, match=r"raw\.a/2026-02-03 has no receipt; its owner must write it again"):
             deduplicator(pipeline).deduplicate("a", RUN)
+        lease = pipeline._leases.read(lease_key("main", PART))
+        assert lease is not None
+        assert (lease.purpose, lease.owner, lease.holder) == ("deduplicate", f"phase:nba:raw:{RUN}", None)
         with (
             pipeline._leases.hold(PART, purpose="scraper"),
             pytest.raises(Busy, match=r"raw\.a/2026-02-03 is being written by another process"),
         ):
             deduplicator(pipeline).deduplicate("a", RUN)
+
+
+def test_its_events_say_step_run_and_token() -> None:
+    rows = 'SELECT * FROM raw.orders WHERE "day" = $run_date'
+    made = shop(warehouse=MemoryWarehouse(functions={rows: lambda read, _: read("raw.orders")}))
+    load(made, 1, 2)
+    made.told.clear()
+    deduplicator(made.pipeline).deduplicate("orders", Run(RUN.date, "daily"))
+    for name in ("writing", "written", "decided", "lease held"):
+        (one,) = made.told.in_context(name)
+        assert (one["step"], one["run"]) == ("orders", "2026-02-03.daily")
+    assert made.told.in_context("lease held")[0]["token"] == made.told.in_context("written")[0]["token"] == 2

@@ -150,8 +150,11 @@ def test_a_write_that_was_not_reported_is_reported_though_its_lease_met_a_writer
 
 def test_a_holder_in_another_process_holds_the_table_too_until_it_completes(made: Shop) -> None:
     remote, step = made.pipeline.remote, made.pipeline.plan.steps["orders"]
-    begun = remote.begin(RUN, step="orders", ttl_s=30)
+    begun = remote.begin(RUN, step="orders", by="scraper", ttl_s=30)
     both = {OF_TABLE, f"lease:main:raw.orders:{DAY}"}
+    assert {view.key: view.purpose for view in made.pipeline.views.leases()} == dict.fromkeys(
+        both, "begin orders by scraper"
+    )
     assert held(made) == dict.fromkeys(both, 30)
     with pytest.raises(Busy), made.pipeline.begin(NEXT_RUN, step="orders"):
         pass

@@ -123,7 +123,7 @@ class Scheduler:
 
         Return the first error: a run that cannot be opened does not keep the others from it, and is tried again.
         """
-        times, failure = sorted(self._starts(stored), key=lambda start: start[0]), None
+        times, failure = sorted(self._starts(stored)), None
         for at, phase, run in times:
             if stored.started < at <= now:
                 try:

@@ -36,7 +36,6 @@ def report_of(step: str, receipt: Receipt, *, request: str = "") -> Report:
         order=float(receipt.token),
         stamp=receipt.stamp,
         built_from=receipt.built_from,
-        rows=receipt.rows,
         request=request,
         write_id=receipt.write_id,
         code=receipt.code,
@@ -83,7 +82,7 @@ class TableReporter:
                 stamp = Stamp(reader.fingerprint(step.table, partition=run.date))
                 rows = rows_of(stamp.fingerprint)
                 of = code if code is not None else "" if accepted is None else accepted.code
-                report = Report(member=step.name, status="success" if rows else "empty", after=seen, rows=rows,
+                report = Report(member=step.name, status="success" if rows else "empty", after=seen,
                                 stamp=stamp, built_from=built_from, request=request, code=of, lacks=lacks)  # fmt: skip
                 report = self.compared(report, step, run, reader=reader, strict=compare)
             answer = self._gatekeeper.report(step.phase, run, report)
