@@ -10,7 +10,8 @@ from phasegate.errors import BadInput
 
 FORM = "bigquery://PROJECT/DATASET"
 OPTIONS = ("location", "maximum_bytes_billed")
-_ADDRESS = re.compile(
+# Compiled when an address is read: most processes read none.
+_ADDRESS = (
     r"bigquery://(?P<project>(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9])/(?P<dataset>[A-Za-z_][A-Za-z0-9_]{0,199})"
     r"(?:\?(?P<options>[^#]*))?"
 )
@@ -42,7 +43,7 @@ def parse_address(url: str, /) -> BigQueryAddress:
     >>> parse_address("bigquery://nba-props/nba?location=EU&maximum_bytes_billed=1000000000")
     BigQueryAddress(project='nba-props', dataset='nba', location='EU', bytes_max=1000000000)
     """
-    found = _ADDRESS.fullmatch(url)
+    found = re.fullmatch(_ADDRESS, url)
     wrong = fault(url)
     if wrong or found is None:
         raise BadInput(f"bigquery:…: {wrong}")
@@ -59,7 +60,7 @@ def fault(url: str, /) -> str:
     >>> fault("bigquery://nba-props/nba?locaton=EU")
     'locaton is no option of the address; it has location and maximum_bytes_billed'
     """
-    found = _ADDRESS.fullmatch(url)
+    found = re.fullmatch(_ADDRESS, url)
     if found is None:
         return f"not an address of BigQuery; write {FORM}, with the id of the project, as in bigquery://nba-props/phasegate"
     options = _options(found["options"])

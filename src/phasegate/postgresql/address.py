@@ -14,7 +14,8 @@ FORM = "postgresql://HOST/DATABASE"
 _WORD = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})*)(?::[0-9]+)?"
 _VALUE = r"(?:[A-Za-z0-9._~!$'()*+,;:@/-]|%[0-9A-Fa-f]{2})*"
-_ADDRESS = re.compile(
+# Compiled when an address is read: most processes read none.
+_ADDRESS = (
     rf"postgresql://(?:(?P<user>{_WORD}*)(?::(?P<password>{_WORD}*))?@)?(?P<hosts>{_HOST}(?:,{_HOST})*)"
     rf"(?:/(?P<database>{_WORD}*))?(?:\?(?P<options>[a-z_]+={_VALUE}(?:&[a-z_]+={_VALUE})*))?"
 )
@@ -56,7 +57,7 @@ def parse_address(url: str, /) -> Address:
     >>> parse_address("postgresql://me:secret@db.example.org:6432/nba?sslmode=verify-full")
     Address(shown='postgresql://db.example.org:6432/nba')
     """
-    found = _ADDRESS.fullmatch(url)
+    found = re.fullmatch(_ADDRESS, url)
     wrong = fault(url)
     if wrong or found is None:
         raise BadInput(f"postgresql:…: {wrong}")
@@ -73,7 +74,7 @@ def fault(url: str, /) -> str:
     >>> fault("postgresql://me:p@ss@host/db").partition(";")[0]
     'not an address of PostgreSQL'
     """
-    found = _ADDRESS.fullmatch(url)
+    found = re.fullmatch(_ADDRESS, url)
     if found is None:
         return (
             f"not an address of PostgreSQL; write {FORM}, and signs such as @ : / # of a user or password as %40 %3A "
