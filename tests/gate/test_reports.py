@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from phasegate.base.receipt import Stamp, execution_stamp
 from phasegate.gate import decisions, operator
 from phasegate.gate.decisions import Report
-from phasegate.gate.records import Attempt, Lacks, Member, Ordered, Request, Result
+from phasegate.gate.records import Attempt, Lacks, Member, Ordered, Request, Result, Stale
 from phasegate.plan.gate import Gate, Spec
 from tests.support.story import KEY, RAW, Story, gate
 
@@ -20,6 +20,10 @@ def told(story: Story, **fields: object) -> str:
 
 def lines(story: Story) -> Member:
     return story.phase.members["lines"]
+
+
+def stale(story: Story) -> Stale | None:
+    return story.phase.members["team"].stale
 
 
 def asked() -> tuple[Story, Request]:
@@ -148,15 +152,15 @@ def test_a_confirmation_ends_a_doubt_only_as_the_answer_to_the_request_and_never
     told(story, member="team", built_from=request.inputs, request=request.id, code="t1", **fields)
     story.do(lambda a: operator.rebuild(("team",), quiet=False, key=KEY, now=story.now, attempt=a))
     assert told(story, member="team", lacks=some, code="t1", **fields) == "confirmed"
-    assert story.phase.members["team"].stale == "forced"
+    assert stale(story) == "forced"
     again = story.phase.requests["team"]
     assert told(story, member="team", request=again.id, code="t1", **fields) == "confirmed"
-    team = story.phase.members["team"]
-    assert team.result is not None
-    assert (team.stale, team.result.request, team.result.lacks) == (None, again.id, some)
+    result = story.phase.result_of("team")
+    assert result is not None
+    assert (stale(story), result.request, result.lacks) == (None, again.id, some)
     pinned = gate()
     other = replace(pinned, members={**pinned.members, "team": replace(pinned.members["team"], code="t2")})
     story.do(lambda a: operator.replan(other, key=KEY, now=story.now, attempt=a))
     newest = story.phase.requests["team"]
     assert told(story, member="team", request=newest.id, code="t1", **fields) == "confirmed"
-    assert story.phase.members["team"].stale == "code_changed"
+    assert stale(story) == "code_changed"
