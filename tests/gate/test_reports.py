@@ -7,7 +7,7 @@ from phasegate.base.receipt import Stamp, execution_stamp
 from phasegate.gate import decisions, operator
 from phasegate.gate.decisions import Report
 from phasegate.gate.records import Attempt, Lacks, Member, Ordered, Request, Result, Stale
-from phasegate.plan.gate import Gate, Spec
+from phasegate.plan.gate import Covers, Gate, Spec
 from tests.support.story import KEY, RAW, Story, gate
 
 CONTENT = execution_stamp("v1")
@@ -164,3 +164,14 @@ def test_a_confirmation_ends_a_doubt_only_as_the_answer_to_the_request_and_never
     newest = story.phase.requests["team"]
     assert told(story, member="team", request=newest.id, code="t1", **fields) == "confirmed"
     assert stale(story) == "code_changed"
+
+
+def test_a_confirmation_that_first_says_that_nothing_is_missing_delivers_the_result() -> None:
+    covers = Covers(need=RAW, on=("id",))
+    story = Story(Gate(members={"lines": Spec(asks=False, covers=covers)}, expect=("lines",)))
+    told(story, order=1.0, stamp=Stamp("4-a", 1), write_id="w1")
+    assert lines(story).delivered_at is None, "it is not compared yet"
+    story.now += 5
+    compared = Lacks(rule=covers.rule, against="f")
+    assert told(story, order=1.0, stamp=Stamp("4-a", 1), write_id="w1", lacks=compared) == "confirmed"
+    assert lines(story).delivered_at is not None
