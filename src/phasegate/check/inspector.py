@@ -342,7 +342,8 @@ class _Inspection:
         mine = {part: fence for part, fence in evidence.fences.items() if part.table in names}
         before = dict(self.leases.values())
         self.read_leases()  # again: a write since the last reading has a newer token
-        written = {Part(step.table.name, date) for step, held in self._by_step(evidence.held)
+        known = {} if "fences" in evidence.errors else evidence.held  # fences that could not be read are not lost
+        written = {Part(step.table.name, date) for step, held in self._by_step(known)
                    for date in held.receipts if step.table is not None}  # fmt: skip
         yield from tables.fences(
             mine, store_id=store_id, before=before, leases=dict(self.leases.values()), written=written
