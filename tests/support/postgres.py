@@ -185,7 +185,9 @@ class Bouncer:
         file = folder / "pgbouncer.ini"
         file.write_text(BOUNCER.format(host=HOST, port=self.port, behind=server.port))
         command = [str(shutil.which("pgbouncer", path=path())), str(file)]
-        self.program = Program(command, ready="process up", stop=signal.SIGQUIT)
+        self.program = Program(
+            command, ready="process up", stop=signal.SIGKILL
+        )  # where SIGQUIT is ignored, it does not end
 
     def url(self) -> str:
         """Make a database with an empty store; return its address here."""
