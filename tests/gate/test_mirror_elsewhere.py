@@ -161,13 +161,18 @@ def test_a_date_costs_one_write_there_for_each_change_and_none_in_the_store(plac
     assert here(made)["data"] == {}
 
 
-def test_killed_between_phase_and_mirror_the_sweep_writes_it(place: Place) -> None:
-    made = mirrored(place)
-    made.pipeline.runs.open("load", Run(DAY, "daily"))
+def killed(made: Shop, place: Place) -> None:
+    """Report, and end before the mirror is written."""
     place.killing = True
     with contextlib.suppress(KeyboardInterrupt):
         rates(made, 1)
     place.killing = False
+
+
+def test_killed_between_phase_and_mirror_the_sweep_writes_it(place: Place) -> None:
+    made = mirrored(place)
+    made.pipeline.runs.open("load", Run(DAY, "daily"))
+    killed(made, place)
     assert there(place)["_completed_count"] == 0
     settle(made, until_s=2 * 3600)
     assert there(place)["_completed_count"] == 1
@@ -265,10 +270,7 @@ def test_an_edit_there_is_a_finding_is_fixed_and_is_overwritten_at_the_next_look
 def test_a_process_that_stalls_never_writes_an_older_phase_over_a_newer_one(place: Place, verb: str) -> None:
     made = mirrored(place)
     made.pipeline.runs.open("load", Run(DAY, "daily"))
-    place.killing = True
-    with contextlib.suppress(KeyboardInterrupt):
-        rates(made, 1)
-    place.killing = False
+    killed(made, place)
     stalled = Place(place.inner)
     calls: list[str] = []
 

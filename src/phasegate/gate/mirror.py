@@ -154,7 +154,7 @@ class Mirror:
 
     def data_here(self, phase: Phase, *, key: str) -> dict[str, object]:
         """Return the body that is kept in the store: {} if it is elsewhere."""
-        return spelled(platform_body(phase, key=key)) if self._ports.foreign is None else {}
+        return dict(self.derived(phase, key=key)) if self._ports.foreign is None else {}
 
     def _phase(self, key: str) -> Phase | None:
         doc = self._ports.store.read(key)

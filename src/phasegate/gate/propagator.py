@@ -204,12 +204,8 @@ class Propagator:
             propagation.must_rebuild(phase, name, key=key, origin=change.origin, cascade_days=cascade) for name in names
         ):
             return self._read_windows(key, origin=change.origin, unless=held)
-        drifted = [
-            apply(self._ports, key, decide=propagation.drifted(name, dates=[change.date], seen=window), known=AtHand())[
-                0
-            ]
-            for name, window in windows.items()
-        ]
+        decides = [propagation.drifted(name, dates=[change.date], seen=window) for name, window in windows.items()]
+        drifted = [apply(self._ports, key, decide=decide, known=AtHand())[0] for decide in decides]
         if any(drifted):
             self._ports.observer.event("window drifted", key=key, date=change.date)
         return [key] if any(drifted) else []
