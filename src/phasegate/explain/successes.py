@@ -58,7 +58,10 @@ class Success(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def share(self) -> float | None:
-        """Return the share that went well, from 0 to 1; None if there was nothing, or it was not counted."""
+        """Return the share that went well, from 0 to 1.
+
+        None if there was nothing, or it was not counted.
+        """
         return None if self.error or not self.of else 1.0 - min(self.failed, self.of) / self.of
 
 
@@ -115,7 +118,7 @@ def _of(metric: Measure, found: Iterable[Finding]) -> list[Finding]:
 
 
 def _places(found: Iterable[Finding]) -> set[tuple[str, str, str]]:
-    """Return the phases of runs, and their receivers, that some findings are about; each once."""
+    """Return the phase, run and receiver of some findings, each once."""
     return {
         (one.evidence.get("phase", ""), one.evidence.get("run", one.subject), one.evidence.get("receiver", ""))
         for one in found
@@ -123,7 +126,10 @@ def _places(found: Iterable[Finding]) -> set[tuple[str, str, str]]:
 
 
 def _repeated(finding: Finding) -> int:
-    """Return how many rows repeat a key, or how many keys have rows of which none is the newest."""
+    """Return how many rows repeat a key.
+
+    Or how many keys have rows of which none is the newest.
+    """
     evidence = finding.evidence
     if "undecided" in evidence:
         return int(evidence["undecided"])

@@ -1,4 +1,4 @@
-"""``phasegate metrics``: how well the hand-offs of the last weeks went, in five counts."""
+"""``phasegate metrics``: how well hand-offs went, in five counts."""
 
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,7 @@ def _lines(counts: "tuple[Success, ...]", span: "Span") -> list[str]:
 
 
 def _percent(one: "Success") -> str:
-    """Return the share that went well, cut and not rounded: 100 % means all."""
+    """Return the share that went well, cut: 100 % means all."""
     if one.error:
         return "NOT EVALUATED"
     return "" if not one.of else f"{(one.of - min(one.failed, one.of)) * 10_000 // one.of / 100:g} %"
