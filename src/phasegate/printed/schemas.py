@@ -49,6 +49,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "plan graph": (plans.DrawnJson,),
     "doctor": (checks.DiagnosedJson,),
     "import": (stored.ImportedJson, stored.ImportedPlatformJson),
+    "migrate": (stored.MigratedJson,),
 }
 
 
