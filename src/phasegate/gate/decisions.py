@@ -8,7 +8,7 @@ A decision refuses to do I/O, to read a clock, or to put an older result over a 
 """
 
 from collections.abc import Callable
-from typing import TypeVar, assert_never
+from typing import Final, TypeVar, assert_never, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -24,11 +24,13 @@ from phasegate.gate.records import (
     Attempt,
     Claim,
     Claimant,
+    Command,
     Input,
     Lacks,
     Member,
     Notice,
     Ordered,
+    Outcome,
     Request,
     Result,
     Seen,
@@ -42,14 +44,14 @@ from phasegate.gate.records import (
 from phasegate.plan.gate import Gate, Spec, Status
 
 A = TypeVar("A")
-TAKEN_WHILE_VOID = ("void", "expect", "end quiet")
+TAKEN_WHILE_VOID: tuple[Command, ...] = ("void", "expect", "end quiet")
 """The commands that a void document accepts."""
 
 
 class Answer(msgspec.Struct, frozen=True):
     """The outcome of a command; ``generation`` is the phase's last firing."""
 
-    outcome: str
+    outcome: Outcome
     generation: int = 0
 
 
@@ -85,8 +87,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 SUBJECT_MAX = 200
 UNKNOWN_RUN = Answer("unknown run")
-READ_AGAIN = "read again"
-OTHER_ORDER = "other order"
+READ_AGAIN: Final = "read again"
+OTHER_ORDER: Final = "other order"
 
 
 def open_phase(
@@ -129,10 +131,10 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     accepted one; the caller quarantines the message.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, str]:
+    def decide(phase: Phase) -> tuple[Phase, Outcome]:
         return taken_in(phase, replace(reported, error=cut_error(reported.error, members=len(phase.gate.members))))
 
-    def taken_in(phase: Phase, reported: Report) -> tuple[Phase, str]:
+    def taken_in(phase: Phase, reported: Report) -> tuple[Phase, Outcome]:
         if reported.member not in phase.gate.members:
             return phase, "unknown member"
         is_result = reported.status == "partial" and reported.stamp is not None
@@ -151,7 +153,7 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     return command("report", reported.member, key=key, now=now, attempt=attempt, decide=decide)
 
 
-def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Phase, str]:
+def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Phase, Outcome]:
     member = phase.members.get(reported.member, Member())
     assert reported.stamp is not None, "a good report carries the stamp of what was written"
     order, old = reported.order, member.result
@@ -294,7 +296,7 @@ def _park(phase: Phase, reported: Report, *, now: float) -> Phase:
     return _with(phase, reported, replace(request, state="parked", due=now + backoff.RESEND_MAX_S, reason=reason))
 
 
-def _fail(phase: Phase, reported: Report, *, key: str, now: float, final: bool) -> tuple[Phase, str]:
+def _fail(phase: Phase, reported: Report, *, key: str, now: float, final: bool) -> tuple[Phase, Outcome]:
     """Count a failure of the request that was served.
 
     A final failure, or the last of ``attempts_max``, makes the request dead for these inputs.
@@ -340,7 +342,7 @@ def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) ->
     for any other.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, str]:
+    def decide(phase: Phase) -> tuple[Phase, Outcome]:
         newest = phase.waiting.get(upstream) or phase.inputs.get(upstream)
         if newest is not None and given.generation <= newest.generation:
             ours = given.generation == newest.generation and newest.begun_by == attempt
@@ -366,7 +368,7 @@ def look(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
 
 
 def command(
-    what: str, subject: str, *, key: str, now: float, attempt: str, decide: Callable[[Phase], tuple[Phase, str]]
+    what: Command, subject: str, *, key: str, now: float, attempt: str, decide: Callable[[Phase], tuple[Phase, Outcome]]
 ) -> Decision[Phase, Answer]:
     """Return a command as a decision.
 
@@ -379,20 +381,16 @@ def command(
             return None, UNKNOWN_RUN
         for seen in phase.seen:
             if seen.attempt == attempt:
-                return phase, Answer(seen.outcome, seen.generation)
+                return phase, Answer(cast("Outcome", seen.outcome), seen.generation)
         decided, outcome = decide(phase)
         if phase.void is not None and what not in TAKEN_WHILE_VOID:
             # a trigger's inputs are stored all the same: it is acknowledged, and the run may be brought back
             decided, outcome = decided if what == "begin" else phase, "void"
         decided = evaluate(decided, key=key, now=now, by=attempt)
         line = Seen(
-            attempt=attempt,
-            what=what,
-            subject=subject[:SUBJECT_MAX],
-            at=now,
-            outcome=outcome,
+            attempt=attempt, what=what, subject=subject[:SUBJECT_MAX], at=now, outcome=outcome,
             generation=decided.generation,
-        )
+        )  # fmt: skip
         decided = replace(decided, seen=(*decided.seen, line)[-HISTORY_MAX:])
         return decided, Answer(outcome, decided.generation)
 

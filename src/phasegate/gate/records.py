@@ -4,7 +4,7 @@ Pure. They are members, requests, inputs, firings, windows, notices, outbox entr
 a frozen struct. None of them decides anything, and none stores what can be derived from the others.
 """
 
-from typing import Literal, get_args
+from typing import Literal, NewType, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -26,6 +26,21 @@ Ordered = Literal["sequence", "time", "arrival"]
 
 ``arrival``: the report gave none, and was the newest when it arrived.
 """
+Command = Literal[
+    "report", "begin", "pause", "void", "expect", "replan", "redrive", "mark stale", "rebuild", "end quiet"
+]
+"""A command on a phase's document, as ``why`` shows it."""
+Names = NewType("Names", str)
+"""The names of the steps and receivers that a command chose, separated by blanks."""
+Outcome = (
+    Literal[
+        "open", "looked", "void", "unknown run", "accepted", "confirmed", "duplicate", "older", "read again",
+        "other order", "unknown member", "skipped", "parked", "noted", "failed", "dead", "begun", "already begun",
+        "not fired", "acknowledged", "paused", "resumed", "replanned", "unknown result", "stale", "not quiet",
+    ]
+    | Names
+)  # fmt: skip
+"""What became of a command."""
 TIME_MIN = 1e9
 LISTED_MAX = 20
 ERROR_MAX, ERRORS_MAX, ERROR_MIN = 2_000, 60_000, 100

@@ -23,6 +23,7 @@ ATTEMPTS_MAX = 5
 LATE_AFTER_S = 4 * 3600.0
 RUN_MAX_S = 3600.0
 MODE_DEFAULT = "daily"
+StepKind = Literal["sql", "python", "command", "external"]
 
 Anchors = Mapping[str, float]
 
@@ -160,7 +161,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     phase: str
-    kind: Literal["sql", "python", "command", "external"]
+    kind: StepKind
     needs: tuple[Need, ...] = ()
     sql: str = ""
     sql_file: str = ""

@@ -15,7 +15,7 @@ from phasegate.base.table import LINEAGE_PREFIX, Table
 from phasegate.dialects.engines import ENGINES, Engine
 from phasegate.errors import BadInput
 from phasegate.plan.gate import Need
-from phasegate.plan.model import ATTEMPTS_MAX, RUN_MAX_S, SHRINK_MAX, Step, digest
+from phasegate.plan.model import ATTEMPTS_MAX, RUN_MAX_S, SHRINK_MAX, Step, StepKind, digest
 from phasegate.plan.needs import read_dependencies, read_sums
 from phasegate.plan.toml_lines import spell, suggest
 from phasegate.plan.toml_read import Section
@@ -37,8 +37,6 @@ PYTHON = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _DECIMAL = re.compile(r"DECIMAL\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 _NOT_SQL = re.compile(r"(\s|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _SELECT = re.compile(r"(select|with)\b", re.IGNORECASE)
-
-StepKind = Literal["sql", "python", "command", "external"]
 
 
 def read_step(

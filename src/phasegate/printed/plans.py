@@ -5,7 +5,7 @@ from typing import Literal
 
 from phasegate.dialects.engines import Engine
 from phasegate.plan.gate import Ack, Status
-from phasegate.plan.steps import StepKind
+from phasegate.plan.model import StepKind
 from phasegate.printed.parts import PrintedJson
 
 

@@ -6,6 +6,7 @@ receipt: if another worker holds the lease, the inputs changed or the token is s
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 from phasegate.base import keys
 from phasegate.base.keys import Run
@@ -24,7 +25,7 @@ from phasegate.errors import (
 from phasegate.gate.decisions import Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, same
-from phasegate.gate.records import Member, Request
+from phasegate.gate.records import Member, Outcome, Request
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
@@ -39,6 +40,8 @@ from phasegate.write.reports import report_of
 from phasegate.write.writer import WriteJob, Writer
 
 PythonStep = Callable[[Reading], Sequence[Row]]
+Served = Literal["built", "busy", "not asked for", "lease lost"] | Outcome
+"""What became of a request: the outcome of the report, or why there was none."""
 
 
 class Attempted:
@@ -116,7 +119,7 @@ class Builder:
         self._leases, self._writer, self._functions, self._tables = leases, writer, functions, read_repair.tables
         self._logs = StepLogs(plan.pipeline, ports)
 
-    def serve(self, step: Step, run: Run, *, request_id: str) -> str:
+    def serve(self, step: Step, run: Run, *, request_id: str) -> Served:
         """Serve the phase's standing request for a step; return the outcome.
 
         The outcome is that of the report, or ``busy`` (another worker holds the lease), ``not asked for`` (the request
@@ -127,8 +130,8 @@ class Builder:
         return self.leased(step, run, part=part_of(step, run), request_id=request_id, serve=self._serve)
 
     def leased(
-        self, step: Step, run: Run, *, part: Part, request_id: str, serve: Callable[[Attempted, HeldLease], str],
-    ) -> str:  # fmt: skip
+        self, step: Step, run: Run, *, part: Part, request_id: str, serve: Callable[[Attempted, HeldLease], Served],
+    ) -> Served:  # fmt: skip
         """Hold the lease of a part while ``serve`` attempts a standing request.
 
         Return its outcome, or ``busy`` or ``not asked for``, without a call. Raises Busy if a newer plan has other code
@@ -150,7 +153,7 @@ class Builder:
                 ending.error = attempt.error
                 return ending.outcome
 
-    def _compare(self, step: Step, run: Run, *, request_id: str) -> str:
+    def _compare(self, step: Step, run: Run, *, request_id: str) -> Served:
         """Report again what an external step's table lacks, and the outcome.
 
         Its rows are as they were; the table that it must cover has changed.
@@ -170,7 +173,7 @@ class Builder:
         self._tables.correct_covered(step, run, request=request_id)
         return answer.outcome
 
-    def _serve(self, attempt: Attempted, held: HeldLease, /) -> str:
+    def _serve(self, attempt: Attempted, held: HeldLease, /) -> Served:
         step, run, request = attempt.step, attempt.run, attempt.request
         forced = attempt.phase.members.get(step.name, Member()).stale == "forced"
         try:

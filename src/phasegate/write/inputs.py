@@ -12,8 +12,10 @@ from phasegate.errors import BadInput
 from phasegate.gate.records import Lacks
 from phasegate.ledger import fold
 from phasegate.plan.gate import Covers, Need
-from phasegate.plan.model import Plan, Step
+from phasegate.plan.model import Plan, Step, StepKind
 from phasegate.warehouse import InputRead, Reader
+
+FOREIGN: tuple[StepKind, ...] = ("external", "command")
 
 
 def is_foreign(step: Step) -> bool:
@@ -21,7 +23,7 @@ def is_foreign(step: Step) -> bool:
 
     Its content is then read from its rows, where it has no receipt.
     """
-    return step.kind in ("external", "command")
+    return step.kind in FOREIGN
 
 
 def part_of(step: Step, run: Run) -> Part:

@@ -4,7 +4,7 @@ A holder commits, reports and releases its lease, in this order, and does not re
 after a lost report the lease expires, its document is due, and the sweeper calls the rescuer.
 """
 
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from phasegate.base import keys
 from phasegate.base.backoff import is_ahead
@@ -14,6 +14,7 @@ from phasegate.errors import BadInput
 from phasegate.gate import decisions
 from phasegate.gate.applied import apply
 from phasegate.gate.gatekeeper import Gatekeeper
+from phasegate.gate.records import Outcome
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.store import Doc
@@ -23,7 +24,8 @@ from phasegate.write.leases import HeldLease, Leases
 from phasegate.write.reports import report_of
 
 # Another holder has the lease, or that of the table: what is due is left to a later sweep.
-HELD = "held"
+HELD: Final = "held"
+Rescued = Outcome | Literal["held", "nothing", "not ours"]
 
 
 class Adopted(NamedTuple):
@@ -45,7 +47,7 @@ class Rescuer:
         self._ports, self._gatekeeper, self._leases, self._store_id = ports, gatekeeper, leases, store_id
         self._steps = {step.table.name: step for step in plan.steps.values() if step.table is not None}
 
-    def rescue(self, key: str) -> str:
+    def rescue(self, key: str) -> Rescued:
         """Handle the lease document ``key`` if it has expired; return the outcome.
 
         The outcome is that of the report, or ``held``, ``nothing`` (no receipt), ``not ours`` (no document to report
@@ -58,7 +60,7 @@ class Rescuer:
                 return HELD
             held.unreported = True
             receipt, lease = self._raise_fence(part, held), self._leases.read(key)
-            outcome = "nothing"
+            outcome: Rescued = "nothing"
             if receipt is not None:
                 owner = "" if lease is None else lease.owner
                 outcome = self._report(self._steps.get(table), receipt, owner=owner)
@@ -121,17 +123,17 @@ class Rescuer:
         with warehouse.snapshot() as reader:
             return reader.receipts([part]).get(part)
 
-    def _report(self, step: Step | None, receipt: Receipt, *, owner: str) -> str:
+    def _report(self, step: Step | None, receipt: Receipt, *, owner: str) -> Rescued:
         if step is not None:
             report = report_of(receipt.step, receipt)
-            outcome = self._gatekeeper.report(step.phase, parse_run(receipt.run), report).outcome
+            outcome: Rescued = self._gatekeeper.report(step.phase, parse_run(receipt.run), report).outcome
         else:
             outcome = self._report_to_other_plan(owner, receipt)
         if outcome == "accepted":
             self._ports.observer.event("rescued", step=receipt.step, run=receipt.run, token=receipt.token)
         return outcome
 
-    def _report_to_other_plan(self, owner: str, receipt: Receipt) -> str:
+    def _report_to_other_plan(self, owner: str, receipt: Receipt) -> Rescued:
         """Report to a document of another plan on this store.
 
         That plan's own sweeper sends the messages that follow.
