@@ -150,7 +150,7 @@ def awaited(phase: Phase, generation: int, *, receiver: str) -> Firing | None:
     entry = next((e for e in phase.outbox if e.receiver == receiver and e.generation == generation), None)
     if entry is None or entry.state in ("acked", "superseded"):
         return None
-    return next((firing for firing in phase.firings if firing.generation == generation), None)
+    return next(firing for firing in phase.firings if firing.generation == generation)  # only the last is awaited
 
 
 def has_fired(phase: Phase, generation: int, *, stamps: Mapping[str, Stamp]) -> bool:

@@ -203,8 +203,7 @@ def drifted(need: str, *, dates: Iterable[str], seen: Window) -> Decision[Phase,
         if window.order >= seen.order:
             return phase, False
         if window.stamp.fingerprint == seen.stamp.fingerprint:
-            read = replace(window, stamp=seen.stamp, orders=seen.orders, drifted=(), drift_order=0)
-            same = _with_drift(read, window)
+            same = _with_drift(replace(seen, awaited=window.awaited), window)
             return replace(phase, windows={**phase.windows, need: same}), False
         all_dates = tuple(sorted({*window.drifted, *dates}))[:DRIFT_MAX]
         changed = replace(window, drifted=all_dates, drift_order=max(seen.order, window.drift_order))

@@ -65,8 +65,12 @@ class Propagator:
             for member, theirs in ({} if sibling is None else sibling.members).items():
                 if theirs.result is None or not self._is_table(member):
                     continue
-                if not propagation.needs_no_relay(phase, member, result=theirs.result):
-                    self._relay(member, theirs.result, key=key, first=phase.result_of(member) is None, known=known)
+                if propagation.needs_no_relay(phase, member, result=theirs.result):
+                    continue
+                if theirs.result.write_id or phase.result_of(member) is None:
+                    self._relay(member, theirs.result, key=key, known=known)
+                else:
+                    self._ask_to_read(member, theirs.result, key=key)
 
         def has_ended(current: Phase) -> bool:
             """Return whether this catching up was finished or replaced since."""
@@ -126,7 +130,7 @@ class Propagator:
                 changed += [sibling_key] if self._relay(member, result, key=sibling_key, known=known) else []
             elif not propagation.needs_no_relay(sibling, member, result=result):
                 if sends:
-                    self._relay(member, result, key=sibling_key, known=AtHand())
+                    self._ask_to_read(member, result, key=sibling_key)
                 all_have = False
         return all_have
 
@@ -298,20 +302,25 @@ class Propagator:
         found = self._read(Phase, keys.phase_key(self._plan.pipeline, phase, run=run))
         return None if found is None or found.void is not None else found
 
-    def _relay(self, member: str, result: Result, *, key: str, first: bool = False, known: AtHand) -> bool:
+    def _ask_to_read(self, member: str, result: Result, *, key: str) -> None:
+        """Send a run a completion message: a sibling run has read other content.
+
+        A result without a receipt (a foreign table) has no order that both runs share, so the run reads the table
+        itself.
+        """
+        number = f"relay.{key.partition(':')[2].replace(':', '.')}.{member}.{result.stamp.fingerprint}"
+        body: dict[str, object] = {
+            "kind": "completion", "step": member, "run": str(keys.phase_of(key)[2]), "status": "success",
+        }  # fmt: skip
+        if result.lacks is not None and result.lacks.missing and not result.lacks.rule:
+            body |= {"status": "partial", "missing": list(result.lacks.missing)}
+        self._ports.bus.publish(Message(id=number, topic=completions_topic(self._plan.pipeline), body=body))
+
+    def _relay(self, member: str, result: Result, *, key: str, known: AtHand) -> bool:
         """Report a sibling run's result to a run; return whether it was accepted.
 
-        A result without a receipt (a foreign table) has no order that both runs share, so the run is sent a completion
-        message and reads the table itself, unless it has no result yet (``first``).
+        One without a receipt counts only if the run has no result yet.
         """
-        run = keys.phase_of(key)[2]
-        if not result.write_id and not first:
-            number = f"relay.{key.partition(':')[2].replace(':', '.')}.{member}.{result.stamp.fingerprint}"
-            body: dict[str, object] = {"kind": "completion", "step": member, "run": str(run), "status": "success"}
-            if result.lacks is not None and result.lacks.missing and not result.lacks.rule:
-                body |= {"status": "partial", "missing": list(result.lacks.missing)}
-            self._ports.bus.publish(Message(id=number, topic=completions_topic(self._plan.pipeline), body=body))
-            return False
         report = Report(
             member=member, status=result.status, order=result.order, after=None if result.write_id else 0.0,
             stamp=result.stamp, built_from=result.built_from, rows=result.rows, write_id=result.write_id,
