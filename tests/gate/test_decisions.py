@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from phasegate.base import backoff
 from phasegate.gate import decisions, operator, outbox, records
-from phasegate.gate.phase import LOOK_BY_S, Phase
+from phasegate.gate.phase import LOOK_BY_S, Phase, defers_propagation
+from phasegate.gate.records import Firing
 from phasegate.plan.gate import Gate, Need, Receiver, Spec
 from tests.support.story import KEY, NEXT, RAW, Story, gate
 
@@ -547,3 +548,43 @@ def test_what_a_quiet_backfill_held_back_is_brought_back_only_by_name() -> None:
     assert [e.state for e in story.phase.outbox] == ["held", "unsent"]
     assert story.do(lambda a: operator.redrive(None, key=KEY, now=story.now, attempt=a)) == NEXT.name
     assert [e.state for e in story.phase.outbox] == ["unsent", "unsent"]
+
+
+def test_a_firing_says_which_contents_the_one_before_it_did_not_carry() -> None:
+    story = Story(gate(critical=("team",), deadline=5_000.0))
+    story.begin("raw-v1", generation=1)
+    story.report("team", "team-v1", order=1)
+    story.report("player", "player-v1", order=1)
+    story.look(5_000.0)
+    story.report("lines", "lines-v1", order=1)
+    story.report("lines", "lines-v2", order=2)
+    assert [firing.changes for firing in story.phase.firings] == [(), ("lines arrived",), ("lines changed",)]
+
+
+def test_only_a_build_in_progress_delays_what_later_runs_hear_and_not_for_ever() -> None:
+    story = Story(gate(catch_up_max_s=100.0))
+    story.begin("raw-v1", generation=1)
+    assert defers_propagation(story.phase)
+    story.failure("team", "failed")
+    assert story.phase.building_since is not None
+    assert not defers_propagation(story.phase), "what is dead is not being built"
+    story.do(lambda a: operator.redrive("team", key=KEY, now=story.now, attempt=a))
+    story.look(1_099.0)
+    assert defers_propagation(story.phase)
+    story.look(1_100.0)
+    assert story.phase.requests["team"].state == "open"
+    assert not defers_propagation(story.phase)
+
+
+def test_a_receiver_is_awaited_until_it_has_acknowledged_and_for_the_last_firing_alone() -> None:
+    story = fired()
+    story.report("lines", "lines-v2", order=2)
+
+    def awaited(generation: int) -> Firing | None:
+        return outbox.awaited(story.phase, generation, receiver=NEXT.name)
+
+    assert [awaited(number) for number in (1, 2, 3)] == [None, story.phase.firings[-1], None]
+    phase, _ = outbox.acknowledged(2, receiver=NEXT.name, ack="begin", now=story.now)(story.phase)
+    assert phase is not None
+    story.phase = phase
+    assert awaited(2) is None

@@ -2,6 +2,8 @@
 
 import contextlib
 
+import pytest
+
 from phasegate.base.exported import Exported, documents
 from phasegate.base.findings import listed
 from phasegate.base.keys import Run
@@ -159,3 +161,12 @@ def test_a_plan_without_one_has_none() -> None:
     made = shop()
     load(made, 1, 2)
     assert made.store.scan("mirror:", limit=10) == []
+
+
+@pytest.mark.parametrize(("waited_s", "is_due"), [(14 * 86400.0, True), (14 * 86400.0 + 1, False)])
+def test_for_two_weeks_from_the_opening_it_is_looked_at_again(waited_s: float, *, is_due: bool) -> None:
+    made = shop(plan=MIRRORED)
+    made.pipeline.runs.open("load", run())
+    made.clock.at += waited_s
+    made.pipeline.runs.mirror.look(KEY)
+    assert (mirror(made).due is not None) is is_due

@@ -11,7 +11,7 @@ from phasegate.gate import decisions, propagation
 from phasegate.gate.decisions import Report
 from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import Propagated
-from phasegate.gate.records import Input, Lacks, Notice, Window
+from phasegate.gate.records import Input, Lacks, Member, Notice, Result, Window
 from phasegate.ledger import Ledger
 from tests.support.phase_commands import (
     BEFORE,
@@ -318,3 +318,22 @@ def test_a_run_that_cannot_hear_what_was_known_is_not_kept_from_its_deadline_for
     assert answer.generation == 0
     told, answer = decisions.look(key=KEY, now=1_100.0, attempt="late")(told)
     assert answer.generation == 1
+
+
+def test_a_sibling_run_needs_no_relay_of_a_write_that_it_has_or_has_a_newer_one_of() -> None:
+    def result(token: int, *, lacks: Lacks | None = None) -> Result:
+        return Result(stamp=Stamp(f"2-{token}", token), built_from={}, at=1.0, write_id=f"w{token}", lacks=lacks)
+
+    def read(content: str) -> Result:
+        return Result(stamp=Stamp(content), built_from={}, at=1.0, sequence=1.0)
+
+    partial = Lacks(missing=("7",), count=1)
+    for theirs, ours, needs_none in (
+        (result(2), result(2), True), (result(3), result(2), True), (result(1), result(2), False),
+        (result(2), result(2, lacks=partial), False), (read("2-a"), read("2-a"), True),
+        (read("2-a"), read("2-b"), False),
+        (read("2-2"), result(2), False), (result(2), read("2-a"), False), (None, result(2), False),
+    ):  # fmt: skip
+        sibling = replace(opened(), members={} if theirs is None else {"team": Member(result=theirs)})
+        assert propagation.needs_no_relay(sibling, "team", result=ours) is needs_none
+    assert propagation.needs_no_relay(opened(), "stranger", result=result(2)), "its gate does not have the step"

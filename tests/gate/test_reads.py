@@ -2,13 +2,14 @@
 
 from collections import Counter
 
-from phasegate.base.keys import Run, phase_key
+from phasegate.base.keys import Run, lease_key, phase_key
+from phasegate.base.receipt import Part
 from phasegate.gate.decisions import Report
 from phasegate.gate.outbox import trigger_of
 from phasegate.messages import TriggerMessage, parse
 from phasegate.store import Doc
 from phasegate.stores.memory import MemoryStore
-from tests.support.pipelines import DAY, load, phase, shop
+from tests.support.pipelines import DAY, LETTERS, load, phase, shop
 
 LOAD, REPORT = (phase_key("shop", name, run=Run(DAY, "daily")) for name in ("load", "report"))
 
@@ -55,3 +56,14 @@ def test_a_command_reads_its_document_once() -> None:
     assert store.taken() == (1, 1), "it is acknowledged on what was read to begin it"
     runs.report("report", run, Report(member="totals", status="transient"))
     assert store.taken() == (0, 1)
+
+
+def test_a_lease_is_given_back_on_one_reading_of_it() -> None:
+    store = Counting()
+    made = shop(plan=LETTERS, store=store)
+    part = Part("raw.orders", DAY)
+    taken = made.pipeline._leases.take(part, purpose="by hand", owner="", ttl_s=None)
+    assert taken is not None
+    store.counts.clear()
+    assert made.pipeline._leases.give_back(part, holder=taken.writers[-1], token=taken.token)
+    assert store.counts == {lease_key("main", part): 1}

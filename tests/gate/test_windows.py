@@ -1,6 +1,7 @@
 """Windows over earlier dates, and modes that share tables: what later runs and sister runs hear, and when."""
 
 import pytest
+from msgspec.structs import replace
 
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
@@ -189,3 +190,51 @@ def test_a_table_found_newer_than_its_report_counts_as_changed_by_the_date_that_
     repair = made.pipeline._commands._read_repair
     repair._correct_date(Need("out", "trend", 5), "2026-02-02", result.stamp)
     assert phase(made, 4, name="last") == before
+
+
+FORM = (
+    '\n[phase.last]\nafter = "out"\nmodes.night = { expect = "*" }\n'
+    '\n[step.form]\nphase = "last"\nneeds = ["out.sum", { step = "raw.box", back = "5d" }]\n'
+    'python = "made:trend"\ntable = "last.form"\nkey = ["day"]\npartition = "day"\n'
+    'columns = { day = "VARCHAR", amount = "INTEGER" }\n'
+)
+
+
+def test_a_phase_that_is_read_again_for_a_later_one_is_of_the_same_change() -> None:
+    """The third date's rows change and not their sum: only the last phase hears of it, and what drifted is built."""
+    made = many_days(PLAN + FORM)
+    play(made, {1: 1, 2: 2, 3: 4, 4: 8})
+    load(made, 1, 101)
+    settle(made)
+    assert phase(made, 4).windows["out.sum@5d"].drifted == ("2026-02-01",)
+    load(made, 3, 1, 3)
+    settle(made)
+    assert cell(made, "out.trend", 4) == 107
+    results = phase(made, 4).result_of("trend"), phase(made, 4, name="last").result_of("form")
+    assert [None if result is None else result.origin for result in results] == ["2026-02-03"] * 2
+
+
+def test_a_result_that_a_sister_run_takes_over_is_of_the_code_that_built_it() -> None:
+    coded = PLAN.replace('python = "made:trend"\n', 'python = "made:trend"\ncode = "first"\n')
+    made = many_days(coded)
+    play(made, {1: 1})
+    load(made, 1, 1, mode="day")
+    settle(made)
+    built = phase(made, 1).result_of("trend")
+    assert built is not None
+    assert built.code == made.pipeline.plan.steps["trend"].code != ""
+    assert phase(made, 1, mode="day").result_of("trend") == replace(built, request="")
+    again = many_days(coded.replace("first", "second"), store=made.store, warehouse=made.warehouse)
+    again.pipeline.runs.replan("out", Run("2026-02-01", "day"))
+    assert phase(again, 1, mode="day").members["trend"].stale == "code_changed"
+
+
+def test_a_day_that_has_ended_is_waited_for_until_its_deadline() -> None:
+    made = expecting()
+    made.clock.at += 11 * 3600.0
+    made.pipeline.put_dates([Day(date=f"2026-02-{n:02d}", state="work") for n in (1, 2)])
+    load(made, 2, 2)
+    settle(made, until_s=60.0)
+    assert phase(made, 2).windows["out.sum@5d"].awaited == {"2026-02-01": made.clock.at + 3600.0}
+    settle(made, until_s=3600.0)
+    assert cell(made, "out.trend", 2) == 0

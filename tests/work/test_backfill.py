@@ -121,12 +121,13 @@ def idle_work(made: Shop) -> bool:
     return True
 
 
-def test_a_date_that_somebody_else_is_at_is_waited_for_before_the_next_begins() -> None:
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_date_that_somebody_else_is_at_is_waited_for_before_the_next_begins(number: int) -> None:
     made = many_days()
     play(made, {1: 1, 2: 2, 3: 4})
     order, done = BackfillJob(first=day(1), last=day(2), steps=("sum",)), list[tuple[str, int]]()
     items = made.pipeline.backfill(order).items()
-    held = made.pipeline._leases.hold(Part("out.sum", day(1)), purpose="killed")
+    held = made.pipeline._leases.hold(Part("out.sum", day(number)), purpose="killed")
     assert held.__enter__() is not None  # and never given back
     begun = made.clock.at
     made.pipeline.backfill(order).carry_out(
@@ -190,3 +191,12 @@ def test_a_step_that_modes_share_is_built_anew_in_one_that_is_not_held() -> None
     made.pipeline.runs.pause("out", Run(day(2), "day"), reason="looking at it")
     order = BackfillJob(first=day(2), last=day(2), steps=("trend",))
     assert [str(i.run) for i in made.pipeline.backfill(order).items() if "trend" in i.rebuild] == ["2026-02-02.night"]
+
+
+def test_a_phase_that_a_mode_does_not_have_hides_none_that_comes_after_it() -> None:
+    plan = PLAN.replace('modes.day = { expect = "*" }\n', "", 1) + (
+        '\n[phase.fees]\nmodes.day = { expect = "*" }\n\n[step.fee]\nphase = "fees"\nexternal = true\n'
+    )
+    made = many_days(plan.replace('modes.day = { expect = ["trend"] }\n', ""))
+    items = made.pipeline.backfill(BackfillJob(first=day(1), last=day(1), modes=("day",))).items()
+    assert [(item.phase, str(item.run), item.lacking) for item in items] == [("fees", f"{day(1)}.day", ("fee",))]

@@ -18,6 +18,7 @@ from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write.lease import Lease, acquire
 from tests.support.calendars import WITH_CALENDAR
 from tests.support.pipelines import DAY, PLAN, RUN, Shop, load, shop, state, total, totals
+from tests.support.story import gate
 
 AHEAD_S = 3650 * 86400.0
 # A lease, and after it the longest pause between two requests.
@@ -207,3 +208,12 @@ def test_the_clock_opens_runs_again_after_a_clock_ahead_has_asked_the_calendar()
     made.clock.at += 1.5 * 86400.0
     made.pipeline.work_until_idle()
     assert made.pipeline.runs.read("load", Run(DAY, "daily")) is not None
+
+
+@pytest.mark.parametrize(("before_s", "moved"), [(-3_600.0, True), (0.0, True), (3_600.0, False)])
+def test_a_deadline_moves_with_the_opening_unless_it_was_past_by_then(before_s: float, *, moved: bool) -> None:
+    deadline = AHEAD_S - before_s
+    phase = Phase(gate=gate(deadline=deadline), opened_at=AHEAD_S, looked_at=AHEAD_S)
+    right = without_times_ahead(phase, now=1_000.0)
+    assert right.opened_at == 1_000.0
+    assert right.gate.deadline == (1_000.0 - before_s if moved else deadline)

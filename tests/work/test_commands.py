@@ -111,6 +111,8 @@ def test_a_command_that_exits_with_0_is_a_result_with_the_rows_of_its_last_line(
     assert result.code == made.pipeline.plan.steps["model"].code
     assert phase.generation == 1
     [attempt] = made.log
+    assert (attempt.status, attempt.number, attempt.request) == ("success", 1, result.request)
+    assert attempt.request.startswith("request.shop.report.")
     assert attempt.output.splitlines() == [
         "PHASEGATE_DATE=2026-02-03", "PHASEGATE_MODE=daily", f"PHASEGATE_RUN={RUN}", "PHASEGATE_STEP=model",
         "PHASEGATE_TOKEN=1", "rows=340",

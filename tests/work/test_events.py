@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
 from phasegate.errors import Ambiguous, Unavailable
 from phasegate.store import Body
 from phasegate.stores.memory import MemoryStore
 from phasegate.write.reading import Reading
-from tests.support.pipelines import RUN, Shop, load, phase, settle, shop
+from tests.support.pipelines import DAY, LETTERS, RUN, Shop, load, phase, settle, shop
 
 
 def stamps(made: Shop, name: str) -> dict[str, Stamp]:
@@ -124,3 +125,14 @@ def test_a_firing_whose_write_was_not_answered_is_reported_all_the_same() -> Non
     settle(made)
     assert [(one["phase"], one["generation"]) for one in made.told.of("fired")] == [("load", 1), ("report", 1)]
     assert [one["step"] for one in made.told.of("result accepted")] == ["orders", "totals"]
+
+
+def test_a_result_that_fires_nothing_counts_for_the_generation_to_come() -> None:
+    made = shop(plan=LETTERS)
+    load(made, 1, 2)
+    assert made.told.of("fired") == [], "its rates are missing"
+    made.pipeline.complete({"step": "rates", "run": RUN, "execution_id": "r1"})
+    made.pipeline.runs.pause("load", Run(DAY, "daily"), reason="a fix")
+    load(made, 1, 2, 3)
+    taken = [(one["step"], one["generation"]) for one in made.told.of("result accepted")]
+    assert taken == [("orders", 1), ("rates", 1), ("orders", 2)]

@@ -193,3 +193,14 @@ def test_a_request_for_a_run_that_is_not_open_is_refused() -> None:
     request = {"kind": "request", "id": "q1", "pipeline": "shop", "phase": "load", "step": "rates", "run": RUN}
     with pytest.raises(NotFound, match=r"load of 2026-02-03\.daily is not open; a trigger opens it"):
         made.pipeline.begin({**request, "inputs": {}}).__enter__()
+
+
+def test_a_result_counts_as_built_from_what_its_trigger_carried() -> None:
+    made = ready()
+    begun = phase(made, "report").inputs["load"].stamps["orders"]
+    with made.pipeline.begin(RUN, step="letter") as run:
+        assert run.trigger_id == f"trigger.shop.load.{RUN}.1.report"
+        run.complete(execution_id="l1")
+    result = phase(made, "report").result_of("letter")
+    assert result is not None
+    assert (result.built_from, result.attested) == ({"load.orders": begun}, True)

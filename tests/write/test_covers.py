@@ -10,6 +10,7 @@ from phasegate.calendar.calendar import Dates
 from phasegate.calendar.month import Day
 from phasegate.errors import BadInput
 from phasegate.explain.member_view import MemberView
+from phasegate.gate.phase import Phase
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write.builder import PythonStep
 from tests.support.pipelines import DAY, RUN, Shop, settle, shop, state
@@ -316,3 +317,67 @@ def test_a_later_run_waits_for_a_date_of_its_window_that_lacks_rows() -> None:
     assert "boxes of 2026-02-03" in member(made, "totals", day=NEXT).reason
     deliver(made, "schedule", 1, 2, postponed=(2,))
     assert member(made, "totals", day=NEXT).state == "fresh"
+
+
+def document(made: Shop) -> Phase:
+    found = made.pipeline.runs.read("report", parse_run(RUN))
+    assert found is not None
+    return found
+
+
+def put_rows(made: Shop, step: str, *games: int) -> None:
+    """Fill a table past Phasegate, and report it."""
+    table = made.pipeline.plan.steps[step].table
+    assert table is not None
+    made.warehouse.create(table)
+    made.warehouse.put_rows(table, [{"day": DAY, "game": game, "points": game} for game in games], partition=DAY)
+    made.pipeline.complete({"step": step, "run": RUN})
+    settle(made)
+
+
+def test_rows_past_phasegate_that_can_no_longer_be_compared_are_shown_and_not_asked_for_in_vain() -> None:
+    made = league()
+    deliver(made, "schedule", 1, 2)
+    put_rows(made, "boxes", 1, 2)
+    assert member(made, "boxes").state == "fresh"
+    made.warehouse.functions.pop("not postponed")
+    deliver(made, "schedule", 1, 2, 3)
+    assert member(made, "boxes").state == "dead"
+    assert "not postponed" in member(made, "boxes").reason
+
+
+NEEDING = (
+    PLAN.replace('[step.schedule]\nphase = "load"', '[step.schedule]\nphase = "report"')
+    .replace('[step.boxes]\nphase = "load"', '[step.boxes]\nphase = "report"\nneeds = ["load.feed"]')
+    .replace('needs = ["load.boxes"]', 'needs = ["boxes"]')
+    + '\n[step.feed]\nphase = "load"\nexternal = true\n'
+)
+
+
+def test_a_comparison_does_not_make_rows_those_of_inputs_that_came_meanwhile() -> None:
+    made = league(NEEDING)
+
+    def feed(content: str) -> None:
+        made.pipeline.complete({"step": "feed", "run": RUN, "execution_id": content})
+
+    def overtaken(read: Callable[[str], list[Cells]], params: object) -> list[Cells]:
+        if document(made).inputs["load"].generation == 1:
+            feed("two")
+            made.clock.at += 86_400.0  # the trigger waits for no build any more
+            made.pipeline.serve_one()
+        return _played(read, params)
+
+    feed("one")
+    settle(made)
+    deliver(made, "schedule", 1, 2)
+    put_rows(made, "boxes", 1, 2)
+    first = document(made).result_of("boxes")
+    assert first is not None
+    assert member(made, "boxes").state == "fresh"
+    made.warehouse.functions["not postponed"] = overtaken
+    deliver(made, "schedule", 1, 2, 3)
+    assert document(made).inputs["load"].generation == 2
+    again = document(made).result_of("boxes")
+    assert again is not None
+    assert again.built_from == first.built_from
+    assert member(made, "boxes").state == "unreported", "its owner is to report again"

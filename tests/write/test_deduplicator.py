@@ -1,7 +1,9 @@
 """One row per key again, in an ordinary fenced write, where rows came past Phasegate."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -9,12 +11,13 @@ import pytest
 from phasegate import Pipeline
 from phasegate.base.keys import Run, lease_key
 from phasegate.base.receipt import Part
-from phasegate.errors import BadInput, Busy
-from phasegate.warehouses.memory.warehouse import MemoryWarehouse
+from phasegate.base.table import Table
+from phasegate.errors import BadInput, Busy, InputsChanged
+from phasegate.warehouses.memory.warehouse import MemoryStaging, MemoryWarehouse
 from phasegate.write.deduplicator import Deduplicator
 from phasegate.write.writer import Writer
 from tests.support.day_sums import DAY, RUN, connected
-from tests.support.pipelines import load, shop
+from tests.support.pipelines import load, orders, shop
 
 PART = Part("raw.a", DAY)
 
@@ -101,3 +104,36 @@ def test_its_events_say_step_run_and_token() -> None:
         (one,) = made.told.in_context(name)
         assert (one["step"], one["run"]) == ("orders", "2026-02-03.daily")
     assert made.told.in_context("lease held")[0]["token"] == made.told.in_context("written")[0]["token"] == 2
+
+
+class Overtaken(MemoryWarehouse):
+    """Something happens between the reading of a receipt and the staging of its rows, once."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def stage(self, table: Table, /, **given: Any) -> MemoryStaging:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().stage(table, **given)
+
+
+def test_rows_that_a_late_holder_writes_in_the_meantime_are_not_rewritten_as_those_of_the_receipt() -> None:
+    rows = 'SELECT * FROM raw.orders WHERE "day" = $run_date'
+    warehouse = Overtaken(functions={rows: lambda read, _: read("raw.orders")})
+    made = shop(warehouse=warehouse)
+    load(made, 1, 2)
+    late = made.pipeline.begin(f"{DAY}.daily", step="orders")
+    run = late.__enter__()
+    made.clock.at += 61
+
+    def write() -> None:
+        made.clock.at -= 61  # its own clock is behind: it believes to hold the lease still
+        run.write(orders(4, 8))
+        made.clock.at += 61
+
+    warehouse.meanwhile = write
+    with pytest.raises(InputsChanged, match=r"orders: raw\.orders changed since the request; nothing was written"):
+        deduplicator(made.pipeline).deduplicate("orders", Run(DAY, "daily"))
+    assert [receipt.token for receipt in made.warehouse.commits] == [1, 2]
+    del late

@@ -462,3 +462,12 @@ columns = { day = "VARCHAR" }
     assert total(made) == 6
     view = {view.phase: view for view in made.pipeline.views.why(RUN)}["report"]
     assert {member.name: member.state for member in view.members} == {"totals": "fresh", "best": "fresh"}
+
+
+def test_a_receipt_counts_the_repeated_keys_and_those_of_which_none_is_the_newest() -> None:
+    made = shop()
+    rows = [*orders(1, 2, 4), *orders(1, 5)]
+    with made.pipeline.begin(RUN, step="orders") as run:
+        receipt = run.write(rows)
+        run.complete()
+    assert (receipt.rows_in, receipt.rows, receipt.duplicates, receipt.undecided) == (5, 3, 2, 1)
