@@ -292,6 +292,14 @@ def test_the_same_content_written_again_is_no_drift_and_ends_one() -> None:
     assert told.windows[NAME].drifted == ()
 
 
+def test_a_window_that_waits_for_a_date_waits_for_it_also_when_another_is_written_again() -> None:
+    awaiting = replace(window(Stamp("f1", 1), 2), awaited={"2026-02-01": 9_000.0})
+    told, _ = propagation.windowed({NAME: awaiting}, origin=None, key=KEY, now=1_000.0, attempt="second")(opened())
+    told, _ = propagation.drifted(NAME, dates=["2026-02-02"], seen=window(Stamp("f1", 4), 4))(told)
+    assert told is not None
+    assert told.windows[NAME] == replace(window(Stamp("f1", 4), 4), awaited=awaiting.awaited)
+
+
 def test_a_run_opened_after_its_deadline_fires_nothing_before_it_has_heard_all_that_was_known() -> None:
     told: Phase | None = None
     gate = replace(GATE, expect=("team", "odds"), critical=("odds",), settle_s=0.0, deadline=500.0)

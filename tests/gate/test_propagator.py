@@ -8,9 +8,11 @@ from phasegate.gate.propagation import put_off
 from phasegate.gate.records import Window
 from phasegate.transact import AtHand
 from tests.support.pipelines import Shop, settle
-from tests.support.windows import PLAN, builds, cell, many_days, phase
+from tests.support.windows import PLAN, builds, cell, load, many_days, phase
 
 FOREIGN = PLAN.replace('{ step = "sum", back = "5d" }', '{ step = "raw.box", back = "5d" }')
+
+DAY = Run("2026-02-01", "day")
 
 
 def scrape(made: Shop, day: int, amount: int) -> None:
@@ -126,3 +128,35 @@ def test_a_ledger_that_holds_an_older_read_is_put_right_by_whoever_meets_it() ->
     assert cell(made, "out.trend", 2) == 2
     assert builds(made, "trend", 2) == 1
     assert made.pipeline.next_due() is None
+
+
+def test_a_run_that_is_brought_back_reads_what_its_sister_has_read_since() -> None:
+    made = two_runs()
+    made.pipeline.runs.void("raw", DAY, reason="by mistake")
+    scrape(made, 1, 2)
+    tell(made, 1, "night")
+    settle(made)
+    told = published(made, losing=False)
+    made.pipeline.runs.void("raw", DAY, reason=None)
+    assert sum(message.id.startswith("relay.") for message in told) == 1
+    settle(made)
+    one, other = (phase(made, 1, name="raw", mode=mode).result_of("box") for mode in ("day", "night"))
+    assert one is not None
+    assert other is not None
+    assert one.stamp == other.stamp
+
+
+def test_a_run_that_is_brought_back_takes_over_what_its_sister_has_written_without_a_message() -> None:
+    made = many_days()
+    load(made, 1, 1, mode="day")
+    settle(made)
+    made.pipeline.runs.void("raw", DAY, reason="by mistake")
+    load(made, 1, 2)
+    settle(made)
+    told = published(made, losing=True)
+    made.pipeline.runs.void("raw", DAY, reason=None)
+    one, other = (phase(made, 1, name="raw", mode=mode).result_of("box") for mode in ("day", "night"))
+    assert one is not None
+    assert other is not None
+    assert one.stamp == other.stamp
+    assert [message.id for message in told if message.id.startswith("relay.")] == []

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Stamp
 from phasegate.calendar.month import Day
+from phasegate.gate.phase import Phase
 from phasegate.gate.propagation import DateChange
 from phasegate.plan.gate import Need
 from tests.support.pipelines import settle, shop
@@ -192,23 +193,43 @@ def test_a_table_found_newer_than_its_report_counts_as_changed_by_the_date_that_
     assert phase(made, 4, name="last") == before
 
 
-FORM = (
-    '\n[phase.last]\nafter = "out"\nmodes.night = { expect = "*" }\n'
-    '\n[step.form]\nphase = "last"\nneeds = ["out.sum", { step = "raw.box", back = "5d" }]\n'
-    'python = "made:trend"\ntable = "last.form"\nkey = ["day"]\npartition = "day"\n'
-    'columns = { day = "VARCHAR", amount = "INTEGER" }\n'
-)
+LAST = """
+[phase.last]
+after = "out"
+modes.night = { expect = "*" }
+
+[step.form]
+phase = "last"
+needs = ["out.sum", { step = "raw.box", back = "5d" }]
+python = "made:trend"
+table = "last.form"
+key = ["day"]
+partition = "day"
+columns = { day = "VARCHAR", amount = "INTEGER" }
+"""
 
 
-def test_a_phase_that_is_read_again_for_a_later_one_is_of_the_same_change() -> None:
-    """The third date's rows change and not their sum: only the last phase hears of it, and what drifted is built."""
-    made = many_days(PLAN + FORM)
+def test_a_phase_that_is_read_again_for_a_later_one_is_of_the_same_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third date's rows change and not their sum: only the last phase hears of it, when all else is at rest."""
+    made = many_days(PLAN + LAST)
     play(made, {1: 1, 2: 2, 3: 4, 4: 8})
     load(made, 1, 101)
     settle(made)
     assert phase(made, 4).windows["out.sum@5d"].drifted == ("2026-02-01",)
-    load(made, 3, 1, 3)
-    settle(made)
+    propagator = made.pipeline.runs._propagator
+    deliver = propagator.deliver
+
+    def dies(key: str, phase: Phase) -> object:
+        if key.startswith("phase:shop:raw:"):
+            raise RuntimeError("killed")
+        return deliver(key, phase)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(propagator, "deliver", dies)
+        with pytest.raises(RuntimeError):
+            load(made, 3, 1, 3)
+        made.pipeline.work_until_idle()
+    settle(made, until_s=7200.0)
     assert cell(made, "out.trend", 4) == 107
     results = phase(made, 4).result_of("trend"), phase(made, 4, name="last").result_of("form")
     assert [None if result is None else result.origin for result in results] == ["2026-02-03"] * 2
