@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from phasegate.base.receipt import Stamp, execution_stamp
 from phasegate.gate import decisions, operator
 from phasegate.gate.decisions import Report
-from phasegate.gate.records import Attempt, Lacks, Member, Ordered, Request, Result, Stale
+from phasegate.gate.records import Attempt, Lacks, Member, Notice, Ordered, Request, Result, Stale
 from phasegate.plan.gate import Covers, Gate, Spec
 from tests.support.story import KEY, RAW, Story, gate
 
@@ -175,3 +175,56 @@ def test_a_confirmation_that_first_says_that_nothing_is_missing_delivers_the_res
     compared = Lacks(rule=covers.rule, against="f")
     assert told(story, order=1.0, stamp=Stamp("4-a", 1), write_id="w1", lacks=compared) == "confirmed"
     assert lines(story).delivered_at is not None
+
+
+def test_a_dead_request_stays_dead_whatever_its_worker_reports_late() -> None:
+    story, request = asked()
+    assert story.failure("team", "failed") == "dead"
+    dead = story.phase.requests["team"]
+    assert told(story, member="team", status="inputs_changed", request=request.id) == "parked"
+    assert told(story, member="team", status="transient", error="late", request=request.id) == "noted"
+    assert story.phase.requests["team"] == dead
+    assert story.phase.failures_of("team") == 1
+
+
+def test_a_parked_request_whose_worker_then_fails_is_open_again_without_the_old_reason() -> None:
+    story, request = asked()
+    told(story, member="team", status="inputs_changed", error="box changed", request=request.id)
+    assert told(story, member="team", status="transient", error="no answer", request=request.id) == "failed"
+    again = story.phase.requests["team"]
+    assert (again.state, again.reason) == ("open", "")
+
+
+def test_two_failures_of_one_order_are_two_and_the_same_one_again_is_none() -> None:
+    story = Story(gate())
+    for status, order, error, outcome in (
+        ("failed", 2.0, "one", "noted"), ("failed", 2.0, "one", "older"), ("failed", 2.0, "two", "noted"),
+        ("transient", 2.0, "two", "noted"), ("transient", 2.0, "two", "older"), ("failed", 1.0, "three", "older"),
+    ):  # fmt: skip
+        assert told(story, status=status, order=order, ordered="sequence", error=error) == outcome
+    attempt = lines(story).attempt
+    assert attempt is not None
+    assert (attempt.status, attempt.error, attempt.order) == ("transient", "two", 2.0)
+
+
+def test_a_failure_that_only_arrived_keeps_the_order_of_the_report_before_it() -> None:
+    story = Story(gate())
+    told(story, status="failed", order=2.0, ordered="sequence", error="one")
+    assert told(story, status="failed", order=1_000.0, ordered="arrival", error="two") == "noted"
+    assert lines(story).attempt == Attempt(status="failed", at=1_000.0, error="two", order=2.0, ordered="sequence")
+
+
+def test_a_failure_is_compared_with_the_accepted_result_not_with_a_failure_of_another_order() -> None:
+    story = Story(gate())
+    told(story, order=1.0, ordered="sequence", stamp=CONTENT)
+    assert told(story, status="failed", order=2.0, ordered="time", error="one") == "other order"
+    assert told(story, status="failed", order=2.0, ordered="time", error="one", redriven=True) == "noted"
+    assert told(story, status="failed", order=3.0, ordered="sequence", error="two") == "noted"
+
+
+def test_each_shared_result_has_its_notice_but_one_that_another_run_relayed() -> None:
+    members = {name: Spec(asks=False, shared=name != "alone") for name in ("lines", "odds", "alone", "theirs")}
+    story = Story(Gate(members=members, expect=tuple(members)))
+    for name in members:
+        assert told(story, member=name, order=1.0, stamp=Stamp("4-a", 1), relayed=name == "theirs") == "accepted"
+    assert story.phase.notices == {name: Notice(order=1.0, at=1_000.0) for name in ("lines", "odds")}
