@@ -6,7 +6,6 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from phasegate.dialects.engines import Engine, TableTypes
-from phasegate.dialects.translate import columns_of, translate, translate_condition
 from phasegate.plan.model import Plan, Step
 
 
@@ -53,7 +52,7 @@ class Translator:
         self.check_conditions()
 
     def check_conditions(self) -> None:
-        """Translate the conditions of ``covers``; raise BadInput as ``check`` does."""
+        """Translate the conditions of ``covers``; raise as ``check`` does."""
         for step in self._plan.steps.values():
             if found := condition_of(self._plan, step):
                 self.condition(found[0], table=found[1], what=f"step {step.name}: covers.where")
@@ -78,6 +77,8 @@ class Translator:
         if self._engine in (None, "duckdb"):
             return sql
         if sql not in self._found:
+            from phasegate.dialects.translate import translate
+
             self._found[sql] = translate(sql, engine=self._engine, types=self._types, parameter="${}", what=what)
         return self._found[sql]
 
@@ -90,6 +91,8 @@ class Translator:
             return where
         key = f"{table} where {where}"
         if key not in self._found:
+            from phasegate.dialects.translate import translate_condition
+
             self._found[key] = translate_condition(
                 where, table=table, engine=self._engine, types=self._types, what=what
             )
@@ -101,6 +104,8 @@ class Translator:
 
 
 def _translated(step: Step, *, engine: Engine, types: TableTypes, parameter: str | None) -> Step:
+    from phasegate.dialects.translate import translate  # a process that only reports translates nothing
+
     what = f"step {step.name}: {step.sql_file}"
     sql = translate(step.sql, engine=engine, dialect=step.dialect, types=types, parameter=parameter, what=what)
     return replace(step, sql=sql, dialect=engine)
@@ -122,6 +127,8 @@ def known_types(plan: Plan, /) -> TableTypes:
 
     Those that are declared, else those that the SELECT casts. Raises BadInput without sqlglot.
     """
+    from phasegate.dialects.translate import columns_of
+
     types: dict[str, Mapping[str, str]] = {}
     for step in plan.steps.values():  # needs come first
         if step.table is not None:

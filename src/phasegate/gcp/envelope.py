@@ -1,7 +1,7 @@
-"""The envelope in which Pub/Sub pushes a message: the one place that opens it. Pure.
+"""The envelope in which Pub/Sub pushes a message. Pure.
 
-What is no envelope, and what no message is in, becomes a message that says so, for its reader to quarantine: it refuses
-to lose one.
+This is the one place that opens it. What is no envelope, and what no message is in, becomes a message that says so, for
+its reader to quarantine: it refuses to lose one.
 """
 
 import base64
@@ -42,9 +42,10 @@ build_type(PushBody)  # not by the first requests at once
 
 
 def opened(envelope: bytes | Mapping[str, object], /, *, plan: Plan) -> Message:
-    """Return the message of a push: its body as it came, or one that says why there is none.
+    """Return the message of a push.
 
-    Its topic is that of a subscription of the plan's; of others, that of completions.
+    Its body is as it came, or says why there is none. Its topic is that of a subscription of the plan's; of others,
+    that of completions.
     """
     topic = completions_topic(plan.pipeline)
     try:
@@ -62,7 +63,10 @@ def opened(envelope: bytes | Mapping[str, object], /, *, plan: Plan) -> Message:
 
 
 def _text(envelope: object) -> bytes:
-    """Return what is no envelope as text: the same for the same JSON, however it was spelled."""
+    """Return what is no envelope as text.
+
+    The same for the same JSON, however it was spelled.
+    """
     try:
         given = msgspec.json.decode(envelope) if isinstance(envelope, bytes) else envelope
         return msgspec.json.encode(given, enc_hook=repr)

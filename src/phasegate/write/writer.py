@@ -85,10 +85,12 @@ class WriteJob:
 
 
 class Writer:
-    """Writes partitions of one warehouse, fenced with one store's id."""
+    """Writes partitions of one warehouse, fenced with one store's id.
+
+    ``sql_of``: returns a step's SELECT in the warehouse's SQL.
+    """
 
     def __init__(self, plan: Plan, ports: Ports, *, store_id: str, sql_of: Callable[[Step], str] = written) -> None:
-        """``sql_of``: returns a step's SELECT in the warehouse's SQL."""
         self._plan, self._ports, self.store_id, self._sql_of = plan, ports, store_id, sql_of
         self._created: set[str] = set()
         self._prepared: dict[str, None] = {}
