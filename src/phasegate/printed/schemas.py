@@ -20,6 +20,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "health": (checks.HealthJson, checks.SelfTestJson),
     "reconcile": (checks.ReconciledJson,),
     "late": (checks.LateJson,),
+    "metrics": (checks.MetricsJson,),
     "alerts": (incidents.AlertsJson,),
     "alerts list": (incidents.AlertsJson,),
     "alerts test": (incidents.TestsJson,),
@@ -48,6 +49,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "plan graph": (plans.DrawnJson,),
     "doctor": (checks.DiagnosedJson,),
     "import": (stored.ImportedJson, stored.ImportedPlatformJson),
+    "migrate": (stored.MigratedJson,),
 }
 
 
