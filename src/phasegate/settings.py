@@ -15,8 +15,10 @@ from phasegate.base.codec import build_type
 from phasegate.base.wording import decoded
 from phasegate.dialects.engines import ENGINES, Engine
 from phasegate.errors import BadInput
+from phasegate.gcp import bigquery_address
 from phasegate.gcp.address import FIRESTORE, PUBSUB, fault
 from phasegate.plan.toml_lines import parse, spell, suggest
+from phasegate.postgresql import address
 from phasegate.setting import PREFIX, SETTINGS, Setting
 
 # Set for the command of a step, which may use Phasegate itself.
@@ -314,15 +316,11 @@ def _check_url(setting: Setting, given: SettingValue, *, url: str) -> None:
 
 def _fault(url: str, *, form: str) -> str:
     """Return what is wrong with a URL that names no file; "" for nothing."""
-    if form.startswith("postgresql:"):
-        from phasegate.postgresql import address
-
+    if form == address.FORM:
         return address.fault(url)
     if form in (FIRESTORE, PUBSUB):
         return fault(url, form=form)
-    if form.startswith("bigquery:"):
-        from phasegate.gcp import bigquery_address
-
+    if form == bigquery_address.FORM:
         return bigquery_address.fault(url)
     if form.startswith("http"):
         return "" if _WEB.fullmatch(url) else "wanted the address of a page, without user and password"
