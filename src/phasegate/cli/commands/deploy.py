@@ -1,0 +1,167 @@
+"""``phasegate deploy``: render, check and compare the manifest of a deployment."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from phasegate.base.wording import count
+from phasegate.cli.kit.app import FINE, App, pass_app
+from phasegate.cli.kit.found import check_lines
+from phasegate.cli.kit.options import F, example, json_option
+from phasegate.cli.kit.output import emit, emit_json, talk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from phasegate.base.findings import CheckResult
+    from phasegate.deploy.faults import Fault
+    from phasegate.deploy.manifest import Manifest
+    from phasegate.deploy.reading import Source
+    from phasegate.deploy.terraform import Kept
+
+MANIFEST = "deploy/gcp/manifest.toml"
+PARTS = ("manifest", "rules", "roles", "alerts", "provider", "messages", "gcloud")
+
+
+def manifest_option(command: F, /) -> F:
+    """Add ``--manifest``."""
+    return click.option("--manifest", "path", default=MANIFEST, metavar="FILE", show_default=True,
+                        help="The manifest of the deployment.")(command)  # fmt: skip
+
+
+@click.group(
+    epilog=example("phasegate deploy check", "phasegate deploy diff --state live"),
+    short_help="Render, check and compare a deployment on Google Cloud.",
+    invoke_without_command=True,
+)
+@click.pass_context
+def deploy(ctx: click.Context) -> int:
+    """Render, check and compare a deployment on Google Cloud.
+
+    A manifest names services, messages, accounts, schedules and alerts. No command changes a project: Terraform does.
+    """
+    if ctx.invoked_subcommand is None:
+        emit([ctx.get_help()])
+    return FINE
+
+
+@deploy.command(
+    epilog=example("phasegate deploy check", "phasegate deploy check --part rules --part roles"),
+    short_help="Check a manifest, offline: types, rules, Terraform's and Google's own schemas.",
+)
+@manifest_option
+@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), metavar="PART",
+              help=f"Only this part; repeatable: {', '.join(PARTS)}. Default: all.")  # fmt: skip
+@json_option
+@pass_app
+def check(_app: App, /, *, path: str, parts: tuple[str, ...], as_json: bool) -> int:
+    """Check a manifest: its keys, what must hold, and what would be sent to Google.
+
+    Nothing is sent. The parts messages and gcloud need Google's libraries, and its command line: where they are absent
+    these are not evaluated, and the exit code is 2.
+    """
+    from phasegate.answers.deployed import PARTS as ALL
+    from phasegate.answers.deployed import checked
+    from phasegate.base.findings import exit_code
+
+    outcomes = checked(*_read(path), parts=[part for part in ALL if not parts or part in parts])
+    _show(outcomes, path=path, state=None, as_json=as_json)
+    return exit_code(outcomes)
+
+
+@deploy.command(
+    epilog=example(
+        "phasegate deploy render --first --out infra",
+        "phasegate deploy render --state live --out infra --build 4f2c9e1",
+    ),
+    short_help="Write a manifest as Terraform JSON.",
+)
+@manifest_option
+@click.option("--out", default="infra", metavar="DIR", show_default=True, help="Where to write the *.tf.json files.")
+@click.option("--state", metavar="DIR|live", help="The state whose other variables are kept: recorded, or read now.")
+@click.option("--first", is_flag=True, help="Nothing is deployed yet: there are no variables to keep.")
+@click.option("--build", metavar="LABEL", help="The tag of the images, and PHASEGATE_BUILD of each service.")
+@json_option
+@pass_app
+def render(
+    _app: App, /, *, path: str, out: str, state: str | None, first: bool, build: str | None, as_json: bool
+) -> int:  # fmt: skip
+    """Write a manifest as Terraform JSON, for the provider hashicorp/google.
+
+    Terraform sets the variables of a service as a whole. So those of the live service that the manifest does not name
+    are written beside ours, and none is lost: that is what --state is for. Those in env_removed are left out.
+    """
+    from pathlib import Path
+
+    from phasegate.deploy.terraform import render as rendered
+    from phasegate.errors import BadInput
+
+    if first == (state is not None):
+        raise BadInput("deploy render: give --state DIR, or --state live, to keep the variables of what runs; "
+                       "or --first if nothing does")  # fmt: skip
+    _, manifest, faults = _read(path)
+    if manifest is None or faults:
+        one = faults[0]
+        raise BadInput(f"{one.place}: {one.subject}: {one.text}; {one.command} (all: phasegate deploy check)")
+    kept = {} if state is None else _kept(manifest, state)
+    files = _write(Path(out), rendered(manifest, kept=kept, build=build))
+    names = {service: tuple(str(one["name"]) for one in found.env) for service, found in kept.items() if found.env}
+    if as_json:
+        from phasegate.printed.deployments import RenderedJson
+
+        emit_json(RenderedJson(manifest=path, folder=out, files=files, build=build, kept=names))
+    else:
+        emit([f"{out}/{name}" for name in files])
+        for service, variables in names.items():
+            talk(f"{service}: kept {', '.join(variables)}; add them to env of the manifest, or to env_removed")
+    return FINE
+
+
+def _write(folder: "Path", files: "Mapping[str, object]") -> tuple[str, ...]:
+    import json
+
+    from phasegate.errors import BadInput
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, body in files.items():
+            (folder / name).write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as e:
+        raise BadInput(f"--out {folder}: {e.strerror}; name a folder that can be written") from None
+    return tuple(files)
+
+
+def _read(path: str) -> "tuple[Source, Manifest | None, tuple[Fault, ...]]":
+    from pathlib import Path
+
+    from phasegate.deploy.reading import read
+    from phasegate.errors import BadInput
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as e:
+        raise BadInput(f"{path}: {e.strerror}; name the manifest: --manifest FILE") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not UTF-8; save it as UTF-8") from None
+    return read(text, name=path)
+
+
+def _kept(manifest: "Manifest", where: str) -> "Mapping[str, Kept]":
+    raise NotImplementedError
+
+
+def _show(outcomes: "Sequence[CheckResult]", *, path: str, state: str | None, as_json: bool) -> None:
+    from phasegate.answers.checks import checked_json
+    from phasegate.answers.deployed import faults_json, faults_of
+
+    faults = faults_of(outcomes)
+    if as_json:
+        from phasegate.printed.deployments import JudgedJson
+
+        emit_json(JudgedJson(manifest=path, state=state, checks=checked_json(outcomes), faults=faults_json(faults)))
+        return
+    lines = check_lines(outcomes)
+    for one in faults:
+        lines += ["", f"{one.code} {one.severity}: {one.place}: {one.subject}: {one.text}", f"    mend: {one.command}"]
+    emit([*lines, "", count(len(faults), "fault") if faults else "no fault"])
