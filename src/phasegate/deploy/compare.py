@@ -5,6 +5,7 @@ What could not be read is not evaluated. Each list of gcloud is one check.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TypeAlias
 
 from phasegate.base.findings import CheckResult
@@ -47,7 +48,7 @@ class Comparison:
         """Return one check for each list that was read, or could not be."""
         m = self._manifest
         checks: dict[str, Callable[[object], Compared]] = {
-            "services": lambda found: compare_services(self._source, m, found, self._change),
+            "services": lambda found: compare_services(self._source, m, found, change=self._change),
             "topics": lambda found: self._names("topic", m.topic, {tail(one.get("name")) for one in items(found)}),
             "subscriptions": self._subscriptions,
             "functions": self._functions,
@@ -64,10 +65,10 @@ class Comparison:
         }
         if m.firestore is not None:
             checks |= {"indexes": self._indexes, "fields": self._fields}
-        checks |= {f"service-iam.{name}": lambda found, name=name: compare_invokers(  # type: ignore[misc]
-            self._source, m, name, found, self._change) for name in m.service}  # fmt: skip
-        checks |= {f"dataset.{name}": lambda found, name=name: self._dataset(name, found)  # type: ignore[misc]
-                   for name in m.dataset}  # fmt: skip
+        for name in m.service:
+            checks[f"service-iam.{name}"] = partial(self._invokers, name)
+        for name in m.dataset:
+            checks[f"dataset.{name}"] = partial(self._dataset, name)
         return [self._result(name, check) for name, check in checks.items()]
 
     def _result(self, name: str, check: Callable[[object], Compared]) -> CheckResult:
@@ -140,7 +141,7 @@ class Comparison:
         audience = self._manifest.audience_of(service, one.audience)
         yield from self._token(place, at(live, "pushConfig", "oidcToken"), one.account, audience, code="DP011")
 
-    def _token(self, place: Place, token: object, account: str, audience: str, *, code: str) -> Compared:  # noqa: PLR0913, PLR0917  one place for pushes and jobs
+    def _token(self, place: Place, token: object, account: str, audience: str, *, code: str) -> Compared:
         if not at(token, "serviceAccountEmail"):
             yield self._fault(code, place, "is sent without an ID token")
             return
@@ -217,6 +218,9 @@ class Comparison:
             for role in sorted(there - {*account.roles}):
                 mend = self._change.drop_role(self._manifest.email(name), role)
                 yield self._fault("DP045", place, f"has {role} too", mend)
+
+    def _invokers(self, service: str, found: object) -> Compared:
+        return compare_invokers(self._source, self._manifest, found, service=service, change=self._change)
 
     def _dataset(self, name: str, found: object) -> Compared:
         if found is None:

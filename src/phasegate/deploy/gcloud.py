@@ -70,10 +70,10 @@ def reads(manifest: Manifest, /) -> list[Read]:
     return [Read(name, ("gcloud", *words, "--format=json")) for name, words in lists.items()]
 
 
-def read_state(manifest: Manifest, where: str, /) -> State:
+def read_state(manifest: Manifest, where: str, /, *, only: str | None = None) -> State:
     """Return the state of a project: recorded in a folder, or live.
 
-    What is not there is None. Raises Unavailable if the folder or gcloud is absent.
+    ``only``: one part of it. What is not there is None. Raises Unavailable if the folder or gcloud is absent.
     """
     if where != LIVE:
         if not Path(where).is_dir():
@@ -83,6 +83,8 @@ def read_state(manifest: Manifest, where: str, /) -> State:
     found: dict[str, object] = {}
     errors: dict[str, str] = {}
     for one in reads(manifest):
+        if only not in (None, one.name):
+            continue
         try:
             found[one.name] = _live(one) if where == LIVE else _recorded(Path(where), one)
         except Unavailable as e:

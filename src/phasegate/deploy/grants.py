@@ -92,7 +92,7 @@ def _datasets(source: Source, manifest: Manifest) -> Iterator[Fault]:
     for dataset in own:
         if dataset and dataset not in manifest.dataset:
             text = f"there is no dataset {spell(dataset)}, which PHASEGATE_WAREHOUSE names"
-            yield source.fault("DP004", ("dataset",), text, f"add [dataset.{dataset}]")  # fmt: skip
+            yield source.fault("DP004", ("env", "PHASEGATE_WAREHOUSE"), text, f"add [dataset.{dataset}]")  # fmt: skip
     for name, one in manifest.dataset.items():
         writers = tables if name in own else set[str]()
         for account in sorted(writers - {*one.writers}):

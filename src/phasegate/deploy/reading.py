@@ -22,7 +22,9 @@ class Source(NamedTuple):
 
     def fault(self, code: str, place: Place, /, text: str, mend: str) -> Fault:
         """Return a fault of a place in the manifest."""
-        return Fault(code=code, subject=spell_place(place) or "the manifest", text=text, command=mend,
+        # a variable is no table of its own
+        subject = f"[env] {place[1]}" if place[:1] == ("env",) and len(place) > 1 else spell_place(place)
+        return Fault(code=code, subject=subject or "the manifest", text=text, command=mend,
                      place=f"{self.toml.name}:{self.toml.line(place)}")  # fmt: skip
 
 

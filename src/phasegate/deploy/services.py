@@ -1,7 +1,7 @@
-"""Compares services with what runs: variables, traffic, CPU, account, and who may call. Pure.
+"""Compares services with what runs: variables, traffic, CPU, account, and who may call.
 
-``gcloud run services list`` prints the form of Knative, so these names are its. Variables of what runs that the manifest
-does not name are someone's work: they are reported, kept by ``render``, and never taken away.
+``gcloud run services list`` prints the form of Knative, so these names are its. Variables of what runs that the
+manifest does not name are someone's work: they are reported, kept by ``render``, and never taken away.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +84,7 @@ def _foreign(manifest: Manifest, name: str, service: Mapping[str, object]) -> tu
     return tuple(entries)
 
 
-def compare_services(source: Source, manifest: Manifest, found: object, /, change: Changes) -> Iterator[Fault]:
+def compare_services(source: Source, manifest: Manifest, found: object, /, *, change: Changes) -> Iterator[Fault]:
     """Give how the services that run differ from the manifest's."""
     there = running(found)
     for name, spec in manifest.service.items():
@@ -151,7 +151,7 @@ def _settings(source: Source, manifest: Manifest, spec: ServiceSpec, service: Ma
 
 
 def compare_invokers(
-    source: Source, manifest: Manifest, service: str, found: object, change: Changes
+    source: Source, manifest: Manifest, found: object, /, *, service: str, change: Changes
 ) -> Iterator[Fault]:
     """Give who may call a service and should not, and the other way round."""
     place: Place = ("service", service, "invokers")

@@ -100,10 +100,7 @@ def render(
     if first == (state is not None):
         raise BadInput("deploy render: give --state DIR, or --state live, to keep the variables of what runs; "
                        "or --first if nothing does")  # fmt: skip
-    _, manifest, faults = _read(path)
-    if manifest is None or faults:
-        one = faults[0]
-        raise BadInput(f"{one.place}: {one.subject}: {one.text}; {one.command} (all: phasegate deploy check)")
+    _, manifest = _valid(path)
     kept = {} if state is None else _kept(manifest, state)
     files = _write(Path(out), rendered(manifest, kept=kept, build=build))
     names = {service: tuple(str(one["name"]) for one in found.env) for service, found in kept.items() if found.env}
@@ -116,6 +113,52 @@ def render(
         for service, variables in names.items():
             talk(f"{service}: kept {', '.join(variables)}; add them to env of the manifest, or to env_removed")
     return FINE
+
+
+@deploy.command(
+    epilog=example("phasegate deploy diff --state live", "phasegate deploy diff --commands"),
+    short_help="Compare a manifest with what is deployed.",
+)
+@manifest_option
+@click.option("--state", default="live", metavar="DIR|live", show_default=True,
+              help="What to compare with: read now by gcloud, or recorded.")  # fmt: skip
+@click.option("--commands", is_flag=True, help="Print the commands that read the state, each into a file; run none.")
+@json_option
+@pass_app
+def diff(_app: App, /, *, path: str, state: str, commands: bool, as_json: bool) -> int:
+    """Compare a manifest with what is deployed, and name what a person or time has changed.
+
+    Jobs that are gone or paused, subscriptions that are doubled or without retry, rights that are lost, traffic that is
+    pinned, variables that are missing, foreign or changed. gcloud reads, and nothing is changed. What cannot be read is
+    not evaluated.
+    """
+    from phasegate.base.findings import exit_code
+    from phasegate.deploy.compare import Comparison
+    from phasegate.deploy.gcloud import read_state
+
+    source, manifest = _valid(path)
+    if commands:
+        _show_commands(manifest, path=path, as_json=as_json)
+        return FINE
+    outcomes = Comparison(source, manifest, read_state(manifest, state)).results()
+    _show(outcomes, path=path, state=state, as_json=as_json)
+    return exit_code(outcomes)
+
+
+def _show_commands(manifest: "Manifest", *, path: str, as_json: bool) -> None:
+    from phasegate.deploy.gcloud import reads
+
+    found = reads(manifest)
+    if as_json:
+        import shlex
+
+        from phasegate.printed.deployments import StateCommandJson, StateCommandsJson
+
+        emit_json(StateCommandsJson(manifest=path, commands=tuple(
+            StateCommandJson(file=f"{one.name}.json", command=shlex.join(one.command)) for one in found
+        )))  # fmt: skip
+    else:
+        emit([one.line() for one in found])
 
 
 def _write(folder: "Path", files: "Mapping[str, object]") -> tuple[str, ...]:
@@ -147,8 +190,27 @@ def _read(path: str) -> "tuple[Source, Manifest | None, tuple[Fault, ...]]":
     return read(text, name=path)
 
 
+def _valid(path: str) -> "tuple[Source, Manifest]":
+    """Return a manifest whose types and names are right; raise BadInput for the first that is not."""
+    from phasegate.errors import BadInput
+
+    source, manifest, faults = _read(path)
+    if manifest is None or faults:
+        one = faults[0]
+        raise BadInput(f"{one.place}: {one.subject}: {one.text}; {one.command} (all faults: phasegate deploy check)")
+    return source, manifest
+
+
 def _kept(manifest: "Manifest", where: str) -> "Mapping[str, Kept]":
-    raise NotImplementedError
+    """Return the other variables of what runs; raise Unavailable if they could not be read."""
+    from phasegate.deploy.gcloud import read_state
+    from phasegate.deploy.services import kept_of
+    from phasegate.errors import Unavailable
+
+    state = read_state(manifest, where, only="services")
+    if "services" in state.errors:
+        raise Unavailable(f"the variables of what runs are not known: {state.errors['services']}")
+    return kept_of(manifest, state.found["services"])
 
 
 def _show(outcomes: "Sequence[CheckResult]", *, path: str, state: str | None, as_json: bool) -> None:
