@@ -47,7 +47,7 @@ def schema(types: dict[str, Any], *, source: str) -> dict[str, Any]:
     """Return provider, version, and the arguments of each kind."""
     own = source.partition(" ")[0]
     spaces = {f"google_{one}": one for one in RESOURCES} | {f"data.{one}": f"data_{one}" for one in DATA}
-    kinds = {kind: _arguments(types[_config(own, space)], types) for kind, space in spaces.items()}
+    kinds = {kind: arguments_of(types[_config(own, space)], types) for kind, space in spaces.items()}
     (version,) = {found for one in types.values() if one["name"] == "PubsubTopicConfig"
                   for found in VERSION.findall(json.dumps(one))}  # fmt: skip
     return {"provider": "hashicorp/google", "version": version, "source": source, "kinds": dict(sorted(kinds.items()))}
@@ -60,7 +60,8 @@ def _config(package: str, space: str) -> str:
     return f"{package}.{module}.{name}Config"
 
 
-def _arguments(interface: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
+def arguments_of(interface: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a resource or block, in the provider's spelling."""
     found = {}
     for one in interface.get("properties", ()):
         named = PROVIDER.search(json.dumps(one.get("docs", {})))
@@ -83,7 +84,7 @@ def _typed(kind: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
         if "block" in inner:
             return {"block": inner["block"], "many": True}
         return {"type": f"{'list' if kind['collection']['kind'] == 'array' else 'map'}({inner['type']})"}
-    return {"block": _arguments(types[kind["fqn"]], types)}
+    return {"block": arguments_of(types[kind["fqn"]], types)}
 
 
 def main(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from phasegate.answers.deployed import Part, checked, faults_of
 from phasegate.cli import run
+from phasegate.cli.commands.deploy import variables
 from phasegate.deploy import gcloud, messages, provider, terraform
 from phasegate.deploy.faults import KINDS
 from phasegate.deploy.reading import read
@@ -269,6 +270,19 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
         "DP027",
         'labels.auth_token = "on-call@nba-props.example',
     ),
+    "a secret that Phasegate takes": (
+        'NBA_DATA = "live"',
+        'PHASEGATE_ALERTS_OPS = "https://x"',
+        "DP027",
+        "PHASEGATE_AL",
+    ),
+    "a setting is misspelt": ("PHASEGATE_LOG_FORMAT", "PHASEGATE_LOG_FORM", "DP031", "PHASEGATE_LOG_FORM ="),
+    "a secret setting is misspelt": (
+        'invokers = ["scheduler"]',
+        'invokers = ["scheduler"]\nsecrets.PHASEGATE_ALERT_OPS = "hook"',
+        "DP031",
+        "secrets.PHASEGATE_ALERT_OPS",
+    ),
     "a service without its store": (
         'PHASEGATE_STORE = "firestore://nba-props-prod"\n',
         "",
@@ -297,7 +311,7 @@ ALSO = {"a push without an ID token": {"DP019"}, "a dead letter that goes round"
 def test_each_planted_mistake_is_found_at_its_line(mistake: str) -> None:
     old, new, code, begins = MISTAKES[mistake]
     text, _ = planted(old, new)
-    faults = faults_of(checked(*read(text, name="m.toml"), parts=OFFLINE))
+    faults = faults_of(checked(*read(text, name="m.toml"), parts=OFFLINE, settings=variables()))
     assert {one.code for one in faults} == {code} | ALSO.get(mistake, set())
     named = [text.splitlines()[int(one.place.removeprefix("m.toml:")) - 1] for one in faults if one.code == code]
     assert any(line.startswith(begins) for line in named), named
@@ -305,7 +319,7 @@ def test_each_planted_mistake_is_found_at_its_line(mistake: str) -> None:
 
 
 def test_the_manifest_of_the_repository_has_no_fault() -> None:
-    assert faults_of(checked(*read(TEXT, name="m.toml"), parts=OFFLINE)) == []
+    assert faults_of(checked(*read(TEXT, name="m.toml"), parts=OFFLINE, settings=variables())) == []
 
 
 def test_each_kind_of_fault_of_a_manifest_is_planted() -> None:

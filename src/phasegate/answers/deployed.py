@@ -1,6 +1,6 @@
 """Whether a deployment is right: each check of a manifest, and of a state, with its verdict."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, TypeAlias, get_args
 
 from phasegate.base.findings import SEVERITIES, CheckResult
@@ -16,11 +16,13 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 def checked(
-    source: Source, manifest: Manifest | None, read: Sequence[Fault], *, parts: Iterable[Part] = PARTS
+    source: Source, manifest: Manifest | None, read: Sequence[Fault], *, parts: Iterable[Part] = PARTS,
+    settings: Collection[str],
 ) -> list[CheckResult]:  # fmt: skip
     """Return each part of the check of a manifest.
 
-    ``read``: what was wrong when it was read; then nothing else can be evaluated.
+    ``read``: what was wrong when it was read; then nothing else can be evaluated. ``settings``: the variables that
+    Phasegate knows.
     """
     wanted = set(parts)
     results = [CheckResult(check="manifest", findings=tuple(read), evaluated=len(source.toml.lines))]
@@ -30,14 +32,14 @@ def checked(
         if manifest is None or read:
             results.append(CheckResult(check=part, error="the manifest is wrong: mend that first"))
         else:
-            results.append(_evaluated(source, manifest, part))
+            results.append(_evaluated(source, manifest, part, settings=settings))
     return results if "manifest" in wanted or read else results[1:]
 
 
-def _evaluated(source: Source, manifest: Manifest, part: Part) -> CheckResult:
+def _evaluated(source: Source, manifest: Manifest, part: Part, *, settings: Collection[str]) -> CheckResult:
     rendered, lines = [*terraform.resources(manifest)], gcloud.commands(manifest)
     runs: dict[Part, tuple[int, Callable[[], Iterable[Fault]]]] = {
-        "rules": (len(source.toml.lines), lambda: rules.check_rules(source, manifest)),
+        "rules": (len(source.toml.lines), lambda: rules.check_rules(source, manifest, settings=settings)),
         "roles": (len(manifest.account), lambda: grants.check_grants(source, manifest)),
         "alerts": (len(manifest.alert), lambda: alerting.check_alerts(source, manifest)),
         "provider": (len(rendered), lambda: provider.check_resources(source, rendered)),

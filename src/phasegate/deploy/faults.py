@@ -33,6 +33,7 @@ KINDS: Mapping[str, Code] = {
     "DP028": Code("a setting that the service needs is missing", "error"),
     "DP029": Code("dead letters that no alert watches", "error"),
     "DP030": Code("nothing sweeps", "error"),
+    "DP031": Code("a variable that Phasegate does not know", "error"),
     "DP040": Code("it is not there", "error"),
     "DP041": Code("it is paused or disabled", "error"),
     "DP042": Code("it differs from the manifest", "error"),

@@ -1,17 +1,19 @@
 """What must hold in a manifest beyond its types: so that nothing is lost, and no one else may call. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from phasegate.deploy.faults import Fault
 from phasegate.deploy.grants import SETTINGS
 from phasegate.deploy.manifest import Manifest, ServiceSpec, SubscriptionSpec
 from phasegate.deploy.reading import Source
-from phasegate.plan.toml_lines import Place, spell
+from phasegate.plan.toml_lines import Place, spell, suggest
 
 COLLECTION = "phasegate"
 INDEX = ("p CONTAINS", "due ASCENDING")
-_SECRET_NAME = re.compile(r"(?i)(secret|passw|token|api_?key|private_?key|credential|auth_?key|service_key)")
+_SECRET_NAME = re.compile(
+    r"(?i)(secret|passw|token|api_?key|private_?key|credential|auth_?key|service_key|^PHASEGATE_(ALERTS|POST)_)"
+)
 _SECRET_VALUE = re.compile(
     r"-----BEGIN |\bAIza[\w-]{35}|\bxox[abeprs]-|\bgh[pousr]_\w{20}|\bsk-\w{20}|\bAKIA[A-Z0-9]{16}|\bpg_[0-9a-f]{16}_"
     r"|://[^/\s:@]+:[^/\s@]+@"
@@ -19,8 +21,11 @@ _SECRET_VALUE = re.compile(
 _EVERY_DAY_ALIKE = re.compile(r"^\S+ \*(/\d+)? \* \* \*$")
 
 
-def check_rules(source: Source, manifest: Manifest, /) -> Iterator[Fault]:
-    """Give each rule that a manifest breaks, with its line."""
+def check_rules(source: Source, manifest: Manifest, /, *, settings: Collection[str]) -> Iterator[Fault]:
+    """Give each rule that a manifest breaks, with its line.
+
+    ``settings``: the variables that Phasegate knows; one that ends with ``_`` begins the names of several.
+    """
     for name, service in manifest.service.items():
         yield from _service(source, manifest, service, name)
     for name, one in manifest.subscription.items():
@@ -32,7 +37,7 @@ def check_rules(source: Source, manifest: Manifest, /) -> Iterator[Fault]:
                                "add a subscription, or external = true if it is another program's")  # fmt: skip
     yield from _jobs(source, manifest)
     yield from _index(source, manifest)
-    yield from _secrets(source, manifest)
+    yield from _variables(source, manifest, settings)
 
 
 def _service(source: Source, manifest: Manifest, service: ServiceSpec, name: str) -> Iterator[Fault]:
@@ -124,14 +129,27 @@ def _index(source: Source, manifest: Manifest) -> Iterator[Fault]:
         )
 
 
-def _secrets(source: Source, manifest: Manifest) -> Iterator[Fault]:
+def _variables(source: Source, manifest: Manifest, settings: Collection[str]) -> Iterator[Fault]:
+    """Give what is a secret, and what no process would start with."""
     places: dict[Place, str] = {("env", name): value for name, value in manifest.env.items()}
     for service, spec in manifest.service.items():
         places |= {("service", service, "env", name): value for name, value in spec.env.items()}
+        names = {("service", service, "secrets", name): name for name in spec.secrets}
+        yield from (fault for place, name in names.items() for fault in _unknown(source, place, name, settings))
+    for place in places:
+        yield from _unknown(source, place, str(place[-1]), settings)
     for channel, one in manifest.channel.items():
         places |= {("channel", channel, "labels", name): value for name, value in one.labels.items()}
     for place, value in places.items():
         if value and (_SECRET_NAME.search(str(place[-1])) or _SECRET_VALUE.search(value)):
-            mend = (f"put it into Secret Manager, and write secrets.{place[-1]} = \"NAME\"" if place[0] != "channel"
+            mend = (f'put it into Secret Manager, and write secrets.{place[-1]} = "NAME"' if place[0] != "channel"
                     else "make the channel by hand, outside of the manifest")  # fmt: skip
             yield source.fault("DP027", place, "looks like a secret, and every reader of the project sees it", mend)
+
+
+def _unknown(source: Source, place: Place, name: str, settings: Collection[str]) -> Iterator[Fault]:
+    if not name.startswith("PHASEGATE_") or name in settings:
+        return
+    if not any(one.endswith("_") and name.startswith(one) for one in settings):
+        yield source.fault("DP031", place, f"the service does not start with it{suggest(name, known=settings)}",
+                           "spell it as one of the settings, or remove it")  # fmt: skip

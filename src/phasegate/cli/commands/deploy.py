@@ -65,7 +65,8 @@ def check(_app: App, /, *, path: str, parts: tuple[str, ...], as_json: bool) -> 
     from phasegate.answers.deployed import checked
     from phasegate.base.findings import exit_code
 
-    outcomes = checked(*_read(path), parts=[part for part in ALL if not parts or part in parts])
+    wanted = [part for part in ALL if not parts or part in parts]
+    outcomes = checked(*_read(path), parts=wanted, settings=variables())
     _show(outcomes, path=path, state=None, as_json=as_json)
     return exit_code(outcomes)
 
@@ -188,6 +189,19 @@ def _read(path: str) -> "tuple[Source, Manifest | None, tuple[Fault, ...]]":
     except UnicodeDecodeError:
         raise BadInput(f"{path} is not UTF-8; save it as UTF-8") from None
     return read(text, name=path)
+
+
+def variables() -> frozenset[str]:
+    """Return what a process of Phasegate takes of its environment.
+
+    Those that end with ``_`` begin the names of several.
+    """
+    from phasegate.deploy.terraform import BUILD
+    from phasegate.setting import PREFIX, SETTINGS
+
+    return frozenset(
+        {*(f"{PREFIX}{one.name.upper()}" for one in SETTINGS), BUILD, f"{PREFIX}ALERTS_", f"{PREFIX}POST_"}
+    )
 
 
 def _valid(path: str) -> "tuple[Source, Manifest]":
