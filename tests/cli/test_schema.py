@@ -15,6 +15,7 @@ from phasegate.cli.entry import phasegate
 from phasegate.printed.schemas import DIALECT, PRINTED, schema_of
 from tests.support.command_days import Days, day
 from tests.support.commands import PLAN, RUN, Night
+from tests.support.deployment import PATH as DEPLOYED
 from tests.support.json_schema import faults
 from tests.support.printed import check_printed, command_of
 
@@ -67,6 +68,8 @@ def test_every_command_prints_what_its_schema_says(night: Night, monkeypatch: py
         "backfill --from 2026-02-03 --to 2026-02-04 --dry-run", f"pause {RUN}", f"pause {RUN} --resume",
         f"cancel {RUN}", f"cancel {RUN} --undo", "import moved.jsonl",
         "import done.json --from-platform --dry-run", "doctor --store file:///done.json",
+        f"deploy check --manifest {DEPLOYED} --part rules", f"deploy render --manifest {DEPLOYED} --first",
+        f"deploy diff --manifest {DEPLOYED} --commands", f"deploy diff --manifest {DEPLOYED} --state infra",
         "tokens add admin --role operator", "tokens", "tokens list", "tokens revoke admin",
     )  # fmt: skip
     shown = {}

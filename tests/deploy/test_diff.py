@@ -347,7 +347,7 @@ DECAYS: dict[str, tuple[Callable[[State], None], str, str, str]] = {
 
 def compared(state: State) -> Comparison:
     source, found = manifest()
-    return Comparison(source, found, gcloud.State(state, {}))
+    return Comparison(source, found, gcloud.ProjectState(state, {}))
 
 
 def test_a_deployment_as_it_was_meant_differs_in_nothing() -> None:
@@ -382,7 +382,7 @@ def test_what_is_to_be_removed_and_is_still_there_is_named() -> None:
     source, found = manifest(TEXT.replace('invokers = ["scheduler"]', 'invokers = ["scheduler"]\nenv_removed = ["TZ"]'))
     state = as_meant()
     env(MONITOR, "TZ", {"name": "TZ", "value": "UTC"})(state)
-    (fault,) = faults_of(Comparison(source, found, gcloud.State(state, {})).results())
+    (fault,) = faults_of(Comparison(source, found, gcloud.ProjectState(state, {})).results())
     assert (fault.code, fault.text) == ("DP048", "TZ is still there")
 
 

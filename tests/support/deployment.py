@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from phasegate.deploy import gcloud
 from phasegate.deploy.manifest import Manifest
-from phasegate.deploy.reading import Source, read
+from phasegate.deploy.reading import ManifestLines, read
 from tests.support.real_data import ROOT
 
 PATH = ROOT / "deploy" / "gcp" / "manifest.toml"
@@ -21,7 +21,7 @@ State: TypeAlias = dict[str, Any]
 Decay: TypeAlias = Callable[[State], None]
 
 
-def manifest(text: str = TEXT) -> tuple[Source, Manifest]:
+def manifest(text: str = TEXT) -> tuple[ManifestLines, Manifest]:
     """Return a manifest whose types are right."""
     source, found, faults = read(text, name="manifest.toml")
     assert faults == ()

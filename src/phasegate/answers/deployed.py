@@ -1,4 +1,4 @@
-"""Whether a deployment is right: each check of a manifest, and of a state, with its verdict."""
+"""Whether a manifest is right: each part of its check, with its verdict."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, TypeAlias, get_args
@@ -7,7 +7,7 @@ from phasegate.base.findings import SEVERITIES, CheckResult
 from phasegate.deploy import alerting, gcloud, grants, messages, provider, rules, terraform
 from phasegate.deploy.faults import Fault
 from phasegate.deploy.manifest import Manifest
-from phasegate.deploy.reading import Source
+from phasegate.deploy.reading import ManifestLines
 from phasegate.errors import Unavailable
 from phasegate.printed.deployments import FaultJson
 
@@ -16,7 +16,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 def checked(
-    source: Source, manifest: Manifest | None, read: Sequence[Fault], *, parts: Iterable[Part] = PARTS,
+    source: ManifestLines, manifest: Manifest | None, read: Sequence[Fault], *, parts: Iterable[Part] = PARTS,
     settings: Collection[str],
 ) -> list[CheckResult]:  # fmt: skip
     """Return each part of the check of a manifest.
@@ -36,7 +36,7 @@ def checked(
     return results if "manifest" in wanted or read else results[1:]
 
 
-def _evaluated(source: Source, manifest: Manifest, part: Part, *, settings: Collection[str]) -> CheckResult:
+def _evaluated(source: ManifestLines, manifest: Manifest, part: Part, *, settings: Collection[str]) -> CheckResult:
     rendered, lines = [*terraform.resources(manifest)], gcloud.commands(manifest)
     runs: dict[Part, tuple[int, Callable[[], Iterable[Fault]]]] = {
         "rules": (len(source.toml.lines), lambda: rules.check_rules(source, manifest, settings=settings)),

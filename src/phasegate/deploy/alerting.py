@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from phasegate.deploy.faults import Fault
 from phasegate.deploy.manifest import AlertSpec, Manifest
-from phasegate.deploy.reading import Source
+from phasegate.deploy.reading import ManifestLines
 from phasegate.plan.toml_lines import Place, spell, suggest
 
 DURATION_MAX_S = 84_600
@@ -38,7 +38,7 @@ DELTAS = ("ALIGN_DELTA", "ALIGN_RATE")
 _CLAUSE = re.compile(r'\b(metric\.type|resource\.type|resource\.labels?\.\w+)\s*=\s*"([^"]*)"')
 
 
-def check_alerts(source: Source, manifest: Manifest, /) -> Iterator[Fault]:
+def check_alerts(source: ManifestLines, manifest: Manifest, /) -> Iterator[Fault]:
     """Give what keeps an alert from firing, or from reaching someone."""
     for name, alert in manifest.alert.items():
         place: Place = ("alert", name)
@@ -64,7 +64,7 @@ def clauses(text: str, /) -> dict[str, str]:
     return {key.replace(".label.", ".labels."): value for key, value in _CLAUSE.findall(text)}
 
 
-def _filter(source: Source, manifest: Manifest, alert: AlertSpec, place: Place) -> Iterator[Fault]:
+def _filter(source: ManifestLines, manifest: Manifest, alert: AlertSpec, place: Place) -> Iterator[Fault]:
     found = clauses(alert.filter)
     for key in ("metric.type", "resource.type"):
         if not found.get(key):
@@ -95,7 +95,7 @@ def _filter(source: Source, manifest: Manifest, alert: AlertSpec, place: Place) 
             yield source.fault("DP024", place, text, "name one that is")
 
 
-def _condition(source: Source, alert: AlertSpec, place: Place) -> Iterator[Fault]:
+def _condition(source: ManifestLines, alert: AlertSpec, place: Place) -> Iterator[Fault]:
     if (alert.threshold is None) == (alert.absent_s is None):
         both = "both threshold and absent_s" if alert.threshold is not None else "neither threshold nor absent_s"
         yield source.fault("DP024", place, f"has {both}", "write one of them")

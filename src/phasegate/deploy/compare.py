@@ -1,6 +1,7 @@
-"""Compares a manifest with what was read of a project: what is gone, doubled, paused, lost or someone else's.
+"""Compares a manifest with what was read of a project.
 
-What could not be read is not evaluated. Each list of gcloud is one check.
+Named is what is gone, doubled, paused, lost or someone else's. What could not be read is not evaluated. Each list of
+gcloud is one check.
 """
 
 from collections import defaultdict
@@ -12,9 +13,9 @@ from phasegate.base.findings import CheckResult
 from phasegate.base.wording import listed
 from phasegate.deploy import messages
 from phasegate.deploy.faults import Fault
-from phasegate.deploy.gcloud import Changes, State, changes
+from phasegate.deploy.gcloud import ProjectState, Repairs, changes
 from phasegate.deploy.manifest import Manifest
-from phasegate.deploy.reading import Source
+from phasegate.deploy.reading import ManifestLines
 from phasegate.deploy.services import (
     APPLY,
     at,
@@ -38,9 +39,9 @@ DATASET_ROLES = {
 class Comparison:
     """One manifest beside one state."""
 
-    def __init__(self, source: Source, manifest: Manifest, state: State) -> None:
+    def __init__(self, source: ManifestLines, manifest: Manifest, state: ProjectState) -> None:
         self._source, self._manifest, self._state = source, manifest, state
-        self._change: Changes = changes(manifest)
+        self._change: Repairs = changes(manifest)
         # the addresses of each service that runs; empty where they could not be read
         self._urls = {name: urls(one) for name, one in running(state.found.get("services")).items()}
 

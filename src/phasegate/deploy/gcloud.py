@@ -1,4 +1,4 @@
-"""The commands of gcloud that are printed or run: reading the state of a project, and judging commands.
+"""The commands of gcloud that read a state, judge commands, or mend.
 
 Only those of ``reads`` are ever run on a project, and they only read. What changes a project is printed for a person.
 """
@@ -22,18 +22,18 @@ ABSENT = ("NOT_FOUND", "was not found", "Not found", "not found", "does not exis
 WITHOUT = "install the Google Cloud CLI (https://cloud.google.com/sdk/docs/install), or leave this out with --part"
 
 
-class Read(NamedTuple):
+class StateRead(NamedTuple):
     """One command that reads, and the name under which its answer is recorded."""
 
     name: str
     command: tuple[str, ...]
 
-    def line(self) -> str:
-        """Return the line to paste, which records the answer."""
-        return f"{shlex.join(self.command)} > {shlex.quote(self.name + '.json')}"
+    def line(self, path: Path | None = None) -> str:
+        """Return the line to paste, which records the answer in a file."""
+        return f"{shlex.join(self.command)} > {shlex.quote(str(path or f'{self.name}.json'))}"
 
 
-class State(NamedTuple):
+class ProjectState(NamedTuple):
     """What was read of a project, by name.
 
     ``errors``: why something could not be read.
@@ -43,7 +43,7 @@ class State(NamedTuple):
     errors: Mapping[str, str]
 
 
-def reads(manifest: Manifest, /) -> list[Read]:
+def reads(manifest: Manifest, /) -> list[StateRead]:
     """Return the commands that read all that a manifest names."""
     project = f"--project={manifest.project}"
     region, location = f"--region={manifest.region}", f"--location={manifest.region}"
@@ -67,10 +67,10 @@ def reads(manifest: Manifest, /) -> list[Read]:
         lists[f"service-iam.{name}"] = ("run", "services", "get-iam-policy", name, project, region)
     for name in manifest.dataset:
         lists[f"dataset.{name}"] = ("alpha", "bq", "datasets", "describe", name, project)
-    return [Read(name, ("gcloud", *words, "--format=json")) for name, words in lists.items()]
+    return [StateRead(name, ("gcloud", *words, "--format=json")) for name, words in lists.items()]
 
 
-def read_state(manifest: Manifest, where: str, /, *, only: str | None = None) -> State:
+def read_state(manifest: Manifest, where: str, /, *, only: str | None = None) -> ProjectState:
     """Return the state of a project: recorded in a folder, or live.
 
     ``only``: one part of it. What is not there is None. Raises Unavailable if the folder or gcloud is absent.
@@ -89,23 +89,23 @@ def read_state(manifest: Manifest, where: str, /, *, only: str | None = None) ->
             found[one.name] = _live(one) if where == LIVE else _recorded(Path(where), one)
         except Unavailable as e:
             errors[one.name] = str(e)
-    return State(found, errors)
+    return ProjectState(found, errors)
 
 
-def _recorded(folder: Path, one: Read) -> object:
+def _recorded(folder: Path, one: StateRead) -> object:
     path = folder / f"{one.name}.json"
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise Unavailable(f"{path} is absent; record it: {one.line()}") from None
+        raise Unavailable(f"{path} is absent; record it: {one.line(path)}") from None
     except (OSError, UnicodeDecodeError) as e:
         raise Unavailable(f"{path} cannot be read: {e}") from None
     if not text.strip():
-        raise Unavailable(f"{path} is empty: the command failed; run it again: {one.line()}")
+        raise Unavailable(f"{path} is empty: the command failed; run it again: {one.line(path)}")
     return _parsed(text, what=str(path))
 
 
-def _live(one: Read) -> object:
+def _live(one: StateRead) -> object:
     try:
         done = subprocess.run(  # noqa: S603  the fixed words of ``reads``, and names that the manifest's types bound
             [*one.command, "--quiet"], capture_output=True, text=True, check=False, timeout=TIMEOUT_S
@@ -130,12 +130,12 @@ def _parsed(text: str, *, what: str) -> object:
     return found
 
 
-def changes(manifest: Manifest, /) -> "Changes":
+def changes(manifest: Manifest, /) -> "Repairs":
     """Return the spellings of what a person types to mend a deployment."""
-    return Changes(manifest.project, manifest.region)
+    return Repairs(manifest.project, manifest.region)
 
 
-class Changes(NamedTuple):
+class Repairs(NamedTuple):
     """The commands that mend what Terraform would not, or not alone."""
 
     project: str

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from phasegate.base.wording import listed
 from phasegate.deploy.faults import Fault
 from phasegate.deploy.manifest import Manifest, ServiceSpec, Use
-from phasegate.deploy.reading import Source
+from phasegate.deploy.reading import ManifestLines
 from phasegate.plan.toml_lines import Place, spell
 
 # As docs/how-to/on-google-cloud.md and on-bigquery.md say: a test compares.
@@ -28,7 +28,7 @@ SETTINGS: Mapping[Use, tuple[str, str]] = {
 
 
 def needed(manifest: Manifest, account: str, /) -> dict[str, str]:
-    """Return the roles on the project that an account needs, each with its reason."""
+    """Return the roles on the project that an account needs, and why."""
     return {
         ROLES[use]: f"service {name} uses {use}"
         for name, service in manifest.service.items() if service.account == account
@@ -46,7 +46,7 @@ def callers(manifest: Manifest, service: str, /) -> dict[str, str]:
 
 
 def dataset_of(url: str, /) -> str:
-    """Return the dataset of Phasegate's own tables, empty for another warehouse.
+    """Return the dataset of Phasegate's own tables, or an empty text.
 
     >>> dataset_of("bigquery://nba-props/phasegate?location=EU")
     'phasegate'
@@ -54,7 +54,7 @@ def dataset_of(url: str, /) -> str:
     return url.partition("?")[0].removeprefix("bigquery://").partition("/")[2] if url.startswith("bigquery://") else ""
 
 
-def check_grants(source: Source, manifest: Manifest, /) -> Iterator[Fault]:
+def check_grants(source: ManifestLines, manifest: Manifest, /) -> Iterator[Fault]:
     """Give each role that an account lacks, or has for nothing."""
     for name, account in manifest.account.items():
         needs = needed(manifest, name)
@@ -71,7 +71,7 @@ def check_grants(source: Source, manifest: Manifest, /) -> Iterator[Fault]:
     yield from _datasets(source, manifest)
 
 
-def _invokers(source: Source, service: ServiceSpec, calls: Mapping[str, str], place: Place) -> Iterator[Fault]:
+def _invokers(source: ManifestLines, service: ServiceSpec, calls: Mapping[str, str], place: Place) -> Iterator[Fault]:
     for caller, why in calls.items():
         if caller not in service.invokers:
             yield source.fault("DP018", place, f"account {caller} may not call it: {why}",
@@ -85,7 +85,7 @@ def _invokers(source: Source, service: ServiceSpec, calls: Mapping[str, str], pl
                                f"remove {spell(caller)} from invokers")  # fmt: skip
 
 
-def _datasets(source: Source, manifest: Manifest) -> Iterator[Fault]:
+def _datasets(source: ManifestLines, manifest: Manifest) -> Iterator[Fault]:
     tables = {service.account for service in manifest.service.values() if "tables" in service.uses}
     own = {dataset_of(manifest.env_of(name).get("PHASEGATE_WAREHOUSE", "")): service.account
            for name, service in manifest.service.items() if "tables" in service.uses}  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a manifest says: the services of a deployment, and all that they need. Pure.
+"""What a manifest says: services, and all that they need. Pure.
 
 The fields are described on the page docs/reference/manifest.md, which a test compares with these types.
 """
@@ -17,11 +17,11 @@ Path = Annotated[str, Meta(pattern="^/")]
 Roles = Annotated[str, Meta(pattern=r"^(roles/|projects/|organizations/)")]
 
 
-class Spec(msgspec.Struct, frozen=True, kw_only=True):
+class ManifestTable(msgspec.Struct, frozen=True, kw_only=True):
     """A table of the manifest."""
 
 
-class ServiceSpec(Spec, frozen=True, kw_only=True):
+class ServiceSpec(ManifestTable, frozen=True, kw_only=True):
     """One service on Cloud Run."""
 
     image: Text
@@ -43,14 +43,14 @@ class ServiceSpec(Spec, frozen=True, kw_only=True):
     env_removed: tuple[str, ...] = ()
 
 
-class TopicSpec(Spec, frozen=True, kw_only=True):
+class TopicSpec(ManifestTable, frozen=True, kw_only=True):
     """One topic of Pub/Sub."""
 
     external: bool = False
     retention_s: Annotated[int, Meta(ge=600, le=2_678_400)] | None = None
 
 
-class SubscriptionSpec(Spec, frozen=True, kw_only=True):
+class SubscriptionSpec(ManifestTable, frozen=True, kw_only=True):
     """One subscription: pushed to a service, or pulled."""
 
     topic: str
@@ -67,14 +67,14 @@ class SubscriptionSpec(Spec, frozen=True, kw_only=True):
     retention_s: Annotated[int, Meta(ge=600, le=2_678_400)] = 604_800
 
 
-class AccountSpec(Spec, frozen=True, kw_only=True):
+class AccountSpec(ManifestTable, frozen=True, kw_only=True):
     """One service account, with its roles on the project."""
 
     purpose: Text
     roles: tuple[Roles, ...] = ()
 
 
-class JobSpec(Spec, frozen=True, kw_only=True):
+class JobSpec(ManifestTable, frozen=True, kw_only=True):
     """One job of Cloud Scheduler: a POST to a service."""
 
     schedule: Annotated[str, Meta(pattern=r"^\S+( \S+){4}$")]
@@ -88,14 +88,14 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     retries: Annotated[int, Meta(ge=0, le=5)] = 0
 
 
-class IndexSpec(Spec, frozen=True, kw_only=True):
-    """One composite index: fields as ``NAME ASCENDING``, ``NAME DESCENDING`` or ``NAME CONTAINS``."""
+class IndexSpec(ManifestTable, frozen=True, kw_only=True):
+    """One composite index: its fields, each with its order."""
 
     collection: Text
     fields: tuple[Annotated[str, Meta(pattern=r"^\S+ (ASCENDING|DESCENDING|CONTAINS)$")], ...]
 
 
-class FirestoreSpec(Spec, frozen=True, kw_only=True):
+class FirestoreSpec(ManifestTable, frozen=True, kw_only=True):
     """The database of the documents."""
 
     location: Text
@@ -104,7 +104,7 @@ class FirestoreSpec(Spec, frozen=True, kw_only=True):
     exempt: Mapping[str, tuple[str, ...]] = {}
 
 
-class DatasetSpec(Spec, frozen=True, kw_only=True):
+class DatasetSpec(ManifestTable, frozen=True, kw_only=True):
     """One dataset of BigQuery."""
 
     location: Text
@@ -112,21 +112,21 @@ class DatasetSpec(Spec, frozen=True, kw_only=True):
     readers: tuple[str, ...] = ()
 
 
-class MetricSpec(Spec, frozen=True, kw_only=True):
+class MetricSpec(ManifestTable, frozen=True, kw_only=True):
     """One metric that counts lines of the log."""
 
     filter: Text
     purpose: Text
 
 
-class ChannelSpec(Spec, frozen=True, kw_only=True):
+class ChannelSpec(ManifestTable, frozen=True, kw_only=True):
     """One notification channel of Cloud Monitoring."""
 
     type: Text
     labels: Mapping[str, str]
 
 
-class AlertSpec(Spec, frozen=True, kw_only=True):
+class AlertSpec(ManifestTable, frozen=True, kw_only=True):
     """One alert policy with one condition: above a threshold, or absent."""
 
     filter: Text
@@ -142,7 +142,7 @@ class AlertSpec(Spec, frozen=True, kw_only=True):
     close_s: Annotated[int, Meta(ge=1800, le=604_800)] = 86_400
 
 
-class Manifest(Spec, frozen=True, kw_only=True):
+class Manifest(ManifestTable, frozen=True, kw_only=True):
     """One deployment."""
 
     project: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
@@ -166,10 +166,10 @@ class Manifest(Spec, frozen=True, kw_only=True):
         return f"{account}@{self.project}.iam.gserviceaccount.com"
 
     def env_of(self, service: str, /) -> dict[str, str]:
-        """Return the variables of a service in plain text, the shared ones included."""
+        """Return the variables of a service, the shared ones included."""
         return {**self.env, **self.service[service].env}
 
     def audience_of(self, service: str, given: str, /) -> str:
-        """Return the audience of a call of a service: the one given, else the service's."""
+        """Return the audience of a call: the one given, else the service's."""
         one = self.service.get(service)
         return given or ("" if one is None else one.audience)

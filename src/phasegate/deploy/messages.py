@@ -1,7 +1,7 @@
-"""A manifest as the messages of Google's own interfaces, and whether its libraries take them.
+"""A manifest as messages of Google's own interfaces.
 
-They refuse an unknown field, a value that is none of an enumeration, and a duration that is none. What needs the
-service itself, such as whether a cron line is valid, they do not know.
+Its libraries say whether they take them. They refuse an unknown field, a value that is none of an enumeration, and a
+duration that is none. What needs the service itself, such as whether a cron line is valid, they do not know.
 """
 
 import base64
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from phasegate.deploy.faults import Fault
 from phasegate.deploy.manifest import AlertSpec, Manifest, ServiceSpec
-from phasegate.deploy.reading import Source
+from phasegate.deploy.reading import ManifestLines
 from phasegate.errors import Unavailable
 from phasegate.plan.toml_lines import Place
 
@@ -41,7 +41,7 @@ def given(manifest: Manifest, /) -> Iterator[Given]:
         yield Given("alert", ("alert", name), _alert(manifest, name, alert))
 
 
-def check_messages(source: Source, manifest: Manifest, /) -> Iterator[Fault]:
+def check_messages(source: ManifestLines, manifest: Manifest, /) -> Iterator[Fault]:
     """Give what Google's libraries refuse.
 
     Raises Unavailable where they are not installed.
@@ -80,7 +80,7 @@ def refused(message: Any, body: Mapping[str, object], /) -> str | None:
 
 
 def address(manifest: Manifest, service: str, path: str, /) -> str:
-    """Return an address of a service; the real one is known when it is deployed."""
+    """Return an address of a service; the real one is known later."""
     return f"https://{service}-{manifest.project}.{manifest.region}.run.app{path}"
 
 

@@ -1,4 +1,4 @@
-"""Checks rendered resources by the schema of Terraform's provider, offline.
+"""Checks rendered resources by the schema of Terraform's provider.
 
 ``google_schema.json`` holds names, types and what is required of the kinds that are rendered; it is made by
 tools/provider_schema.py from the provider's own bindings. Values that Terraform computes are taken as they are.
@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 
 from phasegate.deploy.faults import Fault
-from phasegate.deploy.reading import Source
+from phasegate.deploy.reading import ManifestLines
 from phasegate.deploy.terraform import Resource
 from phasegate.plan.toml_lines import spell, suggest
 
@@ -22,7 +22,10 @@ META = frozenset({"count", "depends_on", "for_each", "lifecycle", "provider"})
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """One argument: an attribute of a type, or a block; ``many``: of which there may be several."""
+    """One argument: an attribute of a type, or a block.
+
+    ``many``: there may be several.
+    """
 
     type: str = ""
     block: "Mapping[str, Argument] | None" = None
@@ -47,7 +50,7 @@ def provider_schema() -> ProviderSchema:
     )
 
 
-def check_resources(source: Source, resources: Iterable[Resource], /) -> Iterator[Fault]:
+def check_resources(source: ManifestLines, resources: Iterable[Resource], /) -> Iterator[Fault]:
     """Give what the provider would refuse."""
     schema = provider_schema()
     for one in resources:

@@ -1,21 +1,25 @@
-"""Reads a manifest from TOML: each unknown key, wrong value and dangling name is a fault with its line. Pure.
+"""Reads a manifest from TOML. Pure.
 
-All are reported at once, since a manifest with one mistake often has more.
+Each unknown key, wrong value and dangling name is a fault with its line. All are reported at once, since a manifest
+with one mistake often has more.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Literal, NamedTuple, cast, get_args, get_origin
+from typing import Annotated, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
 from phasegate.deploy.faults import Fault
-from phasegate.deploy.manifest import Manifest, Spec
+from phasegate.deploy.manifest import Manifest, ManifestTable
 from phasegate.plan.toml_lines import Place, Toml, parse, spell, spell_place, suggest
 
+# "X | None" is the one or the other, as X is a class or has bounds.
+UNIONS = (Union, UnionType)
 
-class Source(NamedTuple):
+
+class ManifestLines(NamedTuple):
     """The lines of a manifest, to name places in it."""
 
     toml: Toml
@@ -28,12 +32,12 @@ class Source(NamedTuple):
                      place=f"{self.toml.name}:{self.toml.line(place)}")  # fmt: skip
 
 
-def read(text: str, /, *, name: str) -> tuple[Source, Manifest | None, tuple[Fault, ...]]:
+def read(text: str, /, *, name: str) -> tuple[ManifestLines, Manifest | None, tuple[Fault, ...]]:
     """Return a manifest, or None where its types are wrong, and its faults.
 
     Raises BadInput if it is no TOML.
     """
-    source = Source(parse(text, name=name))
+    source = ManifestLines(parse(text, name=name))
     found = tuple(_table(source, source.toml.body, Manifest, ()))
     if found:
         return source, None, found
@@ -41,7 +45,7 @@ def read(text: str, /, *, name: str) -> tuple[Source, Manifest | None, tuple[Fau
     return source, manifest, tuple(_dangling(source, manifest))
 
 
-def _table(source: Source, body: object, kind: type[Spec], place: Place) -> Iterator[Fault]:
+def _table(source: ManifestLines, body: object, kind: type[ManifestTable], place: Place) -> Iterator[Fault]:
     """Give the faults of one table."""
     if not isinstance(body, dict):
         yield source.fault("DP003", place, f"is {spell(body)}, wanted a table", f"write [{'.'.join(map(str, place))}]")
@@ -58,10 +62,10 @@ def _table(source: Source, body: object, kind: type[Spec], place: Place) -> Iter
             yield source.fault("DP002", (*place, name), "is missing", f"add {name} = {wanted(field.type)}")
 
 
-def _value(source: Source, value: object, hint: object, place: Place) -> Iterator[Fault]:
+def _value(source: ManifestLines, value: object, hint: object, place: Place) -> Iterator[Fault]:
     """Give the faults of one value; tables, and lists of tables, are walked."""
     kind, arguments = plain(hint), get_args(plain(hint))
-    if isinstance(kind, type) and issubclass(kind, Spec):
+    if isinstance(kind, type) and issubclass(kind, ManifestTable):
         yield from _table(source, value, kind, place)
     elif get_origin(kind) is Mapping and isinstance(value, dict):
         for name, inner in value.items():
@@ -69,7 +73,7 @@ def _value(source: Source, value: object, hint: object, place: Place) -> Iterato
                 yield source.fault("DP003", (*place, name), f"the name is refused: {wrong}",
                                    f"rename it to {wanted(arguments[0])}")  # fmt: skip
             yield from _value(source, inner, arguments[1], (*place, name))
-    elif get_origin(kind) is tuple and isinstance(arguments[0], type) and issubclass(arguments[0], Spec):
+    elif get_origin(kind) is tuple and isinstance(arguments[0], type) and issubclass(arguments[0], ManifestTable):
         for number, inner in enumerate(value if isinstance(value, list) else [value]):
             yield from _table(source, inner, arguments[0], (*place, number))
     elif (wrong := _refused(value, hint)) is not None:
@@ -90,7 +94,7 @@ def plain(hint: object, /) -> object:
     """Return a type without its bounds, and without None."""
     if get_origin(hint) is Annotated:
         return plain(get_args(hint)[0])
-    if isinstance(hint, UnionType) or get_origin(hint) is UnionType:
+    if get_origin(hint) in UNIONS:
         return plain(next(one for one in get_args(hint) if one is not type(None)))
     return hint
 
@@ -100,7 +104,7 @@ def bounds(hint: object, /) -> Meta:
     if get_origin(hint) is Annotated:
         return cast("Meta", get_args(hint)[1])
     inner = (one for one in get_args(hint) if get_origin(one) is Annotated)
-    return bounds(next(inner, None)) if isinstance(hint, UnionType) else Meta()
+    return bounds(next(inner, None)) if get_origin(hint) in UNIONS else Meta()
 
 
 def wanted(hint: object, /) -> str:  # noqa: PLR0911  one line for each kind of type
@@ -126,7 +130,7 @@ def wanted(hint: object, /) -> str:  # noqa: PLR0911  one line for each kind of 
     return "a table"
 
 
-def _dangling(source: Source, manifest: Manifest) -> Iterator[Fault]:
+def _dangling(source: ManifestLines, manifest: Manifest) -> Iterator[Fault]:
     """Give what names something that is not in the manifest."""
     for place, names, known, what in _references(manifest):
         for name in names:

@@ -1,4 +1,7 @@
-"""What must hold in a manifest beyond its types: so that nothing is lost, and no one else may call. Pure."""
+"""What must hold in a manifest beyond its types. Pure.
+
+Nothing is lost, no one else may call, and what holds leases has CPU to renew them.
+"""
 
 import re
 from collections.abc import Collection, Iterator
@@ -6,7 +9,7 @@ from collections.abc import Collection, Iterator
 from phasegate.deploy.faults import Fault
 from phasegate.deploy.grants import SETTINGS
 from phasegate.deploy.manifest import Manifest, ServiceSpec, SubscriptionSpec
-from phasegate.deploy.reading import Source
+from phasegate.deploy.reading import ManifestLines
 from phasegate.plan.toml_lines import Place, spell, suggest
 
 COLLECTION = "phasegate"
@@ -21,7 +24,7 @@ _SECRET_VALUE = re.compile(
 _EVERY_DAY_ALIKE = re.compile(r"^\S+ \*(/\d+)? \* \* \*$")
 
 
-def check_rules(source: Source, manifest: Manifest, /, *, settings: Collection[str]) -> Iterator[Fault]:
+def check_rules(source: ManifestLines, manifest: Manifest, /, *, settings: Collection[str]) -> Iterator[Fault]:
     """Give each rule that a manifest breaks, with its line.
 
     ``settings``: the variables that Phasegate knows; one that ends with ``_`` begins the names of several.
@@ -40,7 +43,7 @@ def check_rules(source: Source, manifest: Manifest, /, *, settings: Collection[s
     yield from _variables(source, manifest, settings)
 
 
-def _service(source: Source, manifest: Manifest, service: ServiceSpec, name: str) -> Iterator[Fault]:
+def _service(source: ManifestLines, manifest: Manifest, service: ServiceSpec, name: str) -> Iterator[Fault]:
     place: Place = ("service", name)
     if service.heartbeats == "always" and not service.cpu_always:
         yield source.fault("DP022", place, "renews leases outside of requests, where it has no CPU: they expire",
@@ -58,7 +61,7 @@ def _service(source: Source, manifest: Manifest, service: ServiceSpec, name: str
                            "write the same in both")  # fmt: skip
 
 
-def _subscription(source: Source, manifest: Manifest, one: SubscriptionSpec, place: Place) -> Iterator[Fault]:
+def _subscription(source: ManifestLines, manifest: Manifest, one: SubscriptionSpec, place: Place) -> Iterator[Fault]:
     if not one.push:
         if one.inbox and one.dead_letter:
             text = "what arrives in an inbox is stored, and comes often only while the store is away"
@@ -90,14 +93,14 @@ def _subscription(source: Source, manifest: Manifest, one: SubscriptionSpec, pla
     yield from _audience(source, manifest, place, service=one.push, given=one.audience)
 
 
-def _audience(source: Source, manifest: Manifest, place: Place, *, service: str, given: str) -> Iterator[Fault]:
+def _audience(source: ManifestLines, manifest: Manifest, place: Place, *, service: str, given: str) -> Iterator[Fault]:
     audience = manifest.audience_of(service, given)
     if audience != manifest.service[service].audience:
         text = f"{spell(audience)} is not that of {service}, {spell(manifest.service[service].audience)}: it is refused"
         yield source.fault("DP016", (*place, "audience"), text, "remove audience, or write that of the service")
 
 
-def _jobs(source: Source, manifest: Manifest) -> Iterator[Fault]:
+def _jobs(source: ManifestLines, manifest: Manifest) -> Iterator[Fault]:
     for name, job in manifest.job.items():
         place: Place = ("job", name)
         if not job.account:
@@ -115,7 +118,7 @@ def _jobs(source: Source, manifest: Manifest) -> Iterator[Fault]:
                                f'add a job with service = "{name}", path = "/sweep"')  # fmt: skip
 
 
-def _index(source: Source, manifest: Manifest) -> Iterator[Fault]:
+def _index(source: ManifestLines, manifest: Manifest) -> Iterator[Fault]:
     uses = any("documents" in service.uses for service in manifest.service.values())
     there = () if manifest.firestore is None else manifest.firestore.index
     if uses and not any((one.collection, one.fields) == (COLLECTION, INDEX) for one in there):
@@ -129,7 +132,7 @@ def _index(source: Source, manifest: Manifest) -> Iterator[Fault]:
         )
 
 
-def _variables(source: Source, manifest: Manifest, settings: Collection[str]) -> Iterator[Fault]:
+def _variables(source: ManifestLines, manifest: Manifest, settings: Collection[str]) -> Iterator[Fault]:
     """Give what is a secret, and what no process would start with."""
     places: dict[Place, str] = {("env", name): value for name, value in manifest.env.items()}
     for service, spec in manifest.service.items():
@@ -147,7 +150,7 @@ def _variables(source: Source, manifest: Manifest, settings: Collection[str]) ->
             yield source.fault("DP027", place, "looks like a secret, and every reader of the project sees it", mend)
 
 
-def _unknown(source: Source, place: Place, name: str, settings: Collection[str]) -> Iterator[Fault]:
+def _unknown(source: ManifestLines, place: Place, name: str, settings: Collection[str]) -> Iterator[Fault]:
     if not name.startswith("PHASEGATE_") or name in settings:
         return
     if not any(one.endswith("_") and name.startswith(one) for one in settings):

@@ -1,4 +1,4 @@
-"""Compares services with what runs: variables, traffic, CPU, account, and who may call.
+"""Compares services with what runs: variables, traffic, CPU, callers.
 
 ``gcloud run services list`` prints the form of Knative, so these names are its. Variables of what runs that the
 manifest does not name are someone's work: they are reported, kept by ``render``, and never taken away.
@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from phasegate.base.wording import listed
 from phasegate.deploy.faults import Fault
-from phasegate.deploy.gcloud import Changes
+from phasegate.deploy.gcloud import Repairs
 from phasegate.deploy.manifest import Manifest, ServiceSpec
-from phasegate.deploy.reading import Source
-from phasegate.deploy.terraform import BUILD, Json, Kept, literal
+from phasegate.deploy.reading import ManifestLines
+from phasegate.deploy.terraform import BUILD, Entries, Json, literal
 from phasegate.plan.toml_lines import Place, spell
 
 APPLY = "phasegate deploy render --state live, then terraform apply"
@@ -56,7 +56,7 @@ def urls(service: Mapping[str, object], /) -> set[str]:
 
 
 def env_of(service: Mapping[str, object], /) -> dict[str, str]:
-    """Return the variables of a service that runs; a secret as ``secret NAME``."""
+    """Return the variables of what runs; a secret as ``secret NAME``."""
     found = {}
     for one in items(at(service, "spec", "template", "spec", "containers", 0, "env")):
         secret = at(one, "valueFrom", "secretKeyRef", "name")
@@ -64,10 +64,10 @@ def env_of(service: Mapping[str, object], /) -> dict[str, str]:
     return found
 
 
-def kept_of(manifest: Manifest, found: object, /) -> dict[str, Kept]:
+def kept_of(manifest: Manifest, found: object, /) -> dict[str, Entries]:
     """Return what each live service has that the manifest does not name."""
     there = running(found)
-    return {name: Kept(_foreign(manifest, name, there[name])) for name in manifest.service if name in there}
+    return {name: _foreign(manifest, name, there[name]) for name in manifest.service if name in there}
 
 
 def _foreign(manifest: Manifest, name: str, service: Mapping[str, object]) -> tuple[Json, ...]:
@@ -84,7 +84,9 @@ def _foreign(manifest: Manifest, name: str, service: Mapping[str, object]) -> tu
     return tuple(entries)
 
 
-def compare_services(source: Source, manifest: Manifest, found: object, /, *, change: Changes) -> Iterator[Fault]:
+def compare_services(
+    source: ManifestLines, manifest: Manifest, found: object, /, *, change: Repairs
+) -> Iterator[Fault]:
     """Give how the services that run differ from the manifest's."""
     there = running(found)
     for name, spec in manifest.service.items():
@@ -97,7 +99,7 @@ def compare_services(source: Source, manifest: Manifest, found: object, /, *, ch
         yield from _settings(source, manifest, spec, there[name])
 
 
-def _traffic(source: Source, service: Mapping[str, object], place: Place, *, change: Changes) -> Iterator[Fault]:
+def _traffic(source: ManifestLines, service: Mapping[str, object], place: Place, *, change: Repairs) -> Iterator[Fault]:
     targets = [one for one in items(at(service, "spec", "traffic")) if one.get("percent")]
     pinned = [
         f"{one.get('percent')} % to {one.get('revisionName')}" for one in targets if not one.get("latestRevision")
@@ -112,7 +114,7 @@ def _traffic(source: Source, service: Mapping[str, object], place: Place, *, cha
                            "read its log, and deploy one that starts")  # fmt: skip
 
 
-def _env(source: Source, manifest: Manifest, service: Mapping[str, object], place: Place) -> Iterator[Fault]:
+def _env(source: ManifestLines, manifest: Manifest, service: Mapping[str, object], place: Place) -> Iterator[Fault]:
     name = str(place[1])
     spec, there = manifest.service[name], env_of(service)
     ours = {**manifest.env_of(name), **{key: f"secret {value}" for key, value in spec.secrets.items()}}
@@ -129,11 +131,13 @@ def _env(source: Source, manifest: Manifest, service: Mapping[str, object], plac
 
 
 def _shown(value: str) -> str:
-    """Return a value that is not ours: it may be anything, so only its beginning."""
+    """Return the beginning of a value that is not ours."""
     return spell(value if len(value) <= 40 else value[:40] + "…")
 
 
-def _settings(source: Source, manifest: Manifest, spec: ServiceSpec, service: Mapping[str, object]) -> Iterator[Fault]:
+def _settings(
+    source: ManifestLines, manifest: Manifest, spec: ServiceSpec, service: Mapping[str, object]
+) -> Iterator[Fault]:
     name = str(at(service, "metadata", "name"))
     place: Place = ("service", name)
     template = at(service, "spec", "template")
@@ -151,7 +155,7 @@ def _settings(source: Source, manifest: Manifest, spec: ServiceSpec, service: Ma
 
 
 def compare_invokers(
-    source: Source, manifest: Manifest, found: object, /, *, service: str, change: Changes
+    source: ManifestLines, manifest: Manifest, found: object, /, *, service: str, change: Repairs
 ) -> Iterator[Fault]:
     """Give who may call a service and should not, and the other way round."""
     place: Place = ("service", service, "invokers")

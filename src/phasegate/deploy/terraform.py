@@ -13,6 +13,8 @@ from phasegate.deploy.manifest import AlertSpec, Manifest, ServiceSpec
 from phasegate.plan.toml_lines import Place
 
 Json: TypeAlias = Mapping[str, object]
+# Variables as Terraform writes them.
+Entries: TypeAlias = Sequence[Json]
 BUILD = "PHASEGATE_BUILD"
 # A kind of resource -> the API that must be enabled before it.
 APIS = {
@@ -42,21 +44,13 @@ class Resource(NamedTuple):
     body: Json
 
 
-class Kept(NamedTuple):
-    """What a live service has that the manifest does not name: it is kept.
-
-    ``env``: entries of ``env`` in the form of Terraform.
-    """
-
-    env: Sequence[Json] = ()
-
-
 def render(
-    manifest: Manifest, /, *, kept: Mapping[str, Kept] | None = None, build: str | None = None
+    manifest: Manifest, /, *, kept: Mapping[str, Entries] | None = None, build: str | None = None
 ) -> dict[str, dict[str, object]]:
     """Return the files by name.
 
-    ``kept``: by service. ``build``: the label of a build, which becomes the tag of the images and PHASEGATE_BUILD.
+    ``kept``: by service, what a live one has and the manifest does not name. ``build``: the label of a build, which
+    becomes the tag of the images and PHASEGATE_BUILD.
     """
     head: dict[str, object] = {
         "terraform": {
@@ -79,7 +73,7 @@ def render(
 
 
 def resources(
-    manifest: Manifest, /, *, kept: Mapping[str, Kept] | None = None, build: str | None = None
+    manifest: Manifest, /, *, kept: Mapping[str, Entries] | None = None, build: str | None = None
 ) -> Iterator[Resource]:
     """Give all resources."""
     made = [
@@ -136,10 +130,10 @@ def _accounts(manifest: Manifest) -> Iterator[Resource]:
         })  # fmt: skip
 
 
-def _services(manifest: Manifest, kept: Mapping[str, Kept], build: str | None) -> Iterator[Resource]:
+def _services(manifest: Manifest, kept: Mapping[str, Entries], build: str | None) -> Iterator[Resource]:
     for name, service in manifest.service.items():
         place: Place = ("service", name)
-        env = env_entries(manifest, name, kept=kept.get(name, Kept()), build=build)
+        env = env_entries(manifest, name, kept=kept.get(name, ()), build=build)
         yield Resource("google_cloud_run_v2_service", label(name), place, _service(manifest, name, env, build))
         for account in service.invokers:
             yield Resource("google_cloud_run_v2_service_iam_member", label(f"{name}-{account}"), (*place, "invokers"), {
@@ -152,7 +146,7 @@ def _services(manifest: Manifest, kept: Mapping[str, Kept], build: str | None) -
             })  # fmt: skip
 
 
-def env_entries(manifest: Manifest, service: str, /, *, kept: Kept, build: str | None) -> list[Json]:
+def env_entries(manifest: Manifest, service: str, /, *, kept: Entries, build: str | None) -> list[Json]:
     """Return all variables of a service: the manifest's, then those kept."""
     spec = manifest.service[service]
     ours = manifest.env_of(service) | ({BUILD: build} if build else {})
@@ -162,7 +156,7 @@ def env_entries(manifest: Manifest, service: str, /, *, kept: Kept, build: str |
         for name, given in spec.secrets.items()
     ]
     named = {*ours, *spec.secrets, *spec.env_removed}
-    return [*plain, *secret, *(one for one in kept.env if one["name"] not in named)]
+    return [*plain, *secret, *(one for one in kept if one["name"] not in named)]
 
 
 def _service(manifest: Manifest, name: str, env: Sequence[Json], build: str | None) -> Json:

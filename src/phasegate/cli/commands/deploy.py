@@ -1,4 +1,4 @@
-"""``phasegate deploy``: render, check and compare the manifest of a deployment."""
+"""``phasegate deploy``: render, check and compare a deployment."""
 
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from phasegate.base.findings import CheckResult
     from phasegate.deploy.faults import Fault
     from phasegate.deploy.manifest import Manifest
-    from phasegate.deploy.reading import Source
-    from phasegate.deploy.terraform import Kept
+    from phasegate.deploy.reading import ManifestLines
+    from phasegate.deploy.terraform import Entries
 
 MANIFEST = "deploy/gcp/manifest.toml"
 PARTS = ("manifest", "rules", "roles", "alerts", "provider", "messages", "gcloud")
@@ -56,7 +56,7 @@ def deploy(ctx: click.Context) -> int:
 @json_option
 @pass_app
 def check(_app: App, /, *, path: str, parts: tuple[str, ...], as_json: bool) -> int:
-    """Check a manifest: its keys, what must hold, and what would be sent to Google.
+    """Check a manifest: its keys, what must hold, and what Google would get.
 
     Nothing is sent. The parts messages and gcloud need Google's libraries, and its command line: where they are absent
     these are not evaluated, and the exit code is 2.
@@ -104,7 +104,7 @@ def render(
     _, manifest = _valid(path)
     kept = {} if state is None else _kept(manifest, state)
     files = _write(Path(out), rendered(manifest, kept=kept, build=build))
-    names = {service: tuple(str(one["name"]) for one in found.env) for service, found in kept.items() if found.env}
+    names = {service: tuple(str(one["name"]) for one in found) for service, found in kept.items() if found}
     if as_json:
         from phasegate.printed.deployments import RenderedJson
 
@@ -127,7 +127,7 @@ def render(
 @json_option
 @pass_app
 def diff(_app: App, /, *, path: str, state: str, commands: bool, as_json: bool) -> int:
-    """Compare a manifest with what is deployed, and name what a person or time has changed.
+    """Compare a manifest with what is deployed, and name what differs.
 
     Jobs that are gone or paused, subscriptions that are doubled or without retry, rights that are lost, traffic that is
     pinned, variables that are missing, foreign or changed. gcloud reads, and nothing is changed. What cannot be read is
@@ -176,7 +176,7 @@ def _write(folder: "Path", files: "Mapping[str, object]") -> tuple[str, ...]:
     return tuple(files)
 
 
-def _read(path: str) -> "tuple[Source, Manifest | None, tuple[Fault, ...]]":
+def _read(path: str) -> "tuple[ManifestLines, Manifest | None, tuple[Fault, ...]]":
     from pathlib import Path
 
     from phasegate.deploy.reading import read
@@ -204,8 +204,11 @@ def variables() -> frozenset[str]:
     )
 
 
-def _valid(path: str) -> "tuple[Source, Manifest]":
-    """Return a manifest whose types and names are right; raise BadInput for the first that is not."""
+def _valid(path: str) -> "tuple[ManifestLines, Manifest]":
+    """Return a manifest whose types and names are right.
+
+    Raises BadInput for the first that is not.
+    """
     from phasegate.errors import BadInput
 
     source, manifest, faults = _read(path)
@@ -215,8 +218,11 @@ def _valid(path: str) -> "tuple[Source, Manifest]":
     return source, manifest
 
 
-def _kept(manifest: "Manifest", where: str) -> "Mapping[str, Kept]":
-    """Return the other variables of what runs; raise Unavailable if they could not be read."""
+def _kept(manifest: "Manifest", where: str) -> "Mapping[str, Entries]":
+    """Return the other variables of what runs.
+
+    Raises Unavailable if they could not be read.
+    """
     from phasegate.deploy.gcloud import read_state
     from phasegate.deploy.services import kept_of
     from phasegate.errors import Unavailable
