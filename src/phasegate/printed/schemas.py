@@ -20,6 +20,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "health": (checks.HealthJson, checks.SelfTestJson),
     "reconcile": (checks.ReconciledJson,),
     "late": (checks.LateJson,),
+    "metrics": (checks.MetricsJson,),
     "alerts": (incidents.AlertsJson,),
     "alerts list": (incidents.AlertsJson,),
     "alerts test": (incidents.TestsJson,),

@@ -12,6 +12,7 @@ COMMANDS = {
     "health": ("health:health", "Check a date: what is wrong, and what to type."),
     "reconcile": ("reconcile:reconcile", "Compare documents, tables and calendar; with --fix, fix what differs."),
     "late": ("late:late", "Show which results arrived late, or never."),
+    "metrics": ("metrics:metrics", "Count what went well: complete, accurate, handed on, in time."),
     "alerts": ("alerts:alerts", "List open incidents, close one, and test the channels."),
     "calendar": ("calendar:calendar", "Show which dates are complete, and the gaps with what to type."),
     "dead": ("dead:dead", "List what is no longer retried, and how to bring it back."),
