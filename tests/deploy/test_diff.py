@@ -283,6 +283,12 @@ DECAYS: dict[str, tuple[Callable[[State], None], str, str, str]] = {
         f"[service.{MONITOR}] account",
         "me@nba.example",
     ),
+    "a second container": (
+        lambda state: named(state, *SERVICE)["spec"]["template"]["spec"]["containers"].append({"image": "sidecar"}),
+        "DP042",
+        "[service.phasegate-monitor]",
+        "2 containers",
+    ),
     "another time limit": (change(*SERVICE, *TEMPLATE, "spec", "timeoutSeconds", to=300), "DP042", "[service.", "300"),
     "a variable is missing": (
         env(MONITOR, "PHASEGATE_AUDIENCE", None),
@@ -376,6 +382,23 @@ def test_an_old_function_that_still_listens_without_retry_is_named() -> None:
     faults = faults_of(compared(state).results())
     assert [one.code for one in faults] == ["DP010", "DP049"]
     assert all("gcloud functions delete phase3-to-phase4 " in one.command for one in faults)
+
+
+def test_a_foreign_secret_in_plain_text_is_named_and_never_shown() -> None:
+    state = as_meant()
+    env(MONITOR, "ODDS_API_KEY", {"name": "ODDS_API_KEY", "value": "4f2c9e1d"})(state)
+    faults = faults_of(compared(state).results())
+    assert [one.code for one in faults] == ["DP027", "DP048"]
+    assert not any("4f2c9e1d" in f"{one.text} {one.command}" for one in faults)
+
+
+@pytest.mark.parametrize("name", ["topic-iam.nba.dead", f"subscription-iam.{PUSH}"])
+def test_dead_letters_that_pubsub_may_not_move_are_named(name: str) -> None:
+    state = as_meant()
+    state[name] = {"etag": "ACAB"}
+    (fault,) = faults_of(compared(state).results())
+    assert fault.code == "DP044"
+    assert "no dead letter is moved" in fault.text
 
 
 def test_what_is_to_be_removed_and_is_still_there_is_named() -> None:

@@ -88,6 +88,16 @@ def test_nothing_is_rendered_while_the_variables_of_what_runs_are_not_known(
     assert not (tmp_path / "infra").exists()
 
 
+@pytest.mark.parametrize("answer", ["{}", '[{"metadata": {"name": "phasegate-monitor"}}]'])
+def test_what_is_no_answer_of_gcloud_is_never_taken_for_no_variables(
+    answer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "services.json").write_text(answer)
+    asked = ["deploy", "render", "--manifest", str(PATH), "--out", str(tmp_path / "infra")]
+    assert run([*asked, "--state", str(tmp_path)]) == 2
+    assert "record them again: phasegate deploy diff --commands" in capsys.readouterr().err
+
+
 def test_a_manifest_that_is_wrong_is_not_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "m.toml").write_text(TEXT.replace("timeout_s = 60\n", "timeout_s = 0\n"))
     out = str(tmp_path / "infra")
@@ -110,7 +120,11 @@ def test_a_build_labels_images_and_services(tmp_path: Path, capsys: pytest.Captu
               for name, one in found["google_cloud_run_v2_service"].items()}  # fmt: skip
     assert images["nba-phase3-analytics-processors"] == "nba-phase3-analytics-processors:4f2c9e1"
     assert images[MONITOR] == "phasegate-monitor:pinned"
-    assert {env_of(found, name)["PHASEGATE_BUILD"] for name in images} == {"4f2c9e1"}
+    assert {env_of(found, name)["PHASEGATE_BUILD"] for name in images} == {f"{name}@4f2c9e1" for name in images}
+    dirty = rendered(tmp_path, "--first", "--build", "4f2c9e1+dirty")["google_cloud_run_v2_service"][MONITOR]
+    assert dirty["template"]["containers"][0]["image"].endswith("/phasegate-monitor:4f2c9e1-dirty")
+    assert run(["deploy", "render", "--first", "--manifest", str(PATH), "--build", "a b"]) == 2
+    assert "give a commit" in capsys.readouterr().err
     capsys.readouterr()
     assert run(["deploy", "render", "--first", "--manifest", str(PATH), "--out", str(tmp_path / "x"), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)

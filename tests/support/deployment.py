@@ -66,6 +66,11 @@ def as_meant() -> State:
                      for number, (name, one) in enumerate(found.channel.items())],
         "policies": [_policy(found, name) for name in found.alert],
     }  # fmt: skip
+    agent = "serviceAccount:service-1078@gcp-sa-pubsub.iam.gserviceaccount.com"
+    state["topic-iam.nba.dead"] = {"bindings": [{"members": [agent], "role": "roles/pubsub.publisher"}], "etag": "BwYd"}
+    for name in [name for name, one in found.subscription.items() if one.push]:
+        binding = {"members": [agent], "role": "roles/pubsub.subscriber"}
+        state[f"subscription-iam.{name}"] = {"bindings": [binding], "etag": "BwYd"}
     for name, service in found.service.items():
         callers = [f"serviceAccount:{found.email(one)}" for one in service.invokers]
         state[f"service-iam.{name}"] = {"bindings": [{"members": callers, "role": "roles/run.invoker"}], "etag": "BwYd"}

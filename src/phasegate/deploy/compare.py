@@ -4,6 +4,7 @@ Named is what is gone, doubled, paused, lost or someone else's. What could not b
 gcloud is one check.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -30,6 +31,7 @@ from phasegate.deploy.services import (
 from phasegate.plan.toml_lines import Place, spell
 
 Compared: TypeAlias = Iterator[Fault]
+AGENT = re.compile(r"serviceAccount:service-\d+@gcp-sa-pubsub\.iam\.gserviceaccount\.com")
 DATASET_ROLES = {
     "writers": ("roles/bigquery.dataEditor", "WRITER"),
     "readers": ("roles/bigquery.dataViewer", "READER"),
@@ -66,6 +68,13 @@ class Comparison:
         }
         if m.firestore is not None:
             checks |= {"indexes": self._indexes, "fields": self._fields}
+        for name, one in m.subscription.items():
+            if one.dead_letter:
+                topic, role = one.dead_letter, "roles/pubsub.publisher"
+                checks[f"topic-iam.{topic}"] = partial(self._agent, ("topic", topic), role)
+                checks[f"subscription-iam.{name}"] = partial(
+                    self._agent, ("subscription", name, "dead_letter"), "roles/pubsub.subscriber"
+                )
         for name in m.service:
             checks[f"service-iam.{name}"] = partial(self._invokers, name)
         for name in m.dataset:
@@ -219,6 +228,11 @@ class Comparison:
             for role in sorted(there - {*account.roles}):
                 mend = self._change.drop_role(self._manifest.email(name), role)
                 yield self._fault("DP045", place, f"has {role} too", mend)
+
+    def _agent(self, place: Place, role: str, found: object) -> Compared:
+        """Give the right that Pub/Sub itself needs to move dead letters, if it is lost."""
+        if not any(AGENT.fullmatch(one) for one in members(found, role=role)):
+            yield self._fault("DP044", place, f"Pub/Sub's agent has lost {role}: no dead letter is moved")
 
     def _invokers(self, service: str, found: object) -> Compared:
         return compare_invokers(self._source, self._manifest, found, service=service, change=self._change)

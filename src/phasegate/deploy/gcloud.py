@@ -63,6 +63,10 @@ def reads(manifest: Manifest, /) -> list[StateRead]:
         database = f"--database={manifest.firestore.database}"
         lists["indexes"] = ("firestore", "indexes", "composite", "list", project, database)
         lists["fields"] = ("firestore", "indexes", "fields", "list", project, database)
+    for name, one in manifest.subscription.items():
+        if one.dead_letter:  # Pub/Sub's own agent moves what was given up, if it may
+            lists[f"topic-iam.{one.dead_letter}"] = ("pubsub", "topics", "get-iam-policy", one.dead_letter, project)
+            lists[f"subscription-iam.{name}"] = ("pubsub", "subscriptions", "get-iam-policy", name, project)
     for name in manifest.service:
         lists[f"service-iam.{name}"] = ("run", "services", "get-iam-policy", name, project, region)
     for name in manifest.dataset:
@@ -178,11 +182,11 @@ class Repairs(NamedTuple):
 def commands(manifest: Manifest, /) -> list[str]:
     """Return every command that is printed for a manifest, each kind once."""
     change = changes(manifest)
-    (service, *_), jobs, subscriptions = manifest.service, [*manifest.job] or ["job"], [*manifest.subscription] or ["s"]
-    (account, *_) = manifest.account
+    named = (manifest.service, manifest.job, manifest.subscription, manifest.account)
+    service, job, subscription, account = (next(iter(one), "name") for one in named)
     return [
         *(shlex.join(one.command) for one in reads(manifest)),
-        change.resume(jobs[0]), change.to_latest(service), change.drop_subscription(subscriptions[0]),
+        change.resume(job), change.to_latest(service), change.drop_subscription(subscription),
         change.drop_function("function"), change.drop_role(manifest.email(account), "roles/editor"),
         change.drop_invoker(service, "allUsers"),
         change.enable_policy(f"projects/{manifest.project}/alertPolicies/1"),

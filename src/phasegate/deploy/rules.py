@@ -132,6 +132,15 @@ def _index(source: ManifestLines, manifest: Manifest) -> Iterator[Fault]:
         )
 
 
+def looks_secret(name: str, value: str, /) -> bool:
+    """Return whether a variable in plain text looks like a secret.
+
+    >>> looks_secret("ODDS_API_KEY", "4f2c"), looks_secret("TZ", "UTC")
+    (True, False)
+    """
+    return bool(value and (_SECRET_NAME.search(name) or _SECRET_VALUE.search(value)))
+
+
 def _variables(source: ManifestLines, manifest: Manifest, settings: Collection[str]) -> Iterator[Fault]:
     """Give what is a secret, and what no process would start with."""
     places: dict[Place, str] = {("env", name): value for name, value in manifest.env.items()}
@@ -144,7 +153,7 @@ def _variables(source: ManifestLines, manifest: Manifest, settings: Collection[s
     for channel, one in manifest.channel.items():
         places |= {("channel", channel, "labels", name): value for name, value in one.labels.items()}
     for place, value in places.items():
-        if value and (_SECRET_NAME.search(str(place[-1])) or _SECRET_VALUE.search(value)):
+        if looks_secret(str(place[-1]), value):
             mend = (f'put it into Secret Manager, and write secrets.{place[-1]} = "NAME"' if place[0] != "channel"
                     else "make the channel by hand, outside of the manifest")  # fmt: skip
             yield source.fault("DP027", place, "looks like a secret, and every reader of the project sees it", mend)

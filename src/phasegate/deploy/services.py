@@ -11,11 +11,14 @@ from phasegate.deploy.faults import Fault
 from phasegate.deploy.gcloud import Repairs
 from phasegate.deploy.manifest import Manifest, ServiceSpec
 from phasegate.deploy.reading import ManifestLines
+from phasegate.deploy.rules import looks_secret
 from phasegate.deploy.terraform import BUILD, Entries, Json, literal
+from phasegate.errors import Unavailable
 from phasegate.plan.toml_lines import Place, spell
 
 APPLY = "phasegate deploy render --state live, then terraform apply"
 THROTTLED = "run.googleapis.com/cpu-throttling"
+CONTAINER = ("spec", "template", "spec", "containers", 0)
 INVOKER = "roles/run.invoker"
 
 
@@ -58,15 +61,25 @@ def urls(service: Mapping[str, object], /) -> set[str]:
 def env_of(service: Mapping[str, object], /) -> dict[str, str]:
     """Return the variables of what runs; a secret as ``secret NAME``."""
     found = {}
-    for one in items(at(service, "spec", "template", "spec", "containers", 0, "env")):
+    for one in items(at(service, *CONTAINER, "env")):
         secret = at(one, "valueFrom", "secretKeyRef", "name")
         found[str(one.get("name"))] = str(one.get("value") or "") if secret is None else f"secret {secret}"
     return found
 
 
 def kept_of(manifest: Manifest, found: object, /) -> dict[str, Entries]:
-    """Return what each live service has that the manifest does not name."""
+    """Return what each live service has that the manifest does not name.
+
+    Raises Unavailable for what is no answer of gcloud's: what is not understood would be lost.
+    """
+    if found is not None and not isinstance(found, list):
+        raise Unavailable("the services that run: no list; record them again: phasegate deploy diff --commands")
     there = running(found)
+    for name in there.keys() & manifest.service.keys():
+        entries = at(there[name], *CONTAINER, "env")
+        if not isinstance(at(there[name], *CONTAINER), Mapping) or not isinstance(entries, list | None):
+            raise Unavailable(f"the variables of {name} cannot be read; record them again: "
+                              "phasegate deploy diff --commands")  # fmt: skip
     return {name: _foreign(manifest, name, there[name]) for name in manifest.service if name in there}
 
 
@@ -74,8 +87,8 @@ def _foreign(manifest: Manifest, name: str, service: Mapping[str, object]) -> tu
     spec = manifest.service[name]
     ours = {*manifest.env_of(name), *spec.secrets, *spec.env_removed, BUILD}
     entries: list[Json] = []
-    for one in items(at(service, "spec", "template", "spec", "containers", 0, "env")):
-        if one.get("name") in ours:
+    for one in items(at(service, *CONTAINER, "env")):
+        if str(one.get("name")) in ours:
             continue
         secret, version = (at(one, "valueFrom", "secretKeyRef", key) for key in ("name", "key"))
         reference = {"secret_key_ref": {"secret": str(secret), "version": str(version or "latest")}}
@@ -128,6 +141,9 @@ def _env(source: ManifestLines, manifest: Manifest, service: Mapping[str, object
             yield source.fault("DP048", (*place, "env_removed"), f"{key} is still there", APPLY)
         elif key not in ours and key != BUILD:
             yield source.fault("DP048", place, f"has {key}, which is kept", "add it to env, or to env_removed")
+            if not there[key].startswith("secret ") and looks_secret(key, there[key]):
+                yield source.fault("DP027", place, f"{key} is in plain text: every reader of the project sees it",
+                                   f'put it into Secret Manager, and write secrets.{key} = "NAME"')  # fmt: skip
 
 
 def _shown(value: str) -> str:
@@ -149,6 +165,10 @@ def _settings(
         "timeout_s": (spec.timeout_s, at(template, "spec", "timeoutSeconds")),
         "concurrency": (spec.concurrency, at(template, "spec", "containerConcurrency")),
     }
+    containers = at(template, "spec", "containers")
+    if isinstance(containers, list) and len(containers) > 1:
+        yield source.fault("DP042", place, f"runs {len(containers)} containers, and the manifest has one",
+                           "end the others, or deploy this service by other means")  # fmt: skip
     for key, (ours, theirs) in wanted.items():
         if str(ours) != str(theirs):
             yield source.fault("DP042", (*place, key), f"is {theirs}, wanted {ours}", APPLY)

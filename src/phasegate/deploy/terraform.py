@@ -149,7 +149,7 @@ def _services(manifest: Manifest, kept: Mapping[str, Entries], build: str | None
 def env_entries(manifest: Manifest, service: str, /, *, kept: Entries, build: str | None) -> list[Json]:
     """Return all variables of a service: the manifest's, then those kept."""
     spec = manifest.service[service]
-    ours = manifest.env_of(service) | ({BUILD: build} if build else {})
+    ours = manifest.env_of(service) | ({BUILD: f"{service}@{build}"} if build else {})
     plain: list[Json] = [{"name": name, "value": literal(value)} for name, value in ours.items()]
     secret: list[Json] = [
         {"name": name, "value_source": {"secret_key_ref": {"secret": given, "version": "latest"}}}
@@ -179,9 +179,12 @@ def _service(manifest: Manifest, name: str, env: Sequence[Json], build: str | No
 
 
 def image_of(service: ServiceSpec, build: str | None, /) -> str:
-    """Return the image of a service: that of a build, or as it is written."""
+    """Return the image of a service: that of a build, or as it is written.
+
+    A tag has no "+", which a build from changed files has.
+    """
     named = ":" in service.image.rpartition("/")[2]
-    return service.image if build is None or named else f"{service.image}:{build}"
+    return service.image if build is None or named else f"{service.image}:{build.replace('+', '-')}"
 
 
 def _topics(manifest: Manifest) -> Iterator[Resource]:

@@ -1,5 +1,6 @@
 """``phasegate deploy``: render, check and compare a deployment."""
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from phasegate.deploy.terraform import Entries
 
 MANIFEST = "deploy/gcp/manifest.toml"
+BUILD_FORM = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
 PARTS = ("manifest", "rules", "roles", "alerts", "provider", "messages", "gcloud")
 
 
@@ -82,7 +84,7 @@ def check(_app: App, /, *, path: str, parts: tuple[str, ...], as_json: bool) -> 
 @click.option("--out", default="infra", metavar="DIR", show_default=True, help="Where to write the *.tf.json files.")
 @click.option("--state", metavar="DIR|live", help="The state whose other variables are kept: recorded, or read now.")
 @click.option("--first", is_flag=True, help="Nothing is deployed yet: there are no variables to keep.")
-@click.option("--build", metavar="LABEL", help="The tag of the images, and PHASEGATE_BUILD of each service.")
+@click.option("--build", metavar="LABEL", help="The commit: the tag of the images, and in PHASEGATE_BUILD.")
 @json_option
 @pass_app
 def render(
@@ -101,6 +103,8 @@ def render(
     if first == (state is not None):
         raise BadInput("deploy render: give --state DIR, or --state live, to keep the variables of what runs; "
                        "or --first if nothing does")  # fmt: skip
+    if build is not None and not BUILD_FORM.fullmatch(build):
+        raise BadInput(f"deploy render: --build {build!r}: give a commit, such as 4f2c9e1 or 4f2c9e1+dirty")
     _, manifest = _valid(path)
     kept = {} if state is None else _kept(manifest, state)
     files = _write(Path(out), rendered(manifest, kept=kept, build=build))
