@@ -230,7 +230,7 @@ class Comparison:
                 yield self._fault("DP045", place, f"has {role} too", mend)
 
     def _agent(self, place: Place, role: str, found: object) -> Compared:
-        """Give the right that Pub/Sub itself needs to move dead letters, if it is lost."""
+        """Give the right to move dead letters, if Pub/Sub itself has lost it."""
         if not any(AGENT.fullmatch(one) for one in members(found, role=role)):
             yield self._fault("DP044", place, f"Pub/Sub's agent has lost {role}: no dead letter is moved")
 
