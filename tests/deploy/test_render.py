@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from phasegate.cli.commands.deploy import PARTS as SHOWN
 from phasegate.deploy import grants, provider, rules, terraform
 from phasegate.gcp.carried import subscription_of
 from tests.support.deployed import GCP
-from tests.support.deployment import PATH, TEXT, as_meant, manifest, recorded
+from tests.support.deployment import PATH, TEXT, as_meant, fake_gcloud, manifest, recorded
 from tests.support.postgres import absent
 from tests.support.real_data import ROOT
 
@@ -65,6 +66,16 @@ def test_variables_of_a_live_service_that_the_manifest_does_not_name_are_kept(
     assert env["NBA_DATA"] == "live", "ours wins"
     assert "PHASEGATE_BUILD" not in env, "the label of a build is that of this rendering"
     assert f"{MONITOR}: kept TZ, ODDS_API_KEY" in capsys.readouterr().err
+
+
+def test_the_variables_of_a_live_service_are_read_by_one_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = Path(living(tmp_path, {"name": "TZ", "value": "UTC"}))
+    monkeypatch.setenv("PATH", f"{fake_gcloud(tmp_path / 'bin', state)}{os.pathsep}{os.environ['PATH']}")
+    assert env_of(rendered(tmp_path, "--state", "live"), MONITOR)["TZ"] == "UTC"
+    (asked,) = (tmp_path / "bin" / "asked").read_text().splitlines()
+    assert asked.startswith("run services list ")
 
 
 def test_a_variable_goes_if_the_manifest_says_so(tmp_path: Path) -> None:
@@ -192,6 +203,21 @@ def test_the_kinds_of_the_schema_are_those_that_are_rendered() -> None:
     text = TEXT.replace('invokers = ["scheduler"]', 'invokers = ["scheduler"]\nsecrets.KEY = "key"')
     kinds = {one.kind for one in terraform.resources(manifest(text)[1])}
     assert kinds | {"data.google_project"} == {*provider.provider_schema().kinds}
+
+
+@pytest.mark.slow
+def test_terraform_itself_reads_what_was_rendered(tmp_path: Path) -> None:
+    if shutil.which("terraform") is None:
+        absent("no terraform; install it")
+    text = TEXT.replace('state_bucket = "nba-props-prod-terraform"\n', "")  # with one, it asks for the bucket first
+    assert rendered(tmp_path, "--first", text=text)
+    asked = ["terraform", f"-chdir={tmp_path / 'infra'}", "providers", "-no-color"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "provider[registry.terraform.io/hashicorp/google] ~> 8.7" in done.stdout
+    wrong = tmp_path / "infra" / "wrong.tf.json"
+    wrong.write_text('{"resource": {"google_pubsub_topic": {"2nd": {"name": "x"}}}}')
+    assert subprocess.run(asked, capture_output=True, check=False).returncode == 1
 
 
 @pytest.mark.slow
