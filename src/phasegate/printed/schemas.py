@@ -52,6 +52,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "deploy diff": (deployments.JudgedJson, deployments.StateCommandsJson),
     "doctor": (checks.DiagnosedJson,),
     "import": (stored.ImportedJson, stored.ImportedPlatformJson),
+    "migrate": (stored.MigratedJson,),
 }
 
 

@@ -38,4 +38,5 @@ COMMANDS = {
     "schema": ("schema:schema", "Print the JSON Schema of what a command prints with --json."),
     "export": ("transfer:export", "Write the documents as lines of JSON, for another store."),
     "import": ("transfer:import_", "Read documents that were exported, or the platform's completion documents."),
+    "migrate": ("migrate:migrate", "Rewrite the documents of older builds as this one writes them."),
 }
