@@ -310,3 +310,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     outcome: str
     generation: int = 0
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """The last that a build did to a document: when, and what."""
+
+    at: float
+    what: str
