@@ -6,7 +6,8 @@ a build all the same, whose commit is unknown. Pure.
 """
 
 import re
-from typing import Annotated, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 
@@ -34,6 +35,32 @@ class Build(NamedTuple):
     commit: str = ""
     dirty: bool = False
     lock: str = ""
+
+
+class Commit(NamedTuple):
+    """A commit: its id, and its subject."""
+
+    id: str
+    subject: str
+
+
+class History(Protocol):
+    """The commits of a repository."""
+
+    def full(self, name: str, /) -> str:
+        """Return the id of a commit, a branch or a tag, "" if it is unknown."""
+        ...
+
+    def between(self, old: str, new: str, /, *, paths: Sequence[str] = ()) -> Sequence[Commit]:
+        """Return the commits of ``new`` that ``old`` lacks, the newest first.
+
+        ``paths``: only those that change something below one of these.
+        """
+        ...
+
+    def lock(self, commit: str, /) -> str:
+        """Return the digest of the lock file of a commit, "" without one."""
+        ...
 
 
 def parse_build(text: str, /) -> Build:

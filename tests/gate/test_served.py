@@ -103,7 +103,7 @@ def test_a_command_that_is_decided_again_on_its_own_result_changes_nothing() -> 
                              key=key, now=5.0, attempt="a1"), build=OURS, attempt="a1")  # fmt: skip
     once, answer = decide(phase(made, "load"))
     assert once is not None
-    assert once.served == {OURS: Served(at=5.0, what="report rates")}
+    assert once.served == {OURS: Served(since=5.0, at=5.0, what="report rates")}
     assert decide(once) == (once, answer)
     again = decode(Phase, encode(once), key=key)
     assert again == once

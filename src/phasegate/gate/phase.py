@@ -117,11 +117,10 @@ def served_by(phase: Phase, build: str, /, *, at: float, what: str) -> Phase:
     """Return the phase with the last that a build did; "" is no build."""
     if not build:
         return phase
-    known = phase.served.get(build)
-    served = {
-        **phase.served,
-        build: Served(at=at if known is None else max(at, known.at), what=what[:SERVED_CHARS_MAX]),
-    }
+    one = Served(since=at, at=at, what=what[:SERVED_CHARS_MAX])
+    if (known := phase.served.get(build)) is not None:
+        one = replace(one, since=min(at, known.since), at=max(at, known.at))
+    served = {**phase.served, build: one}
     newest = sorted(served, key=lambda one: (served[one].at, one))[-SERVED_MAX:]
     return replace(phase, served={one: served[one] for one in sorted(newest)})
 

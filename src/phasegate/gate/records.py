@@ -313,7 +313,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """The last that a build did to a document: when, and what."""
+    """What a build did to a document: since when, the last time, and what."""
 
+    since: float
     at: float
     what: str

@@ -33,6 +33,7 @@ COMMANDS = {
     "tokens": ("tokens:tokens", "List who may call the service, add a caller, or revoke one."),
     "plan": ("plan:plan", "Check a plan, or draw it."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
+    "drift": ("drift:drift", "Compare the code that serves with the code that is desired."),
     "schema": ("schema:schema", "Print the JSON Schema of what a command prints with --json."),
     "export": ("transfer:export", "Write the documents as lines of JSON, for another store."),
     "import": ("transfer:import_", "Read documents that were exported, or the platform's completion documents."),
