@@ -26,7 +26,7 @@ MUTMUT := mutmut==3.8.1
 MUTATION := $(VENV)-mutation/.installed
 SCRIPTS := $(wildcard benchmarks examples)
 
-.PHONY: help demo test slow check bench mutation format format-check lint types docs-check reference smoke lock clean
+.PHONY: help demo test slow check bench mutation format format-check lint types docs docs-check reference smoke lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ test: $(DEV) ## Run the tests, the doctests and the docs' code blocks, but for t
 slow: $(DEV) ## Run the slow tests: many real dates, storms, a stand-in of BigQuery
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow $(ARGS)
 
-check: format-check lint types smoke test slow ## Run all that must pass before a merge
+check: format-check lint types smoke docs test slow ## Run all that must pass before a merge
 
 bench: $(DEV) ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -60,7 +60,10 @@ lint: $(DEV) ## Check style and imports between layers
 	$(BIN)/lint-imports --no-logo
 
 types: $(DEV) ## Check types, strictly
-	$(BIN)/mypy src tests tools $(SCRIPTS)
+	$(BIN)/mypy src tests tools docs $(SCRIPTS)
+
+docs: $(DEV) ## Write the documentation as a site, with a search, to `site/`
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -d build/doctrees docs site
 
 docs-check: $(DEV) ## Run the docs' code blocks and check their links (a part of `test`)
 	$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
@@ -79,7 +82,7 @@ lock: ## Pin every dependency anew in requirements.lock
 
 clean: ## Remove the environments, the builds and the caches
 	rm -rf $(VENV) $(VENV)-lock $(VENV)-mutation mutants
-	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests tools $(SCRIPTS) -name __pycache__ -prune -exec rm -rf {} +
 
 # Two steps into one environment: `demo` needs a tenth of what `check` needs.

@@ -7,8 +7,11 @@ from phasegate.answers.times import Times
 from phasegate.base.dates import local_date, shift
 from phasegate.base.findings import CheckResult, Finding, listed, merged, settling_of
 from phasegate.base.keys import parse_date
-from phasegate.errors import BadInput
-from phasegate.printed.checks import AppliedJson, HealthJson, ReconciledJson
+from phasegate.errors import BadDocument, BadInput
+from phasegate.explain import documents
+from phasegate.explain.late_results import Coverage, LateResults
+from phasegate.explain.successes import SHOWN_BY, UNITS, Success, successes
+from phasegate.printed.checks import AppliedJson, HealthJson, MetricsJson, ReconciledJson, SuccessJson
 from phasegate.printed.parts import CheckedJson, FoundJson, InTablesJson
 
 if TYPE_CHECKING:
@@ -88,17 +91,19 @@ def alerted(pipeline: "Pipeline", outcomes: Sequence[CheckResult], *, on: str, s
     return dict(pipeline.alerts.send().failed)
 
 
-def span_of(times: Times, *, days: int | None, first: str | None, last: str | None) -> Span:
+def span_of(
+    times: Times, *, days: int | None, first: str | None, last: str | None, command: str = "reconcile"
+) -> Span:  # fmt: skip
     """Return the span that a caller means.
 
     The last ``days`` dates, or from ``first``, up to ``last`` or today. Raises BadInput.
     """
     if days is not None and first is not None:
-        raise BadInput("reconcile: give only one of --days and --from")
+        raise BadInput(f"{command}: give only one of --days and --from")
     end = parse_date(last) if last is not None else local_date(times.now, timezone=times.timezone)
     begin = parse_date(first) if first is not None else shift(end, 1 - (days or DAYS))
     if begin > end:
-        raise BadInput(f"reconcile: --from {begin} is after {end}; swap them")
+        raise BadInput(f"{command}: --from {begin} is after {end}; swap them")
     return Span(begin, end)
 
 
@@ -126,3 +131,41 @@ def reconciled_json(
         record=None if fixed is None else fixed.record,
         errors=() if fixed is None else fixed.errors,
     )
+
+
+def measured(pipeline: "Pipeline", span: Span, /) -> tuple[Span, tuple[Success, ...]]:
+    """Count how many hand-offs of a span of dates went well.
+
+    The span begins with the first date that has a run: before it there was no pipeline. Also returns that span.
+    """
+    plan, ports, broken = pipeline.plan, pipeline.ports, list[BadDocument]()
+    book = documents.read(plan, ports, first=span.first, last=span.last, broken=broken)
+    span = Span(min([*book.phases, *book.unreadable], default=span.first), span.last)
+    counts = successes(
+        plan,
+        pipeline.checks.inspector.inspect(*span),
+        cells=Coverage(plan, ports).cells(*span, broken=broken),
+        expected=LateResults(plan, ports).rows(*span, broken=broken),
+        phases=[phase for phases in book.phases.values() for phase in phases.values() if phase.void is None],
+    )
+    return span, counts
+
+
+def shown_by(one: Success, span: Span) -> str:
+    """Return the command that shows each case of a count."""
+    return f"phasegate {SHOWN_BY[one.metric]} --from {span.first} --to {span.last}"
+
+
+def metrics_json(pipeline: str, span: Span, counts: Sequence[Success], *, times: Times) -> MetricsJson:
+    """Return the counts."""
+    return MetricsJson(
+        pipeline=pipeline,
+        first=span.first,
+        last=span.last,
+        now=times.iso(times.now),
+        metrics=tuple(
+            SuccessJson(metric=one.metric, failed=one.failed, of=one.of, unit=UNITS[one.metric], share=one.share,
+                        error=one.error, next=shown_by(one, span))
+            for one in counts
+        ),
+    )  # fmt: skip

@@ -11,11 +11,11 @@ from typing import IO, Literal, NamedTuple
 import msgspec
 
 from phasegate import quarantine
-from phasegate.base.codec import State, decode
+from phasegate.base.codec import FAILURES_FIELD, State, decode, encode
 from phasegate.base.exported import Exported, Unread
 from phasegate.base.wording import count
 from phasegate.bus import Bus, Message
-from phasegate.errors import BadDocument, BadInput, Conflict, NotFound
+from phasegate.errors import Ambiguous, BadDocument, BadInput, Conflict, NotFound
 from phasegate.interop import parcels
 from phasegate.interop.arrivals import Arrival, arrivals
 from phasegate.interop.parcels import Head, Parcel
@@ -64,6 +64,17 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     documents: int
     arrivals: tuple[Arrival, ...]
     unread: tuple[Unread, ...]
+
+
+class Migrated(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts of a migration.
+
+    ``left``: key and reason of each document that is not as this build writes it.
+    """
+
+    documents: int
+    rewritten: int
+    left: tuple[tuple[str, str], ...]
 
 
 class Source(NamedTuple):
@@ -130,6 +141,35 @@ class Transfer:
             more = f"; and {len(bad) - BAD_MAX} more" if len(bad) > BAD_MAX else ""
             raise BadInput(f"{source.name}: nothing was imported: {'; '.join(bad[:BAD_MAX])}{more}")
         return head
+
+    def migrate(self, *, dry_run: bool = False) -> Migrated:
+        """Rewrite each document as this build writes it.
+
+        Doing so again changes nothing. Safe beside workers: each is written on the condition that it is as it was read.
+        What a newer build wrote, what cannot be read, and what others have written since is left, and named.
+        ``dry_run``: only report.
+        """
+        documents, rewritten, left = 0, 0, list[tuple[str, str]]()
+        for kind in parcels.KINDS:
+            scope = self._warehouse if kind == "lease" else self._plan.pipeline
+            meaning = {**parcels.MEANINGS, **MEANINGS}.get(kind)
+            for doc in scanned(self._store, f"{kind}:{scope}:", page=PAGE) if self._store is not None else ():
+                documents += 1
+                try:
+                    if meaning is None:  # a message has no schema of ours
+                        continue
+                    body = encode(decode(meaning, doc.body, key=doc.key), over=doc.body)
+                    body |= {name: doc.body[name] for name in (FAILURES_FIELD,) if name in doc.body}
+                    if body == doc.body:
+                        continue
+                    if not dry_run and self._store is not None:
+                        self._store.write(doc.key, body, due=doc.due, expect=doc.version)
+                    rewritten += 1
+                except BadDocument as e:
+                    left.append((doc.key, str(e).removeprefix(f"{doc.key}: ")))
+                except (Conflict, Ambiguous):
+                    left.append((doc.key, "another process has written it since it was read; migrate again"))
+        return Migrated(documents=documents, rewritten=rewritten, left=tuple(left))
 
     @staticmethod
     def _note(parcel: Parcel, seen: dict[str, int]) -> None:

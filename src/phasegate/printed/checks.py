@@ -6,6 +6,7 @@ from msgspec import field
 
 from phasegate.explain.coverage import Cover
 from phasegate.explain.lateness import Punctuality
+from phasegate.explain.successes import Measure
 from phasegate.printed.parts import CheckedJson, Date, FoundJson, PrintedJson, Time
 
 
@@ -68,6 +69,32 @@ class ReconciledJson(PrintedJson, frozen=True, kw_only=True):
     unchecked: tuple[CheckedJson, ...]
     record: str | None
     errors: tuple[str, ...]
+
+
+class SuccessJson(PrintedJson, frozen=True, kw_only=True):
+    """How many of how many went wrong.
+
+    ``share``: the part that went well, from 0 to 1; null if there was nothing, or it could not be counted. ``unit``:
+    what is counted. ``error``: why it could not be counted, or empty. ``next``: the command that shows each case.
+    """
+
+    metric: Measure
+    failed: int
+    of: int
+    unit: str
+    share: float | None
+    error: str
+    next: str
+
+
+class MetricsJson(PrintedJson, frozen=True, kw_only=True):
+    """How well the hand-offs of some dates went."""
+
+    pipeline: str
+    first: Date
+    last: Date
+    now: Time
+    metrics: tuple[SuccessJson, ...]
 
 
 class ExpectationJson(PrintedJson, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "health": (checks.HealthJson, checks.SelfTestJson),
     "reconcile": (checks.ReconciledJson,),
     "late": (checks.LateJson,),
+    "metrics": (checks.MetricsJson,),
     "alerts": (incidents.AlertsJson,),
     "alerts list": (incidents.AlertsJson,),
     "alerts test": (incidents.TestsJson,),
@@ -49,6 +50,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "doctor": (checks.DiagnosedJson,),
     "drift": (builds.DriftJson, builds.StampJson),
     "import": (stored.ImportedJson, stored.ImportedPlatformJson),
+    "migrate": (stored.MigratedJson,),
 }
 
 

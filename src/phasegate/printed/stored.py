@@ -155,6 +155,22 @@ class ImportedPlatformJson(PrintedJson, frozen=True, kw_only=True):
     next: tuple[str, ...]
 
 
+class LeftJson(PrintedJson, frozen=True, kw_only=True):
+    """A document that is not as this build writes it, and why it was left."""
+
+    key: str
+    why: str
+
+
+class MigratedJson(PrintedJson, frozen=True, kw_only=True):
+    """What ``migrate`` read, and rewrote or would rewrite."""
+
+    dry_run: bool
+    documents: int
+    rewritten: int
+    left: tuple[LeftJson, ...]
+
+
 class WrittenJson(PrintedJson, frozen=True, kw_only=True):
     """What ``init`` wrote.
 

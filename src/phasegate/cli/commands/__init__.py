@@ -12,6 +12,7 @@ COMMANDS = {
     "health": ("health:health", "Check a date: what is wrong, and what to type."),
     "reconcile": ("reconcile:reconcile", "Compare documents, tables and calendar; with --fix, fix what differs."),
     "late": ("late:late", "Show which results arrived late, or never."),
+    "metrics": ("metrics:metrics", "Count what went well: complete, accurate, handed on, in time."),
     "alerts": ("alerts:alerts", "List open incidents, close one, and test the channels."),
     "calendar": ("calendar:calendar", "Show which dates are complete, and the gaps with what to type."),
     "dead": ("dead:dead", "List what is no longer retried, and how to bring it back."),
@@ -37,4 +38,5 @@ COMMANDS = {
     "schema": ("schema:schema", "Print the JSON Schema of what a command prints with --json."),
     "export": ("transfer:export", "Write the documents as lines of JSON, for another store."),
     "import": ("transfer:import_", "Read documents that were exported, or the platform's completion documents."),
+    "migrate": ("migrate:migrate", "Rewrite the documents of older builds as this one writes them."),
 }
