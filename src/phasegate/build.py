@@ -20,7 +20,7 @@ LOCKS = ("requirements.lock", "uv.lock", "poetry.lock", "pdm.lock", "pylock.toml
 """The names of a lock file at the root of a repository: the first that is there counts."""
 LOCK_DIGITS = 8
 _SERVICE = r"[a-z0-9][a-z0-9-]{0,62}"
-_BUILD = re.compile(rf"(?:({_SERVICE})@)?([0-9a-f]{{7,40}})(\+dirty)?(?:\.([0-9a-f]{{{LOCK_DIGITS}}}))?", re.ASCII)
+_BUILD = re.compile(rf"(?:({_SERVICE})@)?([0-9a-f]{{7,40}})([+-]dirty)?(?:\.([0-9a-f]{{{LOCK_DIGITS}}}))?", re.ASCII)
 _NAMED = re.compile(rf"({_SERVICE})@.*", re.ASCII)
 
 
@@ -68,6 +68,8 @@ def parse_build(text: str, /) -> Build:
 
     >>> parse_build("scores@3f2a9c1+dirty.0badf00d")
     Build(text='scores@3f2a9c1+dirty.0badf00d', service='scores', commit='3f2a9c1', dirty=True, lock='0badf00d')
+    >>> parse_build("3f2a9c1-dirty").dirty  # as git describe --always --dirty spells it
+    True
     >>> parse_build("v1.2.0")
     Build(text='v1.2.0', service='', commit='', dirty=False, lock='')
     """

@@ -244,7 +244,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
             continue
         if variable not in known:
             raise BadInput(f"{variable}: unknown variable{suggest(variable, known=known)}")
-        found[known[variable].name] = SettingValue(value, variable)
+        if value or known[variable].type != "build":  # an image that was built without one has an empty one
+            found[known[variable].name] = SettingValue(value, variable)
     return found
 
 
