@@ -24,9 +24,12 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 MUTMUT := mutmut==3.8.1
 MUTATION := $(VENV)-mutation/.installed
+CYCLONEDX := cyclonedx-bom==7.5.0
+RELEASE := $(VENV)-release/.installed
+VERSION ?=
 SCRIPTS := $(wildcard benchmarks examples)
 
-.PHONY: help demo test slow check bench mutation format format-check lint types docs docs-check reference smoke lock clean
+.PHONY: help demo test slow check bench mutation format format-check lint types docs docs-check reference smoke release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +77,9 @@ reference: $(DEV) ## Write the pages that are generated: Python, and the schemas
 smoke: $(DEV) ## Build the wheel and use it in a bare environment
 	$(BIN)/python tools/smoke.py
 
+release: $(RELEASE) ## Make a release, in two steps: make release VERSION=0.2.0
+	$(BIN)/python tools/release.py '$(VERSION)' --cyclonedx $(VENV)-release/bin/cyclonedx-py $(ARGS)
+
 lock: ## Pin every dependency anew in requirements.lock
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet '$(PIP_TOOLS)'
@@ -81,7 +87,7 @@ lock: ## Pin every dependency anew in requirements.lock
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
 
 clean: ## Remove the environments, the builds and the caches
-	rm -rf $(VENV) $(VENV)-lock $(VENV)-mutation mutants
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-mutation $(VENV)-release mutants
 	rm -rf build dist site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests tools $(SCRIPTS) -name __pycache__ -prune -exec rm -rf {} +
 
@@ -103,4 +109,9 @@ $(MUTATION): requirements.lock
 	$(PYTHON) -m venv $(VENV)-mutation
 	$(VENV)-mutation/bin/python -m pip --disable-pip-version-check install --quiet \
 		--requirement requirements.lock '$(MUTMUT)'
+	@touch $@
+
+$(RELEASE): $(DEV)
+	$(PYTHON) -m venv $(VENV)-release
+	$(VENV)-release/bin/python -m pip --disable-pip-version-check install --quiet '$(CYCLONEDX)'
 	@touch $@

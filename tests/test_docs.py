@@ -21,7 +21,9 @@ def test_every_code_block_of_the_docs_runs(page: Path, tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("page", RUN, ids=name)
 def test_every_python_block_of_the_docs_can_be_pasted_into_an_interactive_python(page: Path) -> None:
-    blocks = [block for block in split(page.read_text())[0] if block.language == "python" and block.runs]
+    blocks = [
+        block for block in split(page.read_text())[0] if block.language == "python" and block.runs and not block.file
+    ]
     refused = {f"{page.name}:{block.line}": not_pasted(block.text) for block in blocks}
     assert {where: line for where, line in refused.items() if line is not None} == {}
 
@@ -52,6 +54,11 @@ def test_a_block_marked_no_run_is_not_run_but_python_must_still_compile(tmp_path
     run_page(page_with(tmp_path, "python no-run\n1 / 0", "console no-run\n$ exit 1"), tmp_path)
     with pytest.raises(SyntaxError):
         run_page(page_with(tmp_path, "python no-run\n1 +"), tmp_path)
+
+
+def test_a_block_with_a_file_is_written_to_it_and_not_run(tmp_path: Path) -> None:
+    run_page(page_with(tmp_path, "python file=a.py\n1 / 0", "sh file=b.sh\nexit 1"), tmp_path)
+    assert ((tmp_path / "a.py").read_text(), (tmp_path / "b.sh").read_text()) == ("1 / 0\n", "exit 1\n")
 
 
 def test_a_command_must_exit_as_the_page_says(tmp_path: Path) -> None:

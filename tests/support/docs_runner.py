@@ -2,7 +2,7 @@
 
 `python` blocks of a page run in order in one namespace. In `console` blocks each line after `$ ` is a command: it must
 exit 0 (or N with `# exit N` at its end), and each line below it must appear in its output; a line `...` stands for any.
-`toml` blocks that hold a plan are loaded. `sh` blocks with `file=NAME` are written to that file. The info string
+`toml` blocks that hold a plan are loaded. Blocks with `file=NAME` are written to that file, not run. The info string
 `no-run` exempts a block; other languages are not run. What a page has started is ended by the numbers in its `*.pid`.
 """
 
@@ -85,14 +85,14 @@ def run_blocks(page: Path, folder: Path) -> None:
         if block.language == "python":
             # The empty lines make a traceback name the page's own line.
             code = compile("\n" * (block.line - 1) + block.text, page.name, "exec", dont_inherit=True)
-            if block.runs:
+            if block.runs and not block.file:
                 exec(code, vars(module))  # noqa: S102 - running the page's code is the test
         elif block.language == "console" and block.runs:
             run_console(block.text, folder, where)
-        elif block.language == "sh" and block.file:
-            (folder / block.file).write_text(f"{block.text}\n")
         elif block.language == "toml" and block.runs and re.search(r"^pipeline =", block.text, re.MULTILINE):
             load_plan(block.text)
+        if block.file:
+            (folder / block.file).write_text(f"{block.text}\n")
 
 
 def not_pasted(block: str) -> str | None:
