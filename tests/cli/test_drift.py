@@ -63,6 +63,7 @@ def test_what_served_last_is_compared_with_head(night: Night, made: Repository) 
     assert f"scores:\n  {late[:12]} Count overtime\n" in behind.out
     assert "PG028 warning: scores: 2 commits behind HEAD, of which 1 touches it" in behind.out
     assert "next: deploy scores again, such as with bin/deploy-service.sh scores" in behind.out
+    night.clock.at += 1
     serve(night, f"scores@{late}", number=2)
     assert night("drift", "scores", "--manifest", "manifest.toml").code == 0
 

@@ -69,6 +69,7 @@ def test_every_command_prints_what_its_schema_says(night: Night, monkeypatch: py
         "backfill --from 2026-02-03 --to 2026-02-04 --dry-run", f"pause {RUN}", f"pause {RUN} --resume",
         f"cancel {RUN}", f"cancel {RUN} --undo", "import moved.jsonl",
         "import done.json --from-platform --dry-run", "doctor --store file:///done.json", "drift --repository code",
+        "metrics", "migrate --dry-run",
         "tokens add admin --role operator", "tokens", "tokens list", "tokens revoke admin",
     )  # fmt: skip
     shown = {}

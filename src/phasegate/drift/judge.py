@@ -51,7 +51,7 @@ def judge(
     ``error``: what of its evidence could not be read; it is then not evaluated, whatever else is found.
     """
     found = _pinned(service, state)
-    last = max(sightings, key=lambda one: (one.at, one.answered, one.build.text), default=None)
+    last = max(sightings, key=lambda one: (one.at, one.answered, one.since, one.build.text), default=None)
     if last is None:
         missing = (
             error or f"nothing names the build of {service.label}; deploy it with PHASEGATE_BUILD, or give its url"
