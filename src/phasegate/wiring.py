@@ -207,6 +207,7 @@ def open_ports(
     from phasegate.observe.context import ContextObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
+    from phasegate.repository import ProcessBuild
     from phasegate.stores.opening import mirror_of
     from phasegate.system import PrintedOutput, ThreadBackground, new_id
 
@@ -225,6 +226,7 @@ def open_ports(
         output=PrintedOutput(),
         shell=SystemShell(folder or Path.cwd(), environment=variables_of(settings)),
         foreign=mirror_of(settings.mirror, store=settings.store),
+        build=ProcessBuild(settings.build, folder=folder or Path.cwd(), environ=os.environ),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from phasegate.printed import callers, checks, deployments, incidents, plans, runs, stored, work
+from phasegate.printed import builds, callers, checks, deployments, incidents, plans, runs, stored, work
 from phasegate.printed.parts import PrintedJson
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -51,6 +51,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "deploy check": (deployments.JudgedJson,),
     "deploy diff": (deployments.JudgedJson, deployments.StateCommandsJson),
     "doctor": (checks.DiagnosedJson,),
+    "drift": (builds.DriftJson, builds.StampJson),
     "import": (stored.ImportedJson, stored.ImportedPlatformJson),
     "migrate": (stored.MigratedJson,),
 }

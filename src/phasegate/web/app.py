@@ -8,7 +8,6 @@ import asyncio
 import json
 import platform
 from collections.abc import Awaitable, Callable
-from importlib.metadata import PackageNotFoundError, distribution
 
 import msgspec
 from starlette.applications import Starlette
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp
 from phasegate import __version__
 from phasegate.answers.refusals import Refusal, refusal_of
 from phasegate.base.findings import UNCHECKED
+from phasegate.build import parse_build
 from phasegate.credentials import Role
 from phasegate.printed.parts import PrintedJson
 from phasegate.web import openapi
@@ -186,16 +186,7 @@ def _json(body: PrintedJson, status: int = 200, *, headers: dict[str, str] | Non
 
 
 def _build_of(service: Service) -> BuildAnswer:
-    plan = service.pipeline.plan
-    return BuildAnswer(version=__version__, commit=_commit(), pipeline=plan.pipeline, plan=plan.hash,
+    plan, build = service.pipeline.plan, parse_build(service.pipeline.ports.build.name())
+    return BuildAnswer(version=__version__, build=build.text, service=build.service, commit=build.commit or None,
+                       dirty=build.dirty, lock=build.lock, pipeline=plan.pipeline, plan=plan.hash,
                        python=platform.python_version())  # fmt: skip
-
-
-def _commit() -> str | None:
-    """Return the commit that was installed from a repository, else None."""
-    try:
-        text = distribution("phasegate").read_text("direct_url.json")
-        found = json.loads(text or "{}")["vcs_info"]["commit_id"]
-    except (PackageNotFoundError, KeyError, TypeError, ValueError):
-        return None
-    return found if isinstance(found, str) else None

@@ -188,11 +188,17 @@ class ReadyAnswer(PrintedJson, frozen=True, kw_only=True):
 class BuildAnswer(PrintedJson, frozen=True, kw_only=True):
     """What runs here.
 
-    ``commit``: null if the installation does not name one. ``plan``: the digest of the plan.
+    ``build``: as receipts and completions name it, with its parts: ``service`` and ``lock`` (the digest of the lock
+    file) are empty if it does not name them, ``commit`` is null if it is unknown, ``dirty``: the working tree had other
+    content than the commit. ``plan``: the digest of the plan.
     """
 
     version: str
+    build: str
+    service: str
     commit: str | None
+    dirty: bool
+    lock: str
     pipeline: str
     plan: str
     python: str

@@ -64,7 +64,6 @@ class WriteJob:
     before: Mapping[str, Stamp] = field(default_factory=dict)
     rewrites: Stamp | None = None
     allow_shrink: bool = False
-    build: str = ""
 
     @property
     def table(self) -> Table:
@@ -223,7 +222,7 @@ class Writer:
             fingerprint="",
             built_from=stamps,
             code=work.step.code,
-            build=work.build,
+            build=self._ports.build.name(),
             committed_at=self._ports.clock.now(),
             rows_in=staging.counts.rows,
             duplicates=staging.counts.duplicates,

@@ -35,6 +35,7 @@ COMMANDS = {
     "plan": ("plan:plan", "Check a plan, or draw it."),
     "deploy": ("deploy:deploy", "Render, check and compare a deployment on Google Cloud."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
+    "drift": ("drift:drift", "Compare the code that serves with the code that is desired."),
     "schema": ("schema:schema", "Print the JSON Schema of what a command prints with --json."),
     "export": ("transfer:export", "Write the documents as lines of JSON, for another store."),
     "import": ("transfer:import_", "Read documents that were exported, or the platform's completion documents."),
