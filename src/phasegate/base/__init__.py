@@ -217,6 +217,9 @@ revoke, revoked                To make a credential invalid for good.
 *Checks and alerts*
 check                          One thing that ``health`` or ``reconcile`` examines.
 finding                        One thing that is wrong, with its code, its evidence and the command that fixes it.
+manifest                       The TOML file that says what runs on Google Cloud, and all that it needs.
+fault                          One thing that is wrong with a manifest or with what was deployed from it, with its code,
+                               place and mend.
 severity                       How bad a finding is: ``error``, ``warning`` or ``note``.
 error                          Severity: data is wrong, missing or stuck. Also the text of what failed.
 warning                        Severity: something needs a person, and no data is wrong yet.

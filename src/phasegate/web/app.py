@@ -25,7 +25,7 @@ from phasegate.credentials import Role
 from phasegate.printed.parts import PrintedJson
 from phasegate.web import openapi
 from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnswer
-from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, Bodies, Bounds, TooLarge, TooSlow, excess, two_ends
+from phasegate.web.bounds import BODY_S, Bodies, Bounds, TooLarge, TooSlow, excess, two_ends
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
 from phasegate.web.pool import FULL, Overloaded, Stopping
@@ -63,7 +63,7 @@ class Application:
             if self._service.work.is_full:  # the cheapest refusal: nothing is looked up or read for it
                 raise Overloaded(FULL)
             caller = await self._caller(request, endpoint.role)
-            async with self._bodies.of(request) as raw:
+            async with self._bodies.of(request, bytes_max=endpoint.bytes_max) as raw:
                 call = Call(caller, raw, request.path_params.get("step", ""))
                 answered = await self._service.work.run(lambda: endpoint.handle(self._service, call))
             if answered.body is None:
@@ -151,7 +151,7 @@ def _refusal(error: Exception) -> Refusal:
         case Stopping():
             return Refusal(503, "stopping", str(error), 1)
         case TooLarge():
-            return Refusal(413, "too large", f"the body has more than {BODY_BYTES_MAX:,} bytes; send less")
+            return Refusal(413, "too large", f"the body has more than {error.bytes_max:,} bytes; send less")
         case TooSlow():
             return Refusal(408, "too slow", f"the body did not arrive within {BODY_S:g} s; send it at once")
         case _:

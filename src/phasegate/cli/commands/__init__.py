@@ -33,6 +33,7 @@ COMMANDS = {
     "tables": ("tables:tables", "Compare the tables' columns with the plan, change them, or copy the tables."),
     "tokens": ("tokens:tokens", "List who may call the service, add a caller, or revoke one."),
     "plan": ("plan:plan", "Check a plan, or draw it."),
+    "deploy": ("deploy:deploy", "Render, check and compare a deployment on Google Cloud."),
     "doctor": ("doctor:doctor", "Check your own completion documents and tables, without a plan."),
     "drift": ("drift:drift", "Compare the code that serves with the code that is desired."),
     "schema": ("schema:schema", "Print the JSON Schema of what a command prints with --json."),
