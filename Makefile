@@ -17,6 +17,9 @@ ARGS ?=
 # Processes that share the tests; those of one file stay together. One more than the cores: some wait for a clock.
 JOBS ?= 3
 
+# Schedules that `nightly` plays in the simulator.
+SEEDS ?= 20000
+
 # The lock file is made with one release of pip-tools, so that it does not change by itself.
 PIP_TOOLS := pip-tools==7.6.2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -29,7 +32,7 @@ RELEASE := $(VENV)-release/.installed
 VERSION ?=
 SCRIPTS := $(wildcard benchmarks examples)
 
-.PHONY: help demo test slow check bench mutation format format-check lint types docs docs-check reference smoke release lock clean
+.PHONY: help demo test slow check nightly bench mutation format format-check lint types docs docs-check reference smoke release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +47,21 @@ slow: $(DEV) ## Run the slow tests: many real dates, storms, a stand-in of BigQu
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow $(ARGS)
 
 check: format-check lint types smoke docs test slow ## Run all that must pass before a merge
+
+# All of it runs, whatever fails; each night plays other seeds.
+nightly: $(DEV) ## Run what takes hours: BigQuery's whole contract, 20,000 seeds, weeks on Google's services
+	@failed=0; \
+	for run in \
+		'-m pytest -q tests/warehouses/test_bigquery.py' \
+		"-m benchmarks.simulator --seeds $(SEEDS) --start $$(($$(date +%s) / 86400 * $(SEEDS)))" \
+		'-m benchmarks google' \
+		'-m benchmarks google --push' \
+		'-m benchmarks night'; \
+	do \
+		echo "== python $$run"; \
+		BIGQUERY_CONTRACT=all nice $(BIN)/python $$run || { echo "FAILED: python $$run"; failed=1; }; \
+	done; \
+	exit $$failed
 
 bench: $(DEV) ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)

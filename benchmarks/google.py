@@ -4,14 +4,13 @@ Run: python -m benchmarks google. The same dates are played in files, and on Goo
 file; what Firestore bills is counted where its client is called: a document read, and a query that found none, is one
 read. Then an idle worker waits for an hour of the replay's clock. Then a fresh process imports what a trigger needs,
 next to Firestore's client alone, --rounds N times (default 15). With NBA_DATA (default ../shared/nba): a week of
-January 2025; without it, or with --quick, a synthetic night. --first and --last: other dates. --project NAME: in this
-project of Google Cloud in place of the emulators; its database and topics must be empty.
-next to Firestore's client alone. With NBA_DATA (default ../shared/nba): a week of January 2025; without it, or with
---quick, synthetic nights. --first and --last: other dates. --bigquery: the tables in BigQuery, on local-bigquery unless
---project is given; its jobs are counted too. --project NAME: in this project of Google Cloud in place of the emulators;
-its database, topics and datasets must be empty.
+January 2025; without it, or with --quick, synthetic nights. --first and --last: other dates. --bigquery: the tables in
+BigQuery, on local-bigquery unless --project is given; its jobs are counted too. --project NAME: in this project of
+Google Cloud in place of the emulators; its database, topics and datasets must be empty. --push: messages are pushed to
+`phasegate serve`, and nothing is counted but these.
 
-Exits with 1 if the tables differ, if something is left undone, or if an idle hour asks more than twice a minute.
+Exits with 1 if the tables differ, if something is left undone, or if an idle hour asks more than twice a minute; with
+--push, if a caller is let in who must not be.
 """
 
 import argparse
@@ -31,6 +30,7 @@ from unittest.mock import patch
 
 import pytest
 
+from benchmarks import google_push
 from benchmarks.disturbed import calm, settled_in
 from benchmarks.servers import NoServer
 from benchmarks.sources import NIGHT, chosen
@@ -66,10 +66,16 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=15, metavar="N")
     parser.add_argument("--bigquery", action="store_true", help="the tables in BigQuery")
     parser.add_argument("--project", help="a project of Google Cloud in place of the emulators")
+    parser.add_argument("--push", action="store_true", help="messages are pushed to phasegate serve")
     given = parser.parse_args(argv)
+    if given.push and (given.bigquery or given.project):
+        parser.error("--push plays on the emulators, with the tables in a file")
     source, real = chosen(quick=given.quick)
     span = (given.first, given.last) if real else NIGHT
     files = calm(source, first=span[0], last=span[1])
+    if given.push:
+        pushed(source, span=span, files=files, nba_data=str(real.resolve()) if real else google_push.INVENTED)
+        return
     house = in_bigquery(real=bool(given.project)) if given.bigquery else nullcontext()
     with services(given.project) as project, house:
         warehouse = {"warehouse": f"bigquery://{project}/phasegate"} if given.bigquery else {}
@@ -81,6 +87,26 @@ def main(argv: list[str]) -> None:
     print(f"{'tables as in files':<34}{sum(done.tables[name] == files.tables[name] for name in files.tables):>12}")
     imports(rounds=1 if given.quick else given.rounds)
     if problems := list(wrong(files, done, idle)):
+        sys.exit("\n".join(problems))
+
+
+def pushed(source: Source, *, span: tuple[date, date], files: Replay, nba_data: str) -> None:
+    """Play the dates with pushed messages, and compare them with those in files."""
+    with services(None) as project, tempfile.TemporaryDirectory(prefix="push") as folder:
+        played = google_push.play(source, folder=Path(folder), span=span, project=project, nba_data=nba_data)
+    done, deliveries = played.replay, played.deliveries
+    statuses = ", ".join(f"{number} x {status or 'none'}" for status, number in sorted(deliveries.by_status.items()))
+    print(f"{'':<34}{done.dates:>8} date(s)")
+    for name, text in {
+        "messages pushed": len(deliveries.by_message),
+        "deliveries, by answer": statuses,
+        "forged tokens, all refused": deliveries.forged,
+        "calls of /sweep": played.sweeps,
+        "seconds a date": f"{done.seconds / done.dates:.1f}   (in files {files.seconds / files.dates:.1f})",
+        "tables as in files": sum(done.tables[name] == files.tables[name] for name in files.tables),
+    }.items():
+        print(f"{name:<34}{text:>8}")
+    if problems := [*wrong(files, done, Counter()), *played.wrong]:
         sys.exit("\n".join(problems))
 
 

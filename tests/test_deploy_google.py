@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import date
@@ -214,13 +215,14 @@ def test_the_platforms_plan_has_the_tables_of_the_reference_plan() -> None:
 
 
 @pytest.mark.slow
-def test_the_gcloud_commands_of_the_page_are_commands(tmp_path: Path) -> None:
+def test_the_gcloud_commands_of_the_pages_are_commands(tmp_path: Path) -> None:
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         absent("no gcloud; install the Google Cloud CLI")
-    page = (ROOT / "docs" / "how-to" / "on-google-cloud.md").read_text()
-    commands = re.findall(r"^\$ (gcloud .*)$", page, re.MULTILINE)
-    assert len(commands) > 10
+    pages = [(ROOT / "docs" / "how-to" / name).read_text() for name in ("on-google-cloud.md", "deploy.md")]
+    commands = [line for page in pages for line in re.findall(r"^\$ (gcloud [^>|\n]*[^>|\n ])", page, re.MULTILINE)]
+    commands = [*dict.fromkeys(commands)]
+    assert len(commands) > 15
     wrong = "gcloud run deploy service --no-such-flag=1"
     (tmp_path / "commands.json").write_text(json.dumps([{"command_string": text} for text in (wrong, *commands)]))
     done = subprocess.run(
@@ -272,7 +274,10 @@ def test_the_monitor_answers_what_the_scheduler_of_the_page_calls(
     assert words("monitor")[1] in COMMANDS
     page = (ROOT / "docs" / "how-to" / "on-google-cloud.md").read_text()
     paths = dict.fromkeys(re.findall(r"--uri=https://MONITOR(/[\w-]+)", page))
-    assert set(paths) == {"/sweep", "/health-check-phase3", "/reconcile-phase3"}
+    jobs = tomllib.loads((GCP / "manifest.toml").read_text())["job"].values()
+    assert set(paths) == {"/sweep", "/health-check-phase3", "/reconcile-phase3"} == {job["path"] for job in jobs}
+    for job in jobs:
+        assert f'--schedule="{job["schedule"]}"' in page
     capsys.readouterr()
     assert run(["tokens", "add", "scheduler", "--role", "operator"]) == 0
     token = capsys.readouterr().out.strip()
@@ -310,8 +315,9 @@ def test_the_service_ends_within_ten_seconds_of_sigterm_whatever_is_in_hand(
             held.close()
 
 
-def test_an_idle_service_ends_at_sigterm_at_once(platform: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["analytics", "phase3_to_phase4"])
+def test_an_idle_service_ends_at_sigterm_at_once(folder: str, platform: str, tmp_path: Path) -> None:
     assert platform
-    with started("analytics", tmp_path / "log") as (service, _):
+    with started(folder, tmp_path / "log") as (service, _):
         service.send_signal(signal.SIGTERM)
         assert service.wait(10) == 0, (tmp_path / "log").read_text()

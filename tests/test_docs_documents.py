@@ -32,6 +32,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "### Spec": gate.Spec,
     "### Need": gate.Need,
     "### Receiver": gate.Receiver,
+    "### Served": records.Served,
     "### Claim": records.Claim,
     "### Input": records.Input,
     "### Member": records.Member,

@@ -269,3 +269,11 @@ def test_a_setting_without_a_value_is_not_given_to_commands_and_another_is() -> 
 def test_a_store_that_bills_every_question_is_asked_less_often(store: str, poll_s: float) -> None:
     assert load_settings({"PHASEGATE_STORE": store}).poll_s == poll_s
     assert load_settings({"PHASEGATE_STORE": store, "PHASEGATE_POLL_S": "7"}).poll_s == 7
+
+
+def test_a_build_is_checked_and_an_empty_variable_is_none() -> None:
+    assert load_settings({"PHASEGATE_BUILD": "scores@3f2a9c1"}).build == "scores@3f2a9c1"
+    assert load_settings({"PHASEGATE_BUILD": ""}).build is None
+    for wrong in ("two words", "x" * 121, "-x", "a\n"):
+        with pytest.raises(BadInput, match=r"^PHASEGATE_BUILD='.*': wanted SERVICE@COMMIT, such as scores@3f2a9c1"):
+            load_settings({"PHASEGATE_BUILD": wrong})

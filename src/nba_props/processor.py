@@ -139,6 +139,7 @@ class AnalyticsProcessor(ABC):
             "status": "success" if self.receipt.rows else "no_data",
             "record_count": self.receipt.rows,
             "timestamp": at.isoformat(timespec="microseconds"),
+            **({"build": self.receipt.build} if self.receipt.build else {}),
         }
 
     def _forget(self) -> None:

@@ -1,14 +1,14 @@
 """The Bus: messages that arrive at least once. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from phasegate.store import Body
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A message of a bus; its sender uses the same id at every sending."""
 
     id: str
@@ -16,8 +16,7 @@ class Message:
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """A message as it was received.
 
     ``handle`` is for the bus only. ``tries``: the number of this delivery, from 1.

@@ -5,14 +5,15 @@ that is in the store. Pure.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from phasegate.base.exported import Exported, Unread
+import msgspec
+
+if TYPE_CHECKING:
+    from phasegate.base.exported import Exported, Unread
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignDoc:
+class ForeignDoc(msgspec.Struct, frozen=True):
     """One document as it was read.
 
     ``version`` is opaque, and another one after each change of any writer.
@@ -43,7 +44,7 @@ class ForeignDocuments(Protocol):
         """
         ...
 
-    def documents(self, *, first: str = "", last: str = "") -> Iterator[Exported | Unread]:
+    def documents(self, *, first: str = "", last: str = "") -> "Iterator[Exported | Unread]":
         """Yield the completion documents whose ids begin with these dates.
 
         From ``first`` to ``last``, "" for no bound. Where each is read anyway, also others. Raises as ``read``.

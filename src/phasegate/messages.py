@@ -24,6 +24,7 @@ from phasegate.base.platform import (
     own_names,
 )
 from phasegate.base.receipt import Stamp
+from phasegate.build import BuildText
 from phasegate.errors import BadInput, legible
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan
@@ -76,7 +77,7 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
     ``sequence``, or else ``completed_at``, decides which of two completions is newer. ``execution_id`` stands for the
     content if there is no table to read. ``missing``: the keys of what a partial result lacks. ``trigger_id`` echoes
     the trigger that started the work, and acknowledges it; without ``step`` it does only that. ``run``, or ``date``
-    with ``mode``, names the run.
+    with ``mode``, names the run. ``build``: the build of what did the work.
     """
 
     step: str = ""
@@ -91,6 +92,7 @@ class CompletionMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
     trigger_id: str = ""
     error: str = ""
     missing: Annotated[tuple[str, ...], msgspec.Meta(max_length=MISSING_MAX)] = ()
+    build: BuildText = ""
 
     @property
     def ordered(self) -> Literal["sequence", "time", "arrival"]:

@@ -18,6 +18,7 @@ from phasegate.calendar.calendar import Calendar, Dates
 from phasegate.calendar.month import Day
 from phasegate.channel import PostReceiver
 from phasegate.code.pinned import with_code
+from phasegate.code.translated import Translator
 from phasegate.errors import BadInput, NotFound, PhasegateError
 from phasegate.gate.decisions import Answer
 from phasegate.gate.gatekeeper import Gatekeeper
@@ -85,10 +86,12 @@ class Pipeline:
         functions: Mapping[str, PythonStep] | None = None,
         dates: Dates | None = None,
         disks: Callable[[], Sequence[Disk]] | None = None,
+        translator: Translator | None = None,
     ) -> None:
         plan = with_code(plan, functions or {})
         self.plan, self.ports, self._poll_s = plan, ports, poll_s
         self._warehouse_name, self._disks = warehouse_name, disks
+        self._translator = translator = translator or Translator(plan, engine=None)
         self._at_close = list[Callable[[], None]]()
         # When some thread last asked what is due, and the answer.
         self._asked_at, self._due = float("-inf"), float("inf")
@@ -99,7 +102,7 @@ class Pipeline:
         self.runs = Gatekeeper(plan, ports, calendar=self.calendar, propagator=propagator)
         self._scheduler = Scheduler(plan, ports, gatekeeper=self.runs, calendar=self.calendar)
         self._leases = Leases(ports, warehouse=warehouse_name, ttl_s=ttl_s, heartbeat_s=heartbeat_s)
-        self._writer = writer = Writer(plan, ports, store_id=self.store_id)
+        self._writer = writer = Writer(plan, ports, store_id=self.store_id, sql_of=translator.step)
         tables = TableReporter(ports, gatekeeper=self.runs)
         read_repair = ReadRepair(plan, ports, gatekeeper=self.runs, tables=tables, propagator=propagator)
         builder = Builder(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
@@ -157,7 +160,7 @@ class Pipeline:
             rescuer=self._rescuer, scheduler=self._scheduler, quarantine=gatekeeper.quarantine,
             deduplicator=deduplicator, adopt=self.adopt,
         )  # fmt: skip
-        shapes = Shapes(plan, ports, store_id=self.store_id)
+        shapes = Shapes(plan, ports, store_id=self.store_id, sql_of=self._translator.step)
         return Checks(inspector=inspector, health=health, reconciler=reconciler, shapes=shapes)
 
     def begin(self, trigger: str | Mapping[str, object], *, step: str | None = None) -> AbstractContextManager[StepRun]:
@@ -201,17 +204,26 @@ class Pipeline:
     def work_until_idle(self, *, units_max: int = 1_000_000) -> int:
         """Work and sweep until nothing can be done now; return the units done.
 
-        See ``WorkerPool.until_idle``.
+        See ``WorkerPool.until_idle``. Raises BadInput as ``check_sql`` does.
         """
+        self.check_sql()
         return self._pool.until_idle(units_max=units_max)
 
     def run_workers(self, *, threads: int = 1, until_idle: bool = False, stop: Stop = never) -> tuple[str, ...]:
         """Work in threads until ``stop`` returns True; return their errors.
 
-        See ``WorkerPool.run``. A step's command is ended as soon as ``stop`` returns True.
+        See ``WorkerPool.run``. A step's command is ended when ``stop`` returns True. Raises BadInput as ``check_sql``.
         """
+        self.check_sql()
         with self.until(stop):
             return self._pool.run(threads=threads, until_idle=until_idle, stop=stop)
+
+    def check_sql(self) -> None:
+        """Translate all of the plan's SQL into that of the warehouse now.
+
+        Workers and the service do so when they start. Raises BadInput that names step, file and line.
+        """
+        self._translator.check()
 
     def until(self, stop: Stop) -> AbstractContextManager[None]:
         """End commands of steps when ``stop`` returns True, during the block."""

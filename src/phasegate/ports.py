@@ -1,8 +1,8 @@
 """The ports: store, bus, warehouse, clock, observer, background, shell.
 
-The last fields of ``Ports`` draw ids, collect what is printed, and run commands. The contracts of store, bus and
-warehouse are in modules of their own, as are those of alert channels. What is ``bound`` is added to each event. No
-adapter calls back, retries, or depends on what a phase is.
+The last fields of ``Ports`` draw ids, collect what is printed, run commands, and name our build. The contracts of
+store, bus and warehouse are in modules of their own, as are those of alert channels. What is ``bound`` is added to each
+event. No adapter calls back, retries, or depends on what a phase is.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -157,6 +157,29 @@ class NoShell:
         raise BadInput(f"there is no shell to run {command!r}; give the ports one")
 
 
+class OwnBuild(Protocol):
+    """Which build this process is, as ``build`` spells it."""
+
+    @property
+    def known(self) -> str:
+        """Return it if that takes no time, else ""; never wait."""
+        ...
+
+    def name(self) -> str:
+        """Return it, "" for none; the first call may ask git."""
+        ...
+
+
+class NoBuild:
+    """A process that names no build."""
+
+    known = ""
+
+    def name(self) -> str:
+        """Return none."""
+        return self.known
+
+
 @dataclass(frozen=True, slots=True)
 class ReadPorts:
     """The two adapters that reading documents takes."""
@@ -180,3 +203,4 @@ class Ports(ReadPorts):
     output: Output = field(default_factory=Uncollected)
     shell: Shell = field(default_factory=NoShell)
     foreign: ForeignDocuments | None = None
+    build: OwnBuild = field(default_factory=NoBuild)

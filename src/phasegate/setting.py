@@ -18,7 +18,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word", "text", "address"]
+    type: Literal["URL", "path", "name", "seconds", "milliseconds", "number", "word", "text", "address", "build"]
     default: str | float | None
     meaning: str
     low: float = 0.0
@@ -54,6 +54,8 @@ SETTINGS: tuple[Setting, ...] = (
             meaning="Name of the warehouse in the keys of leases; the same wherever it is used."),
     Setting(name="plan", type="path", default="plan.toml",
             meaning="File of the plan; SQL files are found from its folder."),
+    Setting(name="build", type="build", default=None, forms=("SERVICE@COMMIT",),
+            meaning="Which code runs here: `[SERVICE@]COMMIT[+dirty][.LOCK]`. Default: by git, else the version."),
     Setting(name="lease_ttl_s", type="seconds", default=60.0, low=1, high=3600,
             meaning="A lease that is not renewed for this long expires: another process may take it."),
     Setting(name="heartbeat_s", type="seconds", default=None, low=0.1, high=1800,

@@ -13,6 +13,8 @@ import msgspec
 
 from phasegate.base.codec import build_type
 from phasegate.base.wording import decoded
+from phasegate.build import FORM as BUILD_FORM
+from phasegate.build import is_build
 from phasegate.dialects.engines import ENGINES, Engine
 from phasegate.errors import BadInput
 from phasegate.gcp import bigquery_address
@@ -58,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     warehouse: str
     warehouse_name: str
     plan: Path
+    build: str | None
     lease_ttl_s: float
     heartbeat_s: float
     poll_s: float
@@ -241,7 +244,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
             continue
         if variable not in known:
             raise BadInput(f"{variable}: unknown variable{suggest(variable, known=known)}")
-        found[known[variable].name] = SettingValue(value, variable)
+        if value or known[variable].type != "build":  # an image that was built without one has an empty one
+            found[known[variable].name] = SettingValue(value, variable)
     return found
 
 
@@ -267,14 +271,24 @@ def _value(setting: Setting, given: SettingValue) -> object:
         )
     elif setting.type == "URL":
         _check_url(setting, given, url=value)
-    elif setting.type == "address":
-        if value != "off" and not ((found := _ADDRESS.fullmatch(value)) and int(found[2]) < 65_536):
-            raise given.error(setting, "wanted HOST:PORT, such as 127.0.0.1:9464, or off")
-    elif setting.type == "name" and not _NAME.fullmatch(value):
-        raise given.error(setting, "wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters")
-    elif not value.isprintable():
-        raise given.error(setting, "holds an invisible character; remove it")
+    elif wrong := _fault_of_text(setting, value):
+        raise given.error(setting, wrong)
     return value
+
+
+def _fault_of_text(setting: Setting, value: str) -> str:
+    """Return what is wrong with a text; "" for nothing."""
+    match setting.type:
+        case "address":
+            found = _ADDRESS.fullmatch(value)
+            fits = value == "off" or (found is not None and int(found[2]) < 65_536)
+            return "" if fits else "wanted HOST:PORT, such as 127.0.0.1:9464, or off"
+        case "build":
+            return "" if is_build(value) else f"wanted {BUILD_FORM}"
+        case "name" if not _NAME.fullmatch(value):
+            return "wanted a name of a-z, 0-9, '.', '_' and '-', at most 80 characters"
+        case _:
+            return "" if value.isprintable() else "holds an invisible character; remove it"
 
 
 def _number(setting: Setting, given: SettingValue) -> float:

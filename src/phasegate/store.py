@@ -1,16 +1,16 @@
 """The Store: versioned JSON documents with compare-and-set. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 Body = Mapping[str, object]
 # The prefix of every key.
 ALL = ("",)
 
 
-@dataclass(frozen=True, slots=True)
-class Doc:
+class Doc(msgspec.Struct, frozen=True):
     """One stored document.
 
     ``version`` is opaque. ``due`` (epoch seconds): when the document must be processed again; None: never.

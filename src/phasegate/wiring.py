@@ -55,7 +55,7 @@ def connect(
 
     Raises BadInput for a wrong plan or setting, Unavailable when a store cannot be used.
     """
-    from phasegate.code.translated import Translator, with_sql
+    from phasegate.code.translated import Translator
     from phasegate.observe.opening import with_signals
     from phasegate.pipeline import Pipeline
     from phasegate.plan.model import Plan
@@ -70,7 +70,6 @@ def connect(
     observers = with_signals(observer or _open_log(settings), plan, environ=os.environ, warehouse=settings.warehouse,
                              post=_post)  # fmt: skip
     translator = Translator(plan, engine=settings.engine)
-    plan = with_sql(plan, engine=settings.engine, parameter="${}", translator=translator)
     ports = open_ports(
         settings, pipeline=plan.pipeline, clock=clock, observer=observers, folder=folder, translator=translator
     )
@@ -86,6 +85,7 @@ def connect(
         functions=functions_of(plan),
         dates=dates or dates_of(plan),
         disks=partial(disks_of, settings.state, settings.warehouse_path and settings.warehouse_path.parent),
+        translator=translator,
     )
     channels, pinger = open_channels(plan, os.environ), open_pinger(os.environ)
     if channels or pinger is not None:
@@ -207,6 +207,7 @@ def open_ports(
     from phasegate.observe.context import ContextObserver
     from phasegate.ports import Ports
     from phasegate.processes import SystemShell
+    from phasegate.repository import ProcessBuild
     from phasegate.stores.opening import mirror_of
     from phasegate.system import PrintedOutput, ThreadBackground, new_id
 
@@ -225,6 +226,7 @@ def open_ports(
         output=PrintedOutput(),
         shell=SystemShell(folder or Path.cwd(), environment=variables_of(settings)),
         foreign=mirror_of(settings.mirror, store=settings.store),
+        build=ProcessBuild(settings.build, folder=folder or Path.cwd(), environ=os.environ),
     )
 
 

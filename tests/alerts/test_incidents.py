@@ -76,6 +76,16 @@ def test_an_evaluation_ten_years_ahead_silences_no_later_one(server: Server) -> 
     assert [kind for kind, _ in heard(server)] == ["opened", "resolved"]
 
 
+def test_a_new_incident_is_an_event_with_its_codes_once(server: Server) -> None:
+    made = shop_with(server)
+    outcome = CheckResult(check="c", findings=(finding("a", code="PG006"), finding("a", code="PG003"), finding("b")))
+    evaluate(made, outcome)
+    evaluate(made, outcome)
+    opened = made.told.of("incident opened")
+    assert [one["codes"] for one in opened] == ["PG003 PG006", "PG003"]
+    assert [one["severity"] for one in opened] == ["error", "error"]
+
+
 def pings(server: Server) -> list[str]:
     return [said.path for said in server.said if said.method == "GET"]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import pytest
 from google.api_core import exceptions as e
 from google.auth.credentials import AnonymousCredentials
-from google.pubsub_v1 import PublisherClient, PubsubMessage, ReceivedMessage, SubscriberClient
+from google.pubsub_v1 import PublisherClient, PubsubMessage, PullRequest, ReceivedMessage, SubscriberClient
 
 from phasegate.bus import Delivery, Message
 from phasegate.buses import pubsub as module
 from phasegate.buses.local import LocalBus
-from phasegate.buses.pubsub import PubSubBus, create_topics
+from phasegate.buses.pubsub import LISTEN_S, PubSubBus, create_topics
 from phasegate.buses.wake import NoWake, WakeSocket
 from phasegate.errors import BadInput, Unavailable
 from phasegate.gcp.carried import arrived, carried, check_topic, subscription_of, topic_of
@@ -227,6 +227,60 @@ def test_a_slow_store_asks_for_more_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == [
         ("modify_ack_deadline", ["b", "c"]), ("modify_ack_deadline", ["c"]), ("acknowledge", ["a", "b", "c"]),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "said", ["This method is not supported for this subscription type.",
+             "This method is not supported for push subscriptions."],
+)  # fmt: skip
+def test_a_subscription_that_is_pushed_is_not_pulled_and_is_asked_again_a_minute_later(
+    said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked = ManualClock(), list[str]()
+    within = inbox(clock)
+    bus = PubSubBus("pubsub://nba-props", within, pipeline="nba", clock=clock)
+    pulling(bus, e.FailedPrecondition(said), asked=asked, patch=monkeypatch)
+    within.accept(Message("push.1", TOPIC, {"n": 1}))
+    for _ in range(3):
+        for delivery in bus.receive([TOPIC]):
+            bus.ack(delivery)
+        assert bus.next_due(topics=[TOPIC]) is None
+    assert len(asked) == 1
+    clock.sleep(LISTEN_S)
+    assert list(bus.receive([TOPIC])) == []
+    assert len(asked) == 2
+    bus.wait(0.0)
+    (thread,) = bus._mine().listening.values()
+    while len(asked) < 3:
+        thread.join(0.01)
+    bus.wait(0.0)
+    assert thread.is_alive()
+    assert len(asked) == 3, "a thread that listens to it waits as long"
+    bus.close()
+    assert not thread.is_alive()
+
+
+def test_another_state_of_a_subscription_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    bus = PubSubBus("pubsub://nba-props", inbox(clock), pipeline="nba", clock=clock)
+    pulling(bus, e.FailedPrecondition("The subscription is detached."), asked=[], patch=monkeypatch)
+    with pytest.raises(Unavailable, match=r"nba\.completions is not ready \(The subscription is detached\)"):
+        bus.receive([TOPIC])
+    bus.close()
+
+
+def pulling(bus: PubSubBus, error: Exception, *, asked: list[str], patch: pytest.MonkeyPatch) -> None:
+    """Let each pull of a bus be refused with an error."""
+    nobody = AnonymousCredentials()
+    client, publisher = SubscriberClient(credentials=nobody), PublisherClient(credentials=nobody)
+
+    def refused(request: PullRequest, **_named: object) -> None:
+        asked.append(request.subscription)
+        raise error
+
+    clients = module._Clients(publisher, client, refused)
+    patch.setattr(module, "_opened", lambda _what: clients)
+    assert bus._mine() is clients
 
 
 def test_a_waiting_process_is_woken_when_a_message_arrives(

@@ -281,8 +281,10 @@ def test_what_python_steps_read_and_what_covers_says_is_translated_too(
         texts.append(where)
         return translate_condition(where, **named)
 
-    monkeypatch.setattr("phasegate.code.translated.translate_condition", counted)
+    monkeypatch.setattr("phasegate.dialects.translate.translate_condition", counted)
     with night.pipeline() as pipeline:
+        assert texts == []
+        pipeline.check_sql()
         assert texts == ["floor(points / 2) > 0"]
         covered, covering = (pipeline.plan.steps[name].table for name in ("gamebook", "per_player"))
         assert covered is not None

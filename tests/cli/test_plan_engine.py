@@ -4,7 +4,6 @@ import sys
 
 import pytest
 
-from phasegate.errors import BadInput
 from tests.support.commands import PLAN, Night
 
 FINE = "SELECT game_date, player, points / 2 AS half FROM nba_raw.gamebook"
@@ -68,7 +67,7 @@ def test_columns_that_only_duckdb_knows_are_used_too(night: Night) -> None:
     assert "line 1: there are 2 columns player, which PostgreSQL calls ambiguous; list the columns" in done.out
 
 
-def test_the_sql_of_another_engine_is_not_bound_by_duckdb_and_opens_no_pipeline_on_it(night: Night) -> None:
+def test_the_sql_of_another_engine_is_not_bound_by_duckdb_and_no_worker_starts_on_it(night: Night) -> None:
     (night.folder / "plan.toml").write_text(
         PLAN.replace("attempts_max = 1", 'attempts_max = 1\ndialect = "postgresql"')
     )
@@ -76,8 +75,9 @@ def test_the_sql_of_another_engine_is_not_bound_by_duckdb_and_opens_no_pipeline_
     done = night("plan", "check", "--engine", "postgresql")
     assert (done.code, done.out.splitlines()[-1]) == (0, "step player_game: not checked: its SQL is PostgreSQL's own")
     assert night("plan", "check").code == 2
-    with pytest.raises(BadInput, match=r"step player_game: player_game\.sql does not run on DuckDB"), night.pipeline():
-        pass
+    done = night("worker", "--until-idle")
+    assert done.code == 2
+    assert "step player_game: player_game.sql does not run on DuckDB" in done.err
 
 
 def test_what_a_date_reads_is_asked_of_bigquery_alone(night: Night) -> None:

@@ -15,8 +15,10 @@ from phasegate.cli.entry import phasegate
 from phasegate.printed.schemas import DIALECT, PRINTED, schema_of
 from tests.support.command_days import Days, day
 from tests.support.commands import PLAN, RUN, Night
+from tests.support.deployment import PATH as DEPLOYED
 from tests.support.json_schema import faults
 from tests.support.printed import check_printed, command_of
+from tests.support.repositories import Repository
 
 CHANNEL = '\n[alerts.channel.ops]\nkind = "webhook"\n'
 
@@ -58,15 +60,19 @@ def test_every_command_prints_what_its_schema_says(night: Night, monkeypatch: py
     (night.folder / "moved.jsonl").write_text(night("export").out)
     (night.folder / "done.json").write_text(json.dumps({"odds": {"completed_at": "2026-02-03T23:50:00Z"}}))
     (night.folder / "player_game.sql").write_text("SELECT nope FROM nba_raw.gamebook")
+    Repository(night.folder / "code").commit("one", a="1")
     lines = (
         "init shop", "worker --until-idle", f"rerun {RUN} --step player_game", "status", f"why {RUN} --tables",
         f"logs {RUN}", f"health --date {RUN[:10]} --alert", "alerts", "alerts list", "alerts test",
-        "reconcile --days 3 --fix", f"late --date {RUN[:10]}", "calendar --month 2026-02", "leases --all", "sweep",
-        "dead", "redrive --all", "adopt --yes", "tables", "plan check", "plan graph", "begin 2026-02-04.overnight",
+        "reconcile --days 3 --fix", f"late --date {RUN[:10]}", "calendar --month 2026-02", "metrics --days 3",
+        "leases --all", "sweep", "migrate --dry-run", "dead", "redrive --all", "adopt --yes", "tables",
+        "plan check", "plan graph", "begin 2026-02-04.overnight",
         "begin 2026-02-04.overnight --step odds --json -- true", f"complete odds --run {RUN}", f"replan {RUN}",
         "backfill --from 2026-02-03 --to 2026-02-04 --dry-run", f"pause {RUN}", f"pause {RUN} --resume",
         f"cancel {RUN}", f"cancel {RUN} --undo", "import moved.jsonl",
-        "import done.json --from-platform --dry-run", "doctor --store file:///done.json",
+        "import done.json --from-platform --dry-run", "doctor --store file:///done.json", "drift --repository code",
+        f"deploy check --manifest {DEPLOYED} --part rules", f"deploy render --manifest {DEPLOYED} --first",
+        f"deploy diff --manifest {DEPLOYED} --commands", f"deploy diff --manifest {DEPLOYED} --state infra",
         "tokens add admin --role operator", "tokens", "tokens list", "tokens revoke admin",
     )  # fmt: skip
     shown = {}

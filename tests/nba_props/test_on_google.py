@@ -20,3 +20,16 @@ def test_a_date_on_googles_services_ends_with_the_digests_of_files(
     assert ["tables", "as", "in", "files", "14"] in rows
     [sent] = [float(row[2]) for row in rows if row[:2] == ["messages", "sent"]]
     assert sent > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("firestore", "pubsub")
+def test_pushed_messages_end_with_the_digests_of_files_and_only_signed_ones_are_taken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    google.main(["--push", "--quick"])
+    rows = {line[:34].strip(): line[34:].strip() for line in capsys.readouterr().out.splitlines()}
+    assert rows["tables as in files"] == "14"
+    pushed, forged = int(rows["messages pushed"]), int(rows["forged tokens, all refused"])
+    assert pushed > 1
+    assert rows["deliveries, by answer"] == f"{pushed} x 204, {forged} x 401"

@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 
-from phasegate.code.translated import with_sql
+from phasegate import connect
+from phasegate.code.translated import Translator, with_sql
 from phasegate.errors import BadInput
 from phasegate.plan.load import load_plan
 from phasegate.plan.model import Plan, Step
+from phasegate.settings import load_settings
 
 PLAN = """\
 pipeline = "shop"
@@ -120,3 +124,28 @@ def test_types_are_known_from_the_declared_columns_and_from_the_casts_of_steps_b
     texts = {"sums.sql": SQL, "ages.sql": "SELECT day, CAST($run_date AS DATE) - day AS age FROM shop.sums"}
     found = with_sql(load_plan(more, files=texts.__getitem__), engine="bigquery").steps["ages"].sql
     assert "DATE_DIFF(CAST(@run_date AS DATE), CAST(`day` AS DATE), DAY) AS `age`" in found
+
+
+def test_a_plan_is_opened_without_its_sql_and_who_builds_is_refused_when_it_starts(tmp_path: Path) -> None:
+    wrong = load(sql="SELECT day,\n median(amount) AS amount FROM raw.orders GROUP BY day")
+    settings = {"state": tmp_path, "warehouse": "postgresql://127.0.0.1:9/none", "log_level": "none"}
+    pipeline = connect(wrong, settings=load_settings({}, overrides=settings))
+    assert pipeline.plan.steps["sums"].sql == wrong.steps["sums"].sql
+    for build in (pipeline.check_sql, pipeline.run_workers, pipeline.work_until_idle):
+        with pytest.raises(BadInput, match=r"^step sums: sums\.sql does not run on PostgreSQL: line 2: median\(\) is"):
+            build()
+    pipeline.close()
+    fine = connect(load(), settings=load_settings({}, overrides=settings))
+    fine.check_sql()
+    fine.close()
+
+
+def test_a_translator_gives_each_step_once_in_the_sql_of_the_engine() -> None:
+    plan = load()
+    texts = Translator(plan, engine="postgresql")
+    wanted = with_sql(plan, engine="postgresql", parameter="${}").steps["sums"].sql
+    assert texts.step(plan.steps["sums"]) == wanted
+    assert texts.step(plan.steps["sums"]) is texts.step(plan.steps["sums"])
+    assert texts.step(plan.steps["orders"]) == ""
+    for engine in ("duckdb", None):
+        assert Translator(plan, engine=engine).step(plan.steps["sums"]) == plan.steps["sums"].sql

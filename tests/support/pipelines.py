@@ -11,7 +11,7 @@ from phasegate.buses.wake import NoWake
 from phasegate.calendar.calendar import Dates
 from phasegate.foreign import ForeignDocuments
 from phasegate.gate.phase import Phase
-from phasegate.ports import NoShell, Ports, Shell, bound_fields
+from phasegate.ports import NoBuild, NoShell, OwnBuild, Ports, Shell, bound_fields
 from phasegate.stores.memory import MemoryStore
 from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write.builder import PythonStep
@@ -133,6 +133,7 @@ def shop(
     shell: Shell | None = None,
     files: Mapping[str, str] | None = None,
     foreign: ForeignDocuments | None = None,
+    build: OwnBuild | None = None,
 ) -> Shop:
     clock, told, numbers = clock or ManualClock(), Told(), itertools.count(1)
     store, warehouse = store or MemoryStore(), warehouse or MemoryWarehouse()
@@ -148,6 +149,7 @@ def shop(
         ids=lambda: f"id{id(store)}-{next(numbers)}",
         shell=shell or NoShell(),
         foreign=foreign,
+        build=build or NoBuild(),
     )
     made = Pipeline(loaded, ports, functions=functions or {"made:totals": totals}, dates=dates)
     return Shop(made, store, warehouse, clock, told)

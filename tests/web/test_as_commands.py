@@ -189,5 +189,7 @@ def test_a_pushed_message_is_stored_worked_on_and_the_same_when_it_comes_again(n
     other = {"message": {"data": base64.b64encode(b'{"step": "gamebook"}').decode(), "messageId": "18"}}
     assert service.post("/pubsub/push", other, by="scraper").status_code == 403
     letters = service.pipeline.views.quarantined()
-    assert [letter.reason for letter in letters] == ["body: not JSON: JSON is malformed: invalid character (byte 4); "
-                                                    "send one JSON object in UTF-8"]  # fmt: skip
+    assert [letter.reason for letter in letters] == [
+        "message push.unreadable: no envelope of Pub/Sub: JSON is malformed: invalid character (byte 4); "
+        "publish a JSON object"
+    ]

@@ -66,7 +66,7 @@ def test_what_is_pushed_is_ordered_by_its_own_time_and_not_by_that_of_its_delive
     assert push(service, said(processor_name="Strange"), number="3") == 204
     assert push(service, said(processor_name="gamebook"), number="4") == 403
     (kept,) = service.pipeline.views.quarantined()
-    assert kept.reason.startswith("message 3: the plan has no step for processor Strange")
+    assert kept.reason.startswith("message push.3: the plan has no step for processor Strange")
     assert odds(service)[:2] == ("fresh", 3)
 
 

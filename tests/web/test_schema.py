@@ -34,7 +34,7 @@ OPERATIONS = [
 # Names that the plan knows, so that what is generated around them is not refused before it is looked at.
 STEERED: list[dict[str, Any]] = [
     {"run": RUN, "step": step, "date": "", "trigger_id": "", "lease": "", "message": None, "completed_at": None,
-     "sequence": None, "yes": True, "missing": []} for step in ("odds", "gamebook")
+     "sequence": None, "yes": True, "missing": [], "rows": None} for step in ("odds", "gamebook")
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from phasegate import __version__
 from phasegate.settings import load_settings
 from phasegate.web.service import threads_of
 from tests.support.commands import Night
-from tests.support.service import Served
+from tests.support.service import Served, served
 
 WITHOUT = """
 import sys
@@ -59,10 +59,21 @@ def test_without_its_libraries_the_command_says_what_to_install(night: Night, li
 
 def test_the_service_says_what_runs_here(service: Served) -> None:
     body = service.get("/build").json()
+    assert body["build"] == service.pipeline.ports.build.name() != ""
+    assert (body["service"], body["dirty"], body["lock"]) == ("", False, "")
     assert (body["version"], body["pipeline"], len(body["plan"])) == (__version__, "nba", 16)
     assert body["python"] == ".".join(map(str, sys.version_info[:3]))
     assert service.get("/live").json() == {"live": True}
     assert service.get("/ready").json() == {"ready": True}
+
+
+def test_the_build_that_was_given_is_answered_with_its_parts(night: Night) -> None:
+    with served(night.folder, clock=night.clock, build="monitor@3f2a9c1+dirty.0badf00d") as one:
+        body = one.get("/build").json()
+    assert {name: body[name] for name in ("build", "service", "commit", "dirty", "lock")} == {
+        "build": "monitor@3f2a9c1+dirty.0badf00d", "service": "monitor", "commit": "3f2a9c1", "dirty": True,
+        "lock": "0badf00d",
+    }  # fmt: skip
 
 
 def test_on_postgresql_a_connection_is_left_for_what_must_not_wait() -> None:

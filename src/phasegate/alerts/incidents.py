@@ -63,9 +63,11 @@ class Incidents:
         answers: dict[str, list[str]] = {"opened": [], "found": [], "older": []}
         for group in grouped(outcomes):
             key = incidents.key_of(self._plan.pipeline, group.cause)
-            answers[
-                self._store.decide(key, incidents.found(group, started=started, context=context)) or "older"
-            ].append(key)
+            answer = self._store.decide(key, incidents.found(group, started=started, context=context)) or "older"
+            answers[answer].append(key)
+            if answer == "opened":  # in words of its own: metrics of a cloud count lines of the log
+                codes = dict.fromkeys(one.code for one in group.findings)
+                self._ports.observer.event("incident opened", key=key, severity=group.severity, codes=" ".join(codes))
         if outcomes:
             self._store.watch(evaluations.taken(outcomes, started=started))
         resolved = self._update()

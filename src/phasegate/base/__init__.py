@@ -63,6 +63,9 @@ attested                       Of a result: what it was built from is proven by 
 delivered                      Of a result: rows were accepted for the first time. Of a notification: the channel took
                                it.
 code                           The hash of what a step runs.
+build                          Which code a process runs, as one text: its service, its commit, whether files of that
+                               had changed, and its lock file.
+serve, served                  Of a build: a process of it handled a command of a document, or reported a result to it.
 *Requests and reports*
 request                        The demand to build a step from exactly these inputs, repeated until it is answered.
 ask, asked                     To send requests for a step; as a state: a request for it is open.
@@ -214,6 +217,9 @@ revoke, revoked                To make a credential invalid for good.
 *Checks and alerts*
 check                          One thing that ``health`` or ``reconcile`` examines.
 finding                        One thing that is wrong, with its code, its evidence and the command that fixes it.
+manifest                       The TOML file that says what runs on Google Cloud, and all that it needs.
+fault                          One thing that is wrong with a manifest or with what was deployed from it, with its code,
+                               place and mend.
 severity                       How bad a finding is: ``error``, ``warning`` or ``note``.
 error                          Severity: data is wrong, missing or stuck. Also the text of what failed.
 warning                        Severity: something needs a person, and no data is wrong yet.

@@ -64,6 +64,11 @@ CODES: Mapping[str, Code] = {
     "PG025": Code("triggered before all were done", "error"),
     "PG026": Code("several kinds of run in one document", "warning"),
     "PG027": Code("rows that a table must cover are missing", "error"),
+    "PG028": Code("an older build serves", "warning"),
+    "PG029": Code("what serves is of no known commit", "error"),
+    "PG030": Code("traffic goes to an older revision", "error"),
+    "PG031": Code("two builds serve at once", "warning"),
+    "PG032": Code("what serves has commits that are not desired", "warning"),
 }
 
 

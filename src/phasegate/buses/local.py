@@ -7,7 +7,6 @@ visibility ends.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -40,8 +39,7 @@ class _Envelope(msgspec.Struct, frozen=True):
 build_type(_Envelope)  # not by the threads that use it
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(msgspec.Struct, frozen=True):
     """The handle of a delivery: the document as it was claimed."""
 
     key: str

@@ -2,7 +2,7 @@
 
 What is published is carried to every machine. What arrives, by pull here or by push to the service, becomes a document
 of the inbox and is then acknowledged: retries, their number and what is done with a message that cannot be understood
-are those of any store. The clients are made at the first use.
+are those of any store. A subscription that Pub/Sub pushes is not pulled. The clients are made at the first use.
 """
 
 import os
@@ -32,13 +32,17 @@ END_S = 5.0
 
 @dataclass
 class _Clients:
-    """The clients of one process, and its listening threads by topic."""
+    """The clients of one process, and its listening threads by topic.
+
+    ``pushed``: the subscriptions that are pushed, each with when it was refused to who pulls.
+    """
 
     publisher: "PublisherClient"
     subscriber: "SubscriberClient"
     pull: Any
     pid: int = field(default_factory=os.getpid)
     listening: dict[str, threading.Thread] = field(default_factory=dict)
+    pushed: dict[str, float] = field(default_factory=dict)
     ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -155,6 +159,8 @@ class PubSubBus:
             try:
                 self._take(clients, topic, patient=True)
                 failures = 0
+                if self._is_pushed(clients, topic):
+                    clients.ended.wait(LISTEN_S)
             except PhasegateError as error:
                 failures += 1
                 with self._lock:
@@ -180,9 +186,9 @@ class PubSubBus:
 
         Return how many. ``patient``: wait for the first.
         """
-        subscription = clients.subscriber.subscription_path(
-            self._project, subscription_of(topic, pipeline=self._pipeline)
-        )
+        subscription = self._path(clients, topic)
+        if not patient and self._is_pushed(clients, topic):
+            return 0
         received, stored = self._pulled(clients, subscription, patient=patient), list[str]()
         since = self._clock.monotonic()
         try:
@@ -212,7 +218,22 @@ class PubSubBus:
         except call_errors() as error:
             if clients.ended.is_set() or code_of(error) == "DEADLINE_EXCEEDED":
                 return []
+            if _says_pushed(error):
+                clients.pushed[subscription] = self._clock.monotonic()
+                return []
             raise self._unusable(error, f"subscription {subscription.rpartition('/')[2]}") from error
+
+    def _is_pushed(self, clients: _Clients, topic: str) -> bool:
+        """Return whether a topic is not to be pulled now.
+
+        It was refused less than LISTEN_S ago; one day it may be pulled again.
+        """
+        refused_at = clients.pushed.get(self._path(clients, topic), float("-inf"))
+        return self._clock.monotonic() < refused_at + LISTEN_S
+
+    def _path(self, clients: _Clients, topic: str) -> str:
+        name = subscription_of(topic, pipeline=self._pipeline)
+        return str(clients.subscriber.subscription_path(self._project, name))
 
     def _extend(self, clients: _Clients, subscription: str, handles: list[str]) -> None:
         """Ask for more time: the store is slow."""
@@ -235,6 +256,14 @@ class PubSubBus:
             if self._clients is None or self._clients.pid != os.getpid():
                 self._clients = _opened(self._what)
             return self._clients
+
+
+def _says_pushed(error: Exception) -> bool:
+    """Return whether a pull was refused because the subscription is pushed.
+
+    Only the text tells this from other states that do not let one pull, and they are errors.
+    """
+    return code_of(error) == "FAILED_PRECONDITION" and "not supported for" in one_line(error)
 
 
 def _arrived(given: Any, *, topic: str) -> Message:

@@ -4,7 +4,7 @@ Each table is changed in one transaction that passes all its fences. What would 
 are written already is done only if the caller asks for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from phasegate.base.backoff import contention_s
 from phasegate.base.table import Difference, Draft, DraftShape, Table
-from phasegate.code.translated import condition_of, known_types
+from phasegate.code.translated import condition_of, known_types, written
 from phasegate.dialects.engines import ENGINE_NAMES, Engine, TableTypes
 from phasegate.dialects.translate import select_of, untranslated
 from phasegate.errors import Ambiguous, Conflict, Contended, ForeignStore
@@ -71,15 +71,15 @@ class SqlProblem(msgspec.Struct, frozen=True, kw_only=True):
 class Shapes:
     """Compares and changes the tables of one plan.
 
-    ``store_id``: the store that their fences must obey.
+    ``store_id``: the store that their fences must obey. ``sql_of``: returns a step's SELECT in the warehouse's SQL.
     """
 
-    def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
-        self._plan, self._ports, self._store_id = plan, ports, store_id
+    def __init__(self, plan: Plan, ports: Ports, *, store_id: str, sql_of: Callable[[Step], str] = written) -> None:
+        self._plan, self._ports, self._store_id, self._sql_of = plan, ports, store_id, sql_of
 
     def compare(self) -> list[TableShape]:
         """Return every table of the plan against the stored one."""
-        shapes = planned(self._plan, self._ports.warehouse)
+        shapes = planned(self._plan, self._ports.warehouse, sql_of=self._sql_of)
         with self._ports.warehouse.snapshot() as reader:
             return [_compared(self._plan.steps[name], shape, reader) for name, shape in shapes.items()]
 
@@ -90,7 +90,7 @@ class Shapes:
         partitions: removed columns, other types, another key. Raises BadInput for a cell that does not fit its new
         type, ForeignStore, Contended; tables before it are changed.
         """
-        for name, shape in planned(self._plan, self._ports.warehouse).items():
+        for name, shape in planned(self._plan, self._ports.warehouse, sql_of=self._sql_of).items():
             step = self._plan.steps[name]
             assert step.table is not None
             change = self._made(step, step.table, shape)
@@ -107,10 +107,10 @@ class Shapes:
                 return Difference()
         if not shape.columns:
             # Its SELECT may read a table that was made since.
-            [shape] = warehouse.shapes([Draft(table=table, sql=step.sql)], SOME_PARAMS)
+            [shape] = warehouse.shapes([Draft(table=table, sql=self._sql_of(step))], SOME_PARAMS)
         if not shape.columns:
             return Difference()
-        warehouse.create(table, sql=step.sql or None, params=SOME_PARAMS)
+        warehouse.create(table, sql=self._sql_of(step) or None, params=SOME_PARAMS)
         return Difference(missing=True, added=shape.columns)
 
     def _changed(self, table: Table, shape: DraftShape, *, content: bool) -> Difference:
@@ -147,12 +147,14 @@ class Binder(Protocol):
         ...
 
 
-def planned(plan: Plan, binder: Binder, *, engine: Engine | None = None) -> dict[str, DraftShape]:
+def planned(
+    plan: Plan, binder: Binder, *, engine: Engine | None = None, sql_of: Callable[[Step], str] = written
+) -> dict[str, DraftShape]:
     """Return the shape of each step's table, by step; nothing is changed.
 
-    ``engine``: whose SQL is bound, None: the plan's SQL is in the binder's already.
+    ``engine``: whose SQL is bound, None: what ``sql_of`` returns is in the binder's.
     """
-    bound = {step.name: step.sql if engine in (None, step.dialect) else "" for step in plan.steps.values()}
+    bound = {step.name: sql_of(step) if engine in (None, step.dialect) else "" for step in plan.steps.values()}
     drafts = {name: Draft(table=step.table, sql=bound[name]) for name, step in plan.steps.items() if step.table}
     found = binder.shapes(list(drafts.values()), SOME_PARAMS)
     return dict(zip(drafts, found, strict=True))

@@ -1,11 +1,12 @@
 """Applies decisions to phases' documents, and reports what they changed."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TypeVar
 
 from phasegate.base import keys
 from phasegate.base.codec import Decision
-from phasegate.gate.phase import Phase
+from phasegate.gate.decisions import Answer
+from phasegate.gate.phase import Phase, served_by
 from phasegate.gate.records import Firing
 from phasegate.ports import Ports, bound
 from phasegate.transact import AtHand, transact
@@ -37,6 +38,25 @@ def apply(
         with bound(run=str(keys.phase_of(key)[2])):
             _report(ports, key, old=change[0], new=change[1])
     return answer, after
+
+
+def by_build(
+    decide: Decision[Phase, Answer], *, build: str, attempt: str, unless: Collection[str] = ()
+) -> Decision[Phase, Answer]:  # fmt: skip
+    """Return a command that also records which build handled it.
+
+    ``unless``: outcomes that say nothing of a build. Deciding it again on its own result changes nothing: the time is
+    that of the stored attempt.
+    """
+
+    def decided(phase: Phase | None) -> tuple[Phase | None, Answer]:
+        after, answer = decide(phase)
+        last = after.seen[-1] if after is not None and after.seen else None
+        if after is None or last is None or last.attempt != attempt or answer.outcome in unless:
+            return after, answer
+        return served_by(after, build, at=last.at, what=f"{last.what} {last.subject}"), answer
+
+    return decided
 
 
 def _report(ports: Ports, key: str, *, old: Phase | None, new: Phase) -> None:

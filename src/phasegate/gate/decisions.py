@@ -64,7 +64,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ``built_from`` None: the inputs present on arrival (weaker: not attested). ``request``: the id of the request that
     was served, if any. ``relayed``: it comes from a sibling run, which propagates the result itself, and knows its
     ``origin``. ``redriven``: an operator brought it back from quarantine, so an order of another kind is the newest.
-    ``lacks``: what the table was found to lack; a ``partial`` report with a stamp is a result, without one a failure.
+    ``lacks``: what the table lacks; ``partial`` with a stamp is a result, without it a failure. ``build``: its builder.
     """
 
     member: str
@@ -79,6 +79,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     request: str = ""
     write_id: str = ""
     code: str = ""
+    build: str = ""
     relayed: bool = False
     origin: str = ""
     redriven: bool = False

@@ -17,7 +17,7 @@ from phasegate.base.keys import Run
 from phasegate.calendar.calendar import Calendar
 from phasegate.errors import BadDocument, BadInput, NotFound, PhasegateError
 from phasegate.gate import decisions, operator, outbox, propagation
-from phasegate.gate.applied import apply
+from phasegate.gate.applied import apply, by_build
 from phasegate.gate.decisions import Answer, Report
 from phasegate.gate.evaluate import without_times_ahead
 from phasegate.gate.mirror import Mirror
@@ -35,6 +35,8 @@ from phasegate.transact import AtHand
 A = TypeVar("A")
 Opener = Literal["message", "schedule", "operator"]
 FLUSH_MAX = 1_000
+# Outcomes of a report that may be of long ago.
+NOT_NEWER = ("duplicate", "older", "unknown member", decisions.READ_AGAIN, decisions.OTHER_ORDER, "void")
 
 
 class Gatekeeper:
@@ -108,10 +110,13 @@ class Gatekeeper:
 
     def report(self, phase: str, run: Run, report: Report) -> Answer:
         """Apply a report of an attempt; open the run first if needed."""
-        now = self._ports.clock.now()
-        return self._opened(
-            phase, run, lambda key, attempt: decisions.report(report, key=key, now=now, attempt=attempt)
-        )
+        now, build = self._ports.clock.now(), "" if report.relayed else report.build
+
+        def decide(key: str, attempt: str) -> Decision[Phase, Answer]:
+            taken = decisions.report(report, key=key, now=now, attempt=attempt)
+            return by_build(taken, build=build, attempt=attempt, unless=NOT_NEWER)
+
+        return self._opened(phase, run, decide)
 
     def begin(self, phase: str, run: Run, *, upstream: str, given: Input) -> Answer:
         """Apply an upstream generation; open the run first if needed."""
@@ -331,7 +336,8 @@ class Gatekeeper:
     ) -> Answer:  # fmt: skip
         key, known = keys.phase_key(self.plan.pipeline, phase, run=run), known or AtHand()
         attempt = self._ports.ids()
-        answer, decided = apply(self._ports, key, decide=command(key, attempt), known=known)
+        decide = by_build(command(key, attempt), build=self._ports.build.known, attempt=attempt)
+        answer, decided = apply(self._ports, key, decide=decide, known=known)
         last = decided.seen[-1] if decided is not None and decided.seen else None
         what, subject = ("open", "") if last is None or last.attempt != attempt else (last.what, last.subject)
         with bound(run=str(run)):

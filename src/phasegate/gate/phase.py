@@ -11,6 +11,8 @@ The document refuses to store what can be derived: which members are fresh, whic
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from phasegate.base.backoff import RESEND_FIRST_S
 from phasegate.base.codec import State
 from phasegate.base.receipt import ABSENT, Stamp
@@ -26,6 +28,7 @@ from phasegate.gate.records import (
     Request,
     Result,
     Seen,
+    Served,
     Window,
 )
 from phasegate.plan.gate import Gate, Need, Spec
@@ -33,6 +36,7 @@ from phasegate.plan.gate import Gate, Need, Spec
 LOOK_BY_S = 24 * 3600.0
 CATCH_UP_FIRST_S = 1.0
 HISTORY_MAX = 32
+SERVED_MAX, SERVED_CHARS_MAX = 8, 100
 
 
 class Phase(State, frozen=True):
@@ -41,7 +45,8 @@ class Phase(State, frozen=True):
     ``waiting``: newer upstream generations, taken over once the build in progress has ended. ``catch_up_since``: since
     when it must read the results of other runs, or its windows again; None: it has. ``cascade_from``: the oldest date
     whose change this run is being rebuilt for. ``quiet``: triggers for receivers outside the plan are held.
-    ``claims``: whether the run takes place, according to calendar and operator.
+    ``claims``: whether the run takes place, according to calendar and operator. ``served``: the last SERVED_MAX builds
+    that handled a command of it, or reported to it.
     """
 
     gate: Gate
@@ -65,6 +70,7 @@ class Phase(State, frozen=True):
     changed_at: float | None = None
     paused: str | None = None
     claims: dict[Claimant, Claim] = {}
+    served: dict[str, Served] = {}
 
     @property
     def void(self) -> str | None:
@@ -105,6 +111,18 @@ class Phase(State, frozen=True):
         if settled(self):
             return None
         return min([*timers(self), self.looked_at + LOOK_BY_S])
+
+
+def served_by(phase: Phase, build: str, /, *, at: float, what: str) -> Phase:
+    """Return the phase with the last that a build did; "" is no build."""
+    if not build:
+        return phase
+    one = Served(since=at, at=at, what=what[:SERVED_CHARS_MAX])
+    if (known := phase.served.get(build)) is not None:
+        one = replace(one, since=min(at, known.since), at=max(at, known.at))
+    served = {**phase.served, build: one}
+    newest = sorted(served, key=lambda one: (served[one].at, one))[-SERVED_MAX:]
+    return replace(phase, served={one: served[one] for one in sorted(newest)})
 
 
 def same(one: Mapping[str, Stamp], other: Mapping[str, Stamp]) -> bool:

@@ -325,3 +325,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     outcome: str
     generation: int = 0
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build did to a document: since when, the last time, and what."""
+
+    since: float
+    at: float
+    what: str

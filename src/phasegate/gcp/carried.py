@@ -112,7 +112,7 @@ def _body(data: bytes) -> dict[str, object]:
         body = msgspec.json.decode(data, type=dict[str, object])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         return unreadable(data, why=str(error))
-    why = offence(body)
+    why = offence(body) if body else "an empty object"
     return body if why is None else unreadable(data, why=why)
 
 

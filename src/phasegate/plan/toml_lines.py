@@ -7,8 +7,9 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias, cast
+
+import msgspec
 
 from phasegate.base.wording import listed
 from phasegate.errors import BadInput
@@ -47,8 +48,7 @@ _FIXES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Toml:
+class Toml(msgspec.Struct, frozen=True):
     """A parsed text: its body, and the line of each key."""
 
     name: str

@@ -6,8 +6,9 @@ is ignored. Pure.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import cast
+
+import msgspec
 
 from phasegate.base.keys import NAME
 from phasegate.errors import BadInput
@@ -16,8 +17,7 @@ from phasegate.plan.toml_lines import Place, Toml, spell, suggest
 NAME_CHARS_MAX = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """A table of the file and the place where it stands."""
 
     toml: Toml

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from phasegate.printed import callers, checks, incidents, plans, runs, stored, work
+from phasegate.printed import builds, callers, checks, deployments, incidents, plans, runs, stored, work
 from phasegate.printed.parts import PrintedJson
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -47,7 +47,11 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "tokens revoke": (callers.RevokedJson,),
     "plan check": (plans.CheckedPlanJson,),
     "plan graph": (plans.DrawnJson,),
+    "deploy render": (deployments.RenderedJson,),
+    "deploy check": (deployments.JudgedJson,),
+    "deploy diff": (deployments.JudgedJson, deployments.StateCommandsJson),
     "doctor": (checks.DiagnosedJson,),
+    "drift": (builds.DriftJson, builds.StampJson),
     "import": (stored.ImportedJson, stored.ImportedPlatformJson),
     "migrate": (stored.MigratedJson,),
 }

@@ -116,10 +116,13 @@ class HeldTriggerJson(PrintedJson, frozen=True, kw_only=True):
 class BackfilledJson(PrintedJson, frozen=True, kw_only=True):
     """What a backfill did, or would do with ``--dry-run``.
 
-    ``drifted``: runs built before earlier dates changed. ``stopped_by``: the signal, or null.
+    ``build``: the code that it runs; ``warning``: why that should not build these tables, or empty. ``drifted``: runs
+    built before earlier dates changed. ``stopped_by``: the signal, or null.
     """
 
     dry_run: bool
+    build: str
+    warning: str
     runs: tuple[BackfillRowJson, ...]
     unsettled: tuple[str, ...]
     drifted: tuple[str, ...]

@@ -8,7 +8,6 @@ import asyncio
 import json
 import platform
 from collections.abc import Awaitable, Callable
-from importlib.metadata import PackageNotFoundError, distribution
 
 import msgspec
 from starlette.applications import Starlette
@@ -21,11 +20,12 @@ from starlette.types import ASGIApp
 from phasegate import __version__
 from phasegate.answers.refusals import Refusal, refusal_of
 from phasegate.base.findings import UNCHECKED
+from phasegate.build import parse_build
 from phasegate.credentials import Role
 from phasegate.printed.parts import PrintedJson
 from phasegate.web import openapi
 from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnswer
-from phasegate.web.bounds import BODY_BYTES_MAX, BODY_S, Bodies, Bounds, TooLarge, TooSlow, excess, two_ends
+from phasegate.web.bounds import BODY_S, Bodies, Bounds, TooLarge, TooSlow, excess, two_ends
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
 from phasegate.web.pool import FULL, Overloaded, Stopping
@@ -63,7 +63,7 @@ class Application:
             if self._service.work.is_full:  # the cheapest refusal: nothing is looked up or read for it
                 raise Overloaded(FULL)
             caller = await self._caller(request, endpoint.role)
-            async with self._bodies.of(request) as raw:
+            async with self._bodies.of(request, bytes_max=endpoint.bytes_max) as raw:
                 call = Call(caller, raw, request.path_params.get("step", ""))
                 answered = await self._service.work.run(lambda: endpoint.handle(self._service, call))
             if answered.body is None:
@@ -151,7 +151,7 @@ def _refusal(error: Exception) -> Refusal:
         case Stopping():
             return Refusal(503, "stopping", str(error), 1)
         case TooLarge():
-            return Refusal(413, "too large", f"the body has more than {BODY_BYTES_MAX:,} bytes; send less")
+            return Refusal(413, "too large", f"the body has more than {error.bytes_max:,} bytes; send less")
         case TooSlow():
             return Refusal(408, "too slow", f"the body did not arrive within {BODY_S:g} s; send it at once")
         case _:
@@ -186,16 +186,7 @@ def _json(body: PrintedJson, status: int = 200, *, headers: dict[str, str] | Non
 
 
 def _build_of(service: Service) -> BuildAnswer:
-    plan = service.pipeline.plan
-    return BuildAnswer(version=__version__, commit=_commit(), pipeline=plan.pipeline, plan=plan.hash,
+    plan, build = service.pipeline.plan, parse_build(service.pipeline.ports.build.name())
+    return BuildAnswer(version=__version__, build=build.text, service=build.service, commit=build.commit or None,
+                       dirty=build.dirty, lock=build.lock, pipeline=plan.pipeline, plan=plan.hash,
                        python=platform.python_version())  # fmt: skip
-
-
-def _commit() -> str | None:
-    """Return the commit that was installed from a repository, else None."""
-    try:
-        text = distribution("phasegate").read_text("direct_url.json")
-        found = json.loads(text or "{}")["vcs_info"]["commit_id"]
-    except (PackageNotFoundError, KeyError, TypeError, ValueError):
-        return None
-    return found if isinstance(found, str) else None

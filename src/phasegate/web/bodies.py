@@ -21,7 +21,6 @@ from phasegate.write.lease import TTL_MAX_S
 
 DEPTH_MAX = 32
 TEXT_MAX = 200
-DATA_MAX = 1_000_000
 S = TypeVar("S", bound=msgspec.Struct)
 ExitCode = Annotated[int, Meta(ge=0, le=3, description="What the command exits with.")]
 Short = Annotated[str, Meta(max_length=TEXT_MAX)]
@@ -88,22 +87,6 @@ class HealthBody(RequestBody, frozen=True, kw_only=True):
 
     date: Short | None = None
     alert: bool = False
-
-
-class PushedMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message as Pub/Sub pushes it; ``data`` is base64."""
-
-    message_id: Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
-    data: Annotated[str, Meta(max_length=DATA_MAX)] = ""
-    attributes: Mapping[str, str] | None = None
-    publish_time: Short = ""
-
-
-class PushBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The envelope of Pub/Sub's push."""
-
-    message: PushedMessage
-    subscription: str = ""
 
 
 class ErrorAnswer(PrintedJson, frozen=True, kw_only=True):
@@ -205,17 +188,23 @@ class ReadyAnswer(PrintedJson, frozen=True, kw_only=True):
 class BuildAnswer(PrintedJson, frozen=True, kw_only=True):
     """What runs here.
 
-    ``commit``: null if the installation does not name one. ``plan``: the digest of the plan.
+    ``build``: as receipts and completions name it, with its parts: ``service`` and ``lock`` (the digest of the lock
+    file) are empty if it does not name them, ``commit`` is null if it is unknown, ``dirty``: the working tree had other
+    content than the commit. ``plan``: the digest of the plan.
     """
 
     version: str
+    build: str
+    service: str
     commit: str | None
+    dirty: bool
+    lock: str
     pipeline: str
     plan: str
     python: str
 
 
-for _kind in (EmptyBody, BeginBody, RunBody, ReconcileBody, HealthBody, Extras, PushBody):
+for _kind in (EmptyBody, BeginBody, RunBody, ReconcileBody, HealthBody, Extras):
     build_type(_kind)  # not by the first requests at once
 
 

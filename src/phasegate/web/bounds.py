@@ -18,6 +18,8 @@ from phasegate.system import new_id
 from phasegate.web.pool import FULL, Overloaded
 
 BODY_BYTES_MAX = 1_000_000
+PUSH_BYTES_MAX = 14_000_000
+"""Of what Pub/Sub pushes: its largest message has 10 MB, and a third more as base64."""
 BODY_S = 10.0
 BODIES_BYTES_MAX = 64_000_000
 WRITE_S = 30.0
@@ -36,7 +38,11 @@ HEADERS = (
 
 
 class TooLarge(Exception):
-    """A body of more than BODY_BYTES_MAX."""
+    """A body of more bytes than may be; ``bytes_max``: how many those are."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(bytes_max)
+        self.bytes_max = bytes_max
 
 
 class TooSlow(Exception):
@@ -101,21 +107,21 @@ class Bodies:
         self.held = 0
 
     @asynccontextmanager
-    async def of(self, request: Request) -> AsyncIterator[bytes]:
+    async def of(self, request: Request, *, bytes_max: int = BODY_BYTES_MAX) -> AsyncIterator[bytes]:
         """Give the body of a request, which counts as held during the block.
 
-        Raises TooLarge before more than BODY_BYTES_MAX are read, TooSlow after BODY_S, Overloaded if too much is held.
+        Raises TooLarge before more than ``bytes_max`` are read, TooSlow after BODY_S, Overloaded if too much is held.
         """
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and (len(length) > 12 or int(length) > BODY_BYTES_MAX):
-            raise TooLarge
+        if length.isdecimal() and (len(length) > 12 or int(length) > bytes_max):
+            raise TooLarge(bytes_max)
         parts, size = list[bytes](), 0
         try:
             try:
                 async with asyncio.timeout(BODY_S):
                     async for part in request.stream():
-                        if size + len(part) > BODY_BYTES_MAX:
-                            raise TooLarge
+                        if size + len(part) > bytes_max:
+                            raise TooLarge(bytes_max)
                         if self.held + len(part) > self.bytes_max:
                             raise Overloaded(FULL)
                         parts.append(part)

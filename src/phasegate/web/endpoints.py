@@ -18,6 +18,7 @@ from phasegate.base.findings import FINE, FOUND, SETTLING, UNCHECKED, exit_code
 from phasegate.base.keys import Run, parse_date
 from phasegate.credentials import Role
 from phasegate.errors import BadInput, Busy
+from phasegate.gcp.envelope import PushBody
 from phasegate.plan.model import Plan, Step
 from phasegate.printed.parts import PrintedJson
 from phasegate.web.bodies import (
@@ -31,7 +32,6 @@ from phasegate.web.bodies import (
     HeldAnswer,
     InputJson,
     OpenedAnswer,
-    PushBody,
     ReconcileBody,
     ReconciledAnswer,
     RunBody,
@@ -39,6 +39,7 @@ from phasegate.web.bodies import (
     body_of,
     read_json,
 )
+from phasegate.web.bounds import BODY_BYTES_MAX, PUSH_BYTES_MAX
 from phasegate.web.callers import Caller
 from phasegate.web.push import take
 from phasegate.web.service import Service
@@ -68,7 +69,7 @@ class Endpoint(NamedTuple):
     """One endpoint.
 
     ``role``: the least that its caller needs; what it needs for more is in ``text``. ``answers``: by status, besides
-    the errors that all have.
+    the errors that all have. ``bytes_max``: of its body.
     """
 
     path: str
@@ -78,6 +79,7 @@ class Endpoint(NamedTuple):
     body: type
     answers: Mapping[int, tuple[type[PrintedJson], ...]]
     handle: Callable[[Service, Call], Answered]
+    bytes_max: int = BODY_BYTES_MAX
 
 
 def complete(service: Service, call: Call) -> Answered:
@@ -284,9 +286,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _HEALTH._replace(path="/health-check-phase3", text="Another name of `/health`, as the NBA platform has it."),
     Endpoint(
         "/pubsub/push", "reporter", "Take a message that Pub/Sub pushes",
-        "The message is stored under an id from `messageId` and its content, so that a redelivery is the same message, "
-        "then worked on for `serve_work_s` at most. 204 once it is stored, also in quarantine if it cannot be "
-        "understood.",
-        PushBody, {NOTHING: ()}, push,
+        "The message is stored under an id from its own `ce-id`, or else its `messageId`, and its content, so that a "
+        "redelivery is the same message, then worked on for `serve_work_s` at most. 204 once it is stored, also in "
+        "quarantine if it cannot be understood.",
+        PushBody, {NOTHING: ()}, push, PUSH_BYTES_MAX,
     ),
 )  # fmt: skip

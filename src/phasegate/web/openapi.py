@@ -6,8 +6,9 @@ from inspect import cleandoc
 import msgspec
 
 from phasegate import __version__
+from phasegate.gcp.envelope import PushBody
 from phasegate.messages import CompletionMessage
-from phasegate.web.bodies import BuildAnswer, ErrorAnswer, Extras, LiveAnswer, PushBody, ReadyAnswer
+from phasegate.web.bodies import BuildAnswer, ErrorAnswer, Extras, LiveAnswer, ReadyAnswer
 from phasegate.web.endpoints import ENDPOINTS, Endpoint
 
 REF = "#/components/schemas/{name}"

@@ -135,8 +135,9 @@ def run(
     """Serve until ``stop`` returns True; return how much is in progress.
 
     ``address``: host and port; 0 is any free port. ``say`` gets the address once it is listened on. Raises BadInput
-    for an address that cannot be used.
+    for an address that cannot be used, and for SQL that does not translate.
     """
+    pipeline.check_sql()
     listening = listen(*address)
     callers = Callers(pipeline.plan.pipeline, pipeline.ports, accounts=accounts_of(settings, pipeline.ports.clock))
     service = Service(pipeline, settings, callers=callers, observer=observer)

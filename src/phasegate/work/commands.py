@@ -195,10 +195,10 @@ class CommandSteps:
         if step.table is not None:
             covers = compare or step.covers is not None
             return self._tables.report(step, run, built_from=dict(request.inputs), request=request.id, code=step.code,
-                                       compare=covers).outcome  # fmt: skip
+                                       build=self._ports.build.name(), compare=covers).outcome  # fmt: skip
         report = Report(
             member=step.name, status="empty" if rows == 0 else "success", order=self._ports.clock.now(),
             ordered="arrival", stamp=execution_stamp(self._ports.ids()), built_from=dict(request.inputs), rows=rows,
-            request=request.id, code=step.code,
+            request=request.id, code=step.code, build=self._ports.build.name(),
         )  # fmt: skip
         return self._gatekeeper.report(step.phase, run, report).outcome

@@ -19,7 +19,7 @@ from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, fresh_members, present_inputs
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
-from phasegate.ports import Ports, bind, bound
+from phasegate.ports import OwnBuild, Ports, bind, bound
 from phasegate.steplog import StepLogs
 from phasegate.warehouse import Row
 from phasegate.work.worker import Worker
@@ -35,12 +35,12 @@ TRIGGER = "trigger."
 class StepRun:
     """One step of one run, while the caller builds it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what its methods use, from one place
         self, step: Step, run: Run, *, phase: Phase, held: HeldLease | None, writer: Writer, worker: Worker,
-        logs: StepLogs,
+        logs: StepLogs, build: OwnBuild,
     ) -> None:  # fmt: skip
         self._step, self._run, self._held, self._logs = step, run, held, logs
-        self._phase, self._writer, self._worker = phase, writer, worker
+        self._phase, self._writer, self._worker, self._build = phase, writer, worker, build
         self._receipt: Receipt | None = None
         self.answer: Answer | None = None
         self.error = ""
@@ -106,7 +106,7 @@ class StepRun:
             return self.answer
         body = {"kind": "completion", "step": self._step.name, "run": str(self._run), "rows": rows,
                 "execution_id": execution_id, "status": status or ("empty" if rows == 0 else "success"),
-                "trigger_id": self.trigger_id, "missing": list(missing)}  # fmt: skip
+                "trigger_id": self.trigger_id, "missing": list(missing), "build": self._build.name()}  # fmt: skip
         if sequence is not None:
             body["sequence"] = sequence
         message = messages.parse(body, where=f"complete of {self._step.name}")
@@ -125,7 +125,8 @@ class StepRun:
         """Report a failure with its status."""
         self.log(status, error=error, output=output)
         self.error = error if isinstance(error, str) else words(error)
-        report = Report(member=self._step.name, status=status, error=self.error, request=self.request)
+        report = Report(member=self._step.name, status=status, error=self.error, request=self.request,
+                        build=self._build.name())  # fmt: skip
         self.answer = self._worker.report(self._step, self._run, report)
         return self.answer
 
@@ -222,7 +223,8 @@ class ExternalSteps:
         return replace(phase, inputs={**phase.inputs, **phase.waiting})
 
     def _handle(self, step: Step, run: Run, *, phase: Phase, held: HeldLease | None) -> StepRun:
-        return StepRun(step, run, phase=phase, held=held, writer=self._writer, worker=self._worker, logs=self._logs)
+        return StepRun(step, run, phase=phase, held=held, writer=self._writer, worker=self._worker, logs=self._logs,
+                       build=self._ports.build)  # fmt: skip
 
     def resolve(self, trigger: str | Mapping[str, object], step: str | None) -> tuple[Step, Run]:
         """Return the step and the run that a trigger, a request or a run means.

@@ -236,7 +236,8 @@ class Worker:
         if is_result and step.table is not None:
             if lacks is None and message.execution_id and message.execution_id == self._accepted_write(step, run):
                 return Answer("duplicate")  # of the very write that is accepted: there is nothing to read
-            answer = self._tables.report(step, run, built_from=echoed, request=request, lacks=lacks)
+            answer = self._tables.report(step, run, built_from=echoed, request=request, lacks=lacks,
+                                         build=message.build)  # fmt: skip
             return self._checked(step, run, answer)
         stamp = None
         if is_result:
@@ -247,7 +248,7 @@ class Worker:
         status: Status = "empty" if message.status == "success" and message.rows == 0 else message.status
         report = Report(member=step.name, status=status, order=order, rows=message.rows, error=message.error,
                         ordered=message.ordered, redriven=redriven,
-                        built_from=echoed, stamp=stamp, request=request, lacks=lacks)  # fmt: skip
+                        built_from=echoed, stamp=stamp, request=request, build=message.build, lacks=lacks)  # fmt: skip
         answer = self.report(step, run, report)
         if answer.outcome == OTHER_ORDER:
             raise OtherOrder(_other_order(step, run, message, where=where))

@@ -214,7 +214,7 @@ class Builder:
                                  error=error, output=attempt.printed.text).text  # fmt: skip
         self._ports.observer.event("step not built", step=step.name, run=str(attempt.run), attempt=attempt.number,
                                    request=request.id, status=status, error=text, log=log)  # fmt: skip
-        return Report(member=step.name, status=status, error=text, request=request.id)
+        return Report(member=step.name, status=status, error=text, request=request.id, build=self._ports.build.name())
 
     def _build(self, attempt: Attempted, *, held: HeldLease, forced: bool) -> Receipt:
         """Return a receipt of these inputs and this code, by a write if needed.

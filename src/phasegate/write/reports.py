@@ -39,6 +39,7 @@ def report_of(step: str, receipt: Receipt, *, request: str = "") -> Report:
         request=request,
         write_id=receipt.write_id,
         code=receipt.code,
+        build=receipt.build,
     )
 
 
@@ -48,14 +49,15 @@ class TableReporter:
     def __init__(self, ports: Ports, *, gatekeeper: Gatekeeper) -> None:
         self._ports, self._gatekeeper = ports, gatekeeper
 
-    def report(
+    def report(  # noqa: PLR0913  what a report may say of a table
         self, step: Step, run: Run, *, built_from: dict[str, Stamp] | None = None, request: str = "",
-        lacks: Lacks | None = None, compare: bool = False, code: str | None = None,
+        lacks: Lacks | None = None, compare: bool = False, code: str | None = None, build: str = "",
     ) -> Answer:  # fmt: skip
         """Report the present content of the step's partition.
 
         ``lacks``: what its reporter says is missing. ``compare``: raise BadInput if it cannot be compared with the
         table that it must cover. ``code``: of what wrote the rows; None: of what wrote the accepted result.
+        ``build``: that wrote rows without a receipt, "" where that is unknown.
 
         Raises Contended if the accepted result keeps changing during the read, BadInput if a partition with a receipt
         does not hold that receipt's content: what its readers saw is then unknown.
@@ -83,7 +85,8 @@ class TableReporter:
                 rows = rows_of(stamp.fingerprint)
                 of = code if code is not None else "" if accepted is None else accepted.code
                 report = Report(member=step.name, status="success" if rows else "empty", after=seen,
-                                stamp=stamp, built_from=built_from, request=request, code=of, lacks=lacks)  # fmt: skip
+                                stamp=stamp, built_from=built_from, request=request, code=of, build=build,
+                                lacks=lacks)  # fmt: skip
                 report = self.compared(report, step, run, reader=reader, strict=compare)
             answer = self._gatekeeper.report(step.phase, run, report)
             if answer.outcome != READ_AGAIN:

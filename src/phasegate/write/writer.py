@@ -4,7 +4,7 @@ Before it the rows are staged, counted and judged, with the stamps of the inputs
 compares these stamps again (warehouses.sql.commits has its order). There is no second path to a table.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +13,7 @@ from phasegate.base.backoff import contention_s
 from phasegate.base.keys import Run
 from phasegate.base.receipt import ABSENT, Part, Receipt, Stamp
 from phasegate.base.table import Draft, Table
+from phasegate.code.translated import written
 from phasegate.errors import (
     Ambiguous,
     BadInput,
@@ -63,7 +64,6 @@ class WriteJob:
     before: Mapping[str, Stamp] = field(default_factory=dict)
     rewrites: Stamp | None = None
     allow_shrink: bool = False
-    build: str = ""
 
     @property
     def table(self) -> Table:
@@ -84,10 +84,13 @@ class WriteJob:
 
 
 class Writer:
-    """Writes partitions of one warehouse, fenced with one store's id."""
+    """Writes partitions of one warehouse, fenced with one store's id.
 
-    def __init__(self, plan: Plan, ports: Ports, *, store_id: str) -> None:
-        self._plan, self._ports, self.store_id = plan, ports, store_id
+    ``sql_of``: returns a step's SELECT in the warehouse's SQL.
+    """
+
+    def __init__(self, plan: Plan, ports: Ports, *, store_id: str, sql_of: Callable[[Step], str] = written) -> None:
+        self._plan, self._ports, self.store_id, self._sql_of = plan, ports, store_id, sql_of
         self._created: set[str] = set()
         self._prepared: dict[str, None] = {}
 
@@ -105,7 +108,7 @@ class Writer:
             if read.sql or read.table.columns:
                 self.create_inputs(read, run)
                 params = {"run_date": run.date, "season_start": run.date}  # for its columns alone: it stays empty
-                self._ports.warehouse.create(read.table, sql=read.sql or None, params=params)
+                self._ports.warehouse.create(read.table, sql=self._sql_of(read) or None, params=params)
 
     def write(self, work: WriteJob, *, held: HeldLease) -> Receipt:
         """Write a partition and return the receipt.
@@ -149,7 +152,7 @@ class Writer:
 
         Those of all tables that were prepared before, too: writes of them usually follow.
         """
-        sql = work.step.sql if work.rows is None else ""
+        sql = self._sql_of(work.step) if work.rows is None else ""
         self._ports.warehouse.prepare(
             Draft(table=work.table, sql=sql), partition=work.run.date, store_id=self.store_id, params=work.params,
             beside=tuple(self._prepared),
@@ -171,7 +174,7 @@ class Writer:
         ahead = self._ports.clock.now() + preconditions.VERSION_AHEAD_MAX_S
         staging = warehouse.stage(
             work.table, partition=work.run.date, version_max=ahead, reads=read,
-            sql=work.step.sql if work.rows is None else None, params=work.params, rows=work.rows or (),
+            sql=self._sql_of(work.step) if work.rows is None else None, params=work.params, rows=work.rows or (),
         )  # fmt: skip
         held.on_lost = staging.interrupt
         try:
@@ -219,7 +222,7 @@ class Writer:
             fingerprint="",
             built_from=stamps,
             code=work.step.code,
-            build=work.build,
+            build=self._ports.build.name(),
             committed_at=self._ports.clock.now(),
             rows_in=staging.counts.rows,
             duplicates=staging.counts.duplicates,

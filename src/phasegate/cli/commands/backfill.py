@@ -18,6 +18,7 @@ from phasegate.cli.kit.views import held_back
 if TYPE_CHECKING:
     from phasegate.pipeline import Pipeline
     from phasegate.printed.work import BackfilledJson
+    from phasegate.settings import Settings
     from phasegate.work.backfill import BackfillJob, Item
 
 BAR = 24
@@ -29,10 +30,12 @@ CONTINUE = "run the same command again to continue"
 class BackfillResult:
     """The outcome of a backfill.
 
-    ``unsettled``: (run, reason). ``drifted``: runs whose windows changed and were not read again. ``held``: (run,
-    receiver) of triggers that are not sent without a redrive.
+    ``build``: that it ran; ``warning``: why it should not have. ``unsettled``: (run, reason). ``drifted``: runs whose
+    windows changed and were not read again. ``held``: (run, receiver) of triggers that are not sent without a redrive.
     """
 
+    build: str = ""
+    warning: str = ""
     unsettled: list[tuple[str, str]] = field(default_factory=list)
     drifted: list[str] = field(default_factory=list)
     held: list[tuple[str, str]] = field(default_factory=list)
@@ -89,7 +92,11 @@ def backfill(  # noqa: PLR0913  one parameter for each option
         pipeline.backfill(order).check()
         check_near(pipeline, order.first, order.last, yes=yes or dry_run, command="backfill")
         items = pipeline.backfill(order).items()
+        build, warning = pipeline.ports.build.name(), _warning(pipeline, order, settings) if items else ""
+        if warning:
+            talk(f"warning: {warning}")
         outcome = BackfillResult() if dry_run else _work(pipeline, order, items, workers=workers)
+        outcome.build, outcome.warning = build, warning
         _inspect(pipeline, order, [] if dry_run else items, outcome=outcome)
     outcome.errors += tally.errors
     if as_json:
@@ -105,6 +112,26 @@ def backfill(  # noqa: PLR0913  one parameter for each option
     if outcome.errors:
         return FAILED
     return FINDINGS if outcome.stopped or outcome.unsettled or any(item.lacking for item in items) else FINE
+
+
+def _warning(pipeline: "Pipeline", order: "BackfillJob", settings: "Settings") -> str:
+    """Return why the build of this process should not build the tables.
+
+    The repository is that of the plan's folder.
+    """
+    from phasegate.build import parse_build
+    from phasegate.drift.stale import last_builds, warning_of
+    from phasegate.errors import BadInput
+    from phasegate.repository import GitHistory
+
+    ours = parse_build(pipeline.ports.build.name())
+    with pipeline.ports.warehouse.snapshot() as reader:
+        built = last_builds(pipeline.plan, reader, first=order.first, last=order.last)
+    try:
+        history = GitHistory(settings.plan.absolute().parent) if built else None
+    except BadInput:
+        history = None
+    return warning_of(ours, built, history)
 
 
 def _work(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, workers: int) -> BackfillResult:
@@ -147,6 +174,8 @@ def _document(items: "list[Item]", outcome: BackfillResult, *, dry_run: bool) ->
     from phasegate.printed.work import BackfilledJson, BackfillRowJson, HeldTriggerJson
 
     return BackfilledJson(
+        build=outcome.build,
+        warning=outcome.warning,
         dry_run=dry_run,
         runs=tuple(
             BackfillRowJson(

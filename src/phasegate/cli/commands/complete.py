@@ -34,6 +34,7 @@ MESSAGE_BYTES_MAX = 1_000_000
 @click.option("--status", type=click.Choice(STATUSES), metavar="STATUS", help=f"One of {', '.join(STATUSES)}.")
 @click.option("--trigger-id", metavar="ID", help="The trigger that started the work.")
 @click.option("--error", metavar="TEXT", help="What went wrong.")
+@click.option("--build", metavar="BUILD", help="Which code did the work. Default: PHASEGATE_BUILD.")
 @click.option("--message", metavar="FILE", help="Read a JSON completion message instead; - is standard input.")
 @yes_option
 @json_option
@@ -52,6 +53,8 @@ def complete(
     given = {name: value for name, value in fields.items() if value is not None}
     body = _read(message, step, given) if message is not None else _spelled(step, given)
     with app.pipeline() as pipeline:
+        if build := body.get("build") or pipeline.ports.build.known:
+            body = {**body, "build": build}
         body = filled(pipeline, body, execution_id=pipeline.ports.ids())
         if (date := date_of(body)) is not None:
             check_near(pipeline, date, yes=yes, command="complete")

@@ -1,0 +1,1 @@
+"""Which code serves, compared with the code that is desired."""
