@@ -204,3 +204,40 @@ def test_a_result_counts_as_built_from_what_its_trigger_carried() -> None:
     result = phase(made, "report").result_of("letter")
     assert result is not None
     assert (result.built_from, result.attested) == ({"load.orders": begun}, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (True, "built"),
+        (False, "busy"),
+        (ValueError("no such page"), "failed"),
+        (LeaseLost("lease", 1), "lease lost"),
+        (Fenced("raw.orders", 1, 2), "lease lost"),
+        (Unavailable("the server restarts"), None),
+    ],
+    ids=str,
+)
+def test_a_step_with_its_own_code_here_is_built_when_it_is_requested(
+    answer: bool | Exception, outcome: str | None
+) -> None:
+    made = shop(plan=LETTERS.replace('[step.rates]\nphase = "load"', '[step.rates]\nphase = "load"\ntopic = "feeds"'))
+    built: list[Run] = []
+
+    def build(run: Run) -> bool:
+        built.append(run)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    made.pipeline.build_with({"rates": build})
+    made.pipeline.runs.open("load", Run(DAY, "daily"))
+    step, asked = made.pipeline.plan.steps["rates"], phase(made, "load").requests["rates"].id
+    assert made.pipeline._worker.build(step, Run(DAY, "daily"), request_id="an older one") == "not asked for"
+    assert built == []
+    if outcome is None:
+        with pytest.raises(Unavailable):
+            made.pipeline._worker.build(step, Run(DAY, "daily"), request_id=asked)
+    else:
+        assert made.pipeline._worker.build(step, Run(DAY, "daily"), request_id=asked) == outcome
+    assert built == [Run(DAY, "daily")]
