@@ -13,7 +13,8 @@ from phasegate.base.keys import Run, lease_key
 from phasegate.base.receipt import Part
 from phasegate.base.table import Table
 from phasegate.errors import BadInput, Busy, InputsChanged
-from phasegate.warehouses.memory.warehouse import MemoryStaging, MemoryWarehouse
+from phasegate.warehouses.memory.staging import MemoryStaging
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from phasegate.write.deduplicator import Deduplicator
 from phasegate.write.writer import Writer
 from tests.support.day_sums import DAY, RUN, connected

@@ -24,13 +24,13 @@ from phasegate.gate.records import (
     Attempt,
     Claim,
     Claimant,
-    Command,
+    CommandName,
+    CommandOutcome,
     Input,
     Lacks,
     Member,
     Notice,
     Ordered,
-    Outcome,
     Request,
     Result,
     Seen,
@@ -44,14 +44,14 @@ from phasegate.gate.records import (
 from phasegate.plan.gate import Gate, Spec, Status
 
 A = TypeVar("A")
-TAKEN_WHILE_VOID: tuple[Command, ...] = ("void", "expect", "end quiet")
+TAKEN_WHILE_VOID: tuple[CommandName, ...] = ("void", "expect", "end quiet")
 """The commands that a void document accepts."""
 
 
 class Answer(msgspec.Struct, frozen=True):
     """The outcome of a command; ``generation`` is the phase's last firing."""
 
-    outcome: Outcome
+    outcome: CommandOutcome
     generation: int = 0
 
 
@@ -132,10 +132,10 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     accepted one; the caller quarantines the message.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         return taken_in(phase, replace(reported, error=cut_error(reported.error, members=len(phase.gate.members))))
 
-    def taken_in(phase: Phase, reported: Report) -> tuple[Phase, Outcome]:
+    def taken_in(phase: Phase, reported: Report) -> tuple[Phase, CommandOutcome]:
         if reported.member not in phase.gate.members:
             return phase, "unknown member"
         is_result = reported.status == "partial" and reported.stamp is not None
@@ -154,7 +154,7 @@ def report(reported: Report, *, key: str, now: float, attempt: str) -> Decision[
     return command("report", reported.member, key=key, now=now, attempt=attempt, decide=decide)
 
 
-def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Phase, Outcome]:
+def _result(phase: Phase, reported: Report, *, key: str, now: float) -> tuple[Phase, CommandOutcome]:
     member = phase.members.get(reported.member, Member())
     assert reported.stamp is not None, "a good report carries the stamp of what was written"
     order, old = reported.order, member.result
@@ -297,7 +297,7 @@ def _park(phase: Phase, reported: Report, *, now: float) -> Phase:
     return _with(phase, reported, replace(request, state="parked", due=now + backoff.RESEND_MAX_S, reason=reason))
 
 
-def _fail(phase: Phase, reported: Report, *, key: str, now: float, final: bool) -> tuple[Phase, Outcome]:
+def _fail(phase: Phase, reported: Report, *, key: str, now: float, final: bool) -> tuple[Phase, CommandOutcome]:
     """Count a failure of the request that was served.
 
     A final failure, or the last of ``attempts_max``, makes the request dead for these inputs.
@@ -343,7 +343,7 @@ def begin(upstream: str, *, given: Input, key: str, now: float, attempt: str) ->
     for any other.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         newest = phase.waiting.get(upstream) or phase.inputs.get(upstream)
         if newest is not None and given.generation <= newest.generation:
             ours = given.generation == newest.generation and newest.begun_by == attempt
@@ -369,8 +369,9 @@ def look(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
 
 
 def command(
-    what: Command, subject: str, *, key: str, now: float, attempt: str, decide: Callable[[Phase], tuple[Phase, Outcome]]
-) -> Decision[Phase, Answer]:
+    what: CommandName, subject: str, *, key: str, now: float, attempt: str,
+    decide: Callable[[Phase], tuple[Phase, CommandOutcome]],
+) -> Decision[Phase, Answer]:  # fmt: skip
     """Return a command as a decision.
 
     The same attempt gets the same answer again. Otherwise the command is decided, its consequences are applied, and the
@@ -382,7 +383,7 @@ def command(
             return None, UNKNOWN_RUN
         for seen in phase.seen:
             if seen.attempt == attempt:
-                return phase, Answer(cast("Outcome", seen.outcome), seen.generation)
+                return phase, Answer(cast("CommandOutcome", seen.outcome), seen.generation)
         decided, outcome = decide(phase)
         if phase.void is not None and what not in TAKEN_WHILE_VOID:
             # a trigger's inputs are stored all the same: it is acknowledged, and the run may be brought back

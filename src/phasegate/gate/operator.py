@@ -13,7 +13,7 @@ from phasegate.gate.evaluate import uncounted
 from phasegate.gate.outbox import entries
 from phasegate.gate.phase import Phase, refused_shrinks
 from phasegate.gate.propagation import window_needs
-from phasegate.gate.records import Claim, Claimant, Entry, Member, Names, Outcome
+from phasegate.gate.records import Claim, Claimant, CommandOutcome, Entry, Member, Names
 from phasegate.plan.gate import Gate, Spec
 
 BACK = ("dead", "held")
@@ -25,7 +25,7 @@ def pause(reason: str | None, *, key: str, now: float, attempt: str) -> Decision
     Reports and triggers are still taken in; nothing fires and no message is sent.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         return replace(phase, paused=reason), "paused" if reason is not None else "resumed"
 
     return command("pause", reason or "resume", key=key, now=now, attempt=attempt, decide=decide)
@@ -37,7 +37,7 @@ def void(reason: str | None, *, key: str, now: float, attempt: str) -> Decision[
     None removes an operator's claim. If there is none, it overrides the calendar's claim until the calendar changes.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         operator = phase.claims.get("operator", Claim())
         if reason is not None or operator.void is not None:
             return _claimed(phase, "operator", Claim(void=reason), now=now)
@@ -54,7 +54,7 @@ def expect(order: float, *, void: str | None, key: str, now: float, attempt: str
     A run that an operator declared void stays void.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         if phase.has_applied(order):
             return phase, "older"
         return _claimed(phase, "calendar", Claim(void=void, order=order), now=now)
@@ -62,7 +62,7 @@ def expect(order: float, *, void: str | None, key: str, now: float, attempt: str
     return command("expect", void or "takes place", key=key, now=now, attempt=attempt, decide=decide)
 
 
-def _claimed(phase: Phase, by: Claimant, claim: Claim | None, *, now: float) -> tuple[Phase, Outcome]:
+def _claimed(phase: Phase, by: Claimant, claim: Claim | None, *, now: float) -> tuple[Phase, CommandOutcome]:
     """Return the run with a new claim, and ``open`` or ``void``.
 
     A run that is brought back reads the results of other runs again: reports that arrived while it was void changed
@@ -89,7 +89,7 @@ def replan(gate: Gate, *, key: str, now: float, attempt: str) -> Decision[Phase,
     under another id: a worker that began before this may have other code, and its report then answers no request.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         pinned = {
             name: _pinned(phase.members.get(name, Member()), spec, before=phase.gate.members.get(name))
             for name, spec in gate.members.items()
@@ -117,7 +117,7 @@ def redrive(
     ``shrink_max``; the receipt records it. Without a step it does so for those alone that were refused for that.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         back = {n for n, r in phase.requests.items() if r.state == "dead" and step in (None, n)}
         states = BACK if held else ("dead",)
         dead = {e.receiver for e in phase.outbox if e.state in states and step in (None, e.receiver)}
@@ -157,7 +157,7 @@ def mark_stale(step: str, *, key: str, now: float, attempt: str) -> Decision[Pha
     It is requested again.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         member = phase.members.get(step)
         if member is None or member.result is None:
             return phase, "unknown result"
@@ -193,7 +193,7 @@ def rebuild(steps: tuple[str, ...], *, quiet: bool, key: str, now: float, attemp
     ``quiet``: hold triggers for receivers outside the plan from now on.
     """
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         chosen = [n for n in steps if n in phase.gate.members and phase.gate.members[n].asks]
         forced = {name: phase.members.get(name, Member()).made_stale("forced") for name in chosen}
         requests = {name: request for name, request in phase.requests.items() if name not in chosen}
@@ -206,7 +206,7 @@ def rebuild(steps: tuple[str, ...], *, quiet: bool, key: str, now: float, attemp
 def end_quiet(*, key: str, now: float, attempt: str) -> Decision[Phase, Answer]:
     """End the quiet time: later firings are sent to every receiver again."""
 
-    def decide(phase: Phase) -> tuple[Phase, Outcome]:
+    def decide(phase: Phase) -> tuple[Phase, CommandOutcome]:
         return replace(phase, quiet=False), "not quiet"
 
     return command("end quiet", "receivers outside the plan", key=key, now=now, attempt=attempt, decide=decide)

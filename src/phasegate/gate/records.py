@@ -26,13 +26,13 @@ Ordered = Literal["sequence", "time", "arrival"]
 
 ``arrival``: the report gave none, and was the newest when it arrived.
 """
-Command = Literal[
+CommandName = Literal[
     "report", "begin", "pause", "void", "expect", "replan", "redrive", "mark stale", "rebuild", "end quiet"
 ]
 """A command on a phase's document, as ``why`` shows it."""
 Names = NewType("Names", str)
 """The names of the steps and receivers that a command chose, separated by blanks."""
-Outcome = (
+CommandOutcome = (
     Literal[
         "open", "looked", "void", "unknown run", "accepted", "confirmed", "duplicate", "older", "read again",
         "other order", "unknown member", "skipped", "parked", "noted", "failed", "dead", "begun", "already begun",

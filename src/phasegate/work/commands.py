@@ -22,7 +22,7 @@ from phasegate.ports import Ports
 from phasegate.steplog import StepLogs
 from phasegate.work.pool import Stop, never
 from phasegate.write import preconditions
-from phasegate.write.builder import Attempted, Builder, Served
+from phasegate.write.builder import Attempted, Builder, RequestOutcome
 from phasegate.write.inputs import held_part, stamps_now
 from phasegate.write.leases import HeldLease
 from phasegate.write.read_repair import ReadRepair
@@ -99,7 +99,7 @@ class CommandSteps:
         finally:
             self._stop = before
 
-    def serve(self, step: Step, run: Run, *, request_id: str) -> Served:
+    def serve(self, step: Step, run: Run, *, request_id: str) -> RequestOutcome:
         """Serve the phase's standing request for a step; return the outcome.
 
         The outcome is that of the report, or ``busy`` (another worker runs it), ``not asked for``, ``lease lost``.
@@ -108,7 +108,7 @@ class CommandSteps:
         part = held_part(self._plan.pipeline, step, run)
         return self._builder.leased(step, run, part=part, request_id=request_id, serve=self._serve)
 
-    def _serve(self, attempt: Attempted, held: HeldLease, /) -> Served:
+    def _serve(self, attempt: Attempted, held: HeldLease, /) -> RequestOutcome:
         step, run, request = attempt.step, attempt.run, attempt.request
         try:
             # the result counts and is asked for all the same: its table is only to be compared with what it covers
@@ -133,7 +133,7 @@ class CommandSteps:
             self._tables.correct_covered(step, run, request=request.id)
         return outcome
 
-    def _failed(self, attempt: Attempted, error: Exception | str, *, status: Status) -> Served:
+    def _failed(self, attempt: Attempted, error: Exception | str, *, status: Status) -> RequestOutcome:
         report = self._builder.failure(attempt, status=status, error=error)
         return self._gatekeeper.report(attempt.step.phase, attempt.run, report).outcome
 
@@ -183,7 +183,7 @@ class CommandSteps:
         with self._ports.warehouse.snapshot() as reader:
             return stamps_now(self._plan, reader, asked=attempt.request.inputs, run=attempt.run)
 
-    def _report(self, attempt: Attempted, *, rows: int | None, compare: bool) -> Served:
+    def _report(self, attempt: Attempted, *, rows: int | None, compare: bool) -> RequestOutcome:
         """Report what the command made; return the outcome.
 
         The content of the step's table, else a new content with the command's number of rows.

@@ -26,7 +26,7 @@ from phasegate.quarantine import REDRIVEN, Quarantine
 from phasegate.transact import AtHand
 from phasegate.work.commands import CommandSteps
 from phasegate.work.poster import Poster
-from phasegate.write.builder import Builder, Served, attempted
+from phasegate.write.builder import Builder, RequestOutcome, attempted
 from phasegate.write.reports import TableReporter
 
 TRIES_MAX = 50
@@ -144,7 +144,7 @@ class Worker:
                 redriven = given.id.startswith(REDRIVEN)
                 return self._completed(message, where=where, redriven=redriven).outcome
 
-    def build(self, step: Step, run: Run, *, request_id: str) -> Served:
+    def build(self, step: Step, run: Run, *, request_id: str) -> RequestOutcome:
         """Serve the standing request for a step; return the outcome.
 
         See ``Builder.serve`` and ``CommandSteps.serve``; ``busy`` is also that of an external step.
@@ -155,7 +155,7 @@ class Worker:
         with bound(step=step.name, run=str(run), request=request_id):
             return serve(step, run, request_id=request_id)
 
-    def _built_outside(self, step: Step, run: Run, *, request_id: str) -> Served:
+    def _built_outside(self, step: Step, run: Run, *, request_id: str) -> RequestOutcome:
         """Have an external step's own code serve a standing request.
 
         What it raises it has reported, by ``begin``; a request without an answer is sent again.

@@ -25,7 +25,7 @@ from phasegate.errors import (
 from phasegate.gate.decisions import Report
 from phasegate.gate.gatekeeper import Gatekeeper
 from phasegate.gate.phase import Phase, same
-from phasegate.gate.records import Member, Outcome, Request
+from phasegate.gate.records import CommandOutcome, Member, Request
 from phasegate.plan.gate import Status
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
@@ -40,7 +40,7 @@ from phasegate.write.reports import report_of
 from phasegate.write.writer import WriteJob, Writer
 
 PythonStep = Callable[[Reading], Sequence[Row]]
-Served = Literal["built", "busy", "not asked for", "lease lost"] | Outcome
+RequestOutcome = Literal["built", "busy", "not asked for", "lease lost"] | CommandOutcome
 """What became of a request: the outcome of the report, or why there was none."""
 
 
@@ -119,7 +119,7 @@ class Builder:
         self._leases, self._writer, self._functions, self._tables = leases, writer, functions, read_repair.tables
         self._logs = StepLogs(plan.pipeline, ports)
 
-    def serve(self, step: Step, run: Run, *, request_id: str) -> Served:
+    def serve(self, step: Step, run: Run, *, request_id: str) -> RequestOutcome:
         """Serve the phase's standing request for a step; return the outcome.
 
         The outcome is that of the report, or ``busy`` (another worker holds the lease), ``not asked for`` (the request
@@ -130,8 +130,9 @@ class Builder:
         return self.leased(step, run, part=part_of(step, run), request_id=request_id, serve=self._serve)
 
     def leased(
-        self, step: Step, run: Run, *, part: Part, request_id: str, serve: Callable[[Attempted, HeldLease], Served],
-    ) -> Served:  # fmt: skip
+        self, step: Step, run: Run, *, part: Part, request_id: str,
+        serve: Callable[[Attempted, HeldLease], RequestOutcome],
+    ) -> RequestOutcome:  # fmt: skip
         """Hold the lease of a part while ``serve`` attempts a standing request.
 
         Return its outcome, or ``busy`` or ``not asked for``, without a call. Raises Busy if a newer plan has other code
@@ -153,7 +154,7 @@ class Builder:
                 ending.error = attempt.error
                 return ending.outcome
 
-    def _compare(self, step: Step, run: Run, *, request_id: str) -> Served:
+    def _compare(self, step: Step, run: Run, *, request_id: str) -> RequestOutcome:
         """Report again what an external step's table lacks, and the outcome.
 
         Its rows are as they were; the table that it must cover has changed.
@@ -173,7 +174,7 @@ class Builder:
         self._tables.correct_covered(step, run, request=request_id)
         return answer.outcome
 
-    def _serve(self, attempt: Attempted, held: HeldLease, /) -> Served:
+    def _serve(self, attempt: Attempted, held: HeldLease, /) -> RequestOutcome:
         step, run, request = attempt.step, attempt.run, attempt.request
         forced = attempt.phase.members.get(step.name, Member()).stale == "forced"
         try:

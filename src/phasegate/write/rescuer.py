@@ -14,7 +14,7 @@ from phasegate.errors import BadInput
 from phasegate.gate import decisions
 from phasegate.gate.applied import apply
 from phasegate.gate.gatekeeper import Gatekeeper
-from phasegate.gate.records import Outcome
+from phasegate.gate.records import CommandOutcome
 from phasegate.plan.model import Plan, Step
 from phasegate.ports import Ports
 from phasegate.store import Doc
@@ -25,7 +25,7 @@ from phasegate.write.reports import report_of
 
 # Another holder has the lease, or that of the table: what is due is left to a later sweep.
 HELD: Final = "held"
-Rescued = Outcome | Literal["held", "nothing", "not ours"]
+RescueOutcome = CommandOutcome | Literal["held", "nothing", "not ours"]
 
 
 class Adopted(NamedTuple):
@@ -47,7 +47,7 @@ class Rescuer:
         self._ports, self._gatekeeper, self._leases, self._store_id = ports, gatekeeper, leases, store_id
         self._steps = {step.table.name: step for step in plan.steps.values() if step.table is not None}
 
-    def rescue(self, key: str) -> Rescued:
+    def rescue(self, key: str) -> RescueOutcome:
         """Handle the lease document ``key`` if it has expired; return the outcome.
 
         The outcome is that of the report, or ``held``, ``nothing`` (no receipt), ``not ours`` (no document to report
@@ -60,7 +60,7 @@ class Rescuer:
                 return HELD
             held.unreported = True
             receipt, lease = self._raise_fence(part, held), self._leases.read(key)
-            outcome: Rescued = "nothing"
+            outcome: RescueOutcome = "nothing"
             if receipt is not None:
                 owner = "" if lease is None else lease.owner
                 outcome = self._report(self._steps.get(table), receipt, owner=owner)
@@ -123,17 +123,17 @@ class Rescuer:
         with warehouse.snapshot() as reader:
             return reader.receipts([part]).get(part)
 
-    def _report(self, step: Step | None, receipt: Receipt, *, owner: str) -> Rescued:
+    def _report(self, step: Step | None, receipt: Receipt, *, owner: str) -> RescueOutcome:
         if step is not None:
             report = report_of(receipt.step, receipt)
-            outcome: Rescued = self._gatekeeper.report(step.phase, parse_run(receipt.run), report).outcome
+            outcome: RescueOutcome = self._gatekeeper.report(step.phase, parse_run(receipt.run), report).outcome
         else:
             outcome = self._report_to_other_plan(owner, receipt)
         if outcome == "accepted":
             self._ports.observer.event("rescued", step=receipt.step, run=receipt.run, token=receipt.token)
         return outcome
 
-    def _report_to_other_plan(self, owner: str, receipt: Receipt) -> Rescued:
+    def _report_to_other_plan(self, owner: str, receipt: Receipt) -> RescueOutcome:
         """Report to a document of another plan on this store.
 
         That plan's own sweeper sends the messages that follow.
