@@ -28,6 +28,7 @@ from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnsw
 from phasegate.web.bounds import BODY_S, Bodies, Bounds, TooLarge, TooSlow, excess, two_ends
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
+from phasegate.web.page.routes import Pages
 from phasegate.web.pool import FULL, Overloaded, Stopping
 from phasegate.web.service import Service
 
@@ -43,6 +44,7 @@ class Application:
         self._service, self._bodies = service, Bodies()
         self._openapi = json.dumps(openapi.document()).encode()
         self._build = _build_of(service)
+        self._pages = Pages(service, known=self._reader, bodies=self._bodies)
 
     def asgi(self) -> ASGIApp:
         """Return the application, bounded."""
@@ -53,6 +55,7 @@ class Application:
             Route("/build", self._guarded(self._built), methods=["GET"]),
             Route("/metrics", self._guarded(self._measured), methods=["GET"]),
             Route("/openapi.json", self._guarded(self._described), methods=["GET"]),
+            *(Route(path, self._guarded(view), methods=[method]) for path, method, view in self._pages.routes()),
         ]
         app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted})
         app.router.redirect_slashes = False
@@ -74,9 +77,14 @@ class Application:
 
     async def _caller(self, request: Request, role: Role) -> Caller:
         """Return the caller, if it has the role and does not call too often."""
-        service = self._service
         given = request.headers.getlist("authorization")
-        shown = ", ".join(given) if given else None
+        return await self._known(request, ", ".join(given) if given else None, role)
+
+    async def _reader(self, request: Request, shown: str | None) -> Caller:
+        return await self._known(request, shown, "reader")
+
+    async def _known(self, request: Request, shown: str | None, role: Role) -> Caller:
+        service = self._service
         caller = await service.short.run(lambda: service.callers.of(shown))
         request.state.caller = caller.name
         caller.check(role)
