@@ -60,7 +60,10 @@ class Pages:
         ]
 
     def _seen(self, page: Callable[[Request, Caller], Response]) -> PageView:
-        """Return a view that reads a page in a thread, for a reader; everybody else is asked to sign in."""
+        """Return a view that reads a page in a thread, for a reader.
+
+        Who is not signed in is asked to.
+        """
 
         async def view(request: Request) -> Response:
             try:

@@ -1,4 +1,6 @@
-"""Who looks at the page: an access token in a cookie that no script can read.
+"""Who looks at the page: an access token in a cookie.
+
+No script can read it.
 
 The cookie is the credential that a program sends in a header, so it is checked, revoked and bounded in one place. A
 form is taken only from the page itself.
@@ -17,7 +19,7 @@ DAYS = 30
 
 
 def authorization(request: Request, /) -> str | None:
-    """Return the header that the request's cookie stands for; None without one."""
+    """Return the header that the request's cookie stands for, if any."""
     token = request.cookies.get(COOKIE, "")
     return f"Bearer {token}" if token else None
 
