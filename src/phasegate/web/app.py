@@ -28,6 +28,7 @@ from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnsw
 from phasegate.web.bounds import BODY_S, Bodies, Bounds, TooLarge, TooSlow, excess, two_ends
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
+from phasegate.web.google import REMOVED
 from phasegate.web.pool import FULL, Overloaded, Stopping
 from phasegate.web.service import Service
 
@@ -76,6 +77,10 @@ class Application:
         """Return the caller, if it has the role and does not call too often."""
         service = self._service
         given = request.headers.getlist("authorization")
+        if any(
+            one.endswith(REMOVED) for one in given
+        ):  # if both are there, Cloud Run has checked the other header only
+            given += request.headers.getlist("x-serverless-authorization")
         shown = ", ".join(given) if given else None
         caller = await service.short.run(lambda: service.callers.of(shown))
         request.state.caller = caller.name
