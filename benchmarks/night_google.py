@@ -54,7 +54,7 @@ class Front:
         self.delivered: list[dict[str, Any]] = []
         self._services: dict[str, dict[str, Any]] = {}
         self._pushed: dict[str, dict[str, Any]] = {}
-        self._invokers: set[tuple[str, str]] = set()
+        self.invokers: set[tuple[str, str]] = set()
         self._signs: set[str] = set()
         front, self._lock = self, threading.Lock()
 
@@ -79,7 +79,7 @@ class Front:
         """Take the services, their invokers, and whose tokens Pub/Sub may have."""
         self._services = {one["name"]: one for one in rendered.all(SERVICE)}
         self._pushed = {one["name"]: one for one in rendered.all(SUBSCRIPTION) if "push_config" in one}
-        self._invokers = {
+        self.invokers = {
             (one["name"], one["member"]) for one in rendered.all(f"{SERVICE}_iam_member") if one["role"] == INVOKER
         }
         self._signs = {
@@ -110,7 +110,7 @@ class Front:
         account = self.issuer.account_of(token, audiences=audiences)
         if account is None:
             return 401
-        return 0 if (name, f"serviceAccount:{account}") in self._invokers else 403
+        return 0 if (name, f"serviceAccount:{account}") in self.invokers else 403
 
     def _token_of_push(self, subscription: str) -> str:
         config = self._pushed[subscription.rpartition("/")[2]]["push_config"]

@@ -38,7 +38,9 @@ _STRIPPED = re.compile(r"[\w-]+\.[\w-]+" + re.escape(REMOVED), re.ASCII)
 
 
 def is_stripped(text: str, /) -> bool:
-    """Return whether a text is one ID token whose signature Google has removed, and nothing beside.
+    """Return whether Google has removed the signature of an ID token.
+
+    A text that is more than one token is none.
 
     >>> is_stripped("e30.e30.SIGNATURE_REMOVED_BY_GOOGLE"), is_stripped("e30.e30.c2ln")
     (True, False)
