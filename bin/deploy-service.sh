@@ -4,7 +4,7 @@
 #   bin/deploy-service.sh SERVICE [--dirty] [--dry-run] [--region=REGION] [--project=PROJECT]
 #
 # --dirty: also with changes that are not committed. --dry-run: print what would be run. The folder that is deployed is
-# `source` of [services.SERVICE] in MANIFEST (deploy/gcp/manifest.toml). Variables of the service are kept: only
+# `source` of [service.SERVICE] in MANIFEST (deploy/gcp/manifest.toml). Variables of the service are kept: only
 # PHASEGATE_BUILD is changed. Exit: 0 deployed and serving, 1 it is not what serves, 2 nothing was deployed.
 set -euo pipefail
 manifest=${MANIFEST:-deploy/gcp/manifest.toml}

@@ -17,11 +17,11 @@ from tests.support.real_data import ROOT
 from tests.support.repositories import Repository
 
 MANIFEST = """
-[services.scores]
+[service.scores]
 source = "deploy/scores"
 paths = ["src"]
 
-[services.odds]
+[service.odds]
 paths = ["odds"]
 """
 FAKE = """#!/usr/bin/env bash

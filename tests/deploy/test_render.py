@@ -114,7 +114,7 @@ def test_a_manifest_that_is_wrong_is_not_rendered(tmp_path: Path, capsys: pytest
     out = str(tmp_path / "infra")
     assert run(["deploy", "render", "--first", "--manifest", str(tmp_path / "m.toml"), "--out", out]) == 2
     err = capsys.readouterr().err
-    assert "m.toml:25: [service.phase3-to-phase4-orchestrator] timeout_s: is 0" in err
+    assert "m.toml:26: [service.phase3-to-phase4-orchestrator] timeout_s: is 0" in err
     assert "phasegate deploy check" in err
 
 

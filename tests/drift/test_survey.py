@@ -219,16 +219,16 @@ def test_a_state_of_another_form_is_refused_with_the_command_that_records_it(cha
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("", "x.toml:1: services: is missing, wanted [services.NAME] for each service"),
-        ("[services]", "x.toml:1: services: names 0 services; name 1 to 200"),
-        ("[services]\na = 1", "x.toml:2: [services.a]: is 1, wanted a table"),
-        ("[services.A]", 'x.toml:1: [services.A]: "A" is no name of a service'),
-        ('[services.a]\npaths = "src"', 'x.toml:2: [services.a] paths: is "src", wanted a list of paths'),
-        ('[services.a]\npaths = ["/src"]', 'x.toml:2: [services.a] paths: "/src" is no path'),
-        ('[services.a]\npaths = ["src/../.."]', 'x.toml:2: [services.a] paths: "src/../.." is no path'),
-        ('[services.a]\nsource = "../x"', 'x.toml:2: [services.a] source: "../x" is no path'),
-        ('[services.a]\nurl = "http://example.org"', "x.toml:1: [services.a]: a service's url begins with https://"),
-        ('[services.a]\nurl = "https://me:secret@example.org"', "without user and password"),
+        ("", "x.toml:1: service: is missing, wanted [service.NAME] for each service"),
+        ("[service]", "x.toml:1: service: names 0 services; name 1 to 200"),
+        ("[service]\na = 1", "x.toml:2: [service.a]: is 1, wanted a table"),
+        ("[service.A]", 'x.toml:1: [service.A]: "A" is no name of a service'),
+        ('[service.a]\npaths = "src"', 'x.toml:2: [service.a] paths: is "src", wanted a list of paths'),
+        ('[service.a]\npaths = ["/src"]', 'x.toml:2: [service.a] paths: "/src" is no path'),
+        ('[service.a]\npaths = ["src/../.."]', 'x.toml:2: [service.a] paths: "src/../.." is no path'),
+        ('[service.a]\nsource = "../x"', 'x.toml:2: [service.a] source: "../x" is no path'),
+        ('[service.a]\nurl = "http://example.org"', "x.toml:1: [service.a]: a service's url begins with https://"),
+        ('[service.a]\nurl = "https://me:secret@example.org"', "without user and password"),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_its_line(text: str, error: str) -> None:
@@ -241,12 +241,12 @@ def test_a_wrong_manifest_is_refused_with_its_line(text: str, error: str) -> Non
 def test_of_a_manifest_three_keys_are_read_and_the_rest_is_left_to_its_owner() -> None:
     text = """
 project = "nba"
-[services.scores]
+[service.scores]
 source = "deploy/scores"
 paths = ["src", "deploy/scores"]
 url = "https://scores.example.org/"
 cpu = 2
-[services.odds]
+[service.odds]
 source = "deploy/odds"
 """
     found = services_of(text, name="x.toml")

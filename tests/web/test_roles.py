@@ -63,6 +63,13 @@ def test_a_token_that_cloud_run_has_not_checked_lets_nobody_in(night: Night) -> 
             ([(plain, f"Bearer {service.tokens['operator']}"), (checked, other)], 200),
         ):
             assert service.client.post(f"{service.url}/sweep", json={}, headers=headers).status_code == status, headers
+        text = ours.removeprefix("Bearer ")
+        real = {"Cookie": f"phasegate={service.tokens['reader']}"}
+        assert service.client.get(f"{service.url}/runs", headers=real).status_code == 200
+        for cookie in ({"Cookie": f"phasegate={text}"}, {"Cookie": f"phasegate={text}", plain: other}):
+            assert service.client.get(f"{service.url}/runs", headers=cookie).status_code != 200
+        form = service.client.post(f"{service.url}/sign-in", data={"token": text})
+        assert (form.status_code, form.headers.get("set-cookie")) == (401, None)
 
 
 def test_each_endpoint_takes_its_role_and_no_other(service: Served) -> None:

@@ -29,6 +29,8 @@ class ServiceSpec(ManifestTable, frozen=True, kw_only=True):
     uses: tuple[Use, ...]
     timeout_s: Annotated[int, Meta(ge=1, le=3600)]
     source: str = ""
+    paths: tuple[str, ...] = ()
+    url: str = ""
     concurrency: Annotated[int, Meta(ge=1, le=1000)] = 8
     cpu: str = "1"
     memory: str = "1Gi"

@@ -1,4 +1,4 @@
-"""The services of a deployment, from ``[services.NAME]`` of a TOML file.
+"""The services of a deployment, from ``[service.NAME]`` of a TOML file.
 
 Of each the keys ``source``, ``paths`` and ``url`` are read. All others belong to what deploys it, and are not looked
 at. Pure.
@@ -39,14 +39,14 @@ class DeployedService(NamedTuple):
 def services_of(text: str, /, *, name: str) -> Mapping[str, DeployedService]:
     r"""Return the services that a file names; raise BadInput with the line.
 
-    >>> services_of('[services.scores]\nsource = "deploy/scores"\npaths = ["src"]', name="x.toml")["scores"].paths
+    >>> services_of('[service.scores]\nsource = "deploy/scores"\npaths = ["src"]', name="x.toml")["scores"].paths
     ('src', 'deploy/scores')
     """
     toml = parse(text, name=name)
     whole = Section(toml, (), toml.body)
-    tables = whole.section("services", wanted="[services.NAME] for each service")
+    tables = whole.section("service", wanted="[service.NAME] for each service")
     if not 0 < len(tables.body) <= SERVICES_MAX:
-        raise whole.error("services", f"names {len(tables.body)} services; name 1 to {SERVICES_MAX}")
+        raise whole.error("service", f"names {len(tables.body)} services; name 1 to {SERVICES_MAX}")
     return {one: _service(one, tables) for one in tables.body}
 
 

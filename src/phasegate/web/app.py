@@ -29,6 +29,7 @@ from phasegate.web.bounds import BODY_S, Bodies, Bounds, TooLarge, TooSlow, exce
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
 from phasegate.web.google import REMOVED
+from phasegate.web.page.routes import Pages
 from phasegate.web.pool import FULL, Overloaded, Stopping
 from phasegate.web.service import Service
 
@@ -44,6 +45,7 @@ class Application:
         self._service, self._bodies = service, Bodies()
         self._openapi = json.dumps(openapi.document()).encode()
         self._build = _build_of(service)
+        self._pages = Pages(service, known=self._reader, bodies=self._bodies)
 
     def asgi(self) -> ASGIApp:
         """Return the application, bounded."""
@@ -54,6 +56,7 @@ class Application:
             Route("/build", self._guarded(self._built), methods=["GET"]),
             Route("/metrics", self._guarded(self._measured), methods=["GET"]),
             Route("/openapi.json", self._guarded(self._described), methods=["GET"]),
+            *(Route(path, self._guarded(view), methods=[method]) for path, method, view in self._pages.routes()),
         ]
         app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted})
         app.router.redirect_slashes = False
@@ -75,13 +78,16 @@ class Application:
 
     async def _caller(self, request: Request, role: Role) -> Caller:
         """Return the caller, if it has the role and does not call too often."""
-        service = self._service
         given = request.headers.getlist("authorization")
-        if any(
-            one.endswith(REMOVED) for one in given
-        ):  # if both are there, Cloud Run has checked the other header only
-            given += request.headers.getlist("x-serverless-authorization")
-        shown = ", ".join(given) if given else None
+        return await self._known(request, ", ".join(given) if given else None, role)
+
+    async def _reader(self, request: Request, shown: str | None) -> Caller:
+        return await self._known(request, shown, "reader")
+
+    async def _known(self, request: Request, shown: str | None, role: Role) -> Caller:
+        service = self._service
+        if shown is not None and shown.endswith(REMOVED) and not _is_checked(request, shown):
+            shown = None
         caller = await service.short.run(lambda: service.callers.of(shown))
         request.state.caller = caller.name
         caller.check(role)
@@ -184,6 +190,14 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     answer = _refused(request, Refusal(error.status_code, "not found", f"{text}; see /openapi.json"))
     answer.headers.update(error.headers or {})
     return answer
+
+
+def _is_checked(request: Request, shown: str) -> bool:
+    """Return whether it is what Cloud Run has checked.
+
+    That is neither a cookie nor a form, and of two headers it is the other.
+    """
+    return request.headers.getlist("authorization") == [shown] and "x-serverless-authorization" not in request.headers
 
 
 def _json(body: PrintedJson, status: int = 200, *, headers: dict[str, str] | None = None) -> Response:

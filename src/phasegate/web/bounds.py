@@ -175,6 +175,8 @@ class _Answer:
         """Send one part."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], *HEADERS, (b"x-request-id", self.id.encode())]
+            given = {name for name, _ in message["headers"]}
+            ours = [one for one in HEADERS if one[0] not in given]  # a page allows its own style sheet
+            message["headers"] = [*message["headers"], *ours, (b"x-request-id", self.id.encode())]
         async with asyncio.timeout(WRITE_S):  # a caller that does not read is not waited for
             await self._send(message)

@@ -32,7 +32,7 @@ HEADER = ("service", "verdict", "commit", "last served", "behind", "touching", "
     short_help="Compare the code that serves with the code that is desired.",
 )
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
-@click.option("--manifest", metavar="FILE", help="The services: [services.NAME] with paths, source and url.")
+@click.option("--manifest", metavar="FILE", help="The services: [service.NAME] with paths, source and url.")
 @click.option("--desired", default="HEAD", show_default=True, metavar="COMMIT", help="What should serve.")
 @click.option("--repository", default=".", show_default=True, metavar="DIR", help="The repository of the code.")
 @click.option("--days", type=click.IntRange(1, 400), default=DAYS, show_default=True, metavar="N",

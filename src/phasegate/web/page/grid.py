@@ -1,0 +1,116 @@
+"""The grid of runs: what each place of it shows. Pure.
+
+A row is a run, the newest first; its columns are the phases of the plan, each with its steps. A place shows a sign and
+a colour for the state that `status` and `why` name; nothing is decided here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from phasegate.explain.coverage import GAPS, Cell
+from phasegate.explain.member_view import MemberState, MemberView
+from phasegate.explain.phase_view import PhaseState, PhaseView
+from phasegate.plan.model import Plan
+
+Tone = Literal["good", "wait", "warn", "bad", "none"]
+
+
+class Sign(NamedTuple):
+    """How a state looks: by a sign and a colour, since not everyone sees both."""
+
+    text: str
+    tone: Tone
+
+
+PHASES: Mapping[PhaseState, Sign] = {
+    "complete": Sign("✓", "good"),
+    "sending": Sign("→", "wait"),
+    "settling": Sign("…", "wait"),
+    "building": Sign("▸", "wait"),
+    "waiting": Sign("…", "wait"),
+    "paused": Sign("‖", "warn"),
+    "void": Sign("∅", "none"),
+    "degraded": Sign("!", "warn"),
+    "dead": Sign("✗", "bad"),
+}
+STEPS: Mapping[MemberState, Sign] = {
+    "fresh": Sign("✓", "good"),
+    "partial": Sign("½", "warn"),
+    "asked": Sign("▸", "wait"),
+    "parked": Sign("…", "wait"),
+    "dead": Sign("✗", "bad"),
+    "blocked": Sign("…", "wait"),
+    "unreported": Sign("·", "none"),
+}
+OVERDUE, ABSENT = Sign("!", "bad"), Sign("?", "bad")
+
+
+class GridPlace(NamedTuple):
+    """One place of the grid; ``title``: all of it in words."""
+
+    sign: Sign
+    note: str
+    title: str
+
+
+class GridRow(NamedTuple):
+    """One run: its places by (phase, step), the phase's own under "" as step."""
+
+    run: str
+    places: Mapping[tuple[str, str], GridPlace]
+
+    @property
+    def worst(self) -> Tone:
+        """Return the worst tone of its places."""
+        tones = {place.sign.tone for place in self.places.values()}
+        return next((tone for tone in ("bad", "warn", "wait") if tone in tones), "good")
+
+
+class PhaseColumn(NamedTuple):
+    """A phase with its steps."""
+
+    phase: str
+    steps: tuple[str, ...]
+
+
+def columns(plan: Plan, /) -> tuple[PhaseColumn, ...]:
+    """Return the columns of a plan, in its order."""
+    return tuple(
+        PhaseColumn(name, tuple(step.name for step in plan.steps.values() if step.phase == name))
+        for name in plan.phases
+    )
+
+
+def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = ()) -> list[GridRow]:
+    """Return the rows of some runs, the newest first.
+
+    ``cells``: the state of phases that are not open; those that lack something are shown.
+    """
+    places: dict[str, dict[tuple[str, str], GridPlace]] = {}
+    for cell in cells:
+        if cell.state in GAPS:
+            title = f"{cell.phase}: {cell.state.lower()}: {cell.reason}"
+            places.setdefault(cell.run, {})[cell.phase, ""] = GridPlace(ABSENT, cell.state.lower(), title)
+    for view in views:
+        row = places.setdefault(view.run, {})
+        row[view.phase, ""] = _of_phase(view)
+        row.update({(view.phase, member.name): _of_step(member) for member in view.members})
+    return [GridRow(run, places[run]) for run in sorted(places, reverse=True)]
+
+
+def summary(found: Sequence[GridRow], /) -> dict[Tone, int]:
+    """Return how many runs are as good as their worst place."""
+    return {tone: sum(1 for row in found if row.worst == tone) for tone in ("good", "wait", "warn", "bad")}
+
+
+def _of_phase(view: PhaseView) -> GridPlace:
+    sign = OVERDUE if view.overdue else Sign("!", "warn") if view.drifted else PHASES[view.state]
+    state = "overdue" if view.overdue else "drifted" if view.drifted else view.state
+    generation = f"{view.generation}" if view.generation else ""
+    return GridPlace(sign, generation, f"{view.phase}: {state}, generation {view.generation}: {view.reason}")
+
+
+def _of_step(member: MemberView) -> GridPlace:
+    counted = "" if member.rows is None else f"{member.rows:,}"
+    rows = "" if member.rows is None else f", {member.rows:,} rows"
+    return GridPlace(STEPS[member.state], counted, f"{member.name}: {member.state}{rows}: {member.reason}")

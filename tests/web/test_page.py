@@ -1,0 +1,185 @@
+"""The page shows what the commands say, to readers only, and is harmless whatever names it shows."""
+
+import re
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from tests.support.commands import HOUR, MORNING, RUN, Night
+from tests.support.service import Served
+
+HOSTILE = ("<script>alert(1)</script>", "\u202egnp.exe", "x" * 10_000, '"><img src=x onerror=alert(1)>')
+VOID = {"meta", "link", "input", "br", "img"}
+
+
+class Tags(HTMLParser):
+    """Reads a page: its tags with their attributes, its text, and whether each tag is closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+        assert self.open == [], "a tag is not closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def seen(service: Served, path: str, *, by: str = "reader") -> httpx.Response:
+    cookie = {"Cookie": f"phasegate={service.tokens[by]}"}
+    return service.client.get(f"{service.url}{path}", headers=cookie)
+
+
+def page(service: Served, path: str, *, by: str = "reader", status: int = 200) -> Tags:
+    answer = seen(service, path, by=by)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return Tags(answer.text)
+
+
+def sign_in(service: Served, token: str, **more: str) -> httpx.Response:
+    return service.client.post(f"{service.url}/sign-in", data={"token": token, "next": "/runs?from=2026-02-01"},
+                               headers=more)  # fmt: skip
+
+
+@pytest.fixture
+def played(night: Night) -> Night:
+    """Give a run whose last phase waits for a report."""
+    night.clock.at = MORNING - 3 * HOUR
+    night.scrape(10)
+    assert night("complete", "odds", "--run", RUN, "--rows", "10").code == 0
+    assert night("worker", "--until-idle").code in (0, 1)
+    night.clock.at = MORNING
+    return night
+
+
+def test_a_stranger_is_asked_to_sign_in_and_comes_back_to_what_was_asked_for(service: Served) -> None:
+    asked = service.client.get(f"{service.url}/runs?from=2026-02-01")
+    assert (asked.status_code, asked.headers["location"]) == (303, "/sign-in?next=%2Fruns%3Ffrom%3D2026-02-01")
+    form = Tags(service.client.get(f"{service.url}{asked.headers['location']}").text)
+    assert ("input", "/runs?from=2026-02-01") in [(tag, of.get("value")) for tag, of in form.found]
+    done = sign_in(service, service.tokens["reader"])
+    assert (done.status_code, done.headers["location"]) == (303, "/runs?from=2026-02-01")
+    cookie = done.headers["set-cookie"]
+    assert all(word in cookie for word in ("HttpOnly", "SameSite=strict", "Path=/"))
+    assert "Secure" not in cookie
+    assert service.client.get(f"{service.url}/runs").status_code == 200
+    assert service.client.post(f"{service.url}/sign-out").status_code == 303
+    assert service.client.get(f"{service.url}/runs").status_code == 303
+    secure = sign_in(service, service.tokens["reader"], **{"X-Forwarded-Proto": "https"})
+    assert "Secure" in secure.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("token", "more", "why"),
+    [
+        ("", {}, (400, "paste an access token")),
+        ("pg_0_0_0", {}, (401, "not valid")),
+        ("reader", {"Origin": "https://evil.example"}, (403, "another site")),
+        ("reader", {"Sec-Fetch-Site": "cross-site"}, (403, "another site")),
+        ("scraper", {}, (403, "this takes a reader")),
+    ],
+)
+def test_who_is_not_let_in_hears_why(service: Served, token: str, more: dict[str, str], why: tuple[int, str]) -> None:
+    status, words = why
+    refused = sign_in(service, service.tokens.get(token, token), **more)
+    assert refused.status_code == status
+    assert "set-cookie" not in refused.headers
+    assert words in Tags(refused.text).words
+
+
+@pytest.mark.parametrize("place", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_signing_in_leads_to_no_other_host(service: Served, place: str) -> None:
+    form = {"token": service.tokens["reader"], "next": place}
+    assert service.client.post(f"{service.url}/sign-in", data=form).headers["location"] == "/"
+
+
+def test_the_grid_shows_each_phase_and_step_as_status_does(played: Night, service: Served) -> None:
+    shown = page(service, "/runs?from=2026-02-03&to=2026-02-03")
+    titles = [of["title"] for tag, of in shown.found if tag == "td" and "title" in of]
+    status = played("status", "--from", "2026-02-03", "--to", "2026-02-03", "--json").json
+    assert len(status["phases"]) == 3
+    for one in status["phases"]:
+        assert any(f"{one['phase']}: {one['state']}, generation {one['generation']}" in f"{t}" for t in titles), one
+    assert "gamebook: fresh, 10 rows" in f"{titles}"
+    assert ("a", f"/runs/{RUN}") in [(tag, of.get("href")) for tag, of in shown.found]
+    signs = re.findall(r"[✓▸…→!½‖✗?∅·]", shown.words)
+    assert len(signs) >= len(titles), "a place has a colour and no sign"
+
+
+def test_a_run_is_explained_as_why_does_and_open_where_it_waits(played: Night, service: Served) -> None:
+    shown = page(service, f"/runs/{RUN}")
+    why = played("why", RUN, "--json").json
+    for phase in why["phases"]:
+        assert phase["reason"] in shown.words
+        for command in phase["next"]:
+            assert command in shown.words
+    opened = ["open" in of for tag, of in shown.found if tag == "details" and of.get("class") == "phase"]
+    assert opened == [phase["state"] != "complete" for phase in why["phases"]]
+    assert True in opened
+    assert False in opened
+
+
+def test_a_failed_step_shows_its_log(night: Night, service: Served) -> None:
+    (night.folder / "player_game.sql").write_text("SELECT nonsense FROM nba_raw.gamebook")
+    night.clock.at = MORNING - 3 * HOUR
+    night.scrape(3)
+    night("complete", "odds", "--run", RUN, "--rows", "10")
+    night("worker", "--until-idle")
+    shown = page(service, f"/runs/{RUN}")
+    assert "nonsense" in shown.words
+    assert "pre" in [tag for tag, _ in shown.found]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/runs?from=yesterday", 400, "yesterday"),
+        ("/runs?from=2026-02-03&to=2026-02-01", 400, "is after"),
+        ("/runs/2026-02-03.never", 400, "unknown mode"),
+        ("/runs/2026-09-09.overnight", 404, "is not open"),
+    ],
+)
+@pytest.mark.usefixtures("played")
+def test_what_cannot_be_shown_says_why(service: Served, path: str, status: int, words: str) -> None:
+    assert words in page(service, path, status=status).words
+
+
+@pytest.mark.usefixtures("played")
+def test_every_answer_forbids_scripts_and_other_hosts(service: Served) -> None:
+    for path in ("/runs", f"/runs/{RUN}", "/sign-in", "/static/page.css"):
+        answer = seen(service, path)
+        (policy,) = answer.headers.get_list("content-security-policy")
+        assert policy.startswith("default-src 'none'")
+        assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", answer.text)
+        assert "<script" not in answer.text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_text(night: Night, service: Served, name: str) -> None:
+    night.clock.at = MORNING - 3 * HOUR
+    night.scrape(3)
+    report = {"step": "odds", "run": RUN, "status": "failed", "error": name, "execution_id": "1"}
+    assert service.post("/complete", report).status_code == 200
+    shown = page(service, f"/runs/{RUN}")
+    assert name[:50] in shown.words
+    assert not [tag for tag, _ in shown.found if tag in ("script", "img")]
+    assert len(shown.words) < 60_000
+
+
+@pytest.mark.usefixtures("played")
+def test_a_caller_who_is_no_reader_sees_nothing(service: Served) -> None:
+    shown = page(service, "/runs", by="scraper", status=403)
+    assert "this takes a reader" in shown.words
+    assert RUN not in shown.words
