@@ -9,6 +9,7 @@ tenth message has a token of another key: the service refuses it, and Pub/Sub se
 
 import http.client
 import json
+import os
 import subprocess
 import threading
 import time
@@ -18,12 +19,10 @@ from contextlib import contextmanager
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
+from typing import NamedTuple
 
 from benchmarks.disturbed import settled_in
+from benchmarks.id_tokens import Issuer
 from benchmarks.night_services import BIN, CALL_S, Service, call
 from benchmarks.pull_refused import refuse
 from benchmarks.sources import NIGHT
@@ -38,7 +37,7 @@ from phasegate.gcp.carried import subscription_of
 from tests.support.postgres import HOST
 from tests.support.real_data import ROOT
 
-ACCOUNT, KEY_ID = "push@demo.iam.gserviceaccount.com", "of-the-relay"
+ACCOUNT = "push@demo.iam.gserviceaccount.com"
 PATH, CERTS = "/pubsub/push", "/certs"
 FORGED_EVERY = 10
 HORIZON_S, LOOK_S, SETTLED_S = 3600.0, 0.05, 300.0
@@ -95,12 +94,11 @@ class Relay:
 
     def __init__(self) -> None:
         self.deliveries, self.port = Deliveries(), 0
-        self._key, self._other = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
-        relay = self
+        self._issuer, relay = Issuer(), self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._answer(200, json.dumps({"keys": [relay.public()]}).encode())
+                self._answer(200, json.dumps({"keys": [relay._issuer.public()]}).encode())
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
@@ -129,20 +127,10 @@ class Relay:
         self.url = f"http://{HOST}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def public(self) -> dict[str, Any]:
-        """Return the key that tokens are checked with, as Google publishes its own."""
-        found: dict[str, Any] = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
-        return {**found, "kid": KEY_ID, "alg": "RS256", "use": "sig"}
-
     def token(self, *, forged: bool = False, **claims: object) -> str:
         """Return an ID token as Pub/Sub sends it."""
-        now = int(time.time())
-        said = {
-            "iss": "https://accounts.google.com", "aud": f"{self.url}{PATH}", "sub": "1138", "email": ACCOUNT,
-            "email_verified": True, "iat": now, "exp": now + 3_600, **claims,
-        }  # fmt: skip
-        key = self._other if forged else self._key
-        return jwt.encode(said, key, algorithm="RS256", headers={"kid": KEY_ID})
+        audience, account = str(claims.pop("aud", f"{self.url}{PATH}")), str(claims.pop("email", ACCOUNT))
+        return self._issuer.token(account=account, audience=audience, forged=forged, **claims)
 
     def posted(self, raw: bytes, *, token: str | None) -> tuple[int, bytes]:
         """Post a body to the service with a token, or without; return what it answers.
@@ -244,6 +232,7 @@ def served(folder: Path, *, relay: Relay, nba_data: str) -> Iterator[tuple[Servi
         "NBA_DATA": nba_data,
         "PYTHONPATH": f"{ROOT / 'benchmarks' / 'push_only'}:{ROOT}",
     }
+    env = {**os.environ, **env}
     tokens = [str(BIN / "phasegate"), "tokens", "add"]
     account = [*tokens, "push", "--role", "reporter", "--all-steps", "--google-account", ACCOUNT]
     subprocess.run(account, check=True, capture_output=True, cwd=folder)

@@ -1,11 +1,16 @@
-"""The night of 3 February 2026 on the cloud's own parts, and the same messages through the old hand-off.
+"""The night of 3 February 2026 as it is deployed, and the same messages through the old hand-off.
 
-Run: python -m benchmarks night. The entry points of deploy/gcp run as they are deployed: the orchestrator under
-functions-framework, two instances of the processors' service, whose clocks are 18 seconds apart, and the monitor, which
-a scheduler calls. Documents are in Google's emulator of Firestore, messages are pushed by that of Pub/Sub, each three
-times, and the tables are in local-bigquery. The gamebooks of two games come at once, those of all ten eight hours
-later; then the instance that builds player_game_summary is killed. A second writer reports what a processor has
-already reported. The box scores are invented, the counts are those of the night.
+Run: python -m benchmarks night. Nothing of the deployment is written here: deploy/gcp/manifest.toml, for a project of
+this run's own, is rendered by `phasegate deploy render`, and what Terraform would make of it is made. Topics and
+subscriptions are in Google's emulator of Pub/Sub, which pushes. Each service is started by the command of its Procfile
+with the rendered variables, those that are pushed to twice, 18 seconds apart. A front plays Cloud Run: it lets in whom
+the rendered rights let in. A stubbed issuer signs the tokens of pushes and of the scheduler's jobs, which are called as
+they are rendered. What an operator types once is taken from docs/how-to/deploy.md. Documents are in Google's emulator
+of Firestore, the tables in local-bigquery.
+
+Each push is delivered three times. The gamebooks of two games come at once, those of all ten eight hours later; then
+the instance that builds player_game_summary is killed. A second writer reports what a processor has already reported.
+The box scores are invented, the counts are those of the night.
 
 --quick: the tables are in a DuckDB file. Exits with 1 if anything is not as it must be.
 """
@@ -13,10 +18,12 @@ already reported. The box scores are invented, the counts are those of the night
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -26,24 +33,18 @@ from pathlib import Path
 import pytest
 
 from benchmarks.disturbed import settled_in
-from benchmarks.night_services import (
-    BIN,
-    SWEEP_EVERY_S,
-    Front,
-    Service,
-    call,
-    function,
-    repeated,
-    run_service,
-)
+from benchmarks.id_tokens import Issuer
+from benchmarks.night_google import Front, Scheduler, create_messages, strangers
+from benchmarks.night_services import BIN, SWEEP_EVERY_S, Service, command_of, repeated
 from benchmarks.night_watch import Watch, old_handoff
+from benchmarks.rendered import SERVICE, Rendered
 from benchmarks.servers import NoServer
 from nba_props import PLATFORM_PLAN
 from nba_props.raw import RawRow
 from nba_props.sources.batches import restamp, split_games
 from nba_props.sources.synthetic import THE_NIGHT, SyntheticSource
 from phasegate import Pipeline, SystemClock, connect, read_plan
-from tests.support.bigquery import PROJECT, bigquery_server
+from tests.support.bigquery import bigquery_server
 from tests.support.deployed import pulled
 from tests.support.google import FIRESTORE, PUBSUB, emulator, new_project
 from tests.support.real_data import ROOT
@@ -54,7 +55,11 @@ EARLY = datetime(2026, 2, 4, 2, 30, tzinfo=UTC)
 LATE_BY, APART_S = timedelta(hours=8), 18
 HEARTBEAT_S = 2
 SETTLED_S = 240.0
-PUSHED = {"nba.completions": "orchestrator", "nba-phase3-trigger": "analytics", "nba-phase3-requests": "analytics"}
+MANIFEST, PAGE, BUILD = ROOT / "deploy" / "gcp" / "manifest.toml", ROOT / "docs" / "how-to" / "deploy.md", "4f2c9e1"
+TYPED_ONCE = "Then make what Phasegate makes itself"
+OF_THE_PLATFORM = "nba-props-prod"
+BASH = shutil.which("bash") or "bash"
+OURS = ("PHASEGATE_", "NBA_", "NIGHT_")
 KILLED_AT, PHASE4, SHOTS = "player_game_summary", "player_daily_cache", "nbac_shot_chart"
 COMMANDS = ("bin/maintenance/reconcile_phase3_completion.py --days 7", "bin/monitoring/phase3_health_check.sh")
 
@@ -92,21 +97,31 @@ class NightClock(SystemClock):
 class Night:
     """The services of one night, and what is done to them."""
 
-    def __init__(self, folder: Path, *, env: Mapping[str, str], clock: NightClock, pipeline: Pipeline) -> None:
-        self.folder, self._env, self.clock, self.pipeline = folder, env, clock, pipeline
-        self.front, self.killed = Front(self._second_writer), ""
+    def __init__(
+        self, folder: Path, *, rendered: Rendered, front: Front, stand_ins: Mapping[str, str], clock: NightClock
+    ) -> None:
+        self.folder, self.front, self.clock, self.killed = folder, front, clock, ""
+        self.scheduler = Scheduler(rendered, front.issuer)
         self.second: list[str] = []
-        self._ahead_s = 0
-        self.front.instances["orchestrator"] = [self._start("orchestrator")]
-        self.front.instances["analytics"] = [self._start("analytics"), self._start("analytics", ahead_s=APART_S)]
-        self._monitor = self._start("monitor")
-        for one in [*self.services, self._monitor]:
+        self._stand_ins, self._started, self._failed = stand_ins, 0, ""
+        self._specs = {one["name"]: one for one in rendered.all(SERVICE)}
+        self._sources = {
+            name: ROOT / one["source"] for name, one in tomllib.loads(MANIFEST.read_text())["service"].items()
+        }
+        front.apply(rendered)
+
+    def start(self, pipeline: Pipeline) -> None:
+        """Start all services: two instances of those that are pushed to, if they may have as many."""
+        self.pipeline, self.front.second_writer = pipeline, self._second_writer
+        for name, spec in self._specs.items():
+            many = min(2, spec["template"]["scaling"]["max_instance_count"]) if name in self.front.pushed_to else 1
+            self.front.instances[name] = [self._start(name, ahead_s=APART_S * number) for number in range(many)]
+        for one in self.services:
             one.ready()
-        self._token = self.command("phasegate tokens add scheduler --role operator")[1].strip()
 
     @property
     def services(self) -> list[Service]:
-        """Return what is pushed to."""
+        """Return all instances."""
         return [one for instances in self.front.instances.values() for one in instances]
 
     def _second_writer(self, body: Mapping[str, object]) -> None:
@@ -114,23 +129,38 @@ class Night:
         self.second.append(self.pipeline.complete(body, where="second writer").outcome)
 
     def _start(self, name: str, *, ahead_s: int = 0) -> Service:
-        command = function("phase3_to_phase4", target="orchestrate") if name == "orchestrator" else run_service(name)
-        where = ROOT / "deploy" / "gcp" / name
-        env = {**self._env, "NIGHT_AHEAD_S": str(ahead_s)}
-        log = self.folder / f"{name}-{ahead_s}.log"
-        return Service(command, folder=where if where.is_dir() else self.folder, log=log, env=env)
+        """Start an instance in a folder of its own, as a container has it."""
+        self._started += 1
+        where = self.folder / f"{name}.{self._started}"
+        shutil.copytree(self._sources[name], where)
+        (container,) = self._specs[name]["template"]["containers"]
+        env = {**machine(), **{one["name"]: one["value"] for one in container["env"]}, **self._stand_ins,
+               "K_SERVICE": name, "NIGHT_AHEAD_S": str(ahead_s)}  # fmt: skip
+        return Service(command_of(where), folder=where, log=self.folder / f"{where.name}.log", env=env)
 
     def command(self, text: str) -> tuple[int, str]:
         """Run a command in the night's folder; return its exit code and what it printed."""
-        env = {**os.environ, **self._env, "PATH": f"{BIN}:{os.environ['PATH']}"}
-        done = subprocess.run(text.split(), cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            text.split(), cwd=self.folder, env={**os.environ, "NIGHT_CLOCK": self._stand_ins["NIGHT_CLOCK"]},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         return done.returncode, done.stdout or done.stderr
 
-    def sweep(self) -> None:
-        """Call the monitor, as Cloud Scheduler does every minute."""
-        status, answer = call(self._monitor, "/sweep", token=self._token)
-        if status not in (200, 429, 503):
-            raise RuntimeError(f"/sweep was answered with {status}: {answer.decode(errors='replace')[:500]}")
+    def every_minute(self) -> None:
+        """Run the jobs that Cloud Scheduler runs each minute."""
+        for job in self.scheduler.every_minute:
+            answer = self.scheduler.run(job)
+            if answer.status not in (200, 429, 503):
+                self._failed = f"job {job['name']} was answered with {answer}"
+                raise RuntimeError(self._failed)
+
+    def daily(self) -> Iterator[str]:
+        """Run the other jobs; yield what is wrong."""
+        for job in self.scheduler.daily:
+            answer = self.scheduler.run(job)
+            print(f"job {job['name']}: {answer.status}")
+            if answer.status != 200:
+                yield f"job {job['name']} was answered with {answer}"
 
     def bring(self, rows: Mapping[str, list[RawRow]]) -> None:
         """Write raw tables and report them in the platform's form, as its scrapers do."""
@@ -147,20 +177,22 @@ class Night:
 
     def kill_in_the_middle(self) -> None:
         """Kill the instance that holds KILLED_AT, and start another in its place."""
-        instances = self.front.instances["analytics"]
-        for one in instances:
+        for one in self.services:
             list(one.events())
         ends = time.monotonic() + SETTLED_S
         while time.monotonic() < ends:
-            for number, one in enumerate(instances):
-                begun = [e for e in one.events() if e.get("event") == "attempt begun" and e.get("step") == KILLED_AT]
-                if begun:
-                    one.kill()
-                    self.killed = f"token {begun[0].get('token')}"
-                    instances[number] = self._start("analytics", ahead_s=APART_S * number)
-                    instances[number].ready()
-                    self.clock.skip(90)  # its lease has expired, and its request is sent again
-                    return
+            for name, instances in self.front.instances.items():
+                for number, one in enumerate(instances):
+                    begun = [
+                        e for e in one.events() if e.get("event") == "attempt begun" and e.get("step") == KILLED_AT
+                    ]
+                    if begun:
+                        one.kill()
+                        self.killed = f"token {begun[0].get('token')}"
+                        instances[number] = self._start(name, ahead_s=APART_S * number)
+                        instances[number].ready()
+                        self.clock.skip(90)  # its lease has expired, and its request is sent again
+                        return
             time.sleep(0.01)
         raise RuntimeError(f"no instance began {KILLED_AT}")
 
@@ -172,19 +204,20 @@ class Night:
             last = views.get("precompute")
             if last and last.inputs.get("analytics") == generation and last.state == "complete":
                 return
+            if self._failed:
+                raise RuntimeError(self._failed)
             time.sleep(0.1)
         raise RuntimeError(f"generation {generation} did not settle:\n{self.command(f'phasegate why {RUN}')[1]}")
 
     def close(self) -> None:
         """End the services."""
-        self.front.close()
-        for one in [*self.services, self._monitor]:
+        for one in self.services:
             one.end()
 
 
 @contextmanager
-def cloud(folder: Path, *, quick: bool) -> Iterator[tuple[dict[str, str], NightClock]]:
-    """Start the emulators; give the environment of the night's processes, and their clock.
+def cloud(folder: Path, *, quick: bool) -> Iterator[dict[str, str]]:
+    """Start the emulators; give what stands in for the cloud in the environment of every process.
 
     Raises NoServer.
     """
@@ -197,24 +230,49 @@ def cloud(folder: Path, *, quick: bool) -> Iterator[tuple[dict[str, str], NightC
             raise NoServer(str(missing)) from None
         except pytest.fail.Exception as missing:
             sys.exit(str(missing))
-        project = new_project()
-        env = {
+        (folder / "plan.toml").write_text(plan_text(), encoding="utf-8")
+        tables = {"PHASEGATE_WAREHOUSE": f"duckdb:///{folder / 'tables.duckdb'}"} if quick else {}
+        yield {
             **hosts,
+            **tables,
             "PHASEGATE_STATE": str(folder / "state"),
-            "PHASEGATE_PLAN": str(folder / "plan.toml"),
-            "PHASEGATE_STORE": f"firestore://{project}",
-            "PHASEGATE_BUS": f"pubsub://{project}",
             "PHASEGATE_HEARTBEAT_S": str(HEARTBEAT_S),
             "PHASEGATE_LOG_LEVEL": "all",
-            "PHASEGATE_LOG_FORMAT": "json",
             "NBA_DATA": "benchmarks.night:OneNight",
             "NIGHT_CLOCK": str(folder / "clock"),
+            "NIGHT_PLAN": str(folder / "plan.toml"),
             "PYTHONPATH": f"{ROOT / 'benchmarks' / 'shifted'}:{ROOT}",
         }
-        if not quick:
-            env["PHASEGATE_WAREHOUSE"] = f"bigquery://{PROJECT}/phasegate"
-        (folder / "plan.toml").write_text(plan_text(), encoding="utf-8")
-        yield env, NightClock(folder / "clock")
+
+
+def machine() -> dict[str, str]:
+    """Return the environment of this machine, without what is ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+
+
+def rendered_for(project: str, *, folder: Path, front: Front) -> Rendered:
+    """Render the manifest of the platform for another project, as a team would."""
+    manifest, out = folder / "manifest.toml", folder / "infra"
+    manifest.write_text(MANIFEST.read_text(encoding="utf-8").replace(OF_THE_PLATFORM, project), encoding="utf-8")
+    command = [str(BIN / "phasegate"), "deploy", "render", "--manifest", str(manifest), "--first", "--out", str(out),
+               "--build", BUILD]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, cwd=folder, env=machine())
+    return Rendered(out, front=front.url)
+
+
+def typed_once(project: str, *, stand_ins: Mapping[str, str]) -> str:
+    """Type what the page of the deployment says after the first `apply`; return what it printed."""
+    block = PAGE.read_text(encoding="utf-8").partition(TYPED_ONCE)[2].partition("$ ")[2].partition("```")[0]
+    script = "set -eu\n" + block.replace("\n$ ", "\n").replace(OF_THE_PLATFORM, project)
+    script = script.replace("src/nba_props/platform.toml", stand_ins["NIGHT_PLAN"])
+    if tables := stand_ins.get("PHASEGATE_WAREHOUSE"):
+        script = re.sub(r"(PHASEGATE_WAREHOUSE=)\S+", rf"\1{tables}", script)
+        script = re.sub(r"(?m)^phasegate init --warehouse .*$", "", script)  # a file is made by the first write
+    env = {**machine(), **stand_ins, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    done = subprocess.run([BASH, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{PAGE.name}: its commands end with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def plan_text() -> str:
@@ -229,23 +287,6 @@ def plan_text() -> str:
     left_out = left_out - {PHASE4} | {SHOTS}
     kept = [step for step in steps if re.split(r"[.\]]", step)[1] not in left_out]
     return "\n".join(line for line in "".join([head, *kept]).splitlines() if not line.startswith("covers = "))
-
-
-def subscribe(project: str, front: Front) -> None:
-    """Have Pub/Sub push the topics to the services."""
-    from google.pubsub_v1 import PushConfig, SubscriberClient
-
-    subscriber = SubscriberClient()
-    for topic, name in PUSHED.items():
-        subscriber.create_subscription(
-            request={
-                "name": subscriber.subscription_path(project, f"push.{topic}"),
-                "topic": f"projects/{project}/topics/{topic}",
-                "push_config": PushConfig(push_endpoint=f"{front.url}/{name}"),
-                "ack_deadline_seconds": 600,
-            }
-        )
-    subscriber.transport.close()
 
 
 def batches() -> tuple[dict[str, list[RawRow]], dict[str, list[RawRow]]]:
@@ -276,32 +317,39 @@ def main(argv: list[str]) -> None:
 def play(folder: Path, *, quick: bool) -> Watch:
     """Play the night and print it; return what was seen."""
     with ExitStack() as stack:
-        env, clock = stack.enter_context(cloud(folder, quick=quick))
-        stack.enter_context(settled_in_all(env))
+        stand_ins = stack.enter_context(cloud(folder, quick=quick))
+        clock, project = NightClock(folder / "clock"), new_project()
+        front = Front(Issuer(now=clock.now))
+        stack.callback(front.close)
+        rendered = rendered_for(project, folder=folder, front=front)
+        print("made as rendered: {} topics, {} subscriptions".format(*create_messages(rendered)))
+        said = typed_once(project, stand_ins=stand_ins)
+        night = Night(folder, rendered=rendered, front=front, stand_ins=stand_ins, clock=clock)
+        stack.enter_context(settled_in_all(rendered, stand_ins))
         pipeline = stack.enter_context(closing(connect(clock=clock, log_level="none")))
-        project = env["PHASEGATE_STORE"].rpartition("/")[2]
-        init = [str(BIN / "phasegate"), "init", "--bus", env["PHASEGATE_BUS"]]
-        made = subprocess.run(init, capture_output=True, check=True, cwd=folder)
-        print(f"{len(made.stdout.splitlines())} topics and subscriptions")
         pipeline.ask_calendar("2026-01")  # it is known for weeks
         phase4 = stack.enter_context(pulled(project, "nba-phase4-trigger"))
         watch = stack.enter_context(closing(Watch(pipeline, project=project, run=RUN, phase4=phase4)))
-        night = Night(folder, env=env, clock=clock, pipeline=pipeline)
+        watch.wrong += [
+            f"{PAGE.name}: {line}" for line in said.splitlines() if re.match("(topic|subscription) .*: created", line)
+        ]
         stack.callback(night.close)
-        subscribe(project, night.front)
+        night.start(pipeline)
+        watch.wrong += strangers(rendered, front)
         played(night, watch)
         with ThreadPoolExecutor(len(COMMANDS)) as pool:  # both read all tables, one by one
             done = dict(zip(COMMANDS, pool.map(lambda text: night.command(f"{ROOT}/{text}"), COMMANDS), strict=True))
+        watch.wrong += night.daily()
         watch.judge(done, killed=night.killed)
-        watch.count(night.front.delivered, second=night.second)
-        watch.show(old_handoff(night.front.delivered))
+        watch.count(front.delivered, second=night.second)
+        watch.show(old_handoff(front.delivered))
     return watch
 
 
 def played(night: Night, watch: Watch) -> None:
     """Let the gamebooks come, those of two games and then all, and kill an instance in the middle."""
     early, late = batches()
-    with repeated(night.sweep, every_s=SWEEP_EVERY_S), repeated(watch.look, every_s=0.1):
+    with repeated(night.every_minute, every_s=SWEEP_EVERY_S), repeated(watch.look, every_s=0.1):
         night.bring(early)
         night.settle(1)
         watch.changed()
@@ -314,8 +362,12 @@ def played(night: Night, watch: Watch) -> None:
 
 
 @contextmanager
-def settled_in_all(env: Mapping[str, str]) -> Iterator[None]:
-    """Set the environment of the night for the block."""
+def settled_in_all(rendered: Rendered, stand_ins: Mapping[str, str]) -> Iterator[None]:
+    """Set what all rendered services have in common for the block, as the scrapers of the platform have it."""
+    every = [{(one["name"], one["value"]) for one in service["template"]["containers"][0]["env"]}
+             for service in rendered.all(SERVICE)]  # fmt: skip
     with settled_in():
-        os.environ.update({name: value for name, value in env.items() if name != "NIGHT_CLOCK"})
+        os.environ.update(dict(set.intersection(*every)) | dict(stand_ins))
+        os.environ.update(PHASEGATE_PLAN=stand_ins["NIGHT_PLAN"], PATH=f"{BIN}:{os.environ['PATH']}")
+        del os.environ["NIGHT_CLOCK"]
         yield

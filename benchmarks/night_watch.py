@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.night_services import DELIVERIES
+from benchmarks.night_google import DELIVERIES
 from nba_props.demo.old_handoff import OldDocument, OldReport, replay
 from nba_props.processor import PHASE
 from nba_props.sources.synthetic import THE_NIGHT, night_of_2026_02_03
@@ -92,9 +92,9 @@ class Watch:
         if not killed:
             self.wrong.append("no instance was killed")
 
-    def count(self, delivered: Sequence[tuple[str, Mapping[str, Any]]], *, second: Sequence[str]) -> None:
+    def count(self, delivered: Sequence[Mapping[str, Any]], *, second: Sequence[str]) -> None:
         """Count what was delivered: each completion three times, and after the second writer's report."""
-        reports = Counter(str(body["execution_id"]) for name, body in delivered if body.get("phase") == PHASE)
+        reports = Counter(str(body["execution_id"]) for body in delivered if body.get("phase") == PHASE)
         print(f"delivered: {len(delivered)} messages, {len(reports)} completions of phase 3 three times or more")
         if len(reports) < EXPECTED or min(reports.values()) < DELIVERIES:
             self.wrong.append(f"completions of phase 3 were delivered {dict(reports)}")
@@ -114,14 +114,14 @@ class Watch:
         print(f"phase3_completion, entries at each step: {seen}")
 
 
-def old_handoff(delivered: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, object]:
+def old_handoff(delivered: Sequence[Mapping[str, Any]]) -> dict[str, object]:
     """Give the messages of phase 3 to the old orchestrator, in the order in which they came."""
     rows = night_of_2026_02_03()
     report: OldReport = replay(rows)
     document, deliveries = OldDocument(expected=EXPECTED), 0
     started = 0
-    for name, body in delivered:
-        if name != "orchestrator" or body.get("phase") != PHASE:
+    for body in delivered:
+        if body.get("phase") != PHASE:
             continue
         processor, read = str(body["processor_name"]), document.completed_count
         if processor not in document.entries and len(document.entries) == EXPECTED - 1:

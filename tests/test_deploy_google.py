@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import socket
@@ -20,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.night_services import command_of
 from nba_props import PLAN, PLATFORM_PLAN
 from nba_props.processors import PROCESSORS
 from nba_props.sources.synthetic import THE_NIGHT, SyntheticSource
@@ -235,19 +235,12 @@ def test_the_gcloud_commands_of_the_pages_are_commands(tmp_path: Path) -> None:
     assert len(judged) == len(commands)
 
 
-def words(folder: str) -> list[str]:
-    """Return the command of a Procfile."""
-    name, command = (GCP / folder / "Procfile").read_text().strip().split(": ", 1)
-    assert name == "web"
-    return shlex.split(command)
-
-
 @contextmanager
 def started(folder: str, log: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     """Start a service by its Procfile; give its process and port, once it listens."""
     port = free_port()
     env = {**os.environ, "PORT": str(port), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    command = [re.sub(r"\$(\w+)", lambda found: env[found[1]], word) for word in words(folder)]
+    command = command_of(GCP / folder)
     where = GCP / folder if (GCP / folder / "main.py").exists() else Path.cwd()
     with log.open("wb") as out:
         service = subprocess.Popen(command, cwd=where, env=env, stderr=out, start_new_session=True)
@@ -270,8 +263,6 @@ def test_the_monitor_answers_what_the_scheduler_of_the_page_calls(
     small: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert small
-    assert words("monitor")[0] == "phasegate"
-    assert words("monitor")[1] in COMMANDS
     page = (ROOT / "docs" / "how-to" / "on-google-cloud.md").read_text()
     paths = dict.fromkeys(re.findall(r"--uri=https://MONITOR(/[\w-]+)", page))
     jobs = tomllib.loads((GCP / "manifest.toml").read_text())["job"].values()
@@ -290,6 +281,21 @@ def test_the_monitor_answers_what_the_scheduler_of_the_page_calls(
     for folder in ("phase3_to_phase4", "analytics", "monitor"):
         lines = (GCP / folder / "requirements.txt").read_text().split()
         assert [line for line in lines if line.startswith("phasegate[") and "google" in line]
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104  a container is reached from outside
+
+
+@pytest.mark.parametrize("given", ["", "/workspace/our.toml"])
+def test_the_monitor_has_the_platforms_plan_where_no_other_is_named(given: str, tmp_path: Path) -> None:
+    (tmp_path / "phasegate").write_text('#!/bin/sh\nfor word; do echo "$word"; done\n')
+    (tmp_path / "phasegate").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}", "PHASEGATE_PLAN": given}
+    done = subprocess.run(
+        command_of(GCP / "monitor"), env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["--plan", given or str(PLATFORM_PLAN), "serve", "--host", EVERYWHERE]
+    assert "serve" in COMMANDS
 
 
 @pytest.mark.slow

@@ -87,6 +87,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="google_keys", type="URL", default="https://www.googleapis.com/oauth2/v3/certs",
             forms=("https://HOST/PATH", "http://127.0.0.1/PATH"),
             meaning="Where Google publishes the keys of its ID tokens."),
+    Setting(name="google_front", type="word", default="none", choices=("none", "cloud-run"),
+            meaning="Who has checked an ID token before: Cloud Run then removes its signature."),
     Setting(name="metrics", type="address", default="off",
             meaning="Where `phasegate worker` answers Prometheus, such as `127.0.0.1:9464`; port 0: any free one."),
     Setting(name="log_format", type="word", default="auto", choices=("auto", "text", "json"),

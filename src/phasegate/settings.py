@@ -36,6 +36,7 @@ HEARTBEATS_PER_TTL = 4
 FILES = ("sqlite:///", "duckdb:///", "file:///")
 
 LogFormat = Literal["auto", "text", "json"]
+GoogleFront = Literal["none", "cloud-run"]
 LogLevel = Literal["all", "notable", "none"]
 
 
@@ -76,6 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     serve_work_s: float
     audience: str | None
     google_keys: str
+    google_front: GoogleFront
     metrics: str
     log_format: LogFormat
     log_level: LogLevel

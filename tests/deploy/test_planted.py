@@ -153,6 +153,12 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
         "DP016",
         'env.PHASEGATE_AUDIENCE = "monitor"',
     ),
+    "signatures that Cloud Run has removed": (
+        'env.PHASEGATE_GOOGLE_FRONT = "cloud-run"',
+        "",
+        "DP032",
+        "[service.phasegate-monitor]",
+    ),
     "a schedule in another zone": (
         HEALTH,
         HEALTH.replace("America/New_York", "Etc/UTC"),

@@ -55,9 +55,10 @@ class Google:
         self.publish(old=OLD)
         self.callers = self.open()
 
-    def open(self) -> Callers:
+    def open(self, *, is_fronted: bool = False) -> Callers:
         clock = self.shop.clock
-        accounts = GoogleAccounts(AUDIENCE, GoogleKeys(f"{self.server.url}/certs", clock), clock)
+        keys = GoogleKeys(f"{self.server.url}/certs", clock)
+        accounts = GoogleAccounts(AUDIENCE, keys, clock, is_fronted=is_fronted)
         return Callers("nba", self.shop.pipeline.ports, accounts=accounts)
 
     def publish(self, *, max_age_s: int = 21_600, **keys: Any) -> None:
@@ -187,6 +188,47 @@ def test_what_google_did_not_sign_is_refused(google: Google) -> None:
     }
     assert {text: google.refused(text) for text in forgeries} == forgeries
     assert google.callers.of(f"Bearer {good}").name == "push"
+
+
+def stripped(text: str) -> str:
+    """Return a token as Cloud Run passes it on."""
+    return f"{text.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
+
+
+def test_behind_cloud_run_a_token_without_its_signature_is_taken_by_what_it_says(google: Google) -> None:
+    text = stripped(google.signed())
+    assert google.refused(text) == "ID token: Google has removed its signature; see the setting google_front"
+    google.callers = google.open(is_fronted=True)
+    assert google.callers.of(f"Bearer {text}").name == "push"
+    assert google.fetched == 0
+    wrong = {
+        stripped(google.signed(aud="https://other.example.org")): "ID token: InvalidAudienceError",
+        stripped(google.signed(aud=[AUDIENCE])): "ID token: InvalidAudienceError",
+        stripped(google.signed(iss="https://example.org")): "ID token: InvalidIssuerError",
+        stripped(google.signed(exp=None)): "ID token: MissingRequiredClaimError",
+        stripped(google.signed(exp=google.shop.clock.now() - 3_600)): "ID token: expired",
+        stripped(google.signed(iat=google.shop.clock.now() + 3_600)): "ID token: not valid yet",
+        stripped(google.signed(email_verified=False)): "ID token: the e-mail address is not verified",
+        stripped(google.signed(email="stranger@nba.iam.gserviceaccount.com")): "unknown",
+    }
+    assert {one: google.refused(one) for one in wrong} == wrong
+
+
+def test_behind_cloud_run_too_a_signature_that_is_there_must_be_googles(google: Google) -> None:
+    google.callers = google.open(is_fronted=True)
+    good = google.signed()
+    assert google.callers.of(f"Bearer {good}").name == "push"
+    assert google.refused(google.signed(key=NEW)) == "ID token: InvalidSignatureError"
+    text = stripped(good)
+    for nearly in (
+        f"{text} ",
+        f"{text}x",
+        f"{text}, Bearer {text}",
+        text.lower(),
+        f"{good.rpartition('.')[0]}.",
+        f"{text}\n",
+    ):
+        assert google.refused(nearly).startswith("ID token: "), nearly
 
 
 def test_keys_that_are_short_or_of_another_kind_are_not_used(google: Google) -> None:

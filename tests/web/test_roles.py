@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import pytest
 
+from benchmarks.id_tokens import Issuer
+from phasegate.credentials import Credentials
 from phasegate.web.endpoints import ENDPOINTS
 from tests.support.commands import RUN, Night
 from tests.support.service import Served, served
@@ -39,6 +41,35 @@ def test_a_credential_that_is_none_is_refused(service: Served, header: str) -> N
     real = service.tokens["operator"]
     two = [("Authorization", f"Bearer {real}"), ("Authorization", f"Bearer {real}")]
     assert service.client.post(f"{service.url}/sweep", headers=two).status_code == 401
+
+
+def test_a_token_that_cloud_run_has_not_checked_lets_nobody_in(night: Night) -> None:
+    def bearer(account: str) -> str:
+        signed = Issuer().token(account=account, audience="monitor")
+        return f"Bearer {signed.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
+
+    ours, other = bearer("scheduler@nba.iam.gserviceaccount.com"), bearer("intern@nba.iam.gserviceaccount.com")
+    with served(night.folder, audience="monitor", google_front="cloud-run") as service:
+        credentials = Credentials(service.pipeline.plan.pipeline, service.pipeline.ports)
+        credentials.add("scheduler", role="operator", steps=None, proof="scheduler@nba.iam.gserviceaccount.com")
+        plain, checked = "Authorization", "X-Serverless-Authorization"
+        for headers, status in (
+            ([(plain, ours)], 200),
+            ([(plain, other)], 401),
+            ([(plain, ours), (checked, other)], 401),
+            ([(plain, ours), (checked, ours)], 401),
+            ([(plain, ours), (plain, ours)], 401),
+            ([(checked, ours)], 401),
+            ([(plain, f"Bearer {service.tokens['operator']}"), (checked, other)], 200),
+        ):
+            assert service.client.post(f"{service.url}/sweep", json={}, headers=headers).status_code == status, headers
+        text = ours.removeprefix("Bearer ")
+        real = {"Cookie": f"phasegate={service.tokens['reader']}"}
+        assert service.client.get(f"{service.url}/runs", headers=real).status_code == 200
+        for cookie in ({"Cookie": f"phasegate={text}"}, {"Cookie": f"phasegate={text}", plain: other}):
+            assert service.client.get(f"{service.url}/runs", headers=cookie).status_code != 200
+        form = service.client.post(f"{service.url}/sign-in", data={"token": text})
+        assert (form.status_code, form.headers.get("set-cookie")) == (401, None)
 
 
 def test_each_endpoint_takes_its_role_and_no_other(service: Served) -> None:

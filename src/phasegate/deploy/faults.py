@@ -34,6 +34,7 @@ KINDS: Mapping[str, Code] = {
     "DP029": Code("dead letters that no alert watches", "error"),
     "DP030": Code("nothing sweeps", "error"),
     "DP031": Code("a variable that Phasegate does not know", "error"),
+    "DP032": Code("the service wants signatures that Cloud Run has removed", "error"),
     "DP040": Code("it is not there", "error"),
     "DP041": Code("it is paused or disabled", "error"),
     "DP042": Code("it differs from the manifest", "error"),

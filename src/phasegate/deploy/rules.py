@@ -55,6 +55,9 @@ def _service(source: ManifestLines, manifest: Manifest, service: ServiceSpec, na
             yield source.fault("DP028", place, f"uses {use}, and {setting} is {spell(env.get(setting, ''))}",
                                f'set env.{setting} = "{begins}…"')  # fmt: skip
     given = env.get("PHASEGATE_AUDIENCE")
+    if given is not None and env.get("PHASEGATE_GOOGLE_FRONT") != "cloud-run":
+        yield source.fault("DP032", place, "checks ID tokens, and Cloud Run removes their signatures: it refuses all",
+                           'add env.PHASEGATE_GOOGLE_FRONT = "cloud-run"')  # fmt: skip
     if given is not None and given != service.audience:
         at: Place = (*place, "env", "PHASEGATE_AUDIENCE") if "PHASEGATE_AUDIENCE" in service.env else ("env",)
         yield source.fault("DP016", at, f"is {spell(given)}, and the service's audience {spell(service.audience)}",

@@ -28,6 +28,7 @@ from phasegate.web.bodies import BuildAnswer, ErrorAnswer, LiveAnswer, ReadyAnsw
 from phasegate.web.bounds import BODY_S, Bodies, Bounds, TooLarge, TooSlow, excess, two_ends
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.endpoints import ENDPOINTS, Call, Endpoint
+from phasegate.web.google import REMOVED
 from phasegate.web.page.routes import Pages
 from phasegate.web.pool import FULL, Overloaded, Stopping
 from phasegate.web.service import Service
@@ -85,6 +86,8 @@ class Application:
 
     async def _known(self, request: Request, shown: str | None, role: Role) -> Caller:
         service = self._service
+        if shown is not None and shown.endswith(REMOVED) and not _is_checked(request, shown):
+            shown = None
         caller = await service.short.run(lambda: service.callers.of(shown))
         request.state.caller = caller.name
         caller.check(role)
@@ -187,6 +190,14 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     answer = _refused(request, Refusal(error.status_code, "not found", f"{text}; see /openapi.json"))
     answer.headers.update(error.headers or {})
     return answer
+
+
+def _is_checked(request: Request, shown: str) -> bool:
+    """Return whether it is what Cloud Run has checked.
+
+    That is neither a cookie nor a form, and of two headers it is the other.
+    """
+    return request.headers.getlist("authorization") == [shown] and "x-serverless-authorization" not in request.headers
 
 
 def _json(body: PrintedJson, status: int = 200, *, headers: dict[str, str] | None = None) -> Response:
