@@ -61,7 +61,7 @@ def _add_menu(_app: Sphinx, page: str, source: list[str]) -> None:
     # The mark of a block that no test runs is for the tests; a file beside this folder is there to be downloaded.
     source[0] = re.sub(r"^(```\w+) no-run$", r"\1", source[0], flags=re.MULTILINE)
     if page.count("/") == 1:
-        source[0] = re.sub(r"\]\(((?:\.\./){2}[\w./-]+)\)", r"](<path:\1>)", source[0])
+        source[0] = re.sub(r"\]\(((?:\.\./){2}[\w./-]+)(?:#[\w-]+)?\)", r"](<path:\1>)", source[0])
 
 
 def _add_index(app: Sphinx, error: Exception | None) -> None:

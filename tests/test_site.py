@@ -11,8 +11,9 @@ import pytest
 from tests.support.real_data import ROOT
 
 PAGES = {
-    "README.md": "# Start\n\n- [how](how-to/how.md#a-step)\n- [records](decisions/README.md)\n",
+    "README.md": "# Start\n\n- [how](how-to/how.md#a-step)\n- [why](how-to/why.md)\n- [records](decisions/README.md)\n",
     "how-to/how.md": "# How\n\n## A step\n\n```console no-run\n$ true\n```\n\n[the plan](../../plan.toml)\n",
+    "how-to/why.md": "# Why\n\n[Late](../../WHY.md#late)\n",
     "decisions/README.md": "# Records\n\n[0001](0001-a.md)\n",
     "decisions/0001-a.md": "# One\n",
 }
@@ -27,6 +28,7 @@ def built(folder: Path, pages: dict[str, str]) -> tuple[int, str, Path]:
         page.write_text(text)
     shutil.copy(ROOT / "docs" / "conf.py", docs)
     (folder / "plan.toml").write_text('pipeline = "nba"\n')
+    (folder / "WHY.md").write_text("# Why\n\n## Late\n")
     command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going"]
     done = subprocess.run(
         [*command, "-d", str(folder / "trees"), str(docs), str(site)],
@@ -45,6 +47,7 @@ def test_a_site_has_its_pages_its_search_and_nothing_from_elsewhere(tmp_path: Pa
     assert 'id="a-step"' in page
     assert "no-run" not in page
     assert [file.read_text() for file in (site / "_downloads").rglob("plan.toml")] == ['pipeline = "nba"\n']
+    assert [file.name for file in (site / "_downloads").rglob("*.md")] == ["WHY.md"]
     assert 'href="decisions/0001-a.html"' in (site / "index.html").read_text(), "the menu lacks a page"
     for file in site.rglob("*.html"):
         assert re.findall(r"""(?:src|<link[^>]*href)=["']?(?:https?:)?//[^"' >]*""", file.read_text()) == [], file

@@ -88,6 +88,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return path_of(self.store) if self.store.startswith("sqlite:") else None
 
     @property
+    def has_store(self) -> bool:
+        """Return whether there is a store.
+
+        True also for one on a server, and for one that this user may not reach.
+        """
+        try:
+            return self.store_path is None or self.store_path.exists()
+        except PermissionError:  # opening it says so
+            return True
+
+    @property
     def warehouse_path(self) -> Path | None:
         """Return the file of the warehouse, None for one on a server."""
         return path_of(self.warehouse) if self.warehouse.startswith("duckdb:") else None

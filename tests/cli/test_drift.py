@@ -77,6 +77,8 @@ def test_a_service_that_nothing_names_is_not_evaluated_and_others_are_named(nigh
         ("scores", "not evaluated"), ("odds", "not evaluated")]  # fmt: skip
     assert (done.json["others"], done.json["commit"]) == (["other"], made.git("rev-parse", "HEAD"))
     assert {one["code"] for one in done.json["findings"]} == {"PG018"}
+    asked = night("drift", "scores")
+    assert asked.err.endswith("phasegate: not judged, because they were not asked for: other\n")
     without = night("drift")
     assert (without.code, "other" in without.out) == (0, True)
 

@@ -433,7 +433,7 @@ def test_a_recorded_state_is_compared_and_exits_with_0_1_or_2(
     folder = recorded(tmp_path / "state", state)
     asked = ["deploy", "diff", "--manifest", str(PATH), "--state", str(folder)]
     assert run(asked) == 0
-    assert "no fault" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith("\nno fault\n")
     remove("jobs", "phasegate-sweep")(state)
     recorded(folder, state)
     assert run([*asked, "--json"]) == 1

@@ -165,6 +165,12 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
         "DP017",
         'timezone = "Etc/UTC"',
     ),
+    "a zone that there is not": (
+        HEALTH,
+        HEALTH.replace("America/New_York", "America/New_Yrok"),
+        "DP003",
+        'timezone = "America/New_Yrok"',
+    ),
     "a schedule without a zone": (
         HEALTH,
         HEALTH.replace('timezone = "America/New_York"\n', ""),
@@ -433,6 +439,7 @@ def test_without_googles_libraries_their_part_is_not_evaluated(
     out = capsys.readouterr().out
     assert "NOT EVALUATED" in out
     assert messages.INSTALL in out
+    assert out.endswith("\nno fault; 1 check not evaluated\n")
     assert run(["deploy", "check", "--manifest", str(PATH), "--part", "provider"]) == 0
 
 

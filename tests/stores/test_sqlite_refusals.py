@@ -1,5 +1,6 @@
 """Files that are no store of ours: refused with one line each, and left as they are."""
 
+import contextlib
 import os
 import sqlite3
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from phasegate.errors import BadInput, Unavailable
+from phasegate.settings import load_settings
 from phasegate.stores.sqlite import SQLiteStore
 from tests.support.sqlite_files import change, says
 
@@ -106,6 +108,34 @@ def public_folder() -> Iterator[Path]:
         folder.chmod(0o755)
 
 
+@contextlib.contextmanager
+def unprivileged() -> Iterator[None]:
+    privileged = os.geteuid() == 0
+    if privileged:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if privileged:
+            os.seteuid(0)
+
+
+def test_a_store_whose_folder_may_not_be_entered_is_there_and_says_so(public_folder: Path) -> None:
+    path = public_folder / "state" / "phasegate.db"
+    path.parent.mkdir()
+    SQLiteStore(path).close()
+    path.parent.chmod(0)
+    settings = load_settings({"PHASEGATE_STATE": str(path.parent)})
+    with unprivileged():
+        assert settings.has_store
+        with pytest.raises(Unavailable) as refused:
+            SQLiteStore(path)
+    path.parent.chmod(0o755)
+    assert says(refused, public_folder) == (
+        "store PATH/state/phasegate.db is in a directory that this user may not enter; give this user permission on it"
+    )
+
+
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_a_store_that_may_not_be_written_says_so(public_folder: Path, what: str) -> None:
     path = public_folder / "state.db"
@@ -114,14 +144,7 @@ def test_a_store_that_may_not_be_written_says_so(public_folder: Path, what: str)
     store.close()
     path.chmod(0o444 if what == "file" else 0o666)
     public_folder.chmod(0o777 if what == "file" else 0o555)
-    privileged = os.geteuid() == 0
-    if privileged:
-        os.seteuid(NOBODY)
-    try:
-        with pytest.raises(Unavailable) as refused:
-            SQLiteStore(path).write("a", {"n": 1}, due=None, expect=version)
-    finally:
-        if privileged:
-            os.seteuid(0)
+    with unprivileged(), pytest.raises(Unavailable) as refused:
+        SQLiteStore(path).write("a", {"n": 1}, due=None, expect=version)
     assert "give this user" in str(refused.value)
     assert "permission on the file and on its directory" in str(refused.value)

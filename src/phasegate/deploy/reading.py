@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from phasegate.deploy.faults import Fault
 from phasegate.deploy.manifest import Manifest, ManifestTable
+from phasegate.plan.times import zone_fix
 from phasegate.plan.toml_lines import Place, Toml, parse, spell, spell_place, suggest
 
 # "X | None" is the one or the other, as X is a class or has bounds.
@@ -42,7 +43,7 @@ def read(text: str, /, *, name: str) -> tuple[ManifestLines, Manifest | None, tu
     if found:
         return source, None, found
     manifest = msgspec.convert(source.toml.body, Manifest)
-    return source, manifest, tuple(_dangling(source, manifest))
+    return source, manifest, (*_dangling(source, manifest), *_zones(source, manifest))
 
 
 def _table(source: ManifestLines, body: object, kind: type[ManifestTable], place: Place) -> Iterator[Fault]:
@@ -163,3 +164,12 @@ def _references(manifest: Manifest) -> Iterator[tuple[Place, Iterable[str], Mapp
         yield ("dataset", name, "readers"), dataset.readers, manifest.account, "account"
     for name, alert in manifest.alert.items():
         yield ("alert", name, "channels"), alert.channels, manifest.channel, "channel"
+
+
+def _zones(source: ManifestLines, manifest: Manifest) -> Iterator[Fault]:
+    """Give what is no time zone."""
+    zones: dict[Place, str] = {("timezone",): manifest.timezone}
+    zones |= {("job", name, "timezone"): job.timezone for name, job in manifest.job.items()}
+    for place, zone in zones.items():
+        if fix := zone_fix(zone):
+            yield source.fault("DP003", place, f"there is no time zone {spell(zone)}", fix)

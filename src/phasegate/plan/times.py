@@ -83,13 +83,19 @@ def read_hours(section: Section) -> Hours | None:
 def read_zone(section: Section, key: str) -> str:
     """Return the name of a known time zone."""
     name = section.text(key, wanted='the name of a time zone, such as "America/New_York"')
+    if fix := zone_fix(name):
+        raise section.error(key, f"unknown time zone {spell(name)}; {fix}")
+    return name
+
+
+def zone_fix(name: str, /) -> str:
+    """Return what to write in place of no time zone, "" for one."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = suggest(name, known=available_timezones()).partition(" known:")[0].removeprefix(";")
-        fix = near or ' write one such as "UTC"'
-        raise section.error(key, f"unknown time zone {spell(name)};{fix}") from None
-    return name
+        near = suggest(name, known=available_timezones()).partition(" known:")[0].removeprefix(";").strip()
+        return near or 'write one such as "UTC"'
+    return ""
 
 
 def minutes(moment: TimeRule) -> int:

@@ -142,10 +142,14 @@ class SQLiteStore(SqlStore):
         return found.st_dev, found.st_ino
 
     def _open(self) -> sqlite3.Connection:
-        if not self.path.parent.is_dir():
-            raise Unavailable(f"store {self.path}: there is no directory {self.path.parent}; create it first")
-        if self.path.is_dir():
-            raise Unavailable(self._text("a directory; give the path of a file"))
+        try:
+            if not self.path.parent.is_dir():
+                raise Unavailable(f"store {self.path}: there is no directory {self.path.parent}; create it first")
+            if self.path.is_dir():
+                raise Unavailable(self._text("a directory; give the path of a file"))
+        except PermissionError as error:
+            text = self._text("in a directory that this user may not enter; give this user permission on it")
+            raise Unavailable(text) from error
         connection = sqlite3.connect(self.path, timeout=self.busy_s, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA synchronous = FULL")

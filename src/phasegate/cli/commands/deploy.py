@@ -250,4 +250,6 @@ def _show(outcomes: "Sequence[CheckResult]", *, path: str, state: str | None, as
     lines = check_lines(outcomes)
     for one in faults:
         lines += ["", f"{one.code} {one.severity}: {one.place}: {one.subject}: {one.text}", f"    mend: {one.command}"]
-    emit([*lines, "", count(len(faults), "fault") if faults else "no fault"])
+    end = count(len(faults), "fault") if faults else "no fault"
+    unknown = sum(bool(one.error) for one in outcomes)
+    emit([*lines, "", f"{end}; {count(unknown, 'check')} not evaluated" if unknown else end])

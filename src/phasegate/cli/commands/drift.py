@@ -86,7 +86,8 @@ def drift(  # noqa: PLR0913  one parameter for each option
     else:
         emit(_lines(found, times=times, diff=diff))
     if found.others:
-        talk(f"not judged, because the manifest does not name them: {', '.join(found.others)}")
+        why = "they were not asked for" if services else "the manifest does not name them"
+        talk(f"not judged, because {why}: {', '.join(found.others)}")
     return exit_code(found.outcomes)
 
 

@@ -106,14 +106,13 @@ def _imported(app: App, file: str, *, dry_run: bool) -> "tuple[Imported, str]":
     path, settings = _readable(file), app.settings()
     source = Source(path.name, lambda: path.open("rb"))
     if dry_run:
-        there = settings.store_path is None or settings.store_path.exists()
-        plan, ports = app.reading() if there else (app.plan(), None)
+        plan, ports = app.reading() if settings.has_store else (app.plan(), None)
         store = None if ports is None else ports.store
         found = Transfer(plan, store, app.clock, warehouse=settings.warehouse_name).import_from(source, dry_run=True)
         if store is not None:
             store.close()
         return found, ""
-    if settings.store_path is not None and not settings.store_path.exists():
+    if not settings.has_store:
         # a file that is refused leaves no empty state behind
         Transfer(app.plan(), None, app.clock, warehouse=settings.warehouse_name).check(source)
     with app.pipeline() as pipeline:

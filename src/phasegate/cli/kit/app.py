@@ -131,9 +131,8 @@ class App:
     def _existing(self) -> "tuple[Plan, Settings]":
         settings = self.settings()
         plan = self.plan()
-        path = settings.store_path
-        if path is not None and not path.exists():
-            raise NotFound(f"there is no state at {path}; name its directory with --state, "
+        if not settings.has_store:
+            raise NotFound(f"there is no state at {settings.store_path}; name its directory with --state, "
                            "or open a run: phasegate begin RUN")  # fmt: skip
         return plan, settings
 
