@@ -451,6 +451,25 @@ def test_a_recorded_state_is_compared_and_exits_with_0_1_or_2(
     assert "DP040" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("services", '{"items": []}'), ("jobs", "[1]"), ("topics", '"none"'), ("project-iam", "[]"),
+        ("dataset.nba_raw", "5"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_another_shape_is_not_evaluated_and_never_well(
+    name: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = "an object" if name in ("project-iam", "dataset.nba_raw") else "a list of objects"
+    folder = recorded(tmp_path / "state", as_meant())
+    (folder / f"{name}.json").write_text(text)
+    assert run(["deploy", "diff", "--manifest", str(PATH), "--state", str(folder)]) == 2
+    out = capsys.readouterr().out
+    assert f"{name}: wanted {wanted}, as it is printed by: gcloud " in out
+    assert out.count("NOT EVALUATED") == 1
+
+
 def test_a_live_state_is_read_by_gcloud_and_nothing_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

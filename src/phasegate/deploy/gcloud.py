@@ -90,10 +90,20 @@ def read_state(manifest: Manifest, where: str, /, *, only: str | None = None) ->
         if only not in (None, one.name):
             continue
         try:
-            found[one.name] = _live(one) if where == LIVE else _recorded(Path(where), one)
+            found[one.name] = _shaped(one, _live(one) if where == LIVE else _recorded(Path(where), one))
         except Unavailable as e:
             errors[one.name] = str(e)
     return ProjectState(found, errors)
+
+
+def _shaped(one: StateRead, found: object) -> object:
+    """Return an answer; raise Unavailable for one of another shape."""
+    is_list = "list" in one.command
+    objects = found if is_list and isinstance(found, list) else [found]
+    if (is_list and not isinstance(found, list | None)) or not all(isinstance(item, dict | None) for item in objects):
+        wanted = "a list of objects" if is_list else "an object"
+        raise Unavailable(f"{one.name}: wanted {wanted}, as it is printed by: {shlex.join(one.command)}")
+    return found
 
 
 def _recorded(folder: Path, one: StateRead) -> object:

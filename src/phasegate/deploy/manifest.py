@@ -79,7 +79,7 @@ class AccountSpec(ManifestTable, frozen=True, kw_only=True):
 class JobSpec(ManifestTable, frozen=True, kw_only=True):
     """One job of Cloud Scheduler: a POST to a service."""
 
-    schedule: Annotated[str, Meta(pattern=r"^\S+( \S+){4}$")]
+    schedule: Annotated[str, Meta(pattern=r"^\S+( \S+){4}$", examples=["0 8 * * *"])]
     service: str
     path: Path
     timezone: str = "Etc/UTC"

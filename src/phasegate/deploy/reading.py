@@ -122,6 +122,8 @@ def wanted(hint: object, /) -> str:  # noqa: PLR0911  one line for each kind of 
     if get_origin(kind) is tuple:
         return f"a list of {wanted(get_args(kind)[0])}"
     if kind is str:
+        if limit.examples:
+            return f"text in quotes, such as {spell(limit.examples[0])}"
         return f"text in quotes, of the form {limit.pattern}" if limit.pattern else "text in quotes"
     if kind is bool:
         return "true or false"
