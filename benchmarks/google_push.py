@@ -24,7 +24,7 @@ from typing import NamedTuple
 from benchmarks.disturbed import settled_in
 from benchmarks.id_tokens import Issuer
 from benchmarks.night_services import BIN, CALL_S, Service, call
-from benchmarks.pull_refused import refuse
+from benchmarks.pull_refused import refused
 from benchmarks.sources import NIGHT
 from nba_props import PLAN
 from nba_props.raw import RawRow
@@ -194,22 +194,22 @@ def play(source: Source, *, folder: Path, span: tuple[date, date], project: str,
     house = settled_in(
         state=str(folder), store=f"firestore://{project}", bus=f"pubsub://{project}", plan=str(PLAN), heartbeat_s="15"
     )
-    with house, relayed() as relay:
-        refuse()
-        with served(folder, relay=relay, nba_data=nba_data) as (service, operator):
-            wrong = list(let_in(relay))
-            push_all(project, to=f"{relay.url}{PATH}")
-            swept = Counter[int]()
+    with (
+        house, refused(), relayed() as relay, served(folder, relay=relay, nba_data=nba_data) as (service, operator)
+    ):  # fmt: skip
+        wrong = list(let_in(relay))
+        push_all(project, to=f"{relay.url}{PATH}")
+        swept = Counter[int]()
 
-            def sweep() -> None:
-                swept[call(service, "/sweep", token=operator)[0]] += 1
+        def sweep() -> None:
+            swept[call(service, "/sweep", token=operator)[0]] += 1
 
-            runner = Pushed(source, state=folder, sweep=sweep)
-            try:
-                replay = runner.run(*span)
-                until_taken(relay.deliveries)
-            finally:
-                runner.close()
+        runner = Pushed(source, state=folder, sweep=sweep)
+        try:
+            replay = runner.run(*span)
+            until_taken(relay.deliveries)
+        finally:
+            runner.close()
     return Played(replay, relay.deliveries, swept.total(), [*wrong, *undelivered(relay.deliveries)])
 
 

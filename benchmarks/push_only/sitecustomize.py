@@ -1,5 +1,6 @@
 """Processes that have this folder on their path cannot pull from Pub/Sub. Python runs this before every program."""
 
-from benchmarks.pull_refused import refuse
+from benchmarks.pull_refused import refused
 
-refuse()
+until_the_end = refused()  # of the process: what is not referred to would end at once
+until_the_end.__enter__()
