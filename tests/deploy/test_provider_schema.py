@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from phasegate.deploy.provider import provider_schema
+from tests.support.sql_engines import missing
 from tools import provider_schema as tool
 
 
 def wheel() -> Path:
-    """Return the bindings' wheel, or skip: it has 67 MB, and is no dependency."""
-    given = os.environ.get("PHASEGATE_PROVIDER_WHEEL")
+    """Return the bindings' wheel, or skip at home: it has 67 MB, and is no dependency."""
+    given = os.environ.get("GOOGLE_PROVIDER_WHEEL")
     if given is None:
-        pytest.skip("no provider: pip download --no-deps cdktn-provider-google, then PHASEGATE_PROVIDER_WHEEL=FILE")
+        missing("no provider: pip download --no-deps cdktn-provider-google, then GOOGLE_PROVIDER_WHEEL=FILE")
     return Path(given)
 
 
