@@ -4,7 +4,7 @@ It never opens the warehouse. A document that cannot be read raises BadDocument;
 there and the rest is read.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeVar
 
@@ -146,6 +146,12 @@ class Overview:
     def log(self, run: Run, step: str) -> tuple[LoggedAttempt, ...]:
         """Return what the last attempts at a step of a run left, the newest last."""
         return read_log(self._ports, self._plan.pipeline, step, run=run)
+
+    def failures(self, run: Run, views: Iterable[PhaseView]) -> dict[str, LoggedAttempt]:
+        """Return the last attempt at each step that failed and is not fresh since."""
+        members = [member.name for view in views for member in view.members if member.state not in ("fresh", "partial")]
+        last = {name: attempts[-1] for name in members if (attempts := self.log(run, name))}
+        return {name: attempt for name, attempt in last.items() if attempt.status not in ("success", "empty")}
 
     def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:
         """Return the leases that are held; with ``free`` also the free ones."""

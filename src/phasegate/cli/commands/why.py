@@ -65,7 +65,7 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
     views = [view for views in found.values() for view in views]
     times = app.times(plan)
     closed = {r: [] if broken else _not_open(plan, r, views=views, phase=phase) for r, views in found.items()}
-    logs = {r: _failures(overview, r, views) for r, views in found.items()}
+    logs = {r: overview.failures(r, views) for r, views in found.items()}
     shown = _tables(app, list(found)) if tables else {}
     if as_json:
         from phasegate.printed.runs import WhyDateJson
@@ -82,13 +82,6 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
         emit(line for number, lines in enumerate(texts) for line in ([""] if number else []) + lines)
     codes = [exit_code(views, broken=broken), *(checked(outcomes) for outcomes in shown.values())]
     return max(codes, key=(FINE, SETTLING, FOUND, UNCHECKED).index)
-
-
-def _failures(overview: "Overview", run: "Run", views: "list[PhaseView]") -> "dict[str, LoggedAttempt]":
-    """Return the last attempt at each step that failed and is not fresh since."""
-    members = [member.name for view in views for member in view.members if member.state not in ("fresh", "partial")]
-    last = {name: attempts[-1] for name in members if (attempts := overview.log(run, name))}
-    return {name: attempt for name, attempt in last.items() if attempt.status not in ("success", "empty")}
 
 
 def _tables(app: App, runs: "list[Run]") -> "dict[Run, tuple[CheckResult, ...]]":

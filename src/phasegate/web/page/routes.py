@@ -138,11 +138,7 @@ class Pages:
         run = run_of(pipeline.plan, request.path_params["run"])
         broken: list[BadDocument] = []
         views = pipeline.views.why(run, broken=broken)
-        logs = {
-            member.name: attempts[-1]
-            for view in views for member in view.members
-            if member.state not in ("fresh", "partial") and (attempts := pipeline.views.log(run, member.name))
-        }  # fmt: skip
+        logs = pipeline.views.failures(run, views)
         return self._page(
             "run.html", caller=caller, run=run, views=views, logs=logs, phases=grid.PHASES, steps=grid.STEPS,
             overdue=grid.OVERDUE, errors=[str(error) for error in broken],
