@@ -1,0 +1,55 @@
+"""What all pages share: templates, headers, and how a refusal looks.
+
+Each answer forbids the browser every script, and every request to another host.
+"""
+
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from phasegate.web.callers import Caller
+from phasegate.web.service import Service
+
+PageView = Callable[[Request], Awaitable[Response]]
+Shown = Callable[["Frame", Request, Caller], Response]
+"""Makes one page for a caller, in a thread of the service."""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+}
+PACKAGE = "phasegate.web.page"
+
+
+class Frame:
+    """The frame of one service's pages."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._templates = Environment(
+            loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True,
+        )  # fmt: skip
+
+    def page(self, template: str, /, *, status: int = 200, **shown: object) -> Response:
+        """Return a page; ``shown``: what its template names."""
+        times, plan = self.service.times(), self.service.pipeline.plan
+        text = self._templates.get_template(template).render(pipeline=plan.pipeline, times=times, **shown)
+        return Response(text, status, media_type="text/html", headers=HEADERS)
+
+    def refused(self, text: str, status: int) -> Response:
+        """Return the page that says why another is not shown."""
+        return self.page("refused.html", status=status, text=text)
+
+    @staticmethod
+    def redirected(place: str) -> Response:
+        """Send the browser to another page of this service."""
+        return RedirectResponse(place, 303, headers=HEADERS)
+
+
+def static(name: str, /) -> bytes:
+    """Return a file that pages use."""
+    return (files(PACKAGE) / "static" / name).read_bytes()
