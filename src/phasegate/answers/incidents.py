@@ -1,4 +1,4 @@
-"""What was sent about an incident, and which checks no longer run, in words."""
+"""What was sent of an incident, and which checks no longer run."""
 
 from phasegate.alerts.delivery import Notification
 from phasegate.alerts.evaluations import Watch, neglected

@@ -24,6 +24,7 @@ HEADERS = {
 PACKAGE = "phasegate.web.page"
 NAVIGATION = (
     ("/runs", "Runs"),
+    ("/findings", "Findings"),
     ("/leases", "Leases"),
     ("/dead", "Dead letters"),
     ("/incidents", "Incidents"),

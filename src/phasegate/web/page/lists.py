@@ -1,4 +1,4 @@
-"""The pages Leases, Dead letters and Incidents: what is held, dead or open."""
+"""The pages Leases, Dead letters and Incidents: what is held or wrong."""
 
 from starlette.requests import Request
 from starlette.responses import Response
