@@ -25,6 +25,7 @@ PACKAGE = "phasegate.web.page"
 NAVIGATION = (
     ("/runs", "Runs"),
     ("/findings", "Findings"),
+    ("/calendar", "Calendar"),
     ("/leases", "Leases"),
     ("/dead", "Dead letters"),
     ("/incidents", "Incidents"),

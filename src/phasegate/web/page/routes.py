@@ -14,6 +14,7 @@ from phasegate.errors import PhasegateError
 from phasegate.web.bounds import Bodies
 from phasegate.web.callers import Caller, Refused
 from phasegate.web.page import lists, session
+from phasegate.web.page.calendar import calendar
 from phasegate.web.page.findings import findings
 from phasegate.web.page.frame import HEADERS, Frame, PageView, Shown, static
 from phasegate.web.page.runs import run, runs
@@ -27,6 +28,7 @@ READ: Mapping[str, Shown] = {
     "/runs": runs,
     "/runs/{run}": run,
     "/findings": findings,
+    "/calendar": calendar,
     "/leases": lists.leases,
     "/dead": lists.dead,
     "/incidents": lists.incidents,
