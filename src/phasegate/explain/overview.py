@@ -47,6 +47,11 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     left_s: float
 
+    @property
+    def place(self) -> str:
+        """Return the table and the partition."""
+        return "/".join(self.key.split(":", 3)[2:])
+
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is not retried without an operator command.
@@ -60,6 +65,11 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     at: float
     command: str
+
+    @property
+    def discard(self) -> str:
+        """Return the command that hides it; "" if only bringing it back helps."""
+        return f"phasegate dead --discard {self.subject}" if self.kind == "message" else ""
 
 
 class Overview:

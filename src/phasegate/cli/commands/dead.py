@@ -52,11 +52,6 @@ def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
     return exit_code((), broken=broken, found=len(letters))
 
 
-def discarding(letter: "DeadLetter") -> str:
-    """Return the other command for a message in quarantine."""
-    return f", or: phasegate dead --discard {letter.subject}" if letter.kind == "message" else ""
-
-
 def _document(letter: "DeadLetter", *, times: "Times") -> "DeadRowJson":
     from phasegate.printed.work import DeadRowJson
 
@@ -78,11 +73,12 @@ def _lines(letters: "list[DeadLetter]", *, times: "Times") -> list[str]:
         run = f" of {letter.run}" if letter.run else ""
         # The key of a message is in its command already.
         subject = "" if letter.kind == "message" else f" {letter.subject}"
+        discard = f", or: {letter.discard}" if letter.discard else ""
         lines += [
             f"{paint('dead') if letter.kind != 'message' else 'quarantined'} {letter.kind}{subject}{run}, "
             f"since {times.since(letter.at)}",
             f"{GAP}{letter.reason}",
-            f"{GAP}next: {letter.command}{discarding(letter)}",
+            f"{GAP}next: {letter.command}{discard}",
             "",
         ]
     return [*lines, f"{count(len(letters), 'dead letter')}; all at once: phasegate redrive --all. "

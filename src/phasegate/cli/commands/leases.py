@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.answers.times import age
+from phasegate.answers.times import left
 from phasegate.base.wording import count
 from phasegate.cli.kit.app import App, pass_app
 from phasegate.cli.kit.options import example, json_option
@@ -75,10 +75,10 @@ def _lines(views: "list[LeaseView]", *, times: "Times", free: bool) -> list[str]
         return ["No partition was ever written." if free else "No lease is held."]
     rows = [
         (
-            "/".join(view.key.split(":", 3)[2:]),
+            view.place,
             str(view.token),
             times.since(view.since) if view.since else "",
-            _left(view),
+            "free" if view.holder is None else left(view.left_s),
             view.purpose,
         )
         for view in views
@@ -86,9 +86,3 @@ def _lines(views: "list[LeaseView]", *, times: "Times", free: bool) -> list[str]
     held = sum(view.holder is not None for view in views)
     closing = f"{count(held, 'lease')} held" + (f", {len(views) - held} free" if free else "")
     return [*table(("partition", "token", "since", "left", "for"), rows), "", f"{closing}. Times: {times.timezone}."]
-
-
-def _left(view: "LeaseView") -> str:
-    if view.holder is None:
-        return "free"
-    return age(view.left_s) if view.left_s > 0 else f"expired {age(-view.left_s)} ago"
