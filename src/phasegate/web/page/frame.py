@@ -26,6 +26,7 @@ NAVIGATION = (
     ("/runs", "Runs"),
     ("/findings", "Findings"),
     ("/calendar", "Calendar"),
+    ("/plan", "Plan"),
     ("/leases", "Leases"),
     ("/dead", "Dead letters"),
     ("/incidents", "Incidents"),
