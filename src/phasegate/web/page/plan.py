@@ -1,4 +1,4 @@
-"""The page Plan: phases and steps as a drawing, with the state of a run on it."""
+"""The page Plan: phases and steps as a drawing, with how a run stands."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
