@@ -29,6 +29,7 @@ NAVIGATION = (
     ("/runs", "Runs"),
     ("/findings", "Findings"),
     ("/calendar", "Calendar"),
+    ("/plan", "Plan"),
     ("/leases", "Leases"),
     ("/dead", "Dead letters"),
     ("/incidents", "Incidents"),

@@ -17,6 +17,7 @@ from phasegate.web.page import acts, lists, session
 from phasegate.web.page.calendar import calendar
 from phasegate.web.page.findings import findings
 from phasegate.web.page.frame import HEADERS, Frame, PageView, Shown, static
+from phasegate.web.page.plan import plan
 from phasegate.web.page.runs import run, runs
 from phasegate.web.service import Service
 
@@ -29,6 +30,7 @@ READ: Mapping[str, Shown] = {
     "/runs/{run}": run,
     "/findings": findings,
     "/calendar": calendar,
+    "/plan": plan,
     "/leases": lists.leases,
     "/dead": lists.dead,
     "/incidents": lists.incidents,
