@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import Night
+from tests.support.commands import HOUR, MORNING, RUN, Night
 from tests.support.service import Served, served
 
 
@@ -18,3 +18,14 @@ def service(night: Night) -> Iterator[Served]:
     """Give a service of that pipeline, on its clock."""
     with served(night.folder, clock=night.clock) as one:
         yield one
+
+
+@pytest.fixture
+def played(night: Night) -> Night:
+    """Give a run whose last phase waits for a report."""
+    night.clock.at = MORNING - 3 * HOUR
+    night.scrape(10)
+    assert night("complete", "odds", "--run", RUN, "--rows", "10").code == 0
+    assert night("worker", "--until-idle").code in (0, 1)
+    night.clock.at = MORNING
+    return night

@@ -1,67 +1,22 @@
 """The page shows what the commands say, to readers only, and is harmless whatever names it shows."""
 
 import re
-from html.parser import HTMLParser
 
 import httpx
 import pytest
 
+from phasegate.web.page.frame import NAVIGATION
+from phasegate.web.page.routes import READ
 from tests.support.commands import HOUR, MORNING, RUN, Night
+from tests.support.pages import Tags, page, seen
 from tests.support.service import Served
 
 HOSTILE = ("<script>alert(1)</script>", "\u202egnp.exe", "x" * 10_000, '"><img src=x onerror=alert(1)>')
-VOID = {"meta", "link", "input", "br", "img"}
-
-
-class Tags(HTMLParser):
-    """Reads a page: its tags with their attributes, its text, and whether each tag is closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(text)
-        assert self.open == [], "a tag is not closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
-
-
-def seen(service: Served, path: str, *, by: str = "reader") -> httpx.Response:
-    cookie = {"Cookie": f"phasegate={service.tokens[by]}"}
-    return service.client.get(f"{service.url}{path}", headers=cookie)
-
-
-def page(service: Served, path: str, *, by: str = "reader", status: int = 200) -> Tags:
-    answer = seen(service, path, by=by)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    return Tags(answer.text)
 
 
 def sign_in(service: Served, token: str, **more: str) -> httpx.Response:
     return service.client.post(f"{service.url}/sign-in", data={"token": token, "next": "/runs?from=2026-02-01"},
                                headers=more)  # fmt: skip
-
-
-@pytest.fixture
-def played(night: Night) -> Night:
-    """Give a run whose last phase waits for a report."""
-    night.clock.at = MORNING - 3 * HOUR
-    night.scrape(10)
-    assert night("complete", "odds", "--run", RUN, "--rows", "10").code == 0
-    assert night("worker", "--until-idle").code in (0, 1)
-    night.clock.at = MORNING
-    return night
 
 
 def test_a_stranger_is_asked_to_sign_in_and_comes_back_to_what_was_asked_for(service: Served) -> None:
@@ -157,13 +112,24 @@ def test_what_cannot_be_shown_says_why(service: Served, path: str, status: int, 
 
 
 @pytest.mark.usefixtures("played")
+def test_every_page_names_the_pages_and_the_present_one(service: Served) -> None:
+    assert {path for path, _ in NAVIGATION} == {path for path in READ if "{" not in path}
+    for path, _ in NAVIGATION:
+        links = [of for tag, of in page(service, path).found if tag == "a" and of.get("href") in dict(NAVIGATION)]
+        assert {of["href"] for of in links} == set(dict(NAVIGATION))
+        assert [of["href"] for of in links if of.get("aria-current") == "page"] == [path]
+
+
+@pytest.mark.usefixtures("played")
 def test_every_answer_forbids_scripts_and_other_hosts(service: Served) -> None:
-    for path in ("/runs", f"/runs/{RUN}", "/sign-in", "/static/page.css"):
+    for path in (*dict(NAVIGATION), f"/runs/{RUN}", "/sign-in", "/static/page.css"):
         answer = seen(service, path)
         (policy,) = answer.headers.get_list("content-security-policy")
         assert policy.startswith("default-src 'none'")
         assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", answer.text)
         assert "<script" not in answer.text
+        assert " style=" not in answer.text
+        assert "<style" not in answer.text
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -50,6 +50,15 @@ class Times:
         return None if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def left(seconds: float, /) -> str:
+    """Return how long something lasts, or since when it has ended.
+
+    >>> left(90), left(-90)
+    ('1 min', 'expired 1 min ago')
+    """
+    return age(seconds) if seconds > 0 else f"expired {age(-seconds)} ago"
+
+
 def age(seconds: float, /) -> str:
     """Return a duration in its largest useful unit.
 

@@ -189,6 +189,17 @@ def by_span(findings: Iterable[Finding]) -> list[Finding]:
     return [_joined(one) for one in sorted(found, key=lambda one: min(place[id(finding)] for finding in one))]
 
 
+def by_cause(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Return the findings of each cause together, on all dates.
+
+    A group is in the place of its first finding, and keeps their order.
+    """
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(_undated(finding.cause or f"{finding.code} {finding.subject}"), []).append(finding)
+    return list(groups.values())
+
+
 def _date_of(finding: Finding) -> str | None:
     """Return the one date that a finding's subject names, else None."""
     dates = set(_DATE.findall(finding.subject))

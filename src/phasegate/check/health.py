@@ -11,10 +11,13 @@ from msgspec.structs import replace
 from phasegate.base.dates import local_date, shift
 from phasegate.base.disk import Disk
 from phasegate.base.findings import PAST, CheckResult, Finding
+from phasegate.base.keys import parse_run
 from phasegate.check import machine
 from phasegate.check.machine import RecordedTime
 from phasegate.errors import BadDocument, words
+from phasegate.explain.documents import span
 from phasegate.explain.overview import Overview
+from phasegate.explain.phase_view import PhaseView
 from phasegate.plan.model import Plan
 from phasegate.ports import Ports
 from phasegate.write.identity import store_id
@@ -48,16 +51,21 @@ class Health:
         """Return yesterday's date in the pipeline's zone."""
         return shift(local_date(self._ports.clock.now(), timezone=self._plan.timezone), -1)
 
-    def evaluate(self, on: str) -> tuple[CheckResult, ...]:
-        """Return the outcome of every check for a date."""
+    def evaluate(self, on: str, *, last: str | None = None) -> tuple[CheckResult, ...]:
+        """Return the outcome of every check for a date.
+
+        ``last``: for all dates from ``on`` to it. Raises BadInput for a wrong span.
+        """
+        first, last = on, on if last is None else last
+        span(first, last)
         outcomes = [
             self._checked("store", self._store),
             self._checked("warehouse", self._warehouse),
-            *self._moments(on),
+            *self._moments(first, last),
         ]
         if self._disks is not None:
             outcomes.append(self._checked("disk", self._room))
-        return (*outcomes, *self._parts(on))
+        return (*outcomes, *self._parts(first, last))
 
     def again(self, dates: Iterable[str]) -> list[tuple[CheckResult, ...]]:
         """Return the outcomes for some more dates, of what can be fixed only.
@@ -67,21 +75,21 @@ class Health:
         return [
             tuple(replace(one, findings=tuple(f for f in one.findings if f.code not in PAST)) for one in outcomes)
             for on in sorted(dates)
-            for outcomes in [(*self._moments(on), *self._parts(on))]
+            for outcomes in [(*self._moments(on, on), *self._parts(on, on))]
         ]
 
-    def _moments(self, on: str) -> list[CheckResult]:
+    def _moments(self, first: str, last: str) -> list[CheckResult]:
         return [
-            self._checked("deadlines", lambda: self._deadlines(on)),
-            self._checked("clock", lambda: self._clock(on)),
+            self._checked("deadlines", lambda: self._deadlines(first, last)),
+            self._checked("clock", lambda: self._clock(first)),
         ]
 
-    def _parts(self, on: str) -> list[CheckResult]:
+    def _parts(self, first: str, last: str) -> list[CheckResult]:
         """Return the outcomes of the checks of other parts."""
         outcomes: list[CheckResult] = []
         for name, check in self._spans:
             try:
-                outcomes += check(on, on)
+                outcomes += check(first, last)
             except Exception as e:  # noqa: BLE001  one part that fails must not hide what the others found
                 outcomes.append(CheckResult(check=name, error=words(e)))
         return outcomes
@@ -104,14 +112,17 @@ class Health:
                 reader.count(step.table, partition=None)
         return (), 1, ""
 
-    def _deadlines(self, on: str) -> tuple[Sequence[Finding], int, str]:
-        views = self._overview.phases(first=on, last=on)
-        unwatched = machine.unwatched(self._plan, views, on=on, now=self._ports.clock.now())
-        return machine.deadlines(views), len(views), unwatched
+    def _deadlines(self, first: str, last: str) -> tuple[Sequence[Finding], int, str]:
+        views, by_date = self._overview.phases(first=first, last=last), dict[str, list[PhaseView]]()
+        for view in views:
+            by_date.setdefault(parse_run(view.run).date, []).append(view)
+        now = self._ports.clock.now()
+        unwatched = [machine.unwatched(self._plan, found, on=on, now=now) for on, found in by_date.items()]
+        return machine.deadlines(views), len(views), "; ".join(filter(None, unwatched))
 
-    def _clock(self, on: str) -> tuple[Sequence[Finding], int, str]:
+    def _clock(self, first: str) -> tuple[Sequence[Finding], int, str]:
         broken: list[BadDocument] = []  # reported by the inspection of documents
-        moments = [*machine.moments_of(self._overview.phases(first=on, broken=broken))]
+        moments = [*machine.moments_of(self._overview.phases(first=first, broken=broken))]
         moments += [RecordedTime(at=lease.since, where=lease.key) for lease in self._overview.leases(broken=broken)]
         return machine.clock(moments, now=self._ports.clock.now()), len(moments), ""
 

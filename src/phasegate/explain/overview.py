@@ -15,7 +15,7 @@ from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
 from phasegate.explain.documents import Documents
 from phasegate.explain.lateness import no_answer
-from phasegate.explain.phase_view import PhaseView, explain
+from phasegate.explain.phase_view import GenerationView, PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.ports import ReadPorts
@@ -47,6 +47,11 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     left_s: float
 
+    @property
+    def place(self) -> str:
+        """Return the table and the partition."""
+        return "/".join(self.key.split(":", 3)[2:])
+
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is not retried without an operator command.
@@ -60,6 +65,11 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     at: float
     command: str
+
+    @property
+    def discard(self) -> str:
+        """Return the command that hides it; "" if only bringing it back helps."""
+        return f"phasegate dead --discard {self.subject}" if self.kind == "message" else ""
 
 
 class Overview:
@@ -215,3 +225,12 @@ def dead_of(view: PhaseView) -> Iterator[DeadLetter]:
                 command = f"phasegate redrive {view.run} --step {receiver}"
                 yield DeadLetter(kind="trigger", subject=receiver, run=view.run, reason="never acknowledged",
                                  at=generation.at, command=command)  # fmt: skip
+
+
+def held_back(view: PhaseView, /) -> list[tuple[GenerationView, str]]:
+    """Return the generations and receivers of held triggers.
+
+    A quiet backfill holds them back.
+    """
+    return [(generation, receiver) for generation in view.generations
+            for receiver, state in generation.receivers.items() if state == "held"]  # fmt: skip

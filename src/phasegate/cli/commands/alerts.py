@@ -12,7 +12,6 @@ from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import GAP, emit, emit_json, table, talk
 
 if TYPE_CHECKING:
-    from phasegate.alerts.delivery import Notification
     from phasegate.alerts.evaluations import Watch
     from phasegate.alerts.incident import Incident
     from phasegate.answers.times import Times
@@ -131,9 +130,10 @@ def close(app: App, /, *, incident: str, as_json: bool) -> int:
     from phasegate.alerts.notes import title
 
     app.reading()  # a missing state is an error, and is not created
-    with app.pipeline() as pipeline:
+    with app.pipeline() as pipeline, app.acting(pipeline) as act:
         closed = pipeline.alerts.close(incident)
         failed = pipeline.alerts.send().failed
+        act.outcome = f"closed: {title(closed)}"
     if as_json:
         from phasegate.printed.incidents import ClosedJson
 
@@ -201,6 +201,7 @@ def _document(key: str, incident: "Incident", *, times: "Times") -> "printed.Inc
 
 def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Times") -> list[str]:
     from phasegate.alerts.notes import commands, title
+    from phasegate.answers.incidents import CLOSE, delivered, neglected_text
 
     if not watched.taken_at:
         return ["Nothing was evaluated yet: phasegate health --alert"]
@@ -209,6 +210,8 @@ def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Tim
         return [f"No incident is open. {evaluated}"]
     lines = []
     for key, incident in found:
+        unchecked = neglected_text(incident, watched=watched, times=times)
+        neglected = f"; {unchecked}, {CLOSE}" if unchecked else ""
         resolved = "resolved " if incident.state == "resolved" else ""
         escalated = ", escalated" if incident.escalated_at is not None else ""
         lines += [
@@ -216,35 +219,9 @@ def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Tim
             f"{GAP}since {times.since(incident.since)}; found {count(incident.count, 'time')}, "
             f"last {times.since(incident.last_at)}{escalated}",
             *(f"{GAP}{one.code} {one.subject}: {one.text}" for one in incident.findings),
-            *(f"{GAP}{name}: {_delivered(post, times=times)}" for name, post in incident.notifications.items()),
+            *(f"{GAP}{name}: {delivered(post, times=times)}" for name, post in incident.notifications.items()),
             *(f"{GAP}next: {command}" for command in commands(incident.findings)),
-            f"{GAP}id: {key.rpartition(':')[2]}{_neglected(incident, watched=watched, times=times)}",
+            f"{GAP}id: {key.rpartition(':')[2]}{neglected}",
             "",
         ]
     return [*lines, f"{count(len(found), 'incident')}. {evaluated}"]
-
-
-def _neglected(incident: "Incident", *, watched: "Watch", times: "Times") -> str:
-    """Return the checks of an incident that were not evaluated lately.
-
-    While they are not, no evaluation resolves it.
-    """
-    from phasegate.alerts.evaluations import neglected
-
-    gone = neglected(watched, incident.seen)
-    if incident.state != "open" or not gone:
-        return ""
-    since = times.since(min(gone.values()))
-    return f"; {', '.join(gone)} was not evaluated since {since}: if that check is gone, phasegate alerts close"
-
-
-def _delivered(post: "Notification", *, times: "Times") -> str:
-    """Return what was delivered to a channel, and what is still pending."""
-    known = post.delivered and post.at is not None
-    sent = f"{post.delivered} delivered at {times.moment(post.at or 0.0)}" if known else "nothing delivered"
-    if not post.pending:
-        return sent
-    due = times.now if post.due is None else post.due
-    when = f"next at {times.moment(due)}" if due > times.now else "due now"
-    why = f"{count(post.tries, 'try', 'tries')}: {post.error or 'no answer yet'}, " if post.tries else ""
-    return f"{sent}; {post.pending} pending ({why}{when})"

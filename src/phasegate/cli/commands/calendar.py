@@ -1,6 +1,5 @@
 """``phasegate calendar``: which dates are complete, and the gaps."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
     from phasegate.plan.model import Plan
     from phasegate.printed import checks as printed
 
-SIGNS: "dict[Cover, str]" = {
-    "COMPLETE": "C", "PARTIAL": "P", "EMPTY_OK": "-", "LATE": "L", "MISSED": "M", "VOID": "V", "RUNNING": "R",
-    "UNKNOWN": "?",
-}  # fmt: skip
-AHEAD = "."
 HEADER = ("from", "to", "mode", "state", "phases", "reason", "next")
 GAPS_SHOWN = 20
 
@@ -48,39 +42,22 @@ def calendar(
     A grid of dates and phases, in each place the worst of the modes; below it the gaps, oldest first, each with the
     command that closes it. Reads documents only; the warehouse stays closed.
     """
-    from phasegate.errors import BadDocument, BadInput
-    from phasegate.explain.coverage import gaps
-    from phasegate.explain.late_results import Coverage
+    from phasegate.answers.covered import AskedDates, covered
+    from phasegate.errors import BadDocument
 
     plan, ports = app.reading()
     times = app.times(plan)
-    for mode in modes:
-        if mode not in plan.modes:
-            raise BadInput(f"calendar: unknown mode {mode!r}; the plan has {', '.join(plan.modes)}")
-    first, last = _span(times, month=month, season=season, first=first, last=last)
     broken: list[BadDocument] = []
-    cells = Coverage(plan, ports).cells(first, last, modes=modes, trim=season is not None, broken=broken)
-    if season is not None and cells:
-        first, last = cells[0].date, cells[-1].date
-    found = gaps(cells)
+    asked = AskedDates(month, season, first, last)
+    span, cells, found, unused = covered(plan, ports, asked, modes=modes, times=times, broken=broken)
     if as_json:
-        emit_json(_document(plan, cells, found, times=times, span=(first, last), broken=broken))
+        emit_json(_document(plan, cells, found, times=times, span=span, broken=broken))
     else:
-        emit(_lines(plan, cells, found, times=times, span=(first, last)))
-    unused = _unused(cells)
+        emit(_lines(plan, cells, found, times=times, span=span))
     if unused:
         others = "".join(f" --mode {mode}" for mode in plan.modes if mode not in unused)
         talk(f"no run of mode {', '.join(unused)} in these dates; if it is not used, name the others:{others}")
     return _exit_code(cells, broken=broken)
-
-
-def _unused(cells: "Sequence[Cell]", /) -> list[str]:
-    """Return the modes that were missed on all dates, if others were not."""
-    states: dict[str, set[Cover]] = {}
-    for cell in cells:
-        states.setdefault(cell.mode, set()).add(cell.state)
-    idle = [mode for mode, found in states.items() if "MISSED" in found and found <= {"MISSED", "VOID", "EMPTY_OK"}]
-    return idle if len(idle) < len(states) else []
 
 
 def _exit_code(cells: "Sequence[Cell]", *, broken: "Sequence[BadDocument]") -> int:
@@ -99,37 +76,6 @@ def _exit_code(cells: "Sequence[Cell]", *, broken: "Sequence[BadDocument]") -> i
     if broken or not cells or "UNKNOWN" in states:
         return UNCHECKED
     return FOUND if states & set(GAPS) else FINE
-
-
-def _span(
-    times: "Times", *, month: str | None, season: str | None, first: str | None, last: str | None
-) -> tuple[str, str]:
-    """Return the first and last date that the options name.
-
-    Raises BadInput.
-    """
-    from phasegate.base.dates import local_date, shift
-    from phasegate.base.keys import parse_date
-    from phasegate.calendar.month import month_bounds
-    from phasegate.errors import BadInput
-
-    today = local_date(times.now, timezone=times.timezone)
-    if sum(asked is not None for asked in (month, season, first or last)) > 1:
-        raise BadInput("calendar: give only one of --month, --season and --from")
-    if season is not None:
-        found = re.fullmatch(r"(\d{4})(-(\d\d))?", season, re.ASCII)
-        if found is None or (found[3] and int(found[3]) != (int(found[1]) + 1) % 100):
-            raise BadInput(f"calendar: --season {season!r}: write YYYY-YY, for example 2025-26")
-        return parse_date(f"{found[1]}-07-01"), parse_date(f"{int(found[1]) + 1:04d}-06-30")
-    if last is not None and first is None:
-        raise BadInput(f"calendar: --to {last} needs --from; give the first date too")
-    if first is not None:
-        return parse_date(first), today if last is None else parse_date(last)
-    month = month or shift(today, -1)[:7]
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month, re.ASCII):
-        raise BadInput(f"calendar: --month {month!r}: write YYYY-MM, for example 2026-02")
-    begin, end = month_bounds(month)
-    return parse_date(begin), parse_date(end)
 
 
 def _document(
@@ -176,6 +122,8 @@ def _document(
 def _lines(
     plan: "Plan", cells: "Sequence[Cell]", found: "Sequence[Gap]", /, *, times: "Times", span: tuple[str, str]
 ) -> list[str]:
+    from phasegate.answers.covered import SIGNS
+
     counts = Counter(cell.state for cell in cells)
     legend = "  ".join(f"{paint_sign(state)} {state} {counts[state]}" for state in SIGNS if counts[state])
     lines = [f"{span[0]} to {span[1]}, times: {times.timezone}", ""]
@@ -195,6 +143,8 @@ def _row(gap: "Gap", /) -> tuple[str, ...]:
 
 def paint_sign(state: "Cover", /) -> str:
     """Return the sign of a state in the grid, in its colour."""
+    from phasegate.answers.covered import SIGNS
+
     return paint(state).replace(state, SIGNS[state])
 
 
@@ -203,21 +153,17 @@ def _grid(plan: "Plan", cells: "Sequence[Cell]", /) -> list[str]:
 
     A row for each phase, a column for each day of the month.
     """
-    from phasegate.calendar.month import month_bounds
+    from phasegate.answers.covered import AHEAD, month_grids
     from phasegate.explain.coverage import worst
 
-    places: dict[tuple[str, str], list[Cover]] = {}
-    for cell in cells:
-        places.setdefault((cell.phase, cell.date), []).append(cell.state)
-    phases = [name for name in plan.phases if any(cell.phase == name for cell in cells)]
-    width = max(map(len, (*phases, "2026-02"))) + 2
+    grids = month_grids(plan, cells)
+    width = max(map(len, (*(phase for grid in grids[:1] for phase in grid.rows), "2026-02"))) + 2
     lines = []
-    for month in sorted({cell.date[:7] for cell in cells}):
-        days = [f"{month}-{day:02d}" for day in range(1, int(month_bounds(month)[1][8:]) + 1)]
+    for month, days, rows in grids:
         tens = "".join(str(day // 10) if day % 10 == 0 else " " for day in range(1, len(days) + 1))
         lines += [f"{month:<{width}}{tens}".rstrip(), " " * width + "".join(day[-1] for day in days)]
-        for phase in phases:
-            signs = [paint_sign(worst(places[phase, day])) if (phase, day) in places else AHEAD for day in days]
+        for phase, runs in rows.items():
+            signs = [paint_sign(worst(c.state for c in runs[day])) if day in runs else AHEAD for day in days]
             lines.append(f"{phase:<{width}}" + "".join(signs))
         lines.append("")
     return lines

@@ -31,7 +31,10 @@ def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
     """
     if discard is not None:
         with app.pipeline() as pipeline:
-            pipeline.runs.quarantine.discard(discard)
+            pipeline.runs.quarantine.check(discard)
+            with app.acting(pipeline) as act:
+                pipeline.runs.quarantine.discard(discard)
+                act.outcome = "discarded"
     plan, overview = app.overview()
     broken: list[BadDocument] = []
     letters = overview.dead(broken=broken)
@@ -47,11 +50,6 @@ def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
     else:
         emit(_lines(letters, times=times))
     return exit_code((), broken=broken, found=len(letters))
-
-
-def discarding(letter: "DeadLetter") -> str:
-    """Return the other command for a message in quarantine."""
-    return f", or: phasegate dead --discard {letter.subject}" if letter.kind == "message" else ""
 
 
 def _document(letter: "DeadLetter", *, times: "Times") -> "DeadRowJson":
@@ -75,11 +73,12 @@ def _lines(letters: "list[DeadLetter]", *, times: "Times") -> list[str]:
         run = f" of {letter.run}" if letter.run else ""
         # The key of a message is in its command already.
         subject = "" if letter.kind == "message" else f" {letter.subject}"
+        discard = f", or: {letter.discard}" if letter.discard else ""
         lines += [
             f"{paint('dead') if letter.kind != 'message' else 'quarantined'} {letter.kind}{subject}{run}, "
             f"since {times.since(letter.at)}",
             f"{GAP}{letter.reason}",
-            f"{GAP}next: {letter.command}{discarding(letter)}",
+            f"{GAP}next: {letter.command}{discard}",
             "",
         ]
     return [*lines, f"{count(len(letters), 'dead letter')}; all at once: phasegate redrive --all. "

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.answers.times import age
+from phasegate.answers.times import left
 from phasegate.base.wording import count
 from phasegate.cli.kit.app import App, pass_app
 from phasegate.cli.kit.options import example, json_option
@@ -19,18 +19,23 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog=example("phasegate leases", "phasegate leases --all --json"),
+    epilog=example("phasegate leases", "phasegate leases --let-go lease:main:nba.scores:2026-02-03"),
     short_help="Show which partitions are being written now.",
 )
 @click.option("--all", "free", is_flag=True, help="Also free leases: every partition that was ever written.")
+@click.option("--let-go", "key", metavar="KEY", help="Take this lease from its holder, and report what it left.")
 @json_option
 @pass_app
-def leases(app: App, /, *, free: bool, as_json: bool) -> int:
+def leases(app: App, /, *, free: bool, key: str | None, as_json: bool) -> int:
     """Show the leases that are held.
 
     Each with its partition, token, purpose, since when, and how long it lasts. An expired lease is taken by the next
-    worker; there is nothing to do. Reads documents only.
+    worker; there is nothing to do. One that is held for long, by a process that is dead, can be let go of: if its
+    holder lives, it stops at its next heartbeat. Reads documents only, without --let-go.
     """
+    if key is not None:
+        with app.pipeline() as pipeline, app.acting(pipeline) as act:
+            act.outcome = f"let go; what its holder had written: {pipeline.rescuer.let_go(key)}"
     plan, overview = app.overview()
     broken: list[BadDocument] = []
     views = overview.leases(free=free, broken=broken)
@@ -70,10 +75,10 @@ def _lines(views: "list[LeaseView]", *, times: "Times", free: bool) -> list[str]
         return ["No partition was ever written." if free else "No lease is held."]
     rows = [
         (
-            "/".join(view.key.split(":", 3)[2:]),
+            view.place,
             str(view.token),
             times.since(view.since) if view.since else "",
-            _left(view),
+            "free" if view.holder is None else left(view.left_s),
             view.purpose,
         )
         for view in views
@@ -81,9 +86,3 @@ def _lines(views: "list[LeaseView]", *, times: "Times", free: bool) -> list[str]
     held = sum(view.holder is not None for view in views)
     closing = f"{count(held, 'lease')} held" + (f", {len(views) - held} free" if free else "")
     return [*table(("partition", "token", "since", "left", "for"), rows), "", f"{closing}. Times: {times.timezone}."]
-
-
-def _left(view: "LeaseView") -> str:
-    if view.holder is None:
-        return "free"
-    return age(view.left_s) if view.left_s > 0 else f"expired {age(-view.left_s)} ago"

@@ -22,6 +22,15 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 PACKAGE = "phasegate.web.page"
+NAVIGATION = (
+    ("/runs", "Runs"),
+    ("/findings", "Findings"),
+    ("/calendar", "Calendar"),
+    ("/leases", "Leases"),
+    ("/dead", "Dead letters"),
+    ("/incidents", "Incidents"),
+)
+"""The pages that each page names, in this order: path and name."""
 
 
 class Frame:
@@ -37,7 +46,9 @@ class Frame:
     def page(self, template: str, /, *, status: int = 200, **shown: object) -> Response:
         """Return a page; ``shown``: what its template names."""
         times, plan = self.service.times(), self.service.pipeline.plan
-        text = self._templates.get_template(template).render(pipeline=plan.pipeline, times=times, **shown)
+        text = self._templates.get_template(template).render(
+            pipeline=plan.pipeline, times=times, navigation=NAVIGATION, **shown
+        )  # fmt: skip
         return Response(text, status, media_type="text/html", headers=HEADERS)
 
     def refused(self, text: str, status: int) -> Response:

@@ -7,6 +7,7 @@ a colour for the state that `status` and `why` name; nothing is decided here.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from phasegate.base.findings import Severity, Verdict
 from phasegate.explain.coverage import GAPS, Cell
 from phasegate.explain.member_view import MemberState, MemberView
 from phasegate.explain.phase_view import PhaseState, PhaseView
@@ -41,6 +42,17 @@ STEPS: Mapping[MemberState, Sign] = {
     "dead": Sign("✗", "bad"),
     "blocked": Sign("…", "wait"),
     "unreported": Sign("·", "none"),
+}
+SEVERITY: Mapping[Severity, Sign] = {
+    "error": Sign("✗", "bad"),
+    "warning": Sign("!", "warn"),
+    "note": Sign("·", "none"),
+}
+VERDICTS: Mapping[Verdict, Sign] = {
+    "ok": Sign("✓", "good"),
+    "settling": Sign("…", "wait"),
+    "finding": Sign("✗", "bad"),
+    "not evaluated": Sign("?", "bad"),
 }
 OVERDUE, ABSENT = Sign("!", "bad"), Sign("?", "bad")
 

@@ -13,7 +13,9 @@ from phasegate.answers.refusals import refusal_of
 from phasegate.errors import PhasegateError
 from phasegate.web.bounds import Bodies
 from phasegate.web.callers import Caller, Refused
-from phasegate.web.page import session
+from phasegate.web.page import lists, session
+from phasegate.web.page.calendar import calendar
+from phasegate.web.page.findings import findings
 from phasegate.web.page.frame import HEADERS, Frame, PageView, Shown, static
 from phasegate.web.page.runs import run, runs
 from phasegate.web.service import Service
@@ -25,6 +27,11 @@ STATIC: Mapping[str, str] = {"page.css": "text/css"}
 READ: Mapping[str, Shown] = {
     "/runs": runs,
     "/runs/{run}": run,
+    "/findings": findings,
+    "/calendar": calendar,
+    "/leases": lists.leases,
+    "/dead": lists.dead,
+    "/incidents": lists.incidents,
 }
 """The pages that a reader sees, by path."""
 
