@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -42,7 +43,7 @@ def test_the_demo_serves_the_page_on_its_night_until_it_is_interrupted(tmp_path:
     env = {name: value for name, value in os.environ.items() if name != "NBA_DATA"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env, start_new_session=True) as demo:
         assert demo.stdout is not None
-        said = "".join(iter(demo.stdout.readline, "Ctrl-C ends it.\n"))
+        said = "".join(takewhile(lambda line: not line.startswith("Ctrl-C"), demo.stdout))
         (address,) = re.findall(r"The page: (\S+)", said)
         (token,) = re.findall(r"pg_[0-9a-f_]+", said)
         page = httpx.get(address, headers={"Cookie": f"phasegate={token}"}, timeout=60)
