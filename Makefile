@@ -32,7 +32,7 @@ RELEASE := $(VENV)-release/.installed
 VERSION ?=
 SCRIPTS := $(wildcard benchmarks examples)
 
-.PHONY: help demo test slow check nightly bench mutation format format-check lint types docs docs-check reference smoke release lock clean
+.PHONY: help demo test slow check nightly bench mutation format format-check lint types docs docs-check reference screenshots smoke release lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ docs-check: $(DEV) ## Run the docs' code blocks and check their links (a part of
 
 reference: $(DEV) ## Write the pages that are generated: Python, and the schemas
 	$(BIN)/python tools/reference.py
+
+screenshots: $(DEV) ## Take a picture of each page of `phasegate serve`, to `build/screenshots/`
+	$(BIN)/python tools/screenshots.py $(ARGS)
 
 smoke: $(DEV) ## Build the wheel and use it in a bare environment
 	$(BIN)/python tools/smoke.py

@@ -69,7 +69,7 @@ class Pipeline:
 
     Safe to use from many threads; each process makes its own. ``runs``: opens, voids, pauses, replans and redrives the
     phases of runs. ``views``: their state, explained. ``checks``: inspector, health, reconciler. ``alerts``: incidents.
-    ``calendar``: which dates have work. ``remote``: external steps for callers in other processes.
+    ``calendar``: which dates have work. ``remote``: external steps for other processes. ``rescuer``: ends leases.
 
     Views, checks and alerts are imported when they are asked for: a process that handles triggers asks for none.
     """
@@ -115,20 +115,20 @@ class Pipeline:
         self._external_steps = ExternalSteps(plan, ports, gatekeeper=self.runs, leases=self._leases, writer=writer,
                                              worker=self._worker)  # fmt: skip
         self.remote = RemoteSteps(plan, external=self._external_steps, leases=self._leases, worker=self._worker)
-        self._rescuer = Rescuer(plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id)
+        self.rescuer = Rescuer(plan, ports, gatekeeper=self.runs, leases=self._leases, store_id=self.store_id)
         self._sweeper = Sweeper(
             ports,
             handlers={
                 f"calendar:{plan.pipeline}": self._scheduler.look,
                 f"phase:{plan.pipeline}": self.runs.look,
                 f"mirror:{plan.pipeline}": self.runs.mirror.look,
-                f"lease:{warehouse_name}": self._rescuer.rescue,
+                f"lease:{warehouse_name}": self.rescuer.rescue,
             },
             ahead={
                 f"calendar:{plan.pipeline}": self.calendar.is_ahead,
                 f"phase:{plan.pipeline}": self.runs.is_ahead,
                 f"mirror:{plan.pipeline}": self.runs.mirror.is_ahead,
-                f"lease:{warehouse_name}": self._rescuer.is_ahead,
+                f"lease:{warehouse_name}": self.rescuer.is_ahead,
             },
         )
 
@@ -157,7 +157,7 @@ class Pipeline:
         deduplicator = Deduplicator(plan, ports, gatekeeper=gatekeeper, leases=self._leases, writer=self._writer)
         reconciler = Reconciler(
             plan, ports, inspector=inspector, gatekeeper=gatekeeper, tables=self._tables, worker=self._worker,
-            rescuer=self._rescuer, scheduler=self._scheduler, quarantine=gatekeeper.quarantine,
+            rescuer=self.rescuer, scheduler=self._scheduler, quarantine=gatekeeper.quarantine,
             deduplicator=deduplicator, adopt=self.adopt,
         )  # fmt: skip
         shapes = Shapes(plan, ports, store_id=self.store_id, sql_of=self._translator.step)
@@ -349,7 +349,7 @@ class Pipeline:
         For a lost, restored or copied store only: writes by workers of the other one are refused from then on. Results
         that only the warehouse has are reported to their phases.
         """
-        return self._rescuer.adopt()
+        return self.rescuer.adopt()
 
     def take(self, body: Mapping[str, object], *, topic: str, number: str) -> str:
         """Handle a message that reached you by another way than the bus.

@@ -80,6 +80,10 @@ class Quarantine:
         self._ports.observer.event("quarantined", key=key, reason=reason)
         return key
 
+    def check(self, key: str) -> None:
+        """Raise NotFound if there is no such message."""
+        self._read(key)
+
     def discard(self, key: str) -> None:
         """Stop showing a quarantined message; it stays stored.
 

@@ -59,6 +59,18 @@ class SkippingClock:
             self._ahead += max(0.0, moment - self.now())
 
 
+def user_name() -> str:
+    """Return who runs this process, and where: ``NAME@HOST``."""
+    import getpass  # what most processes never ask for
+    import platform
+
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, as containers have
+        name = f"uid {os.getuid()}"
+    return f"{name}@{platform.node() or 'unknown host'}"
+
+
 def new_id() -> str:
     """Return a unique id: 96 random bits in hex."""
     return os.urandom(12).hex()

@@ -65,7 +65,7 @@ def test_every_command_prints_what_its_schema_says(night: Night, monkeypatch: py
         "init shop", "worker --until-idle", f"rerun {RUN} --step player_game", "status", f"why {RUN} --tables",
         f"logs {RUN}", f"health --date {RUN[:10]} --alert", "alerts", "alerts list", "alerts test",
         "reconcile --days 3 --fix", f"late --date {RUN[:10]}", "calendar --month 2026-02", "metrics --days 3",
-        "leases --all", "sweep", "migrate --dry-run", "dead", "redrive --all", "adopt --yes", "tables",
+        "leases --all", "audit", "sweep", "migrate --dry-run", "dead", "redrive --all", "adopt --yes", "tables",
         "plan check", "plan graph", "begin 2026-02-04.overnight",
         "begin 2026-02-04.overnight --step odds --json -- true", f"complete odds --run {RUN}", f"replan {RUN}",
         "backfill --from 2026-02-03 --to 2026-02-04 --dry-run", f"pause {RUN}", f"pause {RUN} --resume",

@@ -1,8 +1,11 @@
 """What becomes of a lease that ran out, and of the write behind it."""
 
+import pytest
+
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
-from tests.support.pipelines import DAY, RUN, Shop, orders, shop
+from phasegate.errors import Fenced, LeaseLost, NotFound
+from tests.support.pipelines import DAY, RUN, Shop, load, orders, shop
 
 PART = Part("raw.orders", DAY)
 
@@ -17,16 +20,16 @@ def test_a_lease_is_left_to_its_holder_and_when_it_ran_out_its_write_is_reported
     dying = made.pipeline.begin(RUN, step="orders")
     receipt = dying.__enter__().write(orders(1, 2))  # and dies
     key = lease_key_of(made)
-    assert made.pipeline._rescuer.rescue(key) == "held"
+    assert made.pipeline.rescuer.rescue(key) == "held"
     made.clock.at += 61.0
-    assert made.pipeline._rescuer.rescue(key) == "accepted"
+    assert made.pipeline.rescuer.rescue(key) == "accepted"
     phase = made.pipeline.runs.read("load", Run(DAY, "daily"))
     assert phase is not None
     result = phase.result_of("orders")
     assert result is not None
     assert (result.stamp, result.write_id) == (receipt.stamp, receipt.write_id)
     assert [entry.state for entry in phase.outbox] == ["sent"], "in the same call, not at the next sweep"
-    assert made.pipeline._rescuer.rescue(key) == "duplicate"
+    assert made.pipeline.rescuer.rescue(key) == "duplicate"
     del dying
 
 
@@ -36,8 +39,48 @@ def test_a_holder_that_died_before_it_wrote_leaves_nothing_to_report_and_the_lea
     assert dying.__enter__() is not None
     made.clock.at += 61.0
     key = lease_key_of(made)
-    assert made.pipeline._rescuer.rescue(key) == "nothing"
+    assert made.pipeline.rescuer.rescue(key) == "nothing"
     lease = made.pipeline._leases.read(key)
     assert lease is not None
     assert (lease.holder, lease.token) == (None, 2)
     del dying
+
+
+def test_a_lease_is_let_go_of_though_it_has_not_run_out_and_what_was_committed_is_reported() -> None:
+    made = shop()
+    dying = made.pipeline.begin(RUN, step="orders")
+    step = dying.__enter__()
+    step.write(orders(1, 2))  # and dies
+    key = lease_key_of(made)
+    assert made.pipeline.rescuer.let_go(key) == "accepted"
+    lease = made.pipeline._leases.read(key)
+    assert lease is not None
+    assert (lease.holder, lease.token) == (None, 2)
+    with pytest.raises(NotFound, match="no such lease is held"):
+        made.pipeline.rescuer.let_go(key)
+    with pytest.raises(NotFound, match="no such lease is held"):
+        made.pipeline.rescuer.let_go("lease:main:raw.orders:2020-01-01")
+    del dying
+
+
+def test_a_holder_that_lives_cannot_commit_after_its_lease_was_let_go_of() -> None:
+    made = shop()
+    load(made, 7)
+    with made.pipeline.begin(RUN, step="orders") as living:
+        assert made.pipeline.rescuer.let_go(lease_key_of(made)) == "duplicate"
+        with pytest.raises(Fenced):
+            living.write(orders(1, 2))
+        living.fail("its lease is another's")
+    with made.warehouse.snapshot() as reader:
+        rows = reader.query("orders", {"run_date": DAY})
+    assert [row["amount"] for row in rows] == [7]
+
+
+def test_a_holder_that_lives_stops_at_its_next_heartbeat() -> None:
+    made = shop()
+    with made.pipeline._leases.hold(PART, purpose="scraper") as held:
+        assert held is not None
+        assert made.pipeline.rescuer.let_go(held.key) == "nothing"
+        assert not held.beat()
+        with pytest.raises(LeaseLost):
+            held.check()

@@ -214,6 +214,10 @@ reporter                       Role: it begins and reports its own steps, and ac
 reader                         Role: it is shown states, checks and metrics, and changes nothing.
 valid                          Of a credential: neither expired nor revoked.
 revoke, revoked                To make a credential invalid for good.
+audit, audit log               What people changed: who, when, and how it ended.
+act                            One change by a person; an entry of the audit log.
+via                            The way by which an act came: the command line, the page, or HTTP.
+let go                         Of a lease: to end it now, though its holder has not released it.
 *Checks and alerts*
 check                          One thing that ``health`` or ``reconcile`` examines.
 finding                        One thing that is wrong, with its code, its evidence and the command that fixes it.

@@ -85,7 +85,7 @@ def run(arguments: Sequence[str], *, clock: "Clock | None" = None) -> int:
     """
     try:
         check_text(arguments)
-        code = phasegate.main(list(arguments), prog_name="phasegate", standalone_mode=False, obj=App(clock))
+        code = phasegate.main(list(arguments), prog_name="phasegate", standalone_mode=False, obj=App(clock, arguments))
     except (click.Abort, KeyboardInterrupt):
         talk("stopped")
         return STOPPED

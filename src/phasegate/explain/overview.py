@@ -15,7 +15,7 @@ from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
 from phasegate.explain.documents import Documents
 from phasegate.explain.lateness import no_answer
-from phasegate.explain.phase_view import PhaseView, explain
+from phasegate.explain.phase_view import GenerationView, PhaseView, explain
 from phasegate.gate.phase import Phase
 from phasegate.plan.model import Plan
 from phasegate.ports import ReadPorts
@@ -225,3 +225,12 @@ def dead_of(view: PhaseView) -> Iterator[DeadLetter]:
                 command = f"phasegate redrive {view.run} --step {receiver}"
                 yield DeadLetter(kind="trigger", subject=receiver, run=view.run, reason="never acknowledged",
                                  at=generation.at, command=command)  # fmt: skip
+
+
+def held_back(view: PhaseView, /) -> list[tuple[GenerationView, str]]:
+    """Return the generations and receivers of held triggers.
+
+    A quiet backfill holds them back.
+    """
+    return [(generation, receiver) for generation in view.generations
+            for receiver, state in generation.receivers.items() if state == "held"]  # fmt: skip

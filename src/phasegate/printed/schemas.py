@@ -32,6 +32,7 @@ PRINTED: Final[Mapping[str, tuple[type[PrintedJson], ...]]] = {
     "worker": (work.WorkedJson,),
     "sweep": (work.SweptJson,),
     "leases": (work.LeasesJson,),
+    "audit": (work.AuditJson,),
     "redrive": (work.RedrivenJson,),
     "rerun": (runs.RerunJson,),
     "backfill": (work.BackfilledJson,),

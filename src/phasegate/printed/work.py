@@ -129,3 +129,34 @@ class BackfilledJson(PrintedJson, frozen=True, kw_only=True):
     held: tuple[HeldTriggerJson, ...]
     stopped_by: str | None
     errors: tuple[str, ...]
+
+
+class AuditEntryJson(PrintedJson, frozen=True, kw_only=True):
+    """One act of a person.
+
+    ``via``: command line, page or http. ``command``: what does the same. ``run``, ``first`` and ``last``: what it was
+    about, else null. ``ended_at`` null: it works, or its process was killed.
+    """
+
+    key: str
+    at: str
+    by: str
+    via: str
+    command: str
+    run: str | None
+    first: str | None
+    last: str | None
+    ended_at: str | None
+    outcome: str
+    failed: bool
+
+
+class AuditJson(PrintedJson, frozen=True, kw_only=True):
+    """What people changed on some days (UTC), the newest first."""
+
+    pipeline: str
+    first: str
+    last: str
+    now: str
+    entries: tuple[AuditEntryJson, ...]
+    errors: tuple[str, ...]

@@ -14,8 +14,10 @@ from phasegate.answers.checks import alerted, health_json, reconciled_json, span
 from phasegate.answers.rebuilt import Rebuilt, buildable
 from phasegate.answers.reports import WHERE, date_of, filled, reported
 from phasegate.answers.runs import check_near, external_step, opened, run_of
+from phasegate.audit import About
 from phasegate.base.findings import FINE, FOUND, SETTLING, UNCHECKED, exit_code
 from phasegate.base.keys import Run, parse_date
+from phasegate.base.wording import count
 from phasegate.credentials import Role
 from phasegate.errors import BadInput, Busy
 from phasegate.gcp.envelope import PushBody
@@ -127,15 +129,18 @@ def begin(service: Service, call: Call) -> Answered:
     if body.step is None:
         caller.check("operator")
         _check_near(service, body, run)
-        return Answered(DONE, OpenedAnswer(**asdict(opened(pipeline, run)), exit_code=FINE))
+        with service.acting(f"phasegate begin {run}", by=caller, about=About(run=str(run))) as act:
+            begun = opened(pipeline, run)
+            act.outcome = f"opened: {', '.join(begun.opened) or 'nothing new'}"
+        return Answered(DONE, OpenedAnswer(**asdict(begun), exit_code=FINE))
     caller.check("reporter", step=body.step)
     step = external_step(pipeline.plan, body.step, run)
     if body.lease:
         return Answered(DONE, _held(service, pipeline.remote.extend(run, step=step, lease=body.lease,
                                                                     ttl_s=body.ttl_s)))  # fmt: skip
     _check_near(service, body, run)
-    begun = pipeline.remote.begin(str(run), step=step.name, by=caller.name, ttl_s=body.ttl_s)
-    return Answered(DONE, _held(service, begun))
+    held = pipeline.remote.begin(str(run), step=step.name, by=caller.name, ttl_s=body.ttl_s)
+    return Answered(DONE, _held(service, held))
 
 
 def _check_near(service: Service, body: BeginBody, run: Run) -> None:
@@ -180,7 +185,9 @@ def run_step(service: Service, call: Call) -> Answered:
     body = body_of(read_json(call.raw), RunBody)
     run = run_of(pipeline.plan, body.run)
     step: Step = buildable(pipeline, call.step, run)
-    outcome = pipeline.rerun(step.name, run)
+    with service.acting(f"phasegate rerun {run} --step {step.name}", by=call.caller, about=About(run=str(run))) as act:
+        outcome = pipeline.rerun(step.name, run)
+        act.outcome = f"{step.name}: {outcome}"
     if outcome == "busy":
         raise Busy(f"{step.name} of {run} is being built by another process; ask again later")
     done = Rebuilt(pipeline, step, run, outcome=outcome)
@@ -211,10 +218,14 @@ def reconcile(service: Service, call: Call) -> Answered:
     fixes = pipeline.checks.reconciler.fixes_for(outcomes)
     done, errors = None, list[str]()
     if body.fix and fixes:
-        done = pipeline.checks.reconciler.fix(
-            outcomes, first=span.first, last=span.last, phase=body.phase,
-            work=lambda: errors.extend(pipeline.run_workers(until_idle=True, stop=service.stopping)),
-        )  # fmt: skip
+        of_phase = f" --phase {body.phase}" if body.phase else ""
+        command = f"phasegate reconcile --from {span.first} --to {span.last}{of_phase} --fix"
+        with service.acting(command, by=call.caller, about=About(first=span.first, last=span.last)) as act:
+            done = pipeline.checks.reconciler.fix(
+                outcomes, first=span.first, last=span.last, phase=body.phase,
+                work=lambda: errors.extend(pipeline.run_workers(until_idle=True, stop=service.stopping)),
+            )  # fmt: skip
+            act.outcome = f"{count(len(done.applied), 'command')} run, recorded as {done.record}"
         done = replace(done, errors=tuple(errors))
     code = exit_code(outcomes if done is None else done.after)
     found = reconciled_json(pipeline.plan.pipeline, span, outcomes, fixes=fixes, fixed=done, times=times)

@@ -5,18 +5,19 @@ One process has one. It decides how much is done at once, and how the work ends;
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from prometheus_client import Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
 from phasegate.answers.times import Times
+from phasegate.audit import About, Act, AuditLog
 from phasegate.errors import Unavailable
 from phasegate.observe.metrics import Metric, MetricsObserver
 from phasegate.pipeline import Pipeline
 from phasegate.settings import Settings
 from phasegate.web.bounds import Rates
-from phasegate.web.callers import Callers
+from phasegate.web.callers import Caller, Callers
 from phasegate.web.gauges import Gauges
 from phasegate.web.pool import Threads
 from phasegate.write.identity import KEY
@@ -83,6 +84,7 @@ class Service:
         self.short = Threads("short", threads=SHORT_THREADS, waiting_max=SHORT_WAITING_MAX)
         self.rates = Rates(settings.serve_rate)
         self._stopping = False
+        self.audit = AuditLog(pipeline.plan.pipeline, pipeline.ports)
         self.scrapes = Threads("scrapes", threads=1, waiting_max=SCRAPES_MAX)
         self.registry, name = observer.registry, pipeline.plan.pipeline
         for metric, function in zip(SERVED, (lambda: self.work.running, lambda: self.work.waiting), strict=True):
@@ -93,6 +95,10 @@ class Service:
     def times(self) -> Times:
         """Return the printer of times, in the pipeline's zone."""
         return Times(self.pipeline.plan.timezone, now=self.pipeline.ports.clock.now())
+
+    def acting(self, command: str, *, by: Caller, about: About) -> AbstractContextManager[Act]:
+        """Record around the block that a caller changes something over HTTP."""
+        return self.audit.acting(command, by=by.name, via="http", about=about)
 
     def stopping(self) -> bool:
         """Return whether the service stops: only the present unit is finished."""

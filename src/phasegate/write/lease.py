@@ -81,6 +81,21 @@ def renew(holder: str, *, token: int, ttl_s: float, now: float) -> Decision[Leas
     return decide
 
 
+def expire(token: int, *, now: float) -> Decision[Lease, bool]:
+    """End the lease of this token now; answer whether it is still the newest.
+
+    Its holder is not asked: the fence keeps it from writing once another has the lease.
+    """
+
+    def decide(lease: Lease | None) -> tuple[Lease, bool]:
+        lease = lease or Lease()
+        if lease.token != token or lease.holder is None:
+            return lease, lease.token == token
+        return replace(lease, until=min(lease.until, now)), True
+
+    return decide
+
+
 def release(holder: str, *, token: int, fenced: bool = False) -> Decision[Lease, bool]:
     """Release the lease if it is ours; answer whether it was.
 

@@ -172,6 +172,20 @@ class Leases:
             self._ports.observer.event("lease held", key=key, token=token, held_s=now - before.since)
         return ours
 
+    def expire(self, key: str) -> bool:
+        """End a lease that is held, now; return whether there was one.
+
+        With that of its table, where one holder has both.
+        """
+        held, now = self.read(key), self._ports.clock.now()
+        if held is None or held.holder is None:
+            return False
+        ended = self._do(key, lease.expire(held.token, now=now))
+        _, _, table, partition = key.split(":", 3)
+        if (whole := self._whole(Part(table, partition))) is not None:
+            self._of_whole(whole, holder=held.holder, decide=lambda token: lease.expire(token, now=now))
+        return ended
+
     def was_given_back(self, part: Part, *, holder: str, token: int) -> bool:
         """Return whether this holder was the last to release the lease."""
         known = self.read(keys.lease_key(self._warehouse, part))

@@ -10,7 +10,7 @@ from phasegate.base import keys
 from phasegate.base.backoff import is_ahead
 from phasegate.base.keys import Run, parse_run
 from phasegate.base.receipt import Part, Receipt
-from phasegate.errors import BadInput
+from phasegate.errors import BadInput, Busy, NotFound
 from phasegate.gate import decisions
 from phasegate.gate.applied import apply
 from phasegate.gate.gatekeeper import Gatekeeper
@@ -66,6 +66,20 @@ class Rescuer:
                 outcome = self._report(self._steps.get(table), receipt, owner=owner)
             held.unreported = False
             return outcome
+
+    def let_go(self, key: str) -> RescueOutcome:
+        """Take a lease from its holder now, as if it had expired; rescue it.
+
+        A holder that still works stops at its next heartbeat, and cannot commit into a partition that was written
+        before: its fence names us. Raises NotFound if the lease is not held, and Busy if its holder renewed it just
+        now, or another one works on the whole table.
+        """
+        if not self._leases.expire(key):
+            raise NotFound(f"{key}: no such lease is held; see phasegate leases")
+        outcome = self.rescue(key)
+        if outcome == HELD:
+            raise Busy(f"{key}: it was renewed just now, or the lease of its table is held; see phasegate leases")
+        return outcome
 
     def adopt(self) -> Adopted:
         """Make the warehouse obey this store, and report what it does not have.

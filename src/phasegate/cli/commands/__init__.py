@@ -21,6 +21,7 @@ COMMANDS = {
     "worker": ("worker:worker", "Build what is requested, hand on what is fresh, until stopped."),
     "serve": ("serve:serve", "Answer over HTTP: reports, leases, checks, sweeps."),
     "sweep": ("sweep:sweep", "Process every due document once."),
+    "audit": ("audit:audit", "Show what people changed: who, when, and how it ended."),
     "leases": ("leases:leases", "Show which partitions are being written now."),
     "redrive": ("redrive:redrive", "Bring dead letters back: of a run, of a step, one message, or all."),
     "rerun": ("rerun:rerun", "Build one step of a run again, now and in this process."),

@@ -28,7 +28,9 @@ def adopt(app: App, /, *, yes: bool, as_json: bool) -> int:
         raise BadInput("adopt: writes by workers on the other store are refused from then on; if that store is gone "
                        "for good, run: phasegate adopt --yes")  # fmt: skip
     with app.pipeline() as pipeline:
-        adopted = pipeline.adopt()
+        with app.acting(pipeline) as act:
+            adopted = pipeline.adopt()
+            act.outcome = f"{count(len(adopted.tokens), 'partition')} adopted"
         store_id, tokens = pipeline.store_id, adopted.tokens
     notes = {part: f"reported: {outcome}" for part, outcome in adopted.reported.items()}
     notes |= {part: f"holds other rows than were written: {what}" for part, what in adopted.lost.items()}

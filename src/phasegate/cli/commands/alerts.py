@@ -130,9 +130,10 @@ def close(app: App, /, *, incident: str, as_json: bool) -> int:
     from phasegate.alerts.notes import title
 
     app.reading()  # a missing state is an error, and is not created
-    with app.pipeline() as pipeline:
+    with app.pipeline() as pipeline, app.acting(pipeline) as act:
         closed = pipeline.alerts.close(incident)
         failed = pipeline.alerts.send().failed
+        act.outcome = f"closed: {title(closed)}"
     if as_json:
         from phasegate.printed.incidents import ClosedJson
 

@@ -13,7 +13,6 @@ from phasegate.cli.kit.app import FAILED, FINDINGS, FINE, STOPPED, App, pass_app
 from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json, names, table, talk
-from phasegate.cli.kit.views import held_back
 
 if TYPE_CHECKING:
     from phasegate.pipeline import Pipeline
@@ -78,6 +77,7 @@ def backfill(  # noqa: PLR0913  one parameter for each option
     backfill, run the same command again. Phases of this plan always follow; receivers outside it get no triggers,
     unless --retrigger: the held triggers are sent by `phasegate redrive RUN`.
     """
+    from phasegate.audit import About
     from phasegate.base.keys import parse_date
     from phasegate.cli.kit.tally import Tally
     from phasegate.work.backfill import BackfillJob
@@ -95,7 +95,12 @@ def backfill(  # noqa: PLR0913  one parameter for each option
         build, warning = pipeline.ports.build.name(), _warning(pipeline, order, settings) if items else ""
         if warning:
             talk(f"warning: {warning}")
-        outcome = BackfillResult() if dry_run else _work(pipeline, order, items, workers=workers)
+        outcome = BackfillResult()
+        if not dry_run and items:
+            with app.acting(pipeline, About(first=order.first, last=order.last)) as act:
+                outcome = _work(pipeline, order, items, workers=workers)
+                act.failed = bool(outcome.errors)
+                act.outcome = "stopped" if outcome.stopped else f"{count(len(items), 'phase')} handled"
         outcome.build, outcome.warning = build, warning
         _inspect(pipeline, order, [] if dry_run else items, outcome=outcome)
     outcome.errors += tally.errors
@@ -152,6 +157,7 @@ def _work(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, wo
 def _inspect(pipeline: "Pipeline", order: "BackfillJob", items: "list[Item]", *, outcome: BackfillResult) -> None:
     """Record the state of the span now, mainly of the runs that changed."""
     from phasegate.errors import BadDocument
+    from phasegate.explain.overview import held_back
 
     broken: list[BadDocument] = []
     touched = {str(item.run) for item in items if item.reasons}

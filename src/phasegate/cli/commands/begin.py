@@ -54,15 +54,18 @@ def begin(
         chosen = app.run(pipeline.plan, run)
         check_near(pipeline, chosen.date, yes=yes, command="begin")
         if step is None:
-            return _open(pipeline, chosen, as_json=as_json)
+            return _open(app, pipeline, chosen, as_json=as_json)
         member = external_step(pipeline.plan, step, chosen)
         return _hold(pipeline, member, chosen, Command(command, execution_id=execution_id or ""), as_json=as_json)
 
 
-def _open(pipeline: "Pipeline", run: "Run", *, as_json: bool) -> int:
+def _open(app: App, pipeline: "Pipeline", run: "Run", *, as_json: bool) -> int:
     from phasegate.answers.runs import opened
+    from phasegate.audit import About
 
-    begun = opened(pipeline, run)
+    with app.acting(pipeline, About(run=str(run))) as act:
+        begun = opened(pipeline, run)
+        act.outcome = f"opened: {', '.join(begun.opened) or 'nothing new'}"
     if as_json:
         emit_json(begun)
         return FINE

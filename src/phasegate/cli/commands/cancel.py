@@ -2,7 +2,6 @@
 
 import click
 
-from phasegate.cli.commands.pause import phases_of
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json
@@ -25,20 +24,18 @@ def cancel(app: App, /, *, run: str, reason: str | None, undo: bool, as_json: bo
     Nothing of it is requested, fired or reported any more; it is not expected, not late, and no window waits for it.
     What was written stays in the tables.
     """
-    from phasegate.errors import BadInput, NotFound
+    from phasegate.actions import runs
+    from phasegate.audit import About
+    from phasegate.errors import BadInput
 
     if undo and reason is not None:
         raise BadInput("cancel: --reason is for cancelling, not for --undo; leave it out")
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
-        known = {name: pipeline.runs.read(name, chosen)
-                 for name in phases_of(pipeline.plan, chosen, None, command="cancel")}  # fmt: skip
-        phases = [name for name, phase in known.items() if phase is not None]
-        if not phases:
-            raise NotFound(f"cancel: run {chosen} is not open; see phasegate status")
-        for name in phases:
-            pipeline.runs.void(name, chosen, reason=None if undo else reason or "cancelled by hand")
-        pipeline.runs.recheck_windows(chosen.date)
+        phases = runs.cancellable(pipeline, chosen)
+        with app.acting(pipeline, About(run=str(chosen))) as act:
+            runs.cancel(pipeline, chosen, phases, reason=None if undo else reason or "cancelled by hand")
+            act.outcome = f"{'takes place' if undo else 'cancelled'}: {', '.join(phases)}"
     if as_json:
         from phasegate.printed.runs import CancelledJson, RestoredJson
 

@@ -31,7 +31,10 @@ def dead(app: App, /, *, discard: str | None, as_json: bool) -> int:
     """
     if discard is not None:
         with app.pipeline() as pipeline:
-            pipeline.runs.quarantine.discard(discard)
+            pipeline.runs.quarantine.check(discard)
+            with app.acting(pipeline) as act:
+                pipeline.runs.quarantine.discard(discard)
+                act.outcome = "discarded"
     plan, overview = app.overview()
     broken: list[BadDocument] = []
     letters = overview.dead(broken=broken)

@@ -19,18 +19,23 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog=example("phasegate leases", "phasegate leases --all --json"),
+    epilog=example("phasegate leases", "phasegate leases --let-go lease:main:nba.scores:2026-02-03"),
     short_help="Show which partitions are being written now.",
 )
 @click.option("--all", "free", is_flag=True, help="Also free leases: every partition that was ever written.")
+@click.option("--let-go", "key", metavar="KEY", help="Take this lease from its holder, and report what it left.")
 @json_option
 @pass_app
-def leases(app: App, /, *, free: bool, as_json: bool) -> int:
+def leases(app: App, /, *, free: bool, key: str | None, as_json: bool) -> int:
     """Show the leases that are held.
 
     Each with its partition, token, purpose, since when, and how long it lasts. An expired lease is taken by the next
-    worker; there is nothing to do. Reads documents only.
+    worker; there is nothing to do. One that is held for long, by a process that is dead, can be let go of: if its
+    holder lives, it stops at its next heartbeat. Reads documents only, without --let-go.
     """
+    if key is not None:
+        with app.pipeline() as pipeline, app.acting(pipeline) as act:
+            act.outcome = f"let go; what its holder had written: {pipeline.rescuer.let_go(key)}"
     plan, overview = app.overview()
     broken: list[BadDocument] = []
     views = overview.leases(free=free, broken=broken)

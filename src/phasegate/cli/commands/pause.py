@@ -1,17 +1,11 @@
 """``phasegate pause``: hold the gates of a run, or release them."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.dates import check_near, yes_option
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json
-
-if TYPE_CHECKING:
-    from phasegate.base.keys import Run
-    from phasegate.plan.model import Plan
 
 
 @click.command(
@@ -35,6 +29,9 @@ def pause(
 
     Messages are still recorded. A phase that is not open yet is opened and paused.
     """
+    from phasegate.actions import runs
+    from phasegate.actions.runs import paused_phases
+    from phasegate.audit import About
     from phasegate.errors import BadInput
 
     if resume and reason is not None:
@@ -42,14 +39,15 @@ def pause(
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
         check_near(pipeline, chosen.date, yes=yes or resume, command="pause")
-        held = phases_of(pipeline.plan, chosen, phase, command="pause")
-        if resume:
-            there = {name: pipeline.runs.read(name, chosen) for name in held}
-            held = [name for name, known in there.items() if known is not None and known.paused is not None]
-        for name in held:
-            if not resume:
-                pipeline.runs.open(name, chosen, by="operator")
-            pipeline.runs.pause(name, chosen, reason=None if resume else reason or "paused by hand")
+        held = paused_phases(pipeline, chosen, phase)
+        if not resume:
+            with app.acting(pipeline, About(run=str(chosen))) as act:
+                held = runs.pause(pipeline, chosen, phase, reason=reason)
+                act.outcome = f"paused: {', '.join(held)}"
+        elif held:
+            with app.acting(pipeline, About(run=str(chosen))) as act:
+                runs.resume(pipeline, chosen, held)
+                act.outcome = f"resumed: {', '.join(held)}"
     word = "resumed" if resume else "paused"
     if as_json:
         from phasegate.printed.runs import PausedJson, ResumedJson
@@ -62,18 +60,3 @@ def pause(
         undo = "worker --until-idle" if resume else f"pause {chosen} --resume"
         emit([*(f"{name} of {chosen}: {word}." for name in held), f"next: phasegate {undo}"])
     return FINE
-
-
-def phases_of(plan: "Plan", run: "Run", phase: str | None, *, command: str) -> list[str]:
-    """Return the phases that a command on a run means.
-
-    Raises NotFound.
-    """
-    from phasegate.errors import NotFound
-
-    known = [name for name, one in plan.phases.items() if run.mode in one.modes]
-    if phase is None:
-        return known
-    if phase not in known:
-        raise NotFound(f"{command}: unknown phase {phase!r} in mode {run.mode}; it has {', '.join(known)}")
-    return [phase]

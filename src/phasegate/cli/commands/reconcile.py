@@ -53,6 +53,7 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
     than five minutes and may be work in progress. Safe to run twice at once, and beside workers.
     """
     from phasegate.answers.checks import reconciled_json, span_of
+    from phasegate.audit import About
     from phasegate.base.findings import exit_code
 
     app.reading()  # a missing state is an error, and is not created
@@ -66,7 +67,9 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
         if not as_json:
             emit(printer.found(outcomes, fixes, fix=fix))
         if fix and fixes:
-            done = _apply(pipeline, outcomes, span, phase=phase)
+            with app.acting(pipeline, About(first=span.first, last=span.last)) as act:
+                done = _apply(pipeline, outcomes, span, phase=phase)
+                act.outcome = f"{count(len(done.applied), 'command')} run, recorded as {done.record}"
     after = outcomes if done is None else done.after
     if as_json:
         emit_json(reconciled_json(pipeline.plan.pipeline, span, outcomes, fixes=fixes, fixed=done, times=times))

@@ -8,15 +8,10 @@ from phasegate.base.wording import count
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json
-from phasegate.cli.kit.views import held_back
 
 if TYPE_CHECKING:
-    from phasegate.base.keys import Run
     from phasegate.explain.overview import DeadLetter
-    from phasegate.explain.phase_view import PhaseView
-    from phasegate.pipeline import Pipeline
 
-KEY = "quarantine:"
 KINDS = {"held": "held trigger"}
 
 
@@ -40,15 +35,17 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
     `phasegate dead` lists both. Triggers that a quiet backfill held back are sent too, if RUN is named, but not by
     --all. A worker then processes all of it; what is refused again is dead again.
     """
+    from phasegate.actions import runs
+    from phasegate.audit import About
+
     _check(what, step, force=force, everything=everything)
     with app.pipeline() as pipeline:
-        letters = _letters(app, pipeline, what, step)
-        for letter in letters:
-            if letter.kind == "message":
-                pipeline.runs.quarantine.redrive(letter.subject)
-        for run in dict.fromkeys(app.run(pipeline.plan, letter.run) for letter in letters if letter.kind != "message"):
-            for phase in pipeline.plan.phases:
-                pipeline.runs.redrive(phase, run, step=step, force=force, held=not everything)
+        letters = runs.letters_of(pipeline, what, step)
+        of_run = "" if what is None or what.startswith(runs.MESSAGE) else str(app.run(pipeline.plan, what))
+        if letters:
+            with app.acting(pipeline, About(run=of_run)) as act:
+                runs.bring_back(pipeline, letters, step=step, force=force, held=not everything)
+                act.outcome = f"{count(len(letters), 'dead letter')} sent again"
     if as_json:
         from phasegate.printed.work import RedrivenJson, RedrivenRowJson
 
@@ -62,59 +59,15 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
 
 def _check(what: str | None, step: str | None, *, force: bool, everything: bool) -> None:
     """Refuse options that contradict each other, or name nothing."""
+    from phasegate.actions.runs import MESSAGE
     from phasegate.errors import BadInput
 
     if everything == (what is not None):
         raise BadInput("redrive: name a RUN, the KEY of a quarantined message, or --all: exactly one of them")
     if what is None and step is not None:
         raise BadInput("redrive: --step needs a RUN")
-    if what is not None and what.startswith(KEY) and (step is not None or force):
+    if what is not None and what.startswith(MESSAGE) and (step is not None or force):
         raise BadInput("redrive: --step and --force belong to a RUN, not to a message")
-
-
-def _letters(app: App, pipeline: "Pipeline", what: str | None, step: str | None) -> "list[DeadLetter]":
-    """Return the dead letters that the arguments mean.
-
-    Raises NotFound, naming those that there are.
-    """
-    from phasegate.errors import NotFound
-
-    letters = pipeline.views.dead()
-    if what is None:
-        return letters
-    if what.startswith(KEY):
-        found = [letter for letter in letters if letter.subject == what]
-        if not found:
-            raise NotFound(f"{what}: no such message in quarantine; see phasegate dead")
-        return found
-    run = app.run(pipeline.plan, what)
-    views = pipeline.views.why(run)
-    _check_step(views, run, step)
-    of_run = [letter for letter in letters if letter.kind != "message" and letter.run == str(run)]
-    return [letter for letter in of_run + _held(views) if step in (None, letter.subject)]
-
-
-def _held(views: "list[PhaseView]") -> "list[DeadLetter]":
-    """Return the triggers of a run that a quiet backfill held back."""
-    from phasegate.explain.overview import DeadLetter
-
-    return [
-        DeadLetter(kind="held", subject=receiver, run=view.run, reason=f"held back by {view.phase}", at=generation.at,
-                   command=f"phasegate redrive {view.run} --step {receiver}")
-        for view in views
-        for generation, receiver in held_back(view)
-    ]  # fmt: skip
-
-
-def _check_step(views: "list[PhaseView]", run: "Run", step: str | None) -> None:
-    from phasegate.errors import NotFound
-
-    known = []
-    for view in views:
-        known += [member.name for member in view.members]
-        known += [name for generation in view.generations for name in generation.receivers]
-    if step is not None and step not in known:
-        raise NotFound(f"unknown step {step!r} in run {run}; it has {', '.join(dict.fromkeys(known))}")
 
 
 def _lines(letters: "list[DeadLetter]", what: str | None, step: str | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 import click
 
-from phasegate.cli.commands.pause import phases_of
 from phasegate.cli.kit.app import FINE, App, pass_app
 from phasegate.cli.kit.options import example, json_option
 from phasegate.cli.kit.output import emit, emit_json
@@ -22,19 +21,15 @@ def replan(app: App, /, *, run: str, phase: str | None, as_json: bool) -> int:
     Its members, deadline, receivers, and the code of its steps. Results of a step whose code changed become stale, and
     are rebuilt.
     """
-    from phasegate.errors import NotFound
+    from phasegate.actions import runs
+    from phasegate.audit import About
 
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
-        known = {name: pipeline.runs.read(name, chosen)
-                 for name in phases_of(pipeline.plan, chosen, phase, command="replan")}  # fmt: skip
-        before = {name: there.gate.hash for name, there in known.items() if there is not None}
-        if not before:
-            raise NotFound(f"replan: {chosen} is not open, so it will follow the plan as it is when it opens")
-        for name in before:
-            pipeline.runs.replan(name, chosen)
-        after = {name: there.gate.hash for name in before if (there := pipeline.runs.read(name, chosen))}
-    changed = {name: after[name] != before[name] for name in before}
+        open_ = runs.open_phases(pipeline, chosen, phase, command="replan")
+        with app.acting(pipeline, About(run=str(chosen))) as act:
+            changed = runs.replan(pipeline, chosen, phase)
+            act.outcome = f"follow the present plan: {', '.join(open_)}"
     if as_json:
         from phasegate.printed.runs import ReplannedJson, ReplannedPhaseJson
 

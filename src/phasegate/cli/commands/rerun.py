@@ -25,16 +25,19 @@ def rerun(app: App, /, *, run: str, step: str, as_json: bool) -> int:
     Exits with 0 if it was built, 1 if it failed or cannot start now. What follows from it is left to a worker.
     """
     from phasegate.answers.rebuilt import Rebuilt, buildable
+    from phasegate.audit import About
 
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
         member = buildable(pipeline, step, chosen)
-        outcome = pipeline.rerun(step, chosen)
-        if outcome == "busy":
-            talk(f"{step} of {chosen} is being built by another process; waiting for it")
-        while outcome == "busy":
-            pipeline.ports.clock.sleep(POLL_S)
-            outcome = pipeline.rerun(step, chosen, again=False)
+        with app.acting(pipeline, About(run=str(chosen))) as act:
+            outcome = pipeline.rerun(step, chosen)
+            if outcome == "busy":
+                talk(f"{step} of {chosen} is being built by another process; waiting for it")
+            while outcome == "busy":
+                pipeline.ports.clock.sleep(POLL_S)
+                outcome = pipeline.rerun(step, chosen, again=False)
+            act.outcome = f"{step}: {outcome}"
         done = Rebuilt(pipeline, member, chosen, outcome=outcome)
         times = app.times(pipeline.plan)
     now, built, failure = done.member, done.built, done.failure

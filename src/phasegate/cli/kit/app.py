@@ -5,7 +5,7 @@ Each is opened when it is first used.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from phasegate.errors import NotFound
 
 if TYPE_CHECKING:
     from phasegate.answers.times import Times
+    from phasegate.audit import About, Act
     from phasegate.base.keys import Run
     from phasegate.explain.overview import Overview
     from phasegate.pipeline import Pipeline
@@ -28,9 +29,13 @@ COMMAND_VARIABLES = ("PHASEGATE_RUN", "PHASEGATE_STEP", "PHASEGATE_DATE", "PHASE
 
 
 class App:
-    """One invocation: the global options, and what they select."""
+    """One invocation: the global options, and what they select.
 
-    def __init__(self, clock: "Clock | None" = None) -> None:
+    ``words``: all arguments.
+    """
+
+    def __init__(self, clock: "Clock | None" = None, words: "Sequence[str]" = ()) -> None:
+        self._words = words
         self.plan_file: str | None = None
         self.state: str | None = None
         self._clock = clock
@@ -163,6 +168,28 @@ class App:
                 yield pipeline
             finally:
                 pipeline.close()
+
+    @contextmanager
+    def acting(self, pipeline: "Pipeline", about: "About | None" = None) -> "Iterator[Act]":
+        """Record around the block that this command changes something.
+
+        In the audit log, with who gave the command. Raises what the store does if it cannot be recorded.
+        """
+        import shlex
+
+        from phasegate.audit import About, AuditLog
+        from phasegate.system import user_name
+
+        ctx = click.get_current_context()
+        while ctx.parent is not None and ctx.parent.parent is not None:
+            ctx = ctx.parent
+        words = [*self._words]
+        given = words[words.index(ctx.info_name) :] if ctx.info_name in words else [ctx.info_name or ""]
+        command = shlex.join(["phasegate", *given])
+        with AuditLog(pipeline.plan.pipeline, pipeline.ports).acting(
+            command, by=user_name(), via="command line", about=about or About()
+        ) as act:
+            yield act
 
 
 pass_app = click.make_pass_decorator(App)

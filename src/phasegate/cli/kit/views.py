@@ -70,15 +70,6 @@ def _left(view: "PhaseView", /, *, plan: "Plan") -> "Left | None":
     return Left(f"{view.phase} of {view.run} {why}", view.commands[0] if view.commands else f"phasegate why {view.run}")
 
 
-def held_back(view: "PhaseView", /) -> "list[tuple[GenerationView, str]]":
-    """Return the generations and receivers of held triggers.
-
-    A quiet backfill holds them back.
-    """
-    return [(generation, receiver) for generation in view.generations
-            for receiver, state in generation.receivers.items() if state == "held"]  # fmt: skip
-
-
 def exit_code(views: "Iterable[PhaseView]", /, *, broken: "Sequence[BadDocument]", found: int = 0) -> int:
     """Return the exit code of views, and report unreadable documents.
 

@@ -1,0 +1,1 @@
+"""What an operator may do: parsed, shown before, carried out, recorded."""
