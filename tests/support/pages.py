@@ -28,6 +28,12 @@ class Tags(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
+    @property
+    def strange(self) -> list[str]:
+        """Return the tags that no page has: images, and scripts that are not files of the service."""
+        return [tag for tag, of in self.found
+                if tag == "img" or (tag == "script" and not f"{of.get('src')}".startswith("/static/"))]  # fmt: skip
+
     def handle_data(self, data: str) -> None:
         self.words += data
 
