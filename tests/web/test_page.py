@@ -127,8 +127,7 @@ def test_every_answer_forbids_scripts_of_others_and_other_hosts(service: Served)
         (policy,) = answer.headers.get_list("content-security-policy")
         assert policy.startswith("default-src 'none'")
         assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", answer.text)
-        assert all(one == "" for one in re.findall(r'<script src="/static/[^"]*" defer>(.*?)</script>', answer.text))
-        assert "<script" not in answer.text.replace('<script src="/static/', "")
+        assert path.startswith("/static") or Tags(answer.text).foreign() == []
         assert " style=" not in answer.text
         assert "<style" not in answer.text
 
@@ -141,7 +140,7 @@ def test_hostile_names_are_text(night: Night, service: Served, name: str) -> Non
     assert service.post("/complete", report).status_code == 200
     shown = page(service, f"/runs/{RUN}")
     assert name[:50] in shown.words
-    assert not shown.strange
+    assert shown.foreign() == []
     assert len(shown.words) < 60_000
 
 

@@ -119,4 +119,4 @@ def test_hostile_names_are_text(night: Night, service: Served, name: str) -> Non
     night.clock.at += HOUR
     shown = page(service, "/findings")
     assert name[:40] in shown.words
-    assert not shown.strange
+    assert shown.foreign() == []
