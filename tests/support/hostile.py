@@ -58,4 +58,4 @@ def _rewrite(pipeline: Pipeline, key: str, change: Callable[[dict[str, Any]], ob
     assert doc is not None, key
     body = json.loads(json.dumps(doc.body))
     change(body)
-    pipeline.ports.store.write(key, body, due=doc.due, expect=doc.version)
+    pipeline.ports.store.write(key, body, due=MORNING, expect=doc.version)

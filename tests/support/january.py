@@ -37,10 +37,10 @@ BROKEN = "SELECT * FROM nba_analytics.player_game_summary_v1 WHERE game_date = $
 
 
 class January(SyntheticSource):
-    """Invented nights, and one date on which no one plays."""
+    """Invented nights from FIRST on, but for one date on which no one plays."""
 
     def dates(self, first: date, last: date) -> list[date]:
-        return [day for day in super().dates(first, last) if day != RESTED]
+        return [day for day in super().dates(max(first, FIRST), last) if day != RESTED]
 
 
 class Scene(NamedTuple):
@@ -90,6 +90,7 @@ def january(folder: Path, *, first: date = date(2025, 1, 19)) -> Scene:
             _evening(pipeline, clock, LAST)
             _last_night(pipeline, clock)
             _plant(pipeline, clock)
+            _evaluate(pipeline)
     still = StillClock()
     still.at = at(LAST + timedelta(days=1), "08:40")
     return Scene(folder, still)
@@ -166,12 +167,24 @@ def _plant(pipeline: Pipeline, clock: SkippingClock) -> None:
     def leave(body: dict[str, Any]) -> None:
         body.update(holder="worker-3", since=since, until=since + 600, purpose="write")
 
-    _rewrite(pipeline, keys.lease_key("main", Part("nba_analytics.player_game_summary", "2025-01-28")), leave)
+    _rewrite(
+        pipeline,
+        keys.lease_key("main", Part("nba_analytics.player_game_summary", "2025-01-28")),
+        leave,
+        due=since + 600,
+    )
     raw = keys.phase_key(PIPELINE, "raw", run=parse_run("2025-01-24.overnight"))
     _rewrite(pipeline, raw, lambda body: body["outbox"][0].update(state="sent"))
     for phase in ("analytics", "precompute"):
         _forget(pipeline, keys.phase_key(PIPELINE, phase, run=parse_run("2025-01-24.overnight")))
     _correct(pipeline, date(2025, 1, 27))
+
+
+def _evaluate(pipeline: Pipeline) -> None:
+    """Record what the checks find of the last nights as incidents, as a monitor does."""
+    for day in (LAST, LAST - timedelta(days=1), DEAD_DAY):
+        started = pipeline.alerts.start()
+        pipeline.alerts.take(pipeline.checks.health.evaluate(day.isoformat()), started=started)
 
 
 def _correct(pipeline: Pipeline, day: date) -> None:
@@ -181,13 +194,15 @@ def _correct(pipeline: Pipeline, day: date) -> None:
     _deliver(pipeline, day, "overnight", {GAMEBOOK: rows})
 
 
-def _rewrite(pipeline: Pipeline, key: str, change: Callable[[dict[str, Any]], object]) -> None:
+def _rewrite(
+    pipeline: Pipeline, key: str, change: Callable[[dict[str, Any]], object], *, due: float | None = None
+) -> None:
     store = pipeline.ports.store
     doc = store.read(key)
     assert doc is not None, key
     body = json.loads(json.dumps(doc.body))
     change(body)
-    store.write(key, body, due=doc.due, expect=doc.version)
+    store.write(key, body, due=due or doc.due, expect=doc.version)
 
 
 def _forget(pipeline: Pipeline, key: str) -> None:

@@ -22,6 +22,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 PACKAGE = "phasegate.web.page"
+# What Unicode has to set the direction of a text: they hide or reorder what is beside them.
+TURNING = {one: f"\\u{one:04x}" for one in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 NAVIGATION = (
     ("/runs", "Runs"),
     ("/findings", "Findings"),
@@ -40,7 +42,7 @@ class Frame:
         self.service = service
         self._templates = Environment(
             loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
+            trim_blocks=True, lstrip_blocks=True, finalize=visible,
         )  # fmt: skip
 
     def page(self, template: str, /, *, status: int = 200, **shown: object) -> Response:
@@ -59,6 +61,15 @@ class Frame:
     def redirected(place: str) -> Response:
         """Send the browser to another page of this service."""
         return RedirectResponse(place, 303, headers=HEADERS)
+
+
+def visible(shown: object, /) -> object:
+    r"""Return what a template writes, with characters that turn the text after them spelled out.
+
+    >>> visible("\u202egnp.exe"), visible(7)
+    ('\\u202egnp.exe', 7)
+    """
+    return shown.translate(TURNING) if type(shown) is str else shown
 
 
 def static(name: str, /) -> bytes:
