@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from phasegate.base.codec import State, decode
-from phasegate.errors import BadDocument, PhasegateError, legible, words
+from phasegate.base.keys import WORD
+from phasegate.errors import BadDocument, NotFound, PhasegateError, legible, words
 from phasegate.ports import Ports, ReadPorts
 from phasegate.scan import scanned
 from phasegate.transact import transact
@@ -120,6 +121,14 @@ def entries(
         except BadDocument as e:
             broken.append(e)
     return found[::-1]
+
+
+def read_entry(ports: ReadPorts, key: str, /) -> AuditEntry:
+    """Return one act; raise NotFound, or BadDocument if it cannot be read."""
+    doc = ports.store.read(key) if WORD.fullmatch(key.rpartition(":")[2]) else None
+    if doc is None:
+        raise NotFound(f"{key[:200]}: there is no such act; see phasegate audit")
+    return decode(AuditEntry, doc.body, key=key)
 
 
 def entries_of(

@@ -3,13 +3,16 @@
 Each answer forbids the browser every script, and every request to another host.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
+from typing import NamedTuple
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from phasegate.actions.action import ActionVerb, parse_action
 from phasegate.web.callers import Caller
 from phasegate.web.service import Service
 
@@ -28,11 +31,43 @@ NAVIGATION = (
     ("/runs", "Runs"),
     ("/findings", "Findings"),
     ("/calendar", "Calendar"),
+    ("/plan", "Plan"),
     ("/leases", "Leases"),
     ("/dead", "Dead letters"),
     ("/incidents", "Incidents"),
+    ("/audit", "Audit log"),
 )
 """The pages that each page names, in this order: path and name."""
+
+WORDS: Mapping[ActionVerb, str] = {
+    "rerun": "Build again", "redrive": "Bring back", "rebuild": "Bring up to date", "fix": "Fix", "pause": "Pause",
+    "resume": "Resume", "cancel": "Cancel", "restore": "Take back", "replan": "Replan", "sweep": "Work now",
+    "work": "Work now", "let go": "Let go", "discard": "Hide", "close": "Close",
+}  # fmt: skip
+"""What the button of an action says."""
+PROGRAM = "phasegate "
+
+
+class Button(NamedTuple):
+    """The button beside a command: what it says, and where it leads."""
+
+    word: str
+    place: str
+
+
+def button(text: str, /) -> Button | None:
+    """Return the button for a command, or for a hint that ends with one.
+
+    None if only a person can do it.
+
+    >>> button("phasegate sweep")
+    Button(word='Work now', place='/act?command=phasegate+sweep')
+    >>> button("fix its source, then look again") is None
+    True
+    """
+    at = text.find(PROGRAM)
+    action = parse_action(text[at:]) if at >= 0 else None
+    return None if action is None else Button(WORDS[action.verb], f"/act?{urlencode({'command': str(action)})}")
 
 
 class Frame:
@@ -44,6 +79,7 @@ class Frame:
             loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, finalize=visible,
         )  # fmt: skip
+        self._templates.globals["button"] = button
 
     def page(self, template: str, /, *, status: int = 200, **shown: object) -> Response:
         """Return a page; ``shown``: what its template names."""
