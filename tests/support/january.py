@@ -18,9 +18,11 @@ from nba_props import PLAN
 from nba_props.replay.scrapers import GAMEBOOK, PROPS, SCHEDULE
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate import Pipeline, SkippingClock, connect, parse_run, read_plan
+from phasegate.audit import About, AuditLog
 from phasegate.base import keys
 from phasegate.base.receipt import Part
 from phasegate.observe.counting import CountingObserver
+from phasegate.web.page.acts import place_of
 from tests.support.commands import StillClock
 from tests.support.service import Served, served
 
@@ -44,10 +46,11 @@ class January(SyntheticSource):
 
 
 class Scene(NamedTuple):
-    """The folder of the pipeline, and its clock, which stands still."""
+    """The folder of the pipeline, its clock, which stands still, and the last part of the path of an act's page."""
 
     folder: Path
     clock: StillClock
+    act: str
 
     @property
     def span(self) -> str:
@@ -63,7 +66,7 @@ class Scene(NamedTuple):
     def address(self, path: str) -> str:
         """Return the address of a page of the scene, by its path with parameters."""
         query = f"?{self.span}" if path in ("/runs", "/findings") else ""
-        return path.format_map({"run": DEAD_RUN}) + query
+        return path.format_map({"run": DEAD_RUN, "act": self.act}) + query
 
 
 def at(day: date, clock: str) -> float:
@@ -89,11 +92,11 @@ def january(folder: Path, *, first: date = date(2025, 1, 19)) -> Scene:
         with _opened(folder, clock) as pipeline:
             _evening(pipeline, clock, LAST)
             _last_night(pipeline, clock)
-            _plant(pipeline, clock)
+            act = _plant(pipeline, clock)
             _evaluate(pipeline)
     still = StillClock()
     still.at = at(LAST + timedelta(days=1), "08:40")
-    return Scene(folder, still)
+    return Scene(folder, still, act.rpartition("/")[2])
 
 
 @contextmanager
@@ -156,33 +159,40 @@ def _last_night(pipeline: Pipeline, clock: SkippingClock) -> None:
     pipeline.work_until_idle()
 
 
-def _plant(pipeline: Pipeline, clock: SkippingClock) -> None:
-    """Damage one thing on each of some dates."""
+def _plant(pipeline: Pipeline, clock: SkippingClock) -> str:
+    """Damage one thing on each of some dates; return the path of the page of one act."""
+    acted = _acted(pipeline, "pause", "2025-01-25.overnight", "the lines of this date are disputed")
     pipeline.runs.pause("precompute", parse_run("2025-01-25.overnight"), reason="the lines of this date are disputed")
+    _acted(pipeline, "cancel", "2025-01-21.same_day", "all its games were postponed")
     pipeline.runs.void("precompute", parse_run("2025-01-21.same_day"), reason="all its games were postponed")
     body = {"kind": "completion", "step": "odds_api_player_points_prop", "run": "2025-01-26.overnight"}
     pipeline.runs.quarantine.put("nba.completions", body, reason="unknown step odds_api_player_points_prop")
-    since = clock.now() - 7200
-
-    def leave(body: dict[str, Any]) -> None:
-        body.update(holder="worker-3", since=since, until=since + 600, purpose="write")
-
-    _rewrite(
-        pipeline,
-        keys.lease_key("main", Part("nba_analytics.player_game_summary", "2025-01-28")),
-        leave,
-        due=since + 600,
-    )
     raw = keys.phase_key(PIPELINE, "raw", run=parse_run("2025-01-24.overnight"))
     _rewrite(pipeline, raw, lambda body: body["outbox"][0].update(state="sent"))
     for phase in ("analytics", "precompute"):
         _forget(pipeline, keys.phase_key(PIPELINE, phase, run=parse_run("2025-01-24.overnight")))
     _correct(pipeline, date(2025, 1, 27))
+    since = clock.now() - 7200
+
+    def leave(body: dict[str, Any]) -> None:
+        body.update(holder="worker-3", since=since, until=since + 600, purpose="write")
+
+    lease = keys.lease_key("main", Part("nba_analytics.player_game_summary", "2025-01-28"))
+    _rewrite(pipeline, lease, leave, due=since + 600)
+    return acted
+
+
+def _acted(pipeline: Pipeline, verb: str, run: str, reason: str) -> str:
+    log = AuditLog(PIPELINE, pipeline.ports)
+    command = f'phasegate {verb} {run} --reason "{reason}"'
+    with log.acting(command, by="an-operator", via="command line", about=About(run=run)) as act:
+        act.outcome = "paused" if verb == "pause" else "void"
+    return place_of(act.key)
 
 
 def _evaluate(pipeline: Pipeline) -> None:
     """Record what the checks find of the last nights as incidents, as a monitor does."""
-    for day in (LAST, LAST - timedelta(days=1), DEAD_DAY):
+    for day in (DEAD_DAY, LAST - timedelta(days=1), LAST):
         started = pipeline.alerts.start()
         pipeline.alerts.take(pipeline.checks.health.evaluate(day.isoformat()), started=started)
 
