@@ -1,9 +1,13 @@
 """What happened to a run, in the order of time: pure."""
 
-from typing import get_args
+from typing import Any, get_args
 
+import pytest
+
+from phasegate.audit import AuditEntry
 from phasegate.base.receipt import Receipt, Stamp
 from phasegate.explain.timeline import TimelineEntry, TimelineKind, timeline, written
+from phasegate.explain.views import acted
 from phasegate.gate.phase import Phase
 from phasegate.gate.records import Attempt, Entry, Firing, Member, Request, Result, Seen
 from tests.support.phase_commands import GATE
@@ -68,4 +72,18 @@ def test_what_other_documents_say_is_put_in_its_place() -> None:
 def test_several_phases_are_listed_together() -> None:
     found = timeline({"raw": PHASE, "analytics": PHASE})
     assert [one.phase for one in found[:2]] == ["analytics", "raw"]
-    assert {one.kind for one in found} | {"write", "lease"} == set(get_args(TimelineKind))
+    assert {one.kind for one in found} | {"write", "lease", "act"} == set(get_args(TimelineKind))
+
+
+@pytest.mark.parametrize(
+    ("ended", "text"),
+    [
+        ({"ended_at": 1_151.0, "outcome": "paused: a"}, "ada (page): phasegate pause RUN; paused: a"),
+        ({"ended_at": 1_151.0, "outcome": "no", "failed": True}, "ada (page): phasegate pause RUN; failed: no"),
+        ({}, "ada (page): phasegate pause RUN; not ended"),
+    ],
+)
+def test_an_act_of_a_person_comes_before_what_it_commanded(ended: dict[str, Any], text: str) -> None:
+    entry = AuditEntry(by="ada", via="page", command="phasegate pause RUN", at=1_150.0, **ended)
+    found = timeline({"a": PHASE}, more=[acted(entry)])
+    assert [(one.kind, one.text) for one in found if one.at == 1_150.0] == [("command", "pause: paused"), ("act", text)]

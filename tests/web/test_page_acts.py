@@ -62,6 +62,8 @@ def test_it_is_shown_what_will_happen_then_it_happens_and_is_recorded(service: S
     (entry,) = night("audit", "--json").json["entries"]
     assert (entry["by"], entry["via"], entry["run"]) == ("operator", "page", RUN)
     assert entry["command"] == f"{PAUSE} --reason 'the source is in repair'"
+    history = page(service, f"/runs/{RUN}").words
+    assert f"operator (page): {PAUSE} --reason 'the source is in repair'; raw of {RUN}: paused" in history
     log = page(service, "/audit").words
     assert entry["command"] in log
     assert "operator" in log

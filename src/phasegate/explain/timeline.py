@@ -14,7 +14,7 @@ from phasegate.gate.records import Member, Request
 
 # Of what happened in one phase at the same time, in the order of cause and effect.
 TimelineKind = Literal[
-    "opened", "request", "lease", "attempt", "write", "report", "command", "result", "fired", "trigger"
+    "opened", "act", "request", "lease", "attempt", "write", "report", "command", "result", "fired", "trigger"
 ]  # fmt: skip
 KINDS: tuple[TimelineKind, ...] = get_args(TimelineKind)
 

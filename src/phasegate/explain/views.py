@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from phasegate.audit import AuditEntry, entries_of
 from phasegate.base import keys
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Receipt
@@ -48,4 +49,15 @@ class Views(Overview):
             for one in self.log(run, step.name):
                 text = f"attempt {one.number}: {one.status}" + (f": {one.error}" if one.error else "")
                 more.append(TimelineEntry(one.at, "attempt", step.phase, step.name, text))
-        return timeline(phases, more=more)
+        commanded = [at for phase in phases.values() for at in (phase.opened_at, *(seen.at for seen in phase.seen))]
+        unread: list[BadDocument] = [] if broken is None else broken
+        acts = entries_of(self._ports, self._plan.pipeline, str(run), times=commanded, broken=unread)
+        if unread and broken is None:
+            raise unread[0]
+        return timeline(phases, more=[*more, *map(acted, acts)])
+
+
+def acted(entry: AuditEntry, /) -> TimelineEntry:
+    """Return the act of a person."""
+    ended = "not ended" if entry.ended_at is None else f"{'failed: ' if entry.failed else ''}{entry.outcome or 'done'}"
+    return TimelineEntry(entry.at, "act", "", "", f"{entry.by} ({entry.via}): {entry.command}; {ended}")

@@ -1,7 +1,7 @@
 """What an operator does on the page: see beforehand, confirm, be recorded.
 
 An action is spelled as the command that does the same, so that every command that a page shows can have a button. The
-page says what would happen; if that has changed when it is confirmed, by another tab or a worker, it is shown anew.
+page says what would happen; if that has changed when it is confirmed, by another tab or a worker, it is shown again.
 """
 
 from collections.abc import Mapping

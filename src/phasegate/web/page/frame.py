@@ -1,8 +1,10 @@
 """What all pages share: templates, headers, and how a refusal looks.
 
-Each answer forbids the browser every script, and every request to another host.
+Each answer forbids the browser every script but those of the package, and every request to another host. The scripts
+only renew what is shown, and say when it is old: nothing that is read or done needs them.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from typing import NamedTuple
@@ -20,13 +22,19 @@ PageView = Callable[[Request], Awaitable[Response]]
 Shown = Callable[["Frame", Request, Caller], Response]
 """Makes one page for a caller, in a thread of the service."""
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
+    "img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
 }
 PACKAGE = "phasegate.web.page"
 # What Unicode has to set the direction of a text: they hide or reorder what is beside them.
 TURNING = {one: f"\\u{one:04x}" for one in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+STATIC: Mapping[str, str] = {
+    "page.css": "text/css", "htmx.min.js": "text/javascript", "idiomorph-ext.min.js": "text/javascript",
+    "live.js": "text/javascript",
+}  # fmt: skip
+"""The files that pages use, by name, with their content types."""
 NAVIGATION = (
     ("/runs", "Runs"),
     ("/findings", "Findings"),
@@ -79,7 +87,7 @@ class Frame:
             loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, finalize=visible,
         )  # fmt: skip
-        self._templates.globals["button"] = button
+        self._templates.globals |= {"button": button, "static": {name: _place(name) for name in STATIC}.__getitem__}
 
     def page(self, template: str, /, *, status: int = 200, **shown: object) -> Response:
         """Return a page; ``shown``: what its template names."""
@@ -100,12 +108,17 @@ class Frame:
 
 
 def visible(shown: object, /) -> object:
-    r"""Return what a template writes, with characters that turn the text after them spelled out.
+    r"""Return a text with the characters that turn others spelled out.
 
     >>> visible("\u202egnp.exe"), visible(7)
     ('\\u202egnp.exe', 7)
     """
     return shown.translate(TURNING) if type(shown) is str else shown
+
+
+def _place(name: str) -> str:
+    """Return the path of a file, which changes with its content."""
+    return f"/static/{name}?{hashlib.sha256(static(name)).hexdigest()[:12]}"
 
 
 def static(name: str, /) -> bytes:

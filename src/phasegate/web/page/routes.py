@@ -16,7 +16,7 @@ from phasegate.web.callers import Caller, Refused
 from phasegate.web.page import acts, lists, session
 from phasegate.web.page.calendar import calendar
 from phasegate.web.page.findings import findings
-from phasegate.web.page.frame import HEADERS, Frame, PageView, Shown, static
+from phasegate.web.page.frame import HEADERS, STATIC, Frame, PageView, Shown, static
 from phasegate.web.page.plan import plan
 from phasegate.web.page.runs import run, runs
 from phasegate.web.service import Service
@@ -24,7 +24,6 @@ from phasegate.web.service import Service
 FindReader = Callable[[Request, str | None], Awaitable[Caller]]
 """Finds the caller of a request by its header, refuses one without the role reader, or that calls too often."""
 FORM_BYTES_MAX = 20_000
-STATIC: Mapping[str, str] = {"page.css": "text/css"}
 READ: Mapping[str, Shown] = {
     "/runs": runs,
     "/runs/{run}": run,

@@ -59,6 +59,8 @@ def run(frame: Frame, request: Request, caller: Caller) -> Response:
         "run.html", caller=caller, run=chosen, views=views, logs=pipeline.views.failures(chosen, views),
         not_open=not_open(pipeline.plan, chosen, closed, views=views), stuck=[v.phase for v in views if _is_stuck(v)],
         worst=next((row.worst for row in grid.rows(views)), "none"), entries=entries, entries_max=ENTRIES_MAX,
+        paused=any(view.state == "paused" for view in views),
+        builds=[step.name for step in pipeline.plan.steps.values() if step.kind != "external"],
         with_tables=with_tables, phases=grid.PHASES, steps=grid.STEPS, overdue=grid.OVERDUE, works_on=works_on,
         checked_again=lambda view: checked_again(view, times=times),
         reason=lambda member: reason_of(member, times=times), errors=unread + texts(broken),
