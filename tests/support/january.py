@@ -57,10 +57,11 @@ class Scene(NamedTuple):
         return f"from={LAST - timedelta(days=12)}&to={LAST}"
 
     @contextmanager
-    def served(self) -> Iterator[Served]:
+    def served(self, **more: object) -> Iterator[Served]:
+        """Serve it; ``more``: settings."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("NBA_DATA", f"{__name__}:{January.__name__}")
-            with served(self.folder, clock=self.clock) as service:
+            with served(self.folder, clock=self.clock, **more) as service:
                 yield service
 
     def address(self, path: str) -> str:
