@@ -36,7 +36,7 @@ def pictures(folder: Path) -> Iterator[str]:
         with scene.served() as service, chromium() as browser:
             for path in ("/sign-in", *READ):
                 for kind, look in LOOKS.items():
-                    with visitor(browser, service, look) as seen:
+                    with visitor(browser, service, look, by="operator") as seen:
                         try:
                             seen.open(scene.address(path))
                         except AssertionError as e:

@@ -18,9 +18,11 @@ from nba_props import PLAN
 from nba_props.replay.scrapers import GAMEBOOK, PROPS, SCHEDULE
 from nba_props.sources.synthetic import SyntheticSource
 from phasegate import Pipeline, SkippingClock, connect, parse_run, read_plan
+from phasegate.audit import About, AuditLog
 from phasegate.base import keys
 from phasegate.base.receipt import Part
 from phasegate.observe.counting import CountingObserver
+from phasegate.web.page.acts import place_of
 from tests.support.commands import StillClock
 from tests.support.service import Served, served
 
@@ -37,33 +39,35 @@ BROKEN = "SELECT * FROM nba_analytics.player_game_summary_v1 WHERE game_date = $
 
 
 class January(SyntheticSource):
-    """Invented nights, and one date on which no one plays."""
+    """Invented nights from FIRST on, but for one date on which no one plays."""
 
     def dates(self, first: date, last: date) -> list[date]:
-        return [day for day in super().dates(first, last) if day != RESTED]
+        return [day for day in super().dates(max(first, FIRST), last) if day != RESTED]
 
 
 class Scene(NamedTuple):
-    """The folder of the pipeline, and its clock, which stands still."""
+    """The folder of the pipeline, its clock, which stands still, and the last part of the path of an act's page."""
 
     folder: Path
     clock: StillClock
+    act: str
 
     @property
     def span(self) -> str:
         return f"from={LAST - timedelta(days=12)}&to={LAST}"
 
     @contextmanager
-    def served(self) -> Iterator[Served]:
+    def served(self, **more: object) -> Iterator[Served]:
+        """Serve it; ``more``: settings."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("NBA_DATA", f"{__name__}:{January.__name__}")
-            with served(self.folder, clock=self.clock) as service:
+            with served(self.folder, clock=self.clock, **more) as service:
                 yield service
 
     def address(self, path: str) -> str:
         """Return the address of a page of the scene, by its path with parameters."""
         query = f"?{self.span}" if path in ("/runs", "/findings") else ""
-        return path.format_map({"run": DEAD_RUN}) + query
+        return path.format_map({"run": DEAD_RUN, "act": self.act}) + query
 
 
 def at(day: date, clock: str) -> float:
@@ -89,10 +93,11 @@ def january(folder: Path, *, first: date = date(2025, 1, 19)) -> Scene:
         with _opened(folder, clock) as pipeline:
             _evening(pipeline, clock, LAST)
             _last_night(pipeline, clock)
-            _plant(pipeline, clock)
+            act = _plant(pipeline, clock)
+            _evaluate(pipeline)
     still = StillClock()
     still.at = at(LAST + timedelta(days=1), "08:40")
-    return Scene(folder, still)
+    return Scene(folder, still, act.rpartition("/")[2])
 
 
 @contextmanager
@@ -155,23 +160,42 @@ def _last_night(pipeline: Pipeline, clock: SkippingClock) -> None:
     pipeline.work_until_idle()
 
 
-def _plant(pipeline: Pipeline, clock: SkippingClock) -> None:
-    """Damage one thing on each of some dates."""
+def _plant(pipeline: Pipeline, clock: SkippingClock) -> str:
+    """Damage one thing on each of some dates; return the path of the page of one act."""
+    acted = _acted(pipeline, "pause", "2025-01-25.overnight", "the lines of this date are disputed")
     pipeline.runs.pause("precompute", parse_run("2025-01-25.overnight"), reason="the lines of this date are disputed")
+    _acted(pipeline, "cancel", "2025-01-21.same_day", "all its games were postponed")
     pipeline.runs.void("precompute", parse_run("2025-01-21.same_day"), reason="all its games were postponed")
     body = {"kind": "completion", "step": "odds_api_player_points_prop", "run": "2025-01-26.overnight"}
     pipeline.runs.quarantine.put("nba.completions", body, reason="unknown step odds_api_player_points_prop")
-    since = clock.now() - 7200
-
-    def leave(body: dict[str, Any]) -> None:
-        body.update(holder="worker-3", since=since, until=since + 600, purpose="write")
-
-    _rewrite(pipeline, keys.lease_key("main", Part("nba_analytics.player_game_summary", "2025-01-28")), leave)
     raw = keys.phase_key(PIPELINE, "raw", run=parse_run("2025-01-24.overnight"))
     _rewrite(pipeline, raw, lambda body: body["outbox"][0].update(state="sent"))
     for phase in ("analytics", "precompute"):
         _forget(pipeline, keys.phase_key(PIPELINE, phase, run=parse_run("2025-01-24.overnight")))
     _correct(pipeline, date(2025, 1, 27))
+    since = clock.now() - 7200
+
+    def leave(body: dict[str, Any]) -> None:
+        body.update(holder="worker-3", since=since, until=since + 600, purpose="write")
+
+    lease = keys.lease_key("main", Part("nba_analytics.player_game_summary", "2025-01-28"))
+    _rewrite(pipeline, lease, leave, due=since + 600)
+    return acted
+
+
+def _acted(pipeline: Pipeline, verb: str, run: str, reason: str) -> str:
+    log = AuditLog(PIPELINE, pipeline.ports)
+    command = f'phasegate {verb} {run} --reason "{reason}"'
+    with log.acting(command, by="an-operator", via="command line", about=About(run=run)) as act:
+        act.outcome = "paused" if verb == "pause" else "void"
+    return place_of(act.key)
+
+
+def _evaluate(pipeline: Pipeline) -> None:
+    """Record what the checks find of the last nights as incidents, as a monitor does."""
+    for day in (DEAD_DAY, LAST - timedelta(days=1), LAST):
+        started = pipeline.alerts.start()
+        pipeline.alerts.take(pipeline.checks.health.evaluate(day.isoformat()), started=started)
 
 
 def _correct(pipeline: Pipeline, day: date) -> None:
@@ -181,13 +205,15 @@ def _correct(pipeline: Pipeline, day: date) -> None:
     _deliver(pipeline, day, "overnight", {GAMEBOOK: rows})
 
 
-def _rewrite(pipeline: Pipeline, key: str, change: Callable[[dict[str, Any]], object]) -> None:
+def _rewrite(
+    pipeline: Pipeline, key: str, change: Callable[[dict[str, Any]], object], *, due: float | None = None
+) -> None:
     store = pipeline.ports.store
     doc = store.read(key)
     assert doc is not None, key
     body = json.loads(json.dumps(doc.body))
     change(body)
-    store.write(key, body, due=doc.due, expect=doc.version)
+    store.write(key, body, due=due or doc.due, expect=doc.version)
 
 
 def _forget(pipeline: Pipeline, key: str) -> None:

@@ -12,10 +12,12 @@ from playwright.sync_api import Browser, expect
 
 from phasegate.web.page.routes import READ
 from tests.support.browser import LOOKS, Look, Visitor, chromium, visitor
-from tests.support.january import DEAD_RUN, Scene, january
+from tests.support.january import DEAD_RUN, FORECAST, Scene, january
 from tests.support.service import Served
 
 pytestmark = pytest.mark.slow
+# the page that shows what an action would do
+ASKED = f"/act?command=phasegate+redrive+{DEAD_RUN}+--step+{FORECAST}"
 
 
 class Site(NamedTuple):
@@ -61,9 +63,9 @@ def test_a_reader_signs_in_and_out_by_the_keyboard_alone(site: Site) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-@pytest.mark.parametrize("path", [*READ, "/sign-in"])
+@pytest.mark.parametrize("path", [*READ, ASKED, "/sign-in"])
 def test_a_page_is_shown_without_an_error_and_is_fit_for_everyone(site: Site, path: str, look: Look) -> None:
-    with site.seen(look) as seen:
+    with site.seen(look, by="operator") as seen:  # who also sees the buttons
         seen.open(site.scene.address(path))
         assert seen.page.locator("h1").is_visible()
         assert seen.violations() == []

@@ -139,7 +139,8 @@ def test_hostile_names_are_text(night: Night, service: Served, name: str) -> Non
     report = {"step": "odds", "run": RUN, "status": "failed", "error": name, "execution_id": "1"}
     assert service.post("/complete", report).status_code == 200
     shown = page(service, f"/runs/{RUN}")
-    assert name[:50] in shown.words
+    assert name[:50].replace("\u202e", "\\u202e") in shown.words
+    assert not re.search("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", shown.words), "it turns what is beside it"
     assert shown.foreign() == []
     assert len(shown.words) < 60_000
 

@@ -28,6 +28,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 PACKAGE = "phasegate.web.page"
+# What Unicode has to set the direction of a text: they hide or reorder what is beside them.
+TURNING = {one: f"\\u{one:04x}" for one in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 STATIC: Mapping[str, str] = {
     "page.css": "text/css", "htmx.min.js": "text/javascript", "idiomorph-ext.min.js": "text/javascript",
     "live.js": "text/javascript",
@@ -83,7 +85,7 @@ class Frame:
         self.service = service
         self._templates = Environment(
             loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
+            trim_blocks=True, lstrip_blocks=True, finalize=visible,
         )  # fmt: skip
         self._templates.globals |= {"button": button, "static": {name: _place(name) for name in STATIC}.__getitem__}
 
@@ -103,6 +105,15 @@ class Frame:
     def redirected(place: str) -> Response:
         """Send the browser to another page of this service."""
         return RedirectResponse(place, 303, headers=HEADERS)
+
+
+def visible(shown: object, /) -> object:
+    r"""Return a text with the characters that turn others spelled out.
+
+    >>> visible("\u202egnp.exe"), visible(7)
+    ('\\u202egnp.exe', 7)
+    """
+    return shown.translate(TURNING) if type(shown) is str else shown
 
 
 def _place(name: str) -> str:
