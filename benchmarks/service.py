@@ -46,6 +46,7 @@ async def complete(request):
     return Response(await request.body(), media_type="application/json")
 
 listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 print(f"bare on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
 app = Starlette(routes=[Route("/complete", complete, methods=["POST"])])
 config = uvicorn.Config(app, log_config=None, access_log=False, http="h11", lifespan="off")

@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from phasegate.base.codec import State, decode
-from phasegate.errors import BadDocument, PhasegateError, legible, words
+from phasegate.base.keys import WORD
+from phasegate.errors import BadDocument, NotFound, PhasegateError, legible, words
 from phasegate.ports import Ports, ReadPorts
 from phasegate.scan import scanned
 from phasegate.transact import transact
@@ -36,7 +37,7 @@ class About(NamedTuple):
 class AuditEntry(State, frozen=True):
     """One act: who did it, by which way, and the command that does the same.
 
-    ``ended_at`` None: it still works, or its process was killed.
+    ``finished_at`` None: it still works, or its process was killed.
     """
 
     by: str
@@ -46,7 +47,7 @@ class AuditEntry(State, frozen=True):
     run: str = ""
     first: str = ""
     last: str = ""
-    ended_at: float | None = None
+    finished_at: float | None = None
     outcome: str = ""
     failed: bool = False
 
@@ -85,7 +86,7 @@ class AuditLog:
             act.outcome, act.failed = words(e) if isinstance(e, Exception) else "stopped", True
             raise
         finally:
-            ended = replace(entry, ended_at=self._ports.clock.now(), outcome=_cut(act.outcome), failed=act.failed)
+            ended = replace(entry, finished_at=self._ports.clock.now(), outcome=_cut(act.outcome), failed=act.failed)
             try:
                 self._store(act.key, ended)
             except PhasegateError as e:
@@ -120,6 +121,14 @@ def entries(
         except BadDocument as e:
             broken.append(e)
     return found[::-1]
+
+
+def read_entry(ports: ReadPorts, key: str, /) -> AuditEntry:
+    """Return one act; raise NotFound, or BadDocument if it cannot be read."""
+    doc = ports.store.read(key) if WORD.fullmatch(key.rpartition(":")[2]) else None
+    if doc is None:
+        raise NotFound(f"{key[:200]}: there is no such act; see phasegate audit")
+    return decode(AuditEntry, doc.body, key=key)
 
 
 def entries_of(

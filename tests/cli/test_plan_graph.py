@@ -5,10 +5,11 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from nba_props import PLAN as REFERENCE
 from phasegate import read_plan
-from phasegate.cli.kit.graph import as_svg, layout
+from phasegate.explain.graph import Mark, as_svg, layout
 from phasegate.plan.load import load_plan
 from phasegate.plan.model import Plan
 from tests.support.commands import PLAN, SQL, Night
@@ -88,6 +89,29 @@ def test_a_step_is_drawn_after_what_it_needs_of_its_date() -> None:
     for step in plan.steps.values():
         for need in step.needs:
             assert need.back or places[need.step][0] < places[step.name][0]
+
+
+def test_every_text_of_the_drawing_is_escaped() -> None:
+    hostile = '<script>alert("1")</script>&'
+    plan = replace(plan_of(PLAN), pipeline=hostile)
+    root = drawn(as_svg(plan))
+    assert [one.text for one in root.iter(f"{SPACE}title")] == [hostile]
+    assert list(root.iter(f"{SPACE}script")) == []
+    marks = {("raw", "gamebook"): Mark(hostile, hostile, hostile, f"/runs/{hostile}")}
+    (link,) = ET.fromstring(as_svg(plan, marks=marks)).iter("a")  # noqa: S314  our own drawing
+    assert link.attrib["href"] == f"/runs/{hostile}"
+    assert [one.text for one in link] == [hostile, None, f"{hostile} gamebook"]
+
+
+def test_a_drawing_for_a_page_has_no_style_of_its_own_and_a_sign_in_each_marked_box() -> None:
+    plan = plan_of(PLAN)
+    marks = {("raw", ""): Mark("✓", "good", "raw: complete", "/a"), ("raw", "odds"): Mark("✗", "bad", "odds", "/b")}
+    svg = as_svg(plan, marks=marks)
+    assert "style" not in svg
+    assert ">✓ raw</text>" in svg
+    assert ">✗ odds</text>" in svg
+    assert 'class="step external bad"' in svg
+    assert ">gamebook</text>" in svg, "what is not marked is drawn as in the file"
 
 
 def test_a_window_over_its_own_table_is_in_the_steps_label() -> None:

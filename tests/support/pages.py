@@ -20,6 +20,12 @@ class Tags(HTMLParser):
         self.feed(text)
         assert self.open == [], "a tag is not closed"
 
+    def foreign(self) -> list[str]:
+        """Return the pictures, and the scripts that are not a file of the package."""
+        return [f"{tag} {of}" for tag, of in self.found
+                if tag == "img" or (tag == "script" and not (of.get("src") or "").startswith("/static/"))
+                or any(name.startswith("on") for name in of)]  # fmt: skip
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, dict(attrs)))
         if tag not in VOID:

@@ -51,11 +51,11 @@ max_client_conn = 200
 """
 
 
-def absent(reason: str, environ: Mapping[str, str] = os.environ) -> NoReturn:
+def absent(reason: str, environ: Mapping[str, str] = os.environ, *, what: str = "SERVER") -> NoReturn:
     """Skip the test at home, and fail it in CI."""
     if environ.get("CI") == "true":
-        pytest.fail(f"NO SERVER: {reason}", pytrace=False)
-    pytest.skip(f"NO SERVER: {reason}")
+        pytest.fail(f"NO {what}: {reason}", pytrace=False)
+    pytest.skip(f"NO {what}: {reason}")
 
 
 def free_port() -> int:

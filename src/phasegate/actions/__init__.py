@@ -1,1 +1,1 @@
-"""What an operator may do: parsed, shown beforehand, carried out, recorded."""
+"""What an operator may do: parsed, shown before, carried out, recorded."""

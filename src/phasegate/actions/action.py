@@ -51,7 +51,10 @@ COMMAND_MAX = 1_000
 
 
 class OperatorAction(NamedTuple):
-    """One action. ``given``: its options; a flag has "" as its value."""
+    """One action.
+
+    ``what``: the run, key or id that it names. ``given``: its options; a flag has "" as its value.
+    """
 
     verb: ActionVerb
     what: str = ""

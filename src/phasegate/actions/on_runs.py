@@ -31,9 +31,14 @@ def rerun(pipeline: "Pipeline", action: OperatorAction) -> Deed:
             return done([f"{name} of {run}: built, {counted_rows(now.member.rows)}"])
         return done([f"{name} of {run}: {now.member.reason}"], failed=True)
 
+    now = next(one for view in pipeline.views.why(run) if view.phase == step.phase for one in view.members
+               if one.name == name)  # fmt: skip
+    state = (
+        f"Now it is {now.state}, {counted_rows(now.rows)}{f', token {now.token}' if now.token else ''}: {now.reason}"
+    )
     table = f"It replaces the rows of {run.date} in {step.table.name}, if they differ." if step.table else ""
     after = "If its content changes, what is built from it follows, and the next phases are triggered again."
-    lines = tuple(filter(None, (f"{name} is built now, in this service; the page waits for it.", table, after)))
+    lines = tuple(filter(None, (state, f"{name} is built now, in this service; the page waits for it.", table, after)))
     return Deed(f"Build {name} of {run} again", lines, do, about(run))
 
 
@@ -62,12 +67,14 @@ def pause(pipeline: "Pipeline", action: OperatorAction) -> Deed:
     run, phase = run_of(pipeline.plan, action.what), action.get("--phase")
     check_near(pipeline, run.date, where="pause", mend=FAR)
     held = runs.phases_of(pipeline.plan, run, phase, command="pause")
+    already = runs.paused_phases(pipeline, run, phase)
 
     def do() -> DeedResult:
         runs.pause(pipeline, run, phase, reason=action.get("--reason"))
         return done([f"{name} of {run}: paused" for name in held])
 
-    lines = [f"{name} of {run} fires nothing and requests nothing, until it is resumed." for name in held]
+    lines = [f"{name} of {run} is paused already; its reason is replaced." if name in already else
+             f"{name} of {run} fires nothing and requests nothing, until it is resumed." for name in held]  # fmt: skip
     return Deed(f"Pause {run}", (*lines, "What is reported is still recorded."), do, about(run))
 
 

@@ -45,7 +45,7 @@ def prepare(pipeline: "Pipeline", action: OperatorAction, *, stop: Stop) -> Deed
 
 
 def carry_out(pipeline: "Pipeline", action: OperatorAction, deed: Deed, *, by: str, via: Via) -> tuple[str, DeedResult]:
-    """Do it, and record who did; return the key of the record and what was done."""
+    """Do it and record who did; return the key of the record, and the result."""
     log = AuditLog(pipeline.plan.pipeline, pipeline.ports)
     with log.acting(str(action), by=by, via=via, about=deed.about) as act:
         result = deed.do()

@@ -40,7 +40,7 @@ def open_phases(pipeline: "Pipeline", run: Run, phase: str | None, *, command: s
 
 
 def pause(pipeline: "Pipeline", run: Run, phase: str | None, *, reason: str | None) -> list[str]:
-    """Pause the gates of a run, and open those that are not; return the phases."""
+    """Pause the gates of a run, opening what is not open; return the phases."""
     held = phases_of(pipeline.plan, run, phase, command="pause")
     for name in held:
         pipeline.runs.open(name, run, by="operator")

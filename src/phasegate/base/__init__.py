@@ -216,7 +216,8 @@ valid                          Of a credential: neither expired nor revoked.
 revoke, revoked                To make a credential invalid for good.
 audit, audit log               What people changed: who, when, and how it ended.
 act                            One change by a person; an entry of the audit log.
-via                            The way by which an act came: the command line, the page, or HTTP.
+via                            The way by which an act came.
+command line, page, http       Of an act: typed as a command, confirmed on the page, or asked for over HTTP.
 let go                         Of a lease: to end it now, though its holder has not released it.
 *Checks and alerts*
 check                          One thing that ``health`` or ``reconcile`` examines.

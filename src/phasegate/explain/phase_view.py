@@ -3,7 +3,7 @@
 Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, assert_never
 
 import msgspec
@@ -18,6 +18,15 @@ from phasegate.gate.records import Firing
 PhaseState = Literal["void", "paused", "dead", "complete", "degraded", "sending", "settling", "building", "waiting"]
 
 WORK = "phasegate worker --until-idle"
+RECEIVERS: Mapping[str, str] = {
+    "unsent": "not sent to {} yet",
+    "sent": "sent to {}, not acknowledged yet",
+    "acked": "acknowledged by {}",
+    "dead": "never acknowledged by {}",
+    "superseded": "superseded for {} by a newer one",
+    "held": "held back for {} by a quiet backfill",
+}
+"""What became of a trigger, in words, by its state."""
 
 
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +40,11 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     made_by: tuple[str, ...]
     missing: tuple[str, ...]
     receivers: dict[str, str]
+
+    @property
+    def handed_on(self) -> list[str]:
+        """Return what became of each trigger, in words."""
+        return [RECEIVERS[state].format(name) for name, state in self.receivers.items()]
 
 
 class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +101,7 @@ def explain(phase: Phase, *, name: str, run: Run, now: float, before: Iterable[P
         opened_at=phase.opened_at,
         missing=missing(phase),
         members=members,
-        generations=_generations(phase),
+        generations=generations(phase),
         inputs={name: begun.generation for name, begun in phase.inputs.items()},
         waiting={name: begun.generation for name, begun in phase.waiting.items()},
         last="" if last is None else f"{last.what} of {last.subject}: {last.outcome}",
@@ -184,7 +198,8 @@ def _since(phase: Phase, members: tuple[MemberView, ...], *, state: PhaseState) 
             assert_never(state)
 
 
-def _generations(phase: Phase) -> tuple[GenerationView, ...]:
+def generations(phase: Phase, /) -> tuple[GenerationView, ...]:
+    """Return the firings of a phase that are stored, the oldest first."""
     views, before = [], None
     for firing in phase.firings:
         receivers = {e.receiver: e.state for e in phase.outbox if e.generation == firing.generation}

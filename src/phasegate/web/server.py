@@ -41,10 +41,13 @@ BACKLOG = 512
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; raise BadInput."""
     try:
-        return socket.create_server((host, port), backlog=BACKLOG)
+        listening = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as e:
         why = os.strerror(e.errno) if e.errno is not None and e.errno > 0 else e.strerror
         raise BadInput(f"serve: cannot listen on {host}:{port}: {why}; choose others with --host and --port") from None
+    # Connections inherit it. asyncio sets it only on sockets that name their protocol, and an answer is two packets.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 class BoundedHead(H11Protocol):

@@ -201,7 +201,7 @@ def _document(key: str, incident: "Incident", *, times: "Times") -> "printed.Inc
 
 def _lines(found: "list[tuple[str, Incident]]", *, watched: "Watch", times: "Times") -> list[str]:
     from phasegate.alerts.notes import commands, title
-    from phasegate.answers.incidents import CLOSE, delivered, neglected_text
+    from phasegate.answers.explained import CLOSE, delivered, neglected_text
 
     if not watched.taken_at:
         return ["Nothing was evaluated yet: phasegate health --alert"]

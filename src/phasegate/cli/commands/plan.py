@@ -100,8 +100,8 @@ def graph(app: App, /, *, path: str | None, svg: bool, as_json: bool) -> int:
 
     Default: the plan that all commands use. Nothing is imported, run or created.
     """
-    from phasegate.cli.kit.graph import as_svg, as_text, layout
     from phasegate.errors import BadInput
+    from phasegate.explain.graph import as_svg, as_text, layout
 
     if svg and as_json:
         raise BadInput("plan graph: give only one of --svg and --json")

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phasegate.answers.times import age
 from phasegate.cli.kit.app import App, pass_app
 from phasegate.cli.kit.found import tables_lines
 from phasegate.cli.kit.options import example, json_option
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from phasegate.base.findings import CheckResult
     from phasegate.base.keys import Run
     from phasegate.errors import BadDocument
-    from phasegate.explain.member_view import MemberView
     from phasegate.explain.overview import Overview
     from phasegate.explain.phase_view import GenerationView, PhaseView
     from phasegate.plan.model import Plan
@@ -26,14 +24,6 @@ if TYPE_CHECKING:
     from phasegate.steplog import LoggedAttempt
 
 OUTPUT_LINES = 10
-RECEIVERS = {
-    "unsent": "not sent to {} yet",
-    "sent": "sent to {}, not acknowledged yet",
-    "acked": "acknowledged by {}",
-    "dead": "never acknowledged by {}",
-    "superseded": "superseded for {} by a newer one",
-    "held": "held back for {} by a quiet backfill",
-}
 
 
 @click.command(
@@ -51,6 +41,7 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
     Also what is missing, what is stale against which input, and since when. RUN is DATE.MODE, or a DATE for all its
     modes. Reads documents only, unless --tables is given.
     """
+    from phasegate.answers.explained import closed_phases
     from phasegate.base.findings import FINE, FOUND, SETTLING, UNCHECKED
     from phasegate.base.findings import exit_code as checked
     from phasegate.errors import NotFound
@@ -64,7 +55,7 @@ def why(app: App, /, *, run: str, phase: str | None, tables: bool, as_json: bool
         found[chosen] = [view for view in overview.why(chosen, broken=broken) if phase in (None, view.phase)]
     views = [view for views in found.values() for view in views]
     times = app.times(plan)
-    closed = {r: [] if broken else _not_open(plan, r, views=views, phase=phase) for r, views in found.items()}
+    closed = {r: [] if broken else closed_phases(plan, r, views=views, phase=phase) for r, views in found.items()}
     logs = {r: overview.failures(r, views) for r, views in found.items()}
     shown = _tables(app, list(found)) if tables else {}
     if as_json:
@@ -118,13 +109,6 @@ def _is_one(plan: "Plan", text: str) -> bool:
     return "." in text or len(plan.modes) == 1
 
 
-def _not_open(plan: "Plan", run: "Run", *, views: "list[PhaseView]", phase: str | None) -> list[str]:
-    """Return the phases of the plan that are not open yet."""
-    there = {view.phase for view in views}
-    wanted = [name for name, p in plan.phases.items() if run.mode in p.modes and phase in (None, name)]
-    return [name for name in wanted if name not in there]
-
-
 def _document(
     run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times", broken: "list[BadDocument]",
     logs: "dict[str, LoggedAttempt]", tables: "Sequence[CheckResult] | None",
@@ -149,41 +133,33 @@ def _lines(
     plan: "Plan", run: "Run", views: "list[PhaseView]", *, closed: list[str], times: "Times",
     logs: "dict[str, LoggedAttempt]",
 ) -> list[str]:  # fmt: skip
+    from phasegate.answers.explained import not_open
+
     lines = [f"{run}, seen at {times.moment(times.now)} {times.timezone}"]
     for view in views:
         lines += ["", *_phase(view, times=times, logs=logs)]
-    void = {view.phase for view in views if view.state == "void"}
-    never: list[str] = []
-    for name in closed:
-        after = plan.phases[name].after
-        if after and void.issuperset(after):
-            void.add(name)  # the phases after it do not begin either
-            never.append(name)
-            continue
-        begins = f"it begins when {' or '.join(after)} fires" if after else f"open it: phasegate begin {run}"
-        lines += ["", f"{name}: not open; {begins}"]
-    if never:
-        lines += ["", f"{', '.join(never)}: not open, since the phase before is void"]
+    for one in not_open(plan, run, closed, views=views):
+        lines += ["", one.text]
     return lines
 
 
 def _phase(view: "PhaseView", *, times: "Times", logs: "dict[str, LoggedAttempt]") -> list[str]:
+    from phasegate.answers.explained import checked_again, works_on
+
     word = paint("overdue" if view.overdue else view.state)
     # What is dead is explained in its own row.
     reason = "something is dead: it is not retried" if view.state == "dead" else view.reason
     lines = [f"{view.phase}: {word} since {times.since(view.since)}", f"{GAP}{reason}"]
-    if view.inputs:
-        inputs = ", ".join(f"{name} generation {number}" for name, number in view.inputs.items())
-        waiting = ", ".join(f"{name} generation {number}" for name, number in view.waiting.items())
-        lines.append(f"{GAP}works on {inputs}" + (f"; {waiting} waits until that is done" if waiting else ""))
+    if inputs := works_on(view):
+        lines.append(f"{GAP}{inputs}")
     lines += _members(view, times=times)
     for member in view.members:
         if (attempt := logs.get(member.name)) is not None and view.state != "void":
             lines += [f"{GAP}{line}" for line in _log(view.run, member.name, attempt, times=times)]
     for generation in view.generations:
         lines += [f"{GAP}{line}" for line in _generation(generation, times=times)]
-    if view.due is not None and view.state not in ("paused", "void"):
-        lines.append(f"{GAP}checked again {_ahead(view.due, times=times)}, or when a report arrives")
+    if again := checked_again(view, times=times):
+        lines.append(f"{GAP}{again}")
     return lines + [f"{GAP}next: {command}" for command in view.commands]
 
 
@@ -199,12 +175,14 @@ def _log(run: str, step: str, attempt: "LoggedAttempt", *, times: "Times") -> li
 
 
 def _members(view: "PhaseView", *, times: "Times") -> list[str]:
+    from phasegate.answers.explained import reason_of
+
     rows = [
         (
             member.name,
             paint(member.state),
             times.since(member.since),
-            _reason(member, times=times),
+            reason_of(member, times=times),
         )
         for member in view.members
         if view.state != "void" or member.state != "unreported"  # a void run waits for nothing
@@ -212,27 +190,10 @@ def _members(view: "PhaseView", *, times: "Times") -> list[str]:
     return [f"{GAP}{line}" for line in table(("step", "state", "since", "reason"), rows)] if rows else []
 
 
-def _reason(member: "MemberView", *, times: "Times") -> str:
-    """Return the reason, what it is stale against, and the last report.
-
-    Each only where it adds something.
-    """
-    stale = f"stale against {', '.join(member.stale_against)}"
-    reason = member.reason if not member.stale_against or stale in member.reason else f"{stale}; {member.reason}"
-    if member.last_at is None or member.last_at == member.since:
-        return reason
-    return f"{reason}; last report {times.moment(member.last_at)}: {member.last}"
-
-
 def _generation(generation: "GenerationView", *, times: "Times") -> list[str]:
     made = ", ".join(generation.made_by)
     lines = [f"generation {generation.number}, {times.since(generation.at)} ago: {made}"]
     if generation.missing:
         lines.append(f"{GAP}fired without {', '.join(generation.missing)}")
-    receivers = [RECEIVERS[state].format(name) for name, state in generation.receivers.items()]
-    lines += [f"{GAP}{'; '.join(receivers)}"] if receivers else []
+    lines += [f"{GAP}{'; '.join(generation.handed_on)}"] if generation.receivers else []
     return lines
-
-
-def _ahead(at: float, *, times: "Times") -> str:
-    return "now" if at <= times.now else f"at {times.moment(at)}, in {age(at - times.now)}"

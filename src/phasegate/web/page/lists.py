@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from phasegate.alerts.evaluations import Watch
 from phasegate.alerts.notes import commands, title
-from phasegate.answers.incidents import CLOSE, delivered, neglected_text
+from phasegate.answers.explained import CLOSE, delivered, neglected_text
 from phasegate.answers.times import left
 from phasegate.errors import BadDocument
 from phasegate.web.callers import Caller

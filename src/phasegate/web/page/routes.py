@@ -10,28 +10,30 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from phasegate.answers.refusals import refusal_of
-from phasegate.errors import PhasegateError
+from phasegate.errors import BadInput, PhasegateError
 from phasegate.web.bounds import Bodies
 from phasegate.web.callers import Caller, Refused
-from phasegate.web.page import lists, session
+from phasegate.web.page import acts, lists, session
 from phasegate.web.page.calendar import calendar
 from phasegate.web.page.findings import findings
-from phasegate.web.page.frame import HEADERS, Frame, PageView, Shown, static
+from phasegate.web.page.frame import HEADERS, STATIC, Frame, PageView, Shown, static
+from phasegate.web.page.plan import plan
 from phasegate.web.page.runs import run, runs
 from phasegate.web.service import Service
 
 FindReader = Callable[[Request, str | None], Awaitable[Caller]]
 """Finds the caller of a request by its header, refuses one without the role reader, or that calls too often."""
 FORM_BYTES_MAX = 20_000
-STATIC: Mapping[str, str] = {"page.css": "text/css"}
 READ: Mapping[str, Shown] = {
     "/runs": runs,
     "/runs/{run}": run,
     "/findings": findings,
     "/calendar": calendar,
+    "/plan": plan,
     "/leases": lists.leases,
     "/dead": lists.dead,
     "/incidents": lists.incidents,
+    "/audit": acts.audit,
 }
 """The pages that a reader sees, by path."""
 
@@ -48,6 +50,9 @@ class Pages:
         return [
             ("/", "GET", self._start),
             *((path, "GET", self._seen(shown)) for path, shown in READ.items()),
+            ("/act", "GET", self._seen(acts.confirm)),
+            ("/audit/{act}", "GET", self._seen(acts.entry)),
+            ("/act", "POST", self._act),
             ("/sign-in", "GET", self._signing),
             ("/sign-in", "POST", self._sign_in),
             ("/sign-out", "POST", self._sign_out),
@@ -61,19 +66,48 @@ class Pages:
         """
 
         async def view(request: Request) -> Response:
-            try:
+            async def made() -> Response:
                 caller = await self._known(request, session.authorization(request))
                 return await self._service.work.run(lambda: shown(self._frame, request, caller))
-            except Refused as e:
-                if e.status == 401:
-                    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-                    return self._frame.redirected(f"/sign-in?next={quote(here, safe='')}")
-                return self._frame.refused(str(e), e.status)
-            except PhasegateError as e:
-                refusal = refusal_of(e)
-                return self._frame.refused(refusal.text, refusal.status)
+
+            return await self._answered(request, made)
 
         return view
+
+    async def _act(self, request: Request) -> Response:
+        async def made() -> Response:
+            session.check_origin(request)
+            caller = await self._known(request, session.authorization(request))
+            fields = await self._fields(request)
+            return await self._service.work.run(lambda: acts.act(self._frame, request, caller, fields))
+
+        return await self._answered(request, made)
+
+    async def _answered(self, request: Request, made: Callable[[], Awaitable[Response]]) -> Response:
+        """Return what is made, or the page that says why not.
+
+        Who is not signed in is asked to; a form is then to be sent again.
+        """
+        try:
+            return await made()
+        except Refused as e:
+            if e.status == 401:
+                here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                place = here if request.method == "GET" else "/"
+                return self._frame.redirected(f"/sign-in?next={quote(place, safe='')}")
+            return self._frame.refused(str(e), e.status)
+        except PhasegateError as e:
+            refusal = refusal_of(e)
+            return self._frame.refused(refusal.text, refusal.status)
+
+    async def _fields(self, request: Request) -> dict[str, str]:
+        """Return the fields of a form, the first of each name; raise BadInput."""
+        async with self._bodies.of(request, bytes_max=FORM_BYTES_MAX) as raw:
+            try:
+                found = parse_qs(raw.decode("utf-8", "replace"), max_num_fields=10)
+            except ValueError:
+                raise BadInput("the form has more fields than the page has; open the page again") from None
+        return {name: values[0] for name, values in found.items()}
 
     async def _start(self, _request: Request) -> Response:
         return self._frame.redirected("/runs")
@@ -85,12 +119,11 @@ class Pages:
         next_ = "/"
         try:
             session.check_origin(request)
-            async with self._bodies.of(request, bytes_max=FORM_BYTES_MAX) as raw:
-                fields = parse_qs(raw.decode("utf-8", "replace"), max_num_fields=10)
-            next_ = session.place_of(fields.get("next", ["/"])[0])
-            token = session.token_of(fields)
+            fields = await self._fields(request)
+            next_ = session.place_of(fields.get("next", "/"))
+            token = session.token_of(fields.get("token", ""))
             await self._known(request, f"Bearer {token}")
-        except (Refused, PhasegateError, ValueError) as e:
+        except PhasegateError as e:
             status = e.status if isinstance(e, Refused) else 400
             text = "this access token is not valid" if status == 401 else str(e)
             return self._frame.page("sign_in.html", status=status, next=next_, error=text)

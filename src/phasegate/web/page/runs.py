@@ -4,15 +4,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from phasegate.answers.checks import span_of
+from phasegate.answers.explained import checked_again, closed_phases, not_open, reason_of, receipts_of, works_on
 from phasegate.answers.runs import run_of
 from phasegate.base.dates import local_date, shift
-from phasegate.errors import BadDocument
+from phasegate.errors import BadDocument, PhasegateError
 from phasegate.explain.late_results import Coverage
+from phasegate.explain.phase_view import PhaseView
 from phasegate.web.callers import Caller
 from phasegate.web.page import grid
 from phasegate.web.page.frame import Frame
+from phasegate.web.page.lists import texts
 
 DAYS = 14
+ENTRIES_MAX = 200
 
 
 def runs(frame: Frame, request: Request, caller: Caller) -> Response:
@@ -29,20 +33,40 @@ def runs(frame: Frame, request: Request, caller: Caller) -> Response:
     return frame.page(
         "runs.html", caller=caller, span=span, columns=grid.columns(pipeline.plan), rows=found, modes=modes,
         all_modes=pipeline.plan.modes, summary=grid.summary(found),
-        errors=sorted({str(error) for error in broken}),
+        errors=texts(broken),
         earlier=(shift(span.first, -DAYS), shift(span.first, -1)),
         later=(shift(span.last, 1), shift(span.last, DAYS)),
     )  # fmt: skip
 
 
 def run(frame: Frame, request: Request, caller: Caller) -> Response:
-    """Show one run: why it is where it is, and the logs of what failed."""
-    pipeline = frame.service.pipeline
+    """Show one run: why it is where it is, and what happened to it.
+
+    With ``tables=1`` also the receipts of its partitions, from the warehouse.
+    """
+    pipeline, times = frame.service.pipeline, frame.service.times()
     chosen = run_of(pipeline.plan, request.path_params["run"])
     broken: list[BadDocument] = []
     views = pipeline.views.why(chosen, broken=broken)
-    logs = pipeline.views.failures(chosen, views)
+    closed = [] if broken else closed_phases(pipeline.plan, chosen, views=views)
+    with_tables, unread = request.query_params.get("tables") == "1", list[str]()
+    try:
+        receipts = receipts_of(pipeline, chosen) if with_tables else ()
+    except PhasegateError as e:
+        receipts, unread = (), [f"the tables: {e}"]
+    entries = pipeline.views.timeline(chosen, receipts=receipts, broken=broken)
     return frame.page(
-        "run.html", caller=caller, run=chosen, views=views, logs=logs, phases=grid.PHASES, steps=grid.STEPS,
-        overdue=grid.OVERDUE, errors=[str(error) for error in broken],
+        "run.html", caller=caller, run=chosen, views=views, logs=pipeline.views.failures(chosen, views),
+        not_open=not_open(pipeline.plan, chosen, closed, views=views), stuck=[v.phase for v in views if _is_stuck(v)],
+        worst=next((row.worst for row in grid.rows(views)), "none"), entries=entries, entries_max=ENTRIES_MAX,
+        paused=any(view.state == "paused" for view in views),
+        builds=[step.name for step in pipeline.plan.steps.values() if step.kind != "external"],
+        with_tables=with_tables, phases=grid.PHASES, steps=grid.STEPS, overdue=grid.OVERDUE, works_on=works_on,
+        checked_again=lambda view: checked_again(view, times=times),
+        reason=lambda member: reason_of(member, times=times), errors=unread + texts(broken),
     )  # fmt: skip
+
+
+def _is_stuck(view: PhaseView) -> bool:
+    """Return whether a phase is where its run waits, or needs a look."""
+    return view.overdue or bool(view.drifted) or grid.PHASES[view.state].tone not in ("good", "none")

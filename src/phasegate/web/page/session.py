@@ -6,6 +6,8 @@ The cookie is the credential that a program sends in a header, so it is checked,
 form is taken only from the page itself.
 """
 
+import hashlib
+import hmac
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -45,6 +47,20 @@ def check_origin(request: Request, /) -> None:
         raise Refused(403, "the form was sent by another site; use the page itself")
 
 
+def form_token(request: Request, /) -> str:
+    """Return the token that forms of this reader have, and those of no other.
+
+    It is derived from the access token, which no other site and no script can read.
+    """
+    return hmac.new(request.cookies.get(COOKIE, "").encode(), b"form", hashlib.sha256).hexdigest()
+
+
+def check_form(request: Request, token: str, /) -> None:
+    """Refuse a form without the reader's own token; raise Refused."""
+    if not request.cookies.get(COOKIE) or not hmac.compare_digest(form_token(request).encode(), token.encode()):
+        raise Refused(403, "the form is of no page that you were shown; open the page again, and confirm there")
+
+
 def place_of(text: str, /) -> str:
     """Return the path on this host to go on with; "/" for anything else."""
     parts = urlsplit(text)
@@ -52,12 +68,11 @@ def place_of(text: str, /) -> str:
     return text if plain else "/"
 
 
-def token_of(fields: dict[str, list[str]], /) -> str:
-    """Return the access token of a form; raise BadInput."""
-    (token,) = fields.get("token", [""])[:1] or [""]
-    if not token.strip():
+def token_of(text: str, /) -> str:
+    """Return the access token that was pasted; raise BadInput for none."""
+    if not text.strip():
         raise BadInput("paste an access token; an operator adds one with phasegate tokens add NAME --role reader")
-    return token.strip()
+    return text.strip()
 
 
 def _is_encrypted(request: Request) -> bool:

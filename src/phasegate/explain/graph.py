@@ -4,13 +4,12 @@ A step is one layer after the last of its needs, and after every step of the pha
 dates may go backwards, so they move nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from html import escape
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from phasegate.plan.model import Plan, Step
+from phasegate.plan.model import Plan, Step
 
 CHAR, LINE, PAD, GAP, HEAD = 7, 34, 12, 48, 26
 STYLE = (
@@ -20,6 +19,22 @@ STYLE = (
     " path { fill: none; stroke: #4a5568 } .window { stroke-dasharray: 2 3 }"
     " .after { stroke: #b7791f; stroke-width: 2 }"
 )
+
+
+class Mark(NamedTuple):
+    """What a drawing shows of a phase or a step besides its name.
+
+    ``tone``: a class of the page that it is on. ``title``: all of it in words; ``link``: where it leads.
+    """
+
+    sign: str
+    tone: str
+    title: str
+    link: str
+
+
+Marks = Mapping[tuple[str, str], Mark]
+"""By phase and step; those of a phase itself under "" as step."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +56,11 @@ class Box:
 class Layout:
     """The place of each step, (column, row), and the box of each phase."""
 
-    steps: "Mapping[str, tuple[int, int]]"
-    phases: "Mapping[str, Box]"
+    steps: Mapping[str, tuple[int, int]]
+    phases: Mapping[str, Box]
 
 
-def layout(plan: "Plan", /) -> Layout:
+def layout(plan: Plan, /) -> Layout:
     """Return the places of a plan's steps and phases."""
     columns: dict[str, int] = {}
     boxes: dict[str, Box] = {}
@@ -70,7 +85,7 @@ def layout(plan: "Plan", /) -> Layout:
     return Layout(places, boxes)
 
 
-def as_text(plan: "Plan", /) -> list[str]:
+def as_text(plan: Plan, /) -> list[str]:
     """Return the plan as lines: phases in order, each step with its needs."""
     places = layout(plan).steps
     lines: list[str] = []
@@ -89,13 +104,15 @@ def as_text(plan: "Plan", /) -> list[str]:
     return lines
 
 
-def as_svg(plan: "Plan", /) -> str:
+def as_svg(plan: Plan, /, *, marks: Marks | None = None) -> str:
     """Return the plan as an SVG document.
 
     Solid lines are needs of the same date, dotted ones windows; a thick line goes from a phase to the one after it.
+    ``marks``: draw it as a part of a page, which has the colours and says what it is; with these on it.
     """
-    place = layout(plan)
-    wide = CHAR * max((len(_label(step)) for step in plan.steps.values()), default=8) + 2 * PAD
+    place, known = layout(plan), marks or {}
+    labels = {step.name: _signed(_label(step), known.get((step.phase, step.name))) for step in plan.steps.values()}
+    wide = CHAR * max(map(len, labels.values()), default=8) + 2 * PAD
     step_x, step_y = wide + GAP, LINE + PAD
 
     def corner(column: int, row: int) -> tuple[int, int]:
@@ -107,7 +124,9 @@ def as_svg(plan: "Plan", /) -> str:
         right, bottom = corner(box.right, box.bottom)
         size = f'width="{right + wide - x + 2 * PAD}" height="{bottom + LINE - y + HEAD + PAD // 2}"'
         shapes.append(f'<rect class="phase" x="{x - PAD}" y="{y - HEAD}" {size} rx="6"/>')
-        shapes.append(f'<text class="title" x="{x}" y="{y - 9}">{name}</text>')
+        mark = known.get((name, ""))
+        shapes.append(_linked(f'<text class="{_classes("title", mark)}" x="{x}" y="{y - 9}">'
+                              f"{escape(_signed(name, mark))}</text>", mark))  # fmt: skip
     for phase in plan.phases.values():
         for name in phase.after:
             before, box = place.phases[name], place.phases[phase.name]
@@ -121,14 +140,40 @@ def as_svg(plan: "Plan", /) -> str:
                 shapes.append(_curve(kind, (x + wide, y + LINE // 2), (to_x, to_y + LINE // 2)))
     for step in plan.steps.values():
         x, y = corner(*place.steps[step.name])
-        shapes.append(f'<rect class="step {step.kind}" x="{x}" y="{y}" width="{wide}" height="{LINE}" rx="4"/>')
-        shapes.append(f'<text x="{x + PAD}" y="{y + LINE // 2 + 4}">{_label(step)}</text>')
+        mark = known.get((step.phase, step.name))
+        kinds = _classes(f"step {step.kind}", mark)
+        shapes.append(_linked(f'<rect class="{kinds}" x="{x}" y="{y}" width="{wide}" height="{LINE}" rx="4"/>'
+                              f'<text class="{_classes("name", mark)}" x="{x + PAD}" y="{y + LINE // 2 + 4}">'
+                              f"{escape(labels[step.name])}</text>", mark))  # fmt: skip
     width, height = corner(*(1 + max(ends, default=0) for ends in zip(*place.steps.values(), strict=True)))
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
-    return "\n".join((head, f"<title>{plan.pipeline}</title>", f"<style>{STYLE}</style>", *shapes, "</svg>"))
+    return _framed(plan, shapes, width=width, height=height, alone=marks is None)
 
 
-def _label(step: "Step") -> str:
+def _framed(plan: Plan, shapes: list[str], *, width: int, height: int, alone: bool) -> str:
+    """Return a drawing as a document of its own, or as a part of a page."""
+    title, size = escape(plan.pipeline), f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    if alone:
+        own = (f"<title>{title}</title>", f"<style>{STYLE}</style>")
+        return "\n".join((f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">', *own, *shapes, "</svg>"))
+    head = f'<svg class="graph" {size} role="group" aria-label="The plan of {title}">'
+    return "\n".join((head, *shapes, "</svg>"))
+
+
+def _signed(label: str, mark: Mark | None) -> str:
+    return label if mark is None else f"{mark.sign} {label}"
+
+
+def _classes(kind: str, mark: Mark | None) -> str:
+    return kind if mark is None else escape(f"{kind} {mark.tone}")
+
+
+def _linked(shape: str, mark: Mark | None) -> str:
+    if mark is None:
+        return shape
+    return f'<a href="{escape(mark.link)}"><title>{escape(mark.title)}</title>{shape}</a>'
+
+
+def _label(step: Step) -> str:
     """Return a step's name, with the window over its own table."""
     own = max((need for need in step.needs if need.step == step.name), default=None)
     return step.name if own is None else f"{step.name} @{str(own).partition('@')[2]}"

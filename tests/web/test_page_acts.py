@@ -1,0 +1,235 @@
+"""What an operator does on the page is shown beforehand, confirmed, done as by the command, and recorded."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from phasegate.web.page.frame import button
+from tests.support.commands import HOUR, RUN, SQL, Night
+from tests.support.pages import Tags, page, seen
+from tests.support.service import Served, served
+
+FIELDS = ("command", "csrf", "mark", "back")
+PAUSE = f"phasegate pause {RUN}"
+
+
+def cookie(service: Served, by: str) -> dict[str, str]:
+    return {"Cookie": f"phasegate={service.tokens[by]}"}
+
+
+def asked(service: Served, command: str, *, by: str = "operator") -> httpx.Response:
+    """Open the page that asks, as a link of another page does."""
+    headers = {**cookie(service, by), "Referer": f"{service.url}/runs?from=2026-02-01"}
+    return service.client.get(f"{service.url}/act", params={"command": command}, headers=headers)
+
+
+def form_of(answer: httpx.Response) -> dict[str, str]:
+    assert answer.status_code in (200, 409), answer.text
+    inputs = [of for tag, of in Tags(answer.text).found if tag == "input"]
+    return {of["name"] or "": of["value"] or "" for of in inputs if of.get("name") in FIELDS}
+
+
+def sent(service: Served, form: dict[str, str], *, by: str = "operator", **headers: str) -> httpx.Response:
+    return service.client.post(f"{service.url}/act", data=form, headers={**cookie(service, by), **headers})
+
+
+def done(service: Served, command: str, **more: str) -> Tags:
+    """Do it, and return the page that says how it ended."""
+    answer = sent(service, {**form_of(asked(service, command)), **more})
+    assert answer.status_code == 303, answer.text
+    return page(service, answer.headers["location"], by="operator")
+
+
+def test_it_is_shown_what_will_happen_then_it_happens_and_is_recorded(service: Served, night: Night) -> None:
+    night.scrape(10)
+    shown = asked(service, PAUSE)
+    words = Tags(shown.text).words
+    assert f"Pause {RUN}?" in words
+    assert f"analytics of {RUN} fires nothing and requests nothing, until it is resumed." in words
+    assert f"The command that does the same: {PAUSE}" in words
+    assert night("status", "--json").json["phases"][0]["state"] != "paused", "asking changes nothing"
+    ended = sent(service, {**form_of(shown), "reason": "the source is in repair"})
+    assert ended.status_code == 303
+    place = urlsplit(ended.headers["location"])
+    assert parse_qs(place.query) == {"back": ["/runs?from=2026-02-01"]}
+    said = page(service, ended.headers["location"], by="operator").words
+    assert f"Done: {PAUSE} --reason 'the source is in repair'" in said
+    assert f"analytics of {RUN}: paused" in said
+    assert "the source is in repair" in night("why", RUN).out
+    (entry,) = night("audit", "--json").json["entries"]
+    assert (entry["by"], entry["via"], entry["run"]) == ("operator", "page", RUN)
+    assert entry["command"] == f"{PAUSE} --reason 'the source is in repair'"
+    history = page(service, f"/runs/{RUN}").words
+    assert f"operator (page): {PAUSE} --reason 'the source is in repair'; raw of {RUN}: paused" in history
+    log = page(service, "/audit").words
+    assert entry["command"] in log
+    assert "operator" in log
+
+
+def test_a_reader_sees_what_would_happen_and_cannot_do_it(service: Served, night: Night) -> None:
+    night.scrape(10)
+    shown = asked(service, PAUSE, by="reader")
+    assert "only an operator may do this" in Tags(shown.text).words
+    assert "<button" not in shown.text.partition("<main")[2]
+    form = form_of(asked(service, PAUSE))
+    refused = sent(service, form, by="reader")
+    assert refused.status_code == 403
+    assert "this takes an operator" in refused.text
+    assert night("audit", "--json").json["entries"] == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "change"),
+    [
+        ({}, {"csrf": ""}),
+        ({}, {"csrf": "0" * 64}),
+        ({}, {"csrf": "\u202e"}),
+        ({"Origin": "https://evil.example"}, {}),
+        ({"Sec-Fetch-Site": "cross-site"}, {}),
+    ],
+)
+def test_a_form_that_the_page_did_not_make_is_refused(
+    service: Served, night: Night, headers: dict[str, str], change: dict[str, str]
+) -> None:
+    night.scrape(10)
+    refused = sent(service, {**form_of(asked(service, PAUSE)), **change}, **headers)
+    assert refused.status_code == 403
+    assert "paused" not in night("status").out
+    assert night("audit", "--json").json["entries"] == []
+
+
+def test_the_form_of_one_operator_is_of_no_use_to_another(service: Served, night: Night) -> None:
+    night.scrape(10)
+    added = night("tokens", "add", "other", "--role", "operator").out
+    (token,) = re.findall(r"pg_[0-9a-f_]+", added)
+    other = {"Cookie": f"phasegate={token}"}
+    theirs = service.client.get(f"{service.url}/act", params={"command": PAUSE}, headers=other)
+    assert sent(service, form_of(theirs)).status_code == 403
+    assert service.client.post(f"{service.url}/act", data=form_of(theirs), headers=other).status_code == 303
+
+
+def test_a_stranger_is_asked_to_sign_in_and_nothing_is_done(service: Served, night: Night) -> None:
+    night.scrape(10)
+    form = form_of(asked(service, PAUSE))
+    answer = service.client.post(f"{service.url}/act", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2F")
+    assert night("audit", "--json").json["entries"] == []
+
+
+def test_of_two_tabs_the_second_is_shown_what_has_changed(service: Served, night: Night) -> None:
+    night.scrape(10)
+    first, second = form_of(asked(service, PAUSE)), form_of(asked(service, PAUSE))
+    assert sent(service, first).status_code == 303
+    again = sent(service, second)
+    assert again.status_code == 409
+    words = Tags(again.text).words
+    assert "has changed since you looked" in words
+    assert "is paused already" in words
+    assert len(night("audit", "--json").json["entries"]) == 1
+    assert sent(service, form_of(again)).status_code == 303, "what it shows now can be confirmed"
+
+
+def test_where_nothing_would_happen_there_is_no_button(service: Served, night: Night) -> None:
+    night.scrape(10)
+    shown = asked(service, f"{PAUSE} --resume")
+    assert "There is nothing to do now." in Tags(shown.text).words
+    assert "<button" not in shown.text.partition("<main")[2]
+
+
+@pytest.mark.parametrize("command", ["", "rm -rf /", "phasegate status", "phasegate tokens add x", "<script>"])
+def test_only_the_actions_of_an_operator_can_be_done(service: Served, command: str) -> None:
+    refused = asked(service, command)
+    assert refused.status_code == 400
+    assert "is no command that the page can do" in refused.text
+    assert "<script>" not in refused.text
+
+
+def test_what_does_not_exist_is_named(service: Served, night: Night) -> None:
+    night.scrape(10)
+    assert asked(service, "phasegate cancel 2020-01-01.overnight").status_code == 404
+    assert asked(service, "phasegate pause 2026-02-03.nightly").status_code == 400
+    assert asked(service, "phasegate leases --let-go lease:main:x:2020-01-01").status_code == 404
+    assert seen(service, "/audit/2026-02-04:nothing").status_code == 404
+    assert seen(service, "/audit/..%2f..%2fphase:nba").status_code == 404
+
+
+def test_each_action_does_what_its_command_does(service: Served, night: Night) -> None:
+    loaded(night)
+    built = done(service, "phasegate worker --until-idle")
+    assert "Done: phasegate worker --until-idle" in built.words
+    states = {one["phase"]: one["state"] for one in night("status", "--json").json["phases"]}
+    assert states["analytics"] == "complete"
+    assert "player_game of 2026-02-03.overnight: built, 10 rows" in done(
+        service, f"phasegate rerun {RUN} --step player_game"
+    ).words  # fmt: skip
+    assert "takes place" in done_twice(service, f"phasegate cancel {RUN}", f"phasegate cancel {RUN} --undo")
+    assert "resumed" in done_twice(service, PAUSE, f"{PAUSE} --resume")
+    assert "follow" in done(service, f"phasegate replan {RUN}").words
+    night.sql("UPDATE nba_analytics.player_game SET points = 99")  # past the fence
+    night.clock.at += HOUR
+    fixing = "phasegate reconcile --from 2026-02-03 --to 2026-02-03 --fix"
+    assert f"build {RUN} analytics.player_game again" in Tags(asked(service, fixing).text).words
+    assert "checked again: nothing is left" in done(service, fixing).words
+    assert night("reconcile", "--from", "2026-02-03", "--to", "2026-02-03").code in (0, 3)
+    commands = [entry["command"] for entry in night("audit", "--json").json["entries"]]
+    assert fixing in commands
+    assert len(commands) == 8
+
+
+def done_twice(service: Served, command: str, undo: str) -> str:
+    assert "Done" in done(service, command).words
+    return done(service, undo).words
+
+
+def test_a_dead_step_is_brought_back_by_force(shrinking: Served, night: Night) -> None:
+    assert "Failed" in done(shrinking, f"phasegate rerun {RUN} --step player_game").words
+    (letter,) = night("dead", "--json").json["dead"]
+    by_force = letter["next"].removeprefix("if the rows may be lost: ")
+    assert by_force == f"phasegate redrive {RUN} --step player_game --force"
+    assert button(letter["next"]) == button(by_force)
+    assert "It may lose more rows than shrink_max allows" in Tags(asked(shrinking, by_force).text).words
+    assert "1 dead letter sent again" in done(shrinking, by_force).words
+    done(shrinking, "phasegate worker --until-idle")
+    assert night("dead").code == 0
+    assert night.sql("SELECT count(*) FROM nba_analytics.player_game") == [(1,)]
+
+
+def test_the_lease_of_a_dead_holder_is_let_go_of(service: Served, night: Night) -> None:
+    night.scrape(10)
+    with night.pipeline() as pipeline:
+        key = "lease:main:nba_raw.gamebook:2026-02-03"
+        dying = pipeline.begin(RUN, step="gamebook")
+        dying.__enter__()
+        shown = Tags(asked(service, f"phasegate leases --let-go {key}").text).words
+        assert "loses the lease at once" in shown
+        assert f"{key}: let go" in done(service, f"phasegate leases --let-go {key}").words
+        assert night("leases").out == "No lease is held.\n"
+        del dying
+
+
+def test_what_fails_is_recorded_and_shown_as_failed(shrinking: Served, night: Night) -> None:
+    said = done(shrinking, f"phasegate rerun {RUN} --step player_game").words
+    assert "Failed" in said
+    assert "would shrink from 10 to 1 row" in said
+    (entry,) = night("audit", "--json").json["entries"]
+    assert entry["failed"]
+    assert "failed" in page(shrinking, "/audit").words
+
+
+def loaded(night: Night) -> None:
+    """Have all that the second phase needs."""
+    night.scrape(10)
+    assert night("complete", "odds", "--run", RUN, "--rows", "10").code == 0
+
+
+@pytest.fixture
+def shrinking(night: Night) -> Iterator[Served]:
+    """Give a service whose next build of a step would lose nine of ten rows, which is refused."""
+    loaded(night)
+    assert night("worker", "--until-idle").code == 0
+    (night.folder / "player_game.sql").write_text(f"{SQL} AND points < 1")
+    with served(night.folder, clock=night.clock) as one:
+        yield one
