@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ MIRROR = "mirror:nba:phase3_completion"
 IDENTITY = '[step.nbac_schedule]\nidentity = ["home_team_abbr", "away_team_abbr"]\n'
 
 
+@cache
 def plan() -> Plan:
     """Return the reference plan with the platform's old document, the identity of a game, and no cascade by itself."""
     text = PLAN.read_text()

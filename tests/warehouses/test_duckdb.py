@@ -14,7 +14,7 @@ from phasegate.base.table import Table
 from phasegate.errors import BadInput, Conflict, Unavailable
 from phasegate.testing.warehouse_rows import DAY, GAMES, commit, game, prepare, write
 from phasegate.warehouse import Written
-from phasegate.warehouses.duckdb import errors
+from phasegate.warehouses.duckdb import errors, session
 from phasegate.warehouses.duckdb.warehouse import DuckDBWarehouse
 from phasegate.warehouses.sql.reader import SqlReader
 from phasegate.warehouses.sql.transaction import SqlTransaction
@@ -279,3 +279,21 @@ def test_of_two_commits_that_change_a_fence_one_conflicts(
     assert len(conflicts) == 1
     with warehouse.snapshot() as reader:
         assert reader.query("SELECT player FROM contract.games", {}) == [{"player": "a"}]
+
+
+def test_what_was_parsed_is_not_parsed_again_when_the_file_is_opened_again(path: Path) -> None:
+    def read_once() -> None:
+        opened = DuckDBWarehouse(path)
+        with opened.snapshot() as reader:
+            reader.fingerprints(GAMES, first=DAY, last=DAY)
+        opened.close()
+
+    first = DuckDBWarehouse(path)
+    write(first, GAMES, [game("a", 1)])
+    first.close()
+    session._PARSED.clear()
+    read_once()
+    before = dict(session._PARSED)
+    read_once()
+    assert before
+    assert all(session._PARSED[text] is parsed for text, parsed in before.items())
