@@ -14,7 +14,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # More words for the command, for example: make test ARGS="-k lease -x"
 ARGS ?=
-# Processes that share the tests; those of one file stay together. One more than the cores: some wait for a clock.
+# Processes that share the tests; those of one file stay together, and the longest files begin. One more than the cores: some wait for a clock.
 JOBS ?= 3
 
 # Schedules that `nightly` plays in the simulator.
@@ -42,10 +42,10 @@ demo: $(RUNTIME) $(if $(findstring --serve,$(ARGS)),$(SERVICE)) ## Show the nigh
 	$(BIN)/nba-props demo $(ARGS)
 
 test: $(DEV) ## Run the tests, the doctests and the docs' code blocks, but for the slow tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'not slow' $(ARGS)
 
 slow: $(DEV) ## Run the slow tests: many real dates, storms, a stand-in of BigQuery
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m slow $(ARGS)
 
 check: format-check lint types smoke docs test slow ## Run all that must pass before a merge
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support import google, postgres
+from tests.support.long_files import LONG_FILES
 from tests.support.real_data import real_data_folder
 
 # CI repeats the same examples, so that a red run is red again; home looks for new ones.
@@ -17,6 +18,12 @@ BUSY = [HealthCheck.too_slow]
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, suppress_health_check=BUSY)
 settings.register_profile("home", deadline=None, suppress_health_check=BUSY)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that none is left to one process while the others have nothing to do."""
+    places = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture(scope="session")

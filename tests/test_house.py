@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tests.support.long_files import LONG_FILES
 from tests.support.real_data import ROOT
 
 LINES_MAX = 400
@@ -88,3 +89,8 @@ def test_the_house_checks_find_what_they_are_for(tmp_path: Path) -> None:
     assert with_notes([long, note]) == ["note.py"]
     assert data_files([long, data]) == ["box.parquet"]
     assert unlocked(["a>=2", "b", "c>=1", "d_e>=1"], "a==1.0\nc==1.0\nd-e==1.0\n") == ["a>=2", "b"]
+
+
+def test_every_file_that_begins_is_there_once() -> None:
+    assert [name for name in LONG_FILES if not (ROOT / name).is_file()] == []
+    assert len(set(LONG_FILES)) == len(LONG_FILES)
