@@ -25,11 +25,11 @@ def test_an_act_is_recorded_before_it_is_done_and_completed_after_it() -> None:
     with log_of(made).acting("phasegate pause RUN", by="ada", via="page", about=About(run=RUN)) as act:
         (begun,) = stored(made)
         assert (begun.by, begun.via, begun.command, begun.run) == ("ada", "page", "phasegate pause RUN", RUN)
-        assert (begun.ended_at, begun.outcome) == (None, "")
+        assert (begun.finished_at, begun.outcome) == (None, "")
         made.clock.at += 5
         act.outcome = "paused"
     (entry,) = stored(made)
-    assert (entry.at, entry.ended_at, entry.outcome, entry.failed) == (begun.at, begun.at + 5, "paused", False)
+    assert (entry.at, entry.finished_at, entry.outcome, entry.failed) == (begun.at, begun.at + 5, "paused", False)
 
 
 @pytest.mark.parametrize(("error", "outcome"), [(BadInput("no such run"), "no such run"), (SystemExit(), "stopped")])
@@ -62,7 +62,7 @@ def test_an_act_whose_end_cannot_be_recorded_is_done_and_reported(monkeypatch: p
     with log_of(made).acting("phasegate sweep", by="ada", via="http") as act:
         monkeypatch.setattr(made.store, "write", refuse)
     assert made.told.of("audit entry not completed") == [{"key": act.key, "error": "the store is away"}]
-    assert [entry.ended_at for entry in stored(made)] == [None]
+    assert [entry.finished_at for entry in stored(made)] == [None]
 
 
 def test_the_acts_of_a_run_are_those_on_it_and_on_its_date_of_the_days_it_was_commanded() -> None:

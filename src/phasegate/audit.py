@@ -37,7 +37,7 @@ class About(NamedTuple):
 class AuditEntry(State, frozen=True):
     """One act: who did it, by which way, and the command that does the same.
 
-    ``ended_at`` None: it still works, or its process was killed.
+    ``finished_at`` None: it still works, or its process was killed.
     """
 
     by: str
@@ -47,7 +47,7 @@ class AuditEntry(State, frozen=True):
     run: str = ""
     first: str = ""
     last: str = ""
-    ended_at: float | None = None
+    finished_at: float | None = None
     outcome: str = ""
     failed: bool = False
 
@@ -86,7 +86,7 @@ class AuditLog:
             act.outcome, act.failed = words(e) if isinstance(e, Exception) else "stopped", True
             raise
         finally:
-            ended = replace(entry, ended_at=self._ports.clock.now(), outcome=_cut(act.outcome), failed=act.failed)
+            ended = replace(entry, finished_at=self._ports.clock.now(), outcome=_cut(act.outcome), failed=act.failed)
             try:
                 self._store(act.key, ended)
             except PhasegateError as e:

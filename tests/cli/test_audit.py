@@ -19,7 +19,7 @@ def test_every_command_that_changes_something_is_recorded(night: Night) -> None:
     shown = night("audit", "--json").json
     assert {entry["by"] for entry in shown["entries"]} == {user_name()}
     assert {entry["via"] for entry in shown["entries"]} == {"command line"}
-    assert all(entry["ended_at"] for entry in shown["entries"])
+    assert all(entry["finished_at"] for entry in shown["entries"])
     assert [entry["command"] for entry in shown["entries"]][::-1] == [
         f"phasegate pause {RUN} --reason 'in repair'",
         f"phasegate pause {RUN} --resume",

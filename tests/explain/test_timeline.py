@@ -78,8 +78,8 @@ def test_several_phases_are_listed_together() -> None:
 @pytest.mark.parametrize(
     ("ended", "text"),
     [
-        ({"ended_at": 1_151.0, "outcome": "paused: a"}, "ada (page): phasegate pause RUN; paused: a"),
-        ({"ended_at": 1_151.0, "outcome": "no", "failed": True}, "ada (page): phasegate pause RUN; failed: no"),
+        ({"finished_at": 1_151.0, "outcome": "paused: a"}, "ada (page): phasegate pause RUN; paused: a"),
+        ({"finished_at": 1_151.0, "outcome": "no", "failed": True}, "ada (page): phasegate pause RUN; failed: no"),
         ({}, "ada (page): phasegate pause RUN; not ended"),
     ],
 )

@@ -25,7 +25,7 @@ def audited(
 
 def ended(entry: AuditEntry, /) -> str:
     """Return how an act ended, in words."""
-    if entry.ended_at is None:
+    if entry.finished_at is None:
         return "not ended: it works, or its process was killed"
     return f"{'failed: ' if entry.failed else ''}{entry.outcome or 'done'}"
 
@@ -39,7 +39,7 @@ def audit_json(
         entries=tuple(
             AuditEntryJson(key=key, at=times.iso(one.at), by=one.by, via=one.via, command=one.command,
                            run=one.run or None, first=one.first or None, last=one.last or None,
-                           ended_at=times.iso(one.ended_at), outcome=one.outcome, failed=one.failed)
+                           finished_at=times.iso(one.finished_at), outcome=one.outcome, failed=one.failed)
             for key, one in found
         ),
         errors=tuple(str(error) for error in broken),

@@ -135,7 +135,7 @@ class AuditEntryJson(PrintedJson, frozen=True, kw_only=True):
     """One act of a person.
 
     ``via``: command line, page or http. ``command``: what does the same. ``run``, ``first`` and ``last``: what it was
-    about, else null. ``ended_at`` null: it works, or its process was killed.
+    about, else null. ``finished_at`` null: it works, or its process was killed.
     """
 
     key: str
@@ -146,7 +146,7 @@ class AuditEntryJson(PrintedJson, frozen=True, kw_only=True):
     run: str | None
     first: str | None
     last: str | None
-    ended_at: str | None
+    finished_at: str | None
     outcome: str
     failed: bool
 

@@ -34,7 +34,6 @@ READ: Mapping[str, Shown] = {
     "/dead": lists.dead,
     "/incidents": lists.incidents,
     "/audit": acts.audit,
-    "/audit/{act}": acts.entry,
 }
 """The pages that a reader sees, by path."""
 
@@ -52,6 +51,7 @@ class Pages:
             ("/", "GET", self._start),
             *((path, "GET", self._seen(shown)) for path, shown in READ.items()),
             ("/act", "GET", self._seen(acts.confirm)),
+            ("/audit/{act}", "GET", self._seen(acts.entry)),
             ("/act", "POST", self._act),
             ("/sign-in", "GET", self._signing),
             ("/sign-in", "POST", self._sign_in),
