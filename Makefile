@@ -24,6 +24,7 @@ SEEDS ?= 20000
 PIP_TOOLS := pip-tools==7.6.2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 RUNTIME := $(VENV)/.installed-runtime
+SERVICE := $(VENV)/.installed-service
 DEV := $(VENV)/.installed-dev
 MUTMUT := mutmut==3.8.1
 MUTATION := $(VENV)-mutation/.installed
@@ -37,7 +38,7 @@ SCRIPTS := $(wildcard benchmarks examples)
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(RUNTIME) ## Show the night of 3 February 2026: the old hand-off and Phasegate, side by side
+demo: $(RUNTIME) $(if $(findstring --serve,$(ARGS)),$(SERVICE)) ## Show the night of 3 February 2026: the old hand-off and Phasegate, side by side
 	$(BIN)/nba-props demo $(ARGS)
 
 test: $(DEV) ## Run the tests, the doctests and the docs' code blocks, but for the slow tests
@@ -118,6 +119,11 @@ $(RUNTIME): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --constraint requirements.lock hatchling
 	$(PIP) --constraint requirements.lock --no-build-isolation --editable .
+	@touch $@
+
+# What `make demo ARGS=--serve` needs besides.
+$(SERVICE): $(RUNTIME)
+	$(PIP) --constraint requirements.lock --no-build-isolation --editable '.[service]'
 	@touch $@
 
 $(DEV): $(RUNTIME)

@@ -136,14 +136,20 @@ def schema(*, command: str) -> None:
 @cli.command(short_help="Replay the night of 3 February 2026, twice.")
 @click.option("--state", type=click.Path(path_type=Path), default=Path("phasegate-demo"), show_default=True,
               help="Folder of the demo; an earlier demo's is emptied.")  # fmt: skip
-def demo(*, state: Path) -> None:
+@click.option("--serve", is_flag=True, help="Then serve the page on that night, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, metavar="N",
+              help="The port of the page; 0 is any free one.")  # fmt: skip
+def demo(*, state: Path, serve: bool, port: int) -> None:
     """Replay the night of 3 February 2026: old hand-off, then Phasegate.
 
-    Example: nba-props demo
+    Example: nba-props demo --serve
     """
     from nba_props.demo.night import run_demo
+    from nba_props.demo.page import serve_demo
 
-    sys.exit(0 if run_demo(state, write=click.echo) else 1)
+    clean = run_demo(state, write=click.echo)
+    code = serve_demo(state, port=port, write=click.echo) if serve else 0
+    sys.exit(code if clean else 1)
 
 
 @cli.command()

@@ -1,6 +1,6 @@
 """What a check can find, and what its outcome means."""
 
-from phasegate.base.findings import CODES, CheckResult, Finding, by_span, exit_code, listed
+from phasegate.base.findings import CODES, CheckResult, Finding, by_cause, by_span, exit_code, listed
 
 
 def finding(code: str = "PG003", **more: object) -> Finding:
@@ -51,6 +51,13 @@ def test_findings_that_differ_by_their_date_alone_are_one_with_a_range() -> None
 def test_other_causes_and_dates_far_apart_are_findings_of_their_own() -> None:
     assert len(by_span([of("2026-02-01"), of("2026-02-02", cause="another")])) == 2
     assert len(by_span([of("2026-02-01"), of("2026-02-20")])) == 2
+
+
+def test_findings_of_one_cause_are_one_group_on_all_dates_in_the_place_of_the_first() -> None:
+    first, other, again = of("2026-02-01"), of("2026-02-02", cause="another"), of("2026-02-20")
+    bare = finding(since=1.0)
+    assert by_cause([first, other, bare, again]) == [[first, again], [other], [bare]]
+    assert by_cause([]) == []
 
 
 def test_the_command_of_a_run_becomes_one_of_the_range_and_words_name_its_end() -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
+from phasegate.base.dates import shift
 from phasegate.base.disk import Disk
-from phasegate.base.findings import CheckResult, exit_code
+from phasegate.base.findings import CheckResult, exit_code, listed, merged
 from phasegate.base.keys import parse_run
 from phasegate.check.health import Health
-from phasegate.errors import Unavailable
+from phasegate.errors import BadInput, Unavailable
 from tests.support.pipelines import DAY, PLAN, Shop, load, settle, shop
 
 STRICT = PLAN.replace(
@@ -124,6 +125,23 @@ def test_a_run_that_waits_for_what_nothing_expects_is_not_evaluated_once_its_dat
     outcomes = {outcome.check: outcome for outcome in made.pipeline.checks.health.evaluate(DAY)}
     assert outcomes["deadlines"].verdict == "not evaluated"
     assert "add expected_by to [step.orders], or a deadline to mode daily" in outcomes["deadlines"].error
+
+
+def test_several_dates_at_once_have_what_each_has() -> None:
+    made = shop()
+    later = shift(DAY, 1)
+    for on in (DAY, later):
+        made.pipeline.runs.open("load", parse_run(f"{on}.daily"))
+    made.clock.at += 5 * 86400.0
+    health = made.pipeline.checks.health
+    whole = {outcome.check: outcome for outcome in health.evaluate(DAY, last=later)}
+    assert set(whole) == set(verdicts(made))
+    each = merged([health.evaluate(DAY), health.evaluate(later)])
+    assert whole["deadlines"] == next(one for one in each if one.check == "deadlines")
+    assert whole["deadlines"].error.count("add expected_by") == 2
+    assert {one.subject for one in listed(list(whole.values()))} == {one.subject for one in listed(each)}
+    with pytest.raises(BadInput, match="is after"):
+        health.evaluate(later, last=DAY)
 
 
 def test_what_is_younger_than_the_grace_period_is_settling_and_neither_fine_nor_a_finding() -> None:

@@ -116,3 +116,13 @@ def test_hostile_texts_are_text_in_the_timeline(night: Night, service: Served, n
     shown = page(service, PATH)
     assert name in happened(shown)
     assert shown.foreign() == []
+
+
+def test_tables_that_cannot_be_read_are_a_notice_beside_what_the_documents_say(night: Night, service: Served) -> None:
+    night.whole()
+    tables = night.sql("SELECT schema_name, table_name FROM duckdb_tables()")
+    (own,) = [f"{schema}.{name}" for schema, name in tables if "receipt" in f"{name}"]
+    night.sql(f"ALTER TABLE {own} DROP COLUMN token")
+    shown = page(service, f"{PATH}?tables=1")
+    assert "Not read: the tables: " in shown.words
+    assert "accepted: success, 10 rows" in happened(shown)

@@ -66,6 +66,8 @@ def run_demo(folder: Path, *, write: Callable[[str], None]) -> bool:
     write(f"  {name} leases --all      # the holder of each partition, and how often")
     write(f"  {name} complete nbac_gamebook_player_stats --run {_run()}   # a report again: nothing happens")
     write(f"  {name} dead              # requests that are not retried by themselves: none")
+    write("")
+    write("The same night as a page: make demo ARGS=--serve, or nba-props demo --serve")
     return clean
 
 
@@ -179,11 +181,19 @@ def _side_by_side(old: OldReport, new: dict[str, object]) -> list[str]:
     return lines + [f"{name:32}{then[name]:>14}{new[name]!s:>14}" for name in then]
 
 
-def _phasegate(folder: Path, command: list[str]) -> str:
-    """Run the real command with the demo's settings; return its output."""
-    # the command that was started, with the demo's own settings: the caller's must not lead elsewhere
+def phasegate_at(*command: str) -> tuple[list[str], dict[str, str]]:
+    """Return a real command of Phasegate, and the environment to run it in.
+
+    With the demo's own settings, which are in its folder: the caller's must not lead elsewhere.
+    """
     env = {name: value for name, value in os.environ.items() if not name.startswith("PHASEGATE_")}
+    return [sys.executable, "-m", "phasegate", *command], env
+
+
+def _phasegate(folder: Path, command: list[str]) -> str:
+    """Run a real command of Phasegate; return its output."""
+    words, env = phasegate_at(*command)
     done = subprocess.run(  # noqa: S603  fixed arguments, this interpreter
-        [sys.executable, "-m", "phasegate", *command], cwd=folder, env=env, capture_output=True, text=True, check=False
+        words, cwd=folder, env=env, capture_output=True, text=True, check=False
     )
     return (done.stdout + done.stderr).rstrip()

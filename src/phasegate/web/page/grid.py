@@ -54,6 +54,7 @@ VERDICTS: Mapping[Verdict, Sign] = {
     "finding": Sign("✗", "bad"),
     "not evaluated": Sign("?", "bad"),
 }
+LATE = "late"
 OVERDUE, ABSENT = Sign("!", "bad"), Sign("?", "bad")
 
 
@@ -63,6 +64,9 @@ class GridPlace(NamedTuple):
     sign: Sign
     note: str
     title: str
+
+
+NO_PLACE = GridPlace(Sign("", "none"), "", "")
 
 
 class GridRow(NamedTuple):
@@ -76,6 +80,11 @@ class GridRow(NamedTuple):
         """Return the worst tone of its places."""
         tones = {place.sign.tone for place in self.places.values()}
         return next((tone for tone in ("bad", "warn", "wait") if tone in tones), "good")
+
+    @property
+    def cause(self) -> GridPlace:
+        """Return the first place that is as bad as the worst."""
+        return next((place for place in self.places.values() if place.sign.tone == self.worst), NO_PLACE)
 
 
 class PhaseColumn(NamedTuple):
@@ -96,7 +105,7 @@ def columns(plan: Plan, /) -> tuple[PhaseColumn, ...]:
 def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = ()) -> list[GridRow]:
     """Return the rows of some runs, the newest first.
 
-    ``cells``: the state of phases that are not open; those that lack something are shown.
+    ``cells``: the state of phases, open or not; those that lack something are shown, and what is late.
     """
     places: dict[str, dict[tuple[str, str], GridPlace]] = {}
     for cell in cells:
@@ -105,7 +114,8 @@ def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = ()) -> list[GridRow
             places.setdefault(cell.run, {})[cell.phase, ""] = GridPlace(ABSENT, cell.state.lower(), title)
     for view in views:
         row = places.setdefault(view.run, {})
-        row[view.phase, ""] = _of_phase(view)
+        gap = row.get((view.phase, ""))
+        row[view.phase, ""] = _of_phase(view, late=gap is not None and gap.note == LATE)
         row.update({(view.phase, member.name): _of_step(member) for member in view.members})
     return [GridRow(run, places[run]) for run in sorted(places, reverse=True)]
 
@@ -115,11 +125,15 @@ def summary(found: Sequence[GridRow], /) -> dict[Tone, int]:
     return {tone: sum(1 for row in found if row.worst == tone) for tone in ("good", "wait", "warn", "bad")}
 
 
-def _of_phase(view: PhaseView) -> GridPlace:
-    sign = OVERDUE if view.overdue else Sign("!", "warn") if view.drifted else PHASES[view.state]
-    state = "overdue" if view.overdue else "drifted" if view.drifted else view.state
+def _of_phase(view: PhaseView, *, late: bool) -> GridPlace:
+    sign = OVERDUE if view.overdue or late else Sign("!", "warn") if view.drifted else PHASES[view.state]
+    state = "overdue" if view.overdue else LATE if late else "drifted" if view.drifted else view.state
     generation = f"{view.generation}" if view.generation else ""
-    return GridPlace(sign, generation, f"{view.phase}: {state}, generation {view.generation}: {view.reason}")
+    return GridPlace(
+        sign,
+        state if state in ("overdue", LATE) else generation,
+        f"{view.phase}: {state}, generation {view.generation}: {view.reason}",
+    )
 
 
 def _of_step(member: MemberView) -> GridPlace:
