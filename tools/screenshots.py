@@ -52,7 +52,7 @@ def pictures(folder: Path) -> Iterator[str]:
                         seen.page.screenshot(path=folder / f"{_name(path)}-{kind}.png", full_page=True)
                         yield from (f"{path}, {kind}: {problem}" for problem in seen.problems)
             with visitor(browser, service, by="operator") as seen:
-                seen.page.set_viewport_size({"width": WIDE, "height": 880})
+                seen.page.set_viewport_size({"width": WIDE, "height": 1110})
                 for file, place in SHOWN.items():
                     seen.open(place)
                     seen.page.screenshot(path=folder / file)
