@@ -95,7 +95,7 @@ class PhaseColumn(NamedTuple):
 
 
 def columns(plan: Plan, found: Iterable[GridRow], /) -> tuple[PhaseColumn, ...]:
-    """Return the columns of a plan, in its order, that some row has a place in."""
+    """Return the columns of a plan, in its order, that some row uses."""
     used = {place for row in found for place in row.places}
     return tuple(
         PhaseColumn(name, tuple(one for one, step in plan.steps.items() if step.phase == name and (name, one) in used))
