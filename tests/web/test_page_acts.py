@@ -268,3 +268,22 @@ def shrinking(night: Night) -> Iterator[Served]:
     (night.folder / "player_game.sql").write_text(f"{SQL} AND points < 1")
     with served(night.folder, clock=night.clock) as one:
         yield one
+
+
+def test_what_an_operator_asks_for_over_http_is_recorded_too(service: Served, night: Night) -> None:
+    loaded(night)
+    night("worker", "--until-idle")
+    day = "2026-02-03"
+    assert service.post("/begin", {"run": "2026-02-02.overnight"}).status_code == 200
+    night.clock.at += 1
+    assert service.post("/steps/player_game/run", {"run": RUN}).status_code == 200
+    night.sql("UPDATE nba_analytics.player_game SET points = 99")  # past the fence
+    night.clock.at += HOUR
+    assert service.post("/reconcile", {"from": day, "to": day, "fix": True}).status_code in (200, 503)
+    service.post("/reconcile", {"from": day, "to": day})
+    entries = night("audit", "--json").json["entries"]
+    assert [(one["by"], one["via"], one["failed"], one["command"]) for one in entries] == [
+        ("operator", "http", False, f"phasegate reconcile --from {day} --to {day} --fix"),
+        ("operator", "http", False, f"phasegate rerun {RUN} --step player_game"),
+        ("operator", "http", False, "phasegate begin 2026-02-02.overnight"),
+    ]
