@@ -85,7 +85,7 @@ def long_subjects(subjects: Iterable[str]) -> list[str]:
 def texts(*beginnings: str) -> dict[str, str]:
     """Return the tracked text files below some paths, as git lists them."""
     listed = _git("ls-files", "-z", "--", *beginnings)
-    names = [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    names = [name for name in listed.split("\0") if name and not name.endswith(".png") and (ROOT / name).is_file()]
     return {name: (ROOT / name).read_text(encoding="utf-8") for name in names}
 
 
