@@ -94,11 +94,13 @@ class PhaseColumn(NamedTuple):
     steps: tuple[str, ...]
 
 
-def columns(plan: Plan, /) -> tuple[PhaseColumn, ...]:
-    """Return the columns of a plan, in its order."""
+def columns(plan: Plan, found: Iterable[GridRow], /) -> tuple[PhaseColumn, ...]:
+    """Return the columns of a plan, in its order, that some row uses."""
+    used = {place for row in found for place in row.places}
     return tuple(
-        PhaseColumn(name, tuple(step.name for step in plan.steps.values() if step.phase == name))
+        PhaseColumn(name, tuple(one for one, step in plan.steps.items() if step.phase == name and (name, one) in used))
         for name in plan.phases
+        if any(phase == name for phase, _ in used)
     )
 
 
