@@ -9,8 +9,9 @@ from phasegate.web.page.frame import NAVIGATION
 from phasegate.web.page.routes import READ
 from tests.support.commands import HOUR, MORNING, RUN, Night
 from tests.support.pages import Tags, page, seen
-from tests.support.service import Served
+from tests.support.service import Served, served
 
+ODDS = '[step.odds]\nphase = "raw"\nexternal = true\n'
 HOSTILE = ("<script>alert(1)</script>", "\u202egnp.exe", "x" * 10_000, '"><img src=x onerror=alert(1)>')
 
 
@@ -150,3 +151,27 @@ def test_a_caller_who_is_no_reader_sees_nothing(service: Served) -> None:
     shown = page(service, "/runs", by="scraper", status=403)
     assert "this takes a reader" in shown.words
     assert RUN not in shown.words
+
+
+def test_what_is_late_or_dead_is_named_first_with_a_link_to_its_run(played: Night, service: Served) -> None:
+    played.clock.at = MORNING + 72 * HOUR
+    assert played("calendar", "--from", "2026-02-03", "--to", "2026-02-03", "--json").json["counts"]["LATE"] == 1
+    shown = page(service, "/runs?from=2026-02-03&to=2026-02-03")
+    assert re.search(r"2026-02-03\.overnight\s*!\s*precompute: late, generation 0: waiting for report", shown.words)
+    assert "1 wrong" in shown.words
+    assert [of["href"] for tag, of in shown.found if tag == "a"].count(f"/runs/{RUN}") == 2
+    fine = page(service, "/runs?from=2026-01-01&to=2026-01-02").words
+    assert "No run in these dates, and none was expected." in fine
+
+
+def test_a_run_that_was_never_opened_is_explained_with_what_opens_it(service: Served, night: Night) -> None:
+    plan = (night.folder / "plan.toml").read_text()
+    (night.folder / "plan.toml").write_text(plan.replace(ODDS, f'{ODDS}expected_by = "07:00 +1d"\n'))
+    with served(night.folder, clock=night.clock) as other:
+        night.clock.at += 24 * HOUR
+        (gap, *_) = night("calendar", "--from", "2026-02-03", "--to", "2026-02-03", "--json").json["gaps"]
+        shown = page(other, f"/runs/{RUN}").words
+        assert "run 2026-02-03.overnight is not open" in shown
+        assert gap["reason"] in shown
+        assert gap["next"] in shown
+    assert "is not open" in page(service, "/runs/2020-01-01.overnight", status=404).words

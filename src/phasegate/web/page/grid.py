@@ -54,6 +54,7 @@ VERDICTS: Mapping[Verdict, Sign] = {
     "finding": Sign("✗", "bad"),
     "not evaluated": Sign("?", "bad"),
 }
+LATE = "late"
 OVERDUE, ABSENT = Sign("!", "bad"), Sign("?", "bad")
 
 
@@ -65,6 +66,10 @@ class GridPlace(NamedTuple):
     title: str
 
 
+WORST_FIRST: tuple[Tone, ...] = ("bad", "warn", "wait", "good")
+NO_PLACE = GridPlace(Sign("", "none"), "", "")
+
+
 class GridRow(NamedTuple):
     """One run: its places by (phase, step), the phase's own under "" as step."""
 
@@ -73,9 +78,14 @@ class GridRow(NamedTuple):
 
     @property
     def worst(self) -> Tone:
-        """Return the worst tone of its places."""
+        """Return the worst tone of its places; "none" if nothing is to be done."""
         tones = {place.sign.tone for place in self.places.values()}
-        return next((tone for tone in ("bad", "warn", "wait") if tone in tones), "good")
+        return next((tone for tone in WORST_FIRST if tone in tones), "none")
+
+    @property
+    def cause(self) -> GridPlace:
+        """Return the first place that is as bad as the worst."""
+        return next((place for place in self.places.values() if place.sign.tone == self.worst), NO_PLACE)
 
 
 class PhaseColumn(NamedTuple):
@@ -85,18 +95,21 @@ class PhaseColumn(NamedTuple):
     steps: tuple[str, ...]
 
 
-def columns(plan: Plan, /) -> tuple[PhaseColumn, ...]:
-    """Return the columns of a plan, in its order."""
+def columns(plan: Plan, found: Iterable[GridRow], /) -> tuple[PhaseColumn, ...]:
+    """Return the columns of a plan, in its order, that some row uses."""
+    used = {place for row in found for place in row.places}
     return tuple(
-        PhaseColumn(name, tuple(step.name for step in plan.steps.values() if step.phase == name))
+        PhaseColumn(name, tuple(one for one, step in plan.steps.items() if step.phase == name and (name, one) in used))
         for name in plan.phases
+        if any(phase == name for phase, _ in used)
     )
 
 
-def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = ()) -> list[GridRow]:
-    """Return the rows of some runs, the newest first.
+def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = (), *, modes: Sequence[str] = ()) -> list[GridRow]:
+    """Return the rows of some runs, the newest date first.
 
-    ``cells``: the state of phases that are not open; those that lack something are shown.
+    Those of one date are in the order of ``modes``.
+    ``cells``: the state of phases, open or not; those that lack something are shown, and what is late.
     """
     places: dict[str, dict[tuple[str, str], GridPlace]] = {}
     for cell in cells:
@@ -105,21 +118,27 @@ def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = ()) -> list[GridRow
             places.setdefault(cell.run, {})[cell.phase, ""] = GridPlace(ABSENT, cell.state.lower(), title)
     for view in views:
         row = places.setdefault(view.run, {})
-        row[view.phase, ""] = _of_phase(view)
+        gap = row.get((view.phase, ""))
+        row[view.phase, ""] = _of_phase(view, late=gap is not None and gap.note == LATE)
         row.update({(view.phase, member.name): _of_step(member) for member in view.members})
-    return [GridRow(run, places[run]) for run in sorted(places, reverse=True)]
+    order = sorted(places, key=lambda run: modes.index(run[11:]) if run[11:] in modes else -1)
+    return [GridRow(run, places[run]) for run in sorted(order, key=lambda run: run[:10], reverse=True)]
 
 
 def summary(found: Sequence[GridRow], /) -> dict[Tone, int]:
     """Return how many runs are as good as their worst place."""
-    return {tone: sum(1 for row in found if row.worst == tone) for tone in ("good", "wait", "warn", "bad")}
+    return {tone: sum(1 for row in found if row.worst == tone) for tone in (*WORST_FIRST, "none")}
 
 
-def _of_phase(view: PhaseView) -> GridPlace:
-    sign = OVERDUE if view.overdue else Sign("!", "warn") if view.drifted else PHASES[view.state]
-    state = "overdue" if view.overdue else "drifted" if view.drifted else view.state
+def _of_phase(view: PhaseView, *, late: bool) -> GridPlace:
+    sign = OVERDUE if view.overdue or late else Sign("!", "warn") if view.drifted else PHASES[view.state]
+    state = "overdue" if view.overdue else LATE if late else "drifted" if view.drifted else view.state
     generation = f"{view.generation}" if view.generation else ""
-    return GridPlace(sign, generation, f"{view.phase}: {state}, generation {view.generation}: {view.reason}")
+    return GridPlace(
+        sign,
+        state if state in ("overdue", LATE) else generation,
+        f"{view.phase}: {state}, generation {view.generation}: {view.reason}",
+    )
 
 
 def _of_step(member: MemberView) -> GridPlace:

@@ -7,7 +7,9 @@ from phasegate.answers.checks import span_of
 from phasegate.answers.explained import checked_again, closed_phases, not_open, reason_of, receipts_of, works_on
 from phasegate.answers.runs import run_of
 from phasegate.base.dates import local_date, shift
-from phasegate.errors import BadDocument, PhasegateError
+from phasegate.base.keys import Run
+from phasegate.errors import BadDocument, NotFound, PhasegateError
+from phasegate.explain.coverage import GAPS
 from phasegate.explain.late_results import Coverage
 from phasegate.explain.phase_view import PhaseView
 from phasegate.web.callers import Caller
@@ -17,6 +19,7 @@ from phasegate.web.page.lists import texts
 
 DAYS = 14
 ENTRIES_MAX = 200
+WRONG_MAX = 8
 
 
 def runs(frame: Frame, request: Request, caller: Caller) -> Response:
@@ -29,11 +32,15 @@ def runs(frame: Frame, request: Request, caller: Caller) -> Response:
     views = pipeline.views.phases(first=span.first, last=span.last, broken=broken)
     cells = Coverage(pipeline.plan, pipeline.ports).cells(*span, broken=broken)
     modes = [mode for mode in request.query_params.getlist("mode") if mode in pipeline.plan.modes]
-    found = [row for row in grid.rows(views, cells) if not modes or row.run.partition(".")[2] in modes]
+    found = [
+        row
+        for row in grid.rows(views, cells, modes=pipeline.plan.modes)
+        if not modes or row.run.partition(".")[2] in modes
+    ]
     return frame.page(
-        "runs.html", caller=caller, span=span, columns=grid.columns(pipeline.plan), rows=found, modes=modes,
-        all_modes=pipeline.plan.modes, summary=grid.summary(found),
-        errors=texts(broken),
+        "runs.html", caller=caller, span=span, columns=grid.columns(pipeline.plan, found), rows=found, modes=modes,
+        all_modes=pipeline.plan.modes, summary=grid.summary(found), errors=texts(broken), wrong_max=WRONG_MAX,
+        wrong=sorted((row for row in found if row.worst in ("bad", "warn")), key=lambda row: row.worst != "bad"),
         earlier=(shift(span.first, -DAYS), shift(span.first, -1)),
         later=(shift(span.last, 1), shift(span.last, DAYS)),
     )  # fmt: skip
@@ -47,7 +54,10 @@ def run(frame: Frame, request: Request, caller: Caller) -> Response:
     pipeline, times = frame.service.pipeline, frame.service.times()
     chosen = run_of(pipeline.plan, request.path_params["run"])
     broken: list[BadDocument] = []
-    views = pipeline.views.why(chosen, broken=broken)
+    try:
+        views = pipeline.views.why(chosen, broken=broken)
+    except NotFound as e:
+        return _absent(frame, caller, chosen, why=e)
     closed = [] if broken else closed_phases(pipeline.plan, chosen, views=views)
     with_tables, unread = request.query_params.get("tables") == "1", list[str]()
     try:
@@ -65,6 +75,18 @@ def run(frame: Frame, request: Request, caller: Caller) -> Response:
         checked_again=lambda view: checked_again(view, times=times),
         reason=lambda member: reason_of(member, times=times), errors=unread + texts(broken),
     )  # fmt: skip
+
+
+def _absent(frame: Frame, caller: Caller, run: Run, *, why: NotFound) -> Response:
+    """Show a run that is not open, if one was to be; raise NotFound if not."""
+    pipeline = frame.service.pipeline
+    broken: list[BadDocument] = []
+    cells = [cell for cell in Coverage(pipeline.plan, pipeline.ports).cells(run.date, run.date, broken=broken)
+             if cell.run == str(run)]  # fmt: skip
+    if not cells:
+        raise why
+    return frame.page("absent.html", caller=caller, run=run, why=why, cells=cells, gaps=GAPS,
+                      lacks=any(cell.state in GAPS for cell in cells))  # fmt: skip
 
 
 def _is_stuck(view: PhaseView) -> bool:
