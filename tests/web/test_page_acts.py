@@ -4,44 +4,15 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
 from phasegate.actions.action import FORMS
 from phasegate.web.page.frame import MEANINGS, WORDS, button
 from tests.support.commands import HOUR, RUN, SQL, Night
-from tests.support.pages import Tags, page, seen
+from tests.support.pages import Tags, asked, done, form_of, page, seen, sent
 from tests.support.service import Served, served
 
-FIELDS = ("command", "csrf", "mark", "back")
 PAUSE = f"phasegate pause {RUN}"
-
-
-def cookie(service: Served, by: str) -> dict[str, str]:
-    return {"Cookie": f"phasegate={service.tokens[by]}"}
-
-
-def asked(service: Served, command: str, *, by: str = "operator") -> httpx.Response:
-    """Open the page that asks, as a link of another page does."""
-    headers = {**cookie(service, by), "Referer": f"{service.url}/runs?from=2026-02-01"}
-    return service.client.get(f"{service.url}/act", params={"command": command}, headers=headers)
-
-
-def form_of(answer: httpx.Response) -> dict[str, str]:
-    assert answer.status_code in (200, 409), answer.text
-    inputs = [of for tag, of in Tags(answer.text).found if tag == "input"]
-    return {of["name"] or "": of["value"] or "" for of in inputs if of.get("name") in FIELDS}
-
-
-def sent(service: Served, form: dict[str, str], *, by: str = "operator", **headers: str) -> httpx.Response:
-    return service.client.post(f"{service.url}/act", data=form, headers={**cookie(service, by), **headers})
-
-
-def done(service: Served, command: str, **more: str) -> Tags:
-    """Do it, and return the page that says how it ended."""
-    answer = sent(service, {**form_of(asked(service, command)), **more})
-    assert answer.status_code == 303, answer.text
-    return page(service, answer.headers["location"], by="operator")
 
 
 def test_it_is_shown_what_will_happen_then_it_happens_and_is_recorded(service: Served, night: Night) -> None:
