@@ -121,9 +121,10 @@ def test_nothing_of_a_warehouse_is_imported_on_the_way_to_a_trigger(small: str) 
     bodies = [push(completion(one), number=one) for one in ("TeamOffenseGameSummaryProcessor",
                                                             "PlayerGameSummaryProcessor")]  # fmt: skip
     code = f"""
-import sys
+import gc, sys
 sys.path.insert(0, {str(GCP / "phase3_to_phase4")!r})
 import main
+print(gc.isenabled(), gc.get_freeze_count() > 100_000, "google.cloud.firestore" in sys.modules)
 from cloudevents.http import CloudEvent
 for body in {bodies!r}:
     main.orchestrate(CloudEvent({{"type": "google.cloud.pubsub.topic.v1.messagePublished", "source": "s"}}, body))
@@ -132,7 +133,7 @@ print([name for name in sys.modules if name.startswith(warehouses)])
 """
     there = {**os.environ, "PHASEGATE_WAREHOUSE": "bigquery://nba-props-test/phasegate"}
     done = subprocess.run([sys.executable, "-c", code], env=there, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "True True True\n[]\n"), done.stderr
     (view,) = connect().views.why(f"{THE_NIGHT}.daily")
     assert view.generations[-1].number == 1
 

@@ -77,15 +77,18 @@ def _faults(line: str, *, acts: bool) -> Iterator[str]:
         yield "begins without an imperative"
 
 
+FOREIGN = (".png", ".min.js")
+
+
 def long_subjects(subjects: Iterable[str]) -> list[str]:
     """Return the commit subjects that are too long."""
     return [subject for subject in subjects if len(subject) > SUBJECT_MAX]
 
 
 def texts(*beginnings: str) -> dict[str, str]:
-    """Return the tracked text files below some paths, as git lists them."""
+    """Return the tracked text files below some paths, as git lists them; none that others wrote."""
     listed = _git("ls-files", "-z", "--", *beginnings)
-    names = [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    names = [name for name in listed.split("\0") if (ROOT / name).is_file() and not name.endswith(FOREIGN)]
     return {name: (ROOT / name).read_text(encoding="utf-8") for name in names}
 
 

@@ -1,9 +1,10 @@
 """Take a picture of each page of the service: in light, in dark, and as narrow as a telephone.
 
-Usage: python tools/screenshots.py [FOLDER]. The pages are those of READ, and show one scene: January 2025 on invented
-nights, with faults planted in it. It ends with 1 if a page is not shown, or has an error.
+The pages are those of READ, and show one scene: January 2025 on invented nights, with faults planted in it. page-*.png
+are those of docs/images, before they are made smaller. It ends with 1 if a page is not shown, or has an error.
 """
 
+import argparse
 import re
 import sys
 import tempfile
@@ -14,15 +15,22 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from phasegate.web.page.routes import READ  # noqa: E402  after the path
-from tests.support.browser import LOOKS, chromium, visitor  # noqa: E402
-from tests.support.january import FIRST, january  # noqa: E402
+from tests.support.browser import LOOKS, WIDE, chromium, visitor  # noqa: E402
+from tests.support.january import DEAD_RUN, FIRST, january  # noqa: E402
 
+SHOWN = {
+    "page-runs.png": "/runs?from=2025-01-21&to=2025-01-25&mode=overnight&mode=same_day",
+    "page-run.png": f"/runs/{DEAD_RUN}",
+}
+"""The pictures of the documentation: each is the top of a page."""
 FOLDER = ROOT / "build" / "screenshots"
 
 
 def main(argv: list[str]) -> int:
     """Return 0 when each page has its pictures."""
-    folder = Path(argv[0]) if argv else FOLDER
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    folder = parser.parse_args(argv).folder
     folder.mkdir(parents=True, exist_ok=True)
     problems = list(pictures(folder))
     print(*(problems or [f"screenshots: {len(READ) + 1} pages, {len(LOOKS)} each, in {folder}"]), sep="\n")
@@ -43,6 +51,11 @@ def pictures(folder: Path) -> Iterator[str]:
                             yield f"{path}: {e}"
                         seen.page.screenshot(path=folder / f"{_name(path)}-{kind}.png", full_page=True)
                         yield from (f"{path}, {kind}: {problem}" for problem in seen.problems)
+            with visitor(browser, service, by="operator") as seen:
+                seen.page.set_viewport_size({"width": WIDE, "height": 1110})
+                for file, place in SHOWN.items():
+                    seen.open(place)
+                    seen.page.screenshot(path=folder / file)
 
 
 def _name(path: str) -> str:

@@ -148,7 +148,11 @@ def demo(*, state: Path, serve: bool, port: int) -> None:
     from nba_props.demo.page import serve_demo
 
     clean = run_demo(state, write=click.echo)
-    code = serve_demo(state, port=port, write=click.echo) if serve else 0
+    if serve:
+        code = serve_demo(state, port=port, write=click.echo)
+    else:
+        code = 0
+        click.echo("\nThe same night as a page: make demo ARGS=--serve, or nba-props demo --serve")
     sys.exit(code if clean else 1)
 
 

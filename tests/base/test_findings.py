@@ -1,5 +1,7 @@
 """What a check can find, and what its outcome means."""
 
+from msgspec.structs import replace
+
 from phasegate.base.findings import CODES, CheckResult, Finding, by_cause, by_span, exit_code, listed
 
 
@@ -58,6 +60,14 @@ def test_findings_of_one_cause_are_one_group_on_all_dates_in_the_place_of_the_fi
     bare = finding(since=1.0)
     assert by_cause([first, other, bare, again]) == [[first, again], [other], [bare]]
     assert by_cause([]) == []
+
+
+def test_other_faults_of_another_date_are_no_part_of_a_cause() -> None:
+    absent, unbegun = of("2026-02-01"), replace(of("2026-02-01"), code="PG004")
+    late = replace(of("2026-02-09"), code="PG022")
+    assert by_cause([absent, unbegun, late]) == [[absent, unbegun], [late]]
+    again = [of("2026-02-09"), replace(of("2026-02-09"), code="PG004")]
+    assert by_cause([absent, unbegun, *again]) == [[absent, unbegun, *again]]
 
 
 def test_the_command_of_a_run_becomes_one_of_the_range_and_words_name_its_end() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from phasegate.system import user_name
-from tests.support.commands import RUN, Night
+from tests.support.commands import RUN, SQL, Night
 
 
 def test_every_command_that_changes_something_is_recorded(night: Night) -> None:
@@ -57,6 +57,17 @@ def test_the_acts_on_one_run_are_shown_with_those_on_its_date(night: Night) -> N
     ]  # fmt: skip
     assert lines[-1] == "2 acts. Times: America/New_York."
     assert "  paused: raw, analytics, precompute" in lines
+
+
+def test_an_act_that_fails_is_recorded_as_failed(night: Night) -> None:
+    night.scrape(10)
+    assert night("complete", "odds", "--run", RUN, "--rows", "10").code == 0
+    assert night("worker", "--until-idle").code == 0
+    (night.folder / "player_game.sql").write_text(f"{SQL} AND points < 1")
+    assert night("rerun", RUN, "--step", "player_game").code == 1
+    (entry,) = night("audit", "--json").json["entries"]
+    assert (entry["failed"], entry["outcome"]) == (True, "player_game: dead")
+    assert "failed: player_game: dead" in night("audit").out
 
 
 def test_an_account_without_a_name_is_named_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,12 +12,12 @@ from nba_props.raw import RawRow
 from phasegate import read_plan
 from phasegate.code.translated import with_sql
 from phasegate.dialects.engines import ENGINE_NAMES, Engine
-from tests.support.golden_sql import GOLDEN, OTHERS, translations
+from tests.support.golden_sql import GOLDEN, OTHERS, translated, translations
 from tests.support.sql_engines import SqlEngine, alike, evaluator, postgresql
 from tests.support.step_warehouse import DAY, FORECASTS, PROPS, SCHEDULE, SHOTS, TABLES, Warehouse, line, upcoming
 
 WRITTEN = read_plan(PLAN)
-TRANSLATED = {engine: with_sql(WRITTEN, engine=engine) for engine in OTHERS}
+NAMES = [f"{engine}/{step.name}" for engine in OTHERS for step in WRITTEN.steps.values() if step.sql]
 SEASON_START = "2024-07-01"
 GAMES = (("BOS", "NYK"), ("NYK", "BOS"), ("LAL", "UTA"), ("UTA", "LAL"))
 KEPT_OF_A_SHOT = ("game_date", "game_id", "player_lookup", "player_id", "team_abbr")
@@ -24,23 +25,25 @@ ZONES = ("Restricted Area", "In The Paint (Non-RA)", "Mid-Range", "Left Corner 3
          "Above the Break 3", "Backcourt")  # fmt: skip
 
 
-KEPT = {f"{path.parent.name}/{path.stem}": (path, text) for path, text in translations()}
+@pytest.fixture(scope="module")
+def kept() -> Mapping[str, tuple[Path, str]]:
+    return {f"{path.parent.name}/{path.stem}": (path, text) for path, text in translations()}
 
 
-def test_every_step_has_a_kept_translation_for_every_engine() -> None:
-    assert {f"{path.parent.name}/{path.stem}" for path in GOLDEN.glob("*/*.sql")} == KEPT.keys()
-    assert len(KEPT) == 20
+def test_every_step_has_a_kept_translation_for_every_engine(kept: Mapping[str, tuple[Path, str]]) -> None:
+    assert {f"{path.parent.name}/{path.stem}" for path in GOLDEN.glob("*/*.sql")} == kept.keys() == set(NAMES)
+    assert len(kept) == 20
 
 
-@pytest.mark.parametrize("name", KEPT)
-def test_a_translation_is_what_it_was(name: str) -> None:
-    path, text = KEPT[name]
+@pytest.mark.parametrize("name", NAMES)
+def test_a_translation_is_what_it_was(name: str, kept: Mapping[str, tuple[Path, str]]) -> None:
+    path, text = kept[name]
     assert path.read_text() == text, "python -m tests.support.golden_sql writes it again: read what changed"
 
 
 @pytest.mark.parametrize("engine", OTHERS)
 def test_a_change_of_engine_leaves_every_code_and_the_plan_s_hash_as_they_are(engine: Engine) -> None:
-    found = TRANSLATED[engine]
+    found = translated(engine)
     assert {step.name: step.code for step in found.steps.values()} == {
         step.name: step.code for step in WRITTEN.steps.values()
     }
@@ -115,6 +118,6 @@ def test_a_step_has_equal_cells_on_every_engine(
     params = {"run_date": day.isoformat(), "season_start": SEASON_START}
     sql = WRITTEN.steps[step].sql
     wanted = warehouse.db.execute(sql, {name: one for name, one in params.items() if f"${name}" in sql}).fetchall()
-    found = engines[engine].ask(TRANSLATED[engine].steps[step].sql, params)
+    found = engines[engine].ask(translated(engine).steps[step].sql, params)
     assert len(wanted) in (4, 16)
     assert alike(found) == alike(wanted), ENGINE_NAMES[engine]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from phasegate.audit import AuditLog
 from phasegate.base.exported import Exported
 from phasegate.base.keys import parse_run
 from phasegate.errors import BadInput, NotFound
@@ -22,6 +23,8 @@ def built() -> Shop:
     made = shop()
     load(made, 1, 2)
     settle(made)
+    with AuditLog("shop", made.pipeline.ports).acting("phasegate sweep", by="ada", via="page"):
+        pass
     return made
 
 

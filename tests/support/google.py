@@ -24,6 +24,10 @@ from tests.support.postgres import HOST, START_S, absent, free_port
 FIRESTORE_VARIABLE, PUBSUB_VARIABLE = "FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"
 
 
+# It lives for a few minutes: what the second compiler and the parallel collector would win back, they first take.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
 class Component(NamedTuple):
     """A component of the Google Cloud CLI, and its program below ``platform``."""
 
@@ -54,7 +58,7 @@ class Emulator:
             self.process = subprocess.Popen(
                 [*guard, str(self._program), f"--host={HOST}", f"--port={self._port}", *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self._log.parent,
-                env={**os.environ, "JAVA": "exec java"},
+                env={**os.environ, "JAVA": "exec java", "JAVA_TOOL_OPTIONS": SHORT_LIVED},
             )  # fmt: skip
         ends = time.monotonic() + START_S
         while not _accepts(self._port):

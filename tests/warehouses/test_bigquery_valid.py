@@ -11,11 +11,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from nba_props import PLAN
-from phasegate import read_plan
 from phasegate.base.receipt import Receipt, Stamp
 from phasegate.base.table import Difference, Table
-from phasegate.code.translated import with_sql
 from phasegate.testing.warehouse_rows import GAMES
 from phasegate.warehouse import EqualSums, InputRead, SeenInput, Write
 from phasegate.warehouses import bigquery
@@ -25,12 +22,12 @@ from phasegate.warehouses.bigquery.scripts import WriteScripts
 from phasegate.warehouses.bigquery.stamps import sql_of
 from phasegate.warehouses.bigquery.statements import BigQueryOwn, BigQuerySql, fences_of
 from phasegate.warehouses.sql.own_tables import RECEIPT_FIELDS, field_type
+from tests.support.golden_sql import translated
 from tests.support.googlesql import Analyser, Scripts
 from tests.support.step_warehouse import DAY, TABLES, Warehouse
 
 NAMES = BigQueryDialect("phasegate")
 SQL, OWN, EVERY = BigQuerySql(NAMES), BigQueryOwn(NAMES, guarded=GAMES.name), BigQueryOwn(NAMES)
-STEPS = with_sql(read_plan(PLAN), engine="bigquery").steps
 TYPES = as_stored(GAMES.columns)
 STAGED = "`phasegate`.`phasegate_stage_1`"
 GROWN = Difference(added={"more": "DECIMAL(8,2)"})
@@ -134,8 +131,9 @@ def shapes() -> dict[str, dict[str, str]]:
 def test_the_scripts_of_a_step_s_write_are_valid(
     step: str, analyser: Analyser, shapes: Mapping[str, Mapping[str, str]]
 ) -> None:
-    tables = {one.table.name: one.table for one in STEPS.values() if one.table and one.table.name in shapes}
-    table, sql = tables[TABLES[step]], STEPS[step].sql
+    steps = translated("bigquery").steps
+    tables = {one.table.name: one.table for one in steps.values() if one.table and one.table.name in shapes}
+    table, sql = tables[TABLES[step]], steps[step].sql
     types = {**shapes, GAMES.name: TYPES}
     write = written(table, columns=types[table.name])
     own = BigQueryOwn(NAMES, guarded=table.name)

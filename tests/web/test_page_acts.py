@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from phasegate.actions.action import FORMS
+from phasegate.base.findings import CheckResult, Finding
 from phasegate.web.page.frame import MEANINGS, WORDS, button
 from tests.support.commands import HOUR, RUN, SQL, Night
 from tests.support.pages import Tags, asked, done, form_of, page, seen, sent
@@ -133,6 +134,12 @@ def test_what_does_not_exist_is_named(service: Served, night: Night) -> None:
     night.scrape(10)
     assert asked(service, "phasegate cancel 2020-01-01.overnight").status_code == 404
     assert asked(service, "phasegate pause 2026-02-03.nightly").status_code == 400
+    backwards = asked(service, "phasegate reconcile --from 2026-02-03 --to 2026-02-01 --fix")
+    assert (backwards.status_code, "is after" in backwards.text) == (400, True)
+    endless = asked(service, "phasegate reconcile --from 1990-01-01 --to 2026-02-01 --fix")
+    assert (endless.status_code, "at most 3,700" in endless.text) == (400, True)
+    assert asked(service, "phasegate backfill --from yesterday --to 2026-02-01").status_code == 400
+    assert asked(service, "phasegate backfill --from 2026-02-01 --to 2026-02-01 --mode x").status_code == 404
     assert asked(service, "phasegate leases --let-go lease:main:x:2020-01-01").status_code == 404
     assert seen(service, "/audit/2026-02-04:nothing").status_code == 404
     assert seen(service, "/audit/..%2f..%2fphase:nba").status_code == 404
@@ -197,6 +204,34 @@ def test_the_lease_of_a_dead_holder_is_let_go_of(service: Served, night: Night) 
         del dying
 
 
+def test_a_message_in_quarantine_is_hidden_or_sent_again(service: Served, night: Night) -> None:
+    night.publish({"step": "nonsense", "run": RUN})
+    night("worker", "--until-idle")
+    (letter,) = night("dead", "--json").json["dead"]
+    again = f"phasegate redrive {letter['subject']}"
+    assert f"message {letter['subject']}" in Tags(asked(service, again).text).words
+    assert "1 dead letter sent again" in done(service, again).words
+    night("worker", "--until-idle")
+    assert len(night("dead", "--json").json["dead"]) == 1, "what is wrong is refused again"
+    hide = f"phasegate dead --discard {letter['subject']}"
+    assert "It stays stored" in Tags(asked(service, hide).text).words
+    done(service, hide)
+    assert night("dead").out == "Nothing is dead.\n"
+    assert asked(service, hide).status_code in (200, 404)
+
+
+def test_an_incident_is_closed(service: Served, night: Night) -> None:
+    with night.pipeline() as pipeline:
+        finding = Finding(code="PG005", subject="nba_raw.gamebook/2026-02-03", text="348 rows", command="look")
+        pipeline.alerts.take([CheckResult(check="unsent", findings=(finding,))], started=pipeline.alerts.start())
+    (incident,) = night("alerts", "--json").json["incidents"]
+    close = f"phasegate alerts close {incident['key'].rpartition(':')[2]}"
+    assert "If an evaluation still finds it, it is opened again." in Tags(asked(service, close).text).words
+    assert f"closed: {incident['title']}" in done(service, close).words
+    assert night("alerts").code == 0
+    assert asked(service, close).status_code == 404
+
+
 def test_what_fails_is_recorded_and_shown_as_failed(shrinking: Served, night: Night) -> None:
     said = done(shrinking, f"phasegate rerun {RUN} --step player_game").words
     assert "Failed" in said
@@ -220,3 +255,22 @@ def shrinking(night: Night) -> Iterator[Served]:
     (night.folder / "player_game.sql").write_text(f"{SQL} AND points < 1")
     with served(night.folder, clock=night.clock) as one:
         yield one
+
+
+def test_what_an_operator_asks_for_over_http_is_recorded_too(service: Served, night: Night) -> None:
+    loaded(night)
+    night("worker", "--until-idle")
+    day = "2026-02-03"
+    assert service.post("/begin", {"run": "2026-02-02.overnight"}).status_code == 200
+    night.clock.at += 1
+    assert service.post("/steps/player_game/run", {"run": RUN}).status_code == 200
+    night.sql("UPDATE nba_analytics.player_game SET points = 99")  # past the fence
+    night.clock.at += HOUR
+    assert service.post("/reconcile", {"from": day, "to": day, "fix": True}).status_code in (200, 503)
+    service.post("/reconcile", {"from": day, "to": day})
+    entries = night("audit", "--json").json["entries"]
+    assert [(one["by"], one["via"], one["failed"], one["command"]) for one in entries] == [
+        ("operator", "http", False, f"phasegate reconcile --from {day} --to {day} --fix"),
+        ("operator", "http", False, f"phasegate rerun {RUN} --step player_game"),
+        ("operator", "http", False, "phasegate begin 2026-02-02.overnight"),
+    ]

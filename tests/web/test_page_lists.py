@@ -1,5 +1,7 @@
 """The pages Leases, Dead letters and Incidents show what their commands do."""
 
+from typing import Any, cast
+
 import pytest
 
 from phasegate.base.findings import CheckResult, Finding
@@ -7,6 +9,7 @@ from tests.support.commands import HOUR, MORNING, RUN, Night
 from tests.support.pages import page
 from tests.support.service import Served
 
+OLD = "2026-02-02.overnight"
 LEASE = "lease:main:nba_raw.gamebook:2026-02-03"
 PAGES = {"/leases": "No lease is held.", "/dead": "Nothing is dead.", "/incidents": "Nothing was evaluated yet"}
 
@@ -120,3 +123,21 @@ def test_hostile_texts_are_text(night: Night, service: Served, name: str) -> Non
         shown = page(service, path)
         assert name[:40] in shown.words
         assert shown.foreign() == []
+
+
+def test_dead_letters_of_long_ago_are_read_where_their_runs_are_not_settled(night: Night, service: Served) -> None:
+    fail(night)
+    night.scrape(3, run=OLD)
+    night("complete", "odds", "--run", OLD, "--rows", "10")
+    night("worker", "--until-idle")
+    body, _ = night.documents()[f"phase:nba:raw:{OLD}"]
+    (entry,) = cast("dict[str, Any]", body)["outbox"]
+    night.rewrite(f"phase:nba:raw:{OLD}", outbox=[{**entry, "state": "dead"}])
+    assert f"phasegate redrive {OLD} --step analytics" in page(service, "/dead").words
+    night.clock.at += 40 * 24 * HOUR
+    shown = page(service, "/dead")
+    assert f"phasegate redrive {RUN} --step player_game" in shown.words, "it is not settled"
+    assert f"redrive {OLD} --step analytics" not in shown.words
+    assert "Runs since 2026-02-13, and older ones that are not settled" in shown.words
+    assert ("a", "/dead?all=1") in [(tag, of.get("href")) for tag, of in shown.found]
+    assert f"phasegate redrive {OLD} --step analytics" in page(service, "/dead?all=1").words

@@ -66,8 +66,6 @@ def run_demo(folder: Path, *, write: Callable[[str], None]) -> bool:
     write(f"  {name} leases --all      # the holder of each partition, and how often")
     write(f"  {name} complete nbac_gamebook_player_stats --run {_run()}   # a report again: nothing happens")
     write(f"  {name} dead              # requests that are not retried by themselves: none")
-    write("")
-    write("The same night as a page: make demo ARGS=--serve, or nba-props demo --serve")
     return clean
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from phasegate.actions.action import OperatorAction
+from phasegate.actions.action import FORMS, OperatorAction
 from phasegate.actions.deed import Deed, DeedResult, done
+from phasegate.answers.checks import Span, span_of
 from phasegate.answers.runs import check_near
+from phasegate.answers.times import Times
 from phasegate.audit import About
 from phasegate.base.findings import listed
-from phasegate.base.keys import parse_date
 from phasegate.base.wording import count
 from phasegate.work.backfill import BackfillJob
 from phasegate.work.pool import Stop
@@ -22,7 +23,7 @@ FAR = "type the command with --yes"
 
 def fix(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
     """Do what a reconciliation of these dates would."""
-    first, last = _span(action)
+    first, last = _span(pipeline, action)
     phase = action.get("--phase")
     outcomes = pipeline.checks.inspector.inspect(first, last, phase=phase)
     fixes, errors = pipeline.checks.reconciler.fixes_for(outcomes), list[str]()
@@ -48,7 +49,7 @@ def fix(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
 
 def rebuild(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
     """Bring dates up to date, oldest first."""
-    first, last = _span(action)
+    first, last = _span(pipeline, action)
     mode, steps = action.get("--mode"), action.get("--steps") or ""
     job = BackfillJob(first=first, last=last, modes=(mode,) if mode else (), cascade=action.has("--cascade"),
                       steps=tuple(name.strip() for name in steps.split(",") if name.strip()))  # fmt: skip
@@ -93,8 +94,10 @@ def _worker(pipeline: "Pipeline", errors: list[str], stop: Stop) -> Callable[[],
     return lambda: errors.extend(pipeline.run_workers(until_idle=True, stop=stop))
 
 
-def _span(action: OperatorAction) -> tuple[str, str]:
-    return parse_date(action.get("--from") or ""), parse_date(action.get("--to") or "")
+def _span(pipeline: "Pipeline", action: OperatorAction) -> Span:
+    times = Times(pipeline.plan.timezone, now=pipeline.ports.clock.now())
+    command = FORMS[action.verb].words[0]
+    return span_of(times, days=None, first=action.get("--from"), last=action.get("--to"), command=command)
 
 
 def _words(first: str, last: str) -> str:

@@ -190,13 +190,17 @@ def by_span(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def by_cause(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Return the findings of each cause together, on all dates.
+    """Return the findings of each cause together.
 
-    A group is in the place of its first finding, and keeps their order.
+    Causes that differ by their date alone are one if they show by the same codes: another fault of another date is
+    another cause. A group is in the place of its first finding, and keeps their order.
     """
-    groups: dict[str, list[Finding]] = {}
+    alike: dict[str, list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(_undated(finding.cause or f"{finding.code} {finding.subject}"), []).append(finding)
+        alike.setdefault(finding.cause or f"{finding.code} {finding.subject}", []).append(finding)
+    groups: dict[tuple[str, frozenset[str]], list[Finding]] = {}
+    for cause, found in alike.items():
+        groups.setdefault((_undated(cause), frozenset(one.code for one in found)), []).extend(found)
     return list(groups.values())
 
 

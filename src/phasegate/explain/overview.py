@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from phasegate.base.codec import State, decode
+from phasegate.base.dates import shift
 from phasegate.base.keys import Run, parse_run, phase_of
 from phasegate.errors import BadDocument, NotFound
 from phasegate.explain.documents import Documents
@@ -29,6 +30,8 @@ LAST = "9999-99-99"
 DATE_LENGTH = len("2026-02-03")
 # Days: most stores hold years, and the newest dates are near today. None: everything.
 LOOK_BACK = (30, 365, None)
+# More phases of long ago are not read where years of them would be.
+OLDER_MAX = 500
 
 S = TypeVar("S", bound=State)
 Broken: TypeAlias = list[BadDocument] | None
@@ -176,9 +179,14 @@ class Overview:
                                        since=lease.since, left_s=left))  # fmt: skip
         return views
 
-    def dead(self, *, broken: Broken = None) -> list[DeadLetter]:
-        """Return dead requests, dead triggers and quarantined messages."""
-        found = [letter for view in self.phases(broken=broken) for letter in dead_of(view)]
+    def dead(self, *, first: str = "", broken: Broken = None) -> list[DeadLetter]:
+        """Return dead requests, dead triggers and quarantined messages.
+
+        ``first``: runs before this date are read only if they are not settled, OLDER_MAX of them: what is dead of a
+        settled one, which is a trigger, is not found.
+        """
+        older = self.unsettled(last=shift(first, -1), limit=OLDER_MAX, broken=broken) if first else []
+        found = [letter for view in (*older, *self.phases(first=first, broken=broken)) for letter in dead_of(view)]
         return found + self.quarantined(broken=broken)
 
     def quarantined(self, *, broken: Broken = None) -> list[DeadLetter]:

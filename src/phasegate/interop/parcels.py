@@ -22,7 +22,7 @@ from phasegate.write.lease import Lease
 
 FORM = 1
 # Leases are last in a file: no lease is older than a document that has its token.
-KINDS = ("calendar", "ledger", "phase", "backfill", "quarantine", "incident", "watch", "message", "lease")
+KINDS = ("calendar", "ledger", "phase", "backfill", "quarantine", "incident", "watch", "audit", "message", "lease")
 MEANINGS: Mapping[str, type[State]] = {
     "calendar": calendar.Month, "ledger": ledger.Ledger, "phase": Phase, "incident": incidents.Incident,
     "watch": evaluations.Watch, "lease": Lease,

@@ -10,7 +10,7 @@ from typing import IO, Literal, NamedTuple
 
 import msgspec
 
-from phasegate import quarantine
+from phasegate import audit, quarantine
 from phasegate.base.codec import FAILURES_FIELD, State, decode, encode
 from phasegate.base.exported import Exported, Unread
 from phasegate.base.wording import count
@@ -33,7 +33,9 @@ PAGE = 200
 LINE_MAX = 4_000_000
 BAD_MAX = 20
 TRIES_MAX = 8
-MEANINGS: dict[str, type[State]] = {"backfill": backfill.Progress, "quarantine": quarantine.Quarantined}
+MEANINGS: dict[str, type[State]] = {
+    "audit": audit.AuditEntry, "backfill": backfill.Progress, "quarantine": quarantine.Quarantined,
+}  # fmt: skip
 
 Outcome = Literal["created", "unchanged", "raised", "kept"]
 Open = Callable[[], IO[bytes]]

@@ -187,10 +187,10 @@ def run_step(service: Service, call: Call) -> Answered:
     step: Step = buildable(pipeline, call.step, run)
     with service.acting(f"phasegate rerun {run} --step {step.name}", by=call.caller, about=About(run=str(run))) as act:
         outcome = pipeline.rerun(step.name, run)
-        act.outcome = f"{step.name}: {outcome}"
-    if outcome == "busy":
-        raise Busy(f"{step.name} of {run} is being built by another process; ask again later")
-    done = Rebuilt(pipeline, step, run, outcome=outcome)
+        if outcome == "busy":
+            raise Busy(f"{step.name} of {run} is being built by another process; ask again later")
+        done = Rebuilt(pipeline, step, run, outcome=outcome)
+        act.outcome, act.failed = f"{step.name}: {outcome}", not done.built
     document = BuiltAnswer(**asdict(done.document(times=service.times())), exit_code=done.exit_code)
     return Answered(DONE if done.built else REFUSED, document)
 
@@ -226,6 +226,7 @@ def reconcile(service: Service, call: Call) -> Answered:
                 work=lambda: errors.extend(pipeline.run_workers(until_idle=True, stop=service.stopping)),
             )  # fmt: skip
             act.outcome = f"{count(len(done.applied), 'command')} run, recorded as {done.record}"
+            act.failed = bool(errors) or any(one.error for one in done.applied)
         done = replace(done, errors=tuple(errors))
     code = exit_code(outcomes if done is None else done.after)
     found = reconciled_json(pipeline.plan.pipeline, span, outcomes, fixes=fixes, fixed=done, times=times)

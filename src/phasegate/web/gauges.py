@@ -16,13 +16,12 @@ from prometheus_client.registry import Collector
 from phasegate.base.dates import local_date, shift
 from phasegate.base.findings import SEVERITIES
 from phasegate.errors import BadDocument, words
-from phasegate.explain.overview import dead_of
+from phasegate.explain.overview import OLDER_MAX, dead_of
 from phasegate.explain.phase_view import PhaseView
 from phasegate.observe.metrics import KINDS, Metric
 from phasegate.pipeline import Pipeline
 
 DAYS = 31
-OLDER_MAX = 500
 LATE_DAYS = 3
 WITHIN_S = 5.0
 UNFIRED = ("waiting", "building", "settling")

@@ -70,6 +70,7 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
             with app.acting(pipeline, About(first=span.first, last=span.last)) as act:
                 done = _apply(pipeline, outcomes, span, phase=phase)
                 act.outcome = f"{count(len(done.applied), 'command')} run, recorded as {done.record}"
+                act.failed = bool(done.errors) or any(one.error for one in done.applied)
     after = outcomes if done is None else done.after
     if as_json:
         emit_json(reconciled_json(pipeline.plan.pipeline, span, outcomes, fixes=fixes, fixed=done, times=times))

@@ -37,8 +37,8 @@ def rerun(app: App, /, *, run: str, step: str, as_json: bool) -> int:
             while outcome == "busy":
                 pipeline.ports.clock.sleep(POLL_S)
                 outcome = pipeline.rerun(step, chosen, again=False)
-            act.outcome = f"{step}: {outcome}"
-        done = Rebuilt(pipeline, member, chosen, outcome=outcome)
+            done = Rebuilt(pipeline, member, chosen, outcome=outcome)
+            act.outcome, act.failed = f"{step}: {outcome}", not done.built
         times = app.times(pipeline.plan)
     now, built, failure = done.member, done.built, done.failure
     if as_json:

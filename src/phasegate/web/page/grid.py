@@ -66,6 +66,7 @@ class GridPlace(NamedTuple):
     title: str
 
 
+WORST_FIRST: tuple[Tone, ...] = ("bad", "warn", "wait", "good")
 NO_PLACE = GridPlace(Sign("", "none"), "", "")
 
 
@@ -77,9 +78,9 @@ class GridRow(NamedTuple):
 
     @property
     def worst(self) -> Tone:
-        """Return the worst tone of its places."""
+        """Return the worst tone of its places; "none" if nothing is to be done."""
         tones = {place.sign.tone for place in self.places.values()}
-        return next((tone for tone in ("bad", "warn", "wait") if tone in tones), "good")
+        return next((tone for tone in WORST_FIRST if tone in tones), "none")
 
     @property
     def cause(self) -> GridPlace:
@@ -94,17 +95,20 @@ class PhaseColumn(NamedTuple):
     steps: tuple[str, ...]
 
 
-def columns(plan: Plan, /) -> tuple[PhaseColumn, ...]:
-    """Return the columns of a plan, in its order."""
+def columns(plan: Plan, found: Iterable[GridRow], /) -> tuple[PhaseColumn, ...]:
+    """Return the columns of a plan, in its order, that some row uses."""
+    used = {place for row in found for place in row.places}
     return tuple(
-        PhaseColumn(name, tuple(step.name for step in plan.steps.values() if step.phase == name))
+        PhaseColumn(name, tuple(one for one, step in plan.steps.items() if step.phase == name and (name, one) in used))
         for name in plan.phases
+        if any(phase == name for phase, _ in used)
     )
 
 
-def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = ()) -> list[GridRow]:
-    """Return the rows of some runs, the newest first.
+def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = (), *, modes: Sequence[str] = ()) -> list[GridRow]:
+    """Return the rows of some runs, the newest date first.
 
+    Those of one date are in the order of ``modes``.
     ``cells``: the state of phases, open or not; those that lack something are shown, and what is late.
     """
     places: dict[str, dict[tuple[str, str], GridPlace]] = {}
@@ -117,12 +121,13 @@ def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = ()) -> list[GridRow
         gap = row.get((view.phase, ""))
         row[view.phase, ""] = _of_phase(view, late=gap is not None and gap.note == LATE)
         row.update({(view.phase, member.name): _of_step(member) for member in view.members})
-    return [GridRow(run, places[run]) for run in sorted(places, reverse=True)]
+    order = sorted(places, key=lambda run: modes.index(run[11:]) if run[11:] in modes else -1)
+    return [GridRow(run, places[run]) for run in sorted(order, key=lambda run: run[:10], reverse=True)]
 
 
 def summary(found: Sequence[GridRow], /) -> dict[Tone, int]:
     """Return how many runs are as good as their worst place."""
-    return {tone: sum(1 for row in found if row.worst == tone) for tone in ("good", "wait", "warn", "bad")}
+    return {tone: sum(1 for row in found if row.worst == tone) for tone in (*WORST_FIRST, "none")}
 
 
 def _of_phase(view: PhaseView, *, late: bool) -> GridPlace:

@@ -7,10 +7,13 @@ from phasegate.alerts.evaluations import Watch
 from phasegate.alerts.notes import commands, title
 from phasegate.answers.explained import CLOSE, delivered, neglected_text
 from phasegate.answers.times import left
+from phasegate.base.dates import local_date, shift
 from phasegate.errors import BadDocument
 from phasegate.web.callers import Caller
 from phasegate.web.page.frame import Frame
 from phasegate.web.page.grid import SEVERITY
+
+DAYS = 31
 
 
 def leases(frame: Frame, request: Request, caller: Caller) -> Response:
@@ -21,11 +24,14 @@ def leases(frame: Frame, request: Request, caller: Caller) -> Response:
     return frame.page("leases.html", caller=caller, views=views, free=free, left=left, errors=texts(broken))
 
 
-def dead(frame: Frame, _request: Request, caller: Caller) -> Response:
+def dead(frame: Frame, request: Request, caller: Caller) -> Response:
     """Show what is no longer retried, and what brings it back."""
     broken: list[BadDocument] = []
-    letters = frame.service.pipeline.views.dead(broken=broken)
-    return frame.page("dead.html", caller=caller, letters=letters, errors=texts(broken))
+    times = frame.service.times()
+    today = local_date(times.now, timezone=times.timezone)
+    since = "" if request.query_params.get("all") == "1" else shift(today, -DAYS)
+    letters = frame.service.pipeline.views.dead(first=since, broken=broken)
+    return frame.page("dead.html", caller=caller, letters=letters, since=since, errors=texts(broken))
 
 
 def incidents(frame: Frame, _request: Request, caller: Caller) -> Response:

@@ -1,15 +1,17 @@
 """The page Plan: phases and steps as a drawing, with how a run stands."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from phasegate.answers.runs import run_of
-from phasegate.base.keys import parse_run
+from phasegate.base.keys import Run, parse_run
 from phasegate.errors import BadDocument
 from phasegate.explain.graph import Mark, as_svg
+from phasegate.explain.phase_view import PhaseView
 from phasegate.web.callers import Caller
 from phasegate.web.page import grid
 from phasegate.web.page.frame import Frame
@@ -20,13 +22,12 @@ DATES = 14
 
 
 def plan(frame: Frame, request: Request, caller: Caller) -> Response:
-    """Show the plan, with the state of one run: the newest, or the named one."""
+    """Show the plan with the state of one run: the furthest, or the named."""
     pipeline = frame.service.pipeline
     broken: list[BadDocument] = []
     recent = pipeline.views.recent(dates=DATES, broken=broken)
     asked = request.query_params.get("run", "").strip()
-    newest = max(recent, key=lambda view: (view.run[:10], view.opened_at), default=None)
-    chosen = run_of(pipeline.plan, asked) if asked else None if newest is None else parse_run(newest.run)
+    chosen = run_of(pipeline.plan, asked) if asked else _furthest(recent)
     views = [] if chosen is None else pipeline.views.why(chosen, broken=broken)
     row = next(iter(grid.rows(views)), None)
     places = {} if row is None else row.places
@@ -35,6 +36,16 @@ def plan(frame: Frame, request: Request, caller: Caller) -> Response:
         "plan.html", caller=caller, plan=pipeline.plan, run=chosen and str(chosen), runs=runs, row=row, places=places,
         drawing=as_svg(pipeline.plan, marks=_marks(f"{chosen}", places)), errors=texts(broken), link_of=link_of,
     )  # fmt: skip
+
+
+def _furthest(views: Sequence[PhaseView]) -> Run | None:
+    """Return, of the newest run of each mode, that with the most results.
+
+    A mode that begins before the others would show next to nothing.
+    """
+    done = Counter(view.run for view in views for member in view.members if member.rows is not None)
+    newest = {run.mode: run for run in sorted({parse_run(view.run) for view in views})}
+    return max(newest.values(), key=lambda run: (done[str(run)], run), default=None)
 
 
 def _marks(run: str, places: Mapping[tuple[str, str], GridPlace]) -> dict[tuple[str, str], Mark]:

@@ -32,9 +32,13 @@ def runs(frame: Frame, request: Request, caller: Caller) -> Response:
     views = pipeline.views.phases(first=span.first, last=span.last, broken=broken)
     cells = Coverage(pipeline.plan, pipeline.ports).cells(*span, broken=broken)
     modes = [mode for mode in request.query_params.getlist("mode") if mode in pipeline.plan.modes]
-    found = [row for row in grid.rows(views, cells) if not modes or row.run.partition(".")[2] in modes]
+    found = [
+        row
+        for row in grid.rows(views, cells, modes=pipeline.plan.modes)
+        if not modes or row.run.partition(".")[2] in modes
+    ]
     return frame.page(
-        "runs.html", caller=caller, span=span, columns=grid.columns(pipeline.plan), rows=found, modes=modes,
+        "runs.html", caller=caller, span=span, columns=grid.columns(pipeline.plan, found), rows=found, modes=modes,
         all_modes=pipeline.plan.modes, summary=grid.summary(found), errors=texts(broken), wrong_max=WRONG_MAX,
         wrong=sorted((row for row in found if row.worst in ("bad", "warn")), key=lambda row: row.worst != "bad"),
         earlier=(shift(span.first, -DAYS), shift(span.first, -1)),
