@@ -161,7 +161,9 @@ def test_each_action_does_what_its_command_does(service: Served, night: Night) -
     night.clock.at += HOUR
     fixing = "phasegate reconcile --from 2026-02-03 --to 2026-02-03 --fix"
     assert f"build {RUN} analytics.player_game again" in Tags(asked(service, fixing).text).words
-    assert "checked again: nothing is left" in done(service, fixing).words
+    fixed = done(service, fixing).words
+    assert "checked again: nothing is left" in fixed
+    assert "2026-02-03 to" not in fixed
     assert night("reconcile", "--from", "2026-02-03", "--to", "2026-02-03").code in (0, 3)
     commands = [entry["command"] for entry in night("audit", "--json").json["entries"]]
     assert fixing in commands

@@ -57,7 +57,7 @@ WORDS: Mapping[ActionVerb, str] = {
 MEANINGS: Mapping[ActionVerb, str] = {
     "rerun": "One step of one run is built now, also if its inputs have not changed.",
     "redrive": "What has failed for good is tried once more. Mend its cause first, or it fails again.",
-    "rebuild": "What these dates lack, or built from older inputs or code, is built, the oldest first. The rest stays.",
+    "rebuild": "What is missing, or was built from older inputs or code, is built, oldest first. The rest stays.",
     "fix": "What Phasegate itself can do about the findings of these dates is done; then they are checked again.",
     "pause": "The run is held until it is resumed; other runs go on.",
     "resume": "The run is no longer held.",
