@@ -64,6 +64,11 @@ class Scene(NamedTuple):
             with served(self.folder, clock=self.clock, **more) as service:
                 yield service
 
+    def copied(self, folder: Path) -> "Scene":
+        """Copy it into a folder; what is done there stays there."""
+        shutil.copytree(self.folder, folder)
+        return self._replace(folder=folder)
+
     def address(self, path: str) -> str:
         """Return the address of a page of the scene, by its path with parameters."""
         query = f"?{self.span}" if path in ("/runs", "/findings") else ""

@@ -1,4 +1,4 @@
-"""Reads the pages of a service as a browser would."""
+"""Reads the pages of a service, and sends its forms, as a browser would."""
 
 from html.parser import HTMLParser
 
@@ -6,6 +6,7 @@ import httpx
 
 from tests.support.service import WAIT_S, Served
 
+FIELDS = ("command", "csrf", "mark", "back")
 VOID = {"meta", "link", "input", "br", "img"}
 
 
@@ -39,8 +40,7 @@ class Tags(HTMLParser):
 
 
 def seen(service: Served, path: str, *, by: str = "reader") -> httpx.Response:
-    cookie = {"Cookie": f"phasegate={service.tokens[by]}"}
-    return service.client.get(f"{service.url}{path}", headers=cookie, timeout=WAIT_S)
+    return service.client.get(f"{service.url}{path}", headers=cookie(service, by), timeout=WAIT_S)
 
 
 def page(service: Served, path: str, *, by: str = "reader", status: int = 200) -> Tags:
@@ -48,3 +48,31 @@ def page(service: Served, path: str, *, by: str = "reader", status: int = 200) -
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     return Tags(answer.text)
+
+
+def cookie(service: Served, by: str) -> dict[str, str]:
+    return {"Cookie": f"phasegate={service.tokens[by]}"}
+
+
+def asked(service: Served, command: str, *, by: str = "operator") -> httpx.Response:
+    """Open the page that asks, as a link of another page does."""
+    headers = {**cookie(service, by), "Referer": f"{service.url}/runs?from=2026-02-01"}
+    return service.client.get(f"{service.url}/act", params={"command": command}, headers=headers, timeout=WAIT_S)
+
+
+def form_of(answer: httpx.Response) -> dict[str, str]:
+    assert answer.status_code in (200, 409), answer.text
+    inputs = [of for tag, of in Tags(answer.text).found if tag == "input"]
+    return {of["name"] or "": of["value"] or "" for of in inputs if of.get("name") in FIELDS}
+
+
+def sent(service: Served, form: dict[str, str], *, by: str = "operator", **headers: str) -> httpx.Response:
+    sent_by = {**cookie(service, by), **headers}
+    return service.client.post(f"{service.url}/act", data=form, headers=sent_by, timeout=WAIT_S)
+
+
+def done(service: Served, command: str, **more: str) -> Tags:
+    """Do it, and return the page that says how it ended."""
+    answer = sent(service, {**form_of(asked(service, command)), **more})
+    assert answer.status_code == 303, answer.text
+    return page(service, answer.headers["location"], by="operator")

@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import HOUR, MORNING, RUN, Night
+from tests.support.january import Scene, january
 from tests.support.service import Served, served
+
+
+@pytest.fixture(scope="session")
+def january_scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """Give a month with faults, played once; who changes it works on a copy."""
+    return january(tmp_path_factory.mktemp("january"))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from phasegate.web.page.routes import READ
 from tests.support.browser import LOOKS, Look, Visitor, chromium, visitor
-from tests.support.january import DEAD_RUN, FORECAST, Scene, january
+from tests.support.january import DEAD_RUN, FORECAST, Scene
 from tests.support.service import Served
 
 pytestmark = pytest.mark.slow
@@ -33,11 +33,10 @@ class Site(NamedTuple):
 
 # Of this file only: a browser that stays open leaves its event loop to the tests of other files.
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with chromium() as browser:
-        scene = january(tmp_path_factory.mktemp("january"))
-        with scene.served() as service:
-            yield Site(scene, service, browser)
+def site(january_scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    scene = january_scene.copied(tmp_path_factory.mktemp("january") / "copy")
+    with chromium() as browser, scene.served() as service:
+        yield Site(scene, service, browser)
 
 
 def focused(seen: Visitor) -> str:

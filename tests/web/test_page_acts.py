@@ -4,44 +4,16 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
+from phasegate.actions.action import FORMS
 from phasegate.base.findings import CheckResult, Finding
-from phasegate.web.page.frame import button
+from phasegate.web.page.frame import MEANINGS, WORDS, button
 from tests.support.commands import HOUR, RUN, SQL, Night
-from tests.support.pages import Tags, page, seen
+from tests.support.pages import Tags, asked, done, form_of, page, seen, sent
 from tests.support.service import Served, served
 
-FIELDS = ("command", "csrf", "mark", "back")
 PAUSE = f"phasegate pause {RUN}"
-
-
-def cookie(service: Served, by: str) -> dict[str, str]:
-    return {"Cookie": f"phasegate={service.tokens[by]}"}
-
-
-def asked(service: Served, command: str, *, by: str = "operator") -> httpx.Response:
-    """Open the page that asks, as a link of another page does."""
-    headers = {**cookie(service, by), "Referer": f"{service.url}/runs?from=2026-02-01"}
-    return service.client.get(f"{service.url}/act", params={"command": command}, headers=headers)
-
-
-def form_of(answer: httpx.Response) -> dict[str, str]:
-    assert answer.status_code in (200, 409), answer.text
-    inputs = [of for tag, of in Tags(answer.text).found if tag == "input"]
-    return {of["name"] or "": of["value"] or "" for of in inputs if of.get("name") in FIELDS}
-
-
-def sent(service: Served, form: dict[str, str], *, by: str = "operator", **headers: str) -> httpx.Response:
-    return service.client.post(f"{service.url}/act", data=form, headers={**cookie(service, by), **headers})
-
-
-def done(service: Served, command: str, **more: str) -> Tags:
-    """Do it, and return the page that says how it ended."""
-    answer = sent(service, {**form_of(asked(service, command)), **more})
-    assert answer.status_code == 303, answer.text
-    return page(service, answer.headers["location"], by="operator")
 
 
 def test_it_is_shown_what_will_happen_then_it_happens_and_is_recorded(service: Served, night: Night) -> None:
@@ -79,6 +51,7 @@ def test_a_reader_sees_what_would_happen_and_cannot_do_it(service: Served, night
     refused = sent(service, form, by="reader")
     assert refused.status_code == 403
     assert "this takes an operator" in refused.text
+    assert "<h1>Not done</h1>" in refused.text
     assert night("audit", "--json").json["entries"] == []
 
 
@@ -137,6 +110,7 @@ def test_where_nothing_would_happen_there_is_no_button(service: Served, night: N
     night.scrape(10)
     shown = asked(service, f"{PAUSE} --resume")
     assert "There is nothing to do now." in Tags(shown.text).words
+    assert "Back to Runs" in Tags(shown.text).words
     assert "<button" not in shown.text.partition("<main")[2]
 
 
@@ -146,6 +120,14 @@ def test_only_the_actions_of_an_operator_can_be_done(service: Served, command: s
     assert refused.status_code == 400
     assert "is no command that the page can do" in refused.text
     assert "<script>" not in refused.text
+
+
+def test_each_action_has_a_word_and_says_what_it_is_for(service: Served, night: Night) -> None:
+    assert WORDS.keys() == MEANINGS.keys() == FORMS.keys()
+    night.scrape(10)
+    assert MEANINGS["replan"] in Tags(asked(service, f"phasegate replan {RUN}").text).words
+    there = f'title="{MEANINGS["pause"]}" aria-label="Pause: {PAUSE}"'
+    assert there in seen(service, f"/runs/{RUN}").text
 
 
 def test_what_does_not_exist_is_named(service: Served, night: Night) -> None:
@@ -179,7 +161,9 @@ def test_each_action_does_what_its_command_does(service: Served, night: Night) -
     night.clock.at += HOUR
     fixing = "phasegate reconcile --from 2026-02-03 --to 2026-02-03 --fix"
     assert f"build {RUN} analytics.player_game again" in Tags(asked(service, fixing).text).words
-    assert "checked again: nothing is left" in done(service, fixing).words
+    fixed = done(service, fixing).words
+    assert "checked again: nothing is left" in fixed
+    assert "2026-02-03 to" not in fixed
     assert night("reconcile", "--from", "2026-02-03", "--to", "2026-02-03").code in (0, 3)
     commands = [entry["command"] for entry in night("audit", "--json").json["entries"]]
     assert fixing in commands
@@ -198,7 +182,9 @@ def test_a_dead_step_is_brought_back_by_force(shrinking: Served, night: Night) -
     assert by_force == f"phasegate redrive {RUN} --step player_game --force"
     assert button(letter["next"]) == button(by_force)
     assert "It may lose more rows than shrink_max allows" in Tags(asked(shrinking, by_force).text).words
-    assert "1 dead letter sent again" in done(shrinking, by_force).words
+    said = done(shrinking, by_force)
+    assert "1 dead letter sent again" in said.words
+    assert "Work now…" in said.words
     done(shrinking, "phasegate worker --until-idle")
     assert night("dead").code == 0
     assert night.sql("SELECT count(*) FROM nba_analytics.player_game") == [(1,)]
@@ -212,7 +198,10 @@ def test_the_lease_of_a_dead_holder_is_let_go_of(service: Served, night: Night) 
         dying.__enter__()
         shown = Tags(asked(service, f"phasegate leases --let-go {key}").text).words
         assert "loses the lease at once" in shown
-        assert f"{key}: let go" in done(service, f"phasegate leases --let-go {key}").words
+        assert (
+            f"{key}: let go; what is written there was reported already"
+            in done(service, f"phasegate leases --let-go {key}").words
+        )
         assert night("leases").out == "No lease is held.\n"
         del dying
 

@@ -37,7 +37,7 @@ def season(night: Night, monkeypatch: pytest.MonkeyPatch) -> Night:
 
 def places(shown: Tags) -> list[tuple[str, str]]:
     """Return the words and the link of each place that is not ahead."""
-    links = [of for tag, of in shown.found if tag == "a" and "title" in of]
+    links = [of for tag, of in shown.found if tag == "a" and "title" in of and of.get("class") != "act"]
     return [(f"{of['title']}", f"{of['href']}") for of in links]
 
 

@@ -96,6 +96,7 @@ def test_one_cause_on_several_dates_is_one_group(night: Night, service: Served) 
     night.clock.at = MORNING + HOUR
     shown = page(service, "/findings?from=2026-02-02&to=2026-02-03")
     assert shown.words.count("PG002 complete, but not fired") == 1
+    assert ("a", {"href": "/runs/2026-02-02.overnight"}) in shown.found
     assert "raw of 2026-02-02.overnight to 2026-02-03.overnight, 2 dates" in " ".join(shown.words.split())
 
 

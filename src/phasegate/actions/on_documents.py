@@ -9,6 +9,7 @@ from phasegate.errors import NotFound
 
 if TYPE_CHECKING:
     from phasegate.pipeline import Pipeline
+    from phasegate.write.rescuer import RescueOutcome
 
 
 def let_go(pipeline: "Pipeline", action: OperatorAction) -> Deed:
@@ -20,7 +21,7 @@ def let_go(pipeline: "Pipeline", action: OperatorAction) -> Deed:
 
     def do() -> DeedResult:
         outcome = pipeline.rescuer.let_go(key)
-        return done([f"{key}: let go; what its holder had written: {outcome}"])
+        return done([f"{key}: {left_behind(outcome)}"])
 
     lines = (
         f"Token {held.token} ({held.purpose or 'no purpose given'}) loses the lease at once.",
@@ -28,6 +29,15 @@ def let_go(pipeline: "Pipeline", action: OperatorAction) -> Deed:
         "What it had committed and not reported is reported now.",
     )
     return Deed(f"Let go of {key}", lines, do)
+
+
+def left_behind(outcome: "RescueOutcome", /) -> str:
+    """Return in words what the warehouse had of a lease that was let go of."""
+    if outcome == "nothing":
+        return "let go; nothing was written there"
+    if outcome == "duplicate":
+        return "let go; what is written there was reported already"
+    return f"let go; what is written there is reported: {outcome}"
 
 
 def discard(pipeline: "Pipeline", action: OperatorAction) -> Deed:

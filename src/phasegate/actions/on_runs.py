@@ -33,9 +33,8 @@ def rerun(pipeline: "Pipeline", action: OperatorAction) -> Deed:
 
     now = next(one for view in pipeline.views.why(run) if view.phase == step.phase for one in view.members
                if one.name == name)  # fmt: skip
-    state = (
-        f"Now it is {now.state}, {counted_rows(now.rows)}{f', token {now.token}' if now.token else ''}: {now.reason}"
-    )
+    counted = "" if now.rows is None else f", {counted_rows(now.rows)}"
+    state = f"Now it is {now.state}{counted}{f', token {now.token}' if now.token else ''}: {now.reason}"
     table = f"It replaces the rows of {run.date} in {step.table.name}, if they differ." if step.table else ""
     after = "If its content changes, what is built from it follows, and the next phases are triggered again."
     lines = tuple(filter(None, (state, f"{name} is built now, in this service; the page waits for it.", table, after)))
@@ -51,7 +50,8 @@ def redrive(pipeline: "Pipeline", action: OperatorAction) -> Deed:
 
     def do() -> DeedResult:
         runs.bring_back(pipeline, letters, step=step, force=force, held=not everything)
-        return done([f"{count(len(letters), 'dead letter')} sent again; workers do the rest"])
+        sent = f"{count(len(letters), 'dead letter')} sent again"
+        return done([f"{sent}; a worker does the rest, or: phasegate worker --until-idle"])
 
     lines = [f"{letter.kind} {letter.subject}{f' of {letter.run}' if letter.run else ''} is sent again: {letter.reason}"
              for letter in letters]  # fmt: skip
@@ -59,7 +59,8 @@ def redrive(pipeline: "Pipeline", action: OperatorAction) -> Deed:
         lines.append("It may lose more rows than shrink_max allows; the receipt says so.")
     is_run = bool(action.what) and not action.what.startswith(runs.MESSAGE)
     where = about(run_of(pipeline.plan, action.what)) if is_run else About()
-    return Deed(f"Bring back what is dead{f' in {action.what}' if action.what else ''}", tuple(lines), do, where)
+    title = f"Send again what is dead in {action.what}" if is_run else f"Send {action.what or 'all that is dead'} again"
+    return Deed(title, tuple(lines), do, where)
 
 
 def pause(pipeline: "Pipeline", action: OperatorAction) -> Deed:

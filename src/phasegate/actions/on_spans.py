@@ -39,7 +39,12 @@ def fix(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
         named = [f"left: {one.code} {one.subject}: {one.text}; next: {one.command}" for one in left[:SHOWN]]
         return done([run, *failed, *errors, checked, *named], failed=bool(failed or errors or left))
 
-    return Deed(f"Fix {_words(first, last)}", _cut([one.text for one in fixes]), do, About(first=first, last=last))
+    return Deed(
+        f"Fix what is found on {_words(first, last)}",
+        _cut([one.text for one in fixes]),
+        do,
+        About(first=first, last=last),
+    )
 
 
 def rebuild(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:

@@ -34,8 +34,10 @@ def leases(app: App, /, *, free: bool, key: str | None, as_json: bool) -> int:
     holder lives, it stops at its next heartbeat. Reads documents only, without --let-go.
     """
     if key is not None:
+        from phasegate.actions.on_documents import left_behind
+
         with app.pipeline() as pipeline, app.acting(pipeline) as act:
-            act.outcome = f"let go; what its holder had written: {pipeline.rescuer.let_go(key)}"
+            act.outcome = left_behind(pipeline.rescuer.let_go(key))
     plan, overview = app.overview()
     broken: list[BadDocument] = []
     views = overview.leases(free=free, broken=broken)

@@ -17,7 +17,7 @@ from phasegate.audit import read_entry
 from phasegate.errors import BadDocument, BadInput
 from phasegate.web.callers import Caller
 from phasegate.web.page import session
-from phasegate.web.page.frame import WORDS, Frame
+from phasegate.web.page.frame import MEANINGS, WORDS, Frame
 
 REASON_MAX = 500
 CHANGED = "What it would do has changed since you looked: another tab, a worker or a colleague was there. Look again."
@@ -75,6 +75,7 @@ def _asked(
     return frame.page(
         "act.html", status=409 if changed else 200, caller=caller, action=action, deed=deed, back=back,
         changed=changed, mark=mark_of(deed), csrf=session.form_token(request), word=WORDS[action.verb],
+        meaning=MEANINGS[action.verb],
         asks_reason=action.takes("--reason"), reason=action.get("--reason") or "",
     )  # fmt: skip
 

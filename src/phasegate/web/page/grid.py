@@ -55,7 +55,7 @@ VERDICTS: Mapping[Verdict, Sign] = {
     "not evaluated": Sign("?", "bad"),
 }
 LATE = "late"
-OVERDUE, ABSENT = Sign("!", "bad"), Sign("?", "bad")
+OVERDUE, DRIFTED, ABSENT = Sign("!", "bad"), Sign("!", "warn"), Sign("?", "bad")
 
 
 class GridPlace(NamedTuple):
@@ -131,7 +131,7 @@ def summary(found: Sequence[GridRow], /) -> dict[Tone, int]:
 
 
 def _of_phase(view: PhaseView, *, late: bool) -> GridPlace:
-    sign = OVERDUE if view.overdue or late else Sign("!", "warn") if view.drifted else PHASES[view.state]
+    sign = OVERDUE if view.overdue or late else DRIFTED if view.drifted else PHASES[view.state]
     state = "overdue" if view.overdue else LATE if late else "drifted" if view.drifted else view.state
     generation = f"{view.generation}" if view.generation else ""
     return GridPlace(

@@ -95,10 +95,10 @@ class Pages:
                 here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                 place = here if request.method == "GET" else "/"
                 return self._frame.redirected(f"/sign-in?next={quote(place, safe='')}")
-            return self._frame.refused(str(e), e.status)
+            return self._frame.refused(str(e), e.status, asked=request.method)
         except PhasegateError as e:
             refusal = refusal_of(e)
-            return self._frame.refused(refusal.text, refusal.status)
+            return self._frame.refused(refusal.text, refusal.status, asked=request.method)
 
     async def _fields(self, request: Request) -> dict[str, str]:
         """Return the fields of a form, the first of each name; raise BadInput."""

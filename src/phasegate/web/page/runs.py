@@ -71,7 +71,8 @@ def run(frame: Frame, request: Request, caller: Caller) -> Response:
         worst=next((row.worst for row in grid.rows(views)), "none"), entries=entries, entries_max=ENTRIES_MAX,
         paused=any(view.state == "paused" for view in views),
         builds=[step.name for step in pipeline.plan.steps.values() if step.kind != "external"],
-        with_tables=with_tables, phases=grid.PHASES, steps=grid.STEPS, overdue=grid.OVERDUE, works_on=works_on,
+        with_tables=with_tables, phases=grid.PHASES, steps=grid.STEPS, overdue=grid.OVERDUE, drifted=grid.DRIFTED,
+        works_on=works_on,
         checked_again=lambda view: checked_again(view, times=times),
         reason=lambda member: reason_of(member, times=times), errors=unread + texts(broken),
     )  # fmt: skip
