@@ -67,7 +67,8 @@ def test_the_grid_shows_each_phase_and_step_as_status_does(played: Night, servic
     status = played("status", "--from", "2026-02-03", "--to", "2026-02-03", "--json").json
     assert len(status["phases"]) == 3
     for one in status["phases"]:
-        assert any(f"{one['phase']}: {one['state']}, generation {one['generation']}" in f"{t}" for t in titles), one
+        number = f", generation {one['generation']}" if one["generation"] else ""
+        assert any(f"{one['phase']}: {one['state']}{number}: " in f"{t}" for t in titles), one
     assert "gamebook: fresh, 10 rows" in f"{titles}"
     assert ("a", f"/runs/{RUN}") in [(tag, of.get("href")) for tag, of in shown.found]
     signs = re.findall(r"[✓▸…→!½‖✗?∅·]", shown.words)
@@ -157,9 +158,10 @@ def test_what_is_late_or_dead_is_named_first_with_a_link_to_its_run(played: Nigh
     played.clock.at = MORNING + 72 * HOUR
     assert played("calendar", "--from", "2026-02-03", "--to", "2026-02-03", "--json").json["counts"]["LATE"] == 1
     shown = page(service, "/runs?from=2026-02-03&to=2026-02-03")
-    assert re.search(r"2026-02-03\.overnight\s*!\s*precompute: late, generation 0: waiting for report", shown.words)
+    assert re.search(r"2026-02-03\.overnight\s*!\s*precompute: late: waiting for report", shown.words)
     assert "1 wrong" in shown.words
     assert [of["href"] for tag, of in shown.found if tag == "a"].count(f"/runs/{RUN}") == 2
+    assert ("a", f"/runs/{RUN}#precompute") in [(tag, of.get("href")) for tag, of in shown.found]
     fine = page(service, "/runs?from=2026-01-01&to=2026-01-02").words
     assert "No run in these dates, and none was expected." in fine
 

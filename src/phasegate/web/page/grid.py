@@ -133,12 +133,9 @@ def summary(found: Sequence[GridRow], /) -> dict[Tone, int]:
 def _of_phase(view: PhaseView, *, late: bool) -> GridPlace:
     sign = OVERDUE if view.overdue or late else DRIFTED if view.drifted else PHASES[view.state]
     state = "overdue" if view.overdue else LATE if late else "drifted" if view.drifted else view.state
-    generation = f"{view.generation}" if view.generation else ""
-    return GridPlace(
-        sign,
-        state if state in ("overdue", LATE) else generation,
-        f"{view.phase}: {state}, generation {view.generation}: {view.reason}",
-    )
+    note = state if state in ("overdue", LATE) else f"{view.generation or ''}"
+    number = f", generation {view.generation}" if view.generation else ""
+    return GridPlace(sign, note, f"{view.phase}: {state}{number}: {view.reason}")
 
 
 def _of_step(member: MemberView) -> GridPlace:

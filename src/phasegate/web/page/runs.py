@@ -19,7 +19,7 @@ from phasegate.web.page.lists import texts
 
 DAYS = 14
 ENTRIES_MAX = 200
-WRONG_MAX = 8
+WRONG_MAX = 5
 
 
 def runs(frame: Frame, request: Request, caller: Caller) -> Response:
