@@ -68,8 +68,10 @@ def test_a_name_that_is_not_public_is_no_attribute() -> None:
         exec("from phasegate import conect")  # noqa: S102  likewise
 
 
-def test_a_pipeline_shows_six_collaborators_and_its_verbs() -> None:
+def test_a_pipeline_shows_seven_collaborators_and_its_verbs() -> None:
     pipeline = shop().pipeline
     made_when_asked_for = {name for name, one in vars(type(pipeline)).items() if isinstance(one, cached_property)}
     shown = {name for name in {*vars(pipeline), *made_when_asked_for} if not name.startswith("_")}
-    assert shown == {"plan", "ports", "store_id"} | {"runs", "views", "checks", "alerts", "calendar", "remote"}
+    assert shown == {"plan", "ports", "store_id"} | {
+        "runs", "views", "checks", "alerts", "calendar", "remote", "rescuer",
+    }  # fmt: skip

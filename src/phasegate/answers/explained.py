@@ -3,9 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from phasegate.alerts.delivery import Notification
-from phasegate.alerts.evaluations import Watch, neglected
-from phasegate.alerts.incident import Incident
 from phasegate.answers.times import Times, age
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part, Receipt
@@ -15,6 +12,9 @@ from phasegate.explain.phase_view import PhaseView
 from phasegate.plan.model import Plan
 
 if TYPE_CHECKING:
+    from phasegate.alerts.delivery import Notification
+    from phasegate.alerts.evaluations import Watch
+    from phasegate.alerts.incident import Incident
     from phasegate.pipeline import Pipeline
 
 CLOSE = "phasegate alerts close"
@@ -102,7 +102,7 @@ def receipts_of(pipeline: "Pipeline", run: Run, /) -> Sequence[Receipt]:
     return [found[part] for part in parts if part in found]
 
 
-def delivered(post: Notification, /, *, times: Times) -> str:
+def delivered(post: "Notification", /, *, times: Times) -> str:
     """Return what was delivered to a channel, and what is still pending."""
     known = post.delivered and post.at is not None
     sent = f"{post.delivered} delivered at {times.moment(post.at or 0.0)}" if known else "nothing delivered"
@@ -114,11 +114,13 @@ def delivered(post: Notification, /, *, times: Times) -> str:
     return f"{sent}; {post.pending} pending ({why}{when})"
 
 
-def neglected_text(incident: Incident, /, *, watched: Watch, times: Times) -> str:
+def neglected_text(incident: "Incident", /, *, watched: "Watch", times: Times) -> str:
     """Return the checks of an incident that were not evaluated lately.
 
     While they are not, no evaluation resolves it. "" for none.
     """
+    from phasegate.alerts.evaluations import neglected  # `why` reads this module, and no incident
+
     gone = neglected(watched, incident.seen)
     if incident.state != "open" or not gone:
         return ""

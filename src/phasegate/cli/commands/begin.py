@@ -60,9 +60,11 @@ def begin(
 
 
 def _open(app: App, pipeline: "Pipeline", run: "Run", *, as_json: bool) -> int:
-    from phasegate.answers.runs import opened
+    from phasegate.answers.runs import opened, root_phases
     from phasegate.audit import About
 
+    for phase in root_phases(pipeline.plan, run):
+        pipeline.runs.read(phase, run)  # one that cannot be read is named before anything is recorded
     with app.acting(pipeline, About(run=str(run))) as act:
         begun = opened(pipeline, run)
         act.outcome = f"opened: {', '.join(begun.opened) or 'nothing new'}"
