@@ -128,6 +128,9 @@ def test_every_answer_forbids_scripts_of_others_and_other_hosts(service: Served)
         answer = seen(service, path)
         (policy,) = answer.headers.get_list("content-security-policy")
         assert policy.startswith("default-src 'none'")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        stored = "max-age=3600" if path.startswith("/static") else "no-store"  # what a reader saw stays in no cache
+        assert answer.headers["cache-control"] == stored
         assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", answer.text)
         assert path.startswith("/static") or Tags(answer.text).foreign() == []
         assert " style=" not in answer.text

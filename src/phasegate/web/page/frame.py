@@ -27,6 +27,8 @@ HEADERS = {
     "img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
 }
 PACKAGE = "phasegate.web.page"
 # What Unicode has to set the direction of a text: they hide or reorder what is beside them.

@@ -145,6 +145,6 @@ def _file(name: str, kind: str) -> PageView:
     content = static(name)
 
     async def view(_request: Request) -> Response:
-        return Response(content, media_type=kind, headers={"Cache-Control": "max-age=3600"})
+        return Response(content, media_type=kind, headers={**HEADERS, "Cache-Control": "max-age=3600"})
 
     return view
