@@ -14,8 +14,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # More words for the command, for example: make test ARGS="-k lease -x"
 ARGS ?=
-# Processes that share the tests; those of one file stay together, and the longest files begin. One more than the cores: some wait for a clock.
-JOBS ?= 3
+# Processes that share the tests; those of one file stay together, and the longest files begin. Twice two cores: many
+# tests wait for a clock or a server.
+JOBS ?= 4
 
 # Schedules that `nightly` plays in the simulator.
 SEEDS ?= 20000

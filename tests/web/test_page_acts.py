@@ -8,9 +8,11 @@ import pytest
 
 from phasegate.actions.action import FORMS
 from phasegate.base.findings import CheckResult, Finding
+from phasegate.base.keys import Run
+from phasegate.errors import Unavailable
 from phasegate.web.page.frame import MEANINGS, WORDS, button
 from tests.support.commands import HOUR, RUN, SQL, Night
-from tests.support.pages import Tags, asked, done, form_of, page, seen, sent
+from tests.support.pages import Tags, asked, cookie, done, form_of, page, seen, sent
 from tests.support.service import Served, served
 
 PAUSE = f"phasegate pause {RUN}"
@@ -276,3 +278,85 @@ def test_what_an_operator_asks_for_over_http_is_recorded_too(service: Served, ni
         ("operator", "http", False, f"phasegate rerun {RUN} --step player_game"),
         ("operator", "http", False, "phasegate begin 2026-02-02.overnight"),
     ]
+
+
+def test_what_fails_in_the_midst_is_no_refusal_and_says_what_stays(
+    service: Served, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.scrape(10)
+    form = form_of(asked(service, PAUSE))
+    pause, calls = service.pipeline.runs.pause, list[str]()
+
+    def once(phase: str, run: Run, *, reason: str | None) -> object:
+        calls.append(phase)
+        if len(calls) > 1:
+            raise Unavailable("the store cannot be reached")
+        return pause(phase, run, reason=reason)
+
+    monkeypatch.setattr(service.pipeline.runs, "pause", once)
+    ended = sent(service, form)
+    assert ended.status_code == 303
+    said = page(service, ended.headers["location"], by="operator").words
+    assert "Failed" in said
+    assert "the store cannot be reached" in said
+    assert "What was done before it failed stays done." in said
+    (entry,) = night("audit", "--json").json["entries"]
+    assert (entry["failed"], entry["outcome"]) == (True, "the store cannot be reached")
+
+
+def test_a_run_that_is_void_already_is_not_cancelled_again_unseen(service: Served, night: Night) -> None:
+    night.scrape(10)
+    cancel = f"phasegate cancel {RUN}"
+    first, second = form_of(asked(service, cancel)), form_of(asked(service, cancel))
+    assert sent(service, {**first, "reason": "no games"}).status_code == 303
+    again = sent(service, second)
+    assert again.status_code == 409
+    assert "is void already; its reason is replaced" in again.text
+    assert "no games" in night("why", RUN).out
+
+
+@pytest.mark.parametrize("reason", ["--undo", "'" * 400, "", "  the \u2028 source  "])
+def test_any_reason_survives_being_shown_again(service: Served, night: Night, reason: str) -> None:
+    night.scrape(10)
+    given = form_of(asked(service, f"{PAUSE} --reason before"))
+    night("pause", RUN, "--phase", "raw")
+    again = sent(service, {**given, "reason": reason})
+    assert again.status_code == 409
+    assert sent(service, {**form_of(again), "reason": reason}).status_code == 303
+    why = night("why", RUN).out
+    assert (reason.strip() or "paused by hand") in why
+    assert "before" not in why.partition("analytics")[0]
+
+
+def test_a_message_is_not_sent_again_by_force(service: Served, night: Night) -> None:
+    night.publish({"step": "nonsense", "run": RUN})
+    night("worker", "--until-idle")
+    (letter,) = night("dead", "--json").json["dead"]
+    for more in ("--force", "--step odds"):
+        assert asked(service, f"phasegate redrive {letter['subject']} {more}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/sign-in?next=//[", {}, 200),
+        ("/act?command=phasegate+sweep", {"Referer": "http://[x"}, 200),
+        ("/audit?from=abc", {}, 400),
+        ("/audit?from=0001-01-01", {}, 400),
+    ],
+)
+def test_addresses_that_are_none_are_no_bug(service: Served, path: str, headers: dict[str, str], status: int) -> None:
+    answer = service.client.get(f"{service.url}{path}", headers={**cookie(service, "operator"), **headers})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+
+
+def test_a_bug_is_one_page_and_is_reported(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object, **_more: object) -> object:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(service.pipeline.views, "leases", broken)
+    answer = seen(service, "/leases")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert "ZeroDivisionError" in answer.text
+    assert "secret" not in answer.text
+    assert "request failed" in {name for name, _ in service.log.events}

@@ -4,7 +4,8 @@ import pytest
 
 from phasegate.base.keys import Run
 from phasegate.base.receipt import Part
-from phasegate.errors import Fenced, LeaseLost, NotFound
+from phasegate.errors import BadInput, Fenced, LeaseLost, NotFound
+from phasegate.warehouses.memory.warehouse import MemoryWarehouse
 from tests.support.pipelines import DAY, RUN, Shop, load, orders, shop
 
 PART = Part("raw.orders", DAY)
@@ -84,3 +85,27 @@ def test_a_holder_that_lives_stops_at_its_next_heartbeat() -> None:
         assert not held.beat()
         with pytest.raises(LeaseLost):
             held.check()
+
+
+def test_where_commits_of_a_table_conflict_its_lease_is_let_go_of_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryWarehouse, "scope", "table")
+    made = shop()
+    dying = made.pipeline.begin(RUN, step="orders")
+    dying.__enter__().write(orders(1, 2))  # and dies
+    partition, whole = (f"lease:main:raw.orders:{name}" for name in (DAY, "table"))
+    assert {doc.key for doc in made.store.scan("lease:")} == {partition, whole}
+    assert made.pipeline.rescuer.let_go(partition) == "accepted"
+    for key in (partition, whole):
+        lease = made.pipeline._leases.read(key)
+        assert lease is not None
+        assert lease.holder is None, key
+    del dying
+
+
+def test_a_lease_of_another_warehouse_is_left_alone() -> None:
+    made = shop()
+    with made.pipeline._leases.hold(PART, purpose="scraper") as held:
+        assert held is not None
+        with pytest.raises(BadInput, match="of another warehouse"):
+            made.pipeline.rescuer.let_go(f"lease:other:raw.orders:{DAY}")
+        held.check()

@@ -75,8 +75,9 @@ class OperatorAction(NamedTuple):
         return self.given.get(option)
 
     def with_option(self, option: str, value: str) -> "OperatorAction":
-        """Return the same action with an option, if it takes it."""
-        return self._replace(given={**self.given, option: value}) if self.takes(option) else self
+        """Return the same action with an option if it takes it; "": without it."""
+        others = {name: one for name, one in self.given.items() if name != option}
+        return self._replace(given={**others, option: value} if value and self.takes(option) else others)
 
     def takes(self, option: str) -> bool:
         """Return whether the action has such an option."""

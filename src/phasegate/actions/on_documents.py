@@ -25,7 +25,8 @@ def let_go(pipeline: "Pipeline", action: OperatorAction) -> Deed:
 
     lines = (
         f"Token {held.token} ({held.purpose or 'no purpose given'}) loses the lease at once.",
-        "If its holder still works, it stops at its next heartbeat, and the fence refuses what it commits.",
+        "If its holder still works, it finds out at its next heartbeat or report, and its result does not count.",
+        "Until then the fence refuses what it commits, if the partition was written before.",
         "What it had committed and not reported is reported now.",
     )
     return Deed(f"Let go of {key}", lines, do)
@@ -35,6 +36,8 @@ def left_behind(outcome: "RescueOutcome", /) -> str:
     """Return in words what the warehouse had of a lease that was let go of."""
     if outcome == "nothing":
         return "let go; nothing was written there"
+    if outcome == "not ours":
+        return "let go; what is written there is of no run of this plan"
     if outcome == "duplicate":
         return "let go; what is written there was reported already"
     return f"let go; what is written there is reported: {outcome}"

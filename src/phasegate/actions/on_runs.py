@@ -46,6 +46,8 @@ def redrive(pipeline: "Pipeline", action: OperatorAction) -> Deed:
     step, force, everything = action.get("--step"), action.has("--force"), action.has("--all")
     if everything == bool(action.what) or (not action.what and (step or force)):
         raise BadInput("redrive: name a run, the key of a message, or --all: exactly one of them")
+    if action.what.startswith(runs.MESSAGE) and (step is not None or force):
+        raise BadInput("redrive: --step and --force belong to a run, not to a message")
     letters = runs.letters_of(pipeline, action.what or None, step)
 
     def do() -> DeedResult:
@@ -101,7 +103,13 @@ def cancel(pipeline: "Pipeline", action: OperatorAction) -> Deed:
         runs.cancel(pipeline, run, phases, reason=action.get("--reason") or "cancelled by hand")
         return done([f"{name} of {run}: cancelled" for name in phases])
 
-    lines = [f"{name} of {run} is void: nothing of it is requested, fired or reported any more." for name in phases]
+    void = {name for name in phases if (there := pipeline.runs.read(name, run)) is not None and there.void is not None}
+    lines = [
+        f"{name} of {run} is void already; its reason is replaced."
+        if name in void
+        else f"{name} of {run} is void: nothing of it is requested, fired or reported any more."
+        for name in phases
+    ]
     kept = f"What was written stays in the tables. It can be taken back: phasegate cancel {run} --undo"
     return Deed(f"Cancel {run}", (*lines, kept), do, about(run))
 

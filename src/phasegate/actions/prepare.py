@@ -8,6 +8,7 @@ from phasegate.actions import on_documents, on_runs, on_spans
 from phasegate.actions.action import ActionVerb, OperatorAction
 from phasegate.actions.deed import Deed, DeedResult
 from phasegate.audit import AuditLog, Via
+from phasegate.errors import PhasegateError, words
 from phasegate.work.pool import Stop
 
 if TYPE_CHECKING:
@@ -45,10 +46,16 @@ def prepare(pipeline: "Pipeline", action: OperatorAction, *, stop: Stop) -> Deed
 
 
 def carry_out(pipeline: "Pipeline", action: OperatorAction, deed: Deed, *, by: str, via: Via) -> tuple[str, DeedResult]:
-    """Do it and record who did; return the key of the record, and the result."""
+    """Do it and record who did; return the key of the record, and the result.
+
+    An error in the midst of it is a result that failed: what came before it is done.
+    """
     log = AuditLog(pipeline.plan.pipeline, pipeline.ports)
     with log.acting(str(action), by=by, via=via, about=deed.about) as act:
-        result = deed.do()
+        try:
+            result = deed.do()
+        except PhasegateError as e:  # what came before it is done, so this is no refusal
+            result = DeedResult((words(e),), failed=True)
         act.outcome, act.failed = "; ".join(result.lines), result.failed
     return act.key, result
 

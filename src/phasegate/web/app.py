@@ -45,7 +45,7 @@ class Application:
         self._service, self._bodies = service, Bodies()
         self._openapi = json.dumps(openapi.document()).encode()
         self._build = _build_of(service)
-        self._pages = Pages(service, known=self._reader, bodies=self._bodies)
+        self._pages = Pages(service, known=self._reader, bodies=self._bodies, refusal=_refusal)
 
     def asgi(self) -> ASGIApp:
         """Return the application, bounded."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 from phasegate.base import keys
 from phasegate.base.codec import Decision, decode
 from phasegate.base.receipt import Part
-from phasegate.errors import LeaseLost, PhasegateError
+from phasegate.errors import BadInput, LeaseLost, PhasegateError
 from phasegate.ports import Ports, bound, keeping
 from phasegate.transact import AtHand, transact
 from phasegate.write import lease
@@ -72,15 +72,18 @@ class Leases:
 
         It is renewed in the background; events in the block have its token. Yields None if another holder has it. The
         holder's id is drawn per acquisition, so two threads never share a token. Where commits of one table conflict,
-        the lease of the table is held too.
+        the lease of the table is held too, by the same holder.
         """
         with ExitStack() as stack:
-            whole = self._whole(part)
+            whole, holder = self._whole(part), self._ports.ids()
             # Before the partition's: if that one has expired, it marks a write that may not be reported.
-            if whole is not None and stack.enter_context(self._hold(whole, purpose=purpose, owner="")) is None:
+            if (
+                whole is not None
+                and stack.enter_context(self._hold(whole, holder=holder, purpose=purpose, owner="")) is None
+            ):
                 yield None
                 return
-            held = stack.enter_context(self._hold(part, purpose=purpose, owner=owner))
+            held = stack.enter_context(self._hold(part, holder=holder, purpose=purpose, owner=owner))
             if held is not None:
                 stack.enter_context(bound(token=held.token))
             yield held
@@ -94,8 +97,8 @@ class Leases:
         return Part(part.table, WHOLE) if is_table and self._ports.warehouse.scope == "table" else None
 
     @contextmanager
-    def _hold(self, part: Part, *, purpose: str, owner: str) -> Iterator[HeldLease | None]:
-        key, holder, known = keys.lease_key(self._warehouse, part), self._ports.ids(), AtHand()
+    def _hold(self, part: Part, *, holder: str, purpose: str, owner: str) -> Iterator[HeldLease | None]:
+        key, known = keys.lease_key(self._warehouse, part), AtHand()
         since = self._ports.clock.monotonic()
         until = since + self._ttl_s
         taken = self._do(
@@ -175,8 +178,10 @@ class Leases:
     def expire(self, key: str) -> bool:
         """End a lease that is held, now; return whether there was one.
 
-        With that of its table, where one holder has both.
+        With that of its table, where one holder has both. Raises BadInput for one of another warehouse.
         """
+        if not key.startswith(f"lease:{self._warehouse}:"):
+            raise BadInput(f"{key}: is a lease of another warehouse; let go of it with the settings of that one")
         held, now = self.read(key), self._ports.clock.now()
         if held is None or held.holder is None:
             return False

@@ -71,8 +71,8 @@ class Rescuer:
         """Take a lease from its holder now, as if it had expired; rescue it.
 
         A holder that still works stops at its next heartbeat, and cannot commit into a partition that was written
-        before: its fence names us. Raises NotFound if the lease is not held, and Busy if its holder renewed it just
-        now, or another one works on the whole table.
+        before: its fence names us. Raises BadInput for a lease of another warehouse, NotFound if it is not held, and
+        Busy if its holder renewed it just now, or another one works on the whole table.
         """
         if not self._leases.expire(key):
             raise NotFound(f"{key}: no such lease is held; see phasegate leases")

@@ -19,7 +19,7 @@ from phasegate.web.callers import Caller
 from phasegate.web.page import session
 from phasegate.web.page.frame import MEANINGS, WORDS, Frame
 
-REASON_MAX = 500
+REASON_MAX, ENTRIES_MAX = 500, 1_000
 CHANGED = "What it would do has changed since you looked: another tab, a worker or a colleague was there. Look again."
 
 
@@ -35,8 +35,8 @@ def act(frame: Frame, request: Request, caller: Caller, fields: Mapping[str, str
     session.check_form(request, fields.get("csrf", ""))
     service, action = frame.service, _action(fields.get("command", ""))
     back = session.place_of(fields.get("back", "/"))
-    if (reason := fields.get("reason", "").strip()[:REASON_MAX]) and action.takes("--reason"):
-        action = action.with_option("--reason", reason)
+    if action.takes("--reason"):
+        action = action.with_option("--reason", fields.get("reason", "").strip()[:REASON_MAX])
     deed = prepare(service.pipeline, action, stop=service.stopping)
     if not deed.has_effect or mark_of(deed) != fields.get("mark"):
         return _asked(frame, request, caller, action=action, back=back, changed=CHANGED)
@@ -51,7 +51,8 @@ def audit(frame: Frame, request: Request, caller: Caller) -> Response:
     pipeline, times = frame.service.pipeline, frame.service.times()
     span, found = audited(pipeline.plan, pipeline.ports, times=times, days=None, first=asked["from"],
                           last=asked["to"], broken=broken)  # fmt: skip
-    return frame.page("audit.html", caller=caller, span=span, found=found, ended=ended, place_of=place_of,
+    return frame.page("audit.html", caller=caller, span=span, found=found[:ENTRIES_MAX],
+                      more=len(found) - ENTRIES_MAX, ended=ended, place_of=place_of,
                       errors=sorted({str(error) for error in broken}))  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def _asked(
     return frame.page(
         "act.html", status=409 if changed else 200, caller=caller, action=action, deed=deed, back=back,
         changed=changed, mark=mark_of(deed), csrf=session.form_token(request), word=WORDS[action.verb],
-        meaning=MEANINGS[action.verb],
+        meaning=MEANINGS[action.verb], command=action.with_option("--reason", ""),
         asks_reason=action.takes("--reason"), reason=action.get("--reason") or "",
     )  # fmt: skip
 
@@ -89,7 +90,10 @@ def _action(command: str) -> OperatorAction:
 
 def _place_before(request: Request) -> str:
     """Return the page of ours from which the reader came, else the first."""
-    came = urlsplit(request.headers.get("referer", ""))
-    if came.netloc != request.headers.get("host", "") or came.path.startswith(("/act", "/sign-in")):
+    referrer = request.headers.get("referer", "")
+    if session.host_of(referrer) != request.headers.get("host", ""):
+        return "/"
+    came = urlsplit(referrer)
+    if came.path.startswith(("/act", "/sign-in")):
         return "/"
     return session.place_of(came.path + (f"?{came.query}" if came.query else ""))

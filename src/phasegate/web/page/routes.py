@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from phasegate.answers.refusals import refusal_of
+from phasegate.answers.refusals import Refusal
 from phasegate.errors import BadInput, PhasegateError
 from phasegate.web.bounds import Bodies
 from phasegate.web.callers import Caller, Refused
@@ -23,6 +23,8 @@ from phasegate.web.service import Service
 
 FindReader = Callable[[Request, str | None], Awaitable[Caller]]
 """Finds the caller of a request by its header, refuses one without the role reader, or that calls too often."""
+AsRefusal = Callable[[Exception], Refusal]
+"""Gives the status and the text of an error."""
 FORM_BYTES_MAX = 20_000
 READ: Mapping[str, Shown] = {
     "/runs": runs,
@@ -41,8 +43,8 @@ READ: Mapping[str, Shown] = {
 class Pages:
     """The pages of one service."""
 
-    def __init__(self, service: Service, *, known: FindReader, bodies: Bodies) -> None:
-        self._service, self._known, self._bodies = service, known, bodies
+    def __init__(self, service: Service, *, known: FindReader, bodies: Bodies, refusal: AsRefusal) -> None:
+        self._service, self._known, self._bodies, self._refusal = service, known, bodies, refusal
         self._frame = Frame(service)
 
     def routes(self) -> list[tuple[str, str, PageView]]:
@@ -96,9 +98,13 @@ class Pages:
                 place = here if request.method == "GET" else "/"
                 return self._frame.redirected(f"/sign-in?next={quote(place, safe='')}")
             return self._frame.refused(str(e), e.status, asked=request.method)
-        except PhasegateError as e:
-            refusal = refusal_of(e)
-            return self._frame.refused(refusal.text, refusal.status, asked=request.method)
+        except Exception as e:  # noqa: BLE001  whatever it is, a page says so, and it is reported
+            refusal = self._refusal(e)
+            if refusal.status >= 500:
+                self._service.observer.event("request failed", request=request.state.request, error=refusal.text)
+            page = self._frame.refused(refusal.text, refusal.status, asked=request.method)
+            page.headers.update(refusal.headers)
+            return page
 
     async def _fields(self, request: Request) -> dict[str, str]:
         """Return the fields of a form, the first of each name; raise BadInput."""

@@ -43,7 +43,7 @@ def check_origin(request: Request, /) -> None:
     fetched = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     ours = request.headers.get("host", "")
-    if fetched not in (None, "same-origin") or (origin is not None and urlsplit(origin).netloc != ours):
+    if fetched not in (None, "same-origin") or (origin is not None and host_of(origin) != ours):
         raise Refused(403, "the form was sent by another site; use the page itself")
 
 
@@ -63,9 +63,20 @@ def check_form(request: Request, token: str, /) -> None:
 
 def place_of(text: str, /) -> str:
     """Return the path on this host to go on with; "/" for anything else."""
-    parts = urlsplit(text)
-    plain = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc and text.isprintable()
-    return text if plain else "/"
+    plain = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
+    return text if plain and not host_of(text) else "/"
+
+
+def host_of(text: str, /) -> str:
+    """Return the host and port that an address names; "?" for no address.
+
+    >>> host_of("http://127.0.0.1:8080/runs"), host_of("/runs"), host_of("http://[x")
+    ('127.0.0.1:8080', '', '?')
+    """
+    try:
+        return urlsplit(text).netloc
+    except ValueError:
+        return "?"
 
 
 def token_of(text: str, /) -> str:
