@@ -9,9 +9,10 @@ from phasegate.answers.runs import run_of
 from phasegate.base.dates import local_date, shift
 from phasegate.base.keys import Run
 from phasegate.errors import BadDocument, NotFound, PhasegateError
-from phasegate.explain.coverage import GAPS
+from phasegate.explain.coverage import GAPS, Cell
 from phasegate.explain.late_results import Coverage
 from phasegate.explain.phase_view import PhaseView
+from phasegate.pipeline import Pipeline
 from phasegate.web.callers import Caller
 from phasegate.web.page import grid
 from phasegate.web.page.frame import Frame
@@ -58,6 +59,10 @@ def run(frame: Frame, request: Request, caller: Caller) -> Response:
         views = pipeline.views.why(chosen, broken=broken)
     except NotFound as e:
         return _absent(frame, caller, chosen, why=e)
+    cells = cells_of(pipeline, chosen, broken=broken)
+    gaps = {cell.phase: cell for cell in cells if cell.state in GAPS}
+    late = {phase for phase, cell in gaps.items() if cell.state == "LATE"}
+    stuck = {view.phase for view in views if _is_stuck(view)} | late | (gaps.keys() - {view.phase for view in views})
     closed = [] if broken else closed_phases(pipeline.plan, chosen, views=views)
     with_tables, unread = request.query_params.get("tables") == "1", list[str]()
     try:
@@ -67,9 +72,11 @@ def run(frame: Frame, request: Request, caller: Caller) -> Response:
     entries = pipeline.views.timeline(chosen, receipts=receipts, broken=broken)
     return frame.page(
         "run.html", caller=caller, run=chosen, views=views, logs=pipeline.views.failures(chosen, views),
-        not_open=not_open(pipeline.plan, chosen, closed, views=views), stuck=[v.phase for v in views if _is_stuck(v)],
-        worst=next((row.worst for row in grid.rows(views)), "none"), entries=entries, entries_max=ENTRIES_MAX,
-        paused=any(view.state == "paused" for view in views),
+        not_open=not_open(pipeline.plan, chosen, closed, views=views, gaps=gaps),
+        stuck=[phase for phase in pipeline.plan.phases if phase in stuck], late=late,
+        worst="bad" if broken else grid.rows(views, cells)[0].worst, words=grid.TONE_WORDS,
+        entries=entries, entries_max=ENTRIES_MAX,
+        paused=any(view.state == "paused" for view in views), void=any(view.state == "void" for view in views),
         builds=[step.name for step in pipeline.plan.steps.values() if step.kind != "external"],
         with_tables=with_tables, phases=grid.PHASES, steps=grid.STEPS, overdue=grid.OVERDUE, drifted=grid.DRIFTED,
         works_on=works_on,
@@ -82,12 +89,17 @@ def _absent(frame: Frame, caller: Caller, run: Run, *, why: NotFound) -> Respons
     """Show a run that is not open, if one was to be; raise NotFound if not."""
     pipeline = frame.service.pipeline
     broken: list[BadDocument] = []
-    cells = [cell for cell in Coverage(pipeline.plan, pipeline.ports).cells(run.date, run.date, broken=broken)
-             if cell.run == str(run)]  # fmt: skip
+    cells = cells_of(pipeline, run, broken=broken)
     if not cells:
         raise why
     return frame.page("absent.html", caller=caller, run=run, why=why, cells=cells, gaps=GAPS,
                       lacks=any(cell.state in GAPS for cell in cells))  # fmt: skip
+
+
+def cells_of(pipeline: Pipeline, run: Run, *, broken: list[BadDocument]) -> list[Cell]:
+    """Return the state of each phase of a run that is open or should be."""
+    found = Coverage(pipeline.plan, pipeline.ports).cells(run.date, run.date, modes=[run.mode], broken=broken)
+    return [cell for cell in found if cell.run == str(run)]
 
 
 def _is_stuck(view: PhaseView) -> bool:
