@@ -6,7 +6,7 @@ from starlette.responses import Response
 from phasegate.answers.checks import span_of
 from phasegate.answers.explained import checked_again, closed_phases, not_open, reason_of, receipts_of, works_on
 from phasegate.answers.runs import run_of
-from phasegate.base.dates import local_date, shift
+from phasegate.base.dates import shift
 from phasegate.base.keys import Run
 from phasegate.errors import BadDocument, NotFound, PhasegateError
 from phasegate.explain.coverage import GAPS, Cell
@@ -26,9 +26,8 @@ WRONG_MAX = 5
 def runs(frame: Frame, request: Request, caller: Caller) -> Response:
     """Show the runs of a span of dates: phases and steps."""
     pipeline, times = frame.service.pipeline, frame.service.times()
-    asked = {name: request.query_params.get(name) or None for name in ("from", "to")}
-    first = asked["from"] or shift(asked["to"] or local_date(times.now, timezone=times.timezone), 1 - DAYS)
-    span = span_of(times, days=None, first=first, last=asked["to"], command="runs")
+    first, last = (request.query_params.get(name) or None for name in ("from", "to"))
+    span = span_of(times, days=None if first else DAYS, first=first, last=last, command="runs")
     broken: list[BadDocument] = []
     views = pipeline.views.phases(first=span.first, last=span.last, broken=broken)
     cells = Coverage(pipeline.plan, pipeline.ports).cells(*span, broken=broken)
