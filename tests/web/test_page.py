@@ -176,7 +176,7 @@ def test_what_is_late_or_dead_is_named_first_with_a_link_to_its_run(played: Nigh
     assert [of["href"] for tag, of in shown.found if tag == "a"].count(f"/runs/{RUN}") == 2
     assert ("a", f"/runs/{RUN}#precompute") in [(tag, of.get("href")) for tag, of in shown.found]
     fine = page(service, "/runs?from=2026-01-01&to=2026-01-02").words
-    assert "No run in these dates, and none was expected." in fine
+    assert "No run in these dates: no run of mode overnight is open on 2026-01-01, and nothing says whether" in fine
 
 
 def test_a_run_that_was_never_opened_is_explained_with_what_opens_it(service: Served, night: Night) -> None:

@@ -3,24 +3,28 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phasegate.answers.checks import span_of
+from phasegate.answers.checks import Span, span_of
 from phasegate.answers.explained import checked_again, closed_phases, not_open, reason_of, receipts_of, works_on
 from phasegate.answers.runs import run_of
-from phasegate.base.dates import shift
+from phasegate.answers.times import Times
+from phasegate.base.dates import local_date, shift
 from phasegate.base.keys import Run
 from phasegate.errors import BadDocument, NotFound, PhasegateError
-from phasegate.explain.coverage import GAPS, Cell
-from phasegate.explain.late_results import Coverage
+from phasegate.explain import documents
+from phasegate.explain.coverage import GAPS, Cell, unexpected
+from phasegate.explain.late_results import Coverage, known_of
 from phasegate.explain.phase_view import PhaseView
 from phasegate.pipeline import Pipeline
 from phasegate.web.callers import Caller
 from phasegate.web.page import grid
 from phasegate.web.page.frame import Frame
+from phasegate.web.page.lists import DAYS as LETTER_DAYS
 from phasegate.web.page.lists import texts
 
 DAYS = 14
 ENTRIES_MAX = 200
 WRONG_MAX = 5
+WRONG: tuple[grid.Tone, ...] = ("bad", "warn")
 
 
 def runs(frame: Frame, request: Request, caller: Caller) -> Response:
@@ -32,18 +36,31 @@ def runs(frame: Frame, request: Request, caller: Caller) -> Response:
     views = pipeline.views.phases(first=span.first, last=span.last, broken=broken)
     cells = Coverage(pipeline.plan, pipeline.ports).cells(*span, broken=broken)
     modes = [mode for mode in request.query_params.getlist("mode") if mode in pipeline.plan.modes]
-    found = [
-        row
-        for row in grid.rows(views, cells, modes=pipeline.plan.modes)
-        if not modes or row.run.partition(".")[2] in modes
-    ]
+    every = grid.rows(views, cells, modes=pipeline.plan.modes)
+    found = [row for row in every if not modes or row.run.partition(".")[2] in modes]
+    hidden = [row for row in every if row not in found]
+    since = shift(local_date(times.now, timezone=times.timezone), -LETTER_DAYS)
     return frame.page(
         "runs.html", caller=caller, span=span, columns=grid.columns(pipeline.plan, found), rows=found, modes=modes,
-        all_modes=pipeline.plan.modes, summary=grid.summary(found), errors=texts(broken), wrong_max=WRONG_MAX,
-        wrong=sorted((row for row in found if row.worst in ("bad", "warn")), key=lambda row: row.worst != "bad"),
+        all_modes=pipeline.plan.modes, summary=grid.summary(found), wrong_max=WRONG_MAX,
+        wrong=sorted((row for row in found if row.worst in WRONG), key=lambda row: row.worst != "bad"),
+        hidden=len(hidden), hidden_wrong=sum(row.worst in WRONG for row in hidden),
+        letters=len(pipeline.views.dead(first=since, broken=broken)),
+        incidents=sum(one.state == "open" for _, one in pipeline.alerts.listed(broken=broken)),
+        unknown="" if every else _unknown(pipeline, span, times=times, broken=broken), errors=texts(broken),
         earlier=(shift(span.first, -DAYS), shift(span.first, -1)),
         later=(shift(span.last, 1), shift(span.last, DAYS)),
     )  # fmt: skip
+
+
+def _unknown(pipeline: Pipeline, span: Span, *, times: Times, broken: list[BadDocument]) -> str:
+    """Return why it is unknown if a span should have runs, else ""."""
+    plan, today = pipeline.plan, local_date(times.now, timezone=times.timezone)
+    if span.first > today:
+        return f"{span.first} has not begun, so nothing is expected yet"
+    book = documents.read(plan, pipeline.ports, first=span.first, last=span.last, broken=broken)
+    reasons = [unexpected(plan, on=on, known=known_of(plan, book, on)) for on in book.dates if on <= today]
+    return reasons[0] if all(reasons) else ""
 
 
 def run(frame: Frame, request: Request, caller: Caller) -> Response:
