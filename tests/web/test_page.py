@@ -104,6 +104,16 @@ def test_a_failed_step_shows_its_log(night: Night, service: Served) -> None:
     [
         ("/runs?from=yesterday", 400, "yesterday"),
         ("/runs?from=2026-02-03&to=2026-02-01", 400, "is after"),
+        ("/runs?to=abc", 400, "write YYYY-MM-DD"),
+        ("/runs?to=0001-01-01", 400, "the year must be"),
+        ("/findings?to=abc", 400, "write YYYY-MM-DD"),
+        ("/findings?to=0001-01-01", 400, "the year must be"),
+        ("/calendar?from=0001-01-01", 400, "the year must be"),
+        ("/calendar?month=0000-01", 400, "0000-01"),
+        ("/calendar?month=9999-12", 400, "the year must be"),
+        ("/calendar?season=0000-01", 400, "0000-07-01"),
+        ("/calendar?season=9999-00", 400, "the year must be"),
+        ("/plan?run=0001-01-01.overnight", 400, "the year must be"),
         ("/runs/2026-02-03.never", 400, "unknown mode"),
         ("/runs/2026-09-09.overnight", 404, "is not open"),
     ],
@@ -166,7 +176,7 @@ def test_what_is_late_or_dead_is_named_first_with_a_link_to_its_run(played: Nigh
     assert [of["href"] for tag, of in shown.found if tag == "a"].count(f"/runs/{RUN}") == 2
     assert ("a", f"/runs/{RUN}#precompute") in [(tag, of.get("href")) for tag, of in shown.found]
     fine = page(service, "/runs?from=2026-01-01&to=2026-01-02").words
-    assert "No run in these dates, and none was expected." in fine
+    assert "No run in these dates: no run of mode overnight is open on 2026-01-01, and nothing says whether" in fine
 
 
 def test_a_run_that_was_never_opened_is_explained_with_what_opens_it(service: Served, night: Night) -> None:

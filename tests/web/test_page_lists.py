@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 
 from phasegate.base.findings import CheckResult, Finding
+from phasegate.web.page import lists
 from tests.support.commands import HOUR, MORNING, RUN, Night
 from tests.support.pages import page
 from tests.support.service import Served
@@ -141,3 +142,53 @@ def test_dead_letters_of_long_ago_are_read_where_their_runs_are_not_settled(nigh
     assert "Runs since 2026-02-13, and older ones that are not settled" in shown.words
     assert ("a", "/dead?all=1") in [(tag, of.get("href")) for tag, of in shown.found]
     assert f"phasegate redrive {OLD} --step analytics" in page(service, "/dead?all=1").words
+
+
+def test_a_list_of_all_does_not_renew_itself_and_ends_after_so_many_rows(
+    night: Night, service: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(night)
+    night.publish({"kind": "completion", "step": "nonesuch", "run": RUN, "status": "success"})
+    night("worker", "--until-idle")
+    for path in ("/leases", "/dead"):
+        for query, live in (("", "15"), ("?all=1", "0")):
+            (body,) = [of for tag, of in page(service, path + query).found if tag == "body"]
+            assert body["data-live"] == live
+    assert "and 1 more" not in page(service, "/dead?all=1").words
+    monkeypatch.setattr(lists, "ROWS_MAX", 1)
+    shown = page(service, "/leases?all=1")
+    assert "0 held now, 2 free" in shown.words
+    assert "and 1 more" in shown.words
+    assert [of.get("scope") for tag, of in shown.found if tag == "th"].count("row") == 1
+    shown = page(service, "/dead")
+    assert "2 dead" in shown.words
+    assert "and 1 more" in shown.words
+    assert len([tag for tag, _ in shown.found if tag == "h2"]) == 1
+
+
+def test_runs_says_that_nothing_needs_a_person_only_if_nothing_is_dead_or_open(night: Night, service: Served) -> None:
+    night.whole()
+    fine = "No run of these dates needs a person."
+    assert fine in page(service, "/runs").words
+    night.publish({"kind": "completion", "step": "nonesuch", "run": RUN, "status": "success"})
+    night("worker", "--until-idle")
+    shown = page(service, "/runs")
+    assert fine not in shown.words
+    assert "1 dead letter" in shown.words
+    night("dead", "--discard", night("dead", "--json").json["dead"][0]["subject"])
+    assert fine in page(service, "/runs").words
+    evaluate(night, wrong("gamebook"), wrong("odds"))
+    shown = page(service, "/runs")
+    assert fine not in shown.words
+    assert "2 open incidents" in shown.words
+    assert len([of for tag, of in shown.found if tag == "a" and of.get("href") == "/incidents"]) == 2
+
+
+def test_what_is_not_read_of_dead_letters_and_incidents_is_no_good_news(night: Night, service: Served) -> None:
+    night.whole()
+    evaluate(night, wrong("gamebook"))
+    (incident,) = [key for key in night.documents() if key.startswith("incident:")]
+    night.rewrite(incident, count="many")
+    shown = page(service, "/runs")
+    assert incident in shown.words
+    assert "needs a person" not in shown.words

@@ -1,8 +1,15 @@
 """The page of a run: why it is where it is, as `phasegate why` says, and what happened to it."""
 
+import re
+from collections.abc import Callable
+from contextlib import closing
+from typing import get_args
+
 import pytest
 
 from phasegate.base.keys import parse_run
+from phasegate.stores.sqlite import SQLiteStore
+from phasegate.web.page.grid import TONE_WORDS, Tone
 from tests.support.commands import HOUR, MORNING, RUN, Night
 from tests.support.pages import Tags, page
 from tests.support.service import Served
@@ -126,3 +133,96 @@ def test_tables_that_cannot_be_read_are_a_notice_beside_what_the_documents_say(n
     shown = page(service, f"{PATH}?tables=1")
     assert "Not read: the tables: " in shown.words
     assert "accepted: success, 10 rows" in happened(shown)
+
+
+def lose(night: Night, phase: str) -> None:
+    """Delete the document of a phase."""
+    with closing(SQLiteStore(night.folder / ".phasegate" / "phasegate.db")) as store:
+        doc = store.read(f"phase:nba:{phase}:{RUN}")
+        assert doc is not None
+        store.delete(doc.key, expect=doc.version)
+
+
+def lost(night: Night) -> None:
+    night.whole()
+    lose(night, "precompute")
+    night.clock.at += 40 * HOUR
+
+
+def unreadable(night: Night) -> None:
+    night.whole()
+    night.rewrite(f"phase:nba:raw:{RUN}", members=7)
+
+
+def late(night: Night) -> None:
+    night.scrape(10)
+    night.clock.at += 100 * HOUR
+
+
+def cancelled(night: Night) -> None:
+    night("begin", RUN)
+    assert night("cancel", RUN).code == 0
+
+
+def cancelled_with_results(night: Night) -> None:
+    night.scrape(10)
+    assert night("cancel", RUN).code == 0
+
+
+CASES: dict[Callable[[Night], None], Tone] = {
+    lost: "bad", unreadable: "bad", late: "bad", cancelled: "none", cancelled_with_results: "none",
+    Night.whole: "good",
+}  # fmt: skip
+
+
+def leads(shown: Tags) -> list[str]:
+    """Return the acts of the page, each as its command."""
+    return [f"{of['aria-label']}".partition(": ")[2] for _, of in shown.found if of.get("class") == "act"]
+
+
+@pytest.mark.parametrize("played", CASES, ids=lambda one: one.__name__)
+def test_the_run_and_the_plan_are_as_bad_as_the_row_of_the_run(
+    night: Night, service: Served, played: Callable[[Night], None]
+) -> None:
+    played(night)
+    tone = CASES[played]
+    shown = page(service, f"/runs?from={RUN[:10]}&to={RUN[:10]}")
+    assert [of.get("class") for tag, of in shown.found if tag == "th" and of.get("scope") == "row"] == [tone]
+    for path in (PATH, f"/plan?run={RUN}"):
+        shown = page(service, path)
+        assert TONE_WORDS[tone] in re.sub(r"\s+", " ", shown.words), path
+        badges = [of["class"] for _, of in shown.found if f"{of.get('class')}".startswith("badge")]
+        assert badges[:1] == [f"badge {tone}"]
+
+
+def test_each_tone_has_words() -> None:
+    assert set(TONE_WORDS) == set(get_args(Tone))
+    assert len(set(TONE_WORDS.values())) == len(TONE_WORDS)
+
+
+def test_a_phase_that_never_began_is_named_with_what_begins_it(night: Night, service: Served) -> None:
+    lost(night)
+    shown = page(service, PATH)
+    assert "It is at precompute" in shown.words
+    assert "precompute: not open; analytics fired, and it never began: " in shown.words
+    assert f"phasegate reconcile --from {RUN[:10]} --to {RUN[:10]} --fix" in leads(shown)
+    said = "precompute: not open; analytics fired, acknowledged by precompute"
+    assert said in night("why", RUN).out
+    assert "it begins when" not in night("why", RUN).out
+
+
+def test_what_is_late_is_called_so(night: Night, service: Served) -> None:
+    late(night)
+    shown = page(service, PATH)
+    assert "! late" in shown.words
+    assert "It is at raw" in shown.words
+
+
+def test_a_cancelled_run_offers_what_takes_it_back_alone(night: Night, service: Served) -> None:
+    night.scrape(10)
+    offered = leads(page(service, PATH))
+    assert {f"phasegate {verb} {RUN}" for verb in ("cancel", "pause", "replan")} <= set(offered)
+    assert night("cancel", RUN).code == 0
+    offered = leads(page(service, PATH))
+    assert f"phasegate cancel {RUN} --undo" in offered
+    assert not {f"phasegate {verb} {RUN}" for verb in ("cancel", "pause", "replan")} & set(offered)

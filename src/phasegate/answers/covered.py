@@ -93,8 +93,8 @@ def span_of_dates(asked: AskedDates, /, *, times: Times) -> Span:
     month = month or shift(today, -1)[:7]
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month, re.ASCII):
         raise BadInput(f"calendar: --month {month!r}: write YYYY-MM, for example 2026-02")
-    begin, end = month_bounds(month)
-    return Span(parse_date(begin), parse_date(end))
+    begin = parse_date(f"{month}-01")
+    return Span(begin, month_bounds(month)[1])
 
 
 def season_of(on: str, /, *, seasons: int = 0) -> str:

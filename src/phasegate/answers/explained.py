@@ -1,6 +1,7 @@
 """What a run waits for, and what was sent of an incident, in words."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from phasegate.answers.times import Times, age
@@ -8,13 +9,14 @@ from phasegate.base.keys import Run
 from phasegate.base.receipt import Part, Receipt
 from phasegate.base.wording import count
 from phasegate.explain.member_view import MemberView
-from phasegate.explain.phase_view import PhaseView
+from phasegate.explain.phase_view import RECEIVERS, PhaseView
 from phasegate.plan.model import Plan
 
 if TYPE_CHECKING:
     from phasegate.alerts.delivery import Notification
     from phasegate.alerts.evaluations import Watch
     from phasegate.alerts.incident import Incident
+    from phasegate.explain.coverage import Cell
     from phasegate.pipeline import Pipeline
 
 CLOSE = "phasegate alerts close"
@@ -46,15 +48,27 @@ def closed_phases(plan: Plan, run: Run, *, views: Iterable[PhaseView], phase: st
     return [name for name in wanted if name not in there]
 
 
-def not_open(plan: Plan, run: Run, closed: Collection[str], *, views: Iterable[PhaseView]) -> list[NotOpen]:
-    """Return why phases are not open; those that never begin together, last."""
+def not_open(
+    plan: Plan, run: Run, closed: Collection[str], *, views: Collection[PhaseView],
+    gaps: "Mapping[str, Cell]" = MappingProxyType({}),
+) -> list[NotOpen]:  # fmt: skip
+    """Return why phases are not open; those that never begin together, last.
+
+    ``gaps``: the phases of the run that lack something, where that was read.
+    """
     void = {view.phase for view in views if view.state == "void"}
+    fired = {view.phase: view.generations[-1] for view in views if view.generations}
     found, never = list[NotOpen](), list[str]()
     for name in closed:
         after = plan.phases[name].after
         if after and void.issuperset(after):
             void.add(name)  # the phases after it do not begin either
             never.append(name)
+        elif (up := next((one for one in after if one in fired), None)) and name in gaps:
+            found.append(NotOpen(name, f"; {gaps[name].reason}: ", gaps[name].command))
+        elif up:
+            sent = RECEIVERS[fired[up].receivers[name]].format(name) if name in fired[up].receivers else "not handed on"
+            found.append(NotOpen(name, f"; {up} fired, {sent}"))
         elif after:
             found.append(NotOpen(name, f"; it begins when {' or '.join(after)} fires"))
         else:

@@ -48,10 +48,11 @@ def calendar(frame: Frame, request: Request, caller: Caller) -> Response:
         asked = AskedDates(season=season)
     modes, broken = request.query_params.getlist("mode"), list[BadDocument]()
     found = covered(pipeline.plan, pipeline.ports, asked, modes=modes, times=times, broken=broken)
+    every = covered(pipeline.plan, pipeline.ports, asked, modes=(), times=times, broken=broken) if modes else found
     return frame.page(
         "calendar.html", caller=caller, asked=asked, found=found, grids=month_grids(pipeline.plan, found.cells),
         place=_place, counts=Counter(cell.state for cell in found.cells), signs=SIGNS, tones=TONES, ahead=AHEAD,
-        modes=modes, all_modes=pipeline.plan.modes, errors=texts(broken),
+        hidden=len(every.gaps) - len(found.gaps), modes=modes, all_modes=pipeline.plan.modes, errors=texts(broken),
         earlier=season_of(found.span.first, seasons=-1), later=season_of(found.span.last, seasons=1), now=season,
     )  # fmt: skip
 

@@ -14,6 +14,14 @@ from phasegate.explain.phase_view import PhaseState, PhaseView
 from phasegate.plan.model import Plan
 
 Tone = Literal["good", "wait", "warn", "bad", "none"]
+TONE_WORDS: Mapping[Tone, str] = {
+    "good": "✓ fine",
+    "wait": "▸ at work or waiting",
+    "warn": "! needs a look",
+    "bad": "✗ wrong",
+    "none": "∅ nothing to do",
+}
+"""What is said of a whole run."""
 
 
 class Sign(NamedTuple):
@@ -120,7 +128,8 @@ def rows(views: Iterable[PhaseView], cells: Iterable[Cell] = (), *, modes: Seque
         row = places.setdefault(view.run, {})
         gap = row.get((view.phase, ""))
         row[view.phase, ""] = _of_phase(view, late=gap is not None and gap.note == LATE)
-        row.update({(view.phase, member.name): _of_step(member) for member in view.members})
+        is_void = view.state == "void"
+        row.update({(view.phase, member.name): _of_step(member, is_void=is_void) for member in view.members})
     order = sorted(places, key=lambda run: modes.index(run[11:]) if run[11:] in modes else -1)
     return [GridRow(run, places[run]) for run in sorted(order, key=lambda run: run[:10], reverse=True)]
 
@@ -138,7 +147,9 @@ def _of_phase(view: PhaseView, *, late: bool) -> GridPlace:
     return GridPlace(sign, note, f"{view.phase}: {state}{number}: {view.reason}")
 
 
-def _of_step(member: MemberView) -> GridPlace:
+def _of_step(member: MemberView, *, is_void: bool) -> GridPlace:
+    """Return the place of a step; one of a void phase is no reason to act."""
     counted = "" if member.rows is None else f"{member.rows:,}"
     rows = "" if member.rows is None else f", {member.rows:,} rows"
-    return GridPlace(STEPS[member.state], counted, f"{member.name}: {member.state}{rows}: {member.reason}")
+    sign = Sign(STEPS[member.state].text, "none") if is_void else STEPS[member.state]
+    return GridPlace(sign, counted, f"{member.name}: {member.state}{rows}: {member.reason}")

@@ -14,6 +14,7 @@ from phasegate.web.page.frame import Frame
 from phasegate.web.page.grid import SEVERITY
 
 DAYS = 31
+ROWS_MAX = 1_000
 
 
 def leases(frame: Frame, request: Request, caller: Caller) -> Response:
@@ -21,7 +22,10 @@ def leases(frame: Frame, request: Request, caller: Caller) -> Response:
     broken: list[BadDocument] = []
     free = request.query_params.get("all") == "1"
     views = frame.service.pipeline.views.leases(free=free, broken=broken)
-    return frame.page("leases.html", caller=caller, views=views, free=free, left=left, errors=texts(broken))
+    views.sort(key=lambda view: view.holder is None)
+    held = sum(view.holder is not None for view in views)
+    return frame.page("leases.html", caller=caller, views=views[:ROWS_MAX], found=len(views), held=held, free=free,
+                      left=left, errors=texts(broken))  # fmt: skip
 
 
 def dead(frame: Frame, request: Request, caller: Caller) -> Response:
@@ -31,7 +35,8 @@ def dead(frame: Frame, request: Request, caller: Caller) -> Response:
     today = local_date(times.now, timezone=times.timezone)
     since = "" if request.query_params.get("all") == "1" else shift(today, -DAYS)
     letters = frame.service.pipeline.views.dead(first=since, broken=broken)
-    return frame.page("dead.html", caller=caller, letters=letters, since=since, errors=texts(broken))
+    return frame.page("dead.html", caller=caller, letters=letters[:ROWS_MAX], found=len(letters), since=since,
+                      errors=texts(broken))  # fmt: skip
 
 
 def incidents(frame: Frame, _request: Request, caller: Caller) -> Response:

@@ -17,6 +17,7 @@ from phasegate.web.page import grid
 from phasegate.web.page.frame import Frame
 from phasegate.web.page.grid import GridPlace
 from phasegate.web.page.lists import texts
+from phasegate.web.page.runs import cells_of
 
 DATES = 14
 
@@ -28,13 +29,16 @@ def plan(frame: Frame, request: Request, caller: Caller) -> Response:
     recent = pipeline.views.recent(dates=DATES, broken=broken)
     asked = request.query_params.get("run", "").strip()
     chosen = run_of(pipeline.plan, asked) if asked else _furthest(recent)
-    views = [] if chosen is None else pipeline.views.why(chosen, broken=broken)
-    row = next(iter(grid.rows(views)), None)
+    unread: list[BadDocument] = []
+    views = [] if chosen is None else pipeline.views.why(chosen, broken=unread)
+    cells = [] if chosen is None else cells_of(pipeline, chosen, broken=unread)
+    row = next(iter(grid.rows(views, cells)), None)
     places = {} if row is None else row.places
     runs = sorted({view.run for view in recent} | ({f"{chosen}"} if chosen else set()), reverse=True)
     return frame.page(
-        "plan.html", caller=caller, plan=pipeline.plan, run=chosen and str(chosen), runs=runs, row=row, places=places,
-        drawing=as_svg(pipeline.plan, marks=_marks(f"{chosen}", places)), errors=texts(broken), link_of=link_of,
+        "plan.html", caller=caller, plan=pipeline.plan, run=chosen and str(chosen), runs=runs, places=places,
+        worst="bad" if unread else row and row.worst, words=grid.TONE_WORDS, link_of=link_of,
+        drawing=as_svg(pipeline.plan, marks=_marks(f"{chosen}", places)), errors=texts(broken + unread),
     )  # fmt: skip
 
 
