@@ -127,3 +127,15 @@ def test_more_than_a_year_of_dates_is_left_to_the_command_line(service: Served, 
     answer = asked(service, command.format("2025-01-29", DAY), by="reader")
     assert (answer.status_code, "more than 370 dates; type the command" in answer.text) == (400, True)
     assert "more than 370" not in asked(service, command.format("2025-01-30", DAY), by="reader").text
+
+
+def test_a_fix_over_http_that_leaves_findings_has_failed(service: Served, night: Night) -> None:
+    loaded(night)
+    night("worker", "--until-idle")
+    night.sql("UPDATE nba_analytics.player_game SET points = 99")  # past the fence
+    night.sql("UPDATE nba_raw.gamebook SET points = 98")  # only its writer can write them again
+    night.clock.at += HOUR
+    answer = service.post("/reconcile", {"from": DAY, "to": DAY, "fix": True})
+    assert answer.json()["left"]
+    (entry,) = night("audit", "--json").json["entries"]
+    assert (entry["failed"], "left: PG" in entry["outcome"]) == (True, True)
