@@ -2,8 +2,10 @@
 
 import pytest
 
+from phasegate.base.findings import CheckResult, Finding
+from phasegate.cli.commands import backfill
 from phasegate.system import user_name
-from tests.support.commands import RUN, SQL, Night
+from tests.support.commands import HOUR, RUN, SQL, Night
 
 
 def test_every_command_that_changes_something_is_recorded(night: Night) -> None:
@@ -68,6 +70,89 @@ def test_an_act_that_fails_is_recorded_as_failed(night: Night) -> None:
     (entry,) = night("audit", "--json").json["entries"]
     assert (entry["failed"], entry["outcome"]) == (True, "player_game: dead")
     assert "failed: player_game: dead" in night("audit").out
+
+
+def entry_of(night: Night) -> tuple[bool, str]:
+    entry = night("audit", "--json").json["entries"][0]
+    return entry["failed"], entry["outcome"]
+
+
+def whole(night: Night) -> None:
+    night.scrape(10)
+    assert night("complete", "odds", "--run", RUN, "--rows", "10").code == 0
+    assert night("worker", "--until-idle").code in (0, 1)
+
+
+DATES = ("--from", "2026-02-03", "--to", "2026-02-03")
+
+
+def test_a_backfill_that_leaves_something_has_failed(night: Night) -> None:
+    night.scrape(10)
+    assert night("backfill", *DATES).code == 1
+    failed, outcome = entry_of(night)
+    assert (failed, f"no data from odds: raw of {RUN}" in outcome) == (True, True)
+    assert night("complete", "odds", "--run", RUN, "--rows", "10").code == 0
+    night("worker", "--until-idle")
+    (night.folder / "player_game.sql").write_text(f"{SQL} AND points < 1")
+    night.clock.at += 60
+    assert night("backfill", *DATES, "--steps", "player_game").code == 1
+    failed, outcome = entry_of(night)
+    assert (failed, f"not settled: analytics of {RUN} is dead" in outcome) == (True, True)
+
+
+def test_a_backfill_that_does_all_has_not_failed(night: Night) -> None:
+    night.whole()
+    night.clock.at += 60
+    assert night("backfill", *DATES, "--steps", "player_game").code == 0
+    assert entry_of(night) == (False, "1 phase handled")
+
+
+@pytest.mark.parametrize(("by", "code"), [("SIGINT", 130), ("SIGTERM", 1)])
+def test_a_backfill_that_is_stopped_has_failed(
+    night: Night, monkeypatch: pytest.MonkeyPatch, by: str, code: int
+) -> None:
+    whole(night)
+    monkeypatch.setattr(backfill, "_work", lambda *_args, **_more: backfill.BackfillResult(stopped=[by]))
+    assert night("backfill", *DATES, "--steps", "player_game").code == code
+    failed, outcome = entry_of(night)
+    assert (failed, outcome.partition(";")[0]) == (True, "stopped")
+
+
+def tampered(night: Night) -> None:
+    """Make a finding that a fix builds again."""
+    whole(night)
+    night.sql("UPDATE nba_analytics.player_game SET points = 99")  # past the fence
+    night.clock.at += HOUR
+
+
+def test_a_fix_that_leaves_findings_has_failed(night: Night) -> None:
+    tampered(night)
+    (night.folder / "player_game.sql").write_text("SELECT nonsense FROM nba_raw.gamebook")
+    assert night("reconcile", *DATES, "--fix").code == 1
+    failed, outcome = entry_of(night)
+    assert (failed, "left: PG" in outcome) == (True, True)
+
+
+def test_a_fix_that_leaves_nothing_has_not_failed(night: Night) -> None:
+    tampered(night)
+    assert night("reconcile", *DATES, "--fix").code in (0, 3)
+    failed, outcome = entry_of(night)
+    assert (failed, "left" in outcome) == (False, False)
+
+
+def test_a_close_whose_notice_is_not_sent_has_failed(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = night.folder / "plan.toml"
+    plan.write_text(f'{plan.read_text()}\n[alerts.channel.ops]\nkind = "webhook"\n')
+    monkeypatch.setenv("PHASEGATE_ALERTS_OPS", "http://127.0.0.1:9/nothing-listens")
+    with night.pipeline() as pipeline:
+        finding = Finding(code="PG005", subject="nba_raw.gamebook/2026-02-03", text="348 rows", command="look")
+        pipeline.alerts.take([CheckResult(check="unsent", findings=(finding,))], started=pipeline.alerts.start())
+        pipeline.alerts.send()
+    (incident,) = night("alerts", "--json").json["incidents"]
+    night.clock.at += HOUR
+    assert night("alerts", "close", incident["key"].rpartition(":")[2]).code == 2
+    failed, outcome = entry_of(night)
+    assert (failed, "notifications to ops are stored and retried" in outcome) == (True, True)
 
 
 def test_an_account_without_a_name_is_named_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,47 +1,58 @@
 """What each action on dates would do, and doing it: fix, rebuild, work."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from phasegate.actions.action import FORMS, OperatorAction
 from phasegate.actions.deed import Deed, DeedResult, done
+from phasegate.actions.watched import SHOWN, WatchedWork
 from phasegate.answers.checks import Span, span_of
 from phasegate.answers.runs import check_near
 from phasegate.answers.times import Times
 from phasegate.audit import About
-from phasegate.base.findings import listed
+from phasegate.base.dates import distance, local_date, shift
+from phasegate.base.findings import FOUND, UNCHECKED, exit_code, listed
 from phasegate.base.wording import count
+from phasegate.errors import BadDocument, BadInput, Unavailable
 from phasegate.work.backfill import BackfillJob
 from phasegate.work.pool import Stop
 
 if TYPE_CHECKING:
     from phasegate.pipeline import Pipeline
 
-SHOWN = 200
 FAR = "type the command with --yes"
+DATES_MAX = 370
+"""How many dates an action may span: to say what it would do takes time for each, also for a reader."""
+WORKED_DAYS = 7
+"""How far back what died while it worked is looked for, besides in runs that are not settled."""
 
 
 def fix(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
-    """Do what a reconciliation of these dates would."""
+    """Do what a reconciliation of these dates would.
+
+    Raises Unavailable if nothing could be evaluated that can be fixed.
+    """
     first, last = _span(pipeline, action)
     phase = action.get("--phase")
     outcomes = pipeline.checks.inspector.inspect(first, last, phase=phase)
-    fixes, errors = pipeline.checks.reconciler.fixes_for(outcomes), list[str]()
+    fixes = pipeline.checks.reconciler.fixes_for(outcomes)
+    unchecked = [f"check {one.check} could not be evaluated: {one.error}" for one in outcomes if one.error]
+    if not fixes and exit_code(outcomes) == UNCHECKED:
+        raise Unavailable("; ".join(unchecked) or "no check could be evaluated")
 
     def do() -> DeedResult:
-        fixed = pipeline.checks.reconciler.fix(
-            outcomes, first=first, last=last, phase=phase, work=_worker(pipeline, errors, stop)
-        )
+        work = WatchedWork(pipeline, first=first, stop=stop)
+        fixed = pipeline.checks.reconciler.fix(outcomes, first=first, last=last, phase=phase, work=work.go_on)
         failed = [f"failed: {one.text}: {one.error}" for one in fixed.applied if one.error]
-        left = listed(fixed.after)
+        left, code = listed(fixed.after), exit_code(fixed.after)
         run = f"{count(len(fixed.applied) - len(failed), 'command')} run, {len(failed)} failed"
         checked = f"checked again: {count(len(left), 'finding')} left" if left else "checked again: nothing is left"
         named = [f"left: {one.code} {one.subject}: {one.text}; next: {one.command}" for one in left[:SHOWN]]
-        return done([run, *failed, *errors, checked, *named], failed=bool(failed or errors or left))
+        failed += work.failed()
+        return done([run, *failed, checked, *named], failed=bool(failed) or code in (FOUND, UNCHECKED))
 
     return Deed(
         f"Fix what is found on {_words(first, last)}",
-        _cut([one.text for one in fixes]),
+        _cut([*unchecked, *(one.text for one in fixes)]),
         do,
         About(first=first, last=last),
     )
@@ -53,51 +64,58 @@ def rebuild(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
     mode, steps = action.get("--mode"), action.get("--steps") or ""
     job = BackfillJob(first=first, last=last, modes=(mode,) if mode else (), cascade=action.has("--cascade"),
                       steps=tuple(name.strip() for name in steps.split(",") if name.strip()))  # fmt: skip
-    backfill, errors = pipeline.backfill(job), list[str]()
+    backfill = pipeline.backfill(job)
     backfill.check()
     check_near(pipeline, first, last, where="backfill", mend=FAR)
     items = backfill.items()
-    work = _worker(pipeline, errors, stop)
+    lacking = [f"{item.phase} of {item.run}: no data from {', '.join(item.lacking)}" for item in items if item.lacking]
 
     def do() -> DeedResult:
-        def goes_on() -> bool:
-            work()
-            return not errors and not stop()
-
-        backfill.carry_out(items, work=goes_on, progress=lambda _number, _total, _day: None)
+        work, broken = WatchedWork(pipeline, first=first, stop=stop), list[BadDocument]()
+        backfill.carry_out(items, work=work.go_on, progress=lambda _number, _total, _day: None)
         runs = {str(item.run) for item in items if item.reasons}
-        views = pipeline.views.phases(first=first, last=last)
+        views = pipeline.views.phases(first=first, last=last, broken=broken)
         left = [f"not settled: {view.phase} of {view.run} is {view.state}: {view.reason}" for view in views
                 if view.run in runs and view.state not in ("complete", "void", "paused")]  # fmt: skip
-        return done([f"{count(len(runs), 'run')} handled", *errors, *left[:SHOWN]], failed=bool(errors or left))
+        failed = [*work.failed(), *left[:SHOWN], *lacking[:SHOWN]]
+        return done([f"{count(len(runs), 'run')} handled", *failed], failed=bool(failed or broken))
 
-    lines = [f"{item.phase} of {item.run}: {'; '.join(item.reasons) or 'no data from ' + ', '.join(item.lacking)}"
+    lines = [f"{item.phase} of {item.run}: "
+             + "; ".join([*item.reasons, *([f"no data from {', '.join(item.lacking)}"] if item.lacking else [])])
              for item in items]  # fmt: skip
     return Deed(f"Bring {_words(first, last)} up to date", _cut(lines), do, About(first=first, last=last))
 
 
-def work(pipeline: "Pipeline", _action: OperatorAction, stop: Stop) -> Deed:
-    """Sweep, and work until nothing is left to do."""
-    errors = list[str]()
+def work(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
+    """Sweep, and work until nothing is left to do; or sweep only."""
+    builds = action.verb == "work"
 
     def do() -> DeedResult:
-        swept = pipeline.sweep()
-        _worker(pipeline, errors, stop)()
-        return done([f"{count(swept, 'document')} handled, then worked until nothing was left", *errors],
-                    failed=bool(errors))  # fmt: skip
+        now = pipeline.ports.clock.now()
+        first = shift(local_date(now, timezone=pipeline.plan.timezone), -WORKED_DAYS)
+        watched = WatchedWork(pipeline, first=first, stop=stop)
+        swept = f"{count(pipeline.sweep(), 'document')} handled"
+        goes_on = watched.go_on() if builds else True
+        failed = watched.failed()
+        ended = ", then worked until nothing was left" if builds and goes_on else ""
+        return done([f"{swept}{ended}", *failed], failed=bool(failed))
 
+    if not builds:
+        swept = (
+            "What is due is handled once: what was not answered is sent again, and deadlines and leases are looked at."
+        )
+        return Deed("Handle what is due, once", (swept, "Nothing is built: that is a worker's work."), do)
     lines = ("What is due is handled now, and what is requested is built, in this service; the page waits for it.",)
     return Deed("Work now, until nothing is left to do", lines, do)
-
-
-def _worker(pipeline: "Pipeline", errors: list[str], stop: Stop) -> Callable[[], None]:
-    return lambda: errors.extend(pipeline.run_workers(until_idle=True, stop=stop))
 
 
 def _span(pipeline: "Pipeline", action: OperatorAction) -> Span:
     times = Times(pipeline.plan.timezone, now=pipeline.ports.clock.now())
     command = FORMS[action.verb].words[0]
-    return span_of(times, days=None, first=action.get("--from"), last=action.get("--to"), command=command)
+    span = span_of(times, days=None, first=action.get("--from"), last=action.get("--to"), command=command)
+    if distance(span.first, span.last) >= DATES_MAX:
+        raise BadInput(f"{command}: {_words(*span)} is more than {DATES_MAX} dates; type the command")
+    return span
 
 
 def _words(first: str, last: str) -> str:

@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from phasegate.answers.times import Times
 from phasegate.base.dates import local_date, shift
-from phasegate.base.findings import CheckResult, Finding, listed, merged, settling_of
+from phasegate.base.findings import (
+    FOUND,
+    UNCHECKED,
+    CheckResult,
+    Finding,
+    exit_code,
+    listed,
+    merged,
+    settling_of,
+)
 from phasegate.base.keys import parse_date
+from phasegate.base.wording import count
 from phasegate.errors import BadDocument, BadInput
 from phasegate.explain import documents
 from phasegate.explain.late_results import Coverage, LateResults
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
     from phasegate.pipeline import Pipeline
 
 DAYS = 7
+LEFT_MAX = 40
 
 
 class Span(NamedTuple):
@@ -131,6 +142,25 @@ def reconciled_json(
         record=None if fixed is None else fixed.record,
         errors=() if fixed is None else fixed.errors,
     )
+
+
+def fixed_text(fixed: "Fixed", *, stopped: bool) -> tuple[str, bool]:
+    """Return for the audit log how a fix ended, and whether it failed.
+
+    It has failed if a command or a worker has, if anything is left or could not be evaluated, or if it was stopped.
+    """
+    failed = [f"failed: {one.text}: {one.error}" for one in fixed.applied if one.error]
+    left, code = listed(fixed.after), exit_code(fixed.after)
+    lines = [
+        "stopped before the end" if stopped else "",
+        f"{count(len(fixed.applied), 'command')} run, recorded as {fixed.record}",
+        f"{count(len(left), 'finding')} left" if left else "",
+        *fixed.errors,
+        *failed,
+        *(f"left: {one.code} {one.subject}: {one.text}" for one in left[:LEFT_MAX]),
+    ]
+    is_failed = stopped or bool(failed) or bool(fixed.errors) or code in (FOUND, UNCHECKED)
+    return "; ".join(filter(None, lines)), is_failed
 
 
 def measured(pipeline: "Pipeline", span: Span, /) -> tuple[Span, tuple[Success, ...]]:

@@ -10,14 +10,13 @@ from typing import NamedTuple
 from msgspec.structs import asdict, replace
 
 from phasegate import messages
-from phasegate.answers.checks import alerted, health_json, reconciled_json, span_of
+from phasegate.answers.checks import alerted, fixed_text, health_json, reconciled_json, span_of
 from phasegate.answers.rebuilt import Rebuilt, buildable
 from phasegate.answers.reports import WHERE, date_of, filled, reported
 from phasegate.answers.runs import check_near, external_step, opened, run_of
 from phasegate.audit import About
 from phasegate.base.findings import FINE, FOUND, SETTLING, UNCHECKED, exit_code
 from phasegate.base.keys import Run, parse_date
-from phasegate.base.wording import count
 from phasegate.credentials import Role
 from phasegate.errors import BadInput, Busy
 from phasegate.gcp.envelope import PushBody
@@ -225,9 +224,8 @@ def reconcile(service: Service, call: Call) -> Answered:
                 outcomes, first=span.first, last=span.last, phase=body.phase,
                 work=lambda: errors.extend(pipeline.run_workers(until_idle=True, stop=service.stopping)),
             )  # fmt: skip
-            act.outcome = f"{count(len(done.applied), 'command')} run, recorded as {done.record}"
-            act.failed = bool(errors) or any(one.error for one in done.applied)
-        done = replace(done, errors=tuple(errors))
+            done = replace(done, errors=tuple(errors))
+            act.outcome, act.failed = fixed_text(done, stopped=service.stopping())
     code = exit_code(outcomes if done is None else done.after)
     found = reconciled_json(pipeline.plan.pipeline, span, outcomes, fixes=fixes, fixed=done, times=times)
     return Answered(UNFIT if code == UNCHECKED else DONE, ReconciledAnswer(**asdict(found), exit_code=code))

@@ -133,7 +133,8 @@ def close(app: App, /, *, incident: str, as_json: bool) -> int:
     with app.pipeline() as pipeline, app.acting(pipeline) as act:
         closed = pipeline.alerts.close(incident)
         failed = pipeline.alerts.send().failed
-        act.outcome = f"closed: {title(closed)}"
+        unsent = [f"notifications to {name} are stored and retried: {error}" for name, error in failed.items()]
+        act.outcome, act.failed = "; ".join([f"closed: {title(closed)}", *unsent]), bool(unsent)
     if as_json:
         from phasegate.printed.incidents import ClosedJson
 

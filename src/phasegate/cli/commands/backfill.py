@@ -99,11 +99,13 @@ def backfill(  # noqa: PLR0913  one parameter for each option
         if not dry_run and items:
             with app.acting(pipeline, About(first=order.first, last=order.last)) as act:
                 outcome = _work(pipeline, order, items, workers=workers)
-                act.failed = bool(outcome.errors)
-                act.outcome = "stopped" if outcome.stopped else f"{count(len(items), 'phase')} handled"
+                _inspect(pipeline, order, items, outcome=outcome)
+                outcome.errors += tally.errors
+                act.outcome, act.failed = _ended(items, outcome), _code(items, outcome) != FINE
+        else:
+            _inspect(pipeline, order, [], outcome=outcome)
+            outcome.errors += tally.errors
         outcome.build, outcome.warning = build, warning
-        _inspect(pipeline, order, [] if dry_run else items, outcome=outcome)
-    outcome.errors += tally.errors
     if as_json:
         emit_json(_document(items, outcome, dry_run=dry_run))
     else:
@@ -112,11 +114,24 @@ def backfill(  # noqa: PLR0913  one parameter for each option
         talk(error)
     if outcome.stopped:
         talk(f"stopped before the end; {CONTINUE}")
+    return _code(items, outcome)
+
+
+def _code(items: "list[Item]", outcome: BackfillResult) -> int:
+    """Return the exit code."""
     if signal.SIGINT.name in outcome.stopped:
         return STOPPED
     if outcome.errors:
         return FAILED
     return FINDINGS if outcome.stopped or outcome.unsettled or any(item.lacking for item in items) else FINE
+
+
+def _ended(items: "list[Item]", outcome: BackfillResult) -> str:
+    """Return for the audit log how it ended, and what is left to do."""
+    ended = "stopped" if outcome.stopped else f"{count(len(items), 'phase')} handled"
+    left = [f"not settled: {reason}" for _, reason in outcome.unsettled[:SHOWN]]
+    lacking = [f"no data from {names(item.lacking)}: {item.phase} of {item.run}" for item in items if item.lacking]
+    return "; ".join([ended, *outcome.errors, *left, *lacking[:SHOWN]])
 
 
 def _warning(pipeline: "Pipeline", order: "BackfillJob", settings: "Settings") -> str:

@@ -52,7 +52,7 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
     missing effect is caused by an ordinary command, and the exit code is for what is left: 3 if all of it is younger
     than five minutes and may be work in progress. Safe to run twice at once, and beside workers.
     """
-    from phasegate.answers.checks import reconciled_json, span_of
+    from phasegate.answers.checks import fixed_text, reconciled_json, span_of
     from phasegate.audit import About
     from phasegate.base.findings import exit_code
 
@@ -68,9 +68,9 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
             emit(printer.found(outcomes, fixes, fix=fix))
         if fix and fixes:
             with app.acting(pipeline, About(first=span.first, last=span.last)) as act:
-                done = _apply(pipeline, outcomes, span, phase=phase)
-                act.outcome = f"{count(len(done.applied), 'command')} run, recorded as {done.record}"
-                act.failed = bool(done.errors) or any(one.error for one in done.applied)
+                stopped = list[str]()
+                done = _apply(pipeline, outcomes, span, phase=phase, stopped=stopped)
+                act.outcome, act.failed = fixed_text(done, stopped=bool(stopped))
     after = outcomes if done is None else done.after
     if as_json:
         emit_json(reconciled_json(pipeline.plan.pipeline, span, outcomes, fixes=fixes, fixed=done, times=times))
@@ -80,15 +80,17 @@ def reconcile(  # noqa: PLR0913  one parameter for each option
 
 
 def _apply(
-    pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", span: tuple[str, str], *, phase: str | None
+    pipeline: "Pipeline", outcomes: "Sequence[CheckResult]", span: tuple[str, str], *, phase: str | None,
+    stopped: list[str],
 ) -> "Fixed":  # fmt: skip
     """Apply the fixes until a signal stops them.
 
-    A fix that was started is then found again. Raises KeyboardInterrupt after Ctrl-C, when the unit in hand has ended.
+    A fix that was started is then found again. ``stopped`` takes the signal. Raises KeyboardInterrupt after Ctrl-C,
+    when the unit in hand has ended.
     """
     from msgspec.structs import replace
 
-    stopped, errors = list[str](), list[str]()
+    errors = list[str]()
 
     def work() -> None:
         for error in pipeline.run_workers(until_idle=True, stop=lambda: bool(stopped)):
