@@ -52,7 +52,7 @@ NAVIGATION = (
 
 WORDS: Mapping[ActionVerb, str] = {
     "rerun": "Build again", "redrive": "Send again", "rebuild": "Bring up to date", "fix": "Fix", "pause": "Pause",
-    "resume": "Resume", "cancel": "Cancel", "restore": "Take back", "replan": "Replan", "sweep": "Work now",
+    "resume": "Resume", "cancel": "Cancel", "restore": "Take back", "replan": "Replan", "sweep": "Sweep",
     "work": "Work now", "let go": "Let go", "discard": "Hide", "close": "Close",
 }  # fmt: skip
 """What the button of an action says."""
@@ -66,7 +66,7 @@ MEANINGS: Mapping[ActionVerb, str] = {
     "cancel": "The run does not take place: no one waits for it any more.",
     "restore": "The run takes place after all.",
     "replan": "A run keeps the plan that it was opened with. This has it follow the plan as it is now.",
-    "sweep": "What is due is done now, not only when a worker comes to it.",
+    "sweep": "What is due is handled once now, not only when a worker comes to it.",
     "work": "What is due is done now, not only when a worker comes to it.",
     "let go": "The lease is taken from its holder before it ends by itself: for a holder that is dead.",
     "discard": "The message is no longer listed, and never handled.",
@@ -90,7 +90,7 @@ def button(text: str, /) -> Button | None:
     None if only a person can do it.
 
     >>> button("phasegate sweep")[:2]
-    ('Work now', '/act?command=phasegate+sweep')
+    ('Sweep', '/act?command=phasegate+sweep')
     >>> button("fix its source, then look again") is None
     True
     """
