@@ -7,7 +7,7 @@ or overwritten.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -137,9 +137,10 @@ def entries_of(
     """Return the acts on a run, the newest first.
 
     ``times``: when its documents were commanded. Only the days of these times are read, so that a run of years ago
-    costs no more than one of today.
+    costs no more than one of today; and the day before each, on which an act that commands for hours may have begun.
     """
-    days = {f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}" for at in times}
+    moments = [datetime.fromtimestamp(at, UTC) for at in times]
+    days = {f"{one:%Y-%m-%d}" for moment in moments for one in (moment, moment - timedelta(days=1))}
     found = [one for day in sorted(days, reverse=True)
              for one in entries(ports, pipeline, first=day, last=day, broken=broken)]  # fmt: skip
     return [entry for _, entry in found if entry.is_about(run)]

@@ -60,13 +60,16 @@ class SkippingClock:
 
 
 def user_name() -> str:
-    """Return who runs this process, and where: ``NAME@HOST``."""
-    import getpass  # what most processes never ask for
-    import platform
+    """Return who runs this process, and where: ``NAME@HOST``.
+
+    The account as the machine knows it, whatever the variables say.
+    """
+    import platform  # what most processes never ask for
+    import pwd
 
     try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # an account without a name, as containers have
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an account without a name, as containers have
         name = f"uid {os.getuid()}"
     return f"{name}@{platform.node() or 'unknown host'}"
 

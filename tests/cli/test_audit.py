@@ -2,7 +2,9 @@
 
 import pytest
 
+from phasegate.audit import About, AuditLog
 from phasegate.base.findings import CheckResult, Finding
+from phasegate.base.keys import parse_run
 from phasegate.cli.commands import backfill
 from phasegate.system import user_name
 from tests.support.commands import HOUR, RUN, SQL, Night
@@ -155,9 +157,58 @@ def test_a_close_whose_notice_is_not_sent_has_failed(night: Night, monkeypatch: 
     assert (failed, "notifications to ops are stored and retried" in outcome) == (True, True)
 
 
+def about(night: Night) -> tuple[str | None, str | None, str | None]:
+    entry = night("audit", "--json").json["entries"][0]
+    return entry["run"], entry["first"], entry["last"]
+
+
+def test_what_is_sent_again_is_about_the_runs_of_its_letters(night: Night) -> None:
+    (night.folder / "player_game.sql").write_text("SELECT nonsense FROM nba_raw.gamebook")
+    for run in ("2026-02-01.overnight", RUN):
+        night.scrape(10, run=run)
+        assert night("complete", "odds", "--run", run, "--rows", "10").code == 0
+    night.publish({"step": "nonsense", "run": "2026-02-02.overnight"}, number="m2")
+    night.publish({"step": "nonsense", "run": "no run"}, number="m3")
+    night("worker", "--until-idle")
+    letters = night("dead", "--json").json["dead"]
+    messages = {letter["run"]: letter["subject"] for letter in letters if letter["kind"] == "message"}
+    for what, expected in (
+        ("--all", (None, "2026-02-01", "2026-02-03")),
+        (RUN, (RUN, None, None)),
+    ):
+        assert night("redrive", what).code == 0
+        assert about(night) == expected
+        night("worker", "--until-idle")
+        night.clock.at += HOUR
+    assert night("redrive", messages["2026-02-02.overnight"]).code == 0
+    assert about(night) == (None, "2026-02-02", "2026-02-02")
+    night.clock.at += HOUR
+    assert night("redrive", messages["no run"]).code == 0
+    assert about(night) == (None, None, None)
+
+
+def test_an_act_that_began_before_midnight_is_in_the_timeline_of_the_run(night: Night) -> None:
+    night.clock.at += 24 * HOUR - night.clock.at % (24 * HOUR) - 60  # a minute before 00:00 UTC
+    with night.pipeline() as pipeline:
+        log = AuditLog("nba", pipeline.ports)
+        with log.acting("phasegate backfill", by="ada", via="page", about=About(first=DATES[1], last=DATES[3])):
+            night.clock.at += 120
+            night.scrape(10)
+        entries = pipeline.views.timeline(parse_run(RUN))
+    assert [one.text for one in entries if one.kind == "act"] == ["ada (page): phasegate backfill; done"]
+
+
+def test_who_acts_is_the_account_of_the_machine_not_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = user_name()
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "alice")
+    assert user_name() == before
+    assert "alice" not in before
+
+
 def test_an_account_without_a_name_is_named_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown() -> str:
+    def unknown(_number: int) -> object:
         raise KeyError("no name")
 
-    monkeypatch.setattr("getpass.getuser", unknown)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
     assert user_name().startswith("uid ")

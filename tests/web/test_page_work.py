@@ -1,5 +1,6 @@
 """An action that works is recorded as failed if it failed, was stopped, or left what it should have done."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from phasegate.actions.action import parse_action
 from phasegate.actions.deed import DeedResult
 from phasegate.actions.prepare import carry_out, prepare
+from phasegate.base.findings import CheckResult
 from phasegate.errors import Unavailable
 from phasegate.stores.sqlite import SQLiteStore
 from phasegate.work.pool import Stop, never
@@ -63,7 +65,7 @@ def test_what_is_stopped_before_the_end_has_failed(night: Night, command: str) -
     night.clock.at += HOUR
     result = result_of(night, command, stop=lambda: True)
     assert (result.failed, "stopped before the end" in result.lines) == (True, True)
-    assert "nothing was left" not in "; ".join(result.lines)
+    assert not re.search(r"nothing was left|runs? handled", "; ".join(result.lines))
 
 
 @pytest.mark.parametrize("command", [WORK, REBUILD])
@@ -117,6 +119,23 @@ def test_what_cannot_be_evaluated_is_not_nothing_to_do(
     answer = asked(service, f"phasegate reconcile --from {DAY} --to {DAY} --fix")
     assert "There is nothing to do now" not in answer.text
     assert "cannot be opened" in answer.text
+
+
+def test_a_fix_names_what_could_not_be_evaluated_beside_what_it_does(
+    service: Served, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded(night)
+    night("worker", "--until-idle")
+    night.sql("UPDATE nba_analytics.player_game SET points = 99")  # past the fence
+    night.clock.at += HOUR
+    inspector = service.pipeline.checks.inspector
+    found = inspector.inspect(DAY, DAY)
+    away = CheckResult(check="calendar", error="the source is away")
+    monkeypatch.setattr(inspector, "inspect", lambda *_args, **_more: [*found, away])
+    command = f"phasegate reconcile --from {DAY} --to {DAY} --fix"
+    shown = Tags(asked(service, command).text).words
+    assert "check calendar could not be evaluated: the source is away" in shown
+    assert f"build {RUN} analytics.player_game again" in shown
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from phasegate.answers.checks import Span, span_of
 from phasegate.answers.runs import check_near
 from phasegate.answers.times import Times
 from phasegate.audit import About
-from phasegate.base.dates import distance, local_date, shift
+from phasegate.base.dates import distance
 from phasegate.base.findings import FOUND, UNCHECKED, exit_code, listed
 from phasegate.base.wording import count
 from phasegate.errors import BadDocument, BadInput, Unavailable
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 FAR = "type the command with --yes"
 DATES_MAX = 370
 """How many dates an action may span: to say what it would do takes time for each, also for a reader."""
-WORKED_DAYS = 7
-"""How far back what died while it worked is looked for, besides in runs that are not settled."""
 
 
 def fix(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
@@ -40,7 +38,7 @@ def fix(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
         raise Unavailable("; ".join(unchecked) or "no check could be evaluated")
 
     def do() -> DeedResult:
-        work = WatchedWork(pipeline, first=first, stop=stop)
+        work = WatchedWork(pipeline, stop=stop)
         fixed = pipeline.checks.reconciler.fix(outcomes, first=first, last=last, phase=phase, work=work.go_on)
         failed = [f"failed: {one.text}: {one.error}" for one in fixed.applied if one.error]
         left, code = listed(fixed.after), exit_code(fixed.after)
@@ -71,14 +69,15 @@ def rebuild(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
     lacking = [f"{item.phase} of {item.run}: no data from {', '.join(item.lacking)}" for item in items if item.lacking]
 
     def do() -> DeedResult:
-        work, broken = WatchedWork(pipeline, first=first, stop=stop), list[BadDocument]()
+        work, broken = WatchedWork(pipeline, stop=stop), list[BadDocument]()
         backfill.carry_out(items, work=work.go_on, progress=lambda _number, _total, _day: None)
         runs = {str(item.run) for item in items if item.reasons}
         views = pipeline.views.phases(first=first, last=last, broken=broken)
         left = [f"not settled: {view.phase} of {view.run} is {view.state}: {view.reason}" for view in views
                 if view.run in runs and view.state not in ("complete", "void", "paused")]  # fmt: skip
         failed = [*work.failed(), *left[:SHOWN], *lacking[:SHOWN]]
-        return done([f"{count(len(runs), 'run')} handled", *failed], failed=bool(failed or broken))
+        handled = [] if stop() else [f"{count(len(runs), 'run')} handled"]
+        return done([*handled, *failed], failed=bool(failed or broken))
 
     lines = [f"{item.phase} of {item.run}: "
              + "; ".join([*item.reasons, *([f"no data from {', '.join(item.lacking)}"] if item.lacking else [])])
@@ -91,9 +90,7 @@ def work(pipeline: "Pipeline", action: OperatorAction, stop: Stop) -> Deed:
     builds = action.verb == "work"
 
     def do() -> DeedResult:
-        now = pipeline.ports.clock.now()
-        first = shift(local_date(now, timezone=pipeline.plan.timezone), -WORKED_DAYS)
-        watched = WatchedWork(pipeline, first=first, stop=stop)
+        watched = WatchedWork(pipeline, stop=stop)
         swept = f"{count(pipeline.sweep(), 'document')} handled"
         goes_on = watched.go_on() if builds else True
         failed = watched.failed()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from phasegate.answers.runs import run_of
-from phasegate.base.keys import Run
+from phasegate.audit import About
+from phasegate.base.keys import Run, is_date
 from phasegate.errors import NotFound
 from phasegate.explain.overview import DeadLetter, dead_of, held_back
 from phasegate.explain.phase_view import PhaseView
@@ -107,6 +108,17 @@ def letters_of(pipeline: "Pipeline", what: str | None, step: str | None) -> list
     _check_step(views, run, step)
     dead = [letter for view in views for letter in dead_of(view)]
     return [letter for letter in dead + _held(views) if step in (None, letter.subject)]
+
+
+def about_letters(plan: Plan, what: str | None, letters: Sequence[DeadLetter]) -> About:
+    """Return what an act on these dead letters is about.
+
+    The run that was named, or else the dates of the letters' runs.
+    """
+    if what is not None and not what.startswith(MESSAGE):
+        return About(run=str(run_of(plan, what)))
+    dates = sorted(date for letter in letters if is_date(date := letter.run.partition(".")[0]))
+    return About(first=dates[0], last=dates[-1]) if dates else About()
 
 
 def bring_back(

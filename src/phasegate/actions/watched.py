@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from phasegate.base.codec import FAILURES_FIELD
+from phasegate.base.dates import local_date, shift
 from phasegate.errors import BadDocument
 from phasegate.explain.overview import DeadLetter
 from phasegate.scan import DUE_MAX, due
@@ -12,16 +13,20 @@ if TYPE_CHECKING:
     from phasegate.pipeline import Pipeline
 
 SHOWN = 200
+WORKED_DAYS = 7
+"""How far back what died is looked for, besides in runs that are not settled."""
 
 
 class WatchedWork:
     """The workers of one action, and what was dead or failing before.
 
-    ``first``: what is dead is looked for from this date, and in older runs that are not settled. ``stop``: ends it.
+    ``stop``: ends the work.
     """
 
-    def __init__(self, pipeline: "Pipeline", *, first: str, stop: Stop) -> None:
-        self._pipeline, self._first, self._stop = pipeline, first, stop
+    def __init__(self, pipeline: "Pipeline", *, stop: Stop) -> None:
+        self._pipeline, self._stop = pipeline, stop
+        today = local_date(pipeline.ports.clock.now(), timezone=pipeline.plan.timezone)
+        self._first = shift(today, -WORKED_DAYS)
         self._errors, self._broken = list[str](), list[BadDocument]()
         self._dead, self._failing = set(self._dead_now()), self._failing_now()
 

@@ -31,8 +31,10 @@ def audit(
 ) -> int:  # fmt: skip
     """Show the audit log, the newest first.
 
-    Each entry has who did it, by which way, the command that does the same, and its outcome. Acts on the command line,
-    on the page and over HTTP are in it; what workers do is not. Days are in UTC. Reads documents only.
+    Each entry has who did it, by which way, the command that does the same, and its outcome. In it are the commands on
+    runs, leases, messages and incidents, on the command line, on the page and over HTTP. What workers do, what external
+    steps report, and the commands tokens, tables, import, migrate and (on the command line) sweep and worker are not.
+    Days are in UTC. Reads documents only.
     """
     from phasegate.answers.audited import audit_json, audited
 

@@ -36,14 +36,12 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
     --all. A worker then processes all of it; what is refused again is dead again.
     """
     from phasegate.actions import runs
-    from phasegate.audit import About
 
     _check(what, step, force=force, everything=everything)
     with app.pipeline() as pipeline:
         letters = runs.letters_of(pipeline, what, step)
-        of_run = "" if what is None or what.startswith(runs.MESSAGE) else str(app.run(pipeline.plan, what))
         if letters:
-            with app.acting(pipeline, About(run=of_run)) as act:
+            with app.acting(pipeline, runs.about_letters(pipeline.plan, what, letters)) as act:
                 runs.bring_back(pipeline, letters, step=step, force=force, held=not everything)
                 act.outcome = f"{count(len(letters), 'dead letter')} sent again"
     if as_json:
