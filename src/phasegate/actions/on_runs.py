@@ -7,7 +7,6 @@ from phasegate.actions.action import OperatorAction
 from phasegate.actions.deed import Deed, DeedResult, about, done
 from phasegate.answers.rebuilt import Rebuilt, buildable
 from phasegate.answers.runs import check_near, run_of
-from phasegate.audit import About
 from phasegate.base.wording import count, counted_rows
 from phasegate.errors import BadInput, Busy
 
@@ -60,7 +59,7 @@ def redrive(pipeline: "Pipeline", action: OperatorAction) -> Deed:
     if lines and force:
         lines.append("It may lose more rows than shrink_max allows; the receipt says so.")
     is_run = bool(action.what) and not action.what.startswith(runs.MESSAGE)
-    where = about(run_of(pipeline.plan, action.what)) if is_run else About()
+    where = runs.about_letters(pipeline.plan, action.what or None, letters)
     title = f"Send again what is dead in {action.what}" if is_run else f"Send {action.what or 'all that is dead'} again"
     return Deed(title, tuple(lines), do, where)
 
