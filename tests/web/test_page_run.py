@@ -195,6 +195,15 @@ def test_the_run_and_the_plan_are_as_bad_as_the_row_of_the_run(
         assert badges[:1] == [f"badge {tone}"]
 
 
+def test_beside_an_unreadable_document_each_phase_that_is_not_shown_says_why(night: Night, service: Served) -> None:
+    lost(night)
+    night.rewrite(f"phase:nba:analytics:{RUN}", members=7)
+    words = page(service, PATH).words
+    assert "It is at analytics, precompute" in words
+    assert "analytics: unknown: its document cannot be read: " in words
+    assert "precompute: missed: " in words
+
+
 def test_each_tone_has_words() -> None:
     assert set(TONE_WORDS) == set(get_args(Tone))
     assert len(set(TONE_WORDS.values())) == len(TONE_WORDS)

@@ -89,6 +89,7 @@ def run(frame: Frame, request: Request, caller: Caller) -> Response:
     return frame.page(
         "run.html", caller=caller, run=chosen, views=views, logs=pipeline.views.failures(chosen, views),
         not_open=not_open(pipeline.plan, chosen, closed, views=views, gaps=gaps),
+        unread=[cell for phase, cell in gaps.items() if broken and phase not in {view.phase for view in views}],
         stuck=[phase for phase in pipeline.plan.phases if phase in stuck], late=late,
         worst="bad" if broken else grid.rows(views, cells)[0].worst, words=grid.TONE_WORDS,
         entries=entries, entries_max=ENTRIES_MAX,
