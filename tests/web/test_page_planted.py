@@ -55,7 +55,8 @@ def assert_shown(service: Served, found: Finding) -> None:
     shown = page(service, PLACE).words
     assert found.code in shown
     assert found.command in shown
-    assert f"{found.subject}: {found.text}" in shown
+    text = found.text.partition(" s ahead ")[0].rstrip("0123456789")  # to plant it took some of these seconds
+    assert f"{found.subject}: {text}" in shown
 
 
 @pytest.mark.parametrize("plant", [one for one in PLANTS if one.code in BY_HAND], ids=lambda plant: plant.code)
