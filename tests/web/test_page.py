@@ -1,6 +1,7 @@
 """The page shows what the commands say, to readers only, and is harmless whatever names it shows."""
 
 import re
+import sys
 
 import httpx
 import pytest
@@ -97,6 +98,18 @@ def test_a_failed_step_shows_its_log(night: Night, service: Served) -> None:
     shown = page(service, f"/runs/{RUN}")
     assert "nonsense" in shown.words
     assert "pre" in [tag for tag, _ in shown.found]
+
+
+def test_a_step_that_went_well_shows_what_it_printed_folded(night: Night, service: Served) -> None:
+    night.scrape(3)
+    command = (sys.executable, "-c", "print('fetched 7 lines')")
+    assert night("begin", RUN, "--step", "odds", "--", *command).code == 0
+    shown = page(service, f"/runs/{RUN}")
+    assert "log of odds, attempt 1" in shown.words
+    assert "fetched 7 lines" in shown.words
+    folds = [of for tag, of in shown.found if tag == "details" and of.get("class") != "phase"]
+    assert folds
+    assert all("open" not in of for of in folds)
 
 
 @pytest.mark.parametrize(

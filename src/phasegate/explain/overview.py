@@ -160,6 +160,11 @@ class Overview:
         """Return what the last attempts at a step of a run left, the newest last."""
         return read_log(self._ports, self._plan.pipeline, step, run=run)
 
+    def attempts(self, run: Run, views: Iterable[PhaseView]) -> dict[str, LoggedAttempt]:
+        """Return the last attempt at each step that left a log."""
+        members = [member.name for view in views for member in view.members]
+        return {name: found[-1] for name in members if (found := self.log(run, name))}
+
     def failures(self, run: Run, views: Iterable[PhaseView]) -> dict[str, LoggedAttempt]:
         """Return the last attempt at each step that failed and is not fresh since."""
         members = [member.name for view in views for member in view.members if member.state not in ("fresh", "partial")]

@@ -87,7 +87,8 @@ def run(frame: Frame, request: Request, caller: Caller) -> Response:
         receipts, unread = (), [f"the tables: {e}"]
     entries = pipeline.views.timeline(chosen, receipts=receipts, broken=broken)
     return frame.page(
-        "run.html", caller=caller, run=chosen, views=views, logs=pipeline.views.failures(chosen, views),
+        "run.html", caller=caller, run=chosen, views=views, logs=pipeline.views.attempts(chosen, views),
+        failed=pipeline.views.failures(chosen, views),
         not_open=not_open(pipeline.plan, chosen, closed, views=views, gaps=gaps),
         unread=[cell for phase, cell in gaps.items() if broken and phase not in {view.phase for view in views}],
         stuck=[phase for phase in pipeline.plan.phases if phase in stuck], late=late,
