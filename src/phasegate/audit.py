@@ -51,6 +51,13 @@ class AuditEntry(State, frozen=True):
     outcome: str = ""
     failed: bool = False
 
+    @property
+    def ended(self) -> str:
+        """Return how it ended, in words."""
+        if self.finished_at is None:
+            return "not ended"
+        return f"{'failed: ' if self.failed else ''}{self.outcome or 'done'}"
+
     def is_about(self, run: str, /) -> bool:
         """Return whether it is about a run, or about its date."""
         return self.run == run or (bool(self.first) and self.first <= run.partition(".")[0] <= self.last)

@@ -334,6 +334,7 @@ def test_a_message_is_not_sent_again_by_force(service: Served, night: Night) -> 
     (letter,) = night("dead", "--json").json["dead"]
     for more in ("--force", "--step odds"):
         assert asked(service, f"phasegate redrive {letter['subject']} {more}").status_code == 400
+    assert asked(service, "phasegate redrive --all --force").status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,9 @@ def rerun(pipeline: "Pipeline", action: OperatorAction) -> Deed:
 def redrive(pipeline: "Pipeline", action: OperatorAction) -> Deed:
     """Send dead letters again: of a run, a message, or all."""
     step, force, everything = action.get("--step"), action.has("--force"), action.has("--all")
-    if everything == bool(action.what) or (not action.what and (step or force)):
-        raise BadInput("redrive: name a run, the key of a message, or --all: exactly one of them")
-    if action.what.startswith(runs.MESSAGE) and (step is not None or force):
-        raise BadInput("redrive: --step and --force belong to a run, not to a message")
+    runs.check_redrive(action.what or None, step, force=force, everything=everything)
+    if everything and force:
+        raise BadInput("redrive: on the page --force is for one run; type the command")
     letters = runs.letters_of(pipeline, action.what or None, step)
 
     def do() -> DeedResult:
@@ -102,7 +101,7 @@ def cancel(pipeline: "Pipeline", action: OperatorAction) -> Deed:
         runs.cancel(pipeline, run, phases, reason=action.get("--reason") or "cancelled by hand")
         return done([f"{name} of {run}: cancelled" for name in phases])
 
-    void = {name for name in phases if (there := pipeline.runs.read(name, run)) is not None and there.void is not None}
+    void = runs.void_phases(pipeline, run)
     lines = [
         f"{name} of {run} is void already; its reason is replaced."
         if name in void
@@ -116,8 +115,7 @@ def cancel(pipeline: "Pipeline", action: OperatorAction) -> Deed:
 def restore(pipeline: "Pipeline", action: OperatorAction) -> Deed:
     """Declare that a run takes place after all."""
     run = run_of(pipeline.plan, action.what)
-    there = {name: pipeline.runs.read(name, run) for name in runs.cancellable(pipeline, run)}
-    phases = [name for name, phase in there.items() if phase is not None and phase.void is not None]
+    phases = runs.void_phases(pipeline, run)
 
     def do() -> DeedResult:
         runs.cancel(pipeline, run, phases, reason=None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from phasegate.answers.runs import run_of
 from phasegate.audit import About
 from phasegate.base.keys import Run, is_date
-from phasegate.errors import NotFound
+from phasegate.errors import BadInput, NotFound
 from phasegate.explain.overview import DeadLetter, dead_of, held_back
 from phasegate.explain.phase_view import PhaseView
 from phasegate.plan.model import Plan
@@ -55,6 +55,15 @@ def paused_phases(pipeline: "Pipeline", run: Run, phase: str | None) -> list[str
     return [name for name, known in there.items() if known is not None and known.paused is not None]
 
 
+def void_phases(pipeline: "Pipeline", run: Run) -> list[str]:
+    """Return the open phases of a run that are void.
+
+    Raises NotFound if none is open.
+    """
+    there = {name: pipeline.runs.read(name, run) for name in cancellable(pipeline, run)}
+    return [name for name, known in there.items() if known is not None and known.void is not None]
+
+
 def resume(pipeline: "Pipeline", run: Run, phases: Sequence[str]) -> None:
     """Release the gates of these phases."""
     for name in phases:
@@ -89,6 +98,16 @@ def replan(pipeline: "Pipeline", run: Run, phase: str | None) -> dict[str, bool]
         pipeline.runs.replan(name, run)
     after = {name: there.gate.hash for name in before if (there := pipeline.runs.read(name, run))}
     return {name: after[name] != before[name] for name in before}
+
+
+def check_redrive(what: str | None, step: str | None, *, force: bool, everything: bool) -> None:
+    """Refuse what contradicts itself, or names nothing; raise BadInput."""
+    if everything == (what is not None):
+        raise BadInput("redrive: name a RUN, the KEY of a quarantined message, or --all: exactly one of them")
+    if what is None and step is not None:
+        raise BadInput("redrive: --step needs a RUN")
+    if what is not None and what.startswith(MESSAGE) and (step is not None or force):
+        raise BadInput("redrive: --step and --force belong to a RUN, not to a message")
 
 
 def letters_of(pipeline: "Pipeline", what: str | None, step: str | None) -> list[DeadLetter]:

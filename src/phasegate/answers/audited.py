@@ -24,10 +24,8 @@ def audited(
 
 
 def ended(entry: AuditEntry, /) -> str:
-    """Return how an act ended, in words."""
-    if entry.finished_at is None:
-        return "not ended: it works, or its process was killed"
-    return f"{'failed: ' if entry.failed else ''}{entry.outcome or 'done'}"
+    """Return how an act ended, and why it may not have."""
+    return entry.ended + (": it works, or its process was killed" if entry.finished_at is None else "")
 
 
 def audit_json(

@@ -160,16 +160,13 @@ class Overview:
         """Return what the last attempts at a step of a run left, the newest last."""
         return read_log(self._ports, self._plan.pipeline, step, run=run)
 
-    def attempts(self, run: Run, views: Iterable[PhaseView]) -> dict[str, LoggedAttempt]:
-        """Return the last attempt at each step that left a log."""
-        members = [member.name for view in views for member in view.members]
-        return {name: found[-1] for name in members if (found := self.log(run, name))}
+    def attempts(self, run: Run, steps: Iterable[str]) -> dict[str, LoggedAttempt]:
+        """Return the last attempt at each of these steps that left a log."""
+        return {name: found[-1] for name in steps if (found := self.log(run, name))}
 
     def failures(self, run: Run, views: Iterable[PhaseView]) -> dict[str, LoggedAttempt]:
         """Return the last attempt at each step that failed and is not fresh since."""
-        members = [member.name for view in views for member in view.members if member.state not in ("fresh", "partial")]
-        last = {name: attempts[-1] for name in members if (attempts := self.log(run, name))}
-        return {name: attempt for name, attempt in last.items() if attempt.status not in ("success", "empty")}
+        return failed(self.attempts(run, unfinished(views)))
 
     def leases(self, *, free: bool = False, broken: Broken = None) -> list[LeaseView]:
         """Return the leases that are held; with ``free`` also the free ones."""
@@ -220,6 +217,16 @@ class Overview:
                 raise
             broken.append(e)
             return None
+
+
+def unfinished(views: Iterable[PhaseView]) -> list[str]:
+    """Return the steps without a fresh result."""
+    return [member.name for view in views for member in view.members if member.state not in ("fresh", "partial")]
+
+
+def failed(attempts: Mapping[str, LoggedAttempt]) -> dict[str, LoggedAttempt]:
+    """Return those of some attempts that failed."""
+    return {name: attempt for name, attempt in attempts.items() if attempt.status not in ("success", "empty")}
 
 
 def dead_of(view: PhaseView) -> Iterator[DeadLetter]:

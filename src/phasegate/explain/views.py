@@ -59,7 +59,4 @@ class Views(Overview):
 
 def acted(entry: AuditEntry, /) -> TimelineEntry:
     """Return the act of a person."""
-    ended = (
-        "not ended" if entry.finished_at is None else f"{'failed: ' if entry.failed else ''}{entry.outcome or 'done'}"
-    )
-    return TimelineEntry(entry.at, "act", "", "", f"{entry.by} ({entry.via}): {entry.command}; {ended}")
+    return TimelineEntry(entry.at, "act", "", "", f"{entry.by} ({entry.via}): {entry.command}; {entry.ended}")

@@ -30,7 +30,6 @@ def pause(
     Messages are still recorded. A phase that is not open yet is opened and paused.
     """
     from phasegate.actions import runs
-    from phasegate.actions.runs import paused_phases
     from phasegate.audit import About
     from phasegate.errors import BadInput
 
@@ -39,7 +38,7 @@ def pause(
     with app.pipeline() as pipeline:
         chosen = app.run(pipeline.plan, run)
         check_near(pipeline, chosen.date, yes=yes or resume, command="pause")
-        held = paused_phases(pipeline, chosen, phase)
+        held = runs.paused_phases(pipeline, chosen, phase)
         if not resume:
             with app.acting(pipeline, About(run=str(chosen))) as act:
                 held = runs.pause(pipeline, chosen, phase, reason=reason)

@@ -37,7 +37,7 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
     """
     from phasegate.actions import runs
 
-    _check(what, step, force=force, everything=everything)
+    runs.check_redrive(what, step, force=force, everything=everything)
     with app.pipeline() as pipeline:
         letters = runs.letters_of(pipeline, what, step)
         if letters:
@@ -53,19 +53,6 @@ def redrive(app: App, /, *, what: str | None, step: str | None, force: bool, eve
     else:
         emit(_lines(letters, what, step))
     return FINE
-
-
-def _check(what: str | None, step: str | None, *, force: bool, everything: bool) -> None:
-    """Refuse options that contradict each other, or name nothing."""
-    from phasegate.actions.runs import MESSAGE
-    from phasegate.errors import BadInput
-
-    if everything == (what is not None):
-        raise BadInput("redrive: name a RUN, the KEY of a quarantined message, or --all: exactly one of them")
-    if what is None and step is not None:
-        raise BadInput("redrive: --step needs a RUN")
-    if what is not None and what.startswith(MESSAGE) and (step is not None or force):
-        raise BadInput("redrive: --step and --force belong to a RUN, not to a message")
 
 
 def _lines(letters: "list[DeadLetter]", what: str | None, step: str | None) -> list[str]:

@@ -13,6 +13,7 @@ from phasegate.errors import BadDocument, NotFound, PhasegateError
 from phasegate.explain import documents
 from phasegate.explain.coverage import GAPS, Cell, unexpected
 from phasegate.explain.late_results import Coverage, known_of
+from phasegate.explain.overview import failed, unfinished
 from phasegate.explain.phase_view import PhaseView
 from phasegate.pipeline import Pipeline
 from phasegate.web.callers import Caller
@@ -85,10 +86,11 @@ def run(frame: Frame, request: Request, caller: Caller) -> Response:
         receipts = receipts_of(pipeline, chosen) if with_tables else ()
     except PhasegateError as e:
         receipts, unread = (), [f"the tables: {e}"]
+    logs = pipeline.views.attempts(chosen, [member.name for view in views for member in view.members])
     entries = pipeline.views.timeline(chosen, receipts=receipts, broken=broken)
     return frame.page(
-        "run.html", caller=caller, run=chosen, views=views, logs=pipeline.views.attempts(chosen, views),
-        failed=pipeline.views.failures(chosen, views),
+        "run.html", caller=caller, run=chosen, views=views, logs=logs,
+        failed=failed(logs).keys() & set(unfinished(views)),
         not_open=not_open(pipeline.plan, chosen, closed, views=views, gaps=gaps),
         unread=[cell for phase, cell in gaps.items() if broken and phase not in {view.phase for view in views}],
         stuck=[phase for phase in pipeline.plan.phases if phase in stuck], late=late,
